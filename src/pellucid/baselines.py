@@ -1,0 +1,139 @@
+"""The classical methods that people use today, behind one call, each at its documented best setting and told the true level.
+
+All but doing nothing need the extra ``bench``. BM3D comes from the package ``bm3d``, whose licence is for academic use only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.degradations import Degradation
+from pellucid.errors import MissingExtra, OptionError
+from pellucid.images import Pixels
+
+__all__ = ["BASELINES", "Baseline", "find"]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A method: ``function(noisy, noise)`` takes (h, w, 1 or 3) float32 and the noise that was added, and answers the same shape."""
+
+    name: str
+    summary: str
+    function: Callable[[Pixels, Degradation], Pixels]
+
+
+def find(name: str) -> Baseline:
+    """The baseline of that name; `OptionError` lists what there is."""
+    if name not in BASELINES:
+        raise OptionError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
+    return BASELINES[name]
+
+
+def _needed(module: str, package: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(package, "bench") from error
+
+
+def _nothing(noisy: Pixels, noise: Degradation) -> Pixels:
+    return noisy
+
+
+def _median(noisy: Pixels, noise: Degradation) -> Pixels:
+    """3x3; 5x5 from 30 % impulses or a sigma of 40 on, where the smaller window leaves most of the noise."""
+    ndimage = _needed("scipy.ndimage", "scikit-image")
+    side = 5 if noise.density >= 0.3 or noise.sigma >= 40 else 3
+    answer: Pixels = ndimage.median_filter(noisy, size=(side, side, 1), mode="mirror")
+    return answer
+
+
+def _adaptive_median(noisy: Pixels, noise: Degradation) -> Pixels:
+    """Hwang and Haddad 1995, "Adaptive Median Filters: New Algorithms and Results", RAMF.
+
+    The window grows until its median is no extreme of it; a pixel that is itself an extreme of that window is replaced by the median.
+    Largest window 19; 39 from 90 % impulses on.
+    """
+    ndimage = _needed("scipy.ndimage", "scikit-image")
+    largest = 39 if noise.density >= 0.9 else 19
+    answer = np.empty_like(noisy)
+    for channel in range(noisy.shape[2]):
+        plane = noisy[..., channel]
+        result = plane.copy()
+        open_pixels = np.ones(plane.shape, dtype=bool)
+        median = plane
+        for side in range(3, largest + 1, 2):
+            low = ndimage.minimum_filter(plane, size=side, mode="mirror")
+            high = ndimage.maximum_filter(plane, size=side, mode="mirror")
+            median = ndimage.median_filter(plane, size=side, mode="mirror")
+            settled = open_pixels & (median > low) & (median < high)
+            spoiled = settled & ~((plane > low) & (plane < high))
+            result[spoiled] = median[spoiled]
+            open_pixels &= ~settled
+            if not open_pixels.any():
+                break
+        result[open_pixels] = median[open_pixels]
+        answer[..., channel] = result
+    return answer
+
+
+def _levels(noisy: Pixels) -> NDArray[np.uint8]:
+    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8)
+
+
+def _nlm_opencv(noisy: Pixels, noise: Degradation) -> Pixels:
+    """OpenCV's fast non-local means on 8 bits, template 7, search 21, h = sigma (its default 3 is for nearly clean pictures)."""
+    cv2 = _needed("cv2", "opencv-python-headless")
+    strength = max(1.0, noise.sigma)
+    if noisy.shape[2] == 1:
+        answer = cv2.fastNlMeansDenoising(_levels(noisy)[..., 0], None, strength, 7, 21)[..., None]
+    else:
+        # The function speaks BGR; it works in Lab, where the order matters.
+        swapped = np.ascontiguousarray(_levels(noisy)[..., ::-1])
+        answer = cv2.fastNlMeansDenoisingColored(swapped, None, strength, strength, 7, 21)[..., ::-1]
+    return answer.astype(np.float32) / 255
+
+
+def _nlm_skimage(noisy: Pixels, noise: Degradation) -> Pixels:
+    """scikit-image's fast non-local means: patch 5, distance 6, h = 0.8 sigma, sigma told, as its own example sets them."""
+    restoration = _needed("skimage.restoration", "scikit-image")
+    sigma = noise.sigma / 255
+    if sigma == 0:
+        return noisy
+    answer: Pixels = restoration.denoise_nl_means(
+        noisy, h=0.8 * sigma, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True, channel_axis=2
+    )
+    return answer.astype(np.float32)
+
+
+def _bm3d(noisy: Pixels, noise: Degradation) -> Pixels:
+    """BM3D by its authors' package, profile ``np``, colour in their opponent space. Academic licence."""
+    bm3d = _needed("bm3d", "bm3d")
+    if noise.sigma == 0:
+        return noisy
+    values = noisy.astype(np.float64)
+    if noisy.shape[2] == 1:
+        answer = np.asarray(bm3d.bm3d(values[..., 0], noise.sigma / 255))
+    else:
+        answer = np.asarray(bm3d.bm3d_rgb(values, noise.sigma / 255))
+    return answer.reshape(noisy.shape).astype(np.float32)
+
+
+BASELINES: dict[str, Baseline] = {
+    entry.name: entry
+    for entry in (
+        Baseline("none", "the noisy image as it is", _nothing),
+        Baseline("median", "median of 3x3 or 5x5 (SciPy)", _median),
+        Baseline("adaptive-median", "adaptive median for impulses (Hwang and Haddad 1995)", _adaptive_median),
+        Baseline("nlm-opencv", "fast non-local means (OpenCV, 8 bits)", _nlm_opencv),
+        Baseline("nlm-skimage", "fast non-local means (scikit-image)", _nlm_skimage),
+        Baseline("bm3d", "BM3D (package bm3d, academic licence)", _bm3d),
+    )
+}

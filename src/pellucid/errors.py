@@ -1,0 +1,73 @@
+"""Every error that pellucid raises on purpose.
+
+    PellucidError
+    ├── InputError          the image, folder or value that was given cannot be used
+    │   ├── ImageError      an array or picture of the wrong shape, kind or content
+    │   ├── FileError       a file that cannot be read or written
+    │   └── OptionError     an option outside its range, or a combination that cannot work
+    ├── ModelError          a model, card, network or recipe that is unknown or damaged
+    ├── EngineError         the graph cannot be run here (no engine, no such device)
+    ├── MissingExtra        an optional package is needed; names the extra that brings it
+    └── TrainingError       training cannot go on (no images, loss is not a number)
+
+Each message is one line that names what was given and what would work. The command line prints that line and exits
+with status 2 (usage: ``OptionError``) or 1 (everything else).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EngineError",
+    "FileError",
+    "ImageError",
+    "InputError",
+    "MissingExtra",
+    "ModelError",
+    "OptionError",
+    "PellucidError",
+    "TrainingError",
+]
+
+
+class PellucidError(Exception):
+    """Base of the family; catch this to catch them all."""
+
+
+class InputError(PellucidError):
+    """Something that was given cannot be used."""
+
+
+class ImageError(InputError):
+    """An array or picture of the wrong shape, kind or content."""
+
+
+class FileError(InputError):
+    """A file that cannot be read or written."""
+
+
+class OptionError(InputError):
+    """An option outside its range, or options that cannot go together."""
+
+
+class ModelError(PellucidError):
+    """A model, card, network or recipe that is unknown or damaged."""
+
+
+class EngineError(PellucidError):
+    """The graph cannot be run here."""
+
+
+class MissingExtra(PellucidError):
+    """An optional package is not installed.
+
+    ``package`` is what could not be imported, ``extra`` the name in ``pip install 'pellucid[extra]'`` that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
+        super().__init__(f"{package} is not installed; pip install 'pellucid[{extra}]' brings it")
+
+
+class TrainingError(PellucidError):
+    """Training cannot start or go on."""

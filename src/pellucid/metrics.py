@@ -1,0 +1,96 @@
+"""Scores of an answer against the clean image. Each says which way is better, and none guesses the data range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import ImageError, OptionError
+
+__all__ = ["METRICS", "Metric", "mse", "psnr", "ssim"]
+
+Values = NDArray[np.floating[Any]]
+
+
+def _both(clean: Values, answer: Values, data_range: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if clean.shape != answer.shape or clean.ndim not in (2, 3) or clean.size == 0:
+        raise ImageError(f"images of shapes {clean.shape} and {answer.shape} cannot be compared")
+    if not data_range > 0:
+        raise OptionError(f"data_range must be above 0, not {data_range!r}")
+    return clean.astype(np.float64), answer.astype(np.float64)
+
+
+def mse(clean: Values, answer: Values) -> float:
+    """Mean squared difference over all pixels and channels."""
+    first, second = _both(clean, answer, 1.0)
+    return float(np.mean(np.square(first - second)))
+
+
+def psnr(clean: Values, answer: Values, *, data_range: float) -> float:
+    """Peak signal-to-noise ratio in dB, 10 log10(data_range^2 / MSE) over all pixels and channels; infinite where they are equal.
+
+    Images (h, w) or (h, w, channels) of any float dtype; ``data_range`` is the distance from black to white (1.0 for floats in
+    [0, 1]). Raises `ImageError` for unequal shapes.
+    """
+    first, second = _both(clean, answer, data_range)
+    error = float(np.mean(np.square(first - second)))
+    return float("inf") if error == 0 else float(10 * np.log10(data_range**2 / error))
+
+
+def ssim(clean: Values, answer: Values, *, data_range: float) -> float:
+    """Mean structural similarity, at most 1; of colour images the mean of the channels.
+
+    Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural Similarity": Gaussian window of 11 pixels and
+    standard deviation 1.5, K1 = 0.01, K2 = 0.03, population covariance, the mean over the pixels whose window lies inside. Raises
+    `ImageError` for unequal shapes and for images under 11 pixels a side.
+    """
+    first, second = _both(clean, answer, data_range)
+    if min(first.shape[:2]) < 2 * SSIM_RADIUS + 1:
+        raise ImageError(f"SSIM needs at least 11 pixels a side; the image has {first.shape[1]}x{first.shape[0]}")
+    if first.ndim == 3:
+        scores = [ssim(first[..., c], second[..., c], data_range=data_range) for c in range(first.shape[2])]
+        return float(np.mean(scores))
+    mean1, mean2 = _smoothed(first), _smoothed(second)
+    variance1 = _smoothed(first * first) - mean1 * mean1
+    variance2 = _smoothed(second * second) - mean2 * mean2
+    covariance = _smoothed(first * second) - mean1 * mean2
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    top = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
+    bottom = (mean1 * mean1 + mean2 * mean2 + c1) * (variance1 + variance2 + c2)
+    return float(np.mean(top / bottom))
+
+
+SSIM_RADIUS = 5
+
+
+def _smoothed(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The plane under the Gaussian window, where the window lies inside."""
+    places = np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1)
+    window = np.exp(-(places**2) / (2 * 1.5**2))
+    window /= window.sum()
+    height, width = plane.shape
+    across = sum(weight * plane[:, i : width - 2 * SSIM_RADIUS + i] for i, weight in enumerate(window))
+    down: NDArray[np.float64] = np.zeros((height - 2 * SSIM_RADIUS, width - 2 * SSIM_RADIUS))
+    for i, weight in enumerate(window):
+        down += weight * across[i : height - 2 * SSIM_RADIUS + i]  # type: ignore[index]  # the sum starts from an array
+    return down
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score: what it is called, in what unit, and whether more is better."""
+
+    name: str
+    unit: str
+    higher_is_better: bool
+    function: Callable[..., float]
+
+
+METRICS: dict[str, Metric] = {
+    "psnr": Metric("psnr", "dB", True, psnr),
+    "ssim": Metric("ssim", "", True, ssim),
+}

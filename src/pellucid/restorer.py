@@ -1,0 +1,235 @@
+"""The one door to the networks: load a model, restore an image.
+
+A name may stand for a family: `MODELS` says which file serves which image. Padding, tiling, the noise maps, the subtraction of the
+residual and the blend happen here, in float32; the graph does nothing but answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pellucid import diagnosis, images, tiling
+from pellucid.cards import Card
+from pellucid.engines import DEVICES, Graph, open_graph, read_card
+from pellucid.errors import EngineError, ImageError, ModelError, OptionError
+from pellucid.images import Image, Pixels
+
+__all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card", "shipped_path"]
+
+MODELS: dict[str, dict[int, str]] = {
+    "photo": {1: "photo-gray", 3: "photo-color"},
+    "digits": {1: "digits"},
+    "seed-digits": {1: "seed-digits"},
+}
+"""Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
+served channel by channel by the gray file."""
+
+TILE = 1024
+"""Side of a tile's core in pixels. Fixed, so that an answer never depends on the machine: about 200 MB at work."""
+
+BATCH = 512
+"""Small images restored at once by `Restorer.restore_batch`."""
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """A restored image and how it came about.
+
+    ``image`` is what went in, restored: an `Image` for an `Image`, an array for an array. ``sigma`` is the level in 8-bit levels that the
+    model was told (None: it takes none), ``estimated`` whether that was measured from the image, ``model`` the file that served.
+    """
+
+    image: Any
+    model: str
+    sigma: float | None
+    estimated: bool
+    seconds: float
+
+
+class Restorer:
+    """A model, or a family of them, ready to restore. Graphs are compiled when first needed; safe to share between threads."""
+
+    def __init__(self, paths: dict[int, Path], *, device: str = "auto") -> None:
+        if device not in DEVICES:
+            raise EngineError(f"no device {device!r}; here there are {', '.join(DEVICES)}")
+        self._paths = paths
+        self._device = device
+        self._graphs: dict[Path, Graph] = {}
+        self._lock = threading.Lock()
+        self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
+
+    @property
+    def card(self) -> Card:
+        """What the model is; of a family, the card of the file for the most channels."""
+        return self.cards[max(self.cards)]
+
+    def restore(self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0) -> Any:
+        """The image, restored: the same kind, shape and dtype as given, values in [0, 1] for floats.
+
+        ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept), uint8, uint16, float32 or
+        float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of the noise in 8-bit levels, 0 to 255; None
+        estimates it. ``strength``: 0 leaves the image, 1 restores it. Raises `ImageError` and `OptionError`.
+
+        >>> import numpy as np, pellucid
+        >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
+        (32, 32)
+        """
+        return self.restore_with_details(image, sigma=sigma, strength=strength).image
+
+    def restore_with_details(
+        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0
+    ) -> Restoration:
+        """As `restore`, with the level that was used, the file that served and the seconds it took."""
+        begun = time.perf_counter()
+        if not _within(strength, 0, 1):
+            raise OptionError(f"strength must be a number from 0 to 1, not {strength!r}")
+        picture = image if isinstance(image, Image) else images.from_array(image)
+        graph, told, estimated = self._prepare(picture.pixels, sigma)
+        restored = _restored(graph, picture.pixels, told)
+        if strength < 1:
+            restored = picture.pixels + np.float32(strength) * (restored - picture.pixels)
+        # What leaves is a picture: noise may have left the range, the answer does not.
+        answer = images.with_pixels(picture, np.clip(restored, 0, 1))
+        return Restoration(
+            image=answer if isinstance(image, Image) else images.to_array(answer),
+            model=graph.card.name,
+            sigma=told,
+            estimated=estimated,
+            seconds=time.perf_counter() - begun,
+        )
+
+    def restore_batch(self, stack: ArrayLike, *, sigma: float | None = None) -> NDArray[Any]:
+        """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
+
+        ``sigma`` as in `restore`; a model that takes a level needs it given, for small images are too small to measure. Raises `ImageError`
+        and `OptionError`.
+        """
+        values = np.asarray(stack)
+        if values.ndim != 3 or values.size == 0:
+            raise ImageError(f"an array of shape {values.shape} is no stack of gray images; (n, h, w) is taken")
+        count, height, width = values.shape
+        # One tall image passes the same checks and conversions as any other.
+        tall = images.from_array(values.reshape(count * height, width))
+        pixels = tall.pixels.reshape(count, 1, height, width)
+        graph = self._graph(1)
+        if "sigma" in graph.card.maps and sigma is None:
+            raise OptionError(f"model {graph.card.name!r} must be told sigma for a stack of small images")
+        told = _told(graph.card, sigma)
+        step = graph.card.multiple_of
+        margins = ((0, 0), (0, 0), (0, -height % step), (0, -width % step))
+        answers = np.empty_like(pixels)
+        for start in range(0, count, BATCH):
+            part = np.pad(pixels[start : start + BATCH], margins, mode="symmetric")
+            said = graph(_with_maps(part, graph.card, told))[:, :, :height, :width]
+            answers[start : start + BATCH] = _finished(pixels[start : start + BATCH], said, graph.card)
+        flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
+        return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
+
+    def _prepare(self, pixels: Pixels, sigma: float | None) -> tuple[Graph, float | None, bool]:
+        """The graph for this image, the level to tell it, and whether that was estimated."""
+        graph = self._graph(pixels.shape[2])
+        told = _told(graph.card, sigma)
+        if "sigma" in graph.card.maps and told is None:
+            return graph, diagnosis.gaussian_sigma(pixels), True
+        return graph, told, False
+
+    def _graph(self, channels: int) -> Graph:
+        path = self._paths.get(channels) or self._paths[min(self._paths)]
+        with self._lock:
+            if path not in self._graphs:
+                self._graphs[path] = open_graph(path, device=self._device)
+            return self._graphs[path]
+
+
+def load(name: str | Path = "photo", *, device: str = "auto") -> Restorer:
+    """A shipped model by name (see `names` and `MODELS`), or the model in an ``.onnx`` file.
+
+    Raises `ModelError` for an unknown name or a file without a card, `EngineError` for a device that is not here.
+    """
+    text = str(name)
+    if text in MODELS:
+        return Restorer({channels: shipped_path(file) for channels, file in MODELS[text].items()}, device=device)
+    if text in names():
+        path = shipped_path(text)
+    else:
+        path = Path(name)
+        if path.suffix != ".onnx" and not path.is_file():
+            known = ", ".join(dict.fromkeys([*MODELS, *names()]))
+            raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {known}")
+    return Restorer({read_card(path).channels: path}, device=device)
+
+
+def names() -> tuple[str, ...]:
+    """The shipped files' names, without ``.onnx``."""
+    return tuple(dict.fromkeys(file for family in MODELS.values() for file in family.values()))
+
+
+def shipped_path(name: str) -> Path:
+    """Where a shipped file lies."""
+    return Path(str(resources.files("pellucid") / "models" / f"{name}.onnx"))
+
+
+def shipped_card(name: str) -> Card:
+    """The card of a shipped file."""
+    return read_card(shipped_path(name))
+
+
+def _within(value: Any, low: float, high: float) -> bool:
+    try:
+        return bool(low <= float(value) <= high)
+    except (TypeError, ValueError):
+        return False
+
+
+def _told(card: Card, sigma: float | None) -> float | None:
+    """The level as the card takes it; `OptionError` when it is out of range or the model cannot be told."""
+    if sigma is None:
+        return None
+    if not _within(sigma, 0, 255):
+        raise OptionError(f"sigma must be a number from 0 to 255 (8-bit levels), not {sigma!r}")
+    if "sigma" not in card.maps:
+        raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
+    return float(sigma)
+
+
+def _with_maps(stack: NDArray[np.float32], card: Card, told: float | None) -> NDArray[np.float32]:
+    """(n, c, h, w) with the planes of the card's maps beside it."""
+    if not card.maps:
+        return stack
+    values = {"sigma": (told or 0.0) / 255, "impulses": 0.0}
+    planes = [np.full_like(stack[:, :1], values[name]) for name in card.maps]
+    return np.concatenate([stack, *planes], axis=1)
+
+
+def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card) -> NDArray[np.float32]:
+    return pixels - said if card.answer == "residual" else said
+
+
+def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
+    """The network's answer for (h, w, c) pixels, tiled; channel by channel where the model has one and the image three."""
+    card = graph.card
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    if card.channels == planes.shape[0]:
+        groups = [planes]
+    elif card.channels == 1:
+        groups = [plane[None] for plane in planes]
+    else:
+        groups = [np.repeat(planes, card.channels, axis=0)]
+
+    def one(piece: NDArray[np.float32]) -> NDArray[np.float32]:
+        stack = piece[None]
+        return _finished(stack, graph(_with_maps(stack, card, told)), card)[0]
+
+    parts = [tiling.run(one, group, tile=TILE, halo=card.halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
+    answer = np.concatenate(parts, axis=0)
+    if answer.shape[0] != pixels.shape[2]:
+        answer = answer.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.ascontiguousarray(answer.transpose(1, 2, 0))

@@ -1,0 +1,87 @@
+"""Runs a function over an image piece by piece, without seams and in bounded memory.
+
+Each piece is a core and a margin of ``halo`` pixels around it; of the answer only the core is kept. A function that looks no
+farther than its halo gives the same answer as on the whole image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import EngineError
+
+__all__ = ["run"]
+
+Planes = NDArray[np.float32]
+
+
+def run(
+    function: Callable[[Planes], Planes],
+    planes: Planes,
+    *,
+    tile: int,
+    halo: int,
+    multiple_of: int = 1,
+    scale: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Planes:
+    """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width), float32.
+
+    ``tile`` is the side of a core in pixels, ``halo`` how far the function looks. What the function sees is padded by reflection to
+    a multiple of ``multiple_of``. An image of at most tile + 2 halo a side is run in one piece. ``progress`` is told (pieces done,
+    pieces in all). Raises `EngineError` when the function answers another size than it must.
+    """
+    height, width = planes.shape[1:]
+    # Cores start at multiples, so that a strided network sees every piece on the grid that the whole image has.
+    core = max(1, -(-tile // multiple_of)) * multiple_of
+    margin = -(-halo // multiple_of) * multiple_of
+    rows = _spans(height, core, margin)
+    columns = _spans(width, core, margin)
+    total = len(rows) * len(columns)
+    out: Planes | None = None
+    for index, (row, column) in enumerate((row, column) for row in rows for column in columns):
+        (top, bottom), (left, right) = row, column
+        upper, lower = max(0, top - margin), min(height, bottom + margin)
+        before, after = max(0, left - margin), min(width, right + margin)
+        piece = _padded(planes[:, upper:lower, before:after], multiple_of)
+        said = function(piece)
+        wanted = (piece.shape[1] * scale, piece.shape[2] * scale)
+        if said.ndim != 3 or said.shape[1:] != wanted:
+            raise EngineError(f"the model answered {said.shape[1:]} where {wanted} pixels were due")
+        if out is None:
+            if total == 1:
+                whole: Planes = np.ascontiguousarray(said[:, : height * scale, : width * scale])
+                out = whole
+                if progress is not None:
+                    progress(1, 1)
+                break
+            out = np.empty((said.shape[0], height * scale, width * scale), dtype=np.float32)
+        out[:, top * scale : bottom * scale, left * scale : right * scale] = said[
+            :,
+            (top - upper) * scale : (bottom - upper) * scale,
+            (left - before) * scale : (right - before) * scale,
+        ]
+        if progress is not None:
+            progress(index + 1, total)
+    assert out is not None
+    return out
+
+
+def _spans(size: int, core: int, margin: int) -> list[tuple[int, int]]:
+    """The cores along one side."""
+    if size <= core + 2 * margin:
+        return [(0, size)]
+    return [(start, min(start + core, size)) for start in range(0, size, core)]
+
+
+def _padded(piece: Planes, multiple_of: int) -> Planes:
+    """The piece, made to divide by reflection at its lower and right ends; a side of one pixel is repeated."""
+    height, width = piece.shape[1:]
+    down, right = -height % multiple_of, -width % multiple_of
+    if not down and not right:
+        return np.ascontiguousarray(piece)
+    # "symmetric" repeats the edge and works, unlike "reflect", for sides shorter than the padding.
+    return np.ascontiguousarray(np.pad(piece, ((0, 0), (0, down), (0, right)), mode="symmetric"))

@@ -1,0 +1,240 @@
+"""From a trained network to the one file that restores: an ONNX graph with the card inside; and back, to fine-tune.
+
+A weights file (``.weights.npz``: arrays of float16 and the card as JSON, no pickle) carries a network from a machine that trains to
+one that exports: the first needs neither ONNX nor an engine.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pellucid.cards import METADATA_KEY, Card
+from pellucid.errors import FileError, MissingExtra, ModelError
+from pellucid.training.data import Pictures
+from pellucid.training.loop import Run
+from pellucid.training.networks import Network
+from pellucid.training.recipes import Recipe
+
+__all__ = ["Outputs", "can_write_models", "card_of", "load_weights", "network_of", "save_weights", "write_model"]
+
+OPSET = 18
+CARD_ENTRY = "card.json"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run's files go, all beside the model: ``results`` are kept, ``checkpoint`` only until the run is over."""
+
+    model: Path
+    weights: Path
+    curve: Path
+    samples: Path
+    checkpoint: Path
+
+    @classmethod
+    def beside(cls, model: Path) -> Outputs:
+        """``digits.onnx`` has ``digits.weights.npz``, ``digits.curve.png``, ``digits.samples.png``, ``digits.checkpoint``."""
+        endings = (".weights.npz", ".curve.png", ".samples.png", ".checkpoint")
+        return cls(model, *(model.with_suffix(ending) for ending in endings))
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        return (self.model, self.weights, self.curve, self.samples)
+
+
+def can_write_models() -> bool:
+    """Whether this machine has what exporting to ONNX needs."""
+    return find_spec("onnx") is not None and find_spec("onnxscript") is not None
+
+
+def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str) -> Card:
+    """The card of what a run made, under the name ``name``."""
+    last = next((line for line in reversed(run.history) if line.psnr), None)
+    scores = {f"held-out {noise}": round(value, 3) for noise, value in (last.psnr or {}).items()} if last else {}
+    return Card(
+        name=name,
+        task=recipe.task.name,
+        summary=recipe.summary,
+        channels=recipe.data.channels,
+        maps=recipe.task.maps,
+        answer=run.network.answer,
+        multiple_of=run.network.multiple_of,
+        halo=run.network.halo,
+        scale=getattr(recipe.network, "scale", 1),
+        parameters=sum(weight.numel() for weight in run.network.parameters()),
+        licence=recipe.licence,
+        training_images=pictures.origin,
+        scores=scores,
+        spec={"name": recipe.network.network, **asdict(recipe.network)},
+        recipe=recipe.to_dict(),
+        training={
+            "steps": run.steps,
+            "minutes": round(run.minutes, 2),
+            "device": run.device,
+            "torch": torch.__version__,
+            "held_out_images": len(pictures.valid),
+            "validation_loss": round(last.validation_loss, 5) if last and last.validation_loss is not None else None,
+        },
+    )
+
+
+def network_of(card: Card, weights: dict[str, torch.Tensor]) -> Network:
+    """The network that a card describes, with these weights; `ModelError` when they do not belong together."""
+    try:
+        network = Recipe.from_dict(card.recipe).network.build()
+        network.load_state_dict(weights)
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ModelError(f"model {card.name!r}: its weights do not fit its card: {str(error).splitlines()[0]}") from error
+    return network.eval()
+
+
+def save_weights(path: Path, card: Card, network: Network) -> None:
+    """Writes the weights as float16 and the card beside them into one ``.npz``; never a pickle."""
+    arrays: dict[str, Any] = {name: _half(value) for name, value in network.state_dict().items()}
+    arrays[CARD_ENTRY] = np.frombuffer(card.to_json().encode(), dtype=np.uint8)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.npz")
+    try:
+        np.savez(temporary, **arrays)
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
+    """Card and weights (float32) of a ``.weights.npz`` or of an ``.onnx`` model."""
+    if path.suffix == ".onnx":
+        return _from_onnx(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        card = Card.from_json(arrays.pop(CARD_ENTRY).tobytes().decode())
+    except (OSError, ValueError, KeyError) as error:
+        raise FileError(f"{path}: not a weights file of pellucid: {error}") from error
+    return card, {name: _single(value) for name, value in arrays.items()}
+
+
+def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = False) -> None:
+    """Exports the network to ONNX with dynamic batch, height and width, weights in float16, the card in the metadata.
+
+    Parameter names are kept (``optimize=False``: the optimiser would fold batch normalisation away). Raises `FileError` when
+    ``path`` exists, `MissingExtra` without ONNX.
+    """
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists; --force overwrites it")
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  # the exporter imports it late and with a long trace
+    except ImportError as error:
+        raise MissingExtra(str(error.name), "train") from error
+    network = network.eval().to(memory_format=torch.contiguous_format)
+    planes = card.channels + len(card.maps)
+    side = 4 * card.multiple_of if card.multiple_of > 1 else 28
+    batch, height, width = (torch.export.Dim(name, min=1) for name in ("n", "rows", "columns"))
+    step = card.multiple_of
+    dynamic = {0: batch, 2: step * height, 3: step * width} if step > 1 else {0: batch, 2: height, 3: width}
+    program = torch.onnx.export(
+        network,
+        (torch.rand(2, planes, side, side + 2 * step),),
+        dynamo=True,
+        optimize=False,
+        opset_version=OPSET,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_shapes=(dynamic,),
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    _halve(model)
+    # The exporter records its own source paths and the shapes of every value: nothing that a reader of the file needs.
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for value, names in ((model.graph.input[0], ("n", None, "height", "width")), (model.graph.output[0], ("n", None, "h", "w"))):
+        for dim, label in zip(value.type.tensor_type.shape.dim, names, strict=True):
+            if label is not None:
+                dim.ClearField("dim_value")
+                dim.dim_param = label
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, card.to_json()
+    model.producer_name, model.doc_string = "pellucid", card.summary
+    onnx.checker.check_model(model)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(model.SerializeToString())
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _half(value: torch.Tensor) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = value.detach().cpu().numpy()
+    if not np.issubdtype(array.dtype, np.floating):
+        return array
+    return array.astype(np.float16)
+
+
+def _single(array: np.ndarray[Any, Any]) -> torch.Tensor:
+    return torch.from_numpy(array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array)
+
+
+def _halve(model: Any) -> None:
+    """Stores every float32 initializer of more than a few values as float16, cast back where it is used."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    casts = []
+    kept = []
+    for tensor in graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype != np.float32 or array.size < 2:
+            kept.append(tensor)
+            continue
+        # The parameter's own name stays with the stored values.
+        wide = f"{tensor.name}/float32"
+        kept.append(numpy_helper.from_array(array.astype(np.float16), tensor.name))
+        casts.append(helper.make_node("Cast", [tensor.name], [wide], name=f"{tensor.name}/cast", to=TensorProto.FLOAT))
+        for node in graph.node:
+            for index, name in enumerate(node.input):
+                if name == tensor.name:
+                    node.input[index] = wide
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise MissingExtra("onnx", "train") from error
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except Exception as error:  # the parser's own error type is not public
+        raise ModelError(f"{path}: not an ONNX model: {error}") from error
+    text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
+    if text is None:
+        raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
+    card = Card.from_json(text)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    wanted = Recipe.from_dict(card.recipe).network.build().state_dict()
+    weights = {name: _single(stored[name].copy()) if name in stored else value for name, value in wanted.items()}
+    missing = [name for name in wanted if name not in stored and not name.endswith("num_batches_tracked")]
+    if missing:
+        raise ModelError(f"{path}: the parameter {missing[0]!r} is not in the graph under its own name")
+    return card, weights

@@ -1,0 +1,86 @@
+"""The pictures a run leaves: its loss curve, and held-out images clean, spoiled and restored."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pellucid import degradations, report
+from pellucid.errors import MissingExtra
+from pellucid.training.data import Pictures
+from pellucid.training.export import Outputs
+from pellucid.training.loop import Run, answer
+from pellucid.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
+SAMPLES = 10
+"""How many held-out digits the figure shows, as the seed's author drew them; of photographs a third."""
+
+
+def draw(run: Run, recipe: Recipe, pictures: Pictures, paths: Outputs) -> list[Path]:
+    """Writes the loss curve and the sample picture of a run; answers the files written."""
+    return [_curve(run, recipe, paths.curve), _samples(run, recipe, pictures, paths.samples)]
+
+
+def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
+    """Training and held-out loss, and held-out PSNR, against minutes."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtra("matplotlib", "train") from error
+    figure: Figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    # A finish by another loss has another unit: it would only squash the curve.
+    lines = [line for line in run.history if line.done < 1 - recipe.training.finish_share or _one_loss(recipe)]
+    left.plot([line.minutes for line in lines], [line.loss for line in lines], label="training")
+    left.plot([line.minutes for line in lines], [line.validation_loss for line in lines], label="held out")
+    left.set(xlabel="minutes", ylabel=f"loss ({recipe.training.loss})", title=f"{recipe.name}: loss")
+    left.legend()
+    for noise in recipe.data.validation:
+        right.plot([line.minutes for line in run.history], [(line.psnr or {}).get(noise, np.nan) for line in run.history], label=noise)
+    right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
+    if len(recipe.data.validation) < 12:
+        right.legend(fontsize="small")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.png")
+    try:
+        figure.savefig(temporary, dpi=100)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _one_loss(recipe: Recipe) -> bool:
+    return recipe.training.finish_loss == recipe.training.loss
+
+
+@torch.no_grad()
+def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
+    """Held-out images drawn at random: clean, with the middle one of the validation noises, and restored."""
+    rng = np.random.default_rng(0)
+    noise = degradations.parse(recipe.data.validation[len(recipe.data.validation) // 2])
+    count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
+    rows: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]] = {"clean": [], str(noise): [], "restored": []}
+    side = 28 if recipe.data.kind == "digits" else 256
+    for index in rng.choice(len(pictures.valid), size=count, replace=False):
+        picture = pictures.valid[int(index)]
+        height, width = (min(side, size) // run.network.multiple_of * run.network.multiple_of for size in picture.shape[:2])
+        top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+        clean = picture[top : top + height, left : left + width].astype(np.float32) / 255
+        pair = recipe.task.spoil(clean, noise, rng)
+        planes = torch.from_numpy(np.concatenate([pair.image, pair.maps], axis=2)).permute(2, 0, 1)[None].contiguous()
+        restored = answer(run.network, run.network.answer, planes, clean.shape[2])[0].permute(1, 2, 0).numpy()
+        for label, pixels in zip(rows, (clean, pair.image, restored), strict=True):
+            rows[label].append(pixels)
+    report.grid(rows, path, zoom=3 if recipe.data.kind == "digits" else 1, overwrite=True)
+    return path

@@ -1,0 +1,352 @@
+"""The training loop: one function that can be read from top to bottom. Fabric gives it devices, precision and processes."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from pellucid.errors import EngineError, MissingExtra, OptionError, TrainingError
+from pellucid.training import data as training_data
+from pellucid.training.data import Pictures
+from pellucid.training.networks import Network
+from pellucid.training.recipes import Loss, Recipe
+
+__all__ = ["Progress", "Run", "answer", "train"]
+
+SAVE_EVERY_S = 60.0
+"""Seconds between checkpoints: what a kill can cost at most."""
+
+PSNR_FLOOR = 1e-7
+"""Mean squared error below which the loss ``psnr`` sees no difference: 70 dB, the cap of our scores on digits."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
+
+    ``validation_loss`` is the recipe's loss on held-out images, ``psnr`` their mean PSNR in dB, by noise and over all (``mean``).
+    Both are None between validations. ``speed`` is in images a second.
+    """
+
+    step: int
+    done: float
+    minutes: float
+    minutes_left: float
+    loss: float
+    speed: float
+    validation_loss: float | None = None
+    psnr: dict[str, float] | None = None
+
+
+@dataclass
+class Run:
+    """What a run has come to: the network with the weights that count (the average, where there is one) and its history."""
+
+    network: Network
+    steps: int = 0
+    minutes: float = 0.0
+    history: list[Progress] = field(default_factory=list)
+    finished: bool = False
+    device: str = "cpu"
+
+
+def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, channels: int) -> torch.Tensor:
+    """The restored image in float32, unclipped: the network's answer, or the input less its residual."""
+    said: torch.Tensor = network(batch_input).float()
+    return batch_input[:, :channels] - said if kind == "residual" else said
+
+
+def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """The mean loss of a batch; ``psnr`` is 10 log10 of each image's squared error, the negative of its PSNR in dB."""
+    if kind == "bce":
+        return functional.binary_cross_entropy(restored, clean)
+    if kind == "l1":
+        return functional.l1_loss(restored, clean)
+    if kind == "l2":
+        return functional.mse_loss(restored, clean)
+    squared = (restored - clean).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(squared + PSNR_FLOOR).mean()
+
+
+def train(
+    recipe: Recipe,
+    pictures: Pictures,
+    *,
+    checkpoint: Path,
+    device: str = "auto",
+    seed: int = 0,
+    resume: bool = False,
+    start: dict[str, torch.Tensor] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Run:
+    """Trains the recipe's network on ``pictures``; stops when the recipe says, or early at Ctrl-C or SIGTERM.
+
+    ``checkpoint`` is written every minute and at the end (weights, average, optimizer, step, history); ``resume`` goes on from
+    it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda. Raises
+    `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
+    the other way round.
+    """
+    plan = recipe.training
+    if checkpoint.exists() and not resume:
+        raise OptionError(f"{checkpoint} is left from an earlier run: --resume goes on with it, or delete it to begin again")
+    if resume and not checkpoint.exists():
+        raise OptionError(f"--resume: there is no {checkpoint} to go on from")
+
+    fabric = _fabric(device, plan.precision)
+    torch.manual_seed(seed)
+    network = recipe.network.build().to(memory_format=torch.channels_last)
+    if start is not None:
+        _adopt(network, start)
+    rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
+    optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+    run = Run(network, device=str(fabric.device))
+    before = 0.0
+    state: dict[str, Any] | None = None
+    if resume:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if state["network"] != repr(recipe.network):
+            raise OptionError(f"{checkpoint} is of another network: {state['network']}")
+        network.load_state_dict(state["weights"])
+        optimizer.load_state_dict(state["optimizer"])
+        run.steps, before = state["step"], state["minutes"]
+        run.history = [Progress(**line) for line in state["history"]]
+    model, optimizer = fabric.setup(network, optimizer)
+    average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    if state is not None:
+        average = {name: value.to(fabric.device) for name, value in state["average"].items()}
+
+    world = fabric.world_size
+    per_epoch = max(1, len(pictures.train) // (plan.batch * world))
+    last = plan.steps or round(plan.epochs * per_epoch)
+    rounds = round(plan.epochs) if plan.epochs >= 1 else plan.validations
+    begun = saved = shown = time.monotonic()
+    losses: list[float] = []
+    seen_at_show = 0
+    validated = int(_done(run.steps, before, last, plan.minutes) * rounds)
+
+    def minutes() -> float:
+        return before + (time.monotonic() - begun) / 60
+
+    def save() -> None:
+        if fabric.is_global_zero:
+            _save(checkpoint, recipe, network, average, optimizer, run, minutes())
+
+    feed = training_data.batches(
+        pictures, recipe, seed, run.steps, fabric.global_rank, threads=max(2, (os.cpu_count() or 2) - 2)
+    )
+    with _stop_signals() as stopping:
+        while (done := _done(run.steps, minutes(), last, plan.minutes)) < 1 and not stopping.is_set():
+            for group in optimizer.param_groups:
+                group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
+            batch = next(feed)
+            clean = _on_device(batch.target, fabric.device)
+            model.train()
+            restored = answer(model, network.answer, _on_device(batch.input, fabric.device), clean.shape[1])
+            kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
+            loss = loss_of(kind, restored, clean)
+            fabric.backward(loss)
+            if plan.clip:
+                fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
+            optimizer.step()
+            optimizer.zero_grad()
+            run.steps += 1
+            seen_at_show += plan.batch * world
+            # The average must not remember the random start: its memory grows with the run.
+            keep = min(plan.ema, (1 + run.steps) / (10 + run.steps)) if plan.ema else 0.0
+            _blend(average, network, keep)
+            losses.append(loss.detach())  # type: ignore[arg-type]  # read in one go below: a read waits for the device
+
+            now = time.monotonic()
+            done = _done(run.steps, minutes(), last, plan.minutes)
+            due = int(done * rounds) > validated
+            if due or now - shown > 10 or done >= 1:
+                mean = float(np.mean([float(value) for value in losses]))
+                if not math.isfinite(mean):
+                    raise TrainingError(f"step {run.steps}: the loss is not a number; a lower training.rate may help")
+                line = Progress(
+                    step=run.steps,
+                    done=done,
+                    minutes=minutes(),
+                    minutes_left=(minutes() - before) * (1 - done) / max(done - _done(0, before, last, plan.minutes), 1e-9)
+                    if not plan.minutes
+                    else plan.minutes - minutes(),
+                    loss=mean,
+                    speed=seen_at_show / max(now - shown, 1e-9),
+                )
+                if due:
+                    validated = int(done * rounds)
+                    line = _validated(line, network, average, pictures, recipe, fabric.device)
+                    run.history.append(line)
+                if on_progress is not None and fabric.is_global_zero:
+                    on_progress(line)
+                losses, seen_at_show, shown = [], 0, time.monotonic()
+            if now - saved > SAVE_EVERY_S:
+                save()
+                saved = time.monotonic()
+        feed.close()  # type: ignore[attr-defined]  # a generator
+    run.minutes = minutes()
+    run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1
+    save()
+    network.load_state_dict(average)
+    network.to("cpu").eval()
+    return run
+
+
+def _done(steps: int, minutes: float, last: int, length: float) -> float:
+    return min(1.0, minutes / length if length else steps / max(last, 1))
+
+
+def _rate(peak: float, schedule: str, warmup: int, step: int, done: float) -> float:
+    """The learning rate of a step; a cosine falls to a hundredth of the peak."""
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    fall = 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1.0
+    return peak * rise * fall
+
+
+def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
+    tensor = torch.from_numpy(planes)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _blend(average: dict[str, torch.Tensor], network: Network, keep: float) -> None:
+    values = network.state_dict()
+    floats = [name for name, value in values.items() if value.is_floating_point()]
+    torch._foreach_lerp_([average[name] for name in floats], [values[name] for name in floats], 1 - keep)
+    for name in values.keys() - set(floats):
+        average[name].copy_(values[name])
+
+
+def _adopt(network: Network, start: dict[str, torch.Tensor]) -> None:
+    """Takes every weight whose name and shape fit (gray to colour: all but the ends)."""
+    own = network.state_dict()
+    fitting = {name: value for name, value in start.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise OptionError("--from: no weight of that model fits this recipe's network")
+    network.load_state_dict(own | fitting)
+
+
+@torch.no_grad()
+def _validated(
+    line: Progress,
+    network: Network,
+    average: dict[str, torch.Tensor],
+    pictures: Pictures,
+    recipe: Recipe,
+    device: torch.device,
+) -> Progress:
+    """The line with the held-out images' loss and PSNR, by the averaged weights."""
+    own = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(average)
+    network.eval()
+    losses: list[float] = []
+    scores: dict[str, list[float]] = {}
+    low_precision = device.type == "cuda" or recipe.training.precision != "float32"
+    with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
+        most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
+        for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
+            clean = _on_device(batch.target, device)
+            restored = answer(network, network.answer, _on_device(batch.input, device), clean.shape[1])
+            restored = restored.float().clamp(0, 1)
+            losses += [float(loss_of(recipe.training.loss, restored, clean))] * len(clean)
+            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_FLOOR)
+            scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
+    network.load_state_dict(own)
+    psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}
+    psnr["mean"] = float(np.mean(list(psnr.values())))
+    return Progress(**{**vars(line), "validation_loss": float(np.mean(losses)), "psnr": psnr})
+
+
+def _save(
+    path: Path,
+    recipe: Recipe,
+    network: Network,
+    average: dict[str, torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    run: Run,
+    minutes: float,
+) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    state = {
+        "network": repr(recipe.network),
+        "weights": network.state_dict(),
+        "average": average,
+        "optimizer": optimizer.state_dict(),
+        "step": run.steps,
+        "minutes": minutes,
+        "history": [vars(line) for line in run.history],
+    }
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is in the hardware: without it, it is slower than float32 on a CPU."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _fabric(device: str, precision: str) -> Any:
+    try:
+        from lightning_fabric import Fabric
+    except ImportError:
+        # The package "lightning" carries the same class under its own name.
+        try:
+            from lightning.fabric import Fabric  # type: ignore[import-not-found, unused-ignore]
+        except ImportError as error:
+            raise MissingExtra("lightning-fabric", "train") from error
+    if device not in ("auto", "cpu", "cuda"):
+        raise OptionError(f"device {device!r} is not one of auto, cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("device 'cuda': PyTorch sees no NVIDIA GPU here; 'cpu' works")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    low = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
+    # torchrun says how many processes there are on this machine.
+    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    fabric = Fabric(
+        accelerator=device,
+        devices=count,
+        strategy="ddp" if count > 1 else "auto",
+        precision="bf16-mixed" if low else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that the step in hand ends and the run is kept."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        event.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

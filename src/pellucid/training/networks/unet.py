@@ -1,0 +1,126 @@
+"""The autoencoder grown up: a residual, bias-free U-Net of plain 3x3 convolutions.
+
+After DRUNet (Zhang et al. 2021, "Plug-and-Play Image Restoration with Deep Denoiser Prior"): residual blocks conv-ReLU-conv,
+strided 2x2 convolutions down, transposed ones up, skip connections by addition, noise maps beside the image. Without biases
+the network scales with its input (Mohan et al. 2020, "Robust and Interpretable Blind Image Denoising via Bias-Free CNNs").
+The first convolution has stride ``shuffle`` and a kernel of three of its steps: the same functions as pixel-unshuffle and a
+3x3 convolution, in one operator that engines run fast.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from pellucid.errors import ModelError
+
+__all__ = ["Unet", "UnetSpec"]
+
+ANSWERS = ("residual", "clean")
+
+
+@dataclass(frozen=True)
+class UnetSpec:
+    """One spec for every task.
+
+    ``channels`` in and ``out_channels`` (0: the same) out; ``maps`` the planes beside the image; ``widths`` the channels at
+    each resolution, finest first; ``blocks`` how many residual blocks there, on the way down and again on the way up;
+    ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the answer is;
+    ``answer`` what it says: ``residual`` (to be taken away from the input) or ``clean``.
+    """
+
+    channels: int = 1
+    maps: tuple[str, ...] = ()
+    widths: tuple[int, ...] = (48, 96, 192)
+    blocks: tuple[int, ...] = (4, 3, 2)
+    shuffle: int = 2
+    scale: int = 1
+    out_channels: int = 0
+    answer: str = "residual"
+    network: ClassVar[str] = "unet"
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != len(self.blocks) or not self.widths or min(self.widths + self.blocks) < 1:
+            raise ModelError(f"unet: widths {self.widths} and blocks {self.blocks} need as many positive numbers each")
+        if min(self.channels, self.shuffle, self.scale) < 1 or self.out_channels < 0:
+            raise ModelError("unet: channels, shuffle and scale are 1 or more, out_channels 0 or more")
+        if self.answer not in ANSWERS:
+            raise ModelError(f"unet: answer {self.answer!r} is not one of {', '.join(ANSWERS)}")
+
+    def build(self) -> Unet:
+        """A network with fresh weights."""
+        return Unet(self)
+
+
+class Block(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.conv2(torch.relu(self.conv1(x)))
+        return x + y
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+class Unet(nn.Module):
+    """(n, channels + maps, height, width) in; (n, out_channels, scale * height, scale * width) out."""
+
+    def __init__(self, spec: UnetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.answer = spec.answer
+        step, widths, depth = spec.shuffle, spec.widths, len(spec.widths)
+        self.multiple_of = step * 2 ** (depth - 1)
+        inside = spec.channels + len(spec.maps)
+        out = (spec.out_channels or spec.channels) * (step * spec.scale) ** 2
+        self.head = nn.Conv2d(inside, widths[0], 3 * step, stride=step, padding=step, bias=False)
+        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
+        self.narrow = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False) for i in range(depth - 1))
+        self.body = _blocks(widths[-1], spec.blocks[-1])
+        self.widen = nn.ModuleList(
+            nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False) for i in range(depth - 1)
+        )
+        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
+        self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=False)
+        self.shuffle = nn.PixelShuffle(step * spec.scale)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="linear", mode="fan_in")
+            if isinstance(module, Block):
+                # Blocks begin near the identity, so that a deep network starts as a shallow one.
+                module.conv2.weight.data *= 0.1
+        self.tail.weight.data *= 0.1
+
+    @property
+    def halo(self) -> int:
+        """How far the answer at one pixel can look, in pixels: twice the blocks' reach at each resolution, and the ends."""
+        step, spec = self.spec.shuffle, self.spec
+        reach = 2 * step
+        for level, count in enumerate(spec.blocks):
+            passes = 1 if level == len(spec.blocks) - 1 else 2
+            reach += passes * 2 * count * step * 2**level
+        # Two-pixel steps down and up place a pixel at either end of its cell: at most one cell of each resolution.
+        return int(reach + self.multiple_of)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.head(x)
+        skips = [x]
+        for blocks, narrow in zip(self.down, self.narrow, strict=True):
+            x = blocks(x)
+            skips.append(x)
+            x = narrow(x)
+        x = self.body(x)
+        for index in reversed(range(len(self.up))):
+            x = self.up[index](self.widen[index](x) + skips[index + 1])
+        answer: torch.Tensor = self.shuffle(self.tail(x + skips[0]))
+        return answer

@@ -1,0 +1,208 @@
+"""Recipes: a training run as one TOML file that mirrors the dataclasses below.
+
+``[task]`` builds a row of `pellucid.tasks.TASKS`, ``[network]`` a spec of `pellucid.training.networks.NETWORKS` (its channels and
+maps follow from data and task), ``[data]`` and ``[training]`` the two dataclasses here. A key that no field bears is an error.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pellucid import degradations
+from pellucid.errors import ModelError, PellucidError
+from pellucid.tasks import TASKS, Denoise, NoiseRange
+from pellucid.training.networks import NETWORKS, Spec
+
+__all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
+
+Loss = Literal["l1", "l2", "psnr", "bce"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Images whose file name contains ``match`` come from ``source`` under ``licence``: for the model's card."""
+
+    match: str
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the network learns from.
+
+    ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``patch``: side of the square
+    crops in pixels. ``augment``: flips and quarter turns. ``held_out``: the share kept for validation (of digits the last
+    ones; of images those that a hash of their name picks, so that it is the same on every machine), plus every image whose name
+    contains a word of ``hold_out``. ``validation``: the noises that validation is scored on.
+    """
+
+    kind: Literal["images", "digits"] = "images"
+    channels: int = 3
+    patch: int = 96
+    augment: bool = True
+    held_out: float = 0.04
+    hold_out: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ("gaussian:15", "gaussian:25", "gaussian:50")
+    credits: tuple[Credit, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
+            raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
+        if not 0 < self.held_out < 1 or not self.validation:
+            raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
+        for text in self.validation:
+            degradations.parse(text)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and by what rule.
+
+    One of ``minutes``, ``epochs`` and ``steps`` says when it ends. ``rate`` is the peak learning rate, reached after ``warmup``
+    steps; ``cosine`` lets it fall to a hundredth by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses
+    ``finish_loss``. ``clip`` bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which is what is
+    validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has it in hardware.
+    """
+
+    batch: int = 16
+    minutes: float = 0
+    epochs: float = 0
+    steps: int = 0
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    rate: float = 1.5e-3
+    warmup: int = 100
+    schedule: Literal["cosine", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    loss: Loss = "l1"
+    finish_loss: Loss = "l1"
+    finish_share: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    validations: int = 20
+
+    def __post_init__(self) -> None:
+        if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
+            raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps is above 0")
+        if self.batch < 1 or self.rate <= 0 or not 0 <= self.ema < 1 or not 0 <= self.finish_share <= 1 or self.validations < 1:
+            raise ModelError("recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]")
+        if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
+            raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
+
+    def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
+        """The same with another length; the recipe's own where none is given."""
+        if minutes is None and epochs is None and steps is None:
+            return self
+        return replace(self, minutes=minutes or 0, epochs=epochs or 0, steps=steps or 0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run. ``licence`` is that of the weights it makes."""
+
+    name: str
+    summary: str
+    licence: str
+    task: Denoise
+    network: Spec
+    data: Data
+    training: Training
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for the card; `from_dict` reads it back."""
+        network = {k: v for k, v in asdict(self.network).items() if k not in ("channels", "maps")}
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "licence": self.licence,
+            "task": {"name": self.task.name, **asdict(self.task)},
+            "network": {"name": self.network.network, **network},
+            "data": asdict(self.data),
+            "training": asdict(self.training),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Recipe:
+        """The recipe that plain data describe; `ModelError` names the first key or value that does not fit."""
+        try:
+            return _build(dict(data))
+        except (TypeError, ValueError, KeyError) as error:
+            raise ModelError(f"recipe {data.get('name', '?')!r}: {error}") from error
+
+
+def _filled(kind: type[T], table: dict[str, Any], where: str) -> T:
+    """A frozen dataclass from a table; lists become tuples, unknown and missing keys are errors."""
+    known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]  # only dataclasses come here
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ModelError(f"recipe: [{where}] has no field {unknown[0]!r}; it has {', '.join(known)}")
+    missing = [name for name, entry in known.items() if entry.default is MISSING and name not in table]
+    if missing:
+        raise ModelError(f"recipe: [{where}] needs {missing[0]!r}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+
+
+def _build(data: dict[str, Any]) -> Recipe:
+    unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
+    if unknown:
+        raise ModelError(f"recipe: no table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
+    task_table, network_table, data_table = (dict(data[key]) for key in ("task", "network", "data"))
+    task_name, network_name = task_table.pop("name"), network_table.pop("name")
+    if task_name not in TASKS:
+        raise ModelError(f"recipe: unknown task {task_name!r}; known: {', '.join(TASKS)}")
+    if network_name not in NETWORKS:
+        raise ModelError(f"recipe: unknown network {network_name!r}; known: {', '.join(NETWORKS)}")
+    task_table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in task_table.get("noise", ()))
+    task = _filled(TASKS[task_name], task_table, "task")
+    data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
+    images = _filled(Data, data_table, "data")
+    if "channels" in network_table or "maps" in network_table:
+        raise ModelError("recipe: the network's channels and maps follow from [data] and [task]; leave them out of [network]")
+    network_table["channels"] = images.channels
+    if "maps" in {entry.name for entry in fields(NETWORKS[network_name])}:
+        network_table["maps"] = task.maps
+    elif task.maps:
+        raise ModelError(f"recipe: network {network_name!r} takes no maps; set task.maps = []")
+    network: Spec = _filled(NETWORKS[network_name], network_table, "network")
+    training = _filled(Training, dict(data["training"]), "training")
+    return Recipe(data["name"], data["summary"], data["licence"], task, network, images, training)
+
+
+def parse(text: str, where: str) -> Recipe:
+    """The recipe in TOML ``text``; ``where`` names it in errors."""
+    try:
+        return Recipe.from_dict(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"recipe {where}: not TOML: {error}") from error
+    except PellucidError as error:
+        raise ModelError(f"recipe {where}: {error}") from error
+
+
+def names() -> tuple[str, ...]:
+    """The names of the shipped recipes."""
+    folder = resources.files("pellucid.training") / "recipes"
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def find(name: str) -> Recipe:
+    """The shipped recipe of that name, or the one in a TOML file of that path."""
+    if name in names():
+        folder = resources.files("pellucid.training") / "recipes"
+        return parse((folder / f"{name}.toml").read_text("utf-8"), name)
+    path = Path(name)
+    if path.suffix == ".toml" and path.is_file():
+        return parse(path.read_text("utf-8"), name)
+    raise ModelError(f"no recipe {name!r}: neither a .toml file nor one of {', '.join(names())}")
+
+
+def with_channels(recipe: Recipe, channels: int) -> Recipe:
+    """The recipe for gray (1) or colour (3) images."""
+    data = recipe.to_dict()
+    data["data"]["channels"] = channels
+    return Recipe.from_dict(data)
