@@ -59,8 +59,8 @@ def restore(
 ) -> Any:
     """The image, restored: an array of the same shape and dtype.
 
-    ``image`` is an array (see `pellucid.restorer.Restorer.restore`) or the path of a picture, which is read as an array of its own bit
-    depth. ``model`` is kept loaded for the next call. Raises members of `PellucidError`.
+    ``image`` is an array (see `pellucid.restorer.Restorer.restore`) or the path of a picture, which is read as an array of
+    its own bit depth. ``model`` is kept loaded for the next call. Raises members of `PellucidError`.
     """
     from pellucid import files, images
 

@@ -22,7 +22,7 @@ __all__ = ["BASELINES", "Baseline", "find"]
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method: ``function(noisy, noise)`` takes (h, w, 1 or 3) float32 and the noise that was added, and answers the same shape."""
+    """A method: ``function(noisy, noise)`` takes (h, w, 1 or 3) float32 and the noise that was added; the same shape back."""
 
     name: str
     summary: str
@@ -58,7 +58,8 @@ def _median(noisy: Pixels, noise: Degradation) -> Pixels:
 def _adaptive_median(noisy: Pixels, noise: Degradation) -> Pixels:
     """Hwang and Haddad 1995, "Adaptive Median Filters: New Algorithms and Results", RAMF.
 
-    The window grows until its median is no extreme of it; a pixel that is itself an extreme of that window is replaced by the median.
+    The window grows until its median is no extreme of it; a pixel that is itself an extreme of that window is replaced by
+    the median.
     Largest window 19; 39 from 90 % impulses on.
     """
     ndimage = _needed("scipy.ndimage", "scikit-image")
@@ -98,7 +99,8 @@ def _nlm_opencv(noisy: Pixels, noise: Degradation) -> Pixels:
         # The function speaks BGR; it works in Lab, where the order matters.
         swapped = np.ascontiguousarray(_levels(noisy)[..., ::-1])
         answer = cv2.fastNlMeansDenoisingColored(swapped, None, strength, strength, 7, 21)[..., ::-1]
-    return answer.astype(np.float32) / 255
+    pixels: Pixels = answer.astype(np.float32) / np.float32(255)
+    return pixels
 
 
 def _nlm_skimage(noisy: Pixels, noise: Degradation) -> Pixels:

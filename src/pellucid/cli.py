@@ -93,7 +93,9 @@ def _train(options: argparse.Namespace) -> int:
     print(f"{recipe.name}: {count}; Ctrl-C stops early and keeps the model", file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
-        text = f"{line.done:6.1%}  step {line.step}  loss {line.loss:.4f}  {line.speed:.0f} images/s  {line.minutes_left:.1f} min left"
+        text = (
+            f"{line.done:6.1%}  step {line.step}  loss {line.loss:.4f}  {line.speed:.0f} images/s  {line.minutes_left:.1f} min left"
+        )
         if line.psnr is not None and line.validation_loss is not None:
             scores = "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
             text += f"\n        held-out loss {line.validation_loss:.4f}  PSNR in dB: {scores}"

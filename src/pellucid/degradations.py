@@ -39,7 +39,22 @@ class Degradation(Protocol):
     def density(self) -> float:
         """Share of pixels replaced by impulses, 0 to 1."""
 
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels: ...
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        """The spoiled image."""
+
+
+class _Law:
+    """What most kinds answer of themselves: neither Gaussian noise nor impulses."""
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the signal-independent Gaussian part, in 8-bit levels."""
+        return 0.0
+
+    @property
+    def density(self) -> float:
+        """Share of pixels replaced by impulses."""
+        return 0.0
 
 
 def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
@@ -58,7 +73,7 @@ def _finished(noisy: NDArray[np.floating], clip: bool) -> Pixels:
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(_Law):
     """White Gaussian noise of standard deviation ``level`` in 8-bit levels (25 means 25/255 of full range).
 
     Not clipped unless ``clip``: the published protocol for denoisers keeps values outside [0, 1].
@@ -73,11 +88,8 @@ class Gaussian:
 
     @property
     def sigma(self) -> float:
+        """``level``."""
         return self.level
-
-    @property
-    def density(self) -> float:
-        return 0.0
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         if self.level == 0:
@@ -94,7 +106,7 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class SaltPepper:
+class SaltPepper(_Law):
     """A share ``level`` (0 to 1) of pixels replaced: half by 0, half by 1, each channel of a pixel alike."""
 
     level: float
@@ -104,11 +116,8 @@ class SaltPepper:
         object.__setattr__(self, "level", _checked(self.kind, "share of pixels", self.level, 0, 1))
 
     @property
-    def sigma(self) -> float:
-        return 0.0
-
-    @property
     def density(self) -> float:
+        """``level``."""
         return self.level
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
@@ -123,7 +132,7 @@ class SaltPepper:
 
 
 @dataclass(frozen=True)
-class Poisson:
+class Poisson(_Law):
     """Photon noise: each pixel is Poisson-distributed with mean ``clean * level`` and divided by ``level`` again.
 
     ``level`` is the peak, the count of photons at white: 30 is a dim picture, 1000 a bright one. Negative values of the
@@ -137,14 +146,6 @@ class Poisson:
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "peak", self.level, 0.1, 1e9))
 
-    @property
-    def sigma(self) -> float:
-        return 0.0
-
-    @property
-    def density(self) -> float:
-        return 0.0
-
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return _finished(rng.poisson(np.maximum(clean, 0) * self.level) / self.level, self.clip)
 
@@ -153,7 +154,7 @@ class Poisson:
 
 
 @dataclass(frozen=True)
-class Speckle:
+class Speckle(_Law):
     """Multiplicative noise ``clean * (1 + n)``, n Gaussian with variance ``level``. Not clipped unless ``clip``."""
 
     level: float
@@ -162,14 +163,6 @@ class Speckle:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "variance", self.level, 0, 10))
-
-    @property
-    def sigma(self) -> float:
-        return 0.0
-
-    @property
-    def density(self) -> float:
-        return 0.0
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noise = rng.standard_normal(clean.shape)
@@ -180,7 +173,7 @@ class Speckle:
 
 
 @dataclass(frozen=True)
-class Jpeg:
+class Jpeg(_Law):
     """JPEG compression at quality ``level`` (1 to 100), with libjpeg's tables and 4:2:0 colour as Pillow writes it.
 
     The image is clipped and rounded to 8 bits first, as the format demands. Uses no randomness.
@@ -192,21 +185,14 @@ class Jpeg:
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "quality", self.level, 1, 100))
 
-    @property
-    def sigma(self) -> float:
-        return 0.0
-
-    @property
-    def density(self) -> float:
-        return 0.0
-
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         levels = np.rint(np.clip(clean, 0, 1) * 255).astype(np.uint8)
         squeezed = levels[..., 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels
         buffer = io.BytesIO()
         PillowImage.fromarray(squeezed).save(buffer, "JPEG", quality=round(self.level))
         with PillowImage.open(buffer) as decoded:
-            return (np.asarray(decoded, dtype=np.float32) / 255).reshape(clean.shape)
+            pixels: Pixels = np.asarray(decoded, dtype=np.float32) / np.float32(255)
+        return pixels.reshape(clean.shape)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.level:g}"

@@ -16,7 +16,7 @@ STEP = 3
 """Blocks begin at every third pixel: an odd step meets every phase of a regular texture and of a JPEG's 8x8 grid."""
 
 LOW, HIGH = 9, 10
-"""Coefficients of order (row + column of the cosine transform) 1 to LOW tell how busy a block is; those from HIGH on are measured."""
+"""Coefficients of order (row + column) 1 to LOW tell how busy a block is; those from HIGH on are measured."""
 
 CALM_SHARE = 0.05
 FEWEST = 600
@@ -27,12 +27,13 @@ MOST_BLOCKS = 100_000
 
 
 def gaussian_sigma(pixels: Pixels) -> float:
-    """Standard deviation of the white Gaussian noise in ``pixels`` (height, width, channels), in 8-bit levels, mean of the channels.
+    """Standard deviation of the white Gaussian noise in ``pixels`` (height, width, channels), in 8-bit levels.
 
-    Blocks are transformed by a cosine transform, under which white noise stays white: what the low coefficients of a block
-    say of its texture is independent of the noise in the high ones. So the blocks with the least energy at low frequencies are
-    chosen without bias, and the noise is the median over the high coefficients of their mean square. After the block-DCT estimators
-    of Ponomarenko et al. ("An automatic approach to lossy compression of AVIRIS images", IGARSS 2007).
+    The quadratic mean of the channels. Blocks are transformed by a cosine transform, under which white noise stays white:
+    what the low coefficients of a block say of its texture is independent of the noise in the high ones. So the blocks with
+    the least energy at low frequencies are chosen without bias, and the noise is the median over the high coefficients of
+    their mean square. After the block-DCT estimators of Ponomarenko et al. ("An automatic approach to lossy compression of
+    AVIRIS images", IGARSS 2007).
 
     An image with a side under 16 pixels answers 0: too small to measure.
     """

@@ -57,7 +57,7 @@ class EngineError(PellucidError):
     """The graph cannot be run here."""
 
 
-class MissingExtra(PellucidError):
+class MissingExtra(PellucidError):  # noqa: N818  # it names what to install, and reads so where it is raised
     """An optional package is not installed.
 
     ``package`` is what could not be imported, ``extra`` the name in ``pip install 'pellucid[extra]'`` that brings it.

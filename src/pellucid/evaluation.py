@@ -36,7 +36,10 @@ Clean = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Images:
-    """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits. ``failed``: what could not be read."""
+    """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
+
+    ``failed``: what could not be read.
+    """
 
     source: str
     named: tuple[tuple[str, Clean], ...] = ()
@@ -46,7 +49,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``protocol``: everything that the figures depend on. ``results``: one row an image, noise and method. ``summary``: their means."""
+    """Scores: ``results`` has one row an image, noise and method, ``summary`` their means.
+
+    ``protocol`` is everything that the figures depend on.
+    """
 
     protocol: dict[str, Any]
     results: tuple[dict[str, Any], ...]
@@ -62,7 +68,8 @@ class Evaluation:
 def load_images(source: Path, *, limit: int | None = None) -> Images:
     """The clean images of a folder (8 bits as they are, gray stays gray), or the digits of an IDX file of images.
 
-    ``limit`` keeps the first so many. An image that cannot be read is listed in ``failed``. Raises `FileError` when nothing is left.
+    ``limit`` keeps the first so many. An image that cannot be read is listed in ``failed``. Raises `FileError` when nothing
+    is left.
     """
     if source.is_file():
         stack = files.read_idx(source)
@@ -103,8 +110,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
-    Models are told the level where they take one and the noise is Gaussian, unless ``blind``; classical methods are always told. ``on_progress``
-    gets (images done, images in all). Raises `OptionError` when there is nothing to score.
+    Models are told the level where they take one and the noise is Gaussian, unless ``blind``; classical methods are always
+    told. ``on_progress`` gets (images done, images in all). Raises `OptionError` when there is nothing to score.
     """
     methods = _methods(models, baselines, blind)
     if not methods or not noises:
@@ -143,10 +150,8 @@ Method = Callable[[NDArray[np.float32], Degradation], NDArray[Any]]
 
 def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> dict[str, Method]:
     def of_model(model: Restorer) -> Method:
-        takes_sigma = any("sigma" in card.maps for card in model.cards.values())
-
         def run(noisy: NDArray[np.float32], noise: Degradation) -> NDArray[Any]:
-            told = noise.sigma if takes_sigma and not blind and noise.kind == "gaussian" else None
+            told = noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
             answer: NDArray[Any] = model.restore(noisy, sigma=told)
             return answer
 
@@ -168,9 +173,7 @@ def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) 
     return found | {name: of_model(model) for name, model in models.items()}
 
 
-def _scored(
-    name: str, clean: Clean, noisy: NDArray[np.float32], noise: Degradation, method: str, run: Method
-) -> dict[str, Any]:
+def _scored(name: str, clean: Clean, noisy: NDArray[np.float32], noise: Degradation, method: str, run: Method) -> dict[str, Any]:
     begun = time.perf_counter()
     raw = run(noisy, noise)
     seconds = time.perf_counter() - begun
@@ -247,11 +250,13 @@ def _digits(
     return [], summary
 
 
-def _protocol(
-    images: Images, noises: Sequence[Degradation], models: Mapping[str, Restorer], blind: bool
-) -> dict[str, Any]:
+def _protocol(images: Images, noises: Sequence[Degradation], models: Mapping[str, Restorer], blind: bool) -> dict[str, Any]:
     stack = images.stack is not None
-    seed = "one generator, numpy.random.default_rng(0), for all digits" if stack else "numpy.random.default_rng(n) for image n, sorted by name"
+    seed = (
+        "one generator, numpy.random.default_rng(0), for all digits"
+        if stack
+        else "numpy.random.default_rng(n) for image n, sorted by name"
+    )
     return {
         "pellucid": __version__,
         "task": "denoise",
@@ -262,7 +267,9 @@ def _protocol(
         "clipping": "noise is not clipped unless ':clip' is said; answers are clipped to [0, 1]",
         "rounding": "none",
         "crop": "none",
-        "psnr": f"per image, capped at {DIGIT_CAP:g} dB, then the mean" if stack else "per image over all pixels and channels, then the mean",
+        "psnr": f"per image, capped at {DIGIT_CAP:g} dB, then the mean"
+        if stack
+        else "per image over all pixels and channels, then the mean",
         "level": "not told to models (blind)" if blind else "told to models that take it (Gaussian) and to all baselines",
         "models": {name: [card.name for card in model.cards.values()] for name, model in models.items()},
         "numpy": np.__version__,

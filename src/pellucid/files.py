@@ -70,8 +70,8 @@ def read(path: Path) -> Image:
 def write(path: Path, image: Image, *, overwrite: bool = False) -> None:
     """Writes the image in the format that the name's ending says, at its own bit depth where the format has it.
 
-    Raises `FileError` when ``path`` exists and ``overwrite`` is not said, when it cannot be written, and when the format cannot hold the
-    image's alpha.
+    Raises `FileError` when ``path`` exists and ``overwrite`` is not said, when it cannot be written, and when the format
+    cannot hold the image's alpha.
     """
     kind = _format_of(path)
     if image.alpha is not None and not kind.alpha:
@@ -134,10 +134,9 @@ def _upright(image: Image) -> Image:
 
 
 def _resolution(info: dict[Any, Any]) -> tuple[float, float] | None:
-    dpi = info.get("dpi")
     try:
-        across, down = float(dpi[0]), float(dpi[1])
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+        across, down = (float(dots) for dots in info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
     return (across, down) if across > 0 and down > 0 else None
 
@@ -197,7 +196,7 @@ def _from_values(values: NDArray[Any]) -> Image:
 def _levels(image: Image, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
     """The image as integers of ``dtype``, (h, w) or (h, w, 2 to 4), alpha scaled with it."""
     top = np.iinfo(dtype).max
-    values = np.rint(np.clip(image.pixels, 0, 1) * np.float32(top)).astype(dtype)
+    values: NDArray[Any] = np.rint(np.clip(image.pixels, 0, 1) * np.float32(top)).astype(dtype)
     if image.alpha is not None:
         own = np.iinfo(image.alpha.dtype).max if image.alpha.dtype.kind == "u" else 1
         alpha = np.rint(np.clip(image.alpha / own, 0, 1) * top).astype(dtype)
@@ -356,7 +355,7 @@ MNIST_FILES = {
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
-    """The array of bytes in an IDX file, plain or gzipped: (n, h, w) for images, (n,) for labels. `FileError` when it is not one."""
+    """The bytes of an IDX file, plain or gzipped: (n, h, w) for images, (n,) for labels. `FileError` when it is not one."""
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":

@@ -21,6 +21,8 @@ Pixels = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Rec. 601 weights of red, green and blue: what Pillow's ``L`` and the papers' gray test sets use."""
 
+BYTES: np.dtype[Any] = np.dtype(np.uint8)
+
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 
 
@@ -35,7 +37,7 @@ class Image:
 
     pixels: Pixels
     alpha: NDArray[Any] | None = None
-    dtype: np.dtype[Any] = np.dtype(np.uint8)
+    dtype: np.dtype[Any] = BYTES
     flat: bool = False
     icc: bytes | None = None
     exif: bytes | None = None

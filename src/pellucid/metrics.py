@@ -76,7 +76,7 @@ def _smoothed(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     across = sum(weight * plane[:, i : width - 2 * SSIM_RADIUS + i] for i, weight in enumerate(window))
     down: NDArray[np.float64] = np.zeros((height - 2 * SSIM_RADIUS, width - 2 * SSIM_RADIUS))
     for i, weight in enumerate(window):
-        down += weight * across[i : height - 2 * SSIM_RADIUS + i]  # type: ignore[index]  # the sum starts from an array
+        down += weight * across[i : height - 2 * SSIM_RADIUS + i]
     return down
 
 

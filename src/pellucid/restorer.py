@@ -43,8 +43,9 @@ BATCH = 512
 class Restoration:
     """A restored image and how it came about.
 
-    ``image`` is what went in, restored: an `Image` for an `Image`, an array for an array. ``sigma`` is the level in 8-bit levels that the
-    model was told (None: it takes none), ``estimated`` whether that was measured from the image, ``model`` the file that served.
+    ``image`` is what went in, restored: an `Image` for an `Image`, an array for an array. ``sigma`` is the level in 8-bit
+    levels that the model was told (None: it takes none), ``estimated`` whether that was measured from the image, ``model``
+    the file that served.
     """
 
     image: Any
@@ -55,7 +56,10 @@ class Restoration:
 
 
 class Restorer:
-    """A model, or a family of them, ready to restore. Graphs are compiled when first needed; safe to share between threads."""
+    """A model, or a family of them, ready to restore.
+
+    Graphs are compiled when first needed; safe to share between threads.
+    """
 
     def __init__(self, paths: dict[int, Path], *, device: str = "auto") -> None:
         if device not in DEVICES:
@@ -71,12 +75,17 @@ class Restorer:
         """What the model is; of a family, the card of the file for the most channels."""
         return self.cards[max(self.cards)]
 
+    @property
+    def takes_sigma(self) -> bool:
+        """Whether the model is told the level of the noise; a blind one is not."""
+        return any("sigma" in card.maps for card in self.cards.values())
+
     def restore(self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0) -> Any:
         """The image, restored: the same kind, shape and dtype as given, values in [0, 1] for floats.
 
-        ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept), uint8, uint16, float32 or
-        float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of the noise in 8-bit levels, 0 to 255; None
-        estimates it. ``strength``: 0 leaves the image, 1 restores it. Raises `ImageError` and `OptionError`.
+        ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept), uint8, uint16,
+        float32 or float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of the noise in 8-bit
+        levels, 0 to 255; None estimates it. ``strength``: 0 leaves the image, 1 restores it. Raises `ImageError` and `OptionError`.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
@@ -84,9 +93,7 @@ class Restorer:
         """
         return self.restore_with_details(image, sigma=sigma, strength=strength).image
 
-    def restore_with_details(
-        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0
-    ) -> Restoration:
+    def restore_with_details(self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0) -> Restoration:
         """As `restore`, with the level that was used, the file that served and the seconds it took."""
         begun = time.perf_counter()
         if not _within(strength, 0, 1):
@@ -109,8 +116,8 @@ class Restorer:
     def restore_batch(self, stack: ArrayLike, *, sigma: float | None = None) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
 
-        ``sigma`` as in `restore`; a model that takes a level needs it given, for small images are too small to measure. Raises `ImageError`
-        and `OptionError`.
+        ``sigma`` as in `restore`; a model that takes a level needs it given, for small images are too small to measure.
+        Raises `ImageError` and `OptionError`.
         """
         values = np.asarray(stack)
         if values.ndim != 3 or values.size == 0:
@@ -226,7 +233,8 @@ def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
 
     def one(piece: NDArray[np.float32]) -> NDArray[np.float32]:
         stack = piece[None]
-        return _finished(stack, graph(_with_maps(stack, card, told)), card)[0]
+        answer: NDArray[np.float32] = _finished(stack, graph(_with_maps(stack, card, told)), card)[0]
+        return answer
 
     parts = [tiling.run(one, group, tile=TILE, halo=card.halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
     answer = np.concatenate(parts, axis=0)

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +207,7 @@ def _crop(picture: Levels, data: Data, rng: np.random.Generator) -> Planes:
         crop = np.rot90(crop, int(rng.integers(4)))
         if rng.integers(2):
             crop = crop[:, ::-1]
-    return np.asarray(crop, dtype=np.float32) / 255
+    return np.asarray(crop, dtype=np.float32) / np.float32(255)
 
 
 def _stack(pairs: list[Pair]) -> Batch:
@@ -249,7 +249,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
         noise = degradations.parse(text)
         group: list[Pair] = []
         for index, picture in enumerate(chosen):
-            clean = picture.astype(np.float32) / 255
+            clean = picture.astype(np.float32) / np.float32(255)
             height, width = (min(side, size - size % multiple if size >= multiple else size) for size in clean.shape[:2])
             top, left = (clean.shape[0] - height) // 2, (clean.shape[1] - width) // 2
             middle = clean[top : top + height, left : left + width]
@@ -286,10 +286,12 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             # The first few tell the rest's size well enough to skip a hopeless step.
             sample = paths[:: max(1, len(paths) // 12)]
-            guess = sum(len(c) for c in pool.map(lambda p: _encoded(p, scale, quality), sample)) * len(paths) / len(sample)
+            guess = (
+                sum(len(c) for c in pool.map(partial(_encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)
+            )
             if guess > 1.15 * budget:
                 continue
-            contents = list(pool.map(lambda p: _encoded(p, scale, quality), paths))
+            contents = list(pool.map(partial(_encoded, scale=scale, quality=quality), paths))
         how = "lossless" if quality is None else f"WebP quality {quality}"
         stored = f"{len(paths)} images, {how}" + (f", scaled by {scale:g} (Lanczos)" if scale < 1 else "")
         manifest = json.dumps({"stored": stored, "scale": scale, "quality": quality, "images": len(paths)})

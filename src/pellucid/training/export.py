@@ -7,8 +7,8 @@ one that exports: the first needs neither ONNX nor an engine.
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Outputs:
 
     @property
     def results(self) -> tuple[Path, ...]:
+        """What a run writes and keeps."""
         return (self.model, self.weights, self.curve, self.samples)
 
 
@@ -135,14 +136,15 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
         import onnxscript  # noqa: F401  # the exporter imports it late and with a long trace
     except ImportError as error:
         raise MissingExtra(str(error.name), "train") from error
-    network = network.eval().to(memory_format=torch.contiguous_format)
+    module: torch.nn.Module = network.eval()
+    module = module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch's stub forgets it
     planes = card.channels + len(card.maps)
     side = 4 * card.multiple_of if card.multiple_of > 1 else 28
     batch, height, width = (torch.export.Dim(name, min=1) for name in ("n", "rows", "columns"))
     step = card.multiple_of
     dynamic = {0: batch, 2: step * height, 3: step * width} if step > 1 else {0: batch, 2: height, 3: width}
     program = torch.onnx.export(
-        network,
+        module,
         (torch.rand(2, planes, side, side + 2 * step),),
         dynamo=True,
         optimize=False,

@@ -45,7 +45,9 @@ def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
     left.set(xlabel="minutes", ylabel=f"loss ({recipe.training.loss})", title=f"{recipe.name}: loss")
     left.legend()
     for noise in recipe.data.validation:
-        right.plot([line.minutes for line in run.history], [(line.psnr or {}).get(noise, np.nan) for line in run.history], label=noise)
+        right.plot(
+            [line.minutes for line in run.history], [(line.psnr or {}).get(noise, np.nan) for line in run.history], label=noise
+        )
     right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
     if len(recipe.data.validation) < 12:
         right.legend(fontsize="small")
@@ -76,7 +78,7 @@ def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
         picture = pictures.valid[int(index)]
         height, width = (min(side, size) // run.network.multiple_of * run.network.multiple_of for size in picture.shape[:2])
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-        clean = picture[top : top + height, left : left + width].astype(np.float32) / 255
+        clean = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
         pair = recipe.task.spoil(clean, noise, rng)
         planes = torch.from_numpy(np.concatenate([pair.image, pair.maps], axis=2)).permute(2, 0, 1)[None].contiguous()
         restored = answer(run.network, run.network.answer, planes, clean.shape[2])[0].permute(1, 2, 0).numpy()

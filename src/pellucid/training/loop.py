@@ -107,7 +107,8 @@ def train(
 
     fabric = _fabric(device, plan.precision)
     torch.manual_seed(seed)
-    network = recipe.network.build().to(memory_format=torch.channels_last)
+    network = recipe.network.build()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
         _adopt(network, start)
     rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
@@ -144,9 +145,7 @@ def train(
         if fabric.is_global_zero:
             _save(checkpoint, recipe, network, average, optimizer, run, minutes())
 
-    feed = training_data.batches(
-        pictures, recipe, seed, run.steps, fabric.global_rank, threads=max(2, (os.cpu_count() or 2) - 2)
-    )
+    feed = training_data.batches(pictures, recipe, seed, run.steps, fabric.global_rank, threads=max(2, (os.cpu_count() or 2) - 2))
     with _stop_signals() as stopping:
         while (done := _done(run.steps, minutes(), last, plan.minutes)) < 1 and not stopping.is_set():
             for group in optimizer.param_groups:
@@ -301,8 +300,8 @@ def _save(
 def _has_bfloat16(device: str) -> bool:
     """Whether bfloat16 is in the hardware: without it, it is slower than float32 on a CPU."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _fabric(device: str, precision: str) -> Any:
@@ -311,7 +310,7 @@ def _fabric(device: str, precision: str) -> Any:
     except ImportError:
         # The package "lightning" carries the same class under its own name.
         try:
-            from lightning.fabric import Fabric  # type: ignore[import-not-found, unused-ignore]
+            from lightning.fabric import Fabric  # type: ignore[import-not-found, no-redef, unused-ignore]
         except ImportError as error:
             raise MissingExtra("lightning-fabric", "train") from error
     if device not in ("auto", "cpu", "cuda"):

@@ -66,8 +66,9 @@ class Training:
 
     One of ``minutes``, ``epochs`` and ``steps`` says when it ends. ``rate`` is the peak learning rate, reached after ``warmup``
     steps; ``cosine`` lets it fall to a hundredth by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses
-    ``finish_loss``. ``clip`` bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which is what is
-    validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has it in hardware.
+    ``finish_loss``. ``clip`` bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which
+    is what is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has
+    it in hardware.
     """
 
     batch: int = 16
@@ -91,7 +92,9 @@ class Training:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
             raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps is above 0")
         if self.batch < 1 or self.rate <= 0 or not 0 <= self.ema < 1 or not 0 <= self.finish_share <= 1 or self.validations < 1:
-            raise ModelError("recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]")
+            raise ModelError(
+                "recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
+            )
         if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
             raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
 

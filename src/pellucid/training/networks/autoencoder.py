@@ -8,6 +8,7 @@ default. At stride 1 the two kinds differ only in how a kernel is stored.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -34,6 +35,7 @@ class AutoencoderSpec:
 
     @property
     def maps(self) -> tuple[str, ...]:
+        """None: it is never told the noise."""
         return ()
 
     def build(self) -> Autoencoder:
@@ -52,7 +54,7 @@ class Autoencoder(nn.Module):
         self.spec = spec
         sizes = (spec.channels, *FILTERS, spec.channels)
         layers: list[nn.Module] = []
-        for index, (inside, outside) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for index, (inside, outside) in enumerate(pairwise(sizes)):
             kind = nn.ConvTranspose2d if index >= 9 - spec.transposed else nn.Conv2d
             convolution = kind(inside, outside, 3, padding=1)
             nn.init.xavier_uniform_(convolution.weight)
@@ -71,5 +73,6 @@ class Autoencoder(nn.Module):
         return 9
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The clean image."""
         # The sigmoid in float32: in bfloat16 it cannot tell 0.998 from 1, and cross-entropy would see infinities.
         return torch.sigmoid(self.layers(x).float())

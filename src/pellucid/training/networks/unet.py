@@ -87,9 +87,7 @@ class Unet(nn.Module):
         self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
         self.narrow = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False) for i in range(depth - 1))
         self.body = _blocks(widths[-1], spec.blocks[-1])
-        self.widen = nn.ModuleList(
-            nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False) for i in range(depth - 1)
-        )
+        self.widen = nn.ModuleList(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False) for i in range(depth - 1))
         self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
         self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=False)
         self.shuffle = nn.PixelShuffle(step * spec.scale)
@@ -113,6 +111,7 @@ class Unet(nn.Module):
         return int(reach + self.multiple_of)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """What `answer` says: the residual or the clean image."""
         x = self.head(x)
         skips = [x]
         for blocks, narrow in zip(self.down, self.narrow, strict=True):
