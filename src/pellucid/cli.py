@@ -82,7 +82,9 @@ def _train(options: argparse.Namespace) -> int:
         raise OptionError(f"--out {out}: a model's name ends in .onnx")
     paths = export.Outputs.beside(out)
     taken = [path for path in paths.results if path.exists()]
-    if taken and not options.force:
+    # A run that was stopped has left its first results: the same run may replace them.
+    overwrite = options.force or (options.resume and paths.checkpoint.exists())
+    if taken and not overwrite:
         raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
 
     start = export.load_weights(options.start)[1] if options.start is not None else None
@@ -111,13 +113,14 @@ def _train(options: argparse.Namespace) -> int:
         start=start,
         on_progress=show,
     )
-    card = export.card_of(recipe, pictures, run, out.stem)
+    begun_from = options.start.name if options.start is not None else None
+    card = export.card_of(recipe, pictures, run, out.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network)
     for path in figures.draw(run, recipe, pictures, paths):
         print(path)
     print(paths.weights)
     if export.can_write_models():
-        export.write_model(out, card, run.network, overwrite=options.force)
+        export.write_model(out, card, run.network, overwrite=overwrite)
         print(out)
     else:
         print(f"pellucid: no ONNX here; elsewhere 'pellucid export {paths.weights}' makes the model", file=sys.stderr)
@@ -134,8 +137,17 @@ def _export(options: argparse.Namespace) -> int:
     card, weights = export.load_weights(options.weights)
     name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
-    export.write_model(out, replace(card, name=out.stem), export.network_of(card, weights), overwrite=options.force)
+    named = export.with_scores(replace(card, name=out.stem), options.scores)
+    export.write_model(out, named, export.network_of(card, weights), overwrite=options.force)
     print(out)
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from pellucid.training import mnist
+
+    for path in mnist.fetch(options.out):
+        print(path, flush=True)
     return 0
 
 
@@ -276,7 +288,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("train", _train, "train a model by a recipe")
     command.add_argument("recipe", help="a shipped recipe's name (see 'recipes') or a .toml file")
-    command.add_argument("--images", type=Path, help="a folder of images, a pack, or a folder of MNIST's IDX files")
+    command.add_argument(
+        "--images",
+        type=Path,
+        help="a folder of images, a pack, or a folder of MNIST's IDX files (digits without it: the cache, or the package's own)",
+    )
     length = command.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_number(0.01, 1e6), help="train for so many minutes")
     length.add_argument("--epochs", type=_number(0.01, 1e6), help="train for so many passes over the images")
@@ -292,6 +308,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("export", _export, "turn a weights file into a model")
     command.add_argument("weights", type=Path, help="a .weights.npz that 'train' wrote")
     command.add_argument("-o", "--out", type=Path, help="the model's file (default: beside the weights)")
+    command.add_argument(
+        "--scores", type=Path, action="append", default=[], metavar="FILE.json", help="an evaluation whose scores the card bears"
+    )
     command.add_argument("--force", action="store_true", help="overwrite a model that exists")
 
     command = add("pack", _pack, "put a folder of images into one file of bounded size, for training elsewhere")
@@ -299,6 +318,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--out", type=Path, required=True, help="the pack's file")
     command.add_argument("--megabytes", type=_number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
+
+    command = add("fetch", _fetch, "download a public data set for training, checked; into the user's cache unless told")
+    command.add_argument("name", choices=("mnist",), help="mnist: 70,000 digits, 11 MB")
+    command.add_argument("-o", "--out", type=Path, help="another folder")
 
     command = add("evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")

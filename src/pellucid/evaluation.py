@@ -271,6 +271,7 @@ def _protocol(images: Images, noises: Sequence[Degradation], models: Mapping[str
         if stack
         else "per image over all pixels and channels, then the mean",
         "level": "not told to models (blind)" if blind else "told to models that take it (Gaussian) and to all baselines",
+        "blind": blind,
         "models": {name: [card.name for card in model.cards.values()] for name, model in models.items()},
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import degradations, files, images
+from pellucid import degradations, files, images, samples
 from pellucid.cards import TrainingImages
 from pellucid.errors import FileError, TrainingError
 from pellucid.tasks import Pair
+from pellucid.training import mnist
 from pellucid.training.recipes import Data, Recipe
 
 __all__ = ["Batch", "Pictures", "batches", "load", "make_batch", "pack", "validation_batches"]
@@ -66,7 +67,8 @@ class Batch:
 def load(source: Path | None, data: Data) -> Pictures:
     """The images that ``source`` holds, split into training and held-out ones.
 
-    ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: the digits in the package.
+    ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: MNIST from the user's
+    cache, or else the digits in the package.
     Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read.
     """
     if data.kind == "digits":
@@ -164,10 +166,10 @@ def _from_pack(path: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
 def _digits(source: Path | None, data: Data) -> Pictures:
     notes: tuple[str, ...] = ()
     if source is None:
-        from pellucid import samples
-
+        source = mnist.cached()
+    if source is None:
         digits, _ = samples.digits()
-        notes = (f"the {len(digits)} digits in the package; --images FOLDER with MNIST's IDX files trains on all",)
+        notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' or --images FOLDER brings all of MNIST",)
     else:
         digits = files.load_mnist(source)["train_images"]
     kept = len(digits) - round(len(digits) * data.held_out)

@@ -6,8 +6,13 @@ one that exports: the first needs neither ONNX nor an engine.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +27,7 @@ from pellucid.training.loop import Run
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Recipe
 
-__all__ = ["Outputs", "can_write_models", "card_of", "load_weights", "network_of", "save_weights", "write_model"]
+__all__ = ["Outputs", "can_write_models", "card_of", "load_weights", "network_of", "save_weights", "with_scores", "write_model"]
 
 OPSET = 18
 CARD_ENTRY = "card.json"
@@ -55,8 +60,8 @@ def can_write_models() -> bool:
     return find_spec("onnx") is not None and find_spec("onnxscript") is not None
 
 
-def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str) -> Card:
-    """The card of what a run made, under the name ``name``."""
+def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_from: str | None = None) -> Card:
+    """The card of what a run made, under the name ``name``; ``begun_from`` names the model whose weights it started with."""
     last = next((line for line in reversed(run.history) if line.psnr), None)
     scores = {f"held-out {noise}": round(value, 3) for noise, value in (last.psnr or {}).items()} if last else {}
     return Card(
@@ -79,11 +84,34 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str) -> Card:
             "steps": run.steps,
             "minutes": round(run.minutes, 2),
             "device": run.device,
+            "seed": run.seed,
+            "from": begun_from,
             "torch": torch.__version__,
             "held_out_images": len(pictures.valid),
             "validation_loss": round(last.validation_loss, 5) if last and last.validation_loss is not None else None,
         },
     )
+
+
+def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
+    """The card with the PSNR of its model from files that ``pellucid evaluate --out`` wrote, as ``bsd68 gaussian:25``.
+
+    Raises `FileError` for a file that is no evaluation, or one that does not score this model.
+    """
+    scores = dict(card.scores)
+    for path in evaluations:
+        try:
+            data = json.loads(path.read_text("utf-8"))
+            protocol, summary = data["protocol"], data["summary"]
+            methods = {name for name, served in protocol["models"].items() if served == [card.name]}
+            told = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
+            found = {f"{protocol['images']} {row['noise']}{told}": row["psnr"] for row in summary if row["method"] in methods}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {error}") from error
+        if not found:
+            raise FileError(f"{path}: has no score of {card.name!r}")
+        scores |= {name: round(value, 2) for name, value in found.items()}
+    return replace(card, scores=scores)
 
 
 def network_of(card: Card, weights: dict[str, torch.Tensor]) -> Network:
@@ -143,17 +171,18 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     batch, height, width = (torch.export.Dim(name, min=1) for name in ("n", "rows", "columns"))
     step = card.multiple_of
     dynamic = {0: batch, 2: step * height, 3: step * width} if step > 1 else {0: batch, 2: height, 3: width}
-    program = torch.onnx.export(
-        module,
-        (torch.rand(2, planes, side, side + 2 * step),),
-        dynamo=True,
-        optimize=False,
-        opset_version=OPSET,
-        input_names=["input"],
-        output_names=["output"],
-        dynamic_shapes=(dynamic,),
-        verbose=False,
-    )
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            module,
+            (torch.rand(2, planes, side, side + 2 * step),),
+            dynamo=True,
+            optimize=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=(dynamic,),
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     _halve(model)
@@ -179,6 +208,20 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
         raise FileError(f"{path}: cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keeps from the user what the exporter says of its own insides: an absent torchvision, a deprecation within torch."""
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = registry.level
+    registry.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec", category=FutureWarning)
+            yield
+    finally:
+        registry.setLevel(before)
 
 
 def _half(value: torch.Tensor) -> np.ndarray[Any, Any]:

@@ -61,6 +61,7 @@ class Run:
     history: list[Progress] = field(default_factory=list)
     finished: bool = False
     device: str = "cpu"
+    seed: int = 0
 
 
 def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, channels: int) -> torch.Tensor:
@@ -113,7 +114,7 @@ def train(
         _adopt(network, start)
     rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
     optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
-    run = Run(network, device=str(fabric.device))
+    run = Run(network, device=str(fabric.device), seed=seed)
     before = 0.0
     state: dict[str, Any] | None = None
     if resume:

@@ -1,0 +1,102 @@
+"""MNIST in the user's cache: fetched from the usual public mirrors when asked, and checked before it is kept."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pellucid.engines import cache_folder
+from pellucid.errors import FileError
+from pellucid.files import MNIST_FILES
+
+__all__ = ["MIRRORS", "cached", "fetch"]
+
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist",
+    "https://storage.googleapis.com/cvdf-datasets/mnist",
+)
+
+CHECKSUMS = {
+    "train_images": "6bbc9ace898e44ae57da46a324031adb",
+    "train_labels": "a25bea736e30d166cdddb491f175f624",
+    "test_images": "2646ac647ad5339dbf082846283269ea",
+    "test_labels": "27ae3e4e09519cfbb04c329615203637",
+}
+"""MD5 of each file's content without gzip, which differs from mirror to mirror."""
+
+TIMEOUT_S = 60
+
+
+def cached() -> Path | None:
+    """The folder in the user's cache that holds all of MNIST; None where it was not fetched."""
+    base = cache_folder()
+    if base is None:
+        return None
+    folder = base / "mnist"
+    return folder if all((folder / f"{name}.gz").is_file() for name in MNIST_FILES.values()) else None
+
+
+def fetch(
+    folder: Path | None = None, *, mirrors: Sequence[str] = MIRRORS, checksums: Mapping[str, str] = CHECKSUMS
+) -> Iterator[Path]:
+    """Downloads the four files (11 MB) into ``folder`` (None: the user's cache), yielding each as it is there.
+
+    A file that is there already and is right is left alone; one that is there and is wrong is an error, never replaced. Raises
+    `FileError` when no mirror answers with the right content.
+    """
+    if folder is None:
+        base = cache_folder()
+        if base is None:
+            raise FileError("the cache folder cannot be written; name a folder with --out")
+        folder = base / "mnist"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be made: {error.strerror}") from error
+    for key, name in MNIST_FILES.items():
+        path = folder / f"{name}.gz"
+        if path.exists():
+            if _checksum(path.read_bytes()) != checksums[key]:
+                raise FileError(f"{path} is there, but is not MNIST's file; move it away")
+        else:
+            _kept(path, _downloaded(f"{name}.gz", checksums[key], mirrors))
+        yield path
+
+
+def _checksum(content: bytes) -> str | None:
+    try:
+        return hashlib.md5(gzip.decompress(content), usedforsecurity=False).hexdigest()
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _downloaded(name: str, checksum: str, mirrors: Sequence[str]) -> bytes:
+    said = []
+    for mirror in mirrors:
+        try:
+            with urllib.request.urlopen(f"{mirror}/{name}", timeout=TIMEOUT_S) as answer:
+                content: bytes = answer.read()
+        except (urllib.error.URLError, OSError) as error:
+            said.append(f"{mirror}: {getattr(error, 'reason', error)}")
+            continue
+        if _checksum(content) == checksum:
+            return content
+        said.append(f"{mirror}: another content than MNIST's")
+    raise FileError(f"{name}: no mirror has it ({'; '.join(said)})")
+
+
+def _kept(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""Laws of every kind of noise, and each kind's own statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pellucid import degradations
+from pellucid.degradations import DEGRADATIONS, Degradation, parse
+from pellucid.errors import OptionError
+
+EXAMPLES = (
+    "gaussian:25",
+    "gaussian:51:clip",
+    "salt-pepper:0.2",
+    "poisson:50",
+    "poisson:20:clip",
+    "speckle:0.1",
+    "speckle:0.1:clip",
+    "jpeg:40",
+)
+NEUTRAL = ("gaussian:0", "salt-pepper:0", "speckle:0")
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture
+def clean() -> NDArray[np.float64]:
+    ramp = np.linspace(0, 1, 96)
+    return np.stack([np.outer(ramp, 1 - ramp), np.outer(1 - ramp, ramp), np.tile(ramp, (96, 1))], axis=2)
+
+
+def test_the_examples_cover_the_table() -> None:
+    assert {text.split(":")[0] for text in EXAMPLES} == set(DEGRADATIONS)
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+class TestLaws:
+    def test_is_seeded_and_keeps_its_input(self, text: str, clean: NDArray[np.float64]) -> None:
+        noise, before = parse(text), clean.copy()
+        first = noise(clean, rng(1))
+        np.testing.assert_array_equal(first, noise(clean, rng(1)))
+        np.testing.assert_array_equal(clean, before)
+        if noise.kind != "jpeg":
+            assert not np.array_equal(first, noise(clean, rng(2)))
+
+    @pytest.mark.parametrize("shape", [(17, 23), (17, 23, 1), (17, 23, 3), (1, 1)])
+    def test_keeps_the_shape_and_answers_float32(self, text: str, shape: tuple[int, ...]) -> None:
+        noisy = parse(text)(np.full(shape, 0.5), rng())
+        assert noisy.shape == shape
+        assert noisy.dtype == np.float32
+        assert np.isfinite(noisy).all()
+
+    def test_text_round_trip(self, text: str, clean: NDArray[np.float64]) -> None:
+        noise = parse(text)
+        assert parse(str(noise)) == noise
+        assert isinstance(noise, Degradation)
+
+    def test_clipped_noise_stays_in_range(self, text: str, clean: NDArray[np.float64]) -> None:
+        noisy = parse(text)(clean, rng())
+        if text.endswith("clip") or text.startswith(("salt", "jpeg")):
+            assert noisy.min() >= 0
+            assert noisy.max() <= 1
+        else:
+            # Unclipped noise does leave the range: the published protocol depends on it.
+            assert noisy.max() > 1
+
+
+@pytest.mark.parametrize("text", NEUTRAL)
+def test_zero_strength_is_identity(text: str, clean: NDArray[np.float64]) -> None:
+    np.testing.assert_array_equal(parse(text)(clean, rng()), clean.astype(np.float32))
+
+
+def test_gaussian_is_the_published_draw() -> None:
+    clean = np.full((32, 48), 0.5)
+    expected = (clean + np.random.default_rng(7).standard_normal((32, 48)) * 25 / 255).astype(np.float32)
+    np.testing.assert_array_equal(parse("gaussian:25")(clean, rng(7)), expected)
+
+
+def test_gaussian_has_its_standard_deviation() -> None:
+    noisy = parse("gaussian:51")(np.full((400, 400), 0.5), rng())
+    assert np.std(noisy) == pytest.approx(51 / 255, rel=0.01)
+    assert parse("gaussian:51").sigma == 51
+
+
+def test_salt_and_pepper_replaces_its_share_half_and_half() -> None:
+    noisy = parse("salt-pepper:0.3")(np.full((500, 500, 3), 0.5), rng())
+    assert np.mean(noisy == 0) == pytest.approx(0.15, abs=0.005)
+    assert np.mean(noisy == 1) == pytest.approx(0.15, abs=0.005)
+    hit = noisy != 0.5
+    # All channels of a pixel alike.
+    assert (hit.all(axis=2) == hit.any(axis=2)).all()
+    assert parse("salt-pepper:0.3").density == 0.3
+
+
+def test_poisson_variance_is_mean_over_peak() -> None:
+    noisy = parse("poisson:100")(np.full((400, 400), 0.4), rng())
+    assert np.mean(noisy) == pytest.approx(0.4, rel=0.01)
+    assert np.var(noisy) == pytest.approx(0.4 / 100, rel=0.03)
+
+
+def test_speckle_grows_with_the_signal() -> None:
+    for level in (0.2, 0.8):
+        noisy = parse("speckle:0.04")(np.full((300, 300), level), rng())
+        assert np.std(noisy) == pytest.approx(0.2 * level, rel=0.03)
+
+
+def test_jpeg_equals_pillow(clean: NDArray[np.float64]) -> None:
+    import io
+
+    from PIL import Image
+
+    levels = np.rint(clean * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "JPEG", quality=30)
+    np.testing.assert_array_equal(np.rint(parse("jpeg:30")(clean, rng()) * 255), np.asarray(Image.open(buffer)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "gaussian",
+        "gaussian:",
+        "gaussian:x",
+        "gaussian:-1",
+        "gaussian:nan",
+        "fog:3",
+        "salt-pepper:2",
+        "jpeg:0",
+        "gaussian:5:cut",
+    ],
+)
+def test_nonsense_is_refused(text: str) -> None:
+    with pytest.raises(OptionError):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["salt-pepper:0.1:clip", "jpeg:50:clip"])
+def test_clip_is_refused_where_there_is_nothing_to_clip(text: str) -> None:
+    with pytest.raises(OptionError, match="clip"):
+        parse(text)
+
+
+def test_make_refuses_an_unknown_kind() -> None:
+    with pytest.raises(OptionError, match="fog"):
+        degradations.make("fog", 1)

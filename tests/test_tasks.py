@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pellucid import degradations
+from pellucid.errors import OptionError
+from pellucid.tasks import MAPS, TASKS, Denoise, NoiseRange
+
+
+def test_the_maps_tell_the_noise() -> None:
+    task = Denoise(noise=(NoiseRange("gaussian", 0, 50),))
+    clean = np.full((6, 9, 3), 0.5, dtype=np.float32)
+    pair = task.spoil(clean, degradations.parse("gaussian:51"), np.random.default_rng(0))
+    assert pair.maps.shape == (6, 9, len(MAPS))
+    np.testing.assert_allclose(pair.maps[..., 0], 0.2)
+    np.testing.assert_array_equal(pair.maps[..., 1], 0)
+    impulses = task.spoil(clean, degradations.parse("salt-pepper:0.3"), np.random.default_rng(0))
+    np.testing.assert_allclose(impulses.maps[..., 1], 0.3)
+
+
+def test_pairs_are_seeded_and_of_every_kind() -> None:
+    task = Denoise(noise=(NoiseRange("gaussian", 10, 20), NoiseRange("salt-pepper", 0.3, 0.4)), maps=())
+    clean = np.full((16, 16, 1), 0.5, dtype=np.float32)
+    first = task.pair(clean, np.random.default_rng(3))
+    np.testing.assert_array_equal(first.image, task.pair(clean, np.random.default_rng(3)).image)
+    assert first.maps.shape == (16, 16, 0)
+    extremes = [np.isin(task.pair(clean, np.random.default_rng(seed)).image, (0, 1)).mean() > 0.1 for seed in range(40)]
+    assert 5 < sum(extremes) < 35
+
+
+def test_weights_are_obeyed_and_levels_stay_in_range() -> None:
+    heavy = Denoise(noise=(NoiseRange("gaussian", 0, 0, weight=1e-9), NoiseRange("gaussian", 30, 40)))
+    clean = np.full((64, 64, 1), 0.5, dtype=np.float32)
+    for seed in range(10):
+        assert 25 < np.std(heavy.pair(clean, np.random.default_rng(seed)).image) * 255 < 45
+
+
+def test_log_spread_halves_at_the_geometric_middle() -> None:
+    drawn = [NoiseRange("gaussian", 1, 100, spread="log").draw(np.random.default_rng(seed)).sigma for seed in range(400)]
+    assert np.mean(np.array(drawn) < 10) == pytest.approx(0.5, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: NoiseRange("gaussian", 5, 2),
+        lambda: NoiseRange("gaussian", 0, 2, weight=0),
+        lambda: NoiseRange("gaussian", 0, 2, spread="log"),
+        lambda: NoiseRange("fog", 0, 2),
+        lambda: Denoise(noise=()),
+        lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), maps=("colour",)),
+    ],
+)
+def test_nonsense_is_refused(make: object) -> None:
+    with pytest.raises(OptionError):
+        make()  # type: ignore[operator]
+
+
+def test_the_table_names_its_rows() -> None:
+    assert all(name == task.name and task.summary for name, task in TASKS.items())
