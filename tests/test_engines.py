@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid import engines
+from pellucid.errors import EngineError, ModelError
+
+
+def test_the_card_lies_in_the_graph(gray_model: Path) -> None:
+    card = engines.read_card(gray_model)
+    assert (card.name, card.channels, card.maps, card.answer, card.multiple_of) == ("gray", 1, ("sigma",), "residual", 4)
+    assert engines.open_graph(gray_model).card == card
+
+
+def test_sizes_that_do_not_divide_are_refused_not_answered(gray_model: Path) -> None:
+    graph = engines.open_graph(gray_model)
+    assert graph(np.zeros((2, 2, 8, 12), np.float32)).shape == (2, 1, 8, 12)
+    with pytest.raises(EngineError, match="divide by 4"):
+        graph(np.zeros((1, 2, 8, 10), np.float32))
+
+
+def test_wrong_planes_are_our_error(gray_model: Path) -> None:
+    with pytest.raises(EngineError):
+        engines.open_graph(gray_model)(np.zeros((1, 5, 8, 8), np.float32))
+
+
+def test_answers_do_not_share_memory_between_calls(gray_model: Path) -> None:
+    graph = engines.open_graph(gray_model)
+    rng = np.random.default_rng(0)
+    first = graph(rng.random((1, 2, 8, 8), dtype=np.float32))
+    before = first.copy()
+    graph(rng.random((1, 2, 8, 8), dtype=np.float32))
+    np.testing.assert_array_equal(first, before)
+
+
+def test_what_is_no_model_is_our_error(tmp_path: Path, gray_model: Path) -> None:
+    import onnx
+
+    (tmp_path / "words.onnx").write_text("words")
+    bare = onnx.load(str(gray_model))
+    del bare.metadata_props[:]
+    onnx.save(bare, str(tmp_path / "bare.onnx"))
+    shutil.copy(gray_model, tmp_path / "cut.onnx")
+    (tmp_path / "cut.onnx").write_bytes(gray_model.read_bytes()[:500])
+    for name in ("missing.onnx", "words.onnx", "bare.onnx", "cut.onnx"):
+        with pytest.raises(ModelError, match=name) as caught:
+            engines.read_card(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_device_is_our_error(gray_model: Path) -> None:
+    with pytest.raises(EngineError, match="npu"):
+        engines.open_graph(gray_model, device="npu")
+
+
+def test_cache_folder_obeys_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PELLUCID_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert engines.cache_folder() == tmp_path / "pellucid"
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "own"))
+    assert engines.cache_folder() == tmp_path / "own"
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "file" / "below"))
+    assert engines.cache_folder() is None
+
+
+def test_a_model_runs_without_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_model: Callable[..., Path]) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "file" / "below"))
+    assert engines.open_graph(make_model(name="uncached"))(np.zeros((1, 1, 4, 4), np.float32)).shape == (1, 1, 4, 4)

@@ -1,0 +1,181 @@
+"""The one door: any shape and dtype, alpha, strength, families, tiles, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pellucid
+from pellucid import files, images, metrics, restorer
+from pellucid.errors import EngineError, ImageError, ModelError, OptionError, PellucidError
+
+
+@pytest.fixture(scope="module")
+def photo() -> restorer.Restorer:
+    return restorer.load("photo")
+
+
+def noisy_photograph(photograph: NDArray[np.float64], sigma: float = 25) -> NDArray[np.float64]:
+    return photograph + np.random.default_rng(0).standard_normal(photograph.shape) * sigma / 255
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(21, 34), (21, 34, 1), (21, 34, 3), (21, 34, 4), (1, 1), (1, 50, 3), (17, 2)])
+def test_the_same_shape_and_dtype_come_back(photo: restorer.Restorer, shape: tuple[int, ...], dtype: type) -> None:
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    array = (np.random.default_rng(0).random(shape) * top).astype(dtype)
+    before = array.copy()
+    answer = photo.restore(array, sigma=25)
+    assert (answer.shape, answer.dtype) == (array.shape, array.dtype)
+    np.testing.assert_array_equal(array, before)
+    if len(shape) == 3 and shape[2] == 4:
+        np.testing.assert_array_equal(answer[..., 3], array[..., 3])
+    if np.dtype(dtype).kind == "f":
+        assert answer.min() >= 0
+        assert answer.max() <= 1
+
+
+def test_noise_leaves_and_the_picture_stays(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    noisy = noisy_photograph(photograph)
+    for clean, spoiled in ((photograph, noisy), (photograph[..., 1], noisy[..., 1])):
+        for sigma in (25, None):
+            answer = photo.restore(spoiled, sigma=sigma)
+            gain = metrics.psnr(clean, answer, data_range=1) - metrics.psnr(clean, np.clip(spoiled, 0, 1), data_range=1)
+            assert gain > 7.5
+
+
+def test_a_clean_photograph_is_hardly_touched(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    levels = np.rint(photograph * 255).astype(np.uint8)
+    answer = photo.restore(levels)
+    assert np.abs(answer.astype(int) - levels).mean() < 1
+
+
+def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    noisy = np.clip(noisy_photograph(photograph[:64, :64]), 0, 1)
+    full = photo.restore(noisy, sigma=25)
+    np.testing.assert_allclose(photo.restore(noisy, sigma=25, strength=0), noisy, atol=1e-6)
+    np.testing.assert_allclose(photo.restore(noisy, sigma=25, strength=0.5), (noisy + full) / 2, atol=2e-3)
+
+
+def test_floats_are_not_clipped_on_the_way_in(photo: restorer.Restorer) -> None:
+    # Unclipped noise around black averages to black; clipped, it would leave a gray veil.
+    noisy = np.random.default_rng(0).standard_normal((128, 128)) * 50 / 255
+    veil = photo.restore(np.clip(noisy, 0, 1), sigma=50).mean()
+    assert photo.restore(noisy, sigma=50).mean() < 0.2 * veil
+
+
+def test_sigma_is_estimated_and_reported(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    found = photo.restore_with_details(noisy_photograph(photograph, 40))
+    assert found.estimated
+    assert found.sigma == pytest.approx(40, rel=0.05)
+    told = photo.restore_with_details(photograph, sigma=12)
+    assert (told.estimated, told.sigma) == (False, 12)
+
+
+def test_a_family_serves_each_image_with_its_own_file(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    assert photo.restore_with_details(photograph[:32, :32], sigma=9).model == "photo-color"
+    assert photo.restore_with_details(photograph[:32, :32, 0], sigma=9).model == "photo-gray"
+    assert {card.name for card in photo.cards.values()} == {"photo-gray", "photo-color"}
+    assert photo.card.name == "photo-color"
+
+
+def test_tiled_equals_whole(photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = noisy_photograph(photograph[:300, :517])
+    whole = photo.restore(noisy, sigma=25)
+    monkeypatch.setattr(restorer, "TILE", 96)
+    tiled = photo.restore(noisy, sigma=25)
+    assert np.abs(tiled - whole).max() <= 1 / 255
+    assert np.abs(tiled - whole).mean() <= 0.05 / 255
+
+
+def test_a_gray_model_restores_colour_channel_by_channel(gray_model: Path) -> None:
+    model = restorer.load(gray_model)
+    array = np.random.default_rng(0).random((12, 16, 3))
+    answer = model.restore(array, sigma=10)
+    np.testing.assert_allclose(answer[..., 1], model.restore(array[..., 1], sigma=10), atol=1e-6)
+
+
+def test_a_colour_model_answers_gray_with_gray(make_model: Callable[..., Path]) -> None:
+    model = restorer.load(make_model(channels=3, name="colour"))
+    assert model.restore(np.random.default_rng(0).random((12, 16))).shape == (12, 16)
+
+
+def test_a_batch_equals_one_by_one(digits: NDArray[np.float64]) -> None:
+    model = restorer.load("digits")
+    noisy = np.clip(digits[:20] + np.random.default_rng(0).standard_normal((20, 28, 28)) * 0.2, 0, 1)
+    together = model.restore_batch(noisy)
+    alone = np.stack([model.restore(digit) for digit in noisy])
+    np.testing.assert_allclose(together, alone, atol=0.02)
+    assert np.abs(together - alone).mean() < 1e-3
+    levels = np.rint(noisy * 255).astype(np.uint8)
+    assert model.restore_batch(levels).dtype == np.uint8
+
+
+def test_threads_share_one_restorer(photo: restorer.Restorer) -> None:
+    arrays = [np.random.default_rng(seed).random((40, 40)) for seed in range(8)]
+    alone = [photo.restore(array, sigma=20) for array in arrays]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        together = list(pool.map(lambda array: photo.restore(array, sigma=20), arrays))
+    for first, second in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_an_image_keeps_what_lies_beside_its_pixels(photo: restorer.Restorer) -> None:
+    image = images.from_array(np.random.default_rng(0).integers(0, 256, (20, 20, 4), dtype=np.uint8))
+    answer = photo.restore(image, sigma=5)
+    assert isinstance(answer, images.Image)
+    assert answer.alpha is image.alpha
+
+
+@pytest.mark.parametrize("sigma", [-1, 256, float("nan"), float("inf"), "much"])
+def test_sigma_out_of_range_is_refused(photo: restorer.Restorer, sigma: float) -> None:
+    with pytest.raises(OptionError, match="sigma"):
+        photo.restore(np.zeros((8, 8)), sigma=sigma)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan"), None])
+def test_strength_out_of_range_is_refused(photo: restorer.Restorer, strength: float) -> None:
+    with pytest.raises(OptionError, match="strength"):
+        photo.restore(np.zeros((8, 8)), strength=strength)
+
+
+def test_a_blind_model_takes_no_sigma() -> None:
+    with pytest.raises(OptionError, match="blind"):
+        restorer.load("digits").restore(np.zeros((28, 28)), sigma=20)
+
+
+@pytest.mark.parametrize("array", [np.zeros((3, 3, 2)), np.full((3, 3), np.nan), np.zeros((3, 3), int)])
+def test_what_is_no_image_is_refused(photo: restorer.Restorer, array: NDArray[np.float64]) -> None:
+    with pytest.raises(ImageError):
+        photo.restore(array)
+
+
+def test_wrong_stacks_are_refused(photo: restorer.Restorer) -> None:
+    with pytest.raises(ImageError, match="stack"):
+        photo.restore_batch(np.zeros((28, 28)))
+    with pytest.raises(OptionError, match="sigma"):
+        photo.restore_batch(np.zeros((2, 28, 28)))
+
+
+def test_unknown_models_and_devices_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="photo"):
+        restorer.load("nonesuch")
+    with pytest.raises(ModelError):
+        restorer.load(tmp_path / "missing.onnx")
+    with pytest.raises(EngineError):
+        restorer.load("photo", device="tpu")
+
+
+def test_the_convenience_takes_arrays_and_paths(tmp_path: Path, photograph: NDArray[np.float64]) -> None:
+    levels = np.rint(np.clip(noisy_photograph(photograph[:64, :64]), 0, 1) * 255).astype(np.uint8)
+    files.write(tmp_path / "a.png", images.from_array(levels))
+    from_array = pellucid.restore(levels, sigma=25)
+    np.testing.assert_array_equal(pellucid.restore(tmp_path / "a.png", sigma=25), from_array)
+    np.testing.assert_array_equal(pellucid.load("photo").restore(levels, sigma=25), from_array)
+    with pytest.raises(PellucidError):
+        pellucid.restore(tmp_path / "b.png")

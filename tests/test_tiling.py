@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pellucid import tiling
+from pellucid.errors import EngineError
+
+Planes = NDArray[np.float32]
+RADIUS = 4
+
+
+def blurred(planes: Planes) -> Planes:
+    """A box blur of RADIUS, zero outside: what looks RADIUS pixels far and no farther."""
+    padded = np.pad(planes, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * RADIUS + 1, 2 * RADIUS + 1), axis=(1, 2))
+    return windows.mean(axis=(3, 4), dtype=np.float32)
+
+
+def planes(height: int, width: int) -> Planes:
+    return np.random.default_rng(height * width).random((2, height, width), dtype=np.float32)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 99), (40, 17), (100, 33)])
+@pytest.mark.parametrize("multiple_of", [1, 4])
+def test_tiled_equals_whole(size: tuple[int, int], multiple_of: int) -> None:
+    image = planes(*size)
+    whole = tiling.run(blurred, image, tile=10_000, halo=RADIUS, multiple_of=multiple_of)
+    tiled = tiling.run(blurred, image, tile=16, halo=RADIUS, multiple_of=multiple_of)
+    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+def test_a_halo_that_is_too_small_shows() -> None:
+    image = planes(64, 64)
+    whole = tiling.run(blurred, image, tile=10_000, halo=RADIUS)
+    assert np.abs(tiling.run(blurred, image, tile=16, halo=RADIUS - 1) - whole).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (7, 8), (31, 5)])
+def test_any_size_is_padded_to_the_multiple_and_cut_back(size: tuple[int, int]) -> None:
+    seen = []
+
+    def same(piece: Planes) -> Planes:
+        seen.append(piece.shape)
+        return piece
+
+    image = planes(*size)
+    np.testing.assert_array_equal(tiling.run(same, image, tile=64, halo=8, multiple_of=8), image)
+    assert all(side % 8 == 0 for shape in seen for side in shape[1:])
+
+
+def test_no_piece_is_larger_than_tile_and_margins() -> None:
+    sizes = []
+
+    def same(piece: Planes) -> Planes:
+        sizes.append(max(piece.shape[1:]))
+        return piece
+
+    tiling.run(same, planes(300, 200), tile=32, halo=5, multiple_of=4)
+    assert len(sizes) == 70
+    assert max(sizes) <= 32 + 2 * 8
+
+
+def test_scale_and_progress() -> None:
+    told = []
+    image = planes(50, 70)
+    larger = tiling.run(
+        lambda piece: piece.repeat(2, 1).repeat(2, 2), image, tile=32, halo=0, scale=2, progress=lambda *at: told.append(at)
+    )
+    np.testing.assert_array_equal(larger, image.repeat(2, 1).repeat(2, 2))
+    assert told == [(n, 6) for n in range(1, 7)]
+
+
+def test_another_size_than_due_is_an_error() -> None:
+    with pytest.raises(EngineError, match="due"):
+        tiling.run(lambda piece: piece[:, :-1], planes(20, 20), tile=64, halo=0)
