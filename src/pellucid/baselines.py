@@ -109,9 +109,17 @@ def _nlm_skimage(noisy: Pixels, noise: Degradation) -> Pixels:
     sigma = noise.sigma / 255
     if sigma == 0:
         return noisy
+    # As two axes: with one channel the function loses the third on its way out.
+    gray = noisy.shape[2] == 1
     answer: Pixels = restoration.denoise_nl_means(
-        noisy, h=0.8 * sigma, sigma=sigma, patch_size=5, patch_distance=6, fast_mode=True, channel_axis=2
-    )
+        noisy[..., 0] if gray else noisy,
+        h=0.8 * sigma,
+        sigma=sigma,
+        patch_size=5,
+        patch_distance=6,
+        fast_mode=True,
+        channel_axis=None if gray else 2,
+    ).reshape(noisy.shape)
     return answer.astype(np.float32)
 
 
