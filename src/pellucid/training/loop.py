@@ -29,8 +29,12 @@ __all__ = ["Progress", "Run", "answer", "train"]
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
 
-PSNR_FLOOR = 1e-7
-"""Mean squared error below which the loss ``psnr`` sees no difference: 70 dB, the cap of our scores on digits."""
+PSNR_CAP = 1e-7
+"""Mean squared error below which a score sees no difference: 70 dB, the cap of our scores on digits."""
+
+PSNR_SOFTENING = 1e-4
+"""Added to the mean squared error in the loss ``psnr``. Its gradient grows as an image's error shrinks: without it, the nearly
+clean images of a batch outweigh all others."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, chann
 
 
 def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
-    """The mean loss of a batch; ``psnr`` is 10 log10 of each image's squared error, the negative of its PSNR in dB."""
+    """The mean loss of a batch; ``psnr`` is 10 log10 of each image's squared error, softened."""
     if kind == "bce":
         return functional.binary_cross_entropy(restored, clean)
     if kind == "l1":
@@ -79,7 +83,7 @@ def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor) -> torch.Te
     if kind == "l2":
         return functional.mse_loss(restored, clean)
     squared = (restored - clean).square().mean(dim=(1, 2, 3))
-    return 10 * torch.log10(squared + PSNR_FLOOR).mean()
+    return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
 
 def train(
@@ -264,7 +268,7 @@ def _validated(
             restored = answer(network, network.answer, _on_device(batch.input, device), clean.shape[1])
             restored = restored.float().clamp(0, 1)
             losses += [float(loss_of(recipe.training.loss, restored, clean))] * len(clean)
-            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_FLOOR)
+            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
     network.load_state_dict(own)
     psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}

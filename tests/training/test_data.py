@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zipfile
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from pellucid import files, images, samples
+from pellucid.errors import FileError, TrainingError
+from pellucid.training import data, mnist, recipes
+
+PHOTO = recipes.find("photo")
+DIGITS = recipes.find("digits")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve crops of the package's photograph, one gray, one too small, one broken."""
+    place = tmp_path_factory.mktemp("photos")
+    photograph = samples.photograph()
+    for index in range(12):
+        top, left = 20 * index, 30 * index
+        crop = photograph[top : top + 120 + 5 * index, left : left + 130]
+        files.write(place / f"crop-{index:02}.png", images.from_array(crop if index else crop[..., 0]))
+    files.write(place / "small.png", images.from_array(photograph[:40, :40]))
+    (place / "broken.png").write_bytes(b"\x89PNG")
+    return place
+
+
+def test_a_folder_is_split_the_same_way_everywhere(folder: Path) -> None:
+    table = replace(PHOTO.data, held_out=0.3)
+    pictures = data.load(folder, table)
+    again = data.load(folder, table)
+    assert pictures.names == again.names
+    assert len(pictures.train) + len(pictures.valid) == 12
+    assert not any(data.is_held_out(name, table) for name in pictures.names)
+    assert all(picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8 for picture in pictures.train)
+    said = " ".join(pictures.notes)
+    assert "small.png" in said
+    assert "broken.png" in said
+
+
+def test_images_held_out_by_name_never_teach() -> None:
+    assert data.is_held_out("172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", PHOTO.data)
+
+
+def test_gray_is_the_luma(folder: Path) -> None:
+    colour = data.load(folder, PHOTO.data)
+    gray = data.load(folder, replace(PHOTO.data, channels=1))
+    expected = np.rint(images.gray(colour.train[1].astype(np.float32)))
+    np.testing.assert_array_equal(gray.train[1], expected)
+
+
+def test_the_card_credits_by_name(folder: Path) -> None:
+    credit = recipes.Credit(match="crop", source="the otter", licence="CC0")
+    origin = data.load(folder, replace(PHOTO.data, credits=(credit,))).origin
+    assert [(entry.source, entry.licence) for entry in origin] == [("the otter", "CC0")]
+    unknown = data.load(folder, replace(PHOTO.data, credits=())).origin
+    assert unknown[0].licence == "not stated"
+
+
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
+    for place, match in ((None, "--images"), (tmp_path, "no image")):
+        with pytest.raises(TrainingError, match=match):
+            data.load(place, PHOTO.data)
+    files.write(tmp_path / "one.png", images.from_array(samples.photograph()))
+    with pytest.raises(TrainingError, match="one image"):
+        data.load(tmp_path, PHOTO.data)
+
+
+def test_batches_depend_on_seed_and_step_alone(folder: Path) -> None:
+    pictures = data.load(folder, PHOTO.data)
+    recipe = replace(PHOTO, training=replace(PHOTO.training, batch=4))
+    feed = data.batches(pictures, recipe, seed=3, start=5, threads=3)
+    for step, batch in enumerate(islice(feed, 6), start=5):
+        expected = data.make_batch(pictures, recipe, 3, step)
+        np.testing.assert_array_equal(batch.input, expected.input)
+        assert batch.input.shape == (4, 5, 96, 96)
+        assert batch.target.shape == (4, 3, 96, 96)
+        assert batch.input.dtype == batch.target.dtype == np.float32
+    feed.close()  # type: ignore[attr-defined]
+    others = [data.make_batch(pictures, recipe, seed, step, rank).input for seed, step, rank in ((4, 5, 0), (3, 6, 0), (3, 5, 1))]
+    first = data.make_batch(pictures, recipe, 3, 5).input
+    assert not any(np.array_equal(first, other) for other in others)
+
+
+def test_an_epoch_of_digits_sees_each_once() -> None:
+    pictures = data.load(None, DIGITS.data)
+    assert (len(pictures.train), len(pictures.valid)) == (1600, 400)
+    recipe = replace(DIGITS, training=replace(DIGITS.training, batch=160))
+    seen = [digit.tobytes() for step in range(10) for digit in data.make_batch(pictures, recipe, 0, step).target]
+    assert len(set(seen)) == len({digit.tobytes() for digit in pictures.train})
+
+
+def test_validation_is_always_the_same(folder: Path) -> None:
+    pictures = data.load(folder, replace(PHOTO.data, held_out=0.4))
+    first, second = ([batch.input for _, batch in data.validation_batches(pictures, PHOTO, most=5)] for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert {noise for noise, _ in data.validation_batches(pictures, PHOTO, most=5)} == set(PHOTO.data.validation)
+
+
+# -- packs ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sound(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sound")
+    for path in folder.glob("crop-*.png"):
+        (place / path.name).write_bytes(path.read_bytes())
+    return place
+
+
+def test_a_roomy_pack_is_lossless(sound: Path, tmp_path: Path) -> None:
+    said = data.pack(sound, tmp_path / "a.pack", megabytes=5)
+    assert "lossless" in said
+    packed, loose = data.load(tmp_path / "a.pack", PHOTO.data), data.load(sound, PHOTO.data)
+    assert [Path(name).stem for name in packed.names] == [Path(name).stem for name in loose.names]
+    for first, second in zip(packed.train, loose.train, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert "lossless" in packed.notes[0]
+
+
+@pytest.mark.parametrize("megabytes", [0.3, 0.1, 0.04])
+def test_a_pack_keeps_to_its_budget_and_says_its_loss(sound: Path, tmp_path: Path, megabytes: float) -> None:
+    out = tmp_path / "a.pack"
+    said = data.pack(sound, out, megabytes=megabytes)
+    assert out.stat().st_size <= megabytes * 1e6
+    assert "quality" in said
+    with zipfile.ZipFile(out) as archive:
+        assert "quality" in archive.read(data.PACK_MANIFEST).decode()
+        names = [name for name in archive.namelist() if name != data.PACK_MANIFEST]
+        with archive.open(names[0]) as entry, PillowImage.open(entry) as picture:
+            assert picture.width > 20
+
+
+def test_what_cannot_be_packed_is_refused(sound: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="do not fit"):
+        data.pack(sound, tmp_path / "a.pack", megabytes=0.001)
+    with pytest.raises(TrainingError, match="no images"):
+        data.pack(tmp_path, tmp_path / "a.pack", megabytes=1)
+    (tmp_path / "mine.pack").write_bytes(b"mine")
+    with pytest.raises(FileError, match="exists"):
+        data.pack(sound, tmp_path / "mine.pack", megabytes=1)
+    with pytest.raises(FileError, match="not a pack"):
+        data.load(tmp_path / "mine.pack", PHOTO.data)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pack"]
+
+
+# -- MNIST ------------------------------------------------------------------------------------------------------------
+
+
+def mirror(place: Path) -> tuple[str, dict[str, str]]:
+    """A mirror in a folder, of files as small as can be, and their checksums."""
+    checksums = {}
+    for key, name in files.MNIST_FILES.items():
+        array = np.zeros((10, 28, 28) if "images" in key else (10,), np.uint8)
+        content = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape) + array.tobytes()
+        (place / f"{name}.gz").write_bytes(gzip.compress(content))
+        checksums[key] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return place.as_uri(), checksums
+
+
+def test_mnist_is_fetched_checked_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mirror").mkdir()
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
+    address, checksums = mirror(tmp_path / "mirror")
+    assert mnist.cached() is None
+    dead = (tmp_path / "dead").as_uri()
+    fetched = list(mnist.fetch(mirrors=(dead, address), checksums=checksums))
+    assert len(fetched) == 4
+    assert mnist.cached() == tmp_path / "cache" / "mnist"
+    # A recipe for digits finds them without being told.
+    assert len(data.load(None, DIGITS.data).train) == 8
+    # A second time nothing is asked of any mirror.
+    assert list(mnist.fetch(mirrors=(), checksums=checksums)) == fetched
+
+
+def test_a_wrong_file_is_neither_kept_nor_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mirror").mkdir()
+    address, checksums = mirror(tmp_path / "mirror")
+    wrong = dict.fromkeys(checksums, "0" * 32)
+    with pytest.raises(FileError, match="another content"):
+        list(mnist.fetch(tmp_path / "out", mirrors=(address,), checksums=wrong))
+    assert list((tmp_path / "out").iterdir()) == []
+    mine = tmp_path / "out" / "train-images-idx3-ubyte.gz"
+    mine.write_bytes(b"mine")
+    with pytest.raises(FileError, match="move it away"):
+        list(mnist.fetch(tmp_path / "out", mirrors=(address,), checksums=checksums))
+    assert mine.read_bytes() == b"mine"

@@ -1,0 +1,177 @@
+"""Laws of every network: rebuilds from its spec, odd sizes, tiled equals whole, the engine's answer, every parameter learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pellucid import tiling
+from pellucid.cards import Card
+from pellucid.engines import open_graph
+from pellucid.errors import ModelError
+from pellucid.training import export, recipes
+from pellucid.training.networks import NETWORKS, AutoencoderSpec, UnetSpec
+
+SPECS = {
+    "autoencoder": AutoencoderSpec(),
+    "autoencoder-colour": AutoencoderSpec(channels=3, transposed=3),
+    "unet": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2)),
+    "unet-colour": UnetSpec(channels=3, maps=("sigma", "impulses"), widths=(8, 12, 16), blocks=(1, 1, 1)),
+    "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
+}
+
+
+def planes_in(spec: Any) -> int:
+    return int(spec.channels + len(spec.maps))
+
+
+def stirred(network: torch.nn.Module) -> torch.nn.Module:
+    """The network with weights that make every layer count (fresh ones begin near zero) and batch statistics of its own."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if name.endswith("running_mean"):
+                value.copy_(torch.randn_like(value) * 0.1)
+            elif name.endswith("running_var"):
+                value.copy_(torch.rand_like(value) + 0.5)
+            elif value.dim() == 4:
+                value.copy_(torch.randn_like(value) / (value[0].numel() ** 0.5))
+    return network.eval()
+
+
+def test_the_specs_cover_the_table() -> None:
+    assert {spec.network for spec in SPECS.values()} == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", SPECS)
+class TestLaws:
+    def test_rebuilds_from_its_spec(self, name: str) -> None:
+        spec = SPECS[name]
+        first = stirred(spec.build())
+        again = replace(spec).build().eval()
+        again.load_state_dict(first.state_dict())
+        x = torch.rand(1, planes_in(spec), 16, 24)
+        torch.testing.assert_close(first(x), again(x), rtol=0, atol=0)
+
+    def test_any_multiple_of_its_step_keeps_its_size(self, name: str) -> None:
+        spec = SPECS[name]
+        network = stirred(spec.build())
+        step = network.multiple_of
+        for height, width in ((1, 1), (3, 5), (7, 2)):
+            assert network(torch.rand(2, planes_in(spec), step * height, step * width)).shape == (
+                2,
+                spec.channels,
+                step * height,
+                step * width,
+            )
+
+    def test_looks_no_farther_than_its_halo_and_tiles_without_seams(self, name: str) -> None:
+        spec = SPECS[name]
+        network = stirred(spec.build()).double()
+
+        @torch.no_grad()
+        def run(planes: np.ndarray) -> np.ndarray:
+            return np.asarray(network(torch.from_numpy(planes.astype(np.float64))[None])[0].numpy())
+
+        planes = np.random.default_rng(0).random((planes_in(spec), 96, 136))
+        whole = run(planes)
+        tiled = tiling.run(run, planes.astype(np.float64), tile=32, halo=network.halo, multiple_of=network.multiple_of)  # type: ignore[arg-type]
+        # Tiles are stored in float32.
+        assert np.abs(tiled - whole).max() < 1e-5 * max(1, np.abs(whole).max())
+
+    def test_one_graph_both_engines_three_sizes(self, name: str, tmp_path: Path) -> None:
+        spec = SPECS[name]
+        network = stirred(spec.build())
+        card = Card(
+            name=name,
+            task="denoise",
+            summary="",
+            channels=spec.channels,
+            maps=tuple(spec.maps),
+            answer=network.answer,
+            multiple_of=network.multiple_of,
+            halo=network.halo,
+        )
+        # What is compared is the graph: weights that float16 holds exactly.
+        network.load_state_dict(
+            {key: value.half().float() if value.is_floating_point() else value for key, value in network.state_dict().items()}
+        )
+        export.write_model(tmp_path / "a.onnx", card, network)
+        graph = open_graph(tmp_path / "a.onnx")
+        for count, rows, columns in ((1, 1, 1), (3, 4, 7), (1, 9, 2)):
+            step = network.multiple_of
+            x = torch.rand(count, planes_in(spec), step * rows, step * columns)
+            with torch.no_grad():
+                expected = network(x).numpy()
+            scale = max(1.0, float(np.abs(expected).max()))
+            # The engine may run in bfloat16: three decimals.
+            assert np.abs(graph(x.numpy()) - expected).max() < 0.04 * scale
+        assert graph.card == card
+
+    def test_every_parameter_gets_a_gradient(self, name: str) -> None:
+        spec = SPECS[name]
+        network = spec.build().train()
+        # The first step of a fresh network: nothing may be cut off from the start.
+        network(torch.rand(2, planes_in(spec), 16, 16)).square().mean().backward()
+        for parameter_name, parameter in network.named_parameters():
+            assert parameter.grad is not None, parameter_name
+            assert torch.isfinite(parameter.grad).all(), parameter_name
+            assert parameter.grad.abs().max() > 0, parameter_name
+
+    def test_names_are_kept_in_the_graph(self, name: str, tmp_path: Path) -> None:
+        import onnx
+
+        spec = SPECS[name]
+        network = stirred(spec.build())
+        card = Card("a", "denoise", "", spec.channels, tuple(spec.maps), network.answer, network.multiple_of, network.halo)
+        export.write_model(tmp_path / "a.onnx", card, network)
+        stored = {tensor.name for tensor in onnx.load(str(tmp_path / "a.onnx")).graph.initializer}
+        wanted = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
+        assert wanted <= stored
+
+
+def test_the_seed_has_its_authors_numbers() -> None:
+    network = AutoencoderSpec().build()
+    learnt = sum(value.numel() for value in network.parameters())
+    statistics = sum(value.numel() for key, value in network.state_dict().items() if "running" in key)
+    assert (learnt + statistics, statistics) == (51_057, 352)
+    kinds = [type(layer) for layer in network.layers]
+    assert kinds.count(torch.nn.Conv2d) == 4
+    assert kinds.count(torch.nn.ConvTranspose2d) == 5
+    assert kinds.count(torch.nn.BatchNorm2d) == 7
+    code = AutoencoderSpec(transposed=3).build()
+    assert [type(layer) for layer in code.layers].count(torch.nn.Conv2d) == 6
+
+
+def test_the_photo_network_is_bias_free_and_scales_with_its_input() -> None:
+    network = stirred(SPECS["unet"].build())
+    x = torch.rand(1, 2, 16, 16)
+    torch.testing.assert_close(network(3 * x), 3 * network(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AutoencoderSpec(channels=2),
+        lambda: AutoencoderSpec(transposed=10),
+        lambda: UnetSpec(widths=(8, 16), blocks=(1,)),
+        lambda: UnetSpec(widths=(), blocks=()),
+        lambda: UnetSpec(shuffle=0),
+        lambda: UnetSpec(answer="noise"),
+    ],
+)
+def test_nonsense_is_refused(make: Any) -> None:
+    with pytest.raises(ModelError):
+        make()
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_each_recipe_builds_its_network(name: str) -> None:
+    recipe = recipes.find(name)
+    network = recipe.network.build()
+    assert sum(value.numel() for value in network.parameters()) > 10_000

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pellucid.errors import ModelError, PellucidError
+from pellucid.training import recipes
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_plain_data_round_trip(name: str) -> None:
+    recipe = recipes.find(name)
+    assert recipe.name == name
+    assert recipes.Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_the_seed_is_the_published_run() -> None:
+    recipe = recipes.find("seed-digits")
+    plan = recipe.training
+    assert (plan.batch, plan.epochs, plan.optimizer, plan.rate, plan.loss, plan.ema) == (128, 50, "adam", 0.001, "bce", 0)
+    (noise,) = recipe.task.noise
+    assert (noise.kind, noise.low / 255, noise.high / 255, noise.clip) == ("gaussian", pytest.approx(0.2), pytest.approx(0.2), True)
+    assert (recipe.data.held_out, recipe.data.augment) == (0.2, False)
+
+
+def test_channels_reach_the_network() -> None:
+    photo = recipes.find("photo")
+    assert photo.network.channels == 3
+    gray = recipes.with_channels(photo, 1)
+    assert (gray.network.channels, gray.data.channels) == (1, 1)
+    assert gray.network.maps == photo.task.maps
+
+
+def test_lengths_replace_each_other() -> None:
+    plan = recipes.find("seed-digits").training
+    assert plan.lasting() == plan
+    assert (plan.lasting(steps=5).steps, plan.lasting(steps=5).epochs) == (5, 0)
+
+
+BASE = recipes.find("seed-digits").to_dict()
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value"),
+    [
+        ("training", "ratte", 0.1),
+        ("training", "rate", -1),
+        ("training", "loss", "l3"),
+        ("training", "minutes", 5),
+        ("data", "channels", 2),
+        ("data", "held_out", 0),
+        ("data", "validation", ["fog:1"]),
+        ("network", "name", "transformer"),
+        ("network", "depth", 3),
+        ("task", "name", "dream"),
+        ("task", "noise", []),
+        ("task", "colour", 1),
+    ],
+)
+def test_a_key_or_value_that_does_not_fit_is_named(where: str, key: str, value: object) -> None:
+    data = {name: dict(entry) if isinstance(entry, dict) else entry for name, entry in BASE.items()}
+    data[where][key] = value
+    with pytest.raises(PellucidError) as caught:
+        recipes.Recipe.from_dict(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_recipes_are_found_by_name_or_file(tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("name = ")
+    (tmp_path / "short.toml").write_text('name = "short"')
+    for name in ("nonesuch", str(tmp_path / "missing.toml"), str(tmp_path / "broken.toml"), str(tmp_path / "short.toml")):
+        with pytest.raises(ModelError):
+            recipes.find(name)
+    folder = Path(recipes.__file__).parent / "recipes"
+    (tmp_path / "own.toml").write_text((folder / "digits.toml").read_text())
+    assert recipes.find(str(tmp_path / "own.toml")) == recipes.find("digits")
