@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,12 @@ class Outputs:
 
 def can_write_models() -> bool:
     """Whether this machine has what exporting to ONNX needs."""
-    return find_spec("onnx") is not None and find_spec("onnxscript") is not None
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError:
+        return False
+    return bool(onnx.__version__)
 
 
 def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_from: str | None = None) -> Card:

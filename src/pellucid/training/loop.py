@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from pellucid.errors import EngineError, MissingExtra, OptionError, TrainingError
+from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.training import data as training_data
 from pellucid.training.data import Pictures
 from pellucid.training.networks import Network
@@ -122,7 +122,10 @@ def train(
     before = 0.0
     state: dict[str, Any] | None = None
     if resume:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file may raise anything
+            raise FileError(f"{checkpoint}: not a checkpoint, or a damaged one ({type(error).__name__})") from error
         if state["network"] != repr(recipe.network):
             raise OptionError(f"{checkpoint} is of another network: {state['network']}")
         network.load_state_dict(state["weights"])

@@ -1,0 +1,344 @@
+"""The loop: it learns, it can be stopped and resumed, and the way over a machine without an engine ends in the same model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pellucid
+from pellucid import cli, degradations, engines, files, images, restorer, samples
+from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
+from pellucid.training import data, export, loop, recipes
+from pellucid.training.networks import UnetSpec
+
+SOURCE = Path(pellucid.__file__).parent.parent
+
+
+def small(name: str = "digits", **training: Any) -> recipes.Recipe:
+    """A shipped recipe with a network that trains in seconds; exact arithmetic unless told."""
+    recipe = recipes.find(name)
+    network = UnetSpec(channels=1, widths=(16, 24), blocks=(1, 1)) if name == "digits" else recipe.network
+    settings: dict[str, Any] = {
+        "minutes": 0,
+        "epochs": 0,
+        "steps": 40,
+        "batch": 16,
+        "precision": "float32",
+        "validations": 2,
+        **training,
+    }
+    return replace(recipe, network=network, training=replace(recipe.training, **settings))
+
+
+@pytest.fixture(scope="module")
+def pictures() -> data.Pictures:
+    return data.load(None, recipes.find("digits").data)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    place = tmp_path / "photos"
+    place.mkdir()
+    photograph = samples.photograph()
+    for index in range(6):
+        files.write(
+            place / f"crop-{index}.png", images.from_array(photograph[40 * index : 40 * index + 150, 60 * index : 60 * index + 200])
+        )
+    return place
+
+
+def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path: Path) -> None:
+    recipe = small(steps=200, batch=32)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
+    clean = np.stack(pictures.valid)[:200].transpose(0, 3, 1, 2).astype(np.float32) / 255
+    for text in ("gaussian:51:clip", "salt-pepper:0.25"):
+        noisy = degradations.parse(text)(clean[:, 0].reshape(-1, 28), np.random.default_rng(0)).reshape(clean.shape)
+        with torch.no_grad():
+            answer = loop.answer(run.network, run.network.answer, torch.from_numpy(noisy), 1).numpy()
+        before, after = (np.square(np.clip(image, 0, 1) - clean).mean() for image in (noisy, answer))
+        # At least 3 dB.
+        assert after < before / 2
+    assert run.finished
+    assert run.history[-1].psnr is not None
+
+
+def test_the_seed_learns_by_cross_entropy(pictures: data.Pictures, tmp_path: Path) -> None:
+    recipe = small("seed-digits", steps=40, batch=32)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
+    losses = [line.loss for line in run.history]
+    assert losses[-1] < losses[0]
+    assert run.history[-1].validation_loss is not None
+    # Batch statistics move by a hundredth a step: after 40 the network that validates is not yet the one that learns.
+    assert run.history[-1].validation_loss < 0.6
+
+
+def test_a_resumed_run_is_the_unbroken_one(pictures: data.Pictures, tmp_path: Path) -> None:
+    recipe = small(steps=30)
+    whole = loop.train(recipe, pictures, checkpoint=tmp_path / "whole.checkpoint")
+    half = tmp_path / "half.checkpoint"
+    event: list[int] = []
+
+    def stop(line: loop.Progress) -> None:
+        if line.done >= 0.5 and not event:
+            event.append(line.step)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    broken = loop.train(recipe, pictures, checkpoint=half, on_progress=stop)
+    assert not broken.finished
+    assert broken.steps < 30
+    resumed = loop.train(recipe, pictures, checkpoint=half, resume=True)
+    assert (resumed.steps, resumed.finished) == (30, True)
+    assert len(resumed.history) == len(whole.history)
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(resumed.network.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_the_same_seed_gives_the_same_weights(pictures: data.Pictures, tmp_path: Path) -> None:
+    runs = [loop.train(small(steps=5), pictures, checkpoint=tmp_path / f"{n}", seed=seed) for n, seed in enumerate((1, 1, 2))]
+    first, second, third = (run.network.state_dict()["head.weight"] for run in runs)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def test_checkpoints_are_neither_ignored_nor_imagined(pictures: data.Pictures, tmp_path: Path) -> None:
+    path = tmp_path / "a.checkpoint"
+    with pytest.raises(OptionError, match="to go on from"):
+        loop.train(small(steps=1), pictures, checkpoint=path, resume=True)
+    loop.train(small(steps=1), pictures, checkpoint=path)
+    with pytest.raises(OptionError, match="--resume"):
+        loop.train(small(steps=1), pictures, checkpoint=path)
+    other = replace(small(steps=2), network=UnetSpec(channels=1, widths=(8, 8), blocks=(1, 1)))
+    with pytest.raises(OptionError, match="another network"):
+        loop.train(other, pictures, checkpoint=path, resume=True)
+    path.write_bytes(b"half a checkpoint")
+    with pytest.raises(FileError, match="checkpoint"):
+        loop.train(small(steps=2), pictures, checkpoint=path, resume=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(pictures: data.Pictures, tmp_path: Path) -> None:
+    recipe = small(steps=200, rate=1e12, warmup=0, clip=0, loss="l2", finish_loss="l2")
+    with pytest.raises(TrainingError, match="not a number"):
+        loop.train(recipe, pictures, checkpoint=tmp_path / "a")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_missing_gpu_is_said(pictures: data.Pictures, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="cuda"):
+        loop.train(small(steps=1), pictures, checkpoint=tmp_path / "a", device="cuda")
+
+
+def test_bfloat16_learns_too(pictures: data.Pictures, tmp_path: Path) -> None:
+    run = loop.train(small(steps=60, batch=32, precision="bfloat16"), pictures, checkpoint=tmp_path / "a")
+    assert run.history[-1].validation_loss is not None
+    assert run.history[0].validation_loss is not None
+    assert run.history[-1].validation_loss < run.history[0].validation_loss
+
+
+def test_the_softened_loss_is_no_slave_of_clean_images() -> None:
+    clean = torch.full((2, 1, 8, 8), 0.5)
+    restored = clean.clone()
+    restored[0] += 1e-4
+    restored[1] += 0.1
+    restored.requires_grad_()
+    loop.loss_of("psnr", restored, clean).backward()
+    assert restored.grad is not None
+    nearly_clean, noisy = restored.grad.abs().amax(dim=(1, 2, 3))
+    assert nearly_clean < noisy
+
+
+# -- the command, from recipe to model --------------------------------------------------------------------------------
+
+
+def tiny_recipe(place: Path, kind: str = "digits") -> Path:
+    """A recipe file of a user's own, with a network that trains in seconds."""
+    text = (Path(recipes.__file__).parent / "recipes" / f"{kind}.toml").read_text()
+    text = text.replace("widths = [64, 128]", "widths = [8, 16]").replace("blocks = [3, 3]", "blocks = [1, 1]")
+    text = text.replace("widths = [48, 96, 192]", "widths = [8, 16]").replace("blocks = [4, 3, 2]", "blocks = [1, 1]")
+    path = place / f"tiny-{kind}.toml"
+    path.write_text(text)
+    return path
+
+
+def run_command(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+def test_train_writes_model_curve_samples_and_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine.onnx"
+    assert run_command("train", tiny_recipe(tmp_path), "--steps", 20, "--out", out) == 0
+    said = capsys.readouterr()
+    assert "held-out loss" in said.err
+    assert "2000 digits in the package" in said.err
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"tiny-digits.toml", "mine.onnx", "mine.weights.npz", "mine.curve.png", "mine.samples.png"}
+    card = engines.read_card(out)
+    assert (card.name, card.training["steps"], card.training["seed"]) == ("mine", 20, 0)
+    assert card.recipe["network"]["widths"] == [8, 16]
+    assert restorer.load(out).restore(np.random.default_rng(0).random((28, 28))).shape == (28, 28)
+    # A second run does not replace the first.
+    assert run_command("train", tiny_recipe(tmp_path), "--steps", 20, "--out", out) == 2
+
+
+def test_train_can_begin_from_a_model(tmp_path: Path, photos: Path) -> None:
+    recipe = tiny_recipe(tmp_path, "photo")
+    assert run_command("train", recipe, "--images", photos, "--steps", 2, "--out", tmp_path / "colour.onnx") == 0
+    start = tmp_path / "colour.onnx"
+    assert (
+        run_command(
+            "train", recipe, "--images", photos, "--steps", 1, "--channels", 1, "--from", start, "--out", tmp_path / "gray.onnx"
+        )
+        == 0
+    )
+    first, second = (export.load_weights(tmp_path / f"{name}.onnx")[1] for name in ("colour", "gray"))
+    assert first["head.weight"].shape != second["head.weight"].shape
+    # One step at the warm-up's rate hardly moves what was taken over.
+    torch.testing.assert_close(first["body.0.conv1.weight"], second["body.0.conv1.weight"], atol=5e-3, rtol=0)
+    assert engines.read_card(tmp_path / "gray.onnx").training["from"] == "colour.onnx"
+
+
+def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, out = tiny_recipe(tmp_path), tmp_path / "a.onnx"
+    code = "import sys; from pellucid import cli; from pellucid.training import loop; loop.SAVE_EVERY_S = 0.5; sys.exit(cli.main(sys.argv[1:]))"
+    arguments = ["train", str(recipe), "--steps", "100000", "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "a.checkpoint"
+    limit = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not out.exists()
+    steps = torch.load(checkpoint, weights_only=True)["step"]
+    assert steps > 0
+    assert run_command("train", recipe, "--steps", steps + 5, "--out", out, "--resume") == 0
+    assert engines.read_card(out).training["steps"] == steps + 5
+    assert not checkpoint.exists()
+
+
+def test_a_stopped_run_leaves_a_model_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, out = tiny_recipe(tmp_path), tmp_path / "a.onnx"
+    whole = loop.train
+
+    def stopped(*arguments: Any, on_progress: Any, **options: Any) -> loop.Run:
+        def told(line: loop.Progress) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            on_progress(line)
+
+        return whole(*arguments, on_progress=told, **options)
+
+    monkeypatch.setattr(loop, "train", stopped)
+    assert run_command("train", recipe, "--steps", 40, "--out", out) == 0
+    first = engines.read_card(out).training["steps"]
+    assert first < 40
+    assert (tmp_path / "a.checkpoint").exists()
+    monkeypatch.setattr(loop, "train", whole)
+    assert run_command("train", recipe, "--steps", 40, "--out", out, "--resume") == 0
+    assert engines.read_card(out).training["steps"] == 40
+
+
+def test_pack_and_train_without_installing_and_without_an_engine(tmp_path: Path, photos: Path) -> None:
+    """What a bare machine with a GPU does: PyTorch and Fabric, no engine, no ONNX, the source on the path."""
+    assert run_command("pack", photos, "-o", tmp_path / "photos.pack", "--megabytes", 1) == 0
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    shutil.copytree(SOURCE / "pellucid", place / "src" / "pellucid", ignore=shutil.ignore_patterns("*.onnx", "__pycache__"))
+    # Modules that raise on import stand for packages that are not there.
+    for name in ("openvino", "onnx", "onnxscript", "imagecodecs"):
+        (place / "src" / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name} here', name='{name}')")
+    recipe = tiny_recipe(tmp_path, "photo")
+    command = f"-m pellucid train {recipe} --images {tmp_path / 'photos.pack'} --steps 50 --channels 1"
+    environment = {**os.environ, "PYTHONPATH": str(place / "src")}
+    done = subprocess.run(
+        [sys.executable, *command.split()],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pellucid export" in done.stderr
+    weights = place / "photo.weights.npz"
+    assert not (place / "photo.onnx").exists()
+    assert run_command("export", weights, "-o", tmp_path / "photo-mine.onnx") == 0
+    model = restorer.load(tmp_path / "photo-mine.onnx")
+    assert model.card.training["steps"] == 50
+    # The model is the network that was trained.
+    card, values = export.load_weights(weights)
+    network = export.network_of(card, values)
+    x = np.random.default_rng(0).random((32, 40)).astype(np.float32)
+    planes = torch.from_numpy(np.stack([x, np.full_like(x, 25 / 255), np.zeros_like(x)]))[None]
+    with torch.no_grad():
+        expected = (planes[:, :1] - network(planes))[0, 0].clamp(0, 1).numpy()
+    assert np.abs(model.restore(x, sigma=25) - expected).max() < 0.02
+
+
+# -- export -----------------------------------------------------------------------------------------------------------
+
+
+def test_weights_come_back_from_both_kinds_of_file(gray_model: Path, tmp_path: Path) -> None:
+    card, weights = export.load_weights(gray_model)
+    export.save_weights(tmp_path / "a.weights.npz", card, export.network_of(card, weights))
+    again, others = export.load_weights(tmp_path / "a.weights.npz")
+    assert again == card
+    for name, value in weights.items():
+        torch.testing.assert_close(others[name], value, rtol=0, atol=0)
+
+
+def test_damaged_weights_are_our_error(gray_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.npz").write_text("words")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    for name in ("words.npz", "other.npz", "missing.npz"):
+        with pytest.raises(FileError):
+            export.load_weights(tmp_path / name)
+    (tmp_path / "words.onnx").write_text("words")
+    with pytest.raises(ModelError):
+        export.load_weights(tmp_path / "words.onnx")
+    card, weights = export.load_weights(gray_model)
+    with pytest.raises(ModelError, match="do not fit"):
+        export.network_of(card, {name: value for name, value in weights.items() if name != "head.weight"})
+
+
+def test_a_model_is_not_overwritten(gray_model: Path, tmp_path: Path) -> None:
+    card, weights = export.load_weights(gray_model)
+    (tmp_path / "mine.onnx").write_bytes(b"mine")
+    with pytest.raises(FileError, match="exists"):
+        export.write_model(tmp_path / "mine.onnx", card, export.network_of(card, weights))
+    assert (tmp_path / "mine.onnx").read_bytes() == b"mine"
+
+
+def test_scores_of_an_evaluation_reach_the_card(gray_model: Path, tmp_path: Path) -> None:
+    card, _ = export.load_weights(gray_model)
+    row = {"noise": "gaussian:25", "method": "m", "psnr": 28.9512}
+    evaluation = {"protocol": {"images": "set", "models": {"m": ["gray"], "n": ["other"]}, "blind": False}, "summary": [row]}
+    (tmp_path / "a.json").write_text(json.dumps(evaluation))
+    assert export.with_scores(card, [tmp_path / "a.json"]).scores["set gaussian:25"] == 28.95
+    blind = {**evaluation, "protocol": {**evaluation["protocol"], "blind": True}}
+    (tmp_path / "b.json").write_text(json.dumps(blind))
+    assert "set gaussian:25, blind" in export.with_scores(card, [tmp_path / "b.json"]).scores
+    (tmp_path / "c.json").write_text(json.dumps({**evaluation, "summary": []}))
+    for name in ("c.json", "missing.json"):
+        with pytest.raises(FileError):
+            export.with_scores(card, [tmp_path / name])
+
+
+def test_the_weights_are_stored_in_half_and_the_file_tells_no_path(gray_model: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(gray_model))
+    sizes = [tensor.data_type for tensor in model.graph.initializer if tensor.name.endswith("weight")]
+    assert set(sizes) == {onnx.TensorProto.FLOAT16}
+    assert str(SOURCE).encode() not in gray_model.read_bytes()
+    assert b"site-packages" not in gray_model.read_bytes()
