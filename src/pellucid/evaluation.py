@@ -133,16 +133,8 @@ def evaluate(
 
 def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -> None:
     """Writes `Evaluation.to_json` to ``path``; `FileError` when it exists and ``overwrite`` is not said."""
-    if path.exists() and not overwrite:
-        raise FileError(f"{path} exists; --force overwrites it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with files.replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(evaluation.to_json(), "utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 Method = Callable[[NDArray[np.float32], Degradation], NDArray[Any]]

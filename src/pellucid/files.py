@@ -11,7 +11,8 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from pellucid import images
 from pellucid.errors import FileError, ImageError
 from pellucid.images import Image
 
-__all__ = ["FORMATS", "Format", "list_images", "load_mnist", "read", "read_idx", "write"]
+__all__ = ["FORMATS", "Format", "list_images", "load_mnist", "read", "read_idx", "replacing", "write"]
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
@@ -79,23 +80,46 @@ def write(path: Path, image: Image, *, overwrite: bool = False) -> None:
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     content = kind.encode(image)
+    with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary name beside ``path`` for the block to write to, which becomes ``path`` when the block ends well.
+
+    Nothing is left behind when it does not. Raises `FileError` when ``path`` exists and ``overwrite`` is not said (also when
+    it comes to be in the meantime), and when it cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists; --force overwrites it")
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        if overwrite:
-            temporary.replace(path)
+        if not overwrite:
+            _claim(temporary, path)
         else:
-            # A link fails where a rename would replace: nobody's file is lost to a race.
-            os.link(temporary, path)
+            temporary.replace(path)
     except FileExistsError as error:
         raise FileError(f"{path} exists; --force overwrites it") from error
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Gives the file its name unless another has taken it: a rename would replace that one."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without links: the name is reserved first.
+        path.open("xb").close()
+        temporary.replace(path)
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -210,7 +210,8 @@ def test_train_can_begin_from_a_model(tmp_path: Path, photos: Path) -> None:
 
 def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe, out = tiny_recipe(tmp_path), tmp_path / "a.onnx"
-    code = "import sys; from pellucid import cli; from pellucid.training import loop; loop.SAVE_EVERY_S = 0.5; sys.exit(cli.main(sys.argv[1:]))"
+    often = "from pellucid.training import loop; loop.SAVE_EVERY_S = 0.5"
+    code = f"import sys; from pellucid import cli; {often}; sys.exit(cli.main(sys.argv[1:]))"
     arguments = ["train", str(recipe), "--steps", "100000", "--out", str(out)]
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL)
     checkpoint = tmp_path / "a.checkpoint"

@@ -300,18 +300,14 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
         size = sum(len(content) + 2 * len(path.name) + 150 for content, path in zip(contents, paths, strict=True))
         if size + len(manifest) + 400 > budget:
             continue
-        temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-        try:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(PACK_MANIFEST, manifest)
-                for path, content in zip(paths, contents, strict=True):
-                    # A fixed date: the same folder packs to the same bytes.
-                    archive.writestr(zipfile.ZipInfo(f"{path.stem}.webp", (1980, 1, 1, 0, 0, 0)), content)
-            temporary.replace(out)
-        except OSError as error:
-            raise FileError(f"{out}: cannot be written: {error.strerror}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with (
+            files.replacing(out, overwrite=overwrite) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            archive.writestr(PACK_MANIFEST, manifest)
+            for path, content in zip(paths, contents, strict=True):
+                # A fixed date: the same folder packs to the same bytes.
+                archive.writestr(zipfile.ZipInfo(f"{path.stem}.webp", (1980, 1, 1, 0, 0, 0)), content)
         return f"{stored}, {out.stat().st_size / 1e6:.1f} MB"
     raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
 

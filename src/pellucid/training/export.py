@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import torch
 
 from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import FileError, MissingExtra, ModelError
+from pellucid.files import replacing
 from pellucid.training.data import Pictures
 from pellucid.training.loop import Run
 from pellucid.training.networks import Network
@@ -132,14 +132,8 @@ def save_weights(path: Path, card: Card, network: Network) -> None:
     """Writes the weights as float16 and the card beside them into one ``.npz``; never a pickle."""
     arrays: dict[str, Any] = {name: _half(value) for name, value in network.state_dict().items()}
     arrays[CARD_ENTRY] = np.frombuffer(card.to_json().encode(), dtype=np.uint8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.npz")
-    try:
-        np.savez(temporary, **arrays)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
@@ -204,14 +198,8 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     entry.key, entry.value = METADATA_KEY, card.to_json()
     model.producer_name, model.doc_string = "pellucid", card.summary
     onnx.checker.check_model(model)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(model.SerializeToString())
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 
 from pellucid import degradations, report
 from pellucid.errors import MissingExtra
+from pellucid.files import replacing
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Run, answer
@@ -53,12 +53,8 @@ def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
         right.legend(fontsize="small")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp.png")
-    try:
-        figure.savefig(temporary, dpi=100)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path, overwrite=True) as temporary:
+        figure.savefig(temporary, dpi=100, format="png")
     return path
 
 

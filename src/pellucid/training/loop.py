@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
+from pellucid.files import replacing
 from pellucid.training import data as training_data
 from pellucid.training.data import Pictures
 from pellucid.training.networks import Network
@@ -288,7 +289,6 @@ def _save(
     run: Run,
     minutes: float,
 ) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     state = {
         "network": repr(recipe.network),
         "weights": network.state_dict(),
@@ -298,11 +298,8 @@ def _save(
         "minutes": minutes,
         "history": [vars(line) for line in run.history],
     }
-    try:
+    with replacing(path, overwrite=True) as temporary:
         torch.save(state, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _has_bfloat16(device: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import urllib.error
 import urllib.request
 import zlib
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pellucid.engines import cache_folder
 from pellucid.errors import FileError
-from pellucid.files import MNIST_FILES
+from pellucid.files import MNIST_FILES, replacing
 
 __all__ = ["MIRRORS", "cached", "fetch"]
 
@@ -65,7 +64,9 @@ def fetch(
             if _checksum(path.read_bytes()) != checksums[key]:
                 raise FileError(f"{path} is there, but is not MNIST's file; move it away")
         else:
-            _kept(path, _downloaded(f"{name}.gz", checksums[key], mirrors))
+            content = _downloaded(f"{name}.gz", checksums[key], mirrors)
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
         yield path
 
 
@@ -89,14 +90,3 @@ def _downloaded(name: str, checksum: str, mirrors: Sequence[str]) -> bytes:
             return content
         said.append(f"{mirror}: another content than MNIST's")
     raise FileError(f"{name}: no mirror has it ({'; '.join(said)})")
-
-
-def _kept(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
