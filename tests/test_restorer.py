@@ -52,7 +52,16 @@ def test_noise_leaves_and_the_picture_stays(photo: restorer.Restorer, photograph
 def test_a_clean_photograph_is_hardly_touched(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
     levels = np.rint(photograph * 255).astype(np.uint8)
     answer = photo.restore(levels)
-    assert np.abs(answer.astype(int) - levels).mean() < 1
+    assert np.abs(answer.astype(int) - levels).mean() < 1.2
+
+
+def test_no_noise_means_no_change(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    levels = np.rint(photograph * 255).astype(np.uint8)
+    for array in (levels, levels[..., 0]):
+        np.testing.assert_array_equal(photo.restore(array, sigma=0), array)
+    # However little there is, no pixel moves farther than it could have been moved.
+    moved = np.abs(photo.restore(photograph, sigma=0.5) - photograph)
+    assert moved.max() <= 4.5 * 0.5 / 255 + 1e-6
 
 
 def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:

@@ -35,6 +35,10 @@ served channel by channel by the gray file."""
 TILE = 1024
 """Side of a tile's core in pixels. Fixed, so that an answer never depends on the machine: about 200 MB at work."""
 
+FARTHEST = 4.5
+"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so that an
+image with hardly any noise comes back as it was, whatever the network says."""
+
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
 
@@ -136,7 +140,7 @@ class Restorer:
         for start in range(0, count, BATCH):
             part = np.pad(pixels[start : start + BATCH], margins, mode="symmetric")
             said = graph(_with_maps(part, graph.card, told))[:, :, :height, :width]
-            answers[start : start + BATCH] = _finished(pixels[start : start + BATCH], said, graph.card)
+            answers[start : start + BATCH] = _finished(pixels[start : start + BATCH], said, graph.card, told)
         flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
@@ -216,8 +220,14 @@ def _with_maps(stack: NDArray[np.float32], card: Card, told: float | None) -> ND
     return np.concatenate([stack, *planes], axis=1)
 
 
-def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card) -> NDArray[np.float32]:
-    return pixels - said if card.answer == "residual" else said
+def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card, told: float | None) -> NDArray[np.float32]:
+    """The restored pixels: what the network said, or the input less it."""
+    if card.answer == "clean":
+        return said
+    if told is not None:
+        most = np.float32(FARTHEST * told / 255)
+        said = np.clip(said, -most, most)
+    return pixels - said
 
 
 def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
@@ -233,7 +243,7 @@ def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
 
     def one(piece: NDArray[np.float32]) -> NDArray[np.float32]:
         stack = piece[None]
-        answer: NDArray[np.float32] = _finished(stack, graph(_with_maps(stack, card, told)), card)[0]
+        answer: NDArray[np.float32] = _finished(stack, graph(_with_maps(stack, card, told)), card, told)[0]
         return answer
 
     parts = [tiling.run(one, group, tile=TILE, halo=card.halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
