@@ -36,8 +36,8 @@ TILE = 1024
 """Side of a tile's core in pixels. Fixed, so that an answer never depends on the machine: about 200 MB at work."""
 
 FARTHEST = 4.5
-"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so that an
-image with hardly any noise comes back as it was, whatever the network says."""
+"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
+that an image with hardly any noise comes back as it was, whatever the network says."""
 
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
