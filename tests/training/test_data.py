@@ -57,6 +57,22 @@ def test_gray_is_the_luma(folder: Path) -> None:
     np.testing.assert_array_equal(gray.train[1], expected)
 
 
+def test_scales_add_smaller_copies_of_training_images_alone(folder: Path) -> None:
+    plain = data.load(folder, replace(PHOTO.data, patch=64))
+    scaled = data.load(folder, replace(PHOTO.data, patch=64, scales=(1.0, 0.5)))
+    larger = [picture for picture in plain.train if min(picture.shape[:2]) >= 128]
+    assert 0 < len(larger) < len(plain.train)
+    assert len(scaled.train) == len(plain.train) + len(larger)
+    assert len(scaled.valid) == len(plain.valid)
+    assert scaled.origin == plain.origin
+    halves = [picture for picture in scaled.train if picture.shape[1] == 65]
+    for half, whole in zip(halves, larger, strict=True):
+        # A smaller copy of the same picture: its mean is the same, its detail finer.
+        assert abs(float(half.mean()) - float(whole.mean())) < 1.0
+    with pytest.raises(TrainingError, match="scales"):
+        data.load(folder, replace(PHOTO.data, scales=(0.3,)))
+
+
 def test_the_card_credits_by_name(folder: Path) -> None:
     credit = recipes.Credit(match="crop", source="the otter", licence="CC0")
     origin = data.load(folder, replace(PHOTO.data, credits=(credit,))).origin

@@ -95,6 +95,9 @@ def load(source: Path | None, data: Data) -> Pictures:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
         valid.append(train.pop())
         names.pop()
+    train = [scaled for picture in train for scaled in _at_scales(picture, data)]
+    if not train:
+        raise TrainingError(f"{source}: no image is as large as a patch of {data.patch} pixels at the scales {data.scales}")
     return Pictures(tuple(names), tuple(train), tuple(valid), _origin(names, data, source.name), tuple(notes))
 
 
@@ -103,6 +106,20 @@ def is_held_out(name: str, data: Data) -> bool:
     stem = Path(name).stem
     draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32
     return draw < data.held_out or any(word in stem for word in data.hold_out)
+
+
+def _at_scales(picture: Levels, data: Data) -> Iterator[Levels]:
+    """The picture at each of the recipe's scales where a patch still fits into it; at scale 1 always."""
+    height, width, channels = picture.shape
+    for scale in data.scales:
+        size = round(width * scale), round(height * scale)
+        if scale == 1:
+            yield picture
+        elif min(size) >= data.patch:
+            small = PillowImage.fromarray(picture[..., 0] if channels == 1 else picture).resize(
+                size, PillowImage.Resampling.LANCZOS
+            )
+            yield np.asarray(small).reshape(size[1], size[0], channels)
 
 
 def _in_channels(levels: Levels, channels: int) -> Levels:

@@ -37,7 +37,8 @@ class Data:
     """What the network learns from.
 
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``patch``: side of the square
-    crops in pixels. ``augment``: flips and quarter turns. ``held_out``: the share kept for validation (of digits the last
+    crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes (1: as it
+    is; smaller ones show finer texture). ``held_out``: the share kept for validation (of digits the last
     ones; of images those that a hash of their name picks, so that it is the same on every machine), plus every image whose name
     contains a word of ``hold_out``. ``validation``: the noises that validation is scored on.
     """
@@ -46,6 +47,7 @@ class Data:
     channels: int = 3
     patch: int = 96
     augment: bool = True
+    scales: tuple[float, ...] = (1.0,)
     held_out: float = 0.04
     hold_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ("gaussian:15", "gaussian:25", "gaussian:50")
@@ -56,6 +58,8 @@ class Data:
             raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
         if not 0 < self.held_out < 1 or not self.validation:
             raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
+        if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise ModelError("recipe: data.scales are one or more numbers above 0 and up to 1")
         for text in self.validation:
             degradations.parse(text)
 
