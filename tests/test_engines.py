@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pellucid import engines
+from pellucid import cards, engines, restorer
 from pellucid.errors import EngineError, ModelError
 
 
 def test_the_card_lies_in_the_graph(gray_model: Path) -> None:
-    card = engines.read_card(gray_model)
+    card = cards.read_card(gray_model)
     assert (card.name, card.channels, card.maps, card.answer, card.multiple_of) == ("gray", 1, ("sigma",), "residual", 4)
     assert engines.open_graph(gray_model).card == card
 
@@ -45,17 +44,48 @@ def test_what_is_no_model_is_our_error(tmp_path: Path, gray_model: Path) -> None
     bare = onnx.load(str(gray_model))
     del bare.metadata_props[:]
     onnx.save(bare, str(tmp_path / "bare.onnx"))
-    shutil.copy(gray_model, tmp_path / "cut.onnx")
     (tmp_path / "cut.onnx").write_bytes(gray_model.read_bytes()[:500])
     for name in ("missing.onnx", "words.onnx", "bare.onnx", "cut.onnx"):
         with pytest.raises(ModelError, match=name) as caught:
-            engines.read_card(tmp_path / name)
+            cards.read_card(tmp_path / name)
         assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_device_is_our_error(gray_model: Path) -> None:
-    with pytest.raises(EngineError, match="npu"):
+def test_an_unknown_device_or_engine_is_our_error_and_names_what_there_is(
+    gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EngineError, match=r"'npu'; here there are auto, cpu"):
         engines.open_graph(gray_model, device="npu")
+    with pytest.raises(EngineError, match=r"'tensorflow'; there are auto, openvino, onnxruntime"):
+        engines.open_graph(gray_model, engine="tensorflow")
+    monkeypatch.setattr(engines, "devices", lambda: ("auto", "cpu", "cuda"))
+    with pytest.raises(EngineError, match="'openvino' does not run on 'cuda'"):
+        engines.engine_for("cuda", "openvino")
+
+
+@pytest.mark.skipif("cuda" in engines.devices(), reason="there is CUDA here")
+def test_a_missing_gpu_is_our_error_before_any_work(gray_model: Path) -> None:
+    with pytest.raises(EngineError, match=r"no device 'cuda'; here there are auto, cpu; pip install 'pellucid\[cuda\]'"):
+        restorer.load(gray_model, device="cuda")
+
+
+def test_the_engines_agree(gray_model: Path) -> None:
+    """ONNX Runtime computes in float32, OpenVINO in bfloat16 where the processor has it: 8 bits of mantissa, so about 1 %."""
+    pytest.importorskip("onnxruntime")
+    planes = np.random.default_rng(0).random((2, 2, 24, 40), dtype=np.float32)
+    other = engines.open_graph(gray_model, engine="onnxruntime")
+    one = engines.open_graph(gray_model, engine="openvino")
+    assert (one.engine, other.engine) == ("openvino", "onnxruntime")
+    expected = other(planes)
+    assert expected.std() > 0
+    assert np.abs(one(planes) - expected).max() < 0.03 * np.abs(expected).max()
+
+
+def test_without_openvino_the_other_engine_serves(gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    real = engines.find_spec
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else real(name))
+    assert engines.open_graph(gray_model).engine == "onnxruntime"
 
 
 def test_cache_folder_obeys_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

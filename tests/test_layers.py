@@ -35,6 +35,7 @@ TRAINING_ROWS = ({"networks"}, {"mnist"}, {"recipes"}, {"data"}, {"loop"}, {"exp
 
 HEAVY = {
     "torch",
+    "onnxruntime",
     "openvino",
     "cv2",
     "skimage",
@@ -121,7 +122,8 @@ def test_nothing_heavy_at_module_level() -> None:
 
 
 def test_importing_the_package_brings_neither_torch_nor_the_engine() -> None:
-    code = "import sys, pellucid, pellucid.cli, pellucid.restorer; print(sorted(set(sys.modules) & {'torch', 'openvino', 'onnx'}))"
+    heavy = "{'torch', 'openvino', 'onnx', 'onnxruntime'}"
+    code = f"import sys, pellucid, pellucid.cli, pellucid.restorer; print(sorted(set(sys.modules) & {heavy}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -46,12 +46,12 @@ __all__ = [
 _loaded: dict[str, Restorer] = {}
 
 
-def load(name: str | Path = "photo", *, device: str = "auto") -> Restorer:
+def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
     """A shipped model by name, or the model in an ``.onnx`` file: see `pellucid.restorer.load`."""
     # The engine is imported by the first call, not by `import pellucid`.
     from pellucid import restorer
 
-    return restorer.load(name, device=device)
+    return restorer.load(name, device=device, engine=engine)
 
 
 def restore(

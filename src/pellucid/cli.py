@@ -42,7 +42,7 @@ def _denoise(options: argparse.Namespace) -> int:
     from pellucid import batch, restorer
 
     pairs = batch.plan(options.inputs, options.out)
-    model = restorer.load(options.model, device=options.device)
+    model = restorer.load(options.model, device=options.device, engine=options.engine)
     failed = 0
     for outcome in batch.restore_files(pairs, model, sigma=options.sigma, strength=options.strength, overwrite=options.force):
         failed += outcome.error is not None
@@ -181,7 +181,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.figure is not None and options.figure.exists() and not options.force:
         raise OptionError(f"{options.figure} exists; --force overwrites it")
     noises = [degradations.parse(text) for text in options.noise]
-    models = {name: restorer.load(name, device=options.device) for name in options.model}
+    models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
     baselines = [name for name in options.baselines.split(",") if name]
     images = evaluation.load_images(options.images, limit=options.limit)
 
@@ -255,6 +255,11 @@ def _number(low: float, high: float) -> Callable[[str], float]:
     return read
 
 
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda (default: auto, the CPU)")
+    command.add_argument("--engine", default="auto", help="what runs them: auto, openvino or onnxruntime (default: auto)")
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -282,7 +287,7 @@ def _parser() -> argparse.ArgumentParser:
         help="standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
     )
     command.add_argument("--strength", type=_number(0, 1), default=1.0, help="0 leaves the picture, 1 restores it (default: 1)")
-    command.add_argument("--device", default="auto", help="where the model runs: auto or cpu (default: auto)")
+    _add_engine(command)
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")
 
@@ -335,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--limit", type=_count, help="only the first so many images")
     command.add_argument("--out", type=Path, help="write protocol, results and summary as JSON")
     command.add_argument("--figure", type=Path, help="write a picture: clean, noisy and restored side by side")
-    command.add_argument("--device", default="auto", help="where the models run: auto or cpu (default: auto)")
+    _add_engine(command)
     command.add_argument("--force", action="store_true", help="overwrite files that exist")
 
     command = add("models", _models, "list the shipped models")

@@ -1,7 +1,7 @@
-"""Runs an ONNX graph: OpenVINO, on the CPU.
+"""Runs an ONNX graph: OpenVINO on the CPU, ONNX Runtime on an NVIDIA GPU and where OpenVINO is not.
 
 A graph has one input (n, channels + maps, height, width) and one output, both float32, with dynamic sizes. Where the processor has
-bfloat16 arithmetic the graph runs in it: twice as fast; the picture itself never passes through (the network answers with the
+bfloat16 arithmetic OpenVINO runs it in that: twice as fast; the picture itself never passes through (the network answers with the
 residual, and the subtraction is done outside in float32).
 """
 
@@ -9,30 +9,34 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.cards import METADATA_KEY, Card
-from pellucid.errors import EngineError, ModelError
+from pellucid.cards import Card, read_card
+from pellucid.errors import EngineError
 
-__all__ = ["DEVICES", "Graph", "cache_folder", "open_graph", "read_card"]
+__all__ = ["DEVICES", "ENGINES", "Graph", "cache_folder", "devices", "engine_for", "open_graph"]
 
 Planes = NDArray[np.float32]
+Run = Callable[[Planes], Planes]
 
-DEVICES = ("auto", "cpu")
+DEVICES = ("auto", "cpu", "cuda")
+"""Where a graph can run; ``auto`` is the CPU: an answer does not depend on what else the machine has."""
 
 
 class Graph:
-    """A compiled graph. Calls may come from several threads; each has its own request."""
+    """A compiled graph. Calls may come from several threads."""
 
-    def __init__(self, compiled: Any, card: Card) -> None:
+    def __init__(self, run: Run, card: Card, engine: str) -> None:
         self.card = card
-        self._compiled = compiled
-        self._local = threading.local()
+        self.engine = engine
+        self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
         """(n, channels + maps, height, width) float32 in, the answer out. Height and width must divide by the card's multiple."""
@@ -40,42 +44,36 @@ class Graph:
         if planes.shape[2] % step or planes.shape[3] % step:
             # OpenVINO would answer another size without a word.
             raise EngineError(f"model {self.card.name!r} takes sizes that divide by {step}, not {planes.shape[2:]}")
-        if not hasattr(self._local, "request"):
-            self._local.request = self._compiled.create_infer_request()
         try:
-            answers = self._local.request.infer([np.ascontiguousarray(planes)], share_inputs=True)
-        except RuntimeError as error:
-            raise EngineError(f"model {self.card.name!r} failed: {str(error).strip().splitlines()[-1]}") from error
-        answer: Planes = np.array(answers[0], dtype=np.float32)
-        return answer
+            return self._run(np.ascontiguousarray(planes))
+        except Exception as error:  # both engines raise types of their own
+            raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
 
 
-def open_graph(path: Path, *, device: str = "auto") -> Graph:
-    """Reads and compiles the model in ``path``. The compiled form is kept in `cache_folder` for the next process.
+def open_graph(path: Path, *, device: str = "auto", engine: str = "auto") -> Graph:
+    """Reads and compiles the model in ``path``.
 
-    Raises `ModelError` for a missing or foreign file and `EngineError` for a device that is not here.
+    ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
+    it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine
+    that is not here.
     """
-    if device not in DEVICES:
-        raise EngineError(f"no device {device!r}; here there are {', '.join(DEVICES)}")
-    core = _core()
-    model = _read(path)
-    card = _card(model, path)
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        settings["INFERENCE_PRECISION_HINT"] = "bf16"
-    folder = cache_folder()
-    if folder is not None:
-        settings["CACHE_DIR"] = str(folder)
+    card = read_card(path)
+    name = engine_for(device, engine)
     try:
-        compiled = core.compile_model(model, "CPU", settings)
-    except RuntimeError as error:
-        raise EngineError(f"{path}: cannot be compiled: {str(error).strip().splitlines()[-1]}") from error
-    return Graph(compiled, card)
+        run = ENGINES[name](path, "cuda" if device == "cuda" else "cpu")
+    except EngineError:
+        raise
+    except Exception as error:  # both engines raise types of their own
+        raise EngineError(f"{path}: cannot be compiled: {_last_line(error)}") from error
+    return Graph(run, card, name)
 
 
-def read_card(path: Path) -> Card:
-    """The card inside a model file; `ModelError` where there is none."""
-    return _card(_read(path), path)
+def devices() -> tuple[str, ...]:
+    """The devices of `DEVICES` that this installation has an engine for (whether a GPU answers shows when a graph is opened)."""
+    found = ["auto", "cpu"] if find_spec("openvino") or find_spec("onnxruntime") else []
+    if find_spec("onnxruntime") and "CUDAExecutionProvider" in _onnxruntime().get_available_providers():
+        found.append("cuda")
+    return tuple(found)
 
 
 def cache_folder() -> Path | None:
@@ -89,8 +87,52 @@ def cache_folder() -> Path | None:
     return base if os.access(base, os.W_OK) else None
 
 
+def engine_for(device: str, engine: str) -> str:
+    """The engine for a device; `EngineError` for what there is not."""
+    if device not in ("auto", "cpu") and device not in devices():
+        hint = "; pip install 'pellucid[cuda]' brings ONNX Runtime for NVIDIA GPUs" if device == "cuda" else ""
+        raise EngineError(f"no device {device!r}; here there are {', '.join(devices()) or 'none'}{hint}")
+    if engine == "auto":
+        return "onnxruntime" if device == "cuda" or not find_spec("openvino") else "openvino"
+    if engine not in ENGINES:
+        raise EngineError(f"no engine {engine!r}; there are auto, {', '.join(ENGINES)}")
+    if engine == "openvino" and device == "cuda":
+        raise EngineError("engine 'openvino' does not run on 'cuda'; 'onnxruntime' does")
+    return engine
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__
+
+
+# -- OpenVINO ---------------------------------------------------------------------------------------------------------
+
+
+def _open_openvino(path: Path, device: str) -> Run:
+    """The compiled form is kept in `cache_folder` for the next process, which then need not even read the graph."""
+    core = _openvino_core()
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        settings["INFERENCE_PRECISION_HINT"] = "bf16"
+    folder = cache_folder()
+    if folder is not None:
+        settings["CACHE_DIR"] = str(folder)
+    compiled = core.compile_model(str(path), "CPU", settings)
+    # Each thread has its own request: one request serves one call at a time.
+    local = threading.local()
+
+    def run(planes: Planes) -> Planes:
+        if not hasattr(local, "request"):
+            local.request = compiled.create_infer_request()
+        answers = local.request.infer([planes], share_inputs=True)
+        return np.array(answers[0], dtype=np.float32)
+
+    return run
+
+
 @lru_cache(maxsize=1)
-def _core() -> Any:
+def _openvino_core() -> Any:
     try:
         import openvino
     except ImportError as error:
@@ -98,19 +140,33 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        return _core().read_model(str(path))
-    except RuntimeError as error:
-        raise ModelError(f"{path}: not a model that can be read (an .onnx file of pellucid)") from error
+# -- ONNX Runtime -----------------------------------------------------------------------------------------------------
 
 
-def _card(model: Any, path: Path) -> Card:
+def _open_onnxruntime(path: Path, device: str) -> Run:
+    runtime = _onnxruntime()
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors; what it warns of on a CPU is no user's concern
+    providers = ["CUDAExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
+    session = runtime.InferenceSession(str(path), options, providers=providers)
+    if session.get_providers()[0] != providers[0]:
+        # ONNX Runtime would go on, on the CPU.
+        raise EngineError(f"device {device!r}: ONNX Runtime could not start it (driver or CUDA libraries are missing)")
+
+    def run(planes: Planes) -> Planes:
+        answer: Planes = session.run(None, {"input": planes})[0]
+        return answer
+
+    return run
+
+
+@lru_cache(maxsize=1)
+def _onnxruntime() -> Any:
     try:
-        # OpenVINO puts the ONNX file's metadata under "framework".
-        text = model.get_rt_info(["framework", METADATA_KEY]).value
-    except RuntimeError as error:
-        raise ModelError(f"{path}: an ONNX model, but without a pellucid card") from error
-    return Card.from_json(str(text))
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError("ONNX Runtime is not installed; pip install onnxruntime brings the engine") from error
+    return onnxruntime
+
+
+ENGINES: dict[str, Callable[[Path, str], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}

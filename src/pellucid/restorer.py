@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid import diagnosis, images, tiling
-from pellucid.cards import Card
-from pellucid.engines import DEVICES, Graph, open_graph, read_card
-from pellucid.errors import EngineError, ImageError, ModelError, OptionError
+from pellucid.cards import Card, read_card
+from pellucid.engines import Graph, engine_for, open_graph
+from pellucid.errors import ImageError, ModelError, OptionError
 from pellucid.images import Image, Pixels
 
 __all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card", "shipped_path"]
@@ -65,9 +65,8 @@ class Restorer:
     Graphs are compiled when first needed; safe to share between threads.
     """
 
-    def __init__(self, paths: dict[int, Path], *, device: str = "auto") -> None:
-        if device not in DEVICES:
-            raise EngineError(f"no device {device!r}; here there are {', '.join(DEVICES)}")
+    def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto") -> None:
+        self._engine = engine_for(device, engine)
         self._paths = paths
         self._device = device
         self._graphs: dict[Path, Graph] = {}
@@ -156,18 +155,19 @@ class Restorer:
         path = self._paths.get(channels) or self._paths[min(self._paths)]
         with self._lock:
             if path not in self._graphs:
-                self._graphs[path] = open_graph(path, device=self._device)
+                self._graphs[path] = open_graph(path, device=self._device, engine=self._engine)
             return self._graphs[path]
 
 
-def load(name: str | Path = "photo", *, device: str = "auto") -> Restorer:
+def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
     """A shipped model by name (see `names` and `MODELS`), or the model in an ``.onnx`` file.
 
-    Raises `ModelError` for an unknown name or a file without a card, `EngineError` for a device that is not here.
+    ``device`` is auto, cpu or cuda; ``engine`` auto, openvino or onnxruntime (see `pellucid.engines.open_graph`). Raises
+    `ModelError` for an unknown name or a file without a card, `EngineError` for a device or an engine that is not here.
     """
     text = str(name)
     if text in MODELS:
-        return Restorer({channels: shipped_path(file) for channels, file in MODELS[text].items()}, device=device)
+        return Restorer({channels: shipped_path(file) for channels, file in MODELS[text].items()}, device=device, engine=engine)
     if text in names():
         path = shipped_path(text)
     else:
@@ -175,7 +175,7 @@ def load(name: str | Path = "photo", *, device: str = "auto") -> Restorer:
         if path.suffix != ".onnx" and not path.is_file():
             known = ", ".join(dict.fromkeys([*MODELS, *names()]))
             raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {known}")
-    return Restorer({read_card(path).channels: path}, device=device)
+    return Restorer({read_card(path).channels: path}, device=device, engine=engine)
 
 
 def names() -> tuple[str, ...]:

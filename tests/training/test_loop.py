@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import pellucid
-from pellucid import cli, degradations, engines, files, images, restorer, samples
+from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.training import data, export, loop, recipes
 from pellucid.training.networks import UnetSpec
@@ -183,7 +183,7 @@ def test_train_writes_model_curve_samples_and_weights(tmp_path: Path, capsys: py
     assert "2000 digits in the package" in said.err
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"tiny-digits.toml", "mine.onnx", "mine.weights.npz", "mine.curve.png", "mine.samples.png"}
-    card = engines.read_card(out)
+    card = cards.read_card(out)
     assert (card.name, card.training["steps"], card.training["seed"]) == ("mine", 20, 0)
     assert card.recipe["network"]["widths"] == [8, 16]
     assert restorer.load(out).restore(np.random.default_rng(0).random((28, 28))).shape == (28, 28)
@@ -205,7 +205,7 @@ def test_train_can_begin_from_a_model(tmp_path: Path, photos: Path) -> None:
     assert first["head.weight"].shape != second["head.weight"].shape
     # One step at the warm-up's rate hardly moves what was taken over.
     torch.testing.assert_close(first["body.0.conv1.weight"], second["body.0.conv1.weight"], atol=5e-3, rtol=0)
-    assert engines.read_card(tmp_path / "gray.onnx").training["from"] == "colour.onnx"
+    assert cards.read_card(tmp_path / "gray.onnx").training["from"] == "colour.onnx"
 
 
 def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +224,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     steps = torch.load(checkpoint, weights_only=True)["step"]
     assert steps > 0
     assert run_command("train", recipe, "--steps", steps + 5, "--out", out, "--resume") == 0
-    assert engines.read_card(out).training["steps"] == steps + 5
+    assert cards.read_card(out).training["steps"] == steps + 5
     assert not checkpoint.exists()
 
 
@@ -241,12 +241,12 @@ def test_a_stopped_run_leaves_a_model_and_goes_on(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(loop, "train", stopped)
     assert run_command("train", recipe, "--steps", 40, "--out", out) == 0
-    first = engines.read_card(out).training["steps"]
+    first = cards.read_card(out).training["steps"]
     assert first < 40
     assert (tmp_path / "a.checkpoint").exists()
     monkeypatch.setattr(loop, "train", whole)
     assert run_command("train", recipe, "--steps", 40, "--out", out, "--resume") == 0
-    assert engines.read_card(out).training["steps"] == 40
+    assert cards.read_card(out).training["steps"] == 40
 
 
 def test_pack_and_train_without_installing_and_without_an_engine(tmp_path: Path, photos: Path) -> None:
