@@ -32,8 +32,8 @@ test: .venv/done ## the tests, with all that they need
 	$(FULL) -m pytest
 
 check: .venv/done ## formatting, lint, strict types
-	$(FULL) -m ruff format --check src tests
-	$(FULL) -m ruff check src tests
+	$(FULL) -m ruff format --check src tests benchmarks
+	$(FULL) -m ruff check src tests benchmarks
 	$(FULL) -m mypy
 
 digits: .venv/done ## train the seed's network on the package's own digits for three minutes, and draw what it learnt

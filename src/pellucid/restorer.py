@@ -67,7 +67,7 @@ class Restorer:
 
     def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto") -> None:
         self._engine = engine_for(device, engine)
-        self._paths = paths
+        self.paths = paths
         self._device = device
         self._graphs: dict[Path, Graph] = {}
         self._lock = threading.Lock()
@@ -152,7 +152,7 @@ class Restorer:
         return graph, told, False
 
     def _graph(self, channels: int) -> Graph:
-        path = self._paths.get(channels) or self._paths[min(self._paths)]
+        path = self.paths.get(channels) or self.paths[min(self.paths)]
         with self._lock:
             if path not in self._graphs:
                 self._graphs[path] = open_graph(path, device=self._device, engine=self._engine)

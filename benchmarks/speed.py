@@ -1,0 +1,152 @@
+"""How long a picture takes: the network alone, the whole call, and what a user would run instead, in one run.
+
+    pip install -e '.[bench]'
+    python benchmarks/speed.py --size 512
+
+The share of the peak is the network's arithmetic by the clock, over what a matrix product in the same precision reaches
+in this run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from pellucid import baselines, degradations, engines, images, restorer, samples
+
+SIGMA = 25.0
+
+
+def clock(call: Callable[[], object], *, seconds: float) -> float:
+    """Median time of a call in seconds: once to warm up, then at least five times and for ``seconds``."""
+    call()
+    times: list[float] = []
+    begun = time.perf_counter()
+    while len(times) < 5 or time.perf_counter() - begun < seconds:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def operations(path: Path, planes: tuple[int, ...]) -> float:
+    """Multiplications and additions of the graph's convolutions for an input of that shape."""
+    model = openvino.Core().read_model(str(path))
+    model.reshape(openvino.PartialShape(list(planes)))
+    total = 0.0
+    for op in model.get_ops():
+        kind = op.get_type_name()
+        if kind not in ("Convolution", "ConvolutionBackpropData"):
+            continue
+        kernel = op.input(1).get_partial_shape().to_shape()
+        # A convolution does its kernel's work at every pixel of its answer, a transposed one at every pixel of its input.
+        grid = (op.output(0) if kind == "Convolution" else op.input(0)).get_partial_shape().to_shape()
+        total += 2.0 * float(np.prod(list(kernel))) * grid[0] * grid[2] * grid[3]
+    return total
+
+
+def peak(seconds: float) -> tuple[str, float]:
+    """The engine's precision here, and the operations a second of a product of two 2048x2048 matrices in it."""
+    core = openvino.Core()
+    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    side = 2048
+    ops = openvino.opset13
+    left = ops.parameter([side, side], np.float32)
+    right = ops.constant(np.random.default_rng(0).random((side, side), dtype=np.float32))
+    model = openvino.Model([ops.matmul(left, right, False, False)], [left])
+    request = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision}).create_infer_request()
+    values = np.random.default_rng(1).random((side, side), dtype=np.float32)
+    return precision, 2.0 * side**3 / clock(lambda: request.infer([values], share_inputs=True), seconds=seconds)
+
+
+def picture(size: int, channels: int) -> NDArray[np.uint8]:
+    """The package's photograph, mirrored to the size, with Gaussian noise; uint8."""
+    clean = samples.photograph().astype(np.float64) / 255
+    reach = [(0, max(0, size - side)) for side in clean.shape[:2]]
+    clean = np.pad(clean, (*reach, (0, 0)), mode="reflect")[:size, :size]
+    if channels == 1:
+        clean = clean.mean(axis=2)
+    noisy = degradations.parse(f"gaussian:{SIGMA:g}")(clean, np.random.default_rng(0))
+    return np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8)
+
+
+def of_model(name: str, engine: str, noisy: NDArray[np.uint8], fastest: float, seconds: float) -> dict[str, Any] | None:
+    """A model's row; None where it has no file for such an image."""
+    channels = 1 if noisy.ndim == 2 else 3
+    model = restorer.load(name, engine=engine)
+    if channels not in model.cards:
+        return None
+    card, path = model.cards[channels], model.paths[channels]
+    height, width = (-(-side // card.multiple_of) * card.multiple_of for side in noisy.shape[:2])
+    stack = np.zeros((1, channels + len(card.maps), height, width), np.float32)
+    alone = clock(partial(engines.open_graph(path, engine=engine), stack), seconds=seconds)
+    return {
+        "method": name,
+        "network": alone,
+        "call": clock(partial(model.restore, noisy, sigma=SIGMA if model.takes_sigma else None), seconds=seconds),
+        "estimating": clock(partial(model.restore, noisy), seconds=seconds),
+        "share_of_peak": operations(path, stack.shape) / alone / fastest,
+    }
+
+
+def of_baseline(name: str, noisy: NDArray[np.uint8], seconds: float) -> dict[str, Any]:
+    """A classical method's row."""
+    planes = images.from_array(noisy).pixels
+    call = partial(baselines.find(name).function, planes, degradations.parse(f"gaussian:{SIGMA:g}"))
+    return {"method": name, "call": clock(call, seconds=seconds)}
+
+
+def main() -> int:
+    """Measures and prints a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels (default: 512)")
+    parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo)")
+    parser.add_argument("--baselines", default="nlm-opencv,bm3d", help="classical methods (default: nlm-opencv,bm3d)")
+    parser.add_argument("--engine", default="auto", help="auto, openvino or onnxruntime")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each is measured at least (default: 3)")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    options = parser.parse_args()
+    precision, fastest = peak(options.seconds)
+    rows: list[dict[str, Any]] = []
+    for word, channels in (("gray", 1), ("colour", 3)):
+        noisy = picture(options.size, channels)
+        found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in options.model or ["photo"]]
+        found += [of_baseline(name, noisy, options.seconds) for name in options.baselines.split(",") if name]
+        kept = [row for row in found if row is not None]
+        rival = next((row["call"] for row in kept if row["method"] == "nlm-opencv"), None)
+        rows += [{"image": word, **row, "to_nlm_opencv": row["call"] / rival if rival else None} for row in kept]
+    if options.json:
+        about = {"size": options.size, "sigma": SIGMA, "cores": os.cpu_count(), "precision": precision, "peak": fastest}
+        print(json.dumps({**about, "python": platform.python_version(), "rows": rows}, indent=1))
+        return 0
+    reached = f"a {precision} matrix product reaches {fastest / 1e9:.0f} GFLOP/s"
+    print(f"{options.size}x{options.size}, sigma {SIGMA:g}, {os.cpu_count()} cores; {reached}")
+    print(f"{'image':<8}{'method':<14}{'network s':>10}{'call s':>9}{'estimating s':>14}{'of peak':>9}{'to nlm-opencv':>15}")
+    for row in rows:
+        cells = [
+            ("network", ">10.3f"),
+            ("call", ">9.3f"),
+            ("estimating", ">14.3f"),
+            ("share_of_peak", ">9.0%"),
+            ("to_nlm_opencv", ">15.2f"),
+        ]
+        shown = (format(row[key], form) if row.get(key) is not None else " " * int(form[1:].split(".")[0]) for key, form in cells)
+        print(f"{row['image']:<8}{row['method']:<14}{''.join(shown)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
