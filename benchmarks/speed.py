@@ -4,7 +4,8 @@
     python benchmarks/speed.py --size 512
 
 The share of the peak is the network's arithmetic by the clock, over what a matrix product in the same precision reaches
-in this run.
+in this run (8-bit layers can reach twice that). Then, with --megapixels, a large colour JPEG from file to file beside the 512x512
+call; and with --cold a new process on a 512x512 PNG, before and after its graph is in the cache.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +28,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from pellucid import baselines, degradations, engines, images, restorer, samples
+from pellucid import baselines, batch, degradations, engines, files, images, restorer, samples
 
 SIGMA = 25.0
 
@@ -109,6 +112,36 @@ def of_baseline(name: str, noisy: NDArray[np.uint8], seconds: float) -> dict[str
     return {"method": name, "call": clock(call, seconds=seconds)}
 
 
+def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str, float]:
+    """Seconds of a colour JPEG of that size from file to file, and its megapixels a second over those of ``call``."""
+    height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
+    noisy = np.resize(picture(1024, 3), (height, round(megapixels * 1e6 / height), 3))
+    model = restorer.load(name)
+    model.restore(noisy[:64, :64], sigma=SIGMA)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "a.jpg", Path(folder) / "b.jpg"
+        files.write(source, images.from_array(noisy))
+        begun = time.perf_counter()
+        list(batch.restore_files([(source, target)], model, sigma=SIGMA))
+        seconds = time.perf_counter() - begun
+    return {"megapixels": noisy.size / 3e6, "seconds": seconds, "rate": noisy.size / 3 / seconds / (side**2 / call)}
+
+
+def cold(name: str) -> dict[str, float]:
+    """Seconds of a process on a 512x512 PNG: the first ever, and the next (median of five)."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "a.png"
+        files.write(source, images.from_array(picture(512, 1)))
+        command = [sys.executable, "-m", "pellucid", "denoise", str(source), "--model", name, "--force"]
+        environment = {**os.environ, "PELLUCID_CACHE": str(Path(folder) / "cache")}
+        times = []
+        for _ in range(6):
+            begun = time.perf_counter()
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+            times.append(time.perf_counter() - begun)
+    return {"first": times[0], "next": statistics.median(times[1:])}
+
+
 def main() -> int:
     """Measures and prints a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -117,6 +150,8 @@ def main() -> int:
     parser.add_argument("--baselines", default="nlm-opencv,bm3d", help="classical methods (default: nlm-opencv,bm3d)")
     parser.add_argument("--engine", default="auto", help="auto, openvino or onnxruntime")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each is measured at least (default: 3)")
+    parser.add_argument("--megapixels", type=float, default=0, help="also a colour JPEG of this size, file to file")
+    parser.add_argument("--cold", action="store_true", help="also a new process on a 512x512 PNG")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args()
     precision, fastest = peak(options.seconds)
@@ -128,9 +163,16 @@ def main() -> int:
         kept = [row for row in found if row is not None]
         rival = next((row["call"] for row in kept if row["method"] == "nlm-opencv"), None)
         rows += [{"image": word, **row, "to_nlm_opencv": row["call"] / rival if rival else None} for row in kept]
+    name = (options.model or ["photo"])[0]
+    extra: dict[str, dict[str, float]] = {}
+    if options.megapixels:
+        call = clock(partial(restorer.load(name).restore, picture(options.size, 3), sigma=SIGMA), seconds=options.seconds)
+        extra["file"] = large_file(name, options.megapixels, call, options.size)
+    if options.cold:
+        extra["process"] = cold(name)
     if options.json:
         about = {"size": options.size, "sigma": SIGMA, "cores": os.cpu_count(), "precision": precision, "peak": fastest}
-        print(json.dumps({**about, "python": platform.python_version(), "rows": rows}, indent=1))
+        print(json.dumps({**about, "python": platform.python_version(), "rows": rows, **extra}, indent=1))
         return 0
     reached = f"a {precision} matrix product reaches {fastest / 1e9:.0f} GFLOP/s"
     print(f"{options.size}x{options.size}, sigma {SIGMA:g}, {os.cpu_count()} cores; {reached}")
@@ -145,6 +187,13 @@ def main() -> int:
         ]
         shown = (format(row[key], form) if row.get(key) is not None else " " * int(form[1:].split(".")[0]) for key, form in cells)
         print(f"{row['image']:<8}{row['method']:<14}{''.join(shown)}")
+    if "file" in extra:
+        of = extra["file"]
+        print(f"{of['megapixels']:.1f} megapixels, JPEG to JPEG: {of['seconds']:.1f} s, {of['rate']:.0%} of the call's rate")
+    if "process" in extra:
+        print(
+            f"a new process on 512x512 PNG: {extra['process']['first']:.2f} s the first time, {extra['process']['next']:.2f} s then"
+        )
     return 0
 
 

@@ -32,8 +32,9 @@ MODELS: dict[str, dict[int, str]] = {
 """Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
 served channel by channel by the gray file."""
 
-TILE = 1024
-"""Side of a tile's core in pixels. Fixed, so that an answer never depends on the machine: about 200 MB at work."""
+TILE = 2048
+"""Longest side of a tile's core in pixels. Fixed, so that an answer never depends on the machine. About 1 GB at work: on tiles
+of half that side the margins would take a quarter of the time."""
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -107,7 +108,7 @@ class Restorer:
         if strength < 1:
             restored = picture.pixels + np.float32(strength) * (restored - picture.pixels)
         # What leaves is a picture: noise may have left the range, the answer does not.
-        answer = images.with_pixels(picture, np.clip(restored, 0, 1))
+        answer = images.with_pixels(picture, np.clip(restored, 0, 1, out=restored))
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(answer),
             model=graph.card.name,
@@ -216,24 +217,28 @@ def _with_maps(stack: NDArray[np.float32], card: Card, told: float | None) -> ND
     if not card.maps:
         return stack
     values = {"sigma": (told or 0.0) / 255, "impulses": 0.0}
-    planes = [np.full_like(stack[:, :1], values[name]) for name in card.maps]
-    return np.concatenate([stack, *planes], axis=1)
+    count, channels, height, width = stack.shape
+    planes = np.empty((count, channels + len(card.maps), height, width), dtype=np.float32)
+    planes[:, :channels] = stack
+    for index, name in enumerate(card.maps):
+        planes[:, channels + index] = values[name]
+    return planes
 
 
 def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card, told: float | None) -> NDArray[np.float32]:
-    """The restored pixels: what the network said, or the input less it."""
+    """The restored pixels, in the place of what the network said: that itself, or the input less it."""
     if card.answer == "clean":
         return said
     if told is not None:
         most = np.float32(FARTHEST * told / 255)
-        said = np.clip(said, -most, most)
-    return pixels - said
+        np.clip(said, -most, most, out=said)
+    return np.subtract(pixels, said, out=said)
 
 
 def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
     """The network's answer for (h, w, c) pixels, tiled; channel by channel where the model has one and the image three."""
     card = graph.card
-    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    planes = pixels.transpose(2, 0, 1)
     if card.channels == planes.shape[0]:
         groups = [planes]
     elif card.channels == 1:
@@ -247,7 +252,7 @@ def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
         return answer
 
     parts = [tiling.run(one, group, tile=TILE, halo=card.halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
-    answer = np.concatenate(parts, axis=0)
+    answer = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=0)
     if answer.shape[0] != pixels.shape[2]:
         answer = answer.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.ascontiguousarray(answer.transpose(1, 2, 0))

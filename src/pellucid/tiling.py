@@ -30,16 +30,17 @@ def run(
 ) -> Planes:
     """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width), float32.
 
-    ``tile`` is the side of a core in pixels, ``halo`` how far the function looks. What the function sees is padded by reflection to
-    a multiple of ``multiple_of``. An image of at most tile + 2 halo a side is run in one piece. ``progress`` is told (pieces done,
-    pieces in all). Raises `EngineError` when the function answers another size than it must.
+    ``tile`` is the longest side of a core in pixels (cores are made equal: margins cost time), ``halo`` how far the function looks.
+    What the function sees is padded by reflection to a multiple of ``multiple_of``. An image of at most tile + 2 halo a side
+    is run in one piece. ``progress`` is told (pieces done, pieces in all). Raises `EngineError` when the function answers another
+    size than it must.
     """
     height, width = planes.shape[1:]
     # Cores start at multiples, so that a strided network sees every piece on the grid that the whole image has.
     core = max(1, -(-tile // multiple_of)) * multiple_of
     margin = -(-halo // multiple_of) * multiple_of
-    rows = _spans(height, core, margin)
-    columns = _spans(width, core, margin)
+    rows = _spans(height, core, margin, multiple_of)
+    columns = _spans(width, core, margin, multiple_of)
     total = len(rows) * len(columns)
     out: Planes | None = None
     for index, (row, column) in enumerate((row, column) for row in rows for column in columns):
@@ -58,7 +59,8 @@ def run(
                 if progress is not None:
                     progress(1, 1)
                 break
-            out = np.empty((said.shape[0], height * scale, width * scale), dtype=np.float32)
+            # Laid out as images are, rows of pixels, so that nobody need turn a large answer round.
+            out = np.empty((height * scale, width * scale, said.shape[0]), dtype=np.float32).transpose(2, 0, 1)
         out[:, top * scale : bottom * scale, left * scale : right * scale] = said[
             :,
             (top - upper) * scale : (bottom - upper) * scale,
@@ -70,10 +72,12 @@ def run(
     return out
 
 
-def _spans(size: int, core: int, margin: int) -> list[tuple[int, int]]:
+def _spans(size: int, longest: int, margin: int, multiple_of: int) -> list[tuple[int, int]]:
     """The cores along one side."""
-    if size <= core + 2 * margin:
+    if size <= longest + 2 * margin:
         return [(0, size)]
+    count = -(-size // longest)
+    core = -(-size // (count * multiple_of)) * multiple_of
     return [(start, min(start + core, size)) for start in range(0, size, core)]
 
 

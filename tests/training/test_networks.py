@@ -22,6 +22,7 @@ SPECS = {
     "autoencoder-colour": AutoencoderSpec(channels=3, transposed=3),
     "unet": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2)),
     "unet-colour": UnetSpec(channels=3, maps=("sigma", "impulses"), widths=(8, 12, 16), blocks=(1, 1, 1)),
+    "unet-int8": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
 
@@ -41,6 +42,10 @@ def stirred(network: torch.nn.Module) -> torch.nn.Module:
                 value.copy_(torch.rand_like(value) + 0.5)
             elif value.dim() == 4:
                 value.copy_(torch.randn_like(value) / (value[0].numel() ** 0.5))
+        # Layers of eight bits learn from a batch how large their inputs are.
+        spec: Any = network.spec
+        if getattr(spec, "int8", False):
+            network.train()(torch.rand(2, planes_in(spec), 32, 32))
     return network.eval()
 
 

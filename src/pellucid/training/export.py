@@ -24,12 +24,15 @@ from pellucid.files import replacing
 from pellucid.training.data import Pictures
 from pellucid.training.loop import Run
 from pellucid.training.networks import Network
+from pellucid.training.quantisation import int8_layers, plain
 from pellucid.training.recipes import Recipe
 
 __all__ = ["Outputs", "can_write_models", "card_of", "load_weights", "network_of", "save_weights", "with_scores", "write_model"]
 
 OPSET = 18
 CARD_ENTRY = "card.json"
+SCALE = "_scale"
+"""The step of the integers ``NAME`` is the initializer ``NAME_scale``."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +153,8 @@ def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
 
 
 def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = False) -> None:
-    """Exports the network to ONNX with dynamic batch, height and width, weights in float16, the card in the metadata.
+    """Exports the network to ONNX with dynamic batch, height and width, weights in float16 (those of 8-bit layers as integers),
+    the card in the metadata.
 
     Parameter names are kept (``optimize=False``: the optimiser would fold batch normalisation away). Raises `FileError` when
     ``path`` exists, `MissingExtra` without ONNX.
@@ -169,7 +173,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     batch, height, width = (torch.export.Dim(name, min=1) for name in ("n", "rows", "columns"))
     step = card.multiple_of
     dynamic = {0: batch, 2: step * height, 3: step * width} if step > 1 else {0: batch, 2: height, 3: width}
-    with _quiet_exporter():
+    with _quiet_exporter(), plain(network):
         program = torch.onnx.export(
             module,
             (torch.rand(2, planes, side, side + 2 * step),),
@@ -183,6 +187,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
         )
     assert program is not None
     model = program.model_proto
+    _to_integers(model, network)
     _halve(model)
     # The exporter records its own source paths and the shapes of every value: nothing that a reader of the file needs.
     del model.graph.value_info[:]
@@ -227,6 +232,47 @@ def _single(array: np.ndarray[Any, Any]) -> torch.Tensor:
     return torch.from_numpy(array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array)
 
 
+def _to_integers(model: Any, network: Network) -> None:
+    """Writes the weights of the 8-bit layers as integers, and has their inputs rounded (QuantizeLinear, DequantizeLinear)."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    layers = int8_layers(network)
+    if not layers:
+        return
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    zeros = {True: np.zeros((), np.int8), False: np.zeros((), np.uint8)}
+    used = {layer.signed for layer in layers.values()}
+    graph.initializer.extend(numpy_helper.from_array(zeros[signed], f"zero_{zeros[signed].dtype}") for signed in sorted(used))
+    users = {node.input[1]: node for node in graph.node if node.op_type == "Conv"}
+    before: dict[str, list[Any]] = {}
+    for name, layer in layers.items():
+        stored = f"{name}.weight"
+        node, zero = users[stored], f"zero_{zeros[layer.signed].dtype}"
+        step = layer.weight_scale().numpy()
+        integers = np.rint(layer.weight.detach().numpy() / step.reshape(-1, 1, 1, 1)).astype(np.int8)
+        initializers[stored].CopyFrom(numpy_helper.from_array(integers, stored))
+        source = layer.input_scale.detach().numpy().astype(np.float32)
+        graph.initializer.append(numpy_helper.from_array(step, stored + SCALE))
+        graph.initializer.append(numpy_helper.from_array(source, f"{name}.input_scale"))
+        rounded, back, wide = f"{name}/rounded", f"{name}/input", f"{name}/weight"
+        x, before[node.name] = node.input[0], []
+        if layer.signed:
+            # A leaky ReLU of slope 1 changes nothing. Without an operator of its own before it, OpenVINO rounds the residual path,
+            # which has two readers, in another memory layout, and converts there and back: a tenth of the whole time.
+            x = f"{name}/as_it_is"
+            before[node.name].append(helper.make_node("LeakyRelu", [node.input[0]], [x], name=x, alpha=1.0))
+        before[node.name] += [
+            helper.make_node("QuantizeLinear", [x, f"{name}.input_scale", zero], [rounded], name=rounded),
+            helper.make_node("DequantizeLinear", [rounded, f"{name}.input_scale", zero], [back], name=back),
+            helper.make_node("DequantizeLinear", [stored, stored + SCALE], [wide], name=wide, axis=0),
+        ]
+        node.input[0], node.input[1] = back, wide
+    nodes = [new for node in graph.node for new in (*before.get(node.name, ()), node)]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
 def _halve(model: Any) -> None:
     """Stores every float32 initializer of more than a few values as float16, cast back where it is used."""
     from onnx import TensorProto, helper, numpy_helper
@@ -236,7 +282,7 @@ def _halve(model: Any) -> None:
     kept = []
     for tensor in graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < 2:
+        if array.dtype != np.float32 or array.size < 2 or tensor.name.endswith(SCALE):
             kept.append(tensor)
             continue
         # The parameter's own name stays with the stored values.
@@ -254,10 +300,21 @@ def _halve(model: Any) -> None:
     graph.node.extend(nodes)
 
 
+def _stored(model: Any) -> dict[str, np.ndarray[Any, Any]]:
+    """The graph's initializers by name; those of an 8-bit layer times their steps."""
+    from onnx import numpy_helper
+
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        name = node.input[0] if node.input else ""
+        if node.op_type == "DequantizeLinear" and name in stored:
+            stored[name] = stored[name].astype(np.float32) * stored[node.input[1]].reshape(-1, 1, 1, 1)
+    return stored
+
+
 def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     try:
         import onnx
-        from onnx import numpy_helper
     except ImportError as error:
         raise MissingExtra("onnx", "train") from error
     try:
@@ -268,7 +325,7 @@ def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     if text is None:
         raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
     card = Card.from_json(text)
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    stored = _stored(model)
     wanted = Recipe.from_dict(card.recipe).network.build().state_dict()
     weights = {name: _single(stored[name].copy()) if name in stored else value for name, value in wanted.items()}
     missing = [name for name in wanted if name not in stored and not name.endswith("num_batches_tracked")]

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from pellucid.errors import ModelError
+from pellucid.training.quantisation import Int8Conv2d
 
 __all__ = ["Unet", "UnetSpec"]
 
@@ -29,7 +30,8 @@ class UnetSpec:
     ``channels`` in and ``out_channels`` (0: the same) out; ``maps`` the planes beside the image; ``widths`` the channels at
     each resolution, finest first; ``blocks`` how many residual blocks there, on the way down and again on the way up;
     ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the answer is;
-    ``answer`` what it says: ``residual`` (to be taken away from the input) or ``clean``.
+    ``answer`` what it says: ``residual`` (to be taken away from the input) or ``clean``; ``int8`` whether the blocks'
+    convolutions work in eight bits.
     """
 
     channels: int = 1
@@ -40,6 +42,7 @@ class UnetSpec:
     scale: int = 1
     out_channels: int = 0
     answer: str = "residual"
+    int8: bool = False
     network: ClassVar[str] = "unet"
 
     def __post_init__(self) -> None:
@@ -58,18 +61,22 @@ class UnetSpec:
 class Block(nn.Module):
     """x + conv(relu(conv(x)))."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, int8: bool) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.conv1 = _conv(width, int8=int8)
+        self.conv2 = _conv(width, int8=int8, signed=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.conv2(torch.relu(self.conv1(x)))
         return x + y
 
 
-def _blocks(width: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(width) for _ in range(count)))
+def _blocks(width: int, count: int, int8: bool) -> nn.Sequential:
+    return nn.Sequential(*(Block(width, int8) for _ in range(count)))
+
+
+def _conv(width: int, *, int8: bool, signed: bool = True) -> nn.Conv2d:
+    return Int8Conv2d(width, width, signed=signed) if int8 else nn.Conv2d(width, width, 3, padding=1, bias=False)
 
 
 class Unet(nn.Module):
@@ -84,11 +91,12 @@ class Unet(nn.Module):
         inside = spec.channels + len(spec.maps)
         out = (spec.out_channels or spec.channels) * (step * spec.scale) ** 2
         self.head = nn.Conv2d(inside, widths[0], 3 * step, stride=step, padding=step, bias=False)
-        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
+        int8 = spec.int8
+        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i], int8) for i in range(depth - 1))
         self.narrow = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False) for i in range(depth - 1))
-        self.body = _blocks(widths[-1], spec.blocks[-1])
+        self.body = _blocks(widths[-1], spec.blocks[-1], int8)
         self.widen = nn.ModuleList(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False) for i in range(depth - 1))
-        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i]) for i in range(depth - 1))
+        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i], int8) for i in range(depth - 1))
         self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=False)
         self.shuffle = nn.PixelShuffle(step * spec.scale)
         for module in self.modules():
