@@ -31,7 +31,7 @@ ROWS = (
     {"cli"},
 )
 
-TRAINING_ROWS = ({"networks"}, {"mnist"}, {"recipes"}, {"data"}, {"loop"}, {"export"}, {"figures"})
+TRAINING_ROWS = ({"quantisation"}, {"networks"}, {"mnist", "photos"}, {"recipes"}, {"data"}, {"loop"}, {"export"}, {"figures"})
 
 HEAVY = {
     "torch",

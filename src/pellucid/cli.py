@@ -144,11 +144,23 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from pellucid.training import mnist
+    from pellucid.training import mnist, photos
 
-    for path in mnist.fetch(options.out):
-        print(path, flush=True)
-    return 0
+    if options.name == "mnist":
+        for path in mnist.fetch(options.out):
+            print(path, flush=True)
+        return 0
+    done, failed = 0, []
+    for path, error in photos.fetch(options.out):
+        if error is None:
+            done += 1
+            print(path, flush=True)
+        else:
+            failed.append(f"{path.name}: {error}")
+            print(f"pellucid: {failed[-1]}", file=sys.stderr, flush=True)
+    if failed:
+        print(f"pellucid: {done} photographs are there, {len(failed)} could not be had", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _pack(options: argparse.Namespace) -> int:
@@ -325,7 +337,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
 
     command = add("fetch", _fetch, "download a public data set for training, checked; into the user's cache unless told")
-    command.add_argument("name", choices=("mnist",), help="mnist: 70,000 digits, 11 MB")
+    command.add_argument(
+        "name",
+        choices=("mnist", "photos"),
+        help="mnist: 70,000 digits, 11 MB; photos: those 'photo' learnt from, 0.2 GB of packages",
+    )
     command.add_argument("-o", "--out", type=Path, help="another folder")
 
     command = add("evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")

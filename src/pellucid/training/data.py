@@ -25,7 +25,7 @@ from pellucid import degradations, files, images, samples
 from pellucid.cards import TrainingImages
 from pellucid.errors import FileError, TrainingError
 from pellucid.tasks import Pair
-from pellucid.training import mnist
+from pellucid.training import mnist, photos
 from pellucid.training.recipes import Data, Recipe
 
 __all__ = ["Batch", "Pictures", "batches", "load", "make_batch", "pack", "validation_batches"]
@@ -67,14 +67,18 @@ class Batch:
 def load(source: Path | None, data: Data) -> Pictures:
     """The images that ``source`` holds, split into training and held-out ones.
 
-    ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: MNIST from the user's
-    cache, or else the digits in the package.
+    ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: what ``pellucid fetch`` has put
+    into the user's cache; for digits, where there is nothing, those in the package.
     Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read.
     """
     if data.kind == "digits":
         return _digits(source, data)
     if source is None:
-        raise TrainingError("this recipe learns from photographs: name a folder or a pack of them with --images")
+        source = photos.cached()
+    if source is None:
+        raise TrainingError(
+            "this recipe learns from photographs: 'pellucid fetch photos' brings some, or name your own with --images"
+        )
     named, notes = _from_pack(source) if source.is_file() else _from_folder(source)
     train, valid, names = [], [], []
     for name, levels in named:
