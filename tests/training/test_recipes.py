@@ -76,3 +76,12 @@ def test_recipes_are_found_by_name_or_file(tmp_path: Path) -> None:
     folder = Path(recipes.__file__).parent / "recipes"
     (tmp_path / "own.toml").write_text((folder / "digits.toml").read_text())
     assert recipes.find(str(tmp_path / "own.toml")) == recipes.find("digits")
+
+
+def test_a_base_gives_what_a_recipe_does_not_say() -> None:
+    photo, fine = recipes.find("photo"), recipes.find("photo-int8")
+    assert fine.task == photo.task
+    assert fine.data.credits == photo.data.credits
+    assert (fine.network.widths, fine.network.int8) == (photo.network.widths, True)  # type: ignore[union-attr]
+    with pytest.raises(ModelError, match="base 'photos' is not one of"):
+        recipes.parse('name = "a"\nbase = "photos"\n', "a.toml")

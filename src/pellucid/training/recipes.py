@@ -2,6 +2,7 @@
 
 ``[task]`` builds a row of `pellucid.tasks.TASKS`, ``[network]`` a spec of `pellucid.training.networks.NETWORKS` (its channels and
 maps follow from data and task), ``[data]`` and ``[training]`` the two dataclasses here. A key that no field bears is an error.
+A recipe with ``base`` is the shipped recipe of that name but for what it says itself.
 """
 
 from __future__ import annotations
@@ -184,11 +185,28 @@ def _build(data: dict[str, Any]) -> Recipe:
 def parse(text: str, where: str) -> Recipe:
     """The recipe in TOML ``text``; ``where`` names it in errors."""
     try:
-        return Recipe.from_dict(tomllib.loads(text))
+        return Recipe.from_dict(_based(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"recipe {where}: not TOML: {error}") from error
     except PellucidError as error:
         raise ModelError(f"recipe {where}: {error}") from error
+
+
+def _based(data: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's tables, on those of its base."""
+    if "base" not in data:
+        return data
+    base = data.pop("base")
+    if base not in names():
+        raise ModelError(f"base {base!r} is not one of the shipped recipes: {', '.join(names())}")
+    whole = tomllib.loads(_shipped(base))
+    for key, value in data.items():
+        whole[key] = whole.get(key, {}) | value if isinstance(value, dict) else value
+    return _based(whole)
+
+
+def _shipped(name: str) -> str:
+    return (resources.files("pellucid.training") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 
 def names() -> tuple[str, ...]:
@@ -200,8 +218,7 @@ def names() -> tuple[str, ...]:
 def find(name: str) -> Recipe:
     """The shipped recipe of that name, or the one in a TOML file of that path."""
     if name in names():
-        folder = resources.files("pellucid.training") / "recipes"
-        return parse((folder / f"{name}.toml").read_text("utf-8"), name)
+        return parse(_shipped(name), name)
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
         return parse(path.read_text("utf-8"), name)
