@@ -64,6 +64,33 @@ def test_no_noise_means_no_change(photo: restorer.Restorer, photograph: NDArray[
     assert moved.max() <= 4.5 * 0.5 / 255 + 1e-6
 
 
+@pytest.mark.parametrize("sigma", [1, 2, 3, 5])
+def test_faint_noise_leaves_and_texture_stays(photo: restorer.Restorer, photograph: NDArray[np.float64], sigma: int) -> None:
+    gain = {1: 0.5, 2: 2.0, 3: 3.0, 5: 4.0}[sigma]
+    for clean in (photograph, photograph.mean(axis=2)):
+        noisy = (clean + np.random.default_rng(0).standard_normal(clean.shape) * sigma / 255).astype(np.float32)
+        restored = photo.restore(noisy, sigma=sigma)
+        before = metrics.psnr(clean, np.clip(noisy, 0, 1), data_range=1)
+        assert metrics.psnr(clean, restored, data_range=1) > before + gain
+        assert np.abs((restored - clean).mean(axis=(0, 1))).max() < 0.1 / 255
+
+
+def test_no_more_is_taken_away_than_faint_noise_has(photo: restorer.Restorer) -> None:
+    # The hardest case: texture that is noise, far stronger than the noise that the model is told of.
+    texture = np.random.default_rng(1).random((96, 80)).astype(np.float32)
+    taken = texture - photo.restore(texture, sigma=2)
+    energy = np.square(taken)[8:-8, 8:-8]
+    windows = np.lib.stride_tricks.sliding_window_view(energy, (17, 17)).mean(axis=(2, 3))
+    assert windows.max() < 2 * (2 / 255) ** 2
+
+
+def test_the_mean_around_a_pixel_is_that_of_its_window() -> None:
+    planes = np.random.default_rng(0).random((2, 1, 9, 30)).astype(np.float32)
+    framed = np.pad(planes, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="symmetric")
+    windows = np.lib.stride_tricks.sliding_window_view(framed, (5, 5), axis=(2, 3))
+    np.testing.assert_allclose(restorer._mean_around(planes, 5), windows.mean(axis=(4, 5)), rtol=1e-5)
+
+
 def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
     noisy = np.clip(noisy_photograph(photograph[:64, :64]), 0, 1)
     full = photo.restore(noisy, sigma=25)

@@ -40,6 +40,12 @@ FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
 that an image with hardly any noise comes back as it was, whatever the network says."""
 
+FAINT = 6.0
+"""Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
+
+WINDOW = 17
+"""Side in pixels of the neighbourhood in which `_within_noise` looks: 289 pixels, whose mean energy chance moves by a tenth at most."""
+
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
 
@@ -232,7 +238,34 @@ def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card
     if told is not None:
         most = np.float32(FARTHEST * told / 255)
         np.clip(said, -most, most, out=said)
+        if 0 < told < FAINT:
+            _within_noise(said, told)
     return np.subtract(pixels, said, out=said)
+
+
+def _within_noise(said: NDArray[np.float32], told: float) -> None:
+    """Holds back what would be taken away, (n, c, h, w), wherever it has more energy than the noise.
+
+    The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
+    faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
+    """
+    energy = _mean_around(np.square(said).mean(axis=1, keepdims=True, dtype=np.float32), WINDOW)
+    allowed = np.float32((told / 255) ** 2)
+    said *= np.square(allowed / np.maximum(energy, allowed))
+
+
+def _mean_around(planes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """The mean of the ``side`` x ``side`` pixels around each of (n, c, h, w), mirrored at the edges."""
+    reach = side // 2
+    for axis in (2, 3):
+        margins = [(0, 0)] * 4
+        margins[axis] = (reach + 1, reach)
+        # Differences of a running sum, in float64: in float32 a long sum would lose what its differences are made of.
+        total = np.cumsum(np.pad(planes, margins, mode="symmetric"), axis=axis, dtype=np.float64)
+        ahead = np.take(total, range(side, total.shape[axis]), axis=axis)
+        behind = np.take(total, range(total.shape[axis] - side), axis=axis)
+        planes = ((ahead - behind) / side).astype(np.float32)
+    return planes
 
 
 def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
@@ -251,7 +284,8 @@ def _restored(graph: Graph, pixels: Pixels, told: float | None) -> Pixels:
         answer: NDArray[np.float32] = _finished(stack, graph(_with_maps(stack, card, told)), card, told)[0]
         return answer
 
-    parts = [tiling.run(one, group, tile=TILE, halo=card.halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
+    halo = card.halo + (WINDOW // 2 if told is not None and told < FAINT else 0)
+    parts = [tiling.run(one, group, tile=TILE, halo=halo, multiple_of=card.multiple_of, scale=card.scale) for group in groups]
     answer = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=0)
     if answer.shape[0] != pixels.shape[2]:
         answer = answer.mean(axis=0, keepdims=True, dtype=np.float32)
