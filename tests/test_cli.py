@@ -123,9 +123,9 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"digits", "photo", "seed-digits"}
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"digits", "photo", "photo-int8", "seed-digits"}
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 3
+    assert len(json.loads(capsys.readouterr().out)) == 4
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
