@@ -152,7 +152,7 @@ def test_the_softened_loss_is_no_slave_of_clean_images() -> None:
     restored[0] += 1e-4
     restored[1] += 0.1
     restored.requires_grad_()
-    loop.loss_of("psnr", restored, clean).backward()
+    loop.loss_of("psnr", restored, clean, clean).backward()
     assert restored.grad is not None
     nearly_clean, noisy = restored.grad.abs().amax(dim=(1, 2, 3))
     assert nearly_clean < noisy

@@ -206,14 +206,16 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
     """Batch number ``step`` of process ``rank``: crops, flips and noise drawn from (seed, step, rank) alone."""
     rng = np.random.default_rng([seed, rank, step])
     data = recipe.data
+    count, size = len(pictures.train), recipe.training.batch * data.detail
     if pictures.chances is None:
         # Images of one size are drawn without repetition within an epoch.
-        count, size = len(pictures.train), recipe.training.batch
         places = range(step * size, (step + 1) * size)
         chosen = np.array([_order(count, seed, rank, place // count)[place % count] for place in places])
     else:
-        chosen = rng.choice(len(pictures.train), size=recipe.training.batch, p=pictures.chances)
-    return _stack([recipe.task.pair(_crop(pictures.train[index], data, rng), rng) for index in chosen])
+        chosen = rng.choice(count, size=size, p=pictures.chances)
+    rounds = chosen.reshape(-1, data.detail)
+    crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
+    return _stack([recipe.task.pair(crop, rng) for crop in crops])
 
 
 @lru_cache(maxsize=4)
@@ -231,6 +233,11 @@ def _crop(picture: Levels, data: Data, rng: np.random.Generator) -> Planes:
         if rng.integers(2):
             crop = crop[:, ::-1]
     return np.asarray(crop, dtype=np.float32) / np.float32(255)
+
+
+def _detail(crop: Planes) -> float:
+    """The mean absolute difference of neighbours down the columns."""
+    return float(np.abs(np.diff(crop, axis=0)).mean())
 
 
 def _stack(pairs: list[Pair]) -> Batch:

@@ -20,7 +20,7 @@ from pellucid.training.networks import NETWORKS, Spec
 
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
-Loss = Literal["l1", "l2", "psnr", "bce"]
+Loss = Literal["l1", "l2", "psnr", "psnr-part", "bce"]
 T = TypeVar("T")
 
 
@@ -39,7 +39,8 @@ class Data:
 
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``patch``: side of the square
     crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes (1: as it
-    is; smaller ones show finer texture). ``held_out``: the share kept for validation (of digits the last
+    is; smaller ones show finer texture). ``detail``: each crop is the one with most detail of so many drawn (1: as they come; a
+    large photograph is mostly sky). ``held_out``: the share kept for validation (of digits the last
     ones; of images those that a hash of their name picks, so that it is the same on every machine), plus every image whose name
     contains a word of ``hold_out``. ``validation``: the noises that validation is scored on.
     """
@@ -49,6 +50,7 @@ class Data:
     patch: int = 96
     augment: bool = True
     scales: tuple[float, ...] = (1.0,)
+    detail: int = 1
     held_out: float = 0.04
     hold_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ("gaussian:15", "gaussian:25", "gaussian:50")
@@ -57,6 +59,8 @@ class Data:
     def __post_init__(self) -> None:
         if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
             raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
+        if self.detail < 1:
+            raise ModelError("recipe: data.detail is 1 or more")
         if not 0 < self.held_out < 1 or not self.validation:
             raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
