@@ -4,10 +4,13 @@ PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP = -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# bm3d takes some 20 seconds a megapixel on two cores.
+BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm3d
+
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test check build digits clean
+.PHONY: help demo test check build digits benchmarks clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,6 +42,25 @@ check: .venv/done ## formatting, lint, strict types
 digits: .venv/done ## train the seed's network on the package's own digits for three minutes, and draw what it learnt
 	@mkdir -p demo
 	$(FULL) -m pellucid train seed-digits --minutes 3 --out demo/seed-digits.onnx --force
+
+# What is left out is not measured, and its figures stay as they were.
+benchmarks: .venv/done ## SETS="NAME=FOLDER ..." CLEAN=FOLDER MNIST=FOLDER: measure, and write benchmarks/RESULTS.md and the README's tables
+	$(FULL) $(PIP) --editable '.[bench]'
+ifdef SETS
+	$(FULL) benchmarks/quality.py $(SETS) --baselines $(BASELINES)
+	$(FULL) benchmarks/speed.py --megapixels 24 --cold --json > benchmarks/results/speed.json.new
+	mv benchmarks/results/speed.json.new benchmarks/results/speed.json
+endif
+ifdef CLEAN
+	$(FULL) benchmarks/harm.py $(CLEAN) --json > benchmarks/results/harm.json.new
+	mv benchmarks/results/harm.json.new benchmarks/results/harm.json
+endif
+ifdef MNIST
+	$(FULL) -m pellucid evaluate $(MNIST)/t10k-images-idx3-ubyte.gz --model digits --model seed-digits --baselines none \
+	    $(foreach level,0 12.75 25.5 51 76.5 127.5 191.25 255,--noise gaussian:$(level):clip) \
+	    $(foreach share,0.05 0.1 0.25 0.5,--noise salt-pepper:$(share)) --out benchmarks/results/digits.json --force
+endif
+	$(FULL) benchmarks/pages.py
 
 build: .venv/done ## wheel and sdist, in dist/
 	$(FULL) -m build --outdir dist .

@@ -1,6 +1,6 @@
 """What a model does where there is little to do: on clean photographs, and at faint noise.
 
-    python benchmarks/harm.py FOLDER
+    python benchmarks/harm.py FOLDER [--json]
 
 PSNR between restored and clean image with sigma 0 given and with nothing given (99 dB: the same); the gain over the noisy image
 (clipped) at faint levels that are given, its mean and its worst image; the largest shift of a channel's mean in 8-bit levels. The
@@ -10,6 +10,7 @@ middle 512x512 pixels of each image, rounded to 8 bits; in gray the mean of the 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -47,7 +48,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="clean photographs")
     parser.add_argument("--model", default="photo", help="a model's name or file (default: photo)")
+    parser.add_argument("--json", action="store_true", help="as JSON: for gray and colour, each row's mean, least and most")
     options = parser.parse_args()
+    found: dict[str, dict[str, dict[str, float]]] = {}
     try:
         model = restorer.load(options.model)
         paths = files.list_images(options.folder)
@@ -66,13 +69,20 @@ def main() -> int:
                     shift = 255 * float(np.abs((restored - clean).mean(axis=(0, 1))).max())
                     scores.setdefault(f"sigma {level}: shift in levels", []).append(shift)
                 print(f"\r{index + 1}/{len(paths)}", end="" if index + 1 < len(paths) else "\n", file=sys.stderr, flush=True)
-            print(f"{'gray' if channels == 1 else 'colour'}, {len(paths)} images of {options.folder}")
-            print(f"{'':<30}{'mean':>9}{'least':>9}{'most':>9}")
-            for name, values in scores.items():
-                print(f"{name:<30}{np.mean(values):>9.2f}{min(values):>9.2f}{max(values):>9.2f}")
+            found["gray" if channels == 1 else "colour"] = {
+                name: {"mean": float(np.mean(values)), "least": min(values), "most": max(values)} for name, values in scores.items()
+            }
     except PellucidError as error:
         print(f"harm: {error}", file=sys.stderr)
         return 1
+    if options.json:
+        print(json.dumps({"images": len(paths), **found}, indent=1))
+        return 0
+    for kind, rows in found.items():
+        print(f"{kind}, {len(paths)} images of {options.folder}")
+        print(f"{'':<30}{'mean':>9}{'least':>9}{'most':>9}")
+        for name, row in rows.items():
+            print(f"{name:<30}{row['mean']:>9.2f}{row['least']:>9.2f}{row['most']:>9.2f}")
     return 0
 
 

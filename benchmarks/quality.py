@@ -1,10 +1,11 @@
-"""Measures the photograph models beside the classical methods, keeps the scores, and writes the README's table from them.
+"""Measures the photograph models beside the classical methods on test images, and keeps the means in ``benchmarks/results``.
 
     pip install -e '.[bench]'
-    python benchmarks/quality.py BSD68=FOLDER CBSD68=FOLDER
+    python benchmarks/quality.py BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER --baselines none,nlm-opencv,bm3d
 
-A set's scores are kept in ``benchmarks/results/``, so that a new model is measured in a minute: classical methods are measured
-again only with ``--baselines``. Without a folder the table is written from what is kept.
+A set's file is the summary of ``pellucid evaluate``, its protocol beside it. What is not measured now stays as it was, so that a
+new model is measured in a minute: classical methods are measured again only with ``--baselines``. ``pages.py`` makes the pages
+from it.
 """
 
 from __future__ import annotations
@@ -18,29 +19,16 @@ from typing import Any
 from pellucid import degradations, evaluation, files, restorer
 from pellucid.errors import PellucidError
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-PAGE = ROOT / "README.md"
-BEGIN, END = "<!-- table by benchmarks/quality.py -->", "<!-- end of the table -->"
+RESULTS = Path(__file__).resolve().parent / "results"
 LEVELS = (15, 25, 50)
-LABELS = {"none": "noisy", "nlm-opencv": "OpenCV non-local means", "nlm-skimage": "scikit-image non-local means", "bm3d": "BM3D"}
-
-Scores = dict[str, dict[str, float]]
-"""PSNR in dB by method and noise."""
+ESTIMATED = ", level estimated"
+"""Added to a model's name where it was not told the level."""
 
 
-def scores_of(result: evaluation.Evaluation, suffix: str = "") -> Scores:
-    """The means of an evaluation; ``suffix`` is added to the methods' names."""
-    found: Scores = {}
-    for row in result.summary:
-        found.setdefault(row["method"] + suffix, {})[row["noise"]] = row["psnr"]
-    return found
-
-
-def measure(name: str, folder: Path, models: list[str], baselines: list[str]) -> None:
+def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int) -> None:
     """Measures a set and keeps what is not measured now as it was."""
     kept = RESULTS / f"{name}.json"
-    before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"scores": {}, "protocol": {}}
+    before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
     images = evaluation.load_images(folder)
     noises = [degradations.parse(f"gaussian:{level}") for level in LEVELS]
     loaded = {model: restorer.load(model) for model in models}
@@ -48,61 +36,55 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str]) ->
     def show(done: int, total: int) -> None:
         print(f"\r{name} {done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
-    told = evaluation.evaluate(images, models=loaded, noises=noises, baselines=baselines, on_progress=show)
-    scores = before["scores"] | scores_of(told)
-    if loaded:
-        blind = evaluation.evaluate(images, models=loaded, noises=noises, baselines=(), blind=True, on_progress=show)
-        scores |= scores_of(blind, ", level estimated")
-    protocol = {key: value for key, value in told.protocol.items() if key not in ("models", "level", "blind")}
+    runs: list[evaluation.Evaluation] = []
+    for blind in (False, True):
+        told = [] if blind else baselines
+        if loaded or told:
+            runs.append(
+                evaluation.evaluate(
+                    images,
+                    models=loaded,
+                    noises=noises,
+                    baselines=told,
+                    blind=blind,
+                    workers=workers,
+                    memory=not blind,
+                    on_progress=show,
+                )
+            )
+    rows = [{**row, "method": row["method"] + (ESTIMATED if run.protocol["blind"] else "")} for run in runs for row in run.summary]
+    measured = {row["method"] for row in rows}
+    rows = [row for row in before["summary"] if row["method"] not in measured] + rows
+    protocol = {key: value for key, value in runs[0].protocol.items() if key not in ("models", "baselines", "level", "blind")}
+    # Methods that were measured before keep the versions that they were measured with.
+    protocol["versions"] = before["protocol"].get("versions", {}) | protocol["versions"]
     RESULTS.mkdir(exist_ok=True)
     with files.replacing(kept, overwrite=True) as temporary:
-        temporary.write_text(json.dumps({"protocol": protocol, "scores": scores}, indent=1) + "\n", "utf-8")
-
-
-def table() -> str:
-    """The sets that are kept as one Markdown table: a row a method, a column a set and level."""
-    sets = {path.stem: json.loads(path.read_text("utf-8"))["scores"] for path in sorted(RESULTS.glob("*.json"))}
-    methods: list[str] = []
-    for scores in sets.values():
-        methods += [method for method in scores if method not in methods]
-    classical = [method for method in LABELS if method in methods]
-    methods = classical + sorted(method for method in methods if method not in classical)
-    head = ["", *(f"{name} {level}" if level == LEVELS[0] else str(level) for name in sets for level in LEVELS)]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for method in methods:
-        label = LABELS.get(method, "`" + method.replace(", ", "`, ", 1) if ", " in method else f"`{method}`")
-        cells = [scores.get(method, {}).get(f"gaussian:{level}") for scores in sets.values() for level in LEVELS]
-        lines.append("| " + " | ".join([label, *("" if cell is None else f"{cell:.2f}" for cell in cells)]) + " |")
-    return "\n".join(lines)
+        temporary.write_text(json.dumps({"protocol": protocol, "summary": rows}, indent=1) + "\n", "utf-8")
+    for line in (line for run in runs for line in run.failed):
+        print(f"quality: {line}", file=sys.stderr)
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
+    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
     parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo)")
     parser.add_argument(
         "--baselines", default="", help="classical methods to measure, such as none,nlm-opencv,bm3d (default: those kept)"
     )
+    parser.add_argument("--workers", type=int, default=1, help="images at a time; times suffer (default: 1)")
     options = parser.parse_args()
     try:
         for text in options.sets:
             name, is_set, folder = text.partition("=")
             if not is_set:
                 parser.error(f"{text!r}: say NAME=FOLDER")
-            measure(name, Path(folder), options.model or ["photo"], [b for b in options.baselines.split(",") if b])
+            baselines = [entry for entry in options.baselines.split(",") if entry]
+            measure(name, Path(folder), ["photo"] if options.model is None else options.model, baselines, options.workers)
     except PellucidError as error:
         print(f"quality: {error}", file=sys.stderr)
         return 1
-    page = PAGE.read_text("utf-8")
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        print(f"quality: {PAGE} has no place for the table ({BEGIN} ... {END})", file=sys.stderr)
-        return 1
-    with files.replacing(PAGE, overwrite=True) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", "utf-8")
-    print(table())
     return 0
 
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import baselines, degradations, evaluation, files, images, metrics, report, restorer, samples
-from pellucid.errors import FileError, MissingExtra, OptionError
+from pellucid.errors import FileError, ImageError, MissingExtra, OptionError
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,9 @@ def test_models_are_told_unless_blind(folder: Path, monkeypatch: pytest.MonkeyPa
     loaded = evaluation.load_images(folder, limit=1)
     noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]
     for blind in (False, True):
-        evaluation.evaluate(loaded, models={"photo": model}, noises=noises, baselines=[], blind=blind)
-    assert told == [25, None, None, None]
+        evaluation.evaluate(loaded, models={"photo": model}, noises=noises, baselines=[], blind=blind, runs=1)
+    # The first call, on a small part, is not timed.
+    assert told == [25, 25, None, None, None, None]
 
 
 def test_identical_answers_stay_valid_json(folder: Path) -> None:
@@ -100,12 +102,165 @@ def test_json_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
         evaluation.write_json(tmp_path / "a.json", found)
 
 
+def test_runs_and_workers_agree(folder: Path) -> None:
+    loaded = evaluation.load_images(folder)
+    noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]
+    models = {"photo": restorer.load("photo")}
+
+    def scores(**settings: Any) -> Any:
+        found = evaluation.evaluate(loaded, models=models, noises=noises, baselines=["none", "median"], runs=1, **settings)
+        data = json.loads(found.to_json())
+        del data["protocol"]["times"]
+        for row in data["results"] + data["summary"]:
+            assert row.pop("seconds_per_megapixel") > 0
+            row.pop("peak_memory_mib", None)
+        return data
+
+    once = scores()
+    assert once == scores()
+    assert once == scores(workers=2)
+
+
+def test_peak_memory_is_that_of_one_method(folder: Path) -> None:
+    found = evaluation.evaluate(
+        evaluation.load_images(folder, limit=1),
+        models={"photo": restorer.load("photo")},
+        noises=[degradations.parse("gaussian:25")],
+        memory=True,
+    )
+    nothing, photo = (row["peak_memory_mib"] for row in found.summary)
+    if nothing is None:
+        pytest.skip("this system does not say")
+    # An engine and a network, against an interpreter with NumPy.
+    assert 10 < nothing < photo < 2000
+
+
+def test_odd_images_are_scored_or_named(tmp_path: Path) -> None:
+    photograph = samples.photograph()
+    files.write(tmp_path / "colour.png", images.from_array(photograph[:48, :48]))
+    files.write(tmp_path / "deep.png", images.from_array(photograph[:48, :48, 0].astype(np.uint16) * 257 + 3))
+    files.write(tmp_path / "tiny.png", images.from_array(photograph[:3, :5]))
+    files.write(tmp_path / "same.png", images.from_array(photograph[:48, :48]))
+    PillowImage.fromarray(photograph[:48, :48]).save(tmp_path / "same.jpg")
+    (tmp_path / "torn.png").write_bytes((tmp_path / "colour.png").read_bytes()[:300])
+    found = evaluation.evaluate(
+        evaluation.load_images(tmp_path),
+        models={"photo": restorer.load("photo")},
+        noises=[degradations.parse("gaussian:25")],
+        baselines=["none", "nlm-skimage"],
+    )
+    assert {row["image"] for row in found.results} == {"colour", "deep", "tiny", "same.png", "same.jpg"}
+    assert any("torn.png" in line for line in found.failed)
+    assert any("tiny: 5x3 pixels are too few for ssim and ms_ssim" in line for line in found.notes)
+    assert any("1 gray and 4 colour" in line for line in found.notes)
+    assert all(row["ssim"] is None for row in found.results if row["image"] == "tiny")
+    # Sixteen bits are scored as such: 3/65535 is not rounded away.
+    deep = next(row for row in found.results if row["image"] == "deep" and row["method"] == "none")
+    levels = photograph[:48, :48, 0].astype(np.float64) * 257 + 3
+    noisy = evaluation.spoiled(levels / 65535, degradations.parse("gaussian:25"), 1)
+    assert deep["psnr"] == pytest.approx(metrics.psnr(levels / 65535, np.clip(noisy, 0, 1), data_range=1), abs=1e-6)
+
+
+def test_a_method_that_breaks_is_named_and_the_rest_is_scored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(noisy: NDArray[np.float32], noise: degradations.Degradation) -> NDArray[np.float32]:
+        if noisy.shape[0] == 80:
+            raise ValueError("first line\ntoo large")
+        return noisy
+
+    monkeypatch.setitem(baselines.BASELINES, "median", baselines.Baseline("median", "", "", breaks))
+    found = evaluation.evaluate(
+        evaluation.load_images(folder), models={}, noises=[degradations.parse("gaussian:25")], baselines=["none", "median"]
+    )
+    assert "median on a with gaussian:25: too large" in found.failed
+    nothing, median = found.summary
+    assert (nothing["images"], nothing["failed"], median["images"], median["failed"]) == (3, 0, 2, 1)
+    others = [row["psnr"] for row in found.results if row["method"] == "none" and row["image"] != "a"]
+    assert median["psnr"] == pytest.approx(np.mean(others), abs=1e-3)
+    assert report.text_table(found)
+
+
+def test_classical_methods_are_told_the_energy_of_what_they_do_not_know(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[degradations.Degradation] = []
+    spy = baselines.Baseline("median", "", "", lambda noisy, noise: (told.append(noise), noisy)[1])
+    monkeypatch.setitem(baselines.BASELINES, "median", spy)
+    loaded = evaluation.load_images(folder, limit=1)
+    texts = ("speckle:0.1", "gaussian:25", "salt-pepper:0.1")
+    noises = [degradations.parse(text) for text in texts]
+    evaluation.evaluate(loaded, models={}, noises=noises, baselines=["median"], runs=1)
+    speckle = next(noise for noise in told if noise.kind == "gaussian")
+    clean = loaded.named[0][1]
+    assert speckle.sigma == pytest.approx(255 * np.sqrt(0.1 * np.square(clean).mean()), rel=0.05)
+    assert {str(noise) for noise in told} > {"gaussian:25", "salt-pepper:0.1"}
+
+
+def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
+    photograph = samples.photograph()
+    for name, left in (("a", 0), ("b", 200), ("c", 300), ("d", 400)):
+        crop = photograph[:300, left : left + 200].copy()
+        if name == "c":
+            # Fine stripes in one place: no median keeps them.
+            crop[270:300, 150:200] = 255 * (np.arange(50) % 2)[None, :, None]
+        files.write(tmp_path / f"{name}.png", images.from_array(crop))
+    loaded = evaluation.load_images(tmp_path)
+    noises = [degradations.parse("gaussian:5"), degradations.parse("gaussian:25")]
+    found = evaluation.evaluate(loaded, models={}, noises=noises, baselines=["none", "median"], runs=1)
+    shown = evaluation.exhibits(loaded, found, models={}, baselines=["none", "median"], chosen=["d"])
+    assert [entry.reason for entry in shown] == ["chosen", "worst", "worst", "worst"]
+    assert shown[0].image == "d"
+    assert shown[1].image == "c"
+    for entry in shown:
+        assert entry.clean.shape == entry.noisy.shape == entry.answers["median"].shape == (256, 200, 3)
+        row = next(
+            row for row in found.results if (row["image"], row["noise"], row["method"]) == (entry.image, entry.noise, "median")
+        )
+        assert entry.psnr["median"] == row["psnr"]
+    # Of the worst, where the error is largest: the stripes at the lower end.
+    np.testing.assert_allclose(shown[1].clean, loaded.named[2][1][44:300], atol=1e-6)
+    assert len(evaluation.exhibits(loaded, found, models={}, baselines=["none"])) == 6
+    with pytest.raises(OptionError, match="'e'"):
+        evaluation.exhibits(loaded, found, models={}, chosen=["e"])
+
+
+def test_two_pictures_are_compared(tmp_path: Path) -> None:
+    photograph = samples.photograph()[:200, :200]
+    files.write(tmp_path / "a.png", images.from_array(photograph))
+    changed = photograph.copy()
+    changed[..., 1] = np.clip(photograph[..., 1].astype(int) + 3, 0, 255)
+    files.write(tmp_path / "b.png", images.from_array(changed))
+    scores = evaluation.compare(tmp_path / "a.png", tmp_path / "b.png")
+    assert scores["psnr"] == pytest.approx(metrics.psnr(photograph / 255, changed / 255, data_range=1), abs=1e-4)
+    assert scores["largest_difference"] == 3
+    assert scores["mean_shift"] == pytest.approx(float(np.mean(changed[..., 1] - photograph[..., 1].astype(float))), abs=0.01)
+    assert evaluation.compare(tmp_path / "a.png", tmp_path / "a.png")["psnr"] is None
+    report.comparison(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png")
+    with PillowImage.open(tmp_path / "c.png") as drawn:
+        assert drawn.width > 600
+    files.write(tmp_path / "small.png", images.from_array(photograph[:9]))
+    with pytest.raises(ImageError, match="cannot be compared"):
+        evaluation.compare(tmp_path / "a.png", tmp_path / "small.png")
+
+
+def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:
+    stack, labels = (part[:300] for part in samples.digits())
+    for name, values in (("t10k-images-idx3-ubyte", stack), ("t10k-labels-idx1-ubyte", labels)):
+        header = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+        (tmp_path / name).write_bytes(header + values.tobytes())
+    loaded = evaluation.load_images(tmp_path / "t10k-images-idx3-ubyte")
+    found = evaluation.evaluate(
+        loaded, models={"digits": restorer.load("digits")}, noises=[degradations.parse("gaussian:191.25:clip")], baselines=["none"]
+    )
+    noisy, restored = found.summary
+    assert noisy["accuracy"] + 0.1 < restored["accuracy"] <= restored["accuracy_clean"]
+    assert "read right" in report.text_table(found)
+    assert evaluation.load_images(digits_file).labels is None
+
+
 def test_the_table_has_a_row_a_method(folder: Path) -> None:
     noises = [degradations.parse("gaussian:25"), degradations.parse("gaussian:50")]
     found = evaluation.evaluate(evaluation.load_images(folder), models={}, noises=noises, baselines=["none", "median"])
     text = report.text_table(found)
     rows = [line.split() for line in text.splitlines()]
-    assert rows[0] == ["PSNR", "in", "dB", "gaussian:25", "gaussian:50", "s/megapixel"]
+    assert rows[0] == ["PSNR", "in", "dB", "gaussian:25", "gaussian:50", "s/megapixel", "peak", "MiB"]
     assert [row[0] for row in rows[1:3]] == ["none", "median"]
     assert re.fullmatch(r"\d+\.\d\d", rows[1][1])
     assert float(rows[2][1]) > float(rows[1][1])
@@ -150,6 +305,10 @@ def gain(name: str, noise: str, clean: NDArray[np.float64]) -> float:
     ("name", "noise", "least"),
     [
         ("median", "gaussian:25", 3),
+        ("gaussian", "gaussian:25", 2.5),
+        ("bilateral", "gaussian:25", 3.5),
+        ("tv", "gaussian:25", 3.5),
+        ("wavelet", "gaussian:25", 3.5),
         ("nlm-opencv", "gaussian:25", 3.5),
         ("nlm-skimage", "gaussian:25", 4.5),
         ("adaptive-median", "salt-pepper:0.3", 15),

@@ -1,4 +1,4 @@
-"""Against scikit-image, on a real photograph."""
+"""Against scikit-image and pytorch-msssim, on a real photograph."""
 
 from __future__ import annotations
 
@@ -32,9 +32,20 @@ def test_ssim_equals_scikit_image(both: tuple[NDArray[np.float64], NDArray[np.fl
     assert metrics.ssim(clean, noisy, data_range=1.0) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("gray", [False, True])
+def test_ms_ssim_equals_pytorch_msssim(both: tuple[NDArray[np.float64], NDArray[np.float64]], gray: bool) -> None:
+    torch, outside = pytest.importorskip("torch"), pytest.importorskip("pytorch_msssim")
+    # Sides that halve four times: of an odd row that package takes the mean with a row of zeros.
+    clean, noisy = (image[: image.shape[0] // 16 * 16, : image.shape[1] // 16 * 16, : 1 if gray else 3] for image in both)
+    planes = [torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None] for image in (clean, noisy)]
+    expected = float(outside.ms_ssim(*planes, data_range=1.0))
+    assert metrics.ms_ssim(clean, noisy, data_range=1.0) == pytest.approx(expected, abs=1e-4)
+
+
 def test_an_image_equals_itself(photograph: NDArray[np.float64]) -> None:
     assert metrics.psnr(photograph, photograph, data_range=1.0) == np.inf
     assert metrics.ssim(photograph, photograph, data_range=1.0) == pytest.approx(1)
+    assert metrics.ms_ssim(photograph, photograph, data_range=1.0) == pytest.approx(1)
     assert metrics.mse(photograph, photograph) == 0
 
 
@@ -45,12 +56,17 @@ def test_wrong_input_is_refused() -> None:
         metrics.psnr(np.zeros((4, 4)), np.zeros((4, 4)), data_range=0)
     with pytest.raises(ImageError, match="11 pixels"):
         metrics.ssim(np.zeros((10, 40)), np.zeros((10, 40)), data_range=1.0)
+    with pytest.raises(ImageError, match="176 pixels"):
+        metrics.ms_ssim(np.zeros((175, 400)), np.zeros((175, 400)), data_range=1.0)
 
 
 def test_the_table_says_which_way_is_better(photograph: NDArray[np.float64]) -> None:
-    small = photograph[:64, :64]
+    small = photograph[:176, :176]
     little, much = (degradations.parse(text)(small, np.random.default_rng(0)) for text in ("gaussian:5", "gaussian:50"))
     for name, metric in metrics.METRICS.items():
         better, worse = (metric.function(small, noisy, data_range=1.0) for noisy in (little, much))
         assert (better > worse) == metric.higher_is_better
         assert name == metric.name
+        short = np.zeros((metric.least_side - 1, 200))
+        with pytest.raises(ImageError):
+            metric.function(short, short, data_range=1.0)

@@ -186,12 +186,12 @@ def _recipes(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import degradations, evaluation, report, restorer
+    from pellucid import degradations, evaluation, htmlreport, report, restorer
 
-    if options.out is not None and options.out.exists() and not options.force:
-        raise OptionError(f"{options.out} exists; --force overwrites it")
-    if options.figure is not None and options.figure.exists() and not options.force:
-        raise OptionError(f"{options.figure} exists; --force overwrites it")
+    for path in (options.out, options.report, options.figure):
+        # Before the work, not after it.
+        if path is not None and path.exists() and not options.force:
+            raise OptionError(f"{path} exists; --force overwrites it")
     noises = [degradations.parse(text) for text in options.noise]
     models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
     baselines = [name for name in options.baselines.split(",") if name]
@@ -206,17 +206,39 @@ def _evaluate(options: argparse.Namespace) -> int:
         noises=noises,
         baselines=baselines,
         blind=options.blind,
+        runs=options.runs,
+        workers=options.workers,
+        memory=True,
         on_progress=show if sys.stderr.isatty() else None,
     )
     print(report.text_table(result))
+    if options.report is not None:
+        shown = evaluation.exhibits(images, result, models=models, baselines=baselines, chosen=options.show)
+        htmlreport.write(options.report, result, shown, overwrite=options.force)
+        print(options.report)
     if options.out is not None:
         evaluation.write_json(options.out, result, overwrite=options.force)
     if options.figure is not None:
         report.evaluation_figure(images, models, noises, options.figure, blind=options.blind, overwrite=options.force)
         print(options.figure)
-    for line in result.failed:
+    for line in (*result.notes, *result.failed):
         print(f"pellucid: {line}", file=sys.stderr)
     return 1 if result.failed else 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from pellucid import evaluation, report
+
+    scores = evaluation.compare(options.first, options.second)
+    if options.json:
+        print(json.dumps(scores))
+    else:
+        for name, value in scores.items():
+            print(f"{name.replace('_', ' '):<20}{'-' if value is None else f'{value:.4f}'}")
+    if options.out is not None:
+        report.comparison(options.first, options.second, options.out, overwrite=options.force)
+        print(options.out)
+    return 0
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -354,10 +376,29 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--baselines", default="", help="classical methods, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not tell the models the noise level")
     command.add_argument("--limit", type=_count, help="only the first so many images")
+    command.add_argument("--runs", type=_count, default=3, help="timed calls an image, their median counts (default: 3)")
+    command.add_argument(
+        "--workers", type=_count, default=1, help="images at a time; scores stay the same, times suffer (default: 1)"
+    )
     command.add_argument("--out", type=Path, help="write protocol, results and summary as JSON")
+    command.add_argument("--report", type=Path, help="write a page: table, charts, and images with the worst three (HTML)")
+    command.add_argument(
+        "--show",
+        action="append",
+        default=[],
+        metavar="IMAGE",
+        help="an image for the page, by its name without ending; may be repeated",
+    )
     command.add_argument("--figure", type=Path, help="write a picture: clean, noisy and restored side by side")
     _add_engine(command)
     command.add_argument("--force", action="store_true", help="overwrite files that exist")
+
+    command = add("compare", _compare, "compare two pictures, such as one before and after")
+    command.add_argument("first", type=Path, metavar="A", help="the picture that counts as true")
+    command.add_argument("second", type=Path, metavar="B", help="the other, of the same size")
+    command.add_argument("-o", "--out", type=Path, metavar="FIG.png", help="draw both and their difference")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
     command = add("models", _models, "list the shipped models")
     command.add_argument("--json", action="store_true", help="as JSON, with the whole cards")

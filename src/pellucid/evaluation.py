@@ -8,65 +8,113 @@ taken over all pixels and channels of an image, then the mean over images.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
+import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, baselines, files, metrics
+from pellucid import __version__, baselines, degradations, files, metrics, samples
 from pellucid.degradations import Degradation
-from pellucid.errors import FileError, OptionError
+from pellucid.errors import FileError, MissingExtra, OptionError, PellucidError
+from pellucid.recognition import Reader
 from pellucid.restorer import Restorer
 
-__all__ = ["Evaluation", "Images", "evaluate", "load_images", "spoiled", "write_json"]
+__all__ = ["Evaluation", "Exhibit", "Images", "compare", "evaluate", "exhibits", "load_images", "spoiled", "write_json"]
 
 DIGIT_CAP = 70.0
 """PSNR in dB at which one digit's score is capped: a digit restored without any error must not make the mean infinite."""
 
-SSIM_SIDE = 11
+RUNS = 3
+"""Calls whose median is an image's time; the first call of a method, on a small image, is never counted."""
+
+LONG_S = 2.0
+"""Seconds after which an image is not timed again."""
+
+EXHIBIT_SIDE = 256
+"""Side in pixels of what an exhibit shows."""
 
 Clean = NDArray[np.float64]
+Noisy = NDArray[np.float32]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Images:
     """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
 
-    ``failed``: what could not be read.
+    ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with theirs. ``failed``:
+    what could not be read. ``notes``: what a reader of the scores should know of the images.
     """
 
     source: str
     named: tuple[tuple[str, Clean], ...] = ()
     stack: Clean | None = None
+    labels: NDArray[np.uint8] | None = None
+    lesson: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
     failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores: ``results`` has one row an image, noise and method, ``summary`` their means.
 
-    ``protocol`` is everything that the figures depend on.
+    ``protocol`` is everything that the figures depend on. ``failed`` lists the files that could not be read and the methods that
+    failed on an image, ``notes`` what the means leave out.
     """
 
     protocol: dict[str, Any]
-    results: tuple[dict[str, Any], ...]
-    summary: tuple[dict[str, Any], ...]
+    results: tuple[Row, ...]
+    summary: tuple[Row, ...]
     failed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """The evaluation as JSON text."""
-        data = {"protocol": self.protocol, "results": self.results, "summary": self.summary, "failed": self.failed}
+        data = {
+            "protocol": self.protocol,
+            "results": self.results,
+            "summary": self.summary,
+            "failed": self.failed,
+            "notes": self.notes,
+        }
         return json.dumps(data, indent=1, ensure_ascii=False)
 
 
+@dataclass(frozen=True)
+class Exhibit:
+    """What a report shows of one image under one noise: crops (h, w, 1 or 3), float32.
+
+    ``reason`` is ``chosen``, or ``worst`` for one of the lowest scores; ``clean`` is in [0, 1], ``noisy`` may leave it;
+    ``answers`` and
+    ``psnr`` (dB, of the whole image; None where not one pixel differs) go by method.
+    """
+
+    image: str
+    noise: str
+    reason: str
+    clean: Noisy
+    noisy: Noisy
+    answers: Mapping[str, Noisy]
+    psnr: Mapping[str, float | None]
+
+
+# -- the images -------------------------------------------------------------------------------------------------------
+
+
 def load_images(source: Path, *, limit: int | None = None) -> Images:
-    """The clean images of a folder (8 bits as they are, gray stays gray), or the digits of an IDX file of images.
+    """The clean images of a folder (8 or 16 bits as they are, gray stays gray), or the digits of an IDX file of images.
 
     ``limit`` keeps the first so many. An image that cannot be read is listed in ``failed``. Raises `FileError` when nothing
     is left.
@@ -75,10 +123,15 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         stack = files.read_idx(source)
         if stack.ndim != 3:
             raise FileError(f"{source}: an IDX file of shape {stack.shape} holds no images")
-        return Images(source.name, stack=stack[:limit] / np.float64(255))
+        labels = _labels(source, len(stack), limit)
+        lesson = _lesson(source.parent) if labels is not None else None
+        return Images(source.name, stack=stack[:limit] / np.float64(255), labels=labels, lesson=lesson)
+    paths = files.list_images(source)[:limit]
+    stems = [path.stem for path in paths]
     named: list[tuple[str, Clean]] = []
     failed: list[str] = []
-    for path in files.list_images(source)[:limit]:
+    notes: list[str] = []
+    for path in paths:
         try:
             image = files.read(path)
         except FileError as error:
@@ -88,15 +141,45 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         # Exactly the file's levels over their maximum, in float64: float32 would shift the last digits of the score.
         pixels = image.pixels.astype(np.float64)
         clean = np.rint(pixels * top) / top if top is not None else pixels
-        named.append((path.stem, clean[..., 0] if clean.shape[2] == 1 else clean))
+        name = path.stem if stems.count(path.stem) == 1 else path.name
+        named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
+        if image.alpha is not None:
+            notes.append(f"{name}: its transparency is left out")
+        missing = [entry.name for entry in metrics.METRICS.values() if min(clean.shape[:2]) < entry.least_side]
+        if missing:
+            notes.append(f"{name}: {clean.shape[1]}x{clean.shape[0]} pixels are too few for {' and '.join(missing)}")
     if not named:
-        raise FileError(f"{source}: no image that can be read")
-    return Images(source.name, named=tuple(named), failed=tuple(failed))
+        raise FileError(failed[0] if failed else f"{source}: no image that can be read")
+    gray = sum(clean.ndim == 2 for _, clean in named)
+    if 0 < gray < len(named):
+        notes.append(f"{gray} gray and {len(named) - gray} colour images: the means are over both")
+    return Images(source.name, named=tuple(named), failed=tuple(failed), notes=tuple(notes))
 
 
-def spoiled(clean: Clean, noise: Degradation, index: int) -> NDArray[np.float32]:
+def _labels(path: Path, count: int, limit: int | None) -> NDArray[np.uint8] | None:
+    """The labels beside MNIST's file of images, by its own naming; None where there are none."""
+    beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+    if beside == path or not beside.is_file():
+        return None
+    labels = files.read_idx(beside)
+    return labels[:limit] if labels.shape == (count,) else None
+
+
+def _lesson(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """MNIST's training digits where all of it is in the folder, else the package's 2,000."""
+    try:
+        mnist = files.load_mnist(folder)
+    except FileError:
+        return samples.digits()
+    return mnist["train_images"], mnist["train_labels"]
+
+
+def spoiled(clean: Clean, noise: Degradation, index: int) -> Noisy:
     """Image number ``index`` with the protocol's noise."""
     return noise(clean, np.random.default_rng(index))
+
+
+# -- scoring ----------------------------------------------------------------------------------------------------------
 
 
 def evaluate(
@@ -106,29 +189,38 @@ def evaluate(
     noises: Sequence[Degradation],
     baselines: Sequence[str] = ("none",),
     blind: bool = False,
+    runs: int = RUNS,
+    workers: int = 1,
+    memory: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
     Models are told the level where they take one and the noise is Gaussian, unless ``blind``; classical methods are always
-    told. ``on_progress`` gets (images done, images in all). Raises `OptionError` when there is nothing to score.
+    told. ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
+    ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its entry
+    (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
+    `OptionError` when there is nothing to score.
     """
     methods = _methods(models, baselines, blind)
     if not methods or not noises:
         raise OptionError("evaluate: name at least one model or baseline, and one noise")
+    if runs < 1 or workers < 1:
+        raise OptionError("evaluate: runs and workers are 1 or more")
+    protocol = _protocol(images, noises, methods, models, blind, runs, workers)
     if images.stack is not None:
-        results, summary = _digits(images.stack, models, noises, baselines)
-    else:
-        results = []
-        total = len(images.named) * len(noises)
-        for index, (name, clean) in enumerate(images.named):
-            for noise in noises:
-                noisy = spoiled(clean, noise, index)
-                results += [_scored(name, clean, noisy, noise, method, run) for method, run in methods.items()]
-                if on_progress is not None:
-                    on_progress(len(results) // len(methods), total)
-        summary = _summary(results, noises, list(methods))
-    return Evaluation(_protocol(images, noises, models, blind), tuple(results), tuple(summary), images.failed)
+        summary, notes = _digits(images, models, noises, baselines)
+        return Evaluation(protocol, (), tuple(summary), images.failed, notes)
+    jobs = [(index, name, clean, noise) for index, (name, clean) in enumerate(images.named) for noise in noises]
+    results = []
+    for done, rows in enumerate(_scored(jobs, methods, runs, workers)):
+        results += rows
+        if on_progress is not None:
+            on_progress(done + 1, len(jobs))
+    peaks = _peaks(images, methods, noises[0]) if memory else {}
+    summary = _summary(results, noises, [method.name for method in methods], peaks)
+    broken = [f"{row['method']} on {row['image']} with {row['noise']}: {row['error']}" for row in results if "error" in row]
+    return Evaluation(protocol, tuple(results), tuple(summary), (*images.failed, *broken), images.notes)
 
 
 def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -> None:
@@ -137,86 +229,194 @@ def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -
         temporary.write_text(evaluation.to_json(), "utf-8")
 
 
-Method = Callable[[NDArray[np.float32], Degradation], NDArray[Any]]
+@dataclass(frozen=True)
+class _Method:
+    """A model (with its restorer) or a classical method, in a form that another process can be told."""
 
+    name: str
+    model: Restorer | None
+    blind: bool
 
-def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> dict[str, Method]:
-    def of_model(model: Restorer) -> Method:
-        def run(noisy: NDArray[np.float32], noise: Degradation) -> NDArray[Any]:
-            told = noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
-            answer: NDArray[Any] = model.restore(noisy, sigma=told)
+    def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation | None = None) -> Noisy:
+        """The answer to (h, w) or (h, w, 3), of the same shape; ``level`` is what a classical method is told instead of
+        ``noise``."""
+        if self.model is not None:
+            told = noise.sigma if self.model.takes_sigma and not self.blind and noise.kind == "gaussian" else None
+            answer: Noisy = self.model.restore(noisy, sigma=told)
             return answer
+        planes = noisy if noisy.ndim == 3 else noisy[..., None]
+        return baselines.find(self.name).function(planes, level or noise).reshape(noisy.shape)
 
-        return run
 
-    def of_baseline(name: str) -> Method:
-        method = baselines.find(name)
-
-        def run(noisy: NDArray[np.float32], noise: Degradation) -> NDArray[Any]:
-            planes = noisy if noisy.ndim == 3 else noisy[..., None]
-            return method.function(planes, noise).reshape(noisy.shape)
-
-        return run
-
-    found = {name: of_baseline(name) for name in names}
-    clash = sorted(set(found) & set(models))
+def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
+    clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
-    return found | {name: of_model(model) for name, model in models.items()}
+    classical = [_Method(baselines.find(name).name, None, blind) for name in dict.fromkeys(names)]
+    return (*classical, *(_Method(name, model, blind) for name, model in models.items()))
 
 
-def _scored(name: str, clean: Clean, noisy: NDArray[np.float32], noise: Degradation, method: str, run: Method) -> dict[str, Any]:
-    begun = time.perf_counter()
-    raw = run(noisy, noise)
-    seconds = time.perf_counter() - begun
-    answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
-    return {
-        "image": name,
-        "noise": str(noise),
-        "method": method,
-        "psnr": _finite(metrics.psnr(clean, answer, data_range=1.0)),
-        "ssim": round(metrics.ssim(clean, answer, data_range=1.0), 6) if min(clean.shape[:2]) >= SSIM_SIDE else None,
-        "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4),
-    }
+Job = tuple[int, str, Clean, Degradation]
 
 
-def _finite(value: float) -> float | None:
-    """A score as JSON can hold it: None stands for infinite (not one pixel differs)."""
-    return round(value, 6) if np.isfinite(value) else None
+@dataclass
+class _Scorer:
+    """Runs every method on an image; remembers which have been run before, so that no first call is timed."""
+
+    methods: tuple[_Method, ...]
+    runs: int
+    warm: set[tuple[str, int]] = field(default_factory=set)
+
+    def __call__(self, job: Job) -> list[Row]:
+        index, name, clean, noise = job
+        noisy = spoiled(clean, noise, index)
+        return [
+            {"image": name, "noise": str(noise), "method": method.name, **self._row(method, job, noisy)} for method in self.methods
+        ]
+
+    def _row(self, method: _Method, job: Job, noisy: Noisy) -> Row:
+        _, _, clean, noise = job
+        level = _level(clean, noisy, noise)
+        try:
+            if (method.name, noisy.ndim) not in self.warm:
+                method(noisy[:64, :64], noise, level)
+                self.warm.add((method.name, noisy.ndim))
+            times: list[float] = []
+            while not times or (len(times) < self.runs and sum(times) < LONG_S):
+                begun = time.perf_counter()
+                raw = method(noisy, noise, level)
+                times.append(time.perf_counter() - begun)
+        except PellucidError:
+            raise
+        except Exception as error:  # other people's code may raise anything; a tiny image is enough
+            said = str(error).strip().splitlines()
+            scores: Row = dict.fromkeys(metrics.METRICS)
+            return {**scores, "seconds_per_megapixel": None, "error": said[-1] if said else type(error).__name__}
+        answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
+        seconds = statistics.median(times)
+        return {**_scores(clean, answer), "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
 
 
-def _summary(results: list[dict[str, Any]], noises: Sequence[Degradation], methods: list[str]) -> list[dict[str, Any]]:
+def _level(clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
+    """What classical methods are told: they know Gaussian noise and impulses; of any other, Gaussian noise of the same energy."""
+    if noise.kind == "gaussian" or noise.density > 0:
+        return noise
+    return degradations.Gaussian(255 * float(np.sqrt(np.square(noisy - clean).mean())))
+
+
+def _scores(clean: Clean, answer: Clean) -> Row:
+    """Every metric that the image is large enough for; None for the others, and where not one pixel differs for an infinite one."""
+    found: Row = {}
+    for name, metric in metrics.METRICS.items():
+        large = min(clean.shape[:2]) >= metric.least_side
+        value = metric.function(clean, answer, data_range=1.0) if large else float("nan")
+        found[name] = round(value, 6) if np.isfinite(value) else None
+    return found
+
+
+_scorer: _Scorer | None = None
+"""A worker process's own."""
+
+
+def _begin(methods: tuple[_Method, ...], runs: int) -> None:
+    global _scorer
+    _scorer = _Scorer(methods, runs)
+
+
+def _go_on(job: Job) -> list[Row]:
+    assert _scorer is not None
+    return _scorer(job)
+
+
+def _scored(jobs: Iterable[Job], methods: tuple[_Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
+    """The rows of each job, in order."""
+    if workers == 1:
+        yield from map(_Scorer(methods, runs), jobs)
+        return
+    # Spawned, not forked: engines have threads of their own.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(methods, runs)) as pool:
+        yield from pool.map(_go_on, jobs)
+
+
+def _peaks(images: Images, methods: tuple[_Method, ...], noise: Degradation) -> dict[str, float | None]:
+    """Each method's peak memory in MiB on the largest image, the whole process with the interpreter; None where it cannot be
+    read."""
+    index, (_, clean) = max(enumerate(images.named), key=lambda entry: entry[1][1].size)
+    noisy = spoiled(clean, noise, index)
+    found: dict[str, float | None] = {}
+    for method in methods:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            found[method.name] = pool.submit(_peak, method, noisy, noise).result()
+    return found
+
+
+def _peak(method: _Method, noisy: Noisy, noise: Degradation) -> float | None:
+    try:
+        method(noisy, noise)
+    except Exception:  # a method that failed is reported by its row
+        return None
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage: on Linux a child's figure starts with its parent's.
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return round(int(line.split()[1]) / 1024, 1)
+    if sys.platform == "darwin":
+        import resource
+
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 1)
+    return None
+
+
+def _summary(
+    results: list[Row], noises: Sequence[Degradation], methods: Sequence[str], peaks: Mapping[str, float | None]
+) -> list[Row]:
     rows = []
     for noise in noises:
         for method in methods:
             of_it = [row for row in results if row["noise"] == str(noise) and row["method"] == method]
-            scores = [row["psnr"] for row in of_it]
+            whole = [row for row in of_it if "error" not in row]
+            scores = [row["psnr"] for row in whole]
             finite = [value for value in scores if value is not None]
-            similar = [row["ssim"] for row in of_it if row["ssim"] is not None]
-            worst = min((row for row in of_it if row["psnr"] is not None), key=lambda row: row["psnr"], default=None)
+            worst = min((row for row in whole if row["psnr"] is not None), key=lambda row: row["psnr"], default=None)
+            others = {name: [row[name] for row in whole if row[name] is not None] for name in metrics.METRICS if name != "psnr"}
+            times = [row["seconds_per_megapixel"] for row in whole]
             rows.append(
                 {
                     "noise": str(noise),
                     "method": method,
-                    "images": len(of_it),
+                    "images": len(whole),
+                    "failed": len(of_it) - len(whole),
                     "psnr": round(float(np.mean(finite)), 4) if finite else None,
                     "psnr_spread": round(float(np.std(finite)), 4) if finite else None,
                     "identical": len(scores) - len(finite),
-                    "ssim": round(float(np.mean(similar)), 6) if similar else None,
+                    **{name: round(float(np.mean(values)), 6) if values else None for name, values in others.items()},
                     "worst": worst["image"] if worst else None,
-                    "seconds_per_megapixel": round(float(np.median([row["seconds_per_megapixel"] for row in of_it])), 4),
+                    "worst_psnr": worst["psnr"] if worst else None,
+                    "seconds_per_megapixel": round(float(np.median(times)), 4) if times else None,
+                    "peak_memory_mib": peaks.get(method),
                 }
             )
     return rows
 
 
 def _digits(
-    stack: Clean, models: Mapping[str, Restorer], noises: Sequence[Degradation], names: Sequence[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Digits are scored as a stack: thousands of small images, a row of the summary each noise and method, no row an image."""
+    images: Images, models: Mapping[str, Restorer], noises: Sequence[Degradation], names: Sequence[str]
+) -> tuple[list[Row], tuple[str, ...]]:
+    """Digits are scored as a stack: thousands of small images, a row of the summary each noise and method, no row an image; and
+    notes."""
     others = sorted(set(names) - {"none"})
     if others:
         raise OptionError(f"baseline {others[0]!r} is for pictures; digits are compared with 'none' alone")
+    stack, labels = images.stack, images.labels
+    assert stack is not None
+    reader, notes = None, images.notes
+    if images.lesson is not None:
+        try:
+            reader = Reader.trained(*images.lesson)
+        except MissingExtra as error:
+            notes = (*notes, f"how many digits are read right is left out: {error}")
+    readable = float(np.mean(reader.read(stack) == labels)) if reader is not None else None
     summary = []
     for noise in noises:
         # The whole stack from one generator, as one tall image: impulses and noise are drawn pixel by pixel.
@@ -226,29 +426,42 @@ def _digits(
             begun = time.perf_counter()
             answer = noisy if method == "none" else models[method].restore_batch(noisy)
             seconds = time.perf_counter() - begun
-            squared = np.square(np.clip(answer.astype(np.float64), 0, 1) - stack).mean(axis=(1, 2))
-            scores = -10 * np.log10(np.maximum(squared, 10 ** (-DIGIT_CAP / 10)))
-            summary.append(
-                {
-                    "noise": str(noise),
-                    "method": method,
-                    "images": count,
-                    "psnr": round(float(scores.mean()), 4),
-                    "psnr_spread": round(float(scores.std()), 4),
-                    "worst": int(scores.argmin()),
-                    "seconds_per_megapixel": round(seconds / (stack.size / 1e6), 4),
-                }
-            )
-    return [], summary
+            answer = np.clip(answer.astype(np.float64), 0, 1)
+            scores = -10 * np.log10(np.maximum(np.square(answer - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
+            row = {
+                "noise": str(noise),
+                "method": method,
+                "images": count,
+                "psnr": round(float(scores.mean()), 4),
+                "psnr_spread": round(float(scores.std()), 4),
+                "worst": int(scores.argmin()),
+                "worst_psnr": round(float(scores.min()), 4),
+                "seconds_per_megapixel": round(seconds / (stack.size / 1e6), 4),
+            }
+            if reader is not None and readable is not None:
+                row["accuracy"] = round(float(np.mean(reader.read(answer) == labels)), 6)
+                row["accuracy_clean"] = round(readable, 6)
+            summary.append(row)
+    return summary, notes
 
 
-def _protocol(images: Images, noises: Sequence[Degradation], models: Mapping[str, Restorer], blind: bool) -> dict[str, Any]:
+def _protocol(
+    images: Images,
+    noises: Sequence[Degradation],
+    methods: Sequence[_Method],
+    models: Mapping[str, Restorer],
+    blind: bool,
+    runs: int,
+    workers: int,
+) -> dict[str, Any]:
     stack = images.stack is not None
     seed = (
         "one generator, numpy.random.default_rng(0), for all digits"
         if stack
         else "numpy.random.default_rng(n) for image n, sorted by name"
     )
+    classical = [baselines.find(method.name) for method in methods if method.model is None]
+    packages = ["numpy", *(["openvino"] if models else []), *(entry.package for entry in classical if entry.package)]
     return {
         "pellucid": __version__,
         "task": "denoise",
@@ -262,11 +475,131 @@ def _protocol(images: Images, noises: Sequence[Degradation], models: Mapping[str
         "psnr": f"per image, capped at {DIGIT_CAP:g} dB, then the mean"
         if stack
         else "per image over all pixels and channels, then the mean",
-        "level": "not told to models (blind)" if blind else "told to models that take it (Gaussian) and to all baselines",
+        "level": "not told to models (blind)"
+        if blind
+        else "told to models that take it (Gaussian) and to all baselines (of other noises than Gaussian and impulses: its energy)",
         "blind": blind,
         "models": {name: [card.name for card in model.cards.values()] for name, model in models.items()},
-        "numpy": np.__version__,
+        "baselines": {entry.name: entry.summary for entry in classical},
+        "times": "the whole stack, once"
+        if stack
+        else f"whole calls, median of up to {runs} an image, then of the images; {workers} at a time",
+        "memory": "the process that runs one method on the largest image, at its peak",
+        "versions": {name: _version(name) for name in dict.fromkeys(packages)},
         "python": platform.python_version(),
-        "machine": platform.machine(),
+        "cpu": _cpu(),
         "cores": os.cpu_count(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    """The processor as the system names it."""
+    about = Path("/proc/cpuinfo")
+    if about.exists():
+        for line in about.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+# -- what a report shows ----------------------------------------------------------------------------------------------
+
+
+def exhibits(
+    images: Images,
+    evaluation: Evaluation,
+    *,
+    models: Mapping[str, Restorer],
+    baselines: Sequence[str] = (),
+    chosen: Sequence[str] = (),
+    worst: int = 3,
+) -> list[Exhibit]:
+    """What a report shows of an evaluation of photographs: the ``chosen`` images, and the ``worst`` ones of its last method.
+
+    Without a name three images, evenly from the first to the last, are chosen; their middle 256x256 pixels are shown, under the
+    noise in the middle of the list. The worst are the images of the lowest PSNR, each under the noise where its score lies farthest
+    below that noise's mean, and shown where the error is largest. Raises `OptionError` for a name that is not among the images.
+    """
+    if images.stack is not None or not evaluation.results:
+        return []
+    blind = bool(evaluation.protocol["blind"])
+    methods = _methods(models, baselines, blind)
+    names = [name for name, _ in images.named]
+    unknown = [name for name in chosen if name not in names]
+    if unknown:
+        raise OptionError(f"no image {unknown[0]!r} among those that were evaluated")
+    noises = list(dict.fromkeys(row["noise"] for row in evaluation.results))
+    places = np.unique(np.linspace(0, len(names) - 1, 3).round().astype(int))
+    wanted = [(name, noises[len(noises) // 2], "chosen") for name in (chosen or [names[place] for place in places])]
+    wanted += [(name, noise, "worst") for name, noise in _worst(evaluation, methods[-1].name, worst)]
+    return [_exhibit(images, evaluation, methods, *entry) for entry in wanted]
+
+
+def _worst(evaluation: Evaluation, method: str, count: int) -> list[tuple[str, str]]:
+    means = {row["noise"]: row["psnr"] for row in evaluation.summary if row["method"] == method}
+    below: dict[str, tuple[float, str]] = {}
+    for row in evaluation.results:
+        if row["method"] == method and row["psnr"] is not None:
+            short = (row["psnr"] - means[row["noise"]], row["noise"])
+            below[row["image"]] = min(short, below.get(row["image"], short))
+    order = sorted(below, key=lambda name: (below[name], name))
+    return [(name, below[name][1]) for name in order[:count]]
+
+
+def _exhibit(
+    images: Images, evaluation: Evaluation, methods: Sequence[_Method], name: str, noise_text: str, reason: str
+) -> Exhibit:
+    index = [entry for entry, _ in images.named].index(name)
+    clean, noise = images.named[index][1], degradations.parse(noise_text)
+    noisy = spoiled(clean, noise, index)
+    scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
+    answers = {
+        method.name: np.clip(method(noisy, noise, _level(clean, noisy, noise)), 0, 1)
+        for method in methods
+        if method.name != "none" and "error" not in scores.get(method.name, {})
+    }
+    height, width = clean.shape[:2]
+    top, left = max(0, (height - EXHIBIT_SIDE) // 2), max(0, (width - EXHIBIT_SIDE) // 2)
+    if reason == "worst" and answers:
+        top, left = _largest_error(np.square(list(answers.values())[-1] - clean).reshape(height, width, -1).sum(axis=2))
+
+    def crop(pixels: NDArray[np.floating]) -> Noisy:
+        part = pixels[top : top + EXHIBIT_SIDE, left : left + EXHIBIT_SIDE].astype(np.float32)
+        return part if part.ndim == 3 else part[..., None]
+
+    shown = {method: crop(answer) for method, answer in answers.items()}
+    return Exhibit(
+        name, noise_text, reason, crop(clean), crop(noisy), shown, {method: row["psnr"] for method, row in scores.items()}
+    )
+
+
+def _largest_error(energy: NDArray[np.float64]) -> tuple[int, int]:
+    """The corner of the window of an exhibit's size that holds the most of ``energy`` (h, w)."""
+    total = np.pad(energy.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    high, wide = (min(EXHIBIT_SIDE, side) for side in energy.shape)
+    inside = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(top), int(left)
+
+
+def compare(first: Path, second: Path) -> dict[str, float | None]:
+    """The scores of picture ``second`` against ``first``, over [0, 1], and how they differ in 8-bit levels.
+
+    ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean; a score is None
+    where the pictures are too small for it, or PSNR where they are equal. Raises `FileError`, and `ImageError` for pictures of
+    different sizes or channels.
+    """
+    one, other = (files.read(path).pixels.astype(np.float64) for path in (first, second))
+    difference = metrics.difference(one, other) * 255
+    return {
+        **_scores(one, other),
+        "largest_difference": round(float(np.abs(difference).max()), 3),
+        "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import ImageError, OptionError
 
-__all__ = ["METRICS", "Metric", "mse", "psnr", "ssim"]
+__all__ = ["METRICS", "Metric", "difference", "ms_ssim", "mse", "psnr", "ssim"]
 
 Values = NDArray[np.floating[Any]]
 
@@ -28,6 +28,12 @@ def mse(clean: Values, answer: Values) -> float:
     """Mean squared difference over all pixels and channels."""
     first, second = _both(clean, answer, 1.0)
     return float(np.mean(np.square(first - second)))
+
+
+def difference(clean: Values, answer: Values) -> NDArray[np.float64]:
+    """``answer`` less ``clean``, pixel by pixel; `ImageError` for unequal shapes."""
+    first, second = _both(clean, answer, 1.0)
+    return second - first
 
 
 def psnr(clean: Values, answer: Values, *, data_range: float) -> float:
@@ -49,22 +55,66 @@ def ssim(clean: Values, answer: Values, *, data_range: float) -> float:
     `ImageError` for unequal shapes and for images under 11 pixels a side.
     """
     first, second = _both(clean, answer, data_range)
-    if min(first.shape[:2]) < 2 * SSIM_RADIUS + 1:
-        raise ImageError(f"SSIM needs at least 11 pixels a side; the image has {first.shape[1]}x{first.shape[0]}")
-    if first.ndim == 3:
-        scores = [ssim(first[..., c], second[..., c], data_range=data_range) for c in range(first.shape[2])]
-        return float(np.mean(scores))
+    if min(first.shape[:2]) < SSIM_SIDE:
+        raise ImageError(f"SSIM needs at least {SSIM_SIDE} pixels a side; the image has {first.shape[1]}x{first.shape[0]}")
+    return float(np.mean([_similarity(*planes, data_range)[0] for planes in _channels(first, second)]))
+
+
+def ms_ssim(clean: Values, answer: Values, *, data_range: float) -> float:
+    """Multi-scale structural similarity, at most 1; of colour images the mean of the channels.
+
+    Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment": contrast and structure at
+    five scales, each the mean of 2x2 pixels of the one before (an odd last row or column is left out), luminance at the coarsest,
+    with the published exponents; the windows and constants of `ssim`. A negative structure counts as 0. Raises `ImageError` for
+    unequal shapes and for images under 176 pixels a side, whose coarsest scale is smaller than the window.
+    """
+    first, second = _both(clean, answer, data_range)
+    if min(first.shape[:2]) < MS_SSIM_SIDE:
+        raise ImageError(f"MS-SSIM needs at least {MS_SSIM_SIDE} pixels a side; the image has {first.shape[1]}x{first.shape[0]}")
+    scores = []
+    for one, other in _channels(first, second):
+        score = 1.0
+        for scale, exponent in enumerate(MS_SSIM_EXPONENTS):
+            whole, structure = _similarity(one, other, data_range)
+            last = scale == len(MS_SSIM_EXPONENTS) - 1
+            score *= max(0.0, whole if last else structure) ** exponent
+            one, other = _halved(one), _halved(other)
+        scores.append(score)
+    return float(np.mean(scores))
+
+
+SSIM_RADIUS = 5
+SSIM_SIDE = 2 * SSIM_RADIUS + 1
+"""Side of the window in pixels, and the least side of an image."""
+
+MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the five scales, finest first; from the paper."""
+MS_SSIM_SIDE = SSIM_SIDE * 2 ** (len(MS_SSIM_EXPONENTS) - 1)
+
+
+def _channels(first: NDArray[np.float64], second: NDArray[np.float64]) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    if first.ndim == 2:
+        return [(first, second)]
+    return [(first[..., channel], second[..., channel]) for channel in range(first.shape[2])]
+
+
+def _similarity(first: NDArray[np.float64], second: NDArray[np.float64], data_range: float) -> tuple[float, float]:
+    """The means of SSIM, and of its factor for contrast and structure, of two planes (h, w)."""
     mean1, mean2 = _smoothed(first), _smoothed(second)
     variance1 = _smoothed(first * first) - mean1 * mean1
     variance2 = _smoothed(second * second) - mean2 * mean2
     covariance = _smoothed(first * second) - mean1 * mean2
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    top = (2 * mean1 * mean2 + c1) * (2 * covariance + c2)
-    bottom = (mean1 * mean1 + mean2 * mean2 + c1) * (variance1 + variance2 + c2)
-    return float(np.mean(top / bottom))
+    structure = (2 * covariance + c2) / (variance1 + variance2 + c2)
+    luminance = (2 * mean1 * mean2 + c1) / (mean1 * mean1 + mean2 * mean2 + c1)
+    return float(np.mean(luminance * structure)), float(np.mean(structure))
 
 
-SSIM_RADIUS = 5
+def _halved(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each 2x2 pixels."""
+    height, width = plane.shape[0] // 2 * 2, plane.shape[1] // 2 * 2
+    even = plane[:height, :width]
+    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
 
 
 def _smoothed(plane: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,15 +132,17 @@ def _smoothed(plane: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: what it is called, in what unit, and whether more is better."""
+    """A score: what it is called, in what unit, whether more is better, and the least side in pixels of an image that has one."""
 
     name: str
     unit: str
     higher_is_better: bool
     function: Callable[..., float]
+    least_side: int = 1
 
 
 METRICS: dict[str, Metric] = {
     "psnr": Metric("psnr", "dB", True, psnr),
-    "ssim": Metric("ssim", "", True, ssim),
+    "ssim": Metric("ssim", "", True, ssim, SSIM_SIDE),
+    "ms_ssim": Metric("ms_ssim", "", True, ms_ssim, MS_SSIM_SIDE),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Restoration:
 class Restorer:
     """A model, or a family of them, ready to restore.
 
-    Graphs are compiled when first needed; safe to share between threads.
+    Graphs are compiled when first needed; safe to share between threads. Can be pickled: another process compiles its own.
     """
 
     def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto") -> None:
@@ -84,6 +85,9 @@ class Restorer:
         self._graphs: dict[Path, Graph] = {}
         self._lock = threading.Lock()
         self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Restorer, self.paths, device=self._device, engine=self._engine), ()
 
     @property
     def card(self) -> Card:

@@ -38,8 +38,9 @@ PSNR_SOFTENING = 1e-4
 clean images of a batch outweigh all others."""
 
 PART_SOFTENING = 0.0125
-"""What the loss ``psnr-part`` adds to the mean squared error, for each unit of the noise's standard deviation: about the error that is
-left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15, 25, 50)."""
+"""What the loss ``psnr-part`` adds to the mean squared error, for each unit of the noise's standard deviation: about the error
+that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15,
+25, 50)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,305 @@
+"""Writes ``benchmarks/RESULTS.md``, the README's tables and its chart from what the benchmarks left in ``benchmarks/results``.
+
+    make benchmarks SETS="BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER" CLEAN=FOLDER MNIST=FOLDER      # measures, then writes
+    python benchmarks/pages.py                                                                    # only writes
+
+``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid evaluate``, ``speed.json`` by ``speed.py
+--json`` and ``harm.json`` by ``harm.py --json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from quality import ESTIMATED, LEVELS, RESULTS
+
+from pellucid import files
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGE = ROOT / "benchmarks" / "RESULTS.md"
+CHART = ROOT / "docs" / "quality.svg"
+
+LABELS = {
+    "none": "noisy",
+    "gaussian": "Gaussian blur",
+    "median": "median",
+    "bilateral": "bilateral filter, OpenCV",
+    "tv": "total variation, scikit-image",
+    "wavelet": "wavelets, scikit-image",
+    "nlm-opencv": "non-local means, OpenCV",
+    "nlm-skimage": "non-local means, scikit-image",
+    "bm3d": "BM3D",
+}
+
+PUBLISHED = {
+    "Set12": {"BM3D": (32.37, 29.97, 26.72)},
+    "BSD68": {
+        "BM3D": (31.08, 28.57, 25.60),
+        "DnCNN": (31.73, 29.23, 26.23),
+        "FFDNet": (31.63, 29.19, 26.29),
+        "DRUNet": (31.91, 29.48, 26.59),
+    },
+    "CBSD68": {
+        "BM3D": (33.52, 30.71, 27.38),
+        "DnCNN": (33.90, 31.24, 27.95),
+        "FFDNet": (33.87, 31.21, 27.96),
+        "DRUNet": (34.30, 31.69, 28.51),
+    },
+}
+"""PSNR in dB at the three levels, as Zhang et al. 2017 (DnCNN), 2018 (FFDNet) and 2021 (DRUNet) print them."""
+
+SETS = ("BSD68", "CBSD68", "Set12")
+
+Rows = list[list[str]]
+
+
+def kept(name: str) -> dict[str, Any] | None:
+    """What a benchmark left; None where it has not been run."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.exists() else None
+    return found
+
+
+def markdown(rows: Rows) -> str:
+    """A table whose first row is its head."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def label(method: str) -> str:
+    """A method's name for a reader; models as they are called."""
+    if method in LABELS:
+        return LABELS[method]
+    name, told, rest = method.partition(", ")
+    return f"`{name}`{told}{rest}"
+
+
+def ordered(methods: list[str]) -> list[str]:
+    """Classical methods first, in the order of `LABELS`, then models."""
+    return [name for name in LABELS if name in methods] + sorted(name for name in methods if name not in LABELS)
+
+
+def cells(summary: list[dict[str, Any]], key: str, form: str) -> dict[str, list[str]]:
+    """A metric by method, a cell a level."""
+    found: dict[str, list[str]] = {}
+    for method in dict.fromkeys(row["method"] for row in summary):
+        by_noise = {row["noise"]: row.get(key) for row in summary if row["method"] == method}
+        values = [by_noise.get(f"gaussian:{level}") for level in LEVELS]
+        found[method] = ["" if value is None else format(value, form) for value in values]
+    return found
+
+
+def photographs(names: tuple[str, ...], wanted: tuple[str, ...] | None = None) -> str:
+    """The sets side by side: a row a method, a column a set and level, PSNR in dB."""
+    tables = {name: cells(found["summary"], "psnr", ".2f") for name in names if (found := kept(name)) is not None}
+    methods = ordered(list(dict.fromkeys(method for table in tables.values() for method in table)))
+    head = ["PSNR in dB", *(f"{name} {level}" if level == LEVELS[0] else str(level) for name in tables for level in LEVELS)]
+    rows = [head]
+    for method in methods:
+        if wanted is None or method in wanted:
+            rows.append([label(method), *(cell for table in tables.values() for cell in table.get(method, [""] * len(LEVELS)))])
+    return markdown(rows)
+
+
+def digits() -> str:
+    """The test digits: PSNR, and how many are read right, by noise."""
+    found = kept("digits")
+    if found is None:
+        return ""
+    summary = found["summary"]
+    noises = list(dict.fromkeys(row["noise"] for row in summary))
+    by = {(row["method"], row["noise"]): row for row in summary}
+    names = {"none": "noisy", "seed-digits": "`seed-digits`", "digits": "`digits`"}
+    rows = [["PSNR in dB", *(_digit_noise(noise) for noise in noises)]]
+    for method, name in names.items():
+        rows.append([name, *(f"{by[method, noise]['psnr']:.2f}" for noise in noises)])
+    text = markdown(rows)
+    if all("accuracy" in row for row in summary):
+        rows = [["read right", *(_digit_noise(noise) for noise in noises)]]
+        for method, name in names.items():
+            rows.append([name, *(f"{by[method, noise]['accuracy']:.1%}" for noise in noises)])
+        clean = f"{summary[0]['accuracy_clean']:.1%}"
+        text += f"\n\nBy a classifier that learnt from clean digits alone, and reads {clean} of the clean test digits:\n\n"
+        text += markdown(rows)
+    return text
+
+
+def _digit_noise(noise: str) -> str:
+    kind, level = noise.split(":")[:2]
+    return f"{float(level) / 255:g}" if kind == "gaussian" else f"impulses {float(level):.0%}"
+
+
+def speed() -> str:
+    """Seconds a picture, beside the classical methods, from one run."""
+    found = kept("speed")
+    if found is None:
+        return ""
+    rows = [["", "network alone, s", "whole call, s", "level estimated, s", "share of the peak", "to OpenCV's non-local means"]]
+    for row in found["rows"]:
+        values = [
+            (row.get("network"), ".3f"),
+            (row["call"], ".3f"),
+            (row.get("estimating"), ".3f"),
+            (row.get("share_of_peak"), ".0%"),
+        ]
+        ratio = row["to_nlm_opencv"]
+        shown = ["" if value is None else format(value, form) for value, form in values]
+        rows.append([f"{row['image']}: {label(row['method'])}", *shown, "" if ratio is None else f"{ratio:.2f}"])
+    size, precision, peak = found["size"], found["precision"], found["peak"] / 1e9
+    text = f"{size}x{size} pixels, {found['cores']} cores; a {precision} matrix product reaches {peak:.0f} GFLOP/s."
+    text += f"\n\n{markdown(rows)}"
+    if "file" in found:
+        of = found["file"]
+        text += (
+            f"\n\nA colour JPEG of {of['megapixels']:.1f} megapixels, from file to file: {of['seconds']:.1f} s,"
+            f" {of['rate']:.0%} of the megapixels a second of the call above."
+        )
+    if "process" in found:
+        of = found["process"]
+        text += f"\n\nA new process on a 512x512 PNG: {of['first']:.2f} s the first time,"
+        text += f" {of['next']:.2f} s with the graph in the cache."
+    return text
+
+
+def harm() -> str:
+    """Clean photographs and faint noise."""
+    found = kept("harm")
+    if found is None:
+        return ""
+    parts = [f"{found['images']} photographs that no model learnt from, their middle 512x512 pixels. 99 dB: not one pixel differs."]
+    for kind in ("gray", "colour"):
+        rows = [[kind, "mean", "least", "most"]]
+        rows += [[name, *(f"{row[key]:.2f}" for key in ("mean", "least", "most"))] for name, row in found[kind].items()]
+        parts.append(markdown(rows))
+    return "\n\n".join(parts)
+
+
+def results() -> str:
+    """The whole page."""
+    parts = [
+        "# Results",
+        "Every figure here is measured by a command, and this page is written from what it left:",
+        '```\nmake benchmarks SETS="BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER" CLEAN=FOLDER MNIST=FOLDER\n```',
+        "Methods are told the level of the noise unless the row says that it is estimated.",
+    ]
+    for name in SETS:
+        found = kept(name)
+        if found is None:
+            continue
+        protocol, summary = found["protocol"], found["summary"]
+        rows = [
+            [
+                "",
+                *(f"{key} {level}" for key in ("PSNR", "SSIM", "MS-SSIM") for level in LEVELS),
+                "worst at 25",
+                "s/megapixel",
+                "peak MiB",
+            ]
+        ]
+        scores = [cells(summary, key, form) for key, form in (("psnr", ".2f"), ("ssim", ".4f"), ("ms_ssim", ".4f"))]
+        middle = {row["method"]: row for row in summary if row["noise"] == "gaussian:25"}
+        for method in ordered(list(scores[0])):
+            row = middle[method]
+            worst = f"{row['worst_psnr']:.2f} ({row['worst']})" if row.get("worst_psnr") is not None else ""
+            time, peak = row.get("seconds_per_megapixel"), row.get("peak_memory_mib")
+            rows.append(
+                [
+                    label(method),
+                    *(cell for table in scores for cell in table[method]),
+                    worst,
+                    "" if time is None else f"{time:.2f}",
+                    "" if peak is None else f"{peak:.0f}",
+                ]
+            )
+        parts += [f"## {name}", f"{protocol['count']} images, Gaussian noise.", markdown(rows)]
+        compared = [["published", *map(str, LEVELS), "measured here, less published"]]
+        for method, values in PUBLISHED.get(name, {}).items():
+            own = scores[0].get(method.lower()) if method == "BM3D" else None
+            less = (
+                " / ".join(f"{float(cell) - value:+.2f}" for cell, value in zip(own, values, strict=True))
+                if own and all(own)
+                else ""
+            )
+            compared.append([method, *(f"{value:.2f}" for value in values), less])
+        parts += [markdown(compared), f"Protocol: {_protocol(protocol)}"]
+    for title, text in (("Digits", digits()), ("Time", speed()), ("Clean photographs and faint noise", harm())):
+        if text:
+            parts += [f"## {title}", text]
+    return "\n\n".join(parts) + "\n"
+
+
+def _protocol(protocol: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {value}" for name, value in protocol["versions"].items())
+    told = "; ".join(f"{key} {protocol[key]}" for key in ("seed", "clipping", "rounding", "crop", "psnr", "times", "memory"))
+    return f"{told}; {versions}, Python {protocol['python']}; {protocol['cpu']}, {protocol['cores']} cores."
+
+
+def chart(name: str, noise: str = "gaussian:25") -> None:
+    """Draws quality against time, every method a dot, as SVG; the same bytes from the same figures."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot, rcParams
+
+    found = kept(name)
+    if found is None:
+        return
+    rcParams.update({"svg.hashsalt": "pellucid", "font.family": "sans-serif", "font.size": 10, "svg.fonttype": "none"})
+    figure, axes = pyplot.subplots(figsize=(7.2, 3.8))
+    drawn = [
+        row for row in found["summary"] if row["noise"] == noise and row["method"] != "none" and ESTIMATED not in row["method"]
+    ]
+    for row in drawn:
+        ours = row["method"] not in LABELS
+        place = (row["seconds_per_megapixel"], row["psnr"])
+        axes.scatter(*place, s=60 if ours else 32, color="#c2410c" if ours else "#475569", zorder=3)
+        text = row["method"] if ours else LABELS[row["method"]]
+        axes.annotate(text, place, xytext=(7, -3), textcoords="offset points", fontweight="bold" if ours else "normal")
+    axes.set_xscale("log")
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right * 4)  # room for the words of the slowest
+    axes.set_xlabel("seconds a megapixel (log)")
+    axes.set_ylabel("PSNR in dB")
+    axes.set_title(
+        f"{name}, Gaussian noise of level {noise.split(':')[1]}, {found['protocol']['cores']} cores", loc="left", fontsize=10
+    )
+    axes.grid(alpha=0.25)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    figure.patch.set_facecolor("white")
+    with files.replacing(CHART, overwrite=True) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def fill(page: str, name: str, text: str) -> str:
+    """The page with ``text`` between the marks of that name; as it is where it has none."""
+    begin, end = f"<!-- {name}: by benchmarks/pages.py -->", f"<!-- end of {name} -->"
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}" if found and closed and text else page
+
+
+def main() -> int:
+    """Writes all of it."""
+    with files.replacing(PAGE, overwrite=True) as temporary:
+        temporary.write_text(results(), "utf-8")
+    page = README.read_text("utf-8")
+    rows = ("none", "nlm-opencv", "bm3d", "photo", f"photo{ESTIMATED}")
+    page = fill(page, "photographs", photographs(SETS[:2], rows))
+    page = fill(page, "digits", digits())
+    with files.replacing(README, overwrite=True) as temporary:
+        temporary.write_text(page, "utf-8")
+    chart("BSD68")
+    for path in (PAGE, README, CHART):
+        print(path.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
