@@ -148,3 +148,22 @@ def test_clip_is_refused_where_there_is_nothing_to_clip(text: str) -> None:
 def test_make_refuses_an_unknown_kind() -> None:
     with pytest.raises(OptionError, match="fog"):
         degradations.make("fog", 1)
+
+
+class TestShrink:
+    def test_cuts_to_multiples_and_scales_down(self, clean: NDArray[np.float64]) -> None:
+        for shape in ((50, 41), (50, 41, 1), (50, 41, 3)):
+            small = parse("shrink:4")(np.full(shape, 0.5), rng())
+            assert small.shape == (12, 10, *shape[2:])
+            np.testing.assert_array_equal(small, np.float32(128 / 255))
+        levels = parse("shrink:2")(clean, rng()) * 255
+        np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+
+    @pytest.mark.parametrize("text", ["shrink:1", "shrink:2.5", "shrink:9", "shrink:x", "shrink:2:clip"])
+    def test_bad_factors_are_refused(self, text: str) -> None:
+        with pytest.raises(OptionError, match="shrink"):
+            parse(text)
+
+    def test_an_image_that_is_too_small_is_refused(self) -> None:
+        with pytest.raises(OptionError, match="3x9"):
+            parse("shrink:4")(np.zeros((9, 3)), rng())

@@ -343,3 +343,43 @@ def test_unknown_and_missing_methods_are_our_error(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(MissingExtra, match=r"pellucid\[bench\]"):
         baselines.find("nlm-opencv").function(np.zeros((9, 9, 1), np.float32), degradations.parse("gaussian:5"))
+
+
+# -- enlarging --------------------------------------------------------------------------------------------------------
+
+
+def test_enlarging_is_scored_on_the_luma_inside_the_edges(folder: Path, tmp_path: Path) -> None:
+    loaded = evaluation.load_images(folder, limit=2)
+    noises = [degradations.parse("shrink:3")]
+    found = evaluation.evaluate(loaded, models={}, noises=noises, baselines=["bicubic", "lanczos"], runs=1)
+    clean = loaded.named[0][1][:78, :63]
+    small = PillowImage.fromarray(np.rint(clean * 255).astype(np.uint8)).resize((21, 26), PillowImage.Resampling.BICUBIC)
+    large = [
+        np.asarray(PillowImage.fromarray(plane).resize((63, 78), PillowImage.Resampling.BICUBIC))
+        for plane in np.asarray(small).transpose(2, 0, 1).astype(np.float32)
+    ]
+    # As Pillow's own luma, which is of the full range: the studio range is 219/255 of it.
+    weights = np.array([0.299, 0.587, 0.114])
+    lumas = [image @ weights * 219 / 255 for image in (clean, np.clip(np.stack(large, axis=2) / 255, 0, 1))]
+    expected = metrics.psnr(lumas[0][3:-3, 3:-3], lumas[1][3:-3, 3:-3], data_range=1)
+    row = next(row for row in found.results if row["method"] == "bicubic")
+    assert row["psnr"] == pytest.approx(expected, abs=0.02)
+    assert found.protocol["task"] == "upscale"
+    files.write(tmp_path / "tiny.png", images.from_array(np.zeros((2, 9), np.uint8)))
+    tiny = evaluation.evaluate(evaluation.load_images(tmp_path), models={}, noises=noises, baselines=["bicubic"])
+    assert "too few for a factor of 3" in tiny.failed[0]
+    shown = evaluation.exhibits(loaded, found, models={}, baselines=["bicubic", "lanczos"])
+    assert shown[0].clean.shape == shown[0].noisy.shape == shown[0].answers["lanczos"].shape
+
+
+def test_tasks_do_not_mix(folder: Path) -> None:
+    loaded = evaluation.load_images(folder, limit=1)
+    gaussian, shrink = degradations.parse("gaussian:25"), degradations.parse("shrink:2")
+    with pytest.raises(OptionError, match="two tasks"):
+        evaluation.evaluate(loaded, models={}, noises=[gaussian, shrink], baselines=["bicubic"])
+    with pytest.raises(OptionError, match="'median' is for the task denoise"):
+        evaluation.evaluate(loaded, models={}, noises=[shrink], baselines=["median"])
+    with pytest.raises(OptionError, match="'photo' is for the task denoise"):
+        evaluation.evaluate(loaded, models={"photo": restorer.load("photo")}, noises=[shrink], baselines=[])
+    with pytest.raises(OptionError, match="'bicubic' is for the task upscale"):
+        evaluation.evaluate(loaded, models={}, noises=[gaussian], baselines=["bicubic"])

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
+from pellucid import images
 from pellucid.degradations import Degradation
 from pellucid.errors import MissingExtra, OptionError
 from pellucid.images import Pixels
@@ -26,13 +29,15 @@ __all__ = ["BASELINES", "Baseline", "find"]
 class Baseline:
     """A method: ``function(noisy, noise)`` takes (h, w, 1 or 3) float32 and the noise that was added; the same shape back.
 
-    ``package`` is the distribution that brings it.
+    ``package`` is the distribution that brings it, ``task`` what it is for: one for enlarging takes the small image and `Shrink`,
+    and answers the large one.
     """
 
     name: str
     summary: str
     package: str
     function: Callable[[Pixels, Degradation], Pixels]
+    task: str = "denoise"
 
 
 def find(name: str) -> Baseline:
@@ -201,6 +206,12 @@ def _bm3d(noisy: Pixels, noise: Degradation) -> Pixels:
     return answer.reshape(noisy.shape).astype(np.float32)
 
 
+def _enlarged(kernel: PillowImage.Resampling, small: Pixels, shrunk: Degradation) -> Pixels:
+    """Pillow's own enlargement."""
+    height, width = small.shape[:2]
+    return images.resized(small, height * shrunk.scale, width * shrunk.scale, kernel)
+
+
 BASELINES: dict[str, Baseline] = {
     entry.name: entry
     for entry in (
@@ -214,5 +225,7 @@ BASELINES: dict[str, Baseline] = {
         Baseline("nlm-opencv", "fast non-local means (OpenCV, 8 bits)", "opencv-python-headless", _nlm_opencv),
         Baseline("nlm-skimage", "fast non-local means (scikit-image)", "scikit-image", _nlm_skimage),
         Baseline("bm3d", "BM3D (package bm3d, academic licence)", "bm3d", _bm3d),
+        Baseline("bicubic", "bicubic (Pillow)", "pillow", partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
+        Baseline("lanczos", "Lanczos (Pillow)", "pillow", partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
     )
 }

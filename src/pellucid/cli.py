@@ -15,6 +15,9 @@ from pellucid.errors import OptionError, PellucidError
 
 __all__ = ["main"]
 
+DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
+"""What `evaluate` does to clean images when nothing is said."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
@@ -192,7 +195,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         # Before the work, not after it.
         if path is not None and path.exists() and not options.force:
             raise OptionError(f"{path} exists; --force overwrites it")
-    noises = [degradations.parse(text) for text in options.noise]
+    spoiled = options.noise or (["shrink:2"] if options.task == "upscale" else DEFAULT_NOISE)
+    noises = [degradations.parse(text) for text in spoiled]
+    if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
+        raise OptionError("--task upscale takes --noise shrink:FACTOR, and nothing else does")
     models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
     baselines = [name for name in options.baselines.split(",") if name]
     images = evaluation.load_images(options.images, limit=options.limit)
@@ -368,10 +374,14 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add("evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
-    command.add_argument("--task", choices=("denoise",), default="denoise", help="what is asked of the models")
+    command.add_argument("--task", choices=("denoise", "upscale"), default="denoise", help="what is asked (default: denoise)")
     command.add_argument("--model", action="append", default=[], help="a model's name or file; may be repeated")
     command.add_argument(
-        "--noise", action="append", required=True, metavar="KIND:LEVEL[:clip]", help="such as gaussian:25; may be repeated"
+        "--noise",
+        action="append",
+        default=[],
+        metavar="KIND:LEVEL[:clip]",
+        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2)",
     )
     command.add_argument("--baselines", default="", help="classical methods, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not tell the models the noise level")

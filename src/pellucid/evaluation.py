@@ -3,6 +3,9 @@
 The protocol of the denoising papers: noise is added in float64 and not clipped (unless the noise says ``:clip``); the seed of
 image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; the answer is clipped to [0, 1] and not rounded; PSNR is
 taken over all pixels and channels of an image, then the mean over images.
+
+Enlarging follows the papers on it: images are cut to multiples of the factor and scaled down (`pellucid.degradations.Shrink`);
+scores are of the luma alone (Rec. 601 within 16 to 235), without as many pixels at each edge as the factor.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, baselines, degradations, files, metrics, samples
-from pellucid.degradations import Degradation
+from pellucid import __version__, degradations, files, metrics, samples
+from pellucid.baselines import find
+from pellucid.degradations import Degradation, Shrink
 from pellucid.errors import FileError, MissingExtra, OptionError, PellucidError
 from pellucid.recognition import Reader
 from pellucid.restorer import Restorer
@@ -40,6 +44,9 @@ RUNS = 3
 
 LONG_S = 2.0
 """Seconds after which an image is not timed again."""
+
+STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
+"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
 
 EXHIBIT_SIDE = 256
 """Side in pixels of what an exhibit shows."""
@@ -207,6 +214,11 @@ def evaluate(
         raise OptionError("evaluate: name at least one model or baseline, and one noise")
     if runs < 1 or workers < 1:
         raise OptionError("evaluate: runs and workers are 1 or more")
+    task = _task(noises)
+    for method in methods:
+        own = method.model.card.task if method.model is not None else find(method.name).task
+        if own != task:
+            raise OptionError(f"{method.name!r} is for the task {own}, not {task}")
     protocol = _protocol(images, noises, methods, models, blind, runs, workers)
     if images.stack is not None:
         summary, notes = _digits(images, models, noises, baselines)
@@ -221,6 +233,13 @@ def evaluate(
     summary = _summary(results, noises, [method.name for method in methods], peaks)
     broken = [f"{row['method']} on {row['image']} with {row['noise']}: {row['error']}" for row in results if "error" in row]
     return Evaluation(protocol, tuple(results), tuple(summary), (*images.failed, *broken), images.notes)
+
+
+def _task(noises: Sequence[Degradation]) -> str:
+    scales = {noise.scale for noise in noises}
+    if 1 in scales and len(scales) > 1:
+        raise OptionError("evaluate: noises to take away and images to enlarge are two tasks; score one at a time")
+    return "denoise" if scales == {1} else "upscale"
 
 
 def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -> None:
@@ -238,21 +257,23 @@ class _Method:
     blind: bool
 
     def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation | None = None) -> Noisy:
-        """The answer to (h, w) or (h, w, 3), of the same shape; ``level`` is what a classical method is told instead of
+        """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is what a classical method is
+        told instead of
         ``noise``."""
         if self.model is not None:
             told = noise.sigma if self.model.takes_sigma and not self.blind and noise.kind == "gaussian" else None
             answer: Noisy = self.model.restore(noisy, sigma=told)
             return answer
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
-        return baselines.find(self.name).function(planes, level or noise).reshape(noisy.shape)
+        answer = find(self.name).function(planes, level or noise)
+        return answer if noisy.ndim == 3 else answer[..., 0]
 
 
 def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
-    classical = [_Method(baselines.find(name).name, None, blind) for name in dict.fromkeys(names)]
+    classical = [_Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
     return (*classical, *(_Method(name, model, blind) for name, model in models.items()))
 
 
@@ -269,7 +290,13 @@ class _Scorer:
 
     def __call__(self, job: Job) -> list[Row]:
         index, name, clean, noise = job
-        noisy = spoiled(clean, noise, index)
+        try:
+            noisy = spoiled(clean, noise, index)
+        except PellucidError as error:
+            failed = _failed(error)
+            return [{"image": name, "noise": str(noise), "method": method.name, **failed} for method in self.methods]
+        if isinstance(noise, Shrink):
+            job = (index, name, noise.whole(clean), noise)
         return [
             {"image": name, "noise": str(noise), "method": method.name, **self._row(method, job, noisy)} for method in self.methods
         ]
@@ -289,19 +316,34 @@ class _Scorer:
         except PellucidError:
             raise
         except Exception as error:  # other people's code may raise anything; a tiny image is enough
-            said = str(error).strip().splitlines()
-            scores: Row = dict.fromkeys(metrics.METRICS)
-            return {**scores, "seconds_per_megapixel": None, "error": said[-1] if said else type(error).__name__}
+            return _failed(error)
         answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
         seconds = statistics.median(times)
-        return {**_scores(clean, answer), "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
+        scored = (_scored_part(clean, noise), _scored_part(answer, noise))
+        return {**_scores(*scored), "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
+
+
+def _failed(error: Exception) -> Row:
+    """The row of a method that could not answer."""
+    said = str(error).strip().splitlines()
+    scores: Row = dict.fromkeys(metrics.METRICS)
+    return {**scores, "seconds_per_megapixel": None, "error": said[-1] if said else type(error).__name__}
 
 
 def _level(clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
     """What classical methods are told: they know Gaussian noise and impulses; of any other, Gaussian noise of the same energy."""
-    if noise.kind == "gaussian" or noise.density > 0:
+    if noise.kind == "gaussian" or noise.density > 0 or noise.scale > 1:
         return noise
     return degradations.Gaussian(255 * float(np.sqrt(np.square(noisy - clean).mean())))
+
+
+def _scored_part(pixels: Clean, noise: Degradation) -> Clean:
+    """What of an image is scored: all of it, or of an enlarged one the luma inside the edges."""
+    if noise.scale == 1:
+        return pixels
+    luma = pixels if pixels.ndim == 2 else (16 + pixels @ STUDIO_LUMA) / 255
+    edge = noise.scale
+    return luma[edge:-edge, edge:-edge] if min(luma.shape) > 2 * edge else luma
 
 
 def _scores(clean: Clean, answer: Clean) -> Row:
@@ -454,27 +496,28 @@ def _protocol(
     runs: int,
     workers: int,
 ) -> dict[str, Any]:
+    task = _task(noises)
     stack = images.stack is not None
     seed = (
         "one generator, numpy.random.default_rng(0), for all digits"
         if stack
         else "numpy.random.default_rng(n) for image n, sorted by name"
     )
-    classical = [baselines.find(method.name) for method in methods if method.model is None]
+    psnr = f"per image, capped at {DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
+    psnr = f"{psnr if task == 'denoise' else 'per image, of the luma'}, then the mean"
+    classical = [find(method.name) for method in methods if method.model is None]
     packages = ["numpy", *(["openvino"] if models else []), *(entry.package for entry in classical if entry.package)]
     return {
         "pellucid": __version__,
-        "task": "denoise",
+        "task": task,
         "images": images.source,
         "count": len(images.stack) if images.stack is not None else len(images.named),
         "noise": [str(noise) for noise in noises],
         "seed": seed,
         "clipping": "noise is not clipped unless ':clip' is said; answers are clipped to [0, 1]",
         "rounding": "none",
-        "crop": "none",
-        "psnr": f"per image, capped at {DIGIT_CAP:g} dB, then the mean"
-        if stack
-        else "per image over all pixels and channels, then the mean",
+        "crop": "none" if task == "denoise" else "to multiples of the factor before, of as many pixels as it at each edge after",
+        "psnr": psnr,
         "level": "not told to models (blind)"
         if blind
         else "told to models that take it (Gaussian) and to all baselines (of other noises than Gaussian and impulses: its energy)",
@@ -559,6 +602,10 @@ def _exhibit(
     index = [entry for entry, _ in images.named].index(name)
     clean, noise = images.named[index][1], degradations.parse(noise_text)
     noisy = spoiled(clean, noise, index)
+    shown_noisy = noisy
+    if isinstance(noise, Shrink):
+        clean = noise.whole(clean)
+        shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     answers = {
         method.name: np.clip(method(noisy, noise, _level(clean, noisy, noise)), 0, 1)
@@ -576,7 +623,7 @@ def _exhibit(
 
     shown = {method: crop(answer) for method, answer in answers.items()}
     return Exhibit(
-        name, noise_text, reason, crop(clean), crop(noisy), shown, {method: row["psnr"] for method, row in scores.items()}
+        name, noise_text, reason, crop(clean), crop(shown_noisy), shown, {method: row["psnr"] for method, row in scores.items()}
     )
 
 

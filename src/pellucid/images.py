@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image as PillowImage
 
 from pellucid.errors import ImageError
 
-__all__ = ["Image", "Pixels", "from_array", "gray", "to_array", "with_pixels"]
+__all__ = ["Image", "Pixels", "from_array", "gray", "resized", "to_array", "with_pixels"]
 
 Pixels = NDArray[np.float32]
 
@@ -94,3 +95,13 @@ def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:
         return pixels.astype(np.float32)
     luma: Pixels = (pixels.astype(np.float32) @ LUMA)[..., None]
     return luma
+
+
+def resized(pixels: NDArray[np.floating[Any]], height: int, width: int, kernel: PillowImage.Resampling) -> Pixels:
+    """Pixels (h, w, channels) at another size, float32, by Pillow's ``kernel``, widened where the image shrinks; nothing is
+    clipped."""
+    planes = [
+        np.asarray(PillowImage.fromarray(pixels[..., channel].astype(np.float32)).resize((width, height), kernel))
+        for channel in range(pixels.shape[2])
+    ]
+    return np.stack(planes, axis=2)
