@@ -16,6 +16,7 @@ from pellucid.errors import FileError, TrainingError
 from pellucid.training import data, mnist, recipes
 
 PHOTO = recipes.find("photo")
+PHOTO = replace(PHOTO, data=replace(PHOTO.data, scales=(1.0,), detail=1))
 DIGITS = recipes.find("digits")
 
 
@@ -104,6 +105,23 @@ def test_batches_depend_on_seed_and_step_alone(folder: Path) -> None:
     others = [data.make_batch(pictures, recipe, seed, step, rank).input for seed, step, rank in ((4, 5, 0), (3, 6, 0), (3, 5, 1))]
     first = data.make_batch(pictures, recipe, 3, 5).input
     assert not any(np.array_equal(first, other) for other in others)
+
+
+def test_the_more_detailed_of_several_crops_is_taken(tmp_path: Path) -> None:
+    smooth = np.tile(np.arange(200, dtype=np.uint8)[:, None, None], (1, 200, 3))
+    rough = smooth.copy()
+    rough[:, 100:] ^= (np.arange(200, dtype=np.uint8) % 2 * 128)[:, None, None]
+    for name in ("a", "b", "c"):
+        files.write(tmp_path / f"{name}.png", images.from_array(rough))
+    table = replace(PHOTO.data, patch=32)
+    pictures = data.load(tmp_path, table)
+
+    def share(detail: int) -> float:
+        recipe = replace(PHOTO, data=replace(table, detail=detail), training=replace(PHOTO.training, batch=200))
+        targets = data.make_batch(pictures, recipe, 0, 0).target
+        return float(np.abs(np.diff(targets, axis=2)).mean() + np.abs(np.diff(targets, axis=3)).mean())
+
+    assert share(1) < share(2) < share(4)
 
 
 def test_an_epoch_of_digits_sees_each_once() -> None:

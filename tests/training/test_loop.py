@@ -158,6 +158,25 @@ def test_the_softened_loss_is_no_slave_of_clean_images() -> None:
     assert nearly_clean < noisy
 
 
+def test_a_part_counts_by_its_error_and_every_level_alike() -> None:
+    clean = torch.full((4, 1, 8, 8), 0.5)
+    sign = 1.0 - 2.0 * (torch.arange(8) % 2)
+    noisy, restored = clean.clone(), clean.clone()
+    # Two parts at level 10 and two at 100, each pair with a small error of its level and with one ten times as large.
+    for index, (level, error) in enumerate(((10, 0.05), (10, 0.5), (100, 0.05), (100, 0.5))):
+        noisy[index] += sign * level / 255
+        restored[index] += (loop.PART_SOFTENING * level / 255) ** 0.5 * error * sign
+    restored.requires_grad_()
+    loop.loss_of("psnr-part", restored, clean, noisy).backward()
+    assert restored.grad is not None
+    pull = restored.grad.abs().amax(dim=(1, 2, 3)) * (restored - clean).abs().amax(dim=(1, 2, 3))
+    little, much, little_noisier, much_noisier = pull.tolist()
+    # By the logarithm, every part would pull alike; by the error, a hundred times as much.
+    assert 50 < much / little < 100
+    assert 50 < much_noisier / little_noisier < 100
+    assert 0.5 < much / much_noisier < 2
+
+
 # -- the command, from recipe to model --------------------------------------------------------------------------------
 
 
@@ -165,7 +184,7 @@ def tiny_recipe(place: Path, kind: str = "digits") -> Path:
     """A recipe file of a user's own, with a network that trains in seconds."""
     text = (Path(recipes.__file__).parent / "recipes" / f"{kind}.toml").read_text()
     text = text.replace("widths = [64, 128]", "widths = [8, 16]").replace("blocks = [3, 3]", "blocks = [1, 1]")
-    text = text.replace("widths = [48, 96, 192]", "widths = [8, 16]").replace("blocks = [4, 3, 2]", "blocks = [1, 1]")
+    text = text.replace("widths = [64, 128, 256]", "widths = [8, 16]").replace("blocks = [4, 3, 2]", "blocks = [1, 1]")
     path = place / f"tiny-{kind}.toml"
     path.write_text(text)
     return path

@@ -236,8 +236,8 @@ def _crop(picture: Levels, data: Data, rng: np.random.Generator) -> Planes:
 
 
 def _detail(crop: Planes) -> float:
-    """The mean absolute difference of neighbours down the columns."""
-    return float(np.abs(np.diff(crop, axis=0)).mean())
+    """The mean absolute difference of neighbours, across and down."""
+    return float(np.abs(np.diff(crop, axis=0)).mean() + np.abs(np.diff(crop, axis=1)).mean())
 
 
 def _stack(pairs: list[Pair]) -> Batch:
