@@ -19,8 +19,12 @@ EXAMPLES = (
     "speckle:0.1",
     "speckle:0.1:clip",
     "jpeg:40",
+    "impulses:0.2",
+    "camera:0.004",
+    "gaussian:25+salt-pepper:0.1+jpeg:40",
 )
-NEUTRAL = ("gaussian:0", "salt-pepper:0", "speckle:0")
+NEUTRAL = ("gaussian:0", "salt-pepper:0", "speckle:0", "impulses:0", "gaussian:0+impulses:0")
+IN_RANGE = ("salt", "jpeg", "impulses", "camera")
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -34,7 +38,7 @@ def clean() -> NDArray[np.float64]:
 
 
 def test_the_examples_cover_the_table() -> None:
-    assert {text.split(":")[0] for text in EXAMPLES} == set(DEGRADATIONS)
+    assert {text.split(":")[0] for text in EXAMPLES if "+" not in text} == set(DEGRADATIONS)
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -61,7 +65,7 @@ class TestLaws:
 
     def test_clipped_noise_stays_in_range(self, text: str, clean: NDArray[np.float64]) -> None:
         noisy = parse(text)(clean, rng())
-        if text.endswith("clip") or text.startswith(("salt", "jpeg")):
+        if text.endswith("clip") or text.split("+")[-1].startswith(IN_RANGE):
             assert noisy.min() >= 0
             assert noisy.max() <= 1
         else:
@@ -132,6 +136,10 @@ def test_jpeg_equals_pillow(clean: NDArray[np.float64]) -> None:
         "salt-pepper:2",
         "jpeg:0",
         "gaussian:5:cut",
+        "gaussian:5+",
+        "gaussian:5+shrink:2",
+        "camera:0.06",
+        "impulses:1.1",
     ],
 )
 def test_nonsense_is_refused(text: str) -> None:
@@ -139,7 +147,59 @@ def test_nonsense_is_refused(text: str) -> None:
         parse(text)
 
 
-@pytest.mark.parametrize("text", ["salt-pepper:0.1:clip", "jpeg:50:clip"])
+def test_impulses_take_any_value() -> None:
+    noisy = parse("impulses:0.3")(np.full((500, 500, 3), 0.5), rng())
+    hit = (noisy != 0.5).any(axis=2)
+    assert np.mean(hit) == pytest.approx(0.3, abs=0.005)
+    values = noisy[hit]
+    assert np.histogram(values, bins=4, range=(0, 1))[0] / values.size == pytest.approx([0.25] * 4, abs=0.01)
+    assert parse("impulses:0.3").density == 0.3
+
+
+def test_a_chain_is_its_parts_in_order(clean: NDArray[np.float64]) -> None:
+    chain, one = parse("gaussian:3+salt-pepper:0.2+gaussian:4+impulses:0.5"), rng(5)
+    spoiled = clean
+    for text in ("gaussian:3", "salt-pepper:0.2", "gaussian:4", "impulses:0.5"):
+        spoiled = parse(text)(spoiled, one)
+    np.testing.assert_array_equal(chain(clean, rng(5)), spoiled)
+    assert chain.sigma == pytest.approx(5)
+    assert chain.density == pytest.approx(0.6)
+
+
+class TestCamera:
+    def noise_of(self, level: float, gray: float, seed: int) -> NDArray[np.float64]:
+        flat = np.full((128, 128, 3), gray)
+        return parse(f"camera:{level}")(flat, rng(seed)).astype(np.float64)
+
+    def test_without_noise_a_scene_comes_back(self, photograph: NDArray[np.float64]) -> None:
+        part = photograph[100:300, 200:400]
+        answers = [parse("camera:0")(part, rng(seed)) for seed in range(3)]
+        # What demosaicing, smoothing and JPEG take: the scene is there, its colours too.
+        for answer in answers:
+            assert -10 * np.log10(np.square(answer - part).mean()) > 26
+            assert np.abs((answer - part).mean(axis=(0, 1))).max() < 0.02
+
+    def test_noise_grows_with_the_gain_and_depends_on_the_signal(self) -> None:
+        spreads = [
+            np.mean([self.noise_of(level, 0.4, seed).std(axis=(0, 1)).mean() for seed in range(4)])
+            for level in (0.0005, 0.002, 0.01)
+        ]
+        assert spreads[0] * 1.5 < spreads[1] < spreads[2] / 1.5
+        dark, middle, white = (
+            np.mean([self.noise_of(0.005, gray, seed).std(axis=(0, 1)).mean() for seed in range(4)]) for gray in (0.05, 0.4, 1.0)
+        )
+        assert white < dark < middle
+
+    def test_noise_is_correlated_and_gaussian_noise_is_not(self) -> None:
+        def neighbours(noise: NDArray[np.floating]) -> float:
+            plane = noise[..., 0] - noise[..., 0].mean()
+            return float((plane[:, 1:] * plane[:, :-1]).mean() / np.square(plane).mean())
+
+        assert np.mean([neighbours(self.noise_of(0.005, 0.4, seed)) for seed in range(4)]) > 0.3
+        assert abs(neighbours(parse("gaussian:10")(np.full((128, 128, 3), 0.4), rng()))) < 0.03
+
+
+@pytest.mark.parametrize("text", ["salt-pepper:0.1:clip", "jpeg:50:clip", "impulses:0.1:clip", "camera:0.01:clip"])
 def test_clip_is_refused_where_there_is_nothing_to_clip(text: str) -> None:
     with pytest.raises(OptionError, match="clip"):
         parse(text)
