@@ -26,6 +26,7 @@ ROWS = (
     {"baselines"},
     {"evaluation"},
     {"report"},
+    {"htmlreport"},
     {"training"},
     {"batch", "demo"},
     {"cli"},
