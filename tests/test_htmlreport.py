@@ -290,10 +290,10 @@ def settled(browser: Any, script: str) -> None:
 def assert_quiet(browser: Any) -> None:
     """No word in the console, no request but of this file and what is in it."""
     assert browser.get_log("browser") == []
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        if message["method"] == "Network.requestWillBeSent":
-            assert message["params"]["request"]["url"].startswith(("file:", "data:", "blob:"))
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [entry["params"]["request"]["url"] for entry in messages if entry["method"] == "Network.requestWillBeSent"]
+    assert any(url.endswith("report.html") for url in asked)
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
 def visible_sections(browser: Any) -> list[str]:
@@ -364,7 +364,18 @@ def test_charts_and_tables_in_a_browser(browser: Any, tmp_path: Path) -> None:
         browser.find_element(By.ID, "theme").click()
         assert browser.execute_script("return document.documentElement.dataset.theme") == theme
     assert signature(browser, "gain-chart") != before
+
     assert_quiet(browser)
+
+    # Paper is light with all details open, the screen afterwards as it was.
+    events = "window.seen = []; addEventListener('beforeprint', () => seen.push(document.documentElement.dataset.theme));"
+    browser.execute_script(
+        f"{events} addEventListener('beforeprint', () => seen.push(document.querySelectorAll('details:not([open])').length))"
+    )
+    assert base64.b64decode(browser.print_page()).startswith(b"%PDF")
+    assert browser.execute_script("return seen") == ["light", 0]
+    assert browser.execute_script("return document.documentElement.dataset.theme") == "dark"
+    assert browser.execute_script("return document.querySelectorAll('details:not([open])').length") == 2
 
 
 def test_pictures_in_a_browser(browser: Any, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@
     if (entry.key === "worst") {
       const name = row?.worst;
       if (name === null || name === undefined) return make("td", attributes, "–");
-      return make("td", attributes, String(name), isNumber(row.worst_psnr) ? make("small", {}, ` ${row.worst_psnr.toFixed(2)}`) : null);
+      return make("td", attributes, String(name), isNumber(row.worst_psnr) ? make("small", {}, ` ${said(row.worst_psnr, 2)}`) : null);
     }
     const value = score(row, entry.key);
     const digits = digitsOf(entry);
@@ -240,6 +240,7 @@
 
   const charts = [];
   const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
+  const STROKES = new Set(["star", "crossRot", "cross"]);
   const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
   const SERIES = 8;
 
@@ -256,12 +257,16 @@
     if (method === nothing) return { colour: "--muted", point: "line", dash: [3, 4], width: 1.5, radius: 5 };
     const index = others.indexOf(method);
     const model = models.has(method);
+    // When the colours run out, those of the models are not used again.
+    const reserved = Math.min(others.filter((name) => models.has(name)).length, SERIES - 1);
+    const series = index < SERIES ? index : reserved + ((index - SERIES) % (SERIES - reserved));
     return {
-      colour: `--series-${index % SERIES}`,
+      colour: `--series-${series}`,
       point: POINTS[index % POINTS.length],
       dash: model ? [] : DASHES[1 + (index % (DASHES.length - 1))],
       width: model ? 3 : 1.75,
-      radius: model ? 7 : 5,
+      // Those that are only strokes need more room to be told apart.
+      radius: (model ? 7 : 5) + (STROKES.has(POINTS[index % POINTS.length]) ? 1.5 : 0),
     };
   }
 
@@ -354,7 +359,7 @@
     const line = colour("--line");
     const muted = colour("--muted");
     return {
-      title: { display: true, text: title, color: muted, font: { size: 12.5 } },
+      title: { display: true, text: title, color: muted, font: { size: document.body.clientWidth < 480 ? 11 : 12.5 } },
       grid: { color: line, tickColor: line },
       border: { color: muted },
       ticks: { color: muted, font: { size: 12 }, ...more.ticks },
@@ -401,6 +406,18 @@
       }
     }
     scale.ticks = ticks;
+  }
+
+  // The levels that were measured, as ticks: as many as have room.
+  function measured(levels, logarithmic, pixels) {
+    const place = (level) => (logarithmic ? Math.log(level) : level);
+    const first = logarithmic ? levels[0] : Math.min(0, levels[0]);
+    const scale = pixels / (place(levels.at(-1)) - place(first) || 1);
+    const kept = [];
+    for (const level of levels.toReversed()) {
+      if (!kept.length || Math.abs(place(kept.at(-1)) - place(level)) * scale >= 28) kept.push(level);
+    }
+    return (drawn) => { drawn.ticks = kept.toReversed().map((value) => ({ value })); };
   }
 
   function speed() {
@@ -490,8 +507,9 @@
     const state = { noise: noises[Math.floor((noises.length - 1) / 2)].text };
     const shown = () => methods.filter((method) => scored.some((row) => row.method === method && row.noise === state.noise));
 
-    function config() {
+    function config(width) {
       const names = shown();
+      const most = width < 480 ? 14 : 26;
       const datasets = names.map((method, index) => {
         const style = look(method);
         const own = scored.filter((row) => row.method === method && row.noise === state.noise);
@@ -511,7 +529,7 @@
           scales: {
             x: axis("PSNR in dB, higher is better", { grace: "3%", ticks: { maxRotation: 0 } }),
             y: { ...axis("", { min: -0.6, max: names.length - 0.4, reverse: true, afterBuildTicks: (scale) => { scale.ticks = names.map((_, value) => ({ value })); } }),
-              title: { display: false }, ticks: { autoSkip: false, color: colour("--ink"), font: (item) => ({ size: 12.5, weight: models.has(names[item.index]) ? 650 : 400 }), callback: (value) => { const name = names[value] ?? ""; return name.length > 22 ? `${name.slice(0, 21)}…` : name; } } },
+              title: { display: false }, ticks: { autoSkip: false, color: colour("--ink"), font: (item) => ({ size: 12.5, weight: models.has(names[item.index]) ? 650 : 400 }), callback: (value) => { const name = names[value] ?? ""; return name.length > most ? `${name.slice(0, most - 1)}…` : name; } } },
           },
           plugins: {
             legend: { display: false },
@@ -554,13 +572,13 @@
     }
 
     function config(width) {
-      const { levels, known, name } = chosen();
+      const { levels, known } = chosen();
       const logarithmic = !known.more && levels[0].level > 0 && levels.at(-1).level / levels[0].level > 20;
       const datasets = others.map((method) => {
         const style = look(method);
         let data = levels.map((noise) => ({ x: noise.level, y: gained(method, noise) })).filter((point) => point.y !== null);
         if (!known.more) data = data.toReversed();
-        return { label: method, named: true, data, showLine: true, pointStyle: style.point, radius: style.radius - 1.5, borderDash: style.dash, borderWidth: style.width, borderColor: colour(style.colour), backgroundColor: colour(style.colour) };
+        return { label: method, named: true, data, showLine: true, pointStyle: style.point, radius: style.radius - 1.5, pointBorderWidth: 1.75, borderDash: style.dash, borderWidth: style.width, borderColor: colour(style.colour), backgroundColor: colour(style.colour) };
       }).filter((dataset) => dataset.data.length);
       const context = document.createElement("canvas").getContext("2d");
       const widest = Math.max(...datasets.map((dataset) => { context.font = fontOf(dataset.label); return context.measureText(dataset.label).width; }), 0);
@@ -575,12 +593,12 @@
           clip: false,
           layout: { padding: { right: Math.min(widest + 26, width * 0.34), top: 8 } },
           scales: {
-            x: axis(`${name}: ${known.level}`, {
+            x: axis(known.level, {
               type: logarithmic ? "logarithmic" : "linear",
               reverse: !known.more,
               ...(known.more ? { min: 0, max: levels.at(-1).level } : { min: levels[0].level, max: levels.at(-1).level }),
-              ...(logarithmic ? { afterBuildTicks: decades } : {}),
-              ticks: { maxRotation: 0, ...(logarithmic ? { callback: (value) => String(value) } : {}) },
+              afterBuildTicks: measured(known.more ? unique([0, ...levels.map((noise) => noise.level)]) : levels.map((noise) => noise.level), logarithmic, width * 0.6),
+              ticks: { maxRotation: 0, autoSkip: false, callback: (value) => String(value) },
             }),
             y: { ...axis("gain in PSNR, dB; higher is better", { suggestedMin: 0, suggestedMax: highest > 0 ? highest * 1.04 : 1 }), grid: { color: (item) => (item.tick?.value === 0 ? muted : line), tickColor: line } },
           },
