@@ -565,7 +565,11 @@
     const state = { group: groups[0].group };
     const chosen = () => groups.find((entry) => entry.group === state.group);
 
+    // Without noise the PSNR of the noisy image is infinite, or only the cap of the protocol: no gain can be stated.
+    const noiseless = (noise) => (noise.known.more && noise.level === 0) || score(rowOf(nothing, noise.text), "psnr") === Infinity;
+
     function gained(method, noise) {
+      if (noiseless(noise)) return null;
       const base = score(rowOf(nothing, noise.text), "psnr");
       const own = score(rowOf(method, noise.text), "psnr");
       return isNumber(base) && isNumber(own) ? own - base : null;
@@ -615,9 +619,9 @@
     function draw() {
       drawn.draw();
       const { levels, name } = chosen();
-      const same = levels.filter((noise) => score(rowOf(nothing, noise.text), "psnr") === Infinity).map((noise) => noise.text);
-      const note = same.length ? ` At ${same.join(", ")} the noisy image is the clean one: there is no gain to state.` : "";
-      drawn.caption.textContent = `${name} noise: mean PSNR of each method less that of the noisy image. Below 0 a method does harm.${note}`;
+      const same = levels.filter(noiseless).map((noise) => noise.text);
+      const note = same.length ? ` At ${same.join(", ")} the noisy image is the clean one: there is no gain to state, only the PSNR in the table above.` : "";
+      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: mean PSNR of each method less that of the noisy image. Below 0 a method does harm.${note}`;
       drawn.tables.replaceChildren(dataTable("The figures of this chart", ["Gain in dB", ...levels.map((noise) => noise.levelText)],
         others.map((method) => [method, ...levels.map((noise) => said(gained(method, noise), 2))])));
     }
