@@ -26,6 +26,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"evaluation"},
     {"report"},
+    {"htmlreport"},
     {"training"},
     {"batch", "demo"},
     {"cli"},

@@ -1,0 +1,831 @@
+"use strict";
+// Draws the page from the two JSON elements in it. Text from data only ever becomes text nodes and attribute values.
+(() => {
+  const evaluation = JSON.parse(document.getElementById("evaluation").textContent);
+  const exhibits = JSON.parse(document.getElementById("exhibits").textContent);
+  const protocol = evaluation.protocol ?? {};
+  const summary = evaluation.summary ?? [];
+  const results = evaluation.results ?? [];
+
+  // -- what is known of noises and measures ---------------------------------------------------------------------------
+
+  // "more": whether a higher level is more noise. Axes run from little noise to much.
+  const KINDS = {
+    gaussian: { name: "Gaussian", level: "standard deviation in 8-bit levels", more: true },
+    "salt-pepper": { name: "Salt and pepper", level: "share of pixels", more: true },
+    speckle: { name: "Speckle", level: "variance", more: true },
+    poisson: { name: "Poisson", level: "photons at white; fewer is more noise", more: false },
+    impulses: { name: "Random impulses", level: "share of pixels", more: true },
+    camera: { name: "Camera noise", level: "gain of the shot noise", more: true },
+    jpeg: { name: "JPEG", level: "quality; lower is more loss", more: false },
+  };
+
+  const METRICS = [
+    { key: "psnr", name: "PSNR", what: "mean over the images, in dB", better: "higher", digits: 2 },
+    { key: "psnr_spread", name: "Spread", what: "standard deviation of PSNR over the images, in dB", better: null, digits: 2 },
+    { key: "ssim", name: "SSIM", what: "structural similarity, mean over the images, 1 is identical", better: "higher", digits: 4 },
+    { key: "ms_ssim", name: "MS-SSIM", what: "multi-scale structural similarity, mean over the images, 1 is identical", better: "higher", digits: 4 },
+    { key: "accuracy", name: "Read right", what: "share of the digits that a classifier reads right which has seen clean ones alone", better: "higher", digits: 4 },
+    { key: "worst", name: "Worst image", what: "the image with the lowest PSNR, and that PSNR in dB", better: null },
+    { key: "seconds_per_megapixel", name: "Time", what: "seconds per megapixel", better: "lower", cost: true },
+    { key: "peak_memory_mib", name: "Memory", what: "peak memory in MiB", better: "lower", digits: 0, cost: true },
+  ];
+  const metric = (key) => METRICS.find((entry) => entry.key === key);
+
+  const unique = (values) => [...new Set(values)];
+  const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+  const nothing = "none";
+  const models = new Set(Object.keys(protocol.models ?? {}));
+
+  const noises = unique([...(Array.isArray(protocol.noise) ? protocol.noise : []), ...summary.map((row) => row.noise)])
+    .filter((noise) => summary.some((row) => row.noise === noise))
+    .map(parsed);
+  const named = unique(summary.map((row) => row.method));
+  const methods = [
+    ...named.filter((name) => models.has(name)),
+    ...named.filter((name) => !models.has(name) && name !== nothing),
+    ...named.filter((name) => name === nothing),
+  ];
+  const others = methods.filter((name) => name !== nothing);
+  const rows = new Map(summary.map((row) => [JSON.stringify([row.method, row.noise]), row]));
+  const rowOf = (method, noise) => rows.get(JSON.stringify([method, noise]));
+
+  function parsed(text) {
+    // Several noises in a row have no one level: each such chain is a kind of its own.
+    if (String(text).includes("+")) return { text, group: text, name: text, known: { name: text, level: "level", more: true }, level: 0, levelText: "" };
+    const [kind, level, flag] = String(text).split(":");
+    const known = KINDS[kind] ?? { name: kind, level: "level", more: true };
+    const clipped = flag === "clip";
+    return { text, group: clipped ? `${kind}:clip` : kind, name: clipped ? `${known.name}, clipped` : known.name, known, level: Number(level), levelText: level ?? "" };
+  }
+
+  // None of a score stands for infinite: not one pixel differs.
+  function score(row, key) {
+    if (!row || !(key in row)) return null;
+    if (key === "psnr" && row.psnr === null) return row.identical === 0 ? null : Infinity;
+    return isNumber(row[key]) ? row[key] : null;
+  }
+
+  function timeDigits(values) {
+    const least = Math.min(...values.filter((value) => value > 0));
+    return least < 0.01 ? 4 : least < 1 ? 3 : 2;
+  }
+
+  function digitsOf(entry) {
+    if (entry.digits !== undefined) return entry.digits;
+    return timeDigits(summary.map((row) => row[entry.key]).filter(isNumber));
+  }
+
+  const said = (value, digits) => (value === null ? "–" : value === Infinity ? "identical" : value.toFixed(digits).replace("-", "−"));
+
+  const SPELLED = { psnr: "PSNR", ssim: "SSIM", ms_ssim: "MS-SSIM", cpu: "Processor", cores: "Processor cores", count: "Number of images", numpy: "NumPy", scipy: "SciPy", opencv: "OpenCV", openvino: "OpenVINO", onnxruntime: "ONNX Runtime", pellucid: "pellucid" };
+  function spelled(key) {
+    const text = key.replaceAll("_", " ");
+    return Object.hasOwn(SPELLED, key) ? SPELLED[key] : text.charAt(0).toUpperCase() + text.slice(1);
+  }
+
+  // -- elements -------------------------------------------------------------------------------------------------------
+
+  const at = (id) => document.getElementById(id);
+
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === null || value === undefined || value === false) continue;
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  }
+
+  let counter = 0;
+  function chooser(label, options, chosen, onChange) {
+    const select = make("select", {}, ...options.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
+    select.addEventListener("change", () => onChange(select.value));
+    return { select, label: make("label", {}, label, select) };
+  }
+
+  function dataTable(caption, head, body) {
+    return make("details", { class: "behind" },
+      make("summary", {}, caption),
+      make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
+        make("table", {},
+          make("thead", {}, make("tr", {}, ...head.map((text, index) => make("th", { scope: "col", class: index ? null : "method" }, text)))),
+          make("tbody", {}, ...body.map(([first, ...cells]) => make("tr", {}, make("th", { scope: "row" }, first), ...cells.map((cell) => make("td", {}, cell))))))));
+  }
+
+  // -- head -----------------------------------------------------------------------------------------------------------
+
+  function plain(value) {
+    if (value === null || value === undefined) return "not stated";
+    if (value === true) return "yes";
+    if (value === false) return "no";
+    if (Array.isArray(value)) return value.length ? value.map(plain).join(", ") : "none";
+    if (typeof value === "object") {
+      const entries = Object.entries(value);
+      return entries.length ? entries.map(([key, inner]) => `${key}: ${plain(inner)}`).join("; ") : "none";
+    }
+    return String(value);
+  }
+
+  function head() {
+    const digits = results.length === 0 && summary.length > 0;
+    const amount = (count, one) => `${Number(count).toLocaleString("en")} ${one}${count === 1 ? "" : "s"}`;
+    at("task").textContent = protocol.task ? `evaluation, ${protocol.task}` : "evaluation";
+    at("heading").textContent = protocol.images ?? "Evaluation";
+    const parts = [];
+    if (isNumber(protocol.count)) parts.push(amount(protocol.count, digits ? "small image" : "image"));
+    parts.push(amount(noises.length, "noise"));
+    const own = methods.filter((name) => models.has(name));
+    const classical = others.length - own.length;
+    const beside = classical ? `${own.length ? " beside " : ""}${amount(classical, "classical method")}` : "";
+    at("lead").textContent = `${parts.join(", ")}${others.length ? `: ${own.join(", ")}${beside}` : ""}.`;
+    const list = at("protocol-list");
+    for (const [key, value] of Object.entries(protocol)) {
+      list.append(make("div", {}, make("dt", {}, spelled(key)), make("dd", {}, plain(value))));
+    }
+    if (!list.children.length) at("protocol").hidden = true;
+    if (window.matchMedia("(max-width: 46rem)").matches) at("protocol").open = false;
+    const failed = evaluation.failed ?? [];
+    if (failed.length) {
+      at("failed").append(make("div", { class: "notice" },
+        make("strong", {}, "Failed, and in no figure:"),
+        make("ul", {}, ...failed.map((line) => make("li", {}, line)))));
+    }
+    const notes = evaluation.notes ?? [];
+    if (notes.length) {
+      at("failed").append(make("div", { class: "notice" },
+        make("strong", {}, "To know:"),
+        make("ul", {}, ...notes.map((line) => make("li", {}, line)))));
+    }
+    const download = at("download");
+    download.href = URL.createObjectURL(new Blob([at("evaluation").textContent], { type: "application/json" }));
+    download.download = `${String(protocol.images ?? "evaluation").replace(/[^\p{L}\p{N}._-]+/gu, "-")}.json`;
+  }
+
+  function sections() {
+    const shown = [...document.querySelectorAll("main > section:not([hidden])")];
+    at("sections").append(make("ul", {}, ...shown.map((section) =>
+      make("li", {}, make("a", { href: `#${section.id}` }, section.querySelector("h2").textContent)))));
+  }
+
+  // -- the tables -----------------------------------------------------------------------------------------------------
+
+  function bestOf(entry, noise) {
+    if (!entry.better) return null;
+    const names = entry.cost ? others : methods;
+    // As it is printed: what looks equal is equally best.
+    const values = names.map((name) => score(rowOf(name, noise.text), entry.key)).filter((value) => value !== null)
+      .map((value) => (value === Infinity ? value : Number(value.toFixed(digitsOf(entry)))));
+    if (values.length < 2) return;
+    return entry.better === "higher" ? Math.max(...values) : Math.min(...values);
+  }
+
+  function cell(entry, method, noise, best, start) {
+    const row = rowOf(method, noise.text);
+    const attributes = { class: start ? "group-start" : null };
+    if (entry.key === "worst") {
+      const name = row?.worst;
+      if (name === null || name === undefined) return make("td", attributes, "–");
+      return make("td", attributes, String(name), isNumber(row.worst_psnr) ? make("small", {}, ` ${said(row.worst_psnr, 2)}`) : null);
+    }
+    const value = score(row, entry.key);
+    const digits = digitsOf(entry);
+    const isBest = best !== null && value !== null && !(entry.cost && method === nothing)
+      && (value === best || (value !== Infinity && Number(value.toFixed(digits)) === best));
+    if (isBest) attributes.class = `${attributes.class ?? ""} best`.trim();
+    const some = entry.key === "psnr" && value !== Infinity && row?.identical > 0;
+    return make("td", attributes, said(value, digits), some ? make("small", {}, ` (${row.identical} identical)`) : null);
+  }
+
+  function matrix(entry) {
+    const groups = [];
+    for (const noise of noises) {
+      if (groups.at(-1)?.group !== noise.group) groups.push({ group: noise.group, name: noise.name, level: noise.known.level, count: 0 });
+      groups.at(-1).count += 1;
+    }
+    const starts = noises.map((noise, index) => index > 0 && noises[index - 1].group !== noise.group);
+    const bests = noises.map((noise) => bestOf(entry, noise));
+    const direction = entry.better ? `; ${entry.better} is better, best in bold` : "";
+    return make("div", { class: "metric matrix scroll", tabindex: 0, role: "group", "aria-label": `Table: ${entry.name}`, "data-metric": entry.key },
+      make("table", {},
+        make("caption", {}, make("span", {}, make("strong", {}, entry.name), `: ${entry.what}${direction}.`)),
+        make("thead", {},
+          make("tr", {}, make("th", { scope: "col", rowspan: 2, class: "method" }, "Method"),
+            ...groups.map((group, index) => make("th", { scope: "colgroup", colspan: group.count, class: index ? "group group-start" : "group", title: group.level }, group.name))),
+          make("tr", {}, ...noises.map((noise, index) => make("th", { scope: "col", class: starts[index] ? "group-start" : null }, noise.levelText)))),
+        make("tbody", {}, ...methods.map((method) =>
+          make("tr", { class: models.has(method) ? "model" : method === nothing ? "none" : null },
+            make("th", { scope: "row" }, method),
+            ...noises.map((noise, index) => cell(entry, method, noise, bests[index], starts[index])))))));
+  }
+
+  function scores() {
+    const body = at("scores-body");
+    const present = METRICS.filter((entry) => summary.some((row) => row[entry.key] !== null && row[entry.key] !== undefined) || (entry.key === "psnr" && summary.some((row) => "psnr" in row)));
+    if (!present.length) {
+      body.append(make("p", { class: "note" }, "There are no scores in this evaluation."));
+      return;
+    }
+    const tables = present.map(matrix);
+    const show = (key) => tables.forEach((table) => table.classList.toggle("off", table.dataset.metric !== key));
+    if (present.length > 1) {
+      const radios = present.map((entry, index) => {
+        const input = make("input", { type: "radio", name: "metric", value: entry.key, checked: index === 0 });
+        input.addEventListener("change", () => show(entry.key));
+        return make("label", {}, input, make("span", {}, entry.name));
+      });
+      body.append(make("fieldset", {}, make("legend", {}, "Show"), make("div", { class: "choices" }, ...radios)));
+    }
+    show(present[0].key);
+    const levels = unique(noises.map((noise) => `${noise.name}: ${noise.known.level}`));
+    body.append(...tables);
+    const notes = [];
+    if (methods.some((name) => models.has(name))) notes.push("Models are marked; all other methods are classical.");
+    if (methods.includes(nothing)) notes.push("“none” is the noisy image as it is.");
+    notes.push(`Levels of noise: ${levels.join(". ")}.`);
+    body.append(make("p", { class: "note below" }, notes.join(" ")));
+  }
+
+  // -- charts ---------------------------------------------------------------------------------------------------------
+
+  const charts = [];
+  const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
+  const STROKES = new Set(["star", "crossRot", "cross"]);
+  const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
+  const SERIES = 8;
+
+  function colour(name) {
+    const probe = document.createElement("span");
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  function look(method) {
+    if (method === nothing) return { colour: "--muted", point: "line", dash: [3, 4], width: 1.5, radius: 5 };
+    const index = others.indexOf(method);
+    const model = models.has(method);
+    // When the colours run out, those of the models are not used again.
+    const reserved = Math.min(others.filter((name) => models.has(name)).length, SERIES - 1);
+    const series = index < SERIES ? index : reserved + ((index - SERIES) % (SERIES - reserved));
+    return {
+      colour: `--series-${series}`,
+      point: POINTS[index % POINTS.length],
+      dash: model ? [] : DASHES[1 + (index % (DASHES.length - 1))],
+      width: model ? 3 : 1.75,
+      // Those that are only strokes need more room to be told apart.
+      radius: (model ? 7 : 5) + (STROKES.has(POINTS[index % POINTS.length]) ? 1.5 : 0),
+    };
+  }
+
+  const family = () => getComputedStyle(document.body).fontFamily;
+  const fontOf = (method, size = 12.5) => `${models.has(method) ? "650 " : ""}${size}px ${family()}`;
+
+  function shortened(context, text, most) {
+    if (context.measureText(text).width <= most) return text;
+    let kept = text;
+    while (kept.length > 1 && context.measureText(`${kept}…`).width > most) kept = kept.slice(0, -1);
+    return `${kept}…`;
+  }
+
+  // Names beside the dots: the first place of four where neither another name nor another dot is.
+  const dotNames = {
+    id: "dotNames",
+    afterDatasetsDraw(chart) {
+      const { ctx: context, chartArea: area } = chart;
+      const taken = [];
+      const dots = chart.data.datasets.flatMap((dataset, index) => (dataset.named
+        ? chart.getDatasetMeta(index).data.map((element) => ({ dataset, x: element.x, y: element.y })) : []));
+      for (const dot of dots) taken.push([dot.x - 7, dot.y - 7, dot.x + 7, dot.y + 7]);
+      const free = (box) => box[0] >= area.left && box[2] <= area.right && box[1] >= area.top && box[3] <= area.bottom
+        && !taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]);
+      context.save();
+      context.textBaseline = "middle";
+      const line = chart.data.datasets.findIndex((dataset) => dataset.label === nothing);
+      if (line >= 0) {
+        const end = chart.getDatasetMeta(line).data.at(-1);
+        const text = "the noisy image";
+        context.font = fontOf(nothing, 12);
+        context.fillStyle = chart.data.datasets[line].borderColor;
+        const left = area.right - context.measureText(text).width - 6;
+        context.fillText(text, left, end.y - 10);
+        taken.push([left, end.y - 18, area.right, end.y + 2]);
+      }
+      for (const dot of dots) {
+        context.font = fontOf(dot.dataset.label);
+        const text = shortened(context, dot.dataset.label, area.width * 0.45);
+        const width = context.measureText(text).width;
+        const places = [];
+        for (const rise of [0, -14, 14, -26, 26]) {
+          places.push([dot.x + 11, dot.y + rise], [dot.x - 11 - width, dot.y + rise]);
+          if (rise) places.push([dot.x - width / 2, dot.y + rise + Math.sign(rise) * 3]);
+        }
+        const boxes = places.map(([x, y]) => [x, y - 8, x + width, y + 8]);
+        const box = boxes.find(free) ?? boxes[0];
+        taken.push(box);
+        context.fillStyle = dot.dataset.borderColor;
+        context.fillText(text, box[0], box[1] + 8);
+      }
+      context.restore();
+    },
+  };
+
+  // Names at the right end of each line, pushed apart.
+  const endNames = {
+    id: "endNames",
+    afterDatasetsDraw(chart) {
+      const { ctx: context, chartArea: area } = chart;
+      const ends = chart.data.datasets.flatMap((dataset, index) => {
+        const last = chart.getDatasetMeta(index).data.at(-1);
+        return last && dataset.named ? [{ dataset, x: last.x, y: last.y, to: last.y }] : [];
+      });
+      ends.sort((a, b) => a.y - b.y);
+      const step = 16;
+      ends.forEach((end, index) => { if (index) end.to = Math.max(end.to, ends[index - 1].to + step); });
+      let floor = area.bottom;
+      for (const end of ends.toReversed()) { end.to = Math.min(end.to, floor); floor = end.to - step; }
+      context.save();
+      context.textBaseline = "middle";
+      const left = area.right + 20;
+      for (const end of ends) {
+        context.strokeStyle = context.fillStyle = end.dataset.borderColor;
+        context.lineWidth = 1;
+        context.globalAlpha = 0.6;
+        context.beginPath();
+        context.moveTo(end.x + 8, end.y);
+        context.lineTo(left - 4, end.to);
+        context.stroke();
+        context.globalAlpha = 1;
+        context.font = fontOf(end.dataset.label);
+        context.fillText(shortened(context, end.dataset.label, chart.width - left), left, end.to);
+      }
+      context.restore();
+    },
+  };
+
+  function axis(title, more = {}) {
+    const line = colour("--line");
+    const muted = colour("--muted");
+    return {
+      title: { display: true, text: title, color: muted, font: { size: document.body.clientWidth < 480 ? 11 : 12.5 } },
+      grid: { color: line, tickColor: line },
+      border: { color: muted },
+      ticks: { color: muted, font: { size: 12 }, ...more.ticks },
+      ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== "ticks")),
+    };
+  }
+
+  function tooltip(callbacks) {
+    return { enabled: true, displayColors: false, backgroundColor: colour("--ink"), titleColor: colour("--paper"), bodyColor: colour("--paper"), callbacks };
+  }
+
+  // A chart in its figure. "config" makes the whole configuration anew: colours follow the theme, data the choices.
+  function drawing(config, { label, height }) {
+    const canvas = make("canvas", { role: "img", "aria-label": label() });
+    const holder = make("div", { class: "chart" }, canvas);
+    const caption = make("figcaption");
+    const tables = make("div");
+    const figure = make("figure", {}, holder, caption, tables);
+    let chart = null;
+    function draw() {
+      if (height) holder.style.height = `${height()}px`;
+      const { options, ...rest } = config(holder.clientWidth);
+      const whole = { ...rest, options: { animation: false, responsive: true, maintainAspectRatio: false, locale: "en", ...options } };
+      canvas.setAttribute("aria-label", label());
+      if (chart) {
+        chart.data = whole.data;
+        chart.options = { ...whole.options, devicePixelRatio: chart.forPrint ? 3 : undefined };
+        chart.update("none");
+      } else {
+        chart = new Chart(canvas, whole);
+        charts.push({ draw, get chart() { return chart; }, holder });
+      }
+    }
+    return { figure, caption, tables, draw, canvas };
+  }
+
+  function decades(scale) {
+    const ticks = [];
+    const steps = scale.max / scale.min > 2000 ? [1] : [1, 2, 5];
+    for (let power = Math.floor(Math.log10(scale.min)); power <= Math.ceil(Math.log10(scale.max)); power += 1) {
+      for (const step of steps) {
+        const value = Number((step * 10 ** power).toPrecision(3));
+        if (value >= scale.min && value <= scale.max) ticks.push({ value });
+      }
+    }
+    scale.ticks = ticks;
+  }
+
+  // The levels that were measured, as ticks: as many as have room.
+  function measured(levels, logarithmic, pixels) {
+    const place = (level) => (logarithmic ? Math.log(level) : level);
+    const first = logarithmic ? levels[0] : Math.min(0, levels[0]);
+    const scale = pixels / (place(levels.at(-1)) - place(first) || 1);
+    const kept = [];
+    for (const level of levels.toReversed()) {
+      if (!kept.length || Math.abs(place(kept.at(-1)) - place(level)) * scale >= 28) kept.push(level);
+    }
+    return (drawn) => { drawn.ticks = kept.toReversed().map((value) => ({ value })); };
+  }
+
+  function speed() {
+    const timed = others.filter((method) => noises.some((noise) => score(rowOf(method, noise.text), "seconds_per_megapixel") > 0));
+    const qualities = ["psnr", "ssim", "ms_ssim"].filter((key) => noises.some((noise) => timed.some((method) => isNumber(score(rowOf(method, noise.text), key)) && score(rowOf(method, noise.text), key) !== Infinity)));
+    if (!timed.length || !qualities.length) return;
+    at("speed").hidden = false;
+    const middle = noises[Math.floor((noises.length - 1) / 2)];
+    const state = { noise: middle.text, key: qualities[0] };
+
+    function dots() {
+      return timed.map((method) => ({ method, x: score(rowOf(method, state.noise), "seconds_per_megapixel"), y: score(rowOf(method, state.noise), state.key) }))
+        .filter((dot) => dot.x > 0 && isNumber(dot.y));
+    }
+
+    function config() {
+      const entry = metric(state.key);
+      const points = dots();
+      const values = points.map((point) => point.y);
+      const [low, high] = values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
+      const room = (high - low || Math.abs(high) * 0.02 || 1) * 0.14;
+      const limits = { min: low - room, max: high + room };
+      const times = points.map((point) => point.x);
+      const [from, to] = times.length ? [Math.min(...times) / 1.9, Math.max(...times) * 1.9] : [0.1, 10];
+      const base = score(rowOf(nothing, state.noise), state.key);
+      const datasets = points.map((point) => {
+        const style = look(point.method);
+        return { label: point.method, named: true, data: [{ x: point.x, y: point.y }], pointStyle: style.point, radius: style.radius, hoverRadius: style.radius + 1, borderColor: colour(style.colour), backgroundColor: colour(style.colour), borderWidth: 2 };
+      });
+      if (isNumber(base) && base >= low - (high - low) && base <= high + (high - low)) {
+        limits.min = Math.min(limits.min, base - room / 2);
+        limits.max = Math.max(limits.max, base + room / 2);
+        datasets.push({ label: nothing, data: [{ x: from, y: base }, { x: to, y: base }], showLine: true, pointRadius: 0, borderDash: [3, 4], borderWidth: 1.5, borderColor: colour("--muted") });
+      }
+      const unit = state.key === "psnr" ? "PSNR in dB" : entry.name;
+      return {
+        type: "scatter",
+        data: { datasets },
+        plugins: [dotNames],
+        options: {
+          scales: {
+            x: axis("seconds per megapixel, log scale; left is faster", { type: "logarithmic", min: from, max: to, afterBuildTicks: decades, ticks: { callback: (value) => String(value), maxRotation: 0 } }),
+            y: axis(`${unit}, ${entry.better} is better`, { ...limits, reverse: entry.better === "lower", ticks: { includeBounds: false, maxTicksLimit: 8 } }),
+          },
+          plugins: {
+            legend: { display: false },
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${said(item.parsed.y, entry.digits)}, ${Number(item.parsed.x.toPrecision(3))} s/megapixel` }),
+          },
+        },
+      };
+    }
+
+    const label = () => `${metric(state.key).name} against seconds per megapixel at ${state.noise}: ${dots().map((dot) => `${dot.method} ${said(dot.y, metric(state.key).digits)} at ${Number(dot.x.toPrecision(3))}`).join("; ")}.`;
+    const drawn = drawing(config, { label });
+
+    function draw() {
+      drawn.draw();
+      const entry = metric(state.key);
+      const base = score(rowOf(nothing, state.noise), state.key);
+      const noisy = base === null ? "" : ` The noisy image itself: ${said(base, entry.digits)}.`;
+      drawn.caption.textContent = `${entry.name} at ${state.noise}. Up and left is better.${noisy}`;
+      drawn.tables.replaceChildren(dataTable("The figures of this chart", ["Method", entry.name, "s/megapixel"],
+        dots().map((dot) => [dot.method, said(dot.y, entry.digits), String(Number(dot.x.toPrecision(3)))])));
+    }
+
+    const tools = make("div", { class: "tools" });
+    if (noises.length > 1) {
+      const choice = chooser("Noise", noises.map((noise) => [noise.text, noise.text]), state.noise, (value) => { state.noise = value; draw(); });
+      choice.select.id = "speed-noise";
+      tools.append(choice.label);
+    }
+    if (qualities.length > 1) {
+      const choice = chooser("Measure", qualities.map((key) => [key, metric(key).name]), state.key, (value) => { state.key = value; draw(); });
+      choice.select.id = "speed-metric";
+      tools.append(choice.label);
+    }
+    drawn.canvas.id = "speed-chart";
+    at("speed-body").append(tools, drawn.figure);
+    draw();
+  }
+
+  // PSNR of every image, one row a method.
+  function spread() {
+    const scored = results.filter((row) => isNumber(row.psnr));
+    if (unique(scored.map((row) => row.image)).length < 2) return;
+    at("spread").hidden = false;
+    const state = { noise: noises[Math.floor((noises.length - 1) / 2)].text };
+    const shown = () => methods.filter((method) => scored.some((row) => row.method === method && row.noise === state.noise));
+
+    function config(width) {
+      const names = shown();
+      const most = width < 480 ? 14 : 26;
+      const datasets = names.map((method, index) => {
+        const style = look(method);
+        const own = scored.filter((row) => row.method === method && row.noise === state.noise);
+        // Set apart by turns, so that near ones do not hide each other.
+        const data = own.map((row, place) => ({ x: row.psnr, y: index + ((place * 5) % 7 - 3) * 0.055, image: row.image }));
+        return { label: method, data, pointStyle: "circle", radius: 3.5, hoverRadius: 5, borderWidth: 1, borderColor: colour(style.colour), backgroundColor: colour(style.colour).replace(/^rgb\((.*)\)$/, "rgba($1, 0.45)") };
+      });
+      const means = names.flatMap((method, index) => {
+        const mean = score(rowOf(method, state.noise), "psnr");
+        return isNumber(mean) ? [{ x: mean, y: index, image: "mean" }] : [];
+      });
+      datasets.push({ label: "mean", data: means, pointStyle: "line", rotation: 90, radius: 11, hoverRadius: 11, borderWidth: 2.5, borderColor: colour("--ink") });
+      return {
+        type: "scatter",
+        data: { datasets },
+        options: {
+          scales: {
+            x: axis("PSNR in dB, higher is better", { grace: "3%", ticks: { maxRotation: 0 } }),
+            y: { ...axis("", { min: -0.6, max: names.length - 0.4, reverse: true, afterBuildTicks: (scale) => { scale.ticks = names.map((_, value) => ({ value })); } }),
+              title: { display: false }, ticks: { autoSkip: false, color: colour("--ink"), font: (item) => ({ size: 12.5, weight: models.has(names[item.index]) ? 650 : 400 }), callback: (value) => { const name = names[value] ?? ""; return name.length > most ? `${name.slice(0, most - 1)}…` : name; } } },
+          },
+          plugins: {
+            legend: { display: false },
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.raw.image}, ${item.parsed.x.toFixed(2)} dB` }),
+          },
+        },
+      };
+    }
+
+    const label = () => `PSNR of every image at ${state.noise}, one row a method: ${shown().map((method) => {
+      const own = scored.filter((row) => row.method === method && row.noise === state.noise).map((row) => row.psnr);
+      return `${method} from ${Math.min(...own).toFixed(2)} to ${Math.max(...own).toFixed(2)}`;
+    }).join("; ")}.`;
+    const drawn = drawing(config, { label, height: () => 74 + 38 * Math.max(1, shown().length) });
+    function draw() {
+      drawn.draw();
+      drawn.caption.textContent = `PSNR of every image at ${state.noise}: a dot an image, the bar is the mean.`;
+    }
+    const tools = make("div", { class: "tools" });
+    if (noises.length > 1) tools.append(chooser("Noise", noises.map((noise) => [noise.text, noise.text]), state.noise, (value) => { state.noise = value; draw(); }).label);
+    drawn.canvas.id = "spread-chart";
+    at("spread-body").append(tools, drawn.figure);
+    draw();
+  }
+
+  function gain() {
+    const groups = unique(noises.map((noise) => noise.group)).map((group) => {
+      const own = noises.filter((noise) => noise.group === group && Number.isFinite(noise.level));
+      return { group, levels: own.toSorted((a, b) => a.level - b.level), name: own[0]?.name, known: own[0]?.known };
+    }).filter((entry) => entry.levels.length > 1 && entry.levels.some((noise) => isNumber(score(rowOf(nothing, noise.text), "psnr"))));
+    if (!groups.length || !others.length) return;
+    at("gain").hidden = false;
+    const state = { group: groups[0].group };
+    const chosen = () => groups.find((entry) => entry.group === state.group);
+
+    // Without noise the PSNR of the noisy image is infinite, or only the cap of the protocol: no gain can be stated.
+    const noiseless = (noise) => (noise.known.more && noise.level === 0) || score(rowOf(nothing, noise.text), "psnr") === Infinity;
+
+    function gained(method, noise) {
+      if (noiseless(noise)) return null;
+      const base = score(rowOf(nothing, noise.text), "psnr");
+      const own = score(rowOf(method, noise.text), "psnr");
+      return isNumber(base) && isNumber(own) ? own - base : null;
+    }
+
+    function config(width) {
+      const { levels, known } = chosen();
+      const logarithmic = !known.more && levels[0].level > 0 && levels.at(-1).level / levels[0].level > 20;
+      const datasets = others.map((method) => {
+        const style = look(method);
+        let data = levels.map((noise) => ({ x: noise.level, y: gained(method, noise) })).filter((point) => point.y !== null);
+        if (!known.more) data = data.toReversed();
+        return { label: method, named: true, data, showLine: true, pointStyle: style.point, radius: style.radius - 1.5, pointBorderWidth: 1.75, borderDash: style.dash, borderWidth: style.width, borderColor: colour(style.colour), backgroundColor: colour(style.colour) };
+      }).filter((dataset) => dataset.data.length);
+      const context = document.createElement("canvas").getContext("2d");
+      const widest = Math.max(...datasets.map((dataset) => { context.font = fontOf(dataset.label); return context.measureText(dataset.label).width; }), 0);
+      const highest = Math.max(...datasets.flatMap((dataset) => dataset.data.map((point) => point.y)), 0);
+      const line = colour("--line");
+      const muted = colour("--muted");
+      return {
+        type: "scatter",
+        data: { datasets },
+        plugins: [endNames],
+        options: {
+          clip: false,
+          layout: { padding: { right: Math.min(widest + 26, width * 0.34), top: 8 } },
+          scales: {
+            x: axis(known.level, {
+              type: logarithmic ? "logarithmic" : "linear",
+              reverse: !known.more,
+              ...(known.more ? { min: 0, max: levels.at(-1).level } : { min: levels[0].level, max: levels.at(-1).level }),
+              afterBuildTicks: measured(known.more ? unique([0, ...levels.map((noise) => noise.level)]) : levels.map((noise) => noise.level), logarithmic, width * 0.6),
+              ticks: { maxRotation: 0, autoSkip: false, callback: (value) => String(value) },
+            }),
+            y: { ...axis("gain in PSNR, dB; higher is better", { suggestedMin: 0, suggestedMax: highest > 0 ? highest * 1.04 : 1 }), grid: { color: (item) => (item.tick?.value === 0 ? muted : line), tickColor: line } },
+          },
+          plugins: {
+            legend: { display: false },
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.parsed.y >= 0 ? "+" : ""}${said(item.parsed.y, 2)} dB at ${item.parsed.x}` }),
+          },
+        },
+      };
+    }
+
+    const label = () => `Gain in PSNR over the noisy image, ${chosen().name}: ${others.map((method) => `${method} ${chosen().levels.map((noise) => `${said(gained(method, noise), 2)} at ${noise.levelText}`).join(", ")}`).join("; ")}.`;
+    const drawn = drawing(config, { label });
+    function draw() {
+      drawn.draw();
+      const { levels, name } = chosen();
+      const same = levels.filter(noiseless).map((noise) => noise.text);
+      const note = same.length ? ` At ${same.join(", ")} the noisy image is the clean one: there is no gain to state, only the PSNR in the table above.` : "";
+      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: mean PSNR of each method less that of the noisy image. Below 0 a method does harm.${note}`;
+      drawn.tables.replaceChildren(dataTable("The figures of this chart", ["Gain in dB", ...levels.map((noise) => noise.levelText)],
+        others.map((method) => [method, ...levels.map((noise) => said(gained(method, noise), 2))])));
+    }
+    const tools = make("div", { class: "tools" });
+    if (groups.length > 1) {
+      const choice = chooser("Kind of noise", groups.map((entry) => [entry.group, entry.name]), state.group, (value) => { state.group = value; draw(); });
+      choice.select.id = "gain-kind";
+      tools.append(choice.label);
+    }
+    drawn.canvas.id = "gain-chart";
+    at("gain-body").append(tools, drawn.figure);
+    draw();
+  }
+
+  // -- pictures -------------------------------------------------------------------------------------------------------
+
+  const AMPLIFIED = 4;
+
+  // |picture - clean| times AMPLIFIED, channel by channel, as another data URI.
+  async function difference(source, clean, width, height) {
+    async function values(src) {
+      const image = new Image();
+      image.src = src;
+      await image.decode();
+      const canvas = make("canvas", { width, height });
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      context.drawImage(image, 0, 0);
+      return { canvas, context, pixels: context.getImageData(0, 0, width, height) };
+    }
+    const [one, two] = [await values(source), await values(clean)];
+    const a = one.pixels.data;
+    const b = two.pixels.data;
+    for (let index = 0; index < a.length; index += 1) {
+      if (index % 4 !== 3) a[index] = AMPLIFIED * Math.abs(a[index] - b[index]);
+    }
+    one.context.putImageData(one.pixels, 0, 0);
+    return one.canvas.toDataURL("image/png");
+  }
+
+  function decibels(exhibit, method) {
+    if (!Object.hasOwn(exhibit.psnr ?? {}, method)) return null;
+    const value = exhibit.psnr[method];
+    return value === null ? Infinity : value;
+  }
+
+  const inDecibels = (value) => (value === null ? "" : value === Infinity ? "identical" : `${value.toFixed(2)} dB`);
+
+  function panelsOf(exhibit) {
+    const answers = exhibit.answers.filter((answer) => answer.method !== nothing);
+    const place = (answer) => { const index = methods.indexOf(answer.method); return index < 0 ? methods.length : index; };
+    return [
+      { name: "clean", src: exhibit.clean, psnr: null },
+      { name: "noisy", src: exhibit.noisy, psnr: decibels(exhibit, nothing) },
+      ...answers.toSorted((a, b) => place(a) - place(b)).map((answer) => ({ name: answer.method, src: answer.src, psnr: decibels(exhibit, answer.method), model: models.has(answer.method) })),
+    ];
+  }
+
+  function picture(exhibit, panel) {
+    return make("img", { class: "pixels", src: panel.src, width: exhibit.width, height: exhibit.height, decoding: "async", alt: describe(exhibit, panel, false) });
+  }
+
+  function describe(exhibit, panel, differs) {
+    const what = panel.name === "clean" || panel.name === "noisy" ? panel.name : `restored by ${panel.name}`;
+    return `${exhibit.image}, ${exhibit.noise}, ${what}${differs ? `: difference from clean, times ${AMPLIFIED}` : ""}`;
+  }
+
+  function exhibited(exhibit) {
+    const id = `exhibit-${(counter += 1)}`;
+    const panels = panelsOf(exhibit);
+    const scoresOf = panels.map((panel) => panel.psnr).filter((value) => value !== null);
+    const best = scoresOf.length > 1 ? Math.max(...scoresOf) : null;
+    const images = panels.map((panel) => picture(exhibit, panel));
+    const strip = make("div", { class: "strip", tabindex: 0, role: "group", "aria-label": `Pictures of ${exhibit.image} at ${exhibit.noise}` },
+      ...panels.map((panel, index) => make("figure", { class: panel.model ? "panel model" : "panel" }, images[index],
+        make("figcaption", {}, make("b", {}, panel.name), make("span", { class: panel.psnr !== null && panel.psnr === best ? "top" : null }, inDecibels(panel.psnr))))));
+
+    // The comparison: the right picture below, the left one over it as far as the divider.
+    const firstModel = panels.findIndex((panel) => panel.model);
+    const state = { left: 1, right: firstModel >= 0 ? firstModel : panels.length > 2 ? 2 : 0, differs: false };
+    const under = picture(exhibit, panels[state.right]);
+    const over = picture(exhibit, panels[state.left]);
+    const divider = make("div", { class: "divider" });
+    const slider = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50 });
+    const stage = make("div", { class: "stage" }, under, make("div", { class: "over" }, over), divider, slider);
+    const options = panels.map((panel, index) => [String(index), panel.psnr === null ? panel.name : `${panel.name}, ${inDecibels(panel.psnr)}`]);
+    const left = chooser("Left", options, String(state.left), (value) => { state.left = Number(value); refresh(); });
+    const right = chooser("Right", options, String(state.right), (value) => { state.right = Number(value); refresh(); });
+    const zoom = chooser("Size", [["1", "100 %"], ["2", "200 %"], ["3", "300 %"]], "1", (value) => article.style.setProperty("--zoom", value));
+    const differs = make("input", { type: "checkbox", class: "differs" });
+    const check = make("label", { class: "check" }, differs, `Difference from clean, ×${AMPLIFIED}`);
+
+    function moved() {
+      stage.style.setProperty("--at", `${slider.value}%`);
+      slider.setAttribute("aria-valuetext", `${slider.value} % ${panels[state.left].name}, the rest ${panels[state.right].name}`);
+    }
+    function refresh() {
+      const shown = (panel) => (state.differs ? panel.difference : panel.src);
+      panels.forEach((panel, index) => { images[index].src = shown(panel); images[index].alt = describe(exhibit, panel, state.differs); });
+      for (const [image, index] of [[under, state.right], [over, state.left]]) {
+        image.src = shown(panels[index]);
+        image.alt = describe(exhibit, panels[index], state.differs);
+      }
+      slider.setAttribute("aria-label", `Divider between ${panels[state.left].name} and ${panels[state.right].name}`);
+      article.dataset.view = state.differs ? "difference" : "pictures";
+      moved();
+    }
+    slider.addEventListener("input", moved);
+    differs.addEventListener("change", async () => {
+      if (differs.checked) {
+        for (const panel of panels) panel.difference ??= await difference(panel.src, exhibit.clean, exhibit.width, exhibit.height);
+      }
+      state.differs = differs.checked;
+      refresh();
+    });
+
+    const article = make("article", { class: "exhibit", "aria-labelledby": id, style: `--w: ${Number(exhibit.width)}; --h: ${Number(exhibit.height)}` },
+      make("header", {}, make("h3", { id }, exhibit.image), make("span", {}, exhibit.noise)),
+      make("div", { class: "compare control" }, make("div", { class: "window" }, stage),
+        make("div", { class: "sides" }, left.label, right.label, zoom.label, check,
+          make("p", {}, "Drag across the picture, or use the arrow keys."))),
+      strip);
+    refresh();
+    return article;
+  }
+
+  function gallery() {
+    const note = "A crop of each image, pixel by pixel. The PSNR is of the whole image, not of the crop; the best is in bold.";
+    const first = { worst: "The images that came out worst, always shown. ", chosen: "" };
+    for (const reason of ["worst", "chosen"]) {
+      const own = exhibits.filter((exhibit) => exhibit.reason === reason);
+      if (!own.length) continue;
+      at(reason).hidden = false;
+      at(`${reason}-body`).append(make("p", { class: "note" }, first[reason] + note), ...own.map(exhibited));
+    }
+    const count = exhibits.filter((exhibit) => exhibit.reason === "worst").length;
+    const words = { 1: "The worst image", 2: "The two worst images", 3: "The three worst images" };
+    at("worst-title").textContent = words[count] ?? "The worst images";
+  }
+
+  // -- theme and print ------------------------------------------------------------------------------------------------
+
+  const THEMES = { "": "automatic", light: "light", dark: "dark" };
+  const root = document.documentElement;
+  const redraw = () => charts.forEach((entry) => entry.draw());
+
+  at("theme").addEventListener("click", () => {
+    const names = Object.keys(THEMES);
+    const next = names[(names.indexOf(root.dataset.theme ?? "") + 1) % names.length];
+    if (next) root.dataset.theme = next;
+    else delete root.dataset.theme;
+    at("theme").textContent = `Colours: ${THEMES[next]}`;
+    redraw();
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+
+  // On paper: light, details open, charts of one width whatever the window was.
+  const PRINTED = { width: 980, height: 430 };
+  let before = null;
+  window.addEventListener("beforeprint", () => {
+    if (before) return;
+    const closed = [...document.querySelectorAll("details:not([open])")];
+    before = { theme: root.dataset.theme, closed };
+    root.dataset.theme = "light";
+    closed.forEach((details) => { details.open = true; });
+    for (const { chart, draw, holder } of charts) {
+      const height = holder.style.height ? holder.clientHeight : PRINTED.height;
+      chart.forPrint = true;
+      draw();
+      chart.resize(PRINTED.width, height);
+    }
+  });
+  window.addEventListener("afterprint", () => {
+    if (!before) return;
+    if (before.theme) root.dataset.theme = before.theme;
+    else delete root.dataset.theme;
+    before.closed.forEach((details) => { details.open = false; });
+    before = null;
+    for (const { chart, draw } of charts) {
+      chart.forPrint = false;
+      draw();
+      chart.resize();
+    }
+  });
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  Chart.defaults.font.family = family();
+  head();
+  scores();
+  speed();
+  gain();
+  spread();
+  gallery();
+  sections();
+  root.dataset.ready = "yes";
+})();
