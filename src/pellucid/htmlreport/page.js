@@ -760,7 +760,7 @@
 
   function gallery() {
     const note = "A crop of each image, pixel by pixel. The PSNR is of the whole image, not of the crop; the best is in bold.";
-    const first = { worst: "The images that came out worst, always shown. ", chosen: "" };
+    const first = { worst: "The lowest scores of the method that was named last, always shown, each where its error is largest. ", chosen: "" };
     for (const reason of ["worst", "chosen"]) {
       const own = exhibits.filter((exhibit) => exhibit.reason === reason);
       if (!own.length) continue;
