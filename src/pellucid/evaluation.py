@@ -103,9 +103,8 @@ class Evaluation:
 class Exhibit:
     """What a report shows of one image under one noise: crops (h, w, 1 or 3), float32.
 
-    ``reason`` is ``chosen``, or ``worst`` for one of the lowest scores; ``clean`` is in [0, 1], ``noisy`` may leave it;
-    ``answers`` and
-    ``psnr`` (dB, of the whole image; None where not one pixel differs) go by method.
+    ``reason`` is ``chosen``, or ``worst`` for one of the lowest scores; ``clean`` is in [0, 1], ``noisy`` may leave it; ``answers``
+    and ``psnr`` (dB, of the whole image; None where not one pixel differs) go by method.
     """
 
     image: str
