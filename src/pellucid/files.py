@@ -220,10 +220,7 @@ def _from_values(values: NDArray[Any]) -> Image:
 def _levels(image: Image, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
     """The image as integers of ``dtype``, (h, w) or (h, w, 2 to 4), alpha scaled with it."""
     top = np.iinfo(dtype).max
-    # In place: with large images the time goes into memory.
-    scaled = np.clip(image.pixels, 0, 1)
-    scaled *= np.float32(top)
-    values: NDArray[Any] = np.rint(scaled, out=scaled).astype(dtype)
+    values = images.to_levels(image.pixels, np.dtype(dtype))
     if image.alpha is not None:
         own = np.iinfo(image.alpha.dtype).max if image.alpha.dtype.kind == "u" else 1
         alpha = np.rint(np.clip(image.alpha / own, 0, 1) * top).astype(dtype)
