@@ -135,7 +135,8 @@ def test_a_margin_that_is_too_small_shows(
     noisy = noisy_photograph(photograph[:200, :328])
     whole = photo.restore(noisy, sigma=25)
     monkeypatch.setattr(restorer, "TILE", 96)
-    monkeypatch.setattr(restorer, "SEEN", 0.06)  # 8 of 124 pixels
+    monkeypatch.setattr(restorer, "SEEN", 0)
+    monkeypatch.setattr(restorer, "NEAR", 8)
     tiled = photo.restore(noisy, sigma=25)
     assert np.abs(tiled - whole).max() > 1.5 / 255
     assert np.abs(tiled - whole).mean() > 0.05 / 255

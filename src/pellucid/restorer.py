@@ -35,16 +35,20 @@ served channel by channel by the gray file."""
 
 TILE = 1536
 """Longest side of a tile's core in pixels. Fixed, so that an answer never depends on the machine. The engine needs about 200 bytes
-for each pixel of a tile, half as much again for a network a third wider."""
+for each pixel of a tile, more for a wider network. A colour JPEG of 24 megapixels, file to file, peaked at 1394 MiB with two tiles
+in flight; with tiles of 2048 pixels and one in flight at 1540 MiB."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
 With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
-bfloat16 moves by 1/256 where noise of sigma 50 is strong. Measured on tiles of 256 pixels, five photographs of 0.2 to 0.8
-megapixels, gray and colour, sigma 5 to 50, the greatest difference to the whole image and the mean of the worst image, in 8-bit
-levels: 1.25 and 0.087 for a margin of 64 pixels (half the reach of 124; 14 of 17 million values beyond 1), 1.00 and 0.029 for 96
-(three quarters; none beyond 1). At a corner, a margin of 32 gave up to 5.5, one of 8 up to 16. The promise is 1 anywhere and
+bfloat16 moves by 1/256 where noise of sigma 50 is strong. Measured on tiles of 256 pixels, five photographs of 0.16 to 0.52
+megapixels, gray and colour, sigma 5, 25 and 50, the greatest difference to the whole image and the mean of the worst image, in
+8-bit levels: 1.25 and 0.087 for a margin of 64 pixels (half the reach of 124; 14 of 21 million values beyond 1), 1.00 and 0.029
+for 96 (three quarters; none beyond 1). At a corner, a margin of 32 gave up to 5.5, one of 8 up to 16. The promise is 1 anywhere and
 0.05 on average."""
+
+NEAR = 64
+"""Pixels of reach that a margin always has in full: a network that looks no farther has few layers in which an influence fades."""
 
 IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
@@ -291,8 +295,8 @@ def _mean_around(planes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def _margin(card: Card, told: float | None) -> int:
-    """The pixels around a tile's core that the model sees: `SEEN` of its reach, and what `_within_noise` looks beyond that."""
-    return round(SEEN * card.halo) + (WINDOW // 2 if told is not None and told < FAINT else 0)
+    """The pixels around a tile's core that the model sees, and those that `_within_noise` looks at beyond them."""
+    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + (WINDOW // 2 if told is not None and told < FAINT else 0)
 
 
 def _restored(graph: Graph, pixels: Pixels, told: float | None, strength: float) -> Pixels:
