@@ -122,8 +122,10 @@ def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str
         source, target = Path(folder) / "a.jpg", Path(folder) / "b.jpg"
         files.write(source, images.from_array(noisy))
         begun = time.perf_counter()
-        list(batch.restore_files([(source, target)], model, sigma=SIGMA))
+        (outcome,) = batch.restore_files(batch.plan([source], target), model, batch.Settings(sigma=SIGMA))
         seconds = time.perf_counter() - begun
+        if outcome.error is not None:
+            raise SystemExit(outcome.error)
     return {"megapixels": noisy.size / 3e6, "seconds": seconds, "rate": noisy.size / 3 / seconds / (side**2 / call)}
 
 

@@ -1,36 +1,46 @@
+"""Files and folders: what is planned, what is written, what a second run does, and what is said of what went wrong."""
+
 from __future__ import annotations
 
+import errno
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pellucid import batch, files, images, restorer
+from pellucid import batch, files, images, restorer, saving
 from pellucid.errors import FileError, OptionError
+
+TOLD = batch.Settings(sigma=10)
 
 
 def put(path: Path, side: int = 20) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     files.write(path, images.from_array(np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)))
     return path
 
 
 def test_the_answer_lies_beside_its_picture(tmp_path: Path) -> None:
     source = put(tmp_path / "a.b.png")
-    assert batch.plan([source], None) == [(source, tmp_path / "a.b.clean.png")]
+    assert batch.plan([source], None).pairs == ((source, tmp_path / "a.b.clean.png"),)
 
 
 def test_one_picture_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     source = put(tmp_path / "a.png")
-    assert batch.plan([source], tmp_path / "out.tif") == [(source, tmp_path / "out.tif")]
+    assert batch.plan([source], tmp_path / "out.tif").pairs == ((source, tmp_path / "out.tif"),)
     (tmp_path / "sub").mkdir()
-    assert batch.plan([source], tmp_path / "sub") == [(source, tmp_path / "sub" / "a.png")]
+    assert batch.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
 
 
 def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) -> None:
     first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
     put(tmp_path / "a.clean.png")
     (tmp_path / "notes.txt").write_text("x")
-    assert batch.plan([tmp_path], tmp_path / "out") == [(first, tmp_path / "out" / "a.png"), (second, tmp_path / "out" / "b.png")]
+    out = tmp_path / "out"
+    assert batch.plan([tmp_path], out).pairs == ((first, out / "a.png"), (second, out / "b.png"))
 
 
 def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
@@ -55,11 +65,11 @@ def test_a_bad_file_is_reported_and_the_rest_done(tmp_path: Path, gray_model: Pa
     bad = tmp_path / "b.png"
     bad.write_bytes(good.read_bytes()[:100])
     pairs = batch.plan([tmp_path], tmp_path / "out")
-    outcomes = list(batch.restore_files(pairs, restorer.load(gray_model), sigma=10))
+    outcomes = list(batch.restore_files(pairs, restorer.load(gray_model), TOLD))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert "b.png" in str(outcomes[1].error)
     assert (outcomes[2].width, outcomes[2].height, outcomes[2].sigma) == (31, 31, 10)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [batch.MANIFEST, "a.png", "c.png"]
     assert last.exists()
 
 
@@ -67,8 +77,205 @@ def test_an_existing_answer_is_kept_unless_told(tmp_path: Path, gray_model: Path
     pairs = batch.plan([put(tmp_path / "a.png")], tmp_path / "out.png")
     (tmp_path / "out.png").write_bytes(b"mine")
     model = restorer.load(gray_model)
-    (outcome,) = batch.restore_files(pairs, model, sigma=10)
+    (outcome,) = batch.restore_files(pairs, model, TOLD)
     assert "exists" in str(outcome.error)
     assert (tmp_path / "out.png").read_bytes() == b"mine"
-    (outcome,) = batch.restore_files(pairs, model, sigma=10, overwrite=True)
+    (outcome,) = batch.restore_files(pairs, model, TOLD, overwrite=True)
     assert outcome.error is None
+
+
+def names(planned: batch.Plan, root: Path) -> list[str]:
+    return [source.relative_to(root).as_posix() for source, _ in planned.pairs]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_tree_is_walked_kept_and_narrowed(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    for name in (
+        "b.png",
+        "A.PNG",
+        "sub/a.png",
+        "sub/deep/c.tif",
+        "raw/d.png",
+        ".hidden/e.png",
+        ".f.png",
+        "out/old.png",
+        "g.clean.png",
+    ):
+        put(root / name)
+    assert names(batch.plan([root], root / "out"), root) == ["A.PNG", "b.png"]
+    whole = batch.plan([root], root / "out", batch.Selection(recursive=True))
+    assert names(whole, root) == ["A.PNG", "b.png", "raw/d.png", "sub/a.png", "sub/deep/c.tif"]
+    assert whole.pairs[-1][1] == root / "out" / "sub" / "deep" / "c.tif"
+    assert whole.folder == root / "out"
+    some = batch.Selection(recursive=True, include=("*.png",), exclude=("raw", "sub/a.*"))
+    assert names(batch.plan([root], tmp_path / "o", some), root) == ["A.PNG", "b.png", "out/old.png"]
+    with pytest.raises(FileError, match="--include"):
+        batch.plan([root], None, batch.Selection(include=("*.webp",)))
+
+
+def test_another_ending_for_the_answers(tmp_path: Path) -> None:
+    source = put(tmp_path / "a.tif")
+    assert batch.plan([source], None, ending=".png").pairs == ((source, tmp_path / "a.clean.png"),)
+    assert batch.plan([tmp_path], tmp_path / "o", ending=".png").pairs == ((source, tmp_path / "o" / "a.png"),)
+    put(tmp_path / "b.png")
+    with pytest.raises(OptionError, match=r"replace .*b\.png"):
+        batch.plan([put(tmp_path / "b.tif"), tmp_path / "b.png"], tmp_path, ending=".png")
+    with pytest.raises(OptionError, match="--format"):
+        batch.plan([source], tmp_path / "b.jpg", ending=".png")
+
+
+def test_links_in_a_circle_are_one_line_each(tmp_path: Path, gray_model: Path) -> None:
+    put(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "round").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "self.png").symlink_to("self.png")
+    planned = batch.plan([tmp_path / "in"], tmp_path / "out", batch.Selection(recursive=True))
+    outcomes = list(batch.restore_files(planned, restorer.load(gray_model), TOLD))
+    said = sorted(str(outcome.error) for outcome in outcomes)
+    assert "None" in said
+    assert sum("leads back" in line for line in said) == 1
+    assert sum("self.png" in line for line in said) == 1
+    assert all("\n" not in line for line in said)
+
+
+def test_overlapping_gives_what_one_after_the_other_gives(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in (20, 31, 64, 50, 41):
+        put(tmp_path / "in" / f"{side}.png", side)
+    model = restorer.load(gray_model)
+    (tmp_path / "one").mkdir()
+    for path in files.list_images(tmp_path / "in"):
+        files.write(tmp_path / "one" / path.name, model.restore(files.read(path), sigma=10))
+    for ahead in (8_000_000, 1500, 0):
+        monkeypatch.setattr(batch, "AHEAD", ahead)
+        out = tmp_path / f"out{ahead}"
+        outcomes = list(batch.restore_files(batch.plan([tmp_path / "in"], out), model, TOLD))
+        assert [outcome.error for outcome in outcomes] == [None] * 5
+        (out / batch.MANIFEST).unlink()
+        assert content(out) == content(tmp_path / "one")
+
+
+def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, make_model: Callable[..., Path]) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    for side in (20, 21, 22, 23):
+        put(root / f"{side}.png", side)
+    before = content(root)
+    model = restorer.load(gray_model)
+
+    def run(told: batch.Settings = TOLD, by: restorer.Restorer = model, *, overwrite: bool = False) -> list[str]:
+        outcomes = batch.restore_files(batch.plan([root], out), by, told, resume=True, overwrite=overwrite)
+        return ["skipped" if o.skipped else "done" if o.error is None else str(o.error) for o in outcomes]
+
+    assert run() == ["done"] * 4
+    whole = content(out)
+    assert run() == ["skipped"] * 4
+    (out / "20.png").unlink()
+    (out / "21.png").write_bytes(b"mine")
+    (root / "22.png").write_bytes((root / "23.png").read_bytes())
+    said = run()
+    assert (said[0], said[3]) == ("done", "skipped")
+    assert "not from this picture" in said[1]
+    assert "not from this picture" in said[2]
+    assert (out / "21.png").read_bytes() == b"mine"
+    assert run(overwrite=True) == ["skipped", "done", "done", "skipped"]
+    assert content(out)["21.png"] == whole["21.png"]
+    assert content(root) == {**before, "22.png": before["23.png"]}
+    # Another strength, another model: nothing of it is done.
+    assert all("not from this picture" in line for line in run(batch.Settings(sigma=10, strength=0.5)))
+    other = restorer.load(make_model(channels=3, maps=("sigma",), name="other"))
+    assert run(by=other, overwrite=True) == ["done"] * 4
+    # A line that a killed run left without its end, and one that is no object.
+    with (out / batch.MANIFEST).open("ab") as file:
+        file.write(b'[1]\n{"output": "20.p')
+    assert run(by=other) == ["skipped"] * 4
+    (out / "20.png").unlink()
+    assert run(by=other) == ["done"] + ["skipped"] * 3
+    assert run(by=other) == ["skipped"] * 4
+    with pytest.raises(OptionError, match="--resume"):
+        list(batch.restore_files(batch.plan([root], None), model, TOLD, resume=True))
+
+
+def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in" / "a.png")
+    model = restorer.load(gray_model)
+
+    def killed(*_: object) -> None:
+        raise OSError(errno.EIO, "killed here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "_claim", killed)
+        (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+        assert "killed here" in str(outcome.error)
+    assert list(content(tmp_path / "out")) == [batch.MANIFEST]
+    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
+    assert outcome.error is None
+    assert not outcome.skipped
+
+
+def test_a_full_disk_is_one_line_a_file_and_leaves_nothing(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for side in (20, 21):
+        put(tmp_path / "in" / f"{side}.png", side)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcomes = list(batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model), TOLD))
+    assert [str(outcome.error) for outcome in outcomes] == [
+        f"{tmp_path}/out/{side}.png: cannot be written: No space left on device" for side in (20, 21)
+    ]
+    assert content(tmp_path / "out") == {}
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, gray_model: Path) -> None:
+    put(tmp_path / "in" / "sub" / "a.png")
+    put(tmp_path / "in" / "b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sub").write_text("a file where a folder must be")
+    planned = batch.plan([tmp_path / "in"], tmp_path / "out", batch.Selection(recursive=True))
+    first, second = batch.restore_files(planned, restorer.load(gray_model), TOLD)
+    assert first.error is None
+    assert str(second.error).startswith(f"{tmp_path}/out/sub")
+    assert "\n" not in str(second.error)
+
+
+@pytest.mark.parametrize("name", ["n" * 251, "ü" * 125 + "x", "名" * 83, "a\nb", "sp ace ' \"", "\udcff"])
+def test_names_of_any_kind_and_255_bytes(tmp_path: Path, gray_model: Path, name: str) -> None:
+    source = put(tmp_path / "in" / "a.png")
+    source.rename(tmp_path / "in" / f"{name}.png")
+    model = restorer.load(gray_model)
+    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    assert outcome.error is None
+    assert (tmp_path / "out" / f"{name}.png").is_file()
+    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
+    assert outcome.skipped
+    assert json.loads((tmp_path / "out" / batch.MANIFEST).read_text())["output"] == f"{name}.png"
+    if len(os.fsencode(name)) > 240:
+        (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], None), model, TOLD)
+        assert "too long" in str(outcome.error)
+
+
+def test_an_interrupt_finishes_what_is_being_written(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for side in (20, 21, 22):
+        put(tmp_path / "in" / f"{side}.png", side)
+    model = restorer.load(gray_model)
+    restore, calls = model.restore_with_details, []
+
+    def interrupted(*args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return restore(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "restore_with_details", interrupted)
+    outcomes = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    assert next(outcomes).output.name == "20.png"
+    with pytest.raises(KeyboardInterrupt):
+        next(outcomes)
+    assert list(content(tmp_path / "out")) == [batch.MANIFEST, "20.png"]

@@ -123,9 +123,16 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"digits", "photo", "photo-int8", "seed-digits"}
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
+        "digits",
+        "photo",
+        "photo-gray",
+        "photo-gray-int8",
+        "photo-int8",
+        "seed-digits",
+    }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 4
+    assert len(json.loads(capsys.readouterr().out)) == 6
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +160,42 @@ def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, caps
     assert run(*arguments) == 2
 
 
+def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    arguments = (
+        "evaluate",
+        tmp_path,
+        "--noise",
+        "gaussian:25",
+        "--baselines",
+        "none,median",
+        "--show",
+        noisy.stem,
+        "--report",
+        page,
+    )
+    assert run(*arguments) == 0
+    assert str(page) in capsys.readouterr().out
+    assert noisy.stem in page.read_text("utf-8")
+    assert run(*arguments) == 2
+    assert "exists" in capsys.readouterr().err
+    assert run("evaluate", tmp_path, "--task", "upscale", "--baselines", "bicubic") == 0
+    assert run("evaluate", tmp_path, "--task", "upscale", "--noise", "gaussian:5", "--baselines", "bicubic") == 2
+
+
+def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("denoise", noisy, "-o", tmp_path / "out.png", "--sigma", 25) == 0
+    capsys.readouterr()
+    assert run("compare", noisy, tmp_path / "out.png", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert 10 < scores["psnr"] < 40
+    assert run("compare", noisy, tmp_path / "out.png", "-o", tmp_path / "fig.png") == 0
+    assert f"{scores['psnr']:.4f}" in capsys.readouterr().out
+    assert (tmp_path / "fig.png").exists()
+    assert run("compare", noisy, tmp_path / "out.png", "-o", tmp_path / "fig.png") == 1
+    assert run("compare", noisy, tmp_path / "missing.png") == 1
+
+
 def test_demo_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("demo", "-o", tmp_path / "demo.png") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -165,7 +208,7 @@ def test_demo_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from pellucid import batch
 
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(batch, "plan", interrupted)
@@ -176,3 +219,103 @@ def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, noisy: Path,
 def test_python_m_pellucid_runs() -> None:
     done = subprocess.run([sys.executable, "-m", "pellucid", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pellucid 0.")
+
+
+def put(path: Path, side: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, images.from_array(np.random.default_rng(side).integers(0, 256, (side, side), dtype=np.uint8)))
+    return path
+
+
+def test_a_folder_ends_with_a_count_and_the_reasons(tmp_path: Path, gray_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side in (16, 17):
+        put(tmp_path / "in" / "sub" / f"{side}.png", side)
+    (tmp_path / "in" / "bad.png").write_text("x")
+    folder = ("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9, "--recursive", "--resume")
+    assert run(*folder) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("done 2, skipped 0, failed 1, 0.0 megapixels in ")
+    assert said[1].startswith(f"failed: {tmp_path}/in/bad.png: ")
+    assert len(said) == 2
+    assert run(*folder, "--exclude", "bad*") == 0
+    assert capsys.readouterr().err.splitlines() == ["done 0, skipped 2, failed 0"]
+
+
+def test_a_terminal_sees_one_line_grow(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in (16, 17, 18):
+        put(tmp_path / "in" / f"{side}.png", side)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9) == 0
+    said = capsys.readouterr().err
+    assert "\r2/3 files" in said
+    assert "megapixels/s" in said
+    assert "left" in said
+    assert said.count("\n") == 1
+
+
+def piped(content: bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "pellucid", "denoise", *(str(argument) for argument in arguments)]
+    return subprocess.run(command, input=content, capture_output=True, check=False)
+
+
+def test_a_pipe_gives_what_a_file_gives(noisy: Path, tmp_path: Path) -> None:
+    assert run("denoise", noisy, "-o", tmp_path / "a.png", "--sigma", 20) == 0
+    assert run("denoise", noisy, "-o", tmp_path / "a.tif", "--sigma", 20) == 0
+    done = piped(noisy.read_bytes(), "-", "--sigma", 20)
+    assert (done.returncode, done.stdout) == (0, (tmp_path / "a.png").read_bytes())
+    assert done.stderr.decode().startswith("128x96, photo-color")
+    assert piped(noisy.read_bytes(), "-", "--sigma", 20, "--format", "tiff").stdout == (tmp_path / "a.tif").read_bytes()
+    assert piped(b"", noisy, "-o", "-", "--sigma", 20).stdout == (tmp_path / "a.png").read_bytes()
+    assert piped(noisy.read_bytes(), "-", "-o", tmp_path / "b.png", "--sigma", 20).stdout != b""
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+    for content, arguments, status in ((b"text", ["-"], 1), (b"", ["-"], 1), (b"", ["-", noisy], 2), (b"", ["-", "--json"], 2)):
+        done = piped(content, *arguments)
+        assert (done.returncode, done.stdout) == (status, b"")
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_model: Path) -> None:
+    root, out, count = tmp_path / "in", tmp_path / "out", 60
+    for index in range(count):
+        put(root / f"{index:02}.png", 48 + index)
+    before = {path.name: path.read_bytes() for path in root.iterdir()}
+    arguments = [sys.executable, "-m", "pellucid", "denoise", str(root), "-o", str(out), "--model", str(gray_model), "--sigma", "9"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(count // 3):
+            process.stdout.readline()
+        process.kill()
+    first = {path.name: path.stat().st_ino for path in out.glob("*.png")}
+    assert count // 3 <= len(first) < count
+    # What a kill in the middle of writing leaves.
+    (out / ".pellucid-0123456789abcdef.tmp").write_bytes(b"half")
+    assert subprocess.run([*arguments, "--resume"], capture_output=True, check=False).returncode == 0
+    assert run("denoise", root, "-o", tmp_path / "whole", "--model", gray_model, "--sigma", 9) == 0
+    assert {path.name for path in out.iterdir()} == {".pellucid.jsonl", *before}
+    for name in before:
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert {name: (out / name).stat().st_ino for name in first} == first
+    # One line for each answer; one picture at most was noted before it had its name.
+    noted = [json.loads(line)["output"] for line in (out / ".pellucid.jsonl").read_text().splitlines()]
+    assert set(noted) == set(before)
+    assert len(noted) <= count + 1
+    assert {path.name: path.read_bytes() for path in root.iterdir()} == before
+
+
+def test_an_interrupt_says_what_was_done(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in (16, 17, 18):
+        put(tmp_path / "in" / f"{side}.png", side)
+
+    def leaves(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "asdict", leaves)
+    assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9, "--json") == 130
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "pellucid: interrupted"
+    assert said[0].startswith("done 2, skipped 0, failed 0, not tried 1")
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2

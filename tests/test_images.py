@@ -68,3 +68,11 @@ def test_what_is_no_image_is_refused_in_one_line(array: np.ndarray) -> None:
 def test_gray_is_rec_601() -> None:
     assert images.gray(np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])).ravel() == pytest.approx([0.299, 0.587])
     assert images.gray(np.ones((2, 2, 1))).shape == (2, 2, 1)
+
+
+def test_levels_are_clipped_and_rounded_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "BAND", 50)
+    pixels = (np.random.default_rng(0).random((23, 7, 3)) * 1.4 - 0.2).astype(np.float32)
+    for dtype in (np.uint8, np.uint16):
+        expected = np.rint(np.clip(pixels, 0, 1) * np.float32(np.iinfo(dtype).max)).astype(dtype)
+        np.testing.assert_array_equal(images.to_levels(pixels, np.dtype(dtype)), expected)

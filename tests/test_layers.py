@@ -20,6 +20,7 @@ ROWS = (
     {"tiling"},
     {"tasks"},
     {"cards"},
+    {"saving"},
     {"files"},
     {"engines"},
     {"restorer"},

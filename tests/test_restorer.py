@@ -129,6 +129,32 @@ def test_tiled_equals_whole(photo: restorer.Restorer, photograph: NDArray[np.flo
     assert np.abs(tiled - whole).mean() <= 0.05 / 255
 
 
+def test_a_margin_that_is_too_small_shows(
+    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = noisy_photograph(photograph[:200, :328])
+    whole = photo.restore(noisy, sigma=25)
+    monkeypatch.setattr(restorer, "TILE", 96)
+    monkeypatch.setattr(restorer, "SEEN", 0)
+    monkeypatch.setattr(restorer, "NEAR", 8)
+    tiled = photo.restore(noisy, sigma=25)
+    assert np.abs(tiled - whole).max() > 1.5 / 255
+    assert np.abs(tiled - whole).mean() > 0.05 / 255
+
+
+def test_no_answer_depends_on_the_tiles_in_flight(
+    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = noisy_photograph(photograph[:200, :328, 0])
+    monkeypatch.setattr(restorer, "TILE", 48)
+    answers = []
+    for count in (1, 2, 3):
+        monkeypatch.setattr(restorer, "IN_FLIGHT", count)
+        answers.append(photo.restore(noisy, sigma=25, strength=0.9))
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+
+
 def test_a_gray_model_restores_colour_channel_by_channel(gray_model: Path) -> None:
     model = restorer.load(gray_model)
     array = np.random.default_rng(0).random((12, 16, 3))

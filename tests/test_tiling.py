@@ -31,6 +31,28 @@ def test_tiled_equals_whole(size: tuple[int, int], multiple_of: int) -> None:
     np.testing.assert_allclose(tiled, whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("in_flight", [2, 3, 100])
+def test_pieces_in_flight_give_the_same_answer(in_flight: int) -> None:
+    image = planes(65, 99)
+    told: list[tuple[int, int]] = []
+    one = tiling.run(blurred, image, tile=16, halo=RADIUS)
+    many = tiling.run(blurred, image, tile=16, halo=RADIUS, in_flight=in_flight, progress=lambda *at: told.append(at))
+    np.testing.assert_array_equal(many, one)
+    assert told == [(n, 35) for n in range(1, 36)]
+
+
+def test_a_piece_that_fails_ends_the_run() -> None:
+    calls = []
+
+    def fails(piece: Planes) -> Planes:
+        calls.append(piece.shape)
+        raise EngineError("no more")
+
+    with pytest.raises(EngineError, match="no more"):
+        tiling.run(fails, planes(65, 99), tile=16, halo=0, in_flight=2)
+    assert len(calls) <= 3
+
+
 def test_a_halo_that_is_too_small_shows() -> None:
     image = planes(64, 64)
     whole = tiling.run(blurred, image, tile=10_000, halo=RADIUS)

@@ -1,21 +1,66 @@
-"""Files in, files out: one picture, several, or a folder's, with a bad one reported and the rest done."""
+"""Files in, files out: one picture, several, or a folder's, with a bad one reported and the rest done.
+
+A run into a folder keeps a manifest there, `MANIFEST`: one JSON line for each answer, with the hashes of the picture and of the
+answer, the model's and the settings. The line is written before the answer gets its name: an answer that is there with the hash
+that its line says is whole and done, whenever the run was killed; any other is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import fnmatch
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
-from pellucid import files
+from pellucid import __version__, files, saving
 from pellucid.errors import FileError, OptionError, PellucidError
-from pellucid.restorer import Restorer
+from pellucid.images import Image
+from pellucid.restorer import Restoration, Restorer
 
-__all__ = ["Outcome", "clean_name", "plan", "restore_files"]
+__all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_files"]
+
+MANIFEST = ".pellucid.jsonl"
+"""The manifest's name in the folder of the answers."""
+
+AHEAD = 8_000_000
+"""Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
+itself that little would be won, and three of them at once would need much memory."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an answer depends on beside picture and model: ``sigma`` and ``strength`` as `Restorer.restore` takes them."""
+
+    sigma: float | None = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pictures a folder stands for.
+
+    Those in the folders below it, too, if ``recursive``; only those that match one of ``include`` (all, if it is empty), and none
+    that matches one of ``exclude``.
+
+    A pattern (``*`` any characters, ``?`` one, ``[...]`` one of these) with a slash is held against the path below the folder, one
+    without against the name; an excluded folder is left out whole. Capital or small letters make no difference.
+    """
+
+    recursive: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file. ``error`` is None where ``output`` was written.
+    """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
     measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing.
@@ -24,6 +69,7 @@ class Outcome:
     input: Path
     output: Path
     error: str | None = None
+    skipped: bool = False
     model: str | None = None
     sigma: float | None = None
     estimated: bool = False
@@ -32,80 +78,341 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Which file is written where: ``pairs`` of a picture and its answer; ``failed`` what cannot even be looked at.
+
+    ``folder`` is the folder of all answers, where the manifest lies; None where the answers lie beside their pictures, or where
+    there is one file of a given name.
+    """
+
+    pairs: tuple[tuple[Path, Path], ...]
+    failed: tuple[Outcome, ...] = ()
+    folder: Path | None = None
+
+
+@dataclass
+class Tally:
+    """The count of outcomes: how many were done, skipped and failed, the pixels and the reasons."""
+
+    done: int = 0
+    skipped: int = 0
+    pixels: int = 0
+    failed: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Counts one."""
+        if outcome.error is not None:
+            self.failed.append(outcome)
+        elif outcome.skipped:
+            self.skipped += 1
+        else:
+            self.done += 1
+            self.pixels += outcome.width * outcome.height
+
+
 def clean_name(path: Path) -> Path:
     """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it."""
     return path.with_name(f"{path.stem}.clean{path.suffix}")
 
 
-def plan(inputs: Iterable[Path], out: Path | None) -> list[tuple[Path, Path]]:
-    """Which file is written where. A folder stands for the images in it.
+def plan(
+    inputs: Iterable[Path],
+    out: Path | None,
+    selection: Selection = Selection(),
+    *,
+    ending: str | None = None,
+) -> Plan:
+    """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
-    picture. Raises `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
+    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own. Hidden files and folders (their
+    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
+    `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
     """
-    listed: list[Path] = []
+    listed: list[tuple[Path, Path]] = []
+    failed: list[Outcome] = []
     several = False
     for path in inputs:
         if path.is_dir():
             several = True
-            found = [entry for entry in files.list_images(path) if not entry.stem.endswith(".clean")]
-            if not found:
-                raise FileError(f"{path}: no image in this folder")
-            listed.extend(found)
-        elif path.exists():
-            listed.append(path)
+            before = len(listed) + len(failed)
+            for found, error in _walk(path, selection, out):
+                if error is None:
+                    listed.append((found, found.relative_to(path)))
+                else:
+                    failed.append(Outcome(found, found, error=error))
+            if len(listed) + len(failed) == before:
+                narrowed = selection.include or selection.exclude
+                raise FileError(f"{path}: no image in this folder{' that --include and --exclude leave' if narrowed else ''}")
+        elif _exists(path):
+            listed.append((path, Path(path.name)))
         else:
             raise FileError(f"{path}: no such file")
     several = several or len(listed) > 1
+    folder = None
     if out is None:
-        pairs = [(path, clean_name(path)) for path in listed]
+        pairs = [(path, _with_ending(clean_name(path), ending)) for path, _ in listed]
     elif several or out.is_dir():
         if out.exists() and not out.is_dir():
             raise OptionError(f"--out {out}: several pictures need a folder, and this is a file")
-        pairs = [(path, out / path.name) for path in listed]
+        folder = out
+        pairs = [(path, out / _with_ending(inner, ending)) for path, inner in listed]
     else:
-        pairs = [(listed[0], out)]
+        if ending is not None and out.suffix.lower() != ending:
+            raise OptionError(f"--out {out}: the name says another format than --format; leave one of them out")
+        pairs = [(listed[0][0], out)]
     taken: dict[Path, Path] = {}
+    # Not `Path.resolve`, which fails on a link that leads round in a circle.
+    sources = {os.path.realpath(source): source for source, _ in pairs}
     for source, target in pairs:
-        if target.resolve() == source.resolve():
-            raise OptionError(f"{target}: the answer would replace its own picture; name another place with --out")
+        replaced = sources.get(os.path.realpath(target))
+        if replaced is not None:
+            whose = "its own picture" if replaced == source else str(replaced)
+            raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
         if target in taken:
             raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
         taken[target] = source
-    return pairs
+    return Plan(tuple(pairs), tuple(failed), folder)
 
 
 def restore_files(
-    pairs: Iterable[tuple[Path, Path]],
+    planned: Plan,
     restorer: Restorer,
+    settings: Settings = Settings(),
     *,
-    sigma: float | None = None,
-    strength: float = 1.0,
     overwrite: bool = False,
-) -> Iterator[Outcome]:
-    """Restores each file of `plan`, yielding its outcome as it is done; a failure is an outcome, not an end."""
-    for source, target in pairs:
+    resume: bool = False,
+) -> Generator[Outcome, None, None]:
+    """Restores each file of `plan`, yielding its outcome when it is done; a failure is an outcome, not an end.
+
+    While one picture is restored the next is read and the last written; the answers are those of one after the other. With
+    ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
+    settings and model, and unchanged since, is skipped. An interrupt ends the run: what is being written is finished, its outcome
+    is yielded, and `KeyboardInterrupt` goes on.
+    """
+    if resume and planned.folder is None:
+        raise OptionError("--resume needs a folder for the answers; name it with --out")
+    yield from planned.failed
+    journal = _Journal(planned.folder, restorer, settings) if planned.folder is not None else None
+    read = partial(_read, journal=journal, overwrite=overwrite, resume=resume)
+    write = partial(_write, journal=journal, overwrite=overwrite)
+    swept: set[Path] = set()
+    # In the order of the plan: what is being written, and what has failed or was skipped since.
+    pending: deque[Future[Outcome] | Outcome] = deque()
+
+    def settled(most: int) -> Iterator[Outcome]:
+        while len(pending) > most:
+            first = pending[0]
+            outcome = first if isinstance(first, Outcome) else first.result()
+            # Not before: an interrupt while waiting must not lose it.
+            pending.popleft()
+            yield outcome
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
-            if target.exists() and not overwrite:
-                # Before the work, not after it.
-                raise FileError(f"{target} exists; --force overwrites it")
-            image = files.read(source)
-            result = restorer.restore_with_details(image, sigma=sigma, strength=strength)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.write(target, result.image, overwrite=overwrite)
-        except PellucidError as error:
-            yield Outcome(source, target, error=str(error))
+            reading: Future[_Loaded | Outcome] | None = None
+            for index, (source, target) in enumerate(planned.pairs):
+                if target.parent not in swept:
+                    swept.add(target.parent)
+                    _sweep(target.parent)
+                loaded = reading.result() if reading is not None else read(source, target)
+                reading = None
+                large = isinstance(loaded, _Loaded) and loaded.image.pixels[..., 0].size > AHEAD
+                if large:
+                    yield from settled(0)
+                elif index + 1 < len(planned.pairs):
+                    reading = reader.submit(read, *planned.pairs[index + 1])
+                result = loaded if isinstance(loaded, Outcome) else _restore(loaded, restorer, settings)
+                del loaded
+                pending.append(result if isinstance(result, Outcome) else writer.submit(write, result))
+                del result
+                yield from settled(0 if large else 1)
+            yield from settled(0)
+        except KeyboardInterrupt:
+            yield from settled(0)
+            raise
+
+
+# -- one file ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    source: Path
+    target: Path
+    image: Image
+    digest: str
+
+
+@dataclass(frozen=True)
+class _Restored:
+    source: Path
+    target: Path
+    result: Restoration
+    digest: str
+
+
+def _read(source: Path, target: Path, *, journal: _Journal | None, overwrite: bool, resume: bool) -> _Loaded | Outcome:
+    try:
+        digest = _digest(source) if journal is not None else ""
+        if resume and journal is not None and journal.has(target, digest):
+            return Outcome(source, target, skipped=True)
+        if _exists(target) and not overwrite:
+            # Before the work, not after it.
+            other = ", but not from this picture with these settings" if resume else ""
+            raise FileError(f"{target} exists{other}; --force overwrites it")
+        return _Loaded(source, target, files.read(source), digest)
+    except (PellucidError, OSError, MemoryError) as error:
+        return _failed(source, target, error, source)
+
+
+def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
+    try:
+        result = restorer.restore_with_details(loaded.image, sigma=settings.sigma, strength=settings.strength)
+        return _Restored(loaded.source, loaded.target, result, loaded.digest)
+    except (PellucidError, MemoryError) as error:
+        return _failed(loaded.source, loaded.target, error, loaded.source)
+
+
+def _write(done: _Restored, *, journal: _Journal | None, overwrite: bool) -> Outcome:
+    try:
+        done.target.parent.mkdir(parents=True, exist_ok=True)
+        note = partial(journal.note, done) if journal is not None else None
+        files.write(done.target, done.result.image, overwrite=overwrite, before=note)
+    except (PellucidError, OSError, MemoryError) as error:
+        return _failed(done.source, done.target, error, done.target)
+    height, width = done.result.image.pixels.shape[:2]
+    return Outcome(
+        done.source,
+        done.target,
+        model=done.result.model,
+        sigma=done.result.sigma,
+        estimated=done.result.estimated,
+        width=width,
+        height=height,
+        seconds=done.result.seconds,
+    )
+
+
+def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
+    if isinstance(error, PellucidError):
+        said = str(error)
+    elif isinstance(error, MemoryError):
+        said = f"{at}: not enough memory"
+    else:
+        said = f"{at}: {getattr(error, 'strerror', None) or error}"
+    return Outcome(source, target, error=said)
+
+
+# -- folders ----------------------------------------------------------------------------------------------------------
+
+
+def _walk(root: Path, selection: Selection, out: Path | None) -> Iterator[tuple[Path, str | None]]:
+    """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason."""
+    left_out = out.resolve() if out is not None and out.resolve() != root.resolve() else None
+
+    def below(folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str | None]]:
+        try:
+            entries = sorted(folder.iterdir())
         except OSError as error:
-            yield Outcome(source, target, error=f"{target}: {error.strerror or error}")
-        else:
-            height, width = image.pixels.shape[:2]
-            yield Outcome(
-                source,
-                target,
-                model=result.model,
-                sigma=result.sigma,
-                estimated=result.estimated,
-                width=width,
-                height=height,
-                seconds=result.seconds,
-            )
+            yield folder, f"{folder}: cannot be read: {error.strerror}"
+            return
+        for entry in entries:
+            if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
+                continue
+            if entry.is_dir():
+                place = entry.resolve()
+                if not selection.recursive or place == left_out:
+                    continue
+                if place in above:
+                    yield entry, f"{entry}: this link leads back to a folder above it"
+                    continue
+                yield from below(entry, (*above, place))
+            elif _is_picture(entry) and (not selection.include or _matches(entry, root, selection.include)):
+                # A link to nowhere, or round in a circle, is found by reading it.
+                yield entry, None
+
+    yield from below(root, (root.resolve(),))
+
+
+def _is_picture(path: Path) -> bool:
+    known = {ending for kind in files.FORMATS for ending in kind.endings}
+    return path.suffix.lower() in known and not path.stem.endswith(".clean") and (path.is_file() or path.is_symlink())
+
+
+def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
+    name, inner = path.name.casefold(), path.relative_to(root).as_posix().casefold()
+    return any(fnmatch.fnmatchcase(inner if "/" in pattern else name, pattern.casefold()) for pattern in patterns)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        # A name that is too long, for one.
+        raise FileError(f"{path}: {error.strerror}") from error
+
+
+def _with_ending(path: Path, ending: str | None) -> Path:
+    return path if ending is None else path.with_suffix(ending)
+
+
+def _sweep(folder: Path) -> None:
+    with suppress(OSError):  # a folder that cannot be read: writing to it will say so
+        saving.sweep(folder)
+
+
+# -- the manifest -----------------------------------------------------------------------------------------------------
+
+
+class _Journal:
+    """The manifest of a folder: what is done there, by content and settings."""
+
+    def __init__(self, folder: Path, restorer: Restorer, settings: Settings) -> None:
+        self.folder = folder
+        self.path = folder / MANIFEST
+        self.how = {"settings": asdict(settings), "model": restorer.fingerprint(), "pellucid": __version__}
+        self._lines: dict[str, dict[str, object]] = {}
+        if not self.path.exists():
+            return
+        try:
+            text = self.path.read_text("utf-8", errors="replace")
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                self._lines[str(entry["output"])] = entry
+            except (ValueError, KeyError, TypeError):
+                continue  # the last line of a killed run; its answer will be made again
+
+    def has(self, target: Path, digest: str) -> bool:
+        """Whether the answer is there, from that content in this way, as it was written."""
+        entry = self._lines.get(self._name(target))
+        if entry is None or entry.get("input_sha256") != digest or not target.is_file():
+            return False
+        return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == _digest(target)
+
+    def note(self, done: _Restored, finished: Path) -> None:
+        """Writes the line of an answer that is about to get its name."""
+        entry = {
+            "output": self._name(done.target),
+            "output_sha256": _digest(finished),
+            "input": str(done.source),
+            "input_sha256": done.digest,
+            **self.how,
+        }
+        # ASCII: a name need not be valid text.
+        saving.append_line(self.path, json.dumps(entry))
+
+    def _name(self, target: Path) -> str:
+        return os.path.relpath(target, self.folder).replace(os.sep, "/")
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from error

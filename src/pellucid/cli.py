@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid import __version__
-from pellucid.errors import OptionError, PellucidError
+from pellucid.errors import FileError, OptionError, PellucidError
+
+if TYPE_CHECKING:
+    from pellucid import batch
 
 __all__ = ["main"]
 
 DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 """What `evaluate` does to clean images when nothing is said."""
 
+PIPE = Path("-")
+"""Stands for the standard input or output."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name need not be valid text: it is shown as well as can be.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
@@ -44,22 +58,146 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _denoise(options: argparse.Namespace) -> int:
     from pellucid import batch, restorer
 
-    pairs = batch.plan(options.inputs, options.out)
-    model = restorer.load(options.model, device=options.device, engine=options.engine)
-    failed = 0
-    for outcome in batch.restore_files(pairs, model, sigma=options.sigma, strength=options.strength, overwrite=options.force):
-        failed += outcome.error is not None
+    settings = batch.Settings(sigma=options.sigma, strength=options.strength)
+    piped = PIPE in options.inputs or options.out == PIPE
+    with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
+        if room is None:
+            selection = batch.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
+            planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format))
+        else:
+            planned = _pipe_plan(options, Path(room))
+        model = restorer.load(options.model, device=options.device, engine=options.engine)
+        outcomes = batch.restore_files(planned, model, settings, overwrite=options.force, resume=options.resume)
+        status = _show_outcomes(planned, outcomes, options)
+        if options.out == PIPE and status == 0:
+            sys.stdout.buffer.write(planned.pairs[0][1].read_bytes())
+            sys.stdout.buffer.flush()
+    return status
+
+
+def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
+    """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
+    from pellucid import batch, files
+
+    if len(options.inputs) > 1 or options.inputs[0].is_dir():
+        raise OptionError("a pipe takes one picture")
+    if options.resume:
+        raise OptionError("--resume needs a folder for the answers, not a pipe")
+    source: Path = options.inputs[0]
+    if source == PIPE and options.out is None:
+        options.out = PIPE
+    if options.json and options.out == PIPE:
+        raise OptionError("--json and a picture cannot both go to the standard output; name a file with --out")
+    if source == PIPE:
+        content = sys.stdin.buffer.read()
+        try:
+            source = room / f"stdin{files.ending_of(content)}"
+        except FileError as error:
+            raise FileError(f"standard input: {error}") from error
+        source.write_bytes(content)
+    target = room / f"answer{_ending(options.format) or source.suffix}"
+    if options.out == PIPE:
+        return batch.plan([source], target)
+    return batch.plan([source], options.out, ending=_ending(options.format))
+
+
+def _ending(name: str | None) -> str | None:
+    """The ending of a format's name or of one of its endings, such as ``jpg``; `OptionError` for another."""
+    from pellucid import files
+
+    if name is None:
+        return None
+    for kind in files.FORMATS:
+        if name.lower() in (kind.name.lower(), *(ending.lstrip(".") for ending in kind.endings)):
+            return kind.endings[0]
+    raise OptionError(f"--format {name}: not one of {', '.join(kind.name.lower() for kind in files.FORMATS)}")
+
+
+def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
+    """Says what becomes of each file, and of many in the end; the exit status."""
+    from pellucid import batch
+
+    tally = batch.Tally()
+    several = len(planned.pairs) + len(planned.failed) > 1
+    bar = _Bar(planned) if several and sys.stderr.isatty() else None
+    begun = time.perf_counter()
+
+    def show(outcome: batch.Outcome) -> None:
+        tally.add(outcome)
+        if bar is not None:
+            bar.clear()
         if options.json:
             print(json.dumps(asdict(outcome), default=str), flush=True)
         elif outcome.error is not None:
-            print(f"pellucid: {outcome.error}", file=sys.stderr)
-        else:
+            if not several:
+                print(f"pellucid: {outcome.error}", file=sys.stderr)
+        elif not outcome.skipped:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}{' (estimated)' if outcome.estimated else ''}"
             size = f"{outcome.width}x{outcome.height}"
-            print(f"{outcome.input} -> {outcome.output}: {size}, {outcome.model}, {level}, {outcome.seconds:.2f} s", flush=True)
-    if failed and len(pairs) > 1:
-        print(f"pellucid: {failed} of {len(pairs)} files failed", file=sys.stderr)
-    return 1 if failed else 0
+            names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
+            # A picture that goes to the standard output has it for itself.
+            place = sys.stderr if options.out == PIPE else sys.stdout
+            print(f"{names}{size}, {outcome.model}, {level}, {outcome.seconds:.2f} s", file=place, flush=True)
+        if bar is not None:
+            bar.draw(outcome, tally)
+
+    interrupted = False
+    try:
+        for outcome in outcomes:
+            show(outcome)
+    except KeyboardInterrupt:
+        interrupted = True
+        # If it came while something was shown here, what is being written is still to be finished and told.
+        with suppress(KeyboardInterrupt, StopIteration):
+            show(outcomes.throw(KeyboardInterrupt()))
+    if bar is not None:
+        bar.clear()
+    if several:
+        seconds = time.perf_counter() - begun
+        rate = f", {tally.pixels / 1e6:.1f} megapixels in {seconds:.1f} s" if tally.done else ""
+        rest = len(planned.pairs) + len(planned.failed) - tally.done - tally.skipped - len(tally.failed)
+        left = f", not tried {rest}" if rest else ""
+        print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
+        for outcome in tally.failed:
+            print(f"failed: {outcome.error}", file=sys.stderr)
+    if interrupted:
+        raise KeyboardInterrupt
+    return 1 if tally.failed else 0
+
+
+class _Bar:
+    """One line on a terminal that is drawn anew: files done, megapixels a second, time left."""
+
+    def __init__(self, planned: batch.Plan) -> None:
+        self._begun = time.perf_counter()
+        self._total = len(planned.pairs) + len(planned.failed)
+        # The time left goes by the size of the files: they may differ much.
+        self._sizes = {source: _size(source) for source, _ in planned.pairs}
+        self._left = sum(self._sizes.values())
+        self._worked = 0
+
+    def draw(self, outcome: batch.Outcome, tally: batch.Tally) -> None:
+        size = self._sizes.get(outcome.input, 0)
+        self._left -= size
+        self._worked += 0 if outcome.skipped else size
+        seconds = time.perf_counter() - self._begun
+        count = tally.done + tally.skipped + len(tally.failed)
+        text = f"{count}/{self._total} files  {tally.pixels / 1e6 / seconds:.1f} megapixels/s"
+        if self._worked and count < self._total:
+            left = round(seconds * self._left / self._worked)
+            text += f"  {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        # Return, and erase to the end of the line (ECMA-48, EL).
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 # -- train, export, pack, recipes -------------------------------------------------------------------------------------
@@ -318,8 +456,17 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     command = add("denoise", _denoise, "take the noise out of pictures")
-    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, or a folder of them")
-    command.add_argument("-o", "--out", type=Path, help="the answer's file, or a folder for several (default: IN.clean.EXT)")
+    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, a folder of them, or - for standard input")
+    command.add_argument(
+        "-o", "--out", type=Path, help="the answer's file, a folder for several, or - for standard output (default: IN.clean.EXT)"
+    )
+    command.add_argument("--format", help="the answers' format, such as png (default: each picture's own)")
+    command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
+    command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
+    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
+    command.add_argument(
+        "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
+    )
     command.add_argument("--model", default="photo", help="a shipped model's name or an .onnx file (default: photo)")
     command.add_argument(
         "--sigma",

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +23,9 @@ from PIL import UnidentifiedImageError
 from pellucid import images
 from pellucid.errors import FileError, ImageError
 from pellucid.images import Image
+from pellucid.saving import replacing
 
-__all__ = ["FORMATS", "Format", "list_images", "load_mnist", "read", "read_idx", "replacing", "write"]
+__all__ = ["FORMATS", "Format", "ending_of", "list_images", "load_mnist", "read", "read_idx", "replacing", "write"]
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
@@ -68,11 +67,11 @@ def read(path: Path) -> Image:
         raise FileError(f"{path}: damaged, or not a {kind.name} file ({type(error).__name__})") from error
 
 
-def write(path: Path, image: Image, *, overwrite: bool = False) -> None:
+def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable[[Path], None] | None = None) -> None:
     """Writes the image in the format that the name's ending says, at its own bit depth where the format has it.
 
-    Raises `FileError` when ``path`` exists and ``overwrite`` is not said, when it cannot be written, and when the format
-    cannot hold the image's alpha.
+    ``before`` is called with the finished file under its temporary name, before it becomes ``path``. Raises `FileError` when
+    ``path`` exists and ``overwrite`` is not said, when it cannot be written, and when the format cannot hold the image's alpha.
     """
     kind = _format_of(path)
     if image.alpha is not None and not kind.alpha:
@@ -82,44 +81,8 @@ def write(path: Path, image: Image, *, overwrite: bool = False) -> None:
     content = kind.encode(image)
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)
-
-
-@contextmanager
-def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary name beside ``path`` for the block to write to, which becomes ``path`` when the block ends well.
-
-    Nothing is left behind when it does not. Raises `FileError` when ``path`` exists and ``overwrite`` is not said (also when
-    it comes to be in the meantime), and when it cannot be written.
-    """
-    if path.exists() and not overwrite:
-        raise FileError(f"{path} exists; --force overwrites it")
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        if not overwrite:
-            _claim(temporary, path)
-        else:
-            temporary.replace(path)
-    except FileExistsError as error:
-        raise FileError(f"{path} exists; --force overwrites it") from error
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _claim(temporary: Path, path: Path) -> None:
-    """Gives the file its name unless another has taken it: a rename would replace that one."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without links: the name is reserved first.
-        path.open("xb").close()
-        temporary.replace(path)
+        if before is not None:
+            before(temporary)
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -220,10 +183,7 @@ def _from_values(values: NDArray[Any]) -> Image:
 def _levels(image: Image, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
     """The image as integers of ``dtype``, (h, w) or (h, w, 2 to 4), alpha scaled with it."""
     top = np.iinfo(dtype).max
-    # In place: with large images the time goes into memory.
-    scaled = np.clip(image.pixels, 0, 1)
-    scaled *= np.float32(top)
-    values: NDArray[Any] = np.rint(scaled, out=scaled).astype(dtype)
+    values = images.to_levels(image.pixels, np.dtype(dtype))
     if image.alpha is not None:
         own = np.iinfo(image.alpha.dtype).max if image.alpha.dtype.kind == "u" else 1
         alpha = np.rint(np.clip(image.alpha / own, 0, 1) * top).astype(dtype)
@@ -369,6 +329,26 @@ def _format_of(path: Path) -> Format:
     if kind is None:
         raise FileError(f"{path}: the ending {path.suffix!r} is not one of {', '.join(_ENDINGS)}")
     return kind
+
+
+def ending_of(content: bytes) -> str:
+    """The ending that a file of this content should have, by its first bytes; `FileError` when they are of no known format."""
+    for start, ending in _SIGNATURES.items():
+        if content.startswith(start):
+            return ending
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    raise FileError(f"no picture in a known format ({', '.join(kind.name for kind in FORMATS)})")
+
+
+_SIGNATURES = {
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"II+\0": ".tif",
+    b"MM\0+": ".tif",
+}
 
 
 # -- MNIST's format ---------------------------------------------------------------------------------------------------

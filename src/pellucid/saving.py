@@ -1,0 +1,141 @@
+"""Writes files so that nobody ever sees a half: under a temporary name in the same folder, flushed, then renamed.
+
+A temporary file is locked by the process that writes it. The lock goes when the process goes, however it goes: what carries a
+temporary name and no lock was left by a run that was killed, and `sweep` may take it away.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pellucid.errors import FileError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be taken away anyway
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["append_line", "replacing", "sweep"]
+
+TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
+"""The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary name beside ``path`` for the block to write to, which becomes ``path`` when the block ends well.
+
+    Nothing is left behind when it does not. Raises `FileError` when ``path`` exists and ``overwrite`` is not said (also when
+    it comes to be in the meantime), and when it cannot be written.
+    """
+    temporary = None
+    try:
+        if path.exists() and not overwrite:
+            raise FileExistsError
+        temporary, held = _temporary(path.parent)
+        try:
+            yield temporary
+            # Another descriptor may have written; this one flushes the same file.
+            os.fsync(held)
+            if fcntl is None:
+                # Windows renames no open file.
+                os.close(held)
+                held = -1
+            if not overwrite:
+                _claim(temporary, path)
+            else:
+                temporary.replace(path)
+        finally:
+            if held >= 0:
+                os.close(held)
+    except FileExistsError as error:
+        raise FileError(f"{path} exists; --force overwrites it") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Takes away the temporary files that killed runs left in ``folder`` (not below it), and says which; never one in use."""
+    gone = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink() and _remove_unlocked(path):
+            gone.append(path)
+    return gone
+
+
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a file in one step and flushes it; begins anew after a last line that a killed run left without its end.
+
+    Raises `FileError` when it cannot be written.
+    """
+    try:
+        with path.open("ab+", buffering=0) as file:
+            torn = False
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                torn = file.read(1) != b"\n"
+            content = ("\n" if torn else "").encode() + line.encode() + b"\n"
+            if file.write(content) != len(content):
+                raise OSError(None, "the disk took only a part of it")
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _temporary(folder: Path) -> tuple[Path, int]:
+    """A new temporary file, and the descriptor that holds its lock."""
+    while True:
+        path = folder / f".pellucid-{secrets.token_hex(8)}.tmp"
+        held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        # A sweep between the two steps has the lock, or has already taken the file away: another name, then.
+        if fcntl is None or (_lock(held) is not False and os.fstat(held).st_nlink):
+            return path, held
+        os.close(held)
+
+
+def _lock(held: int) -> bool | None:
+    """Whether the lock is ours now; None where the file system has no locks."""
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_unlocked(path: Path) -> bool:
+    try:
+        if fcntl is None:
+            path.unlink()
+            return True
+        held = os.open(path, os.O_RDWR)
+        try:
+            if _lock(held) is True:
+                path.unlink()
+                return True
+        finally:
+            os.close(held)
+    except OSError:
+        pass  # in use, or gone, or not ours to take: no reason to stop
+    return False
+
+
+def _claim(temporary: Path, path: Path) -> None:
+    """Gives the file its name unless another has taken it: a rename would replace that one."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without links: the name is reserved first.
+        path.open("xb").close()
+        temporary.replace(path)

@@ -1,0 +1,59 @@
+"""Temporary files: what a killed run leaves is taken away, what is in use is not."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pellucid import saving
+from pellucid.errors import FileError
+
+LEFT = ".pellucid-0123456789abcdef.tmp"
+
+
+def test_a_sweep_takes_what_nobody_holds(tmp_path: Path) -> None:
+    left = tmp_path / LEFT
+    left.write_bytes(b"half")
+    for name in ("a.tmp", ".pellucid-x.tmp", f"{LEFT}.png", ".pellucid.jsonl"):
+        (tmp_path / name).write_bytes(b"mine")
+    (tmp_path / ".pellucid-aaaaaaaaaaaaaaaa.tmp").symlink_to(tmp_path / "a.tmp")
+    with saving.replacing(tmp_path / "b.png") as temporary:
+        temporary.write_bytes(b"whole")
+        assert saving.sweep(tmp_path) == [left]
+    assert (tmp_path / "b.png").read_bytes() == b"whole"
+    assert len(list(tmp_path.iterdir())) == 6
+    assert saving.sweep(tmp_path / "none") == []
+
+
+def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from pellucid import saving\n"
+        "with saving.replacing(pathlib.Path(sys.argv[1])) as temporary:\n"
+        " temporary.write_bytes(b'half'); print(flush=True); time.sleep(60)"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a.png")], stdout=subprocess.PIPE)
+    with writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        assert saving.sweep(tmp_path) == []
+        writer.send_signal(signal.SIGKILL)
+    begun = time.monotonic()
+    while not saving.sweep(tmp_path):
+        assert time.monotonic() < begun + 10
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_torn_line_is_ended_first(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    saving.append_line(path, "one")
+    with path.open("ab") as file:
+        file.write(b"tw")
+    saving.append_line(path, "three")
+    assert path.read_text().splitlines() == ["one", "tw", "three"]
+    with pytest.raises(FileError, match="cannot be written"):
+        saving.append_line(tmp_path / "none" / "lines", "x")
