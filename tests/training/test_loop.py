@@ -177,6 +177,25 @@ def test_a_part_counts_by_its_error_and_every_level_alike() -> None:
     assert 0.5 < much / much_noisier < 2
 
 
+def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:
+    narrow = UnetSpec(channels=3, maps=("sigma",), widths=(8, 16), blocks=(1, 1)).build()
+    wide = UnetSpec(channels=3, maps=("sigma",), widths=(12, 32), blocks=(1, 1)).build()
+    planes = torch.rand(2, 4, 32, 32)
+    before = wide(planes)
+    loop._adopt(wide, narrow.state_dict())
+    torch.testing.assert_close(wide(planes), narrow(planes))
+    assert not torch.allclose(before, narrow(planes), atol=1e-2)
+    # What is new learns: every weight has a gradient, but for those that only meet zeros at first.
+    wide(planes).square().mean().backward()
+    assert all(weight.grad is not None for weight in wide.parameters())
+    # Of other planes, only what has the very shape.
+    gray = UnetSpec(channels=1, maps=("sigma",), widths=(12, 32), blocks=(1, 1)).build()
+    fresh = {name: value.clone() for name, value in gray.state_dict().items()}
+    with pytest.raises(OptionError, match="no weight"):
+        loop._adopt(gray, narrow.state_dict())
+    assert all(torch.equal(fresh[name], value) for name, value in gray.state_dict().items())
+
+
 # -- the command, from recipe to model --------------------------------------------------------------------------------
 
 
