@@ -253,6 +253,10 @@ def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:
     noisy, restored = found.summary
     assert noisy["accuracy"] + 0.1 < restored["accuracy"] <= restored["accuracy_clean"]
     assert "read right" in report.text_table(found)
+    (shown,) = evaluation.exhibits(loaded, found, models={"digits": restorer.load("digits")}, baselines=["none"])
+    assert shown.clean.shape == shown.noisy.shape == shown.answers["digits"].shape == (28, 280, 1)
+    np.testing.assert_allclose(shown.clean[:, 28:56, 0], stack[1] / 255, atol=1e-6)
+    assert shown.psnr["digits"] == restored["psnr"]
     assert evaluation.load_images(digits_file).labels is None
 
 

@@ -48,6 +48,9 @@ LONG_S = 2.0
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 """Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
 
+ROW = 10
+"""Digits in a row."""
+
 EXHIBIT_SIDE = 256
 """Side in pixels of what an exhibit shows."""
 
@@ -444,6 +447,12 @@ def _summary(
     return rows
 
 
+def _spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
+    """The whole stack from one generator, as one tall image: impulses and noise are drawn pixel by pixel."""
+    count, height, width = stack.shape
+    return noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
+
+
 def _digits(
     images: Images, models: Mapping[str, Restorer], noises: Sequence[Degradation], names: Sequence[str]
 ) -> tuple[list[Row], tuple[str, ...]]:
@@ -463,9 +472,7 @@ def _digits(
     readable = float(np.mean(reader.read(stack) == labels)) if reader is not None else None
     summary = []
     for noise in noises:
-        # The whole stack from one generator, as one tall image: impulses and noise are drawn pixel by pixel.
-        count, height, width = stack.shape
-        noisy = noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
+        noisy = _spoiled_digits(stack, noise)
         for method in (*names, *models):
             begun = time.perf_counter()
             answer = noisy if method == "none" else models[method].restore_batch(noisy)
@@ -475,7 +482,7 @@ def _digits(
             row = {
                 "noise": str(noise),
                 "method": method,
-                "images": count,
+                "images": len(stack),
                 "psnr": round(float(scores.mean()), 4),
                 "psnr_spread": round(float(scores.std()), 4),
                 "worst": int(scores.argmin()),
@@ -566,13 +573,16 @@ def exhibits(
     chosen: Sequence[str] = (),
     worst: int = 3,
 ) -> list[Exhibit]:
-    """What a report shows of an evaluation of photographs: the ``chosen`` images, and the ``worst`` ones of its last method.
+    """What a report shows of an evaluation: the ``chosen`` images, and the ``worst`` ones of its last method; of digits the first
+    ten.
 
     Without a name three images, evenly from the first to the last, are chosen; their middle 256x256 pixels are shown, under the
     noise in the middle of the list. The worst are the images of the lowest PSNR, each under the noise where its score lies farthest
     below that noise's mean, and shown where the error is largest. Raises `OptionError` for a name that is not among the images.
     """
-    if images.stack is not None or not evaluation.results:
+    if images.stack is not None:
+        return _first_digits(images.stack, evaluation, models)
+    if not evaluation.results:
         return []
     blind = bool(evaluation.protocol["blind"])
     methods = _methods(models, baselines, blind)
@@ -585,6 +595,21 @@ def exhibits(
     wanted = [(name, noises[len(noises) // 2], "chosen") for name in (chosen or [names[place] for place in places])]
     wanted += [(name, noise, "worst") for name, noise in _worst(evaluation, methods[-1].name, worst)]
     return [_exhibit(images, evaluation, methods, *entry) for entry in wanted]
+
+
+def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Restorer]) -> list[Exhibit]:
+    """The first ten digits in a row, under each noise, with the means of all."""
+
+    def row(digits: NDArray[np.floating]) -> Noisy:
+        return np.concatenate(list(digits[:ROW]), axis=1)[..., None].astype(np.float32)
+
+    found = []
+    for text in dict.fromkeys(entry["noise"] for entry in evaluation.summary):
+        noisy = _spoiled_digits(stack, degradations.parse(text))
+        answers = {name: row(np.clip(model.restore_batch(noisy[:ROW]), 0, 1)) for name, model in models.items()}
+        scores = {entry["method"]: entry["psnr"] for entry in evaluation.summary if entry["noise"] == text}
+        found.append(Exhibit("the first ten digits", text, "chosen", row(stack), row(noisy), answers, scores))
+    return found
 
 
 def _worst(evaluation: Evaluation, method: str, count: int) -> list[tuple[str, str]]:
