@@ -39,12 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, restorer
+    from pellucid import batch, images, restorer
 
+    value_range = images.parse_range(options.range)
     pairs = batch.plan(options.inputs, options.out)
     model = restorer.load(options.model, device=options.device, engine=options.engine)
     failed = 0
-    for outcome in batch.restore_files(pairs, model, sigma=options.sigma, strength=options.strength, overwrite=options.force):
+    outcomes = batch.restore_files(
+        pairs,
+        model,
+        sigma=options.sigma,
+        strength=options.strength,
+        overwrite=options.force,
+        value_range=value_range,
+        axes=options.axes,
+        strip=options.strip,
+    )
+    for outcome in outcomes:
         failed += outcome.error is not None
         if options.json:
             print(json.dumps(asdict(outcome), default=str), flush=True)
@@ -52,7 +63,7 @@ def _denoise(options: argparse.Namespace) -> int:
             print(f"pellucid: {outcome.error}", file=sys.stderr)
         else:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}{' (estimated)' if outcome.estimated else ''}"
-            size = f"{outcome.width}x{outcome.height}"
+            size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             print(f"{outcome.input} -> {outcome.output}: {size}, {outcome.model}, {level}, {outcome.seconds:.2f} s", flush=True)
     if failed and len(pairs) > 1:
         print(f"pellucid: {failed} of {len(pairs)} files failed", file=sys.stderr)
@@ -298,6 +309,17 @@ def _parser() -> argparse.ArgumentParser:
         type=_number(0, 255),
         help="standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
     )
+    command.add_argument(
+        "--range",
+        default="auto",
+        metavar="auto|dtype|LO:HI",
+        help="which values are black and white; --sigma counts 255 between them (default: auto, what the file says, or the dtype's "
+        "own; of floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+    )
+    command.add_argument(
+        "--axes", help="an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)"
+    )
+    command.add_argument("--strip", action="store_true", help="leave EXIF, XMP, IPTC and texts out; the colour profile stays")
     command.add_argument("--strength", type=_number(0, 1), default=1.0, help="0 leaves the picture, 1 restores it (default: 1)")
     _add_engine(command)
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
