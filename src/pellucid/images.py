@@ -131,7 +131,7 @@ def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
 def _ends(values: NDArray[Any], value_range: Range, white: float | None) -> tuple[float, float]:
     """Black and white, two different values."""
     if isinstance(value_range, tuple):
-        return value_range
+        return float(value_range[0]), float(value_range[1])
     own = _dtype_ends(values.dtype)
     if value_range == "dtype":
         return own

@@ -164,6 +164,8 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
         if len(head.parts) != 1:
             raise FileError(f"{len(head.parts)} parts; only single pictures are taken")
         header = head.header()
+        # Before the file is closed, which empties it.
+        attributes = tuple((key, value) for key, value in header.items() if key not in ("channels", "type"))
         low, high = header["dataWindow"]
         channels = {channel.name for channel in header["channels"]}
         width, height = (int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1))
@@ -177,7 +179,6 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     if any(plane.shape != values[0].shape or plane.dtype != values[0].dtype for plane in values):
         raise FileError("channels of different sizes or depths are not taken")
     stacked = values[0] if len(values) == 1 else np.stack(values, axis=2)
-    attributes = tuple((key, value) for key, value in header.items() if key not in ("channels", "type"))
     image = replace(picture_of(stacked, reading), flat=False, notes=ExrNotes(attributes))
     yield Document([Page((image,))])
 

@@ -294,9 +294,10 @@ NCLX = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "f
 
 @dataclass(frozen=True)
 class HeifNotes:
-    """Bits for each sample of a HEIF file (8, 10 or 12) and, by the names of `NCLX`, the numbers that stand for its colours."""
+    """Bits for each sample of a HEIF file (8, 10 or 12), its chroma (420, 422, 444) and, by the names of `NCLX`, its colours."""
 
     depth: int
+    chroma: int
     colours: tuple[tuple[str, int], ...]
 
 
@@ -324,12 +325,12 @@ def from_heif(content: bytes, reading: Reading) -> Image:
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
         exif=settled(exif)[1] if exif else None,
         xmp=xmp or None,
-        notes=HeifNotes(depth, tuple((key, nclx[key]) for key in NCLX if key in nclx)),
+        notes=HeifNotes(depth, int(picture.info.get("chroma") or 444), tuple((key, nclx[key]) for key in NCLX if key in nclx)),
     )
 
 
 def to_heif(image: Image) -> bytes:
-    """A HEIF file of 8, 10 or 12 bits, chroma as fine as luma. Raises `MissingExtra`."""
+    """A HEIF file of 8, 10 or 12 bits, its chroma as fine as its source's, or as luma. Raises `MissingExtra`."""
     heif = _heif()
     deep = image.dtype != np.uint8
     values = levels(image, "uint16" if deep else "uint8")
@@ -339,7 +340,7 @@ def to_heif(image: Image) -> bytes:
         mode = "RGBA"
     buffer = io.BytesIO()
     twelve = heif.options.SAVE_HDR_TO_12_BIT
-    notes = image.notes if isinstance(image.notes, HeifNotes) else HeifNotes(12, ())
+    notes = image.notes if isinstance(image.notes, HeifNotes) else HeifNotes(12, 444, ())
     beside = {"icc_profile": image.icc, "exif": image.exif, "xmp": image.xmp, **dict(notes.colours)}
     with _opening:
         heif.options.SAVE_HDR_TO_12_BIT = notes.depth != 10
@@ -350,7 +351,7 @@ def to_heif(image: Image) -> bytes:
                 values.tobytes(),
                 buffer,
                 quality=95,
-                chroma=444,
+                chroma=notes.chroma,
                 **{name: value for name, value in beside.items() if value is not None},
             )
         finally:

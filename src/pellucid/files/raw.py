@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-from PIL import Image as PillowImage
-
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Reading, check_size, picture_of
+from pellucid.files.directories import exif_of, parsed_exif
 from pellucid.images import Image
 
 __all__ = ["from_raw"]
@@ -16,7 +15,8 @@ __all__ = ["from_raw"]
 KEPT = (270, 271, 272, 305, 306, 315, 33432)
 """Description, maker, model, software, date, artist, copyright: the tags of a RAW's first directory that speak of the picture."""
 
-EXIF, GPS = 34665, 34853
+MAKER_NOTE = 0x927C
+"""A maker's notes point at places in the RAW file."""
 
 
 def from_raw(content: bytes, reading: Reading) -> Image:
@@ -35,18 +35,6 @@ def from_raw(content: bytes, reading: Reading) -> Image:
 
 def _exif(content: bytes) -> bytes | None:
     """What the camera said, where the RAW file is built like a TIFF, as most are."""
-    made = PillowImage.Exif()
-    try:
-        source = PillowImage.Exif()
-        source.load(content)
-        for code in KEPT:
-            if code in source:
-                made[code] = source[code]
-        for code in (EXIF, GPS):
-            if code in source:
-                made.get_ifd(code).update(source.get_ifd(code))
-        # A maker's notes point at places in the RAW file.
-        made.get_ifd(EXIF).pop(0x927C, None)
-        return made.tobytes() if len(made) else None
-    except Exception:  # other makers' layouts: Pillow raises whatever it meets, and the picture counts
-        return None
+    first, details, place = parsed_exif(content)
+    kept = {code: entry for code, entry in first.items() if code in KEPT}
+    return exif_of(kept, {code: entry for code, entry in details.items() if code != MAKER_NOTE}, place)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
 from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of, planes
+from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
 from pellucid.images import Image
@@ -44,7 +46,7 @@ LARGEST = 3_900_000_000
 MOST_PAGES = 1_000_000
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
-ICC, XMP, IPTC, EXIF, GPS = 34675, 700, 33723, 34665, 34853
+ICC, XMP, IPTC = 34675, 700, 33723
 
 WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
 """Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
@@ -291,36 +293,27 @@ def _iptc_of(file: Any, page: Any) -> bytes | None:
     if not 4 < length < 1 << 24:
         return None
     file.filehandle.seek(tag.valueoffset)
-    return bytes(file.filehandle.read(length)).rstrip(b"\0") or None
+    return bytes(file.filehandle.read(length)) or None
 
 
 def _exif_of(file: Any, page: Any, words: list[int]) -> bytes | None:
     """EXIF data with the page's words, orientation, camera settings and place."""
+    handle = file.filehandle
+
+    def read(place: int, length: int) -> bytes:
+        handle.seek(place)
+        return bytes(handle.read(length))
+
+    try:
+        first, details, place = with_inner(read, page.offset, order=file.byteorder, big=bool(file.is_bigtiff))
+    except struct.error:
+        # The page was found, its words are not: no reason to lose the picture.
+        first, details, place = {}, {}, {}
+    kept = {code: entry for code, entry in first.items() if code in words}
     turn = page.tags.valueof(ORIENTATION, 1)
-    if turn == 1 and not any(code in page.tags for code in (*words, EXIF, GPS)):
-        return None
-    made = PillowImage.Exif()
-    try:
-        source = PillowImage.Exif()
-        # Pillow seeks, and may not move the reader's own place.
-        with Path(file.filehandle.path).open("rb") as stream:
-            source.load_from_fp(stream, page.offset)  # type: ignore[arg-type]
-            for code in words:
-                if code in source:
-                    made[code] = source[code]
-            for code in (EXIF, GPS):
-                if code in source:
-                    made.get_ifd(code).update(source.get_ifd(code))
-    except Exception:  # a damaged directory of words is no reason to lose the picture; Pillow raises whatever it meets
-        made = PillowImage.Exif()
     if turn in range(2, 9):
-        made[ORIENTATION] = turn
-    try:
-        return made.tobytes() if len(made) or made.get_ifd(EXIF) or made.get_ifd(GPS) else None
-    except Exception:
-        made = PillowImage.Exif()
-        made[ORIENTATION] = turn if turn in range(2, 9) else 1
-        return made.tobytes()
+        kept[ORIENTATION] = (3, 1, bytes([turn, 0]))
+    return exif_of(kept, details, place)
 
 
 def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
@@ -350,9 +343,6 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
     kept = {
         key: value for key, value in (file.imagej_metadata or {}).items() if key not in ("images", "channels", "slices", "frames")
     }
-    version = kept.pop("ImageJ", None)
-    if isinstance(version, str):
-        kept["version"] = version
     about = ImageJStack(
         shape=shape,
         axes=axes,
@@ -408,14 +398,14 @@ def save_tiff(path: Path, pages: Iterator[Page], document: Document) -> None:
     first = next(pages)
     size = joined(first).nbytes * document.count
     big = size > LARGEST or (isinstance(about, TiffFile) and about.big)
-    details: list[PillowImage.Exif | None] = []
+    details: list[tuple[Entries, Entries]] = []
     with tifffile.TiffWriter(path, bigtiff=big, byteorder="<", shaped=False, ome=False) as writer:
         for number, page in enumerate(_chain(first, pages)):
-            exif = _parsed(page.pictures[0].exif)
-            deep = exif if exif is not None and not big and (exif.get_ifd(EXIF) or exif.get_ifd(GPS)) else None
-            details.append(deep)
-            _write_page(writer, page, exif, with_details=deep is not None, name=path.name, paged=(number, document.count))
-    if any(exif is not None for exif in details):
+            words, *inner = parsed_exif(page.pictures[0].exif)
+            # A BigTIFF's directories are built otherwise: there the camera's settings are left out.
+            details.append(({}, {}) if big else (inner[0], inner[1]))
+            _write_page(writer, page, words, details[-1], name=path.name, paged=(number, document.count))
+    if any(inner for both in details for inner in both):
         _append_details(path, details)
 
 
@@ -425,7 +415,7 @@ def _chain(first: Page, rest: Iterator[Page]) -> Iterator[Page]:
 
 
 def _write_page(
-    writer: Any, page: Page, exif: PillowImage.Exif | None, *, with_details: bool, name: str, paged: tuple[int, int]
+    writer: Any, page: Page, words: Entries, details: tuple[Entries, Entries], *, name: str, paged: tuple[int, int]
 ) -> None:
     image = page.pictures[0]
     notes = image.notes if isinstance(image.notes, TiffNotes) else TiffNotes()
@@ -444,13 +434,12 @@ def _write_page(
     xml = dict(image.text).get(OME_KEY)
     if xml is not None:
         description = re.sub(r'(<UUID\s+FileName=")[^"]*', lambda found: found[1] + _final_name(name), xml).encode()
-    tags += _word_tags(exif, described=description is not None)
+    tags += [(code, *words[code], True) for code in WORDS if code in words and (code != 270 or description is None)]
     if image.xmp:
         tags.append((XMP, 1, len(image.xmp), image.xmp, True))
     if image.iptc:
         tags.append((IPTC, 7, len(image.iptc), image.iptc, True))
-    if with_details and exif is not None:
-        tags += [(code - 1, 4, 1, 0, True) for code in (EXIF, GPS) if exif.get_ifd(code)]
+    tags += [(code - 1, 4, 1, 0, True) for code, inner in zip((EXIF, GPS), details, strict=True) if inner]
     integer = values.dtype.kind in "iu"
     resolution, unit = (image.resolution, 2) if image.resolution else (notes.resolution, 1)
     writer.write(
@@ -493,59 +482,22 @@ def _photometric(page: Page, values: NDArray[Any], notes: TiffNotes) -> tuple[in
     return (MINISWHITE if notes.inverted and values.dtype.kind == "u" and not extras else MINISBLACK), extras
 
 
-def _parsed(exif: bytes | None) -> PillowImage.Exif | None:
-    if not exif:
-        return None
-    parsed = PillowImage.Exif()
-    try:
-        parsed.load(exif)
-        for code in (EXIF, GPS):
-            parsed.get_ifd(code)
-    except Exception:  # from a JPEG with damaged EXIF data: Pillow raises whatever it meets, and the picture counts
-        return None
-    return parsed
-
-
-def _word_tags(exif: PillowImage.Exif | None, *, described: bool) -> list[tuple[int, int, int, Any, bool]]:
-    tags: list[tuple[int, int, int, Any, bool]] = []
-    if exif is None:
-        return tags
-    for code in WORDS:
-        value = exif.get(code)
-        if code == 270 and described:
-            continue
-        if isinstance(value, str) and value:
-            word = value.encode() + b"\0"
-            tags.append((code, 2, len(word), word, True))
-        elif isinstance(value, bytes) and value and code >= 40091:
-            tags.append((code, 1, len(value), value, True))
-    return tags
-
-
-def _append_details(path: Path, details: list[PillowImage.Exif | None]) -> None:
+def _append_details(path: Path, details: list[tuple[Entries, Entries]]) -> None:
     """Puts the EXIF and GPS directories behind the pixels and points the pages' tags there.
 
     tifffile writes no such directories, nor the tags that point to them; the tags before those have kept their places.
     """
     import tifffile
-    from PIL import TiffImagePlugin
 
     with tifffile.TiffFile(path, mode="r+", is_ome=False, is_imagej=False) as file:
         handle = file.filehandle
-        for page, exif in zip(file.pages, details, strict=True):
-            for code in (EXIF, GPS):
-                entries = exif.get_ifd(code) if exif is not None else {}
+        for page, both in zip(file.pages, details, strict=True):
+            for code, entries in zip((EXIF, GPS), both, strict=True):
                 if not entries:
                     continue
                 handle.seek(0, io.SEEK_END)
                 place = handle.tell() + handle.tell() % 2
-                directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-                for tag, value in entries.items():
-                    # A directory within the directory (interoperability) points into what it came from.
-                    if not isinstance(value, dict) and tag != 0xA005:
-                        directory[tag] = value
-                content = directory.tobytes(place)
-                handle.write(b"\0" * (place - handle.tell()) + content)
+                handle.write(b"\0" * (place - handle.tell()) + written_directory(entries, place))
                 tag = page.tags[code - 1]
                 handle.seek(tag.offset)
                 handle.write(code.to_bytes(2, "little"))
