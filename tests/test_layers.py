@@ -46,6 +46,10 @@ HEAVY = {
     "onnx",
     "tifffile",
     "imagecodecs",
+    "pillow_heif",
+    "rawpy",
+    "pydicom",
+    "OpenEXR",
 }
 
 

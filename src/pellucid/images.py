@@ -63,8 +63,10 @@ class Image:
 
 def parse_range(text: str) -> Range:
     """``auto``, ``dtype`` or ``LO:HI``, two different finite numbers; `OptionError` for anything else."""
-    if text == "auto" or text == "dtype":
-        return text
+    if text == "auto":
+        return "auto"
+    if text == "dtype":
+        return "dtype"
     low, colon, high = text.partition(":")
     try:
         ends = (float(low), float(high))
@@ -112,10 +114,10 @@ def from_values(values: NDArray[Any], value_range: Range, *, white: float | None
             pixels /= np.float32(top)
     else:
         # A float32 has 24 bits: what has more is shifted and scaled before it is rounded to one.
-        wide = planes.astype(np.float32 if planes.dtype.kind == "f" and planes.dtype.itemsize <= 4 else np.float64)
+        wide: NDArray[Any] = planes.astype(np.float32 if planes.dtype.kind == "f" and planes.dtype.itemsize <= 4 else np.float64)
         if (black, top) != (0, 1):
-            wide -= wide.dtype.type(black)
-            wide /= wide.dtype.type(top - black)
+            wide -= black
+            wide /= top - black
         pixels = wide.astype(np.float32, copy=False)
     own = float(_dtype_ends(values.dtype)[1])
     return Image(pixels=pixels, alpha=alpha, dtype=values.dtype, flat=flat, black=black, white=None if top == own else top)
@@ -153,9 +155,11 @@ def to_array(image: Image) -> NDArray[Any]:
     if (image.black, white) != (0, 1):
         # As in `from_values`: float32 does for 16 bits.
         wide = np.float64 if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2) else np.float32
-        values = values.astype(wide) * wide(white - image.black)
+        scaled: NDArray[Any] = values.astype(wide)
+        scaled *= white - image.black
         if image.black:
-            values += wide(image.black)
+            scaled += image.black
+        values = scaled
     if image.dtype.kind != "f":
         values = np.clip(np.rint(values), *own)
     values = values.astype(image.dtype)

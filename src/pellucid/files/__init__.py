@@ -223,7 +223,9 @@ def write_pages(path: Path, pages: Iterable[Page], document: Document, *, overwr
                 temporary.write_bytes(kind.encode(next(prepared).pictures[0]))
         except FileError as error:
             raise error if str(error).startswith(str(path)) else FileError(f"{path}: {error}") from error
-        except (ValueError, OverflowError, RuntimeError) as error:
+        except (PellucidError, OSError):
+            raise
+        except Exception as error:
             if error in failed:
                 raise
             # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.

@@ -174,6 +174,9 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     if names is None:
         raise FileError(f"channels {', '.join(sorted(channels))} make no picture; R, G, B or Y, with A or without, do")
     with exr.File(str(path), separate_channels=True) as file:
+        # The library tells of pixels that it does not find on its own output, and goes on without them.
+        if not file.parts:
+            raise FileError("the pixels are damaged or cut off")
         found = file.channels()
         values = [np.asarray(found[name].pixels) for name in names]
     if any(plane.shape != values[0].shape or plane.dtype != values[0].dtype for plane in values):

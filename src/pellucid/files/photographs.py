@@ -315,7 +315,8 @@ def from_heif(content: bytes, reading: Reading) -> Image:
     file = heif.open_heif(content, convert_hdr_to_8bit=False)
     # The file's own main picture; the others are bursts, depths and previews.
     picture = file[file.primary_index]
-    check_size(*picture.size, len(picture.mode.split(";")[0]), len(content))
+    width, height = picture.size
+    check_size(width, height, len(picture.mode.split(";")[0]), len(content))
     values = np.asarray(picture)
     depth = int(picture.info.get("bit_depth", 8))
     exif, xmp, nclx = picture.info.get("exif"), picture.info.get("xmp"), picture.info.get("nclx_profile") or {}

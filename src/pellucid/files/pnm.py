@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ def from_pnm(content: bytes, reading: Reading) -> Image:
     if not 1 <= white <= 65535:
         raise FileError(f"a largest value of {white} is not between 1 and 65535")
     shape = (height, width, channels) if channels == 3 else (height, width)
+    values: NDArray[Any]
     if kind <= 3:
         values = _as_text(content[place:], shape, bitmap=kind == 1)
     elif kind == 4:

@@ -124,7 +124,8 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     size = path.stat().st_size
     # OME-XML may name other files; only this one is read.
-    with tifffile.TiffFile(path, _multifile=False) as file:
+    with tifffile.TiffFile(path, _multifile=False) as opened:
+        file: Any = opened
         first = file.pages[0]
         count = len(file.pages)
         if count > MOST_PAGES:
@@ -489,7 +490,8 @@ def _append_details(path: Path, details: list[tuple[Entries, Entries]]) -> None:
     """
     import tifffile
 
-    with tifffile.TiffFile(path, mode="r+", is_ome=False, is_imagej=False) as file:
+    with tifffile.TiffFile(path, mode="r+", is_ome=False, is_imagej=False) as opened:
+        file: Any = opened
         handle = file.filehandle
         for page, both in zip(file.pages, details, strict=True):
             for code, entries in zip((EXIF, GPS), both, strict=True):
