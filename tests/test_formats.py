@@ -799,6 +799,17 @@ def test_a_truncated_file_is_one_clear_line(name: str, tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, broken.name])
 
 
+@pytest.mark.parametrize("settings", [{}, {"compression": "deflate"}, {"imagej": True}, {"ome": True}, {"bigtiff": True}])
+def test_a_truncated_stack_is_refused_not_shortened(tmp_path: Path, settings: dict[str, Any]) -> None:
+    values = np.random.default_rng(0).integers(0, 65536, (5, 30, 40)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", **settings)
+    content = (tmp_path / "a.tif").read_bytes()
+    for share in (0.1, 0.5, 0.9, 0.98):
+        (tmp_path / "b.tif").write_bytes(content[: int(len(content) * share)])
+        assert refusal(tmp_path / "b.tif", tmp_path / "c.tif") is not None
+        assert not (tmp_path / "c.tif").exists()
+
+
 @pytest.mark.parametrize(
     ("true", "named"), [(".png", ".jpg"), (".jpg", ".png"), (".tif", ".webp"), (".png", ".tif"), (".webp", ".bmp")]
 )

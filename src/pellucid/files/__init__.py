@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import UnidentifiedImageError
+
 from pellucid.errors import FileError, PellucidError
 from pellucid.files import arrays, dicom, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
@@ -176,8 +178,17 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     # Dozens of decoders stand behind this line, and a damaged file provokes from them every kind of error that there is.
     except Exception as error:
         other = _other_kind(kind, start)
-        said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise FileError(f"{path}: {other or f'damaged, or not a {kind.name} file ({said})'}") from error
+        raise FileError(f"{path}: {other or f'damaged, or no {kind.name} file ({_said(error)})'}") from error
+
+
+def _said(error: Exception) -> str:
+    """What a decoder or an encoder said, in one line of at most 200 characters."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its beginning is not understood"
+    told = error.args[0] if error.args else ""
+    # LibRaw speaks in bytes.
+    text = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 def _other_kind(kind: Format, start: bytes) -> str | None:
@@ -229,8 +240,7 @@ def write_pages(path: Path, pages: Iterable[Page], document: Document, *, overwr
             if error in failed:
                 raise
             # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
-            said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-            raise FileError(f"{path}: {kind.name} cannot hold this picture ({said})") from error
+            raise FileError(f"{path}: {kind.name} cannot hold this picture ({_said(error)})") from error
 
 
 def _watched(pages: Iterable[Page], failed: list[Exception]) -> Iterator[Page]:

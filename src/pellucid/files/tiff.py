@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,9 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         count = len(file.pages)
         if count > MOST_PAGES:
             raise FileError(f"{count} pages are more than this can take")
+        # The reader ends at the last page that it finds: a stack would be cut unseen.
+        if _table(file, file.pages[count - 1])[1] != 0:
+            raise FileError(f"its directories are damaged or cut off after page {count}")
         if reading.axes:
             yield _by_axes(file, reading, size)
             return
@@ -150,8 +153,23 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
 
 
+def _table(file: Any, page: Any) -> tuple[set[int], int]:
+    """The tags that a page's directory lists, and the place of the next directory (0: it is the last)."""
+    head, step, size = (8, 20, 8) if file.is_bigtiff else (2, 12, 4)
+    order: Literal["little", "big"] = "little" if file.byteorder == "<" else "big"
+    handle = file.filehandle
+    handle.seek(page.offset)
+    length = int.from_bytes(handle.read(head), order) * step
+    content = handle.read(length + size)
+    codes = {int.from_bytes(content[place : place + 2], order) for place in range(0, length, step)}
+    return codes, int.from_bytes(content[length:], order)
+
+
 def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Page:
     page = file.pages[place]
+    listed, _ = _table(file, page)
+    if any(code in listed and code not in page.tags for code in (270, ICC, XMP, IPTC)):
+        raise FileError("its description or profile is cut off")
     photometric = int(page.photometric)
     samples = int(page.samplesperpixel)
     if page.imagedepth > 1:
