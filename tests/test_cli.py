@@ -308,7 +308,7 @@ def test_a_pipe_takes_a_stack(tmp_path: Path, gray_model: Path) -> None:
 
 def test_a_format_is_named_by_itself_or_its_ending(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for named, ending in (("jpg", ".jpg"), ("JPEG", ".jpg"), ("ppm", ".ppm"), ("numpy", ".npy")):
-        assert run("denoise", noisy, "--format", named, "--sigma", 5) == 0
+        assert run("denoise", noisy, "--format", named, "--sigma", 5, "--force") == 0
         assert (tmp_path / f"noisy.clean{ending}").is_file()
     capsys.readouterr()
     # Camera RAW is only read.
