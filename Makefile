@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test check build digits benchmarks clean
+.PHONY: help demo test fuzz check build digits benchmarks clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ demo: .venv-light/done ## spoil and restore the package's own photograph and dig
 
 test: .venv/done ## the tests, with all that they need
 	$(FULL) -m pytest
+
+fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
+	$(FULL) tests/fuzz.py --count 20000
 
 check: .venv/done ## formatting, lint, strict types
 	$(FULL) -m ruff format --check src tests benchmarks

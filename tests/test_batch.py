@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from pellucid import batch, files, images, restorer, saving
 from pellucid.errors import FileError, OptionError
@@ -197,6 +198,98 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     assert run(by=other) == ["skipped"] * 4
     with pytest.raises(OptionError, match="--resume"):
         list(batch.restore_files(batch.plan([root], None), model, TOLD, resume=True))
+
+
+def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, gray_model: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    rng = np.random.default_rng(0)
+    put(root / "a.jpg", 40)
+    (root / "b.png").write_bytes((root / "a.jpg").read_bytes()[:200])
+    deep, stack = rng.integers(0, 65536, (30, 40, 3), np.uint16), rng.integers(0, 65536, (3, 24, 32), np.uint16)
+    files.write(root / "c.png", images.from_array(deep))
+    tifffile.imwrite(root / "d.tif", stack, photometric="minisblack")
+    put(root / "e.png", 41)
+    model = restorer.load(gray_model)
+
+    def run() -> list[batch.Outcome]:
+        return list(batch.restore_files(batch.plan([root], out), model, TOLD, resume=True))
+
+    outcomes = run()
+    assert [outcome.input.name for outcome in outcomes] == ["a.jpg", "b.png", "c.png", "d.tif", "e.png"]
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True, True, True]
+    assert "b.png: named as a PNG file, but its content is JPEG" in str(outcomes[1].error)
+    assert (outcomes[3].pages, outcomes[3].width, outcomes[3].height, outcomes[3].sigma) == (3, 32, 24, 10)
+    assert sorted(content(out)) == [batch.MANIFEST, "a.jpg", "c.png", "d.tif", "e.png"]
+    # Each page is what it is by itself, at its own depth.
+    np.testing.assert_array_equal(tifffile.imread(out / "d.tif"), [model.restore(page, sigma=10) for page in stack])
+    np.testing.assert_array_equal(images.to_array(files.read(out / "c.png")), model.restore(deep, sigma=10))
+    before = content(out)
+    again = run()
+    assert [outcome.skipped for outcome in again] == [True, False, True, True, True]
+    assert "b.png" in str(again[1].error)
+    assert content(out) == before
+
+
+def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (3, 24, 32), np.uint8)
+    tifffile.imwrite(tmp_path / "in.tif", values, photometric="minisblack", compression="deflate")
+    (tmp_path / "in").mkdir()
+    with tifffile.TiffFile(tmp_path / "in.tif") as file:
+        last = file.pages[2].dataoffsets[0]
+    damaged = bytearray((tmp_path / "in.tif").read_bytes())
+    damaged[last : last + 40] = bytes(40)
+    (tmp_path / "in" / "a.tif").write_bytes(damaged)
+    put(tmp_path / "in" / "b.png")
+    model = restorer.load(gray_model)
+    first, second = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    assert str(first.error).startswith(f"{tmp_path}/in/a.tif: damaged")
+    assert second.error is None
+    assert list(content(tmp_path / "out")) == [batch.MANIFEST, "b.png"]
+    assert [json.loads(line)["output"] for line in (tmp_path / "out" / batch.MANIFEST).read_text().splitlines()] == ["b.png"]
+
+    # An interrupt between two pages gives the stack up, and goes on.
+    restore, calls = model.restore_with_details, []
+
+    def interrupted(*args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return restore(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "restore_with_details", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(batch.restore_files(batch.plan([tmp_path / "in.tif"], tmp_path / "cut" / "a.tif"), model, TOLD))
+    assert list((tmp_path / "cut").iterdir()) == []
+
+
+def test_settings_that_change_the_answer_are_part_of_what_is_resumed(tmp_path: Path, gray_model: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    root.mkdir()
+    np.save(root / "a.npy", np.random.default_rng(0).integers(0, 4096, (4, 24, 32), np.uint16))
+    model = restorer.load(gray_model)
+    for told in (
+        TOLD,
+        batch.Settings(sigma=10, value_range=(0, 4095)),
+        batch.Settings(sigma=10, axes="YZX"),
+        batch.Settings(sigma=10, strip=True),
+    ):
+        for skipped in (False, True):
+            (outcome,) = batch.restore_files(batch.plan([root], out), model, told, resume=True, overwrite=True)
+            assert (outcome.error, outcome.skipped) == (None, skipped)
+    (outcome,) = batch.restore_files(batch.plan([root], tmp_path / "o"), model, batch.Settings(sigma=10, axes="YX"))
+    assert str(outcome.error).startswith(f"{root}/a.npy: --axes YX")
+
+
+def test_the_answers_of_camera_raw_are_tiffs(tmp_path: Path) -> None:
+    source = tmp_path / "in" / "a.nef"
+    source.parent.mkdir()
+    source.write_bytes(b"x")
+    assert batch.clean_name(source).name == "a.clean.tif"
+    assert batch.plan([source], None).pairs[0][1].name == "a.clean.tif"
+    assert batch.plan([source.parent], tmp_path / "out").pairs[0][1] == tmp_path / "out" / "a.tif"
+    assert batch.plan([source.parent], tmp_path / "out", ending=".png").pairs[0][1] == tmp_path / "out" / "a.png"
 
 
 def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

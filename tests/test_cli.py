@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,26 @@ def test_denoise_json_is_one_object_a_picture(noisy: Path, tmp_path: Path, capsy
     assert 15 < rows[0]["sigma"] < 25
 
 
+def test_denoise_takes_stacks_ranges_and_strips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", (1000 + 50 * rng.standard_normal((40, 2, 50))).astype(np.float32))
+    assert run("denoise", tmp_path / "a.npy", "--axes", "YZX", "--range", "0:2000", "--sigma", 6.4) == 0
+    assert "50x40, 2 pages" in capsys.readouterr().out
+    answer = np.load(tmp_path / "a.clean.npy")
+    assert answer.shape == (40, 2, 50)
+    assert abs(answer.mean() - 1000) < 10
+    assert answer.std() < 20
+    files.write(tmp_path / "b.png", replace(images.from_array(np.zeros((20, 20), np.uint8)), text=(("Author", "me"),)))
+    assert run("denoise", tmp_path / "b.png", "--strip", "--sigma", 5) == 0
+    assert files.read(tmp_path / "b.png").text == (("Author", "me"),)
+    assert files.read(tmp_path / "b.clean.png").text == ()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
+        (["denoise", "{noisy}", "--range", "much"], 2),
+        (["denoise", "{noisy}", "-o", "{folder}/out.dng"], 1),
         (["denoise", "missing.png"], 1),
         (["denoise", "{noisy}", "--model", "nonesuch"], 1),
         (["denoise", "{noisy}", "--model", "digits", "--sigma", "5"], 1),
@@ -274,6 +292,28 @@ def test_a_pipe_gives_what_a_file_gives(noisy: Path, tmp_path: Path) -> None:
         done = piped(content, *arguments)
         assert (done.returncode, done.stdout) == (status, b"")
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_pipe_takes_a_stack(tmp_path: Path, gray_model: Path) -> None:
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (3, 20, 24), dtype=np.uint8))
+    told = ("--model", gray_model, "--sigma", 9)
+    assert run("denoise", tmp_path / "a.npy", "-o", tmp_path / "b.npy", *told) == 0
+    done = piped((tmp_path / "a.npy").read_bytes(), "-", *told)
+    assert (done.returncode, done.stdout) == (0, (tmp_path / "b.npy").read_bytes())
+    assert done.stderr.decode().startswith("24x20, 3 pages, gray")
+    done = piped((tmp_path / "a.npy").read_bytes(), "-", *told, "--format", "png")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "3 pages" in done.stderr.decode()
+
+
+def test_a_format_is_named_by_itself_or_its_ending(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for named, ending in (("jpg", ".jpg"), ("JPEG", ".jpg"), ("ppm", ".ppm"), ("numpy", ".npy")):
+        assert run("denoise", noisy, "--format", named, "--sigma", 5, "--force") == 0
+        assert (tmp_path / f"noisy.clean{ending}").is_file()
+    capsys.readouterr()
+    # Camera RAW is only read.
+    assert run("denoise", noisy, "--format", "nef") == 2
+    assert "--format nef: not one of png, jpeg" in capsys.readouterr().err
 
 
 def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_model: Path) -> None:

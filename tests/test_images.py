@@ -70,6 +70,14 @@ def test_gray_is_rec_601() -> None:
     assert images.gray(np.ones((2, 2, 1))).shape == (2, 2, 1)
 
 
+def test_steps_are_the_whole_numbers_from_black_to_white() -> None:
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    assert images.from_array(ramp).steps == 65535
+    assert images.from_values(ramp, (0, 4095)).steps == 4095
+    assert images.from_values(ramp.astype(np.int16), (-5, 4095)).steps == 4100
+    assert images.from_array(ramp / np.float64(4095)).steps is None
+
+
 def test_levels_are_clipped_and_rounded_band_by_band(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "BAND", 50)
     pixels = (np.random.default_rng(0).random((23, 7, 3)) * 1.4 - 0.2).astype(np.float32)

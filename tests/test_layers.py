@@ -50,6 +50,10 @@ HEAVY = {
     "onnx",
     "tifffile",
     "imagecodecs",
+    "pillow_heif",
+    "rawpy",
+    "pydicom",
+    "OpenEXR",
 }
 
 

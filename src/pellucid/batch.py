@@ -15,14 +15,15 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from pellucid import __version__, files, saving
 from pellucid.errors import FileError, OptionError, PellucidError
-from pellucid.images import Image
-from pellucid.restorer import Restoration, Restorer
+from pellucid.images import Range
+from pellucid.restorer import Restorer
 
 __all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_files"]
 
@@ -36,10 +37,17 @@ itself that little would be won, and three of them at once would need much memor
 
 @dataclass(frozen=True)
 class Settings:
-    """What an answer depends on beside picture and model: ``sigma`` and ``strength`` as `Restorer.restore` takes them."""
+    """What an answer depends on beside picture and model.
+
+    ``sigma`` and ``strength`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as `files.open_pages`, ``strip`` as
+    `files.write_pages`.
+    """
 
     sigma: float | None = None
     strength: float = 1.0
+    value_range: Range = "auto"
+    axes: str | None = None
+    strip: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing.
+    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing. Of a
+    stack of ``pages`` they are the first page's, as are ``width`` and ``height``; the seconds are all pages'.
     """
 
     input: Path
@@ -76,6 +85,7 @@ class Outcome:
     width: int = 0
     height: int = 0
     seconds: float = 0.0
+    pages: int = 1
 
 
 @dataclass(frozen=True)
@@ -108,12 +118,12 @@ class Tally:
             self.skipped += 1
         else:
             self.done += 1
-            self.pixels += outcome.width * outcome.height
+            self.pixels += outcome.width * outcome.height * outcome.pages
 
 
 def clean_name(path: Path) -> Path:
-    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it."""
-    return path.with_name(f"{path.stem}.clean{path.suffix}")
+    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``."""
+    return files.writable_name(path.with_name(f"{path.stem}.clean{path.suffix}"))
 
 
 def plan(
@@ -126,7 +136,8 @@ def plan(
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
-    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own. Hidden files and folders (their
+    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
+    are only read get another (``.nef`` gives ``.tif``). Hidden files and folders (their
     names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
     `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
     """
@@ -157,7 +168,7 @@ def plan(
         if out.exists() and not out.is_dir():
             raise OptionError(f"--out {out}: several pictures need a folder, and this is a file")
         folder = out
-        pairs = [(path, out / _with_ending(inner, ending)) for path, inner in listed]
+        pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
         if ending is not None and out.suffix.lower() != ending:
             raise OptionError(f"--out {out}: the name says another format than --format; leave one of them out")
@@ -188,15 +199,17 @@ def restore_files(
 
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. An interrupt ends the run: what is being written is finished, its outcome
-    is yielded, and `KeyboardInterrupt` goes on.
+    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, with nothing else at work. An
+    interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
+    `KeyboardInterrupt` goes on.
     """
     if resume and planned.folder is None:
         raise OptionError("--resume needs a folder for the answers; name it with --out")
     yield from planned.failed
     journal = _Journal(planned.folder, restorer, settings) if planned.folder is not None else None
-    read = partial(_read, journal=journal, overwrite=overwrite, resume=resume)
-    write = partial(_write, journal=journal, overwrite=overwrite)
+    read = partial(_read, settings=settings, journal=journal, overwrite=overwrite, resume=resume)
+    write = partial(_write, settings=settings, journal=journal, overwrite=overwrite)
+    whole = partial(_restore_stack, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
@@ -211,23 +224,27 @@ def restore_files(
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
-            reading: Future[_Loaded | Outcome] | None = None
+            reading: Future[_Loaded | _Stack | Outcome] | None = None
             for index, (source, target) in enumerate(planned.pairs):
                 if target.parent not in swept:
                     swept.add(target.parent)
                     _sweep(target.parent)
                 loaded = reading.result() if reading is not None else read(source, target)
                 reading = None
-                large = isinstance(loaded, _Loaded) and loaded.image.pixels[..., 0].size > AHEAD
-                if large:
+                alone = isinstance(loaded, _Stack) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
+                if alone:
                     yield from settled(0)
                 elif index + 1 < len(planned.pairs):
                     reading = reader.submit(read, *planned.pairs[index + 1])
-                result = loaded if isinstance(loaded, Outcome) else _restore(loaded, restorer, settings)
+                result: _Restored | Outcome
+                if isinstance(loaded, _Loaded):
+                    result = _restore(loaded, restorer, settings)
+                else:
+                    result = whole(loaded) if isinstance(loaded, _Stack) else loaded
                 del loaded
                 pending.append(result if isinstance(result, Outcome) else writer.submit(write, result))
                 del result
-                yield from settled(0 if large else 1)
+                yield from settled(0 if alone else 1)
             yield from settled(0)
         except KeyboardInterrupt:
             yield from settled(0)
@@ -239,21 +256,37 @@ def restore_files(
 
 @dataclass(frozen=True)
 class _Loaded:
+    """A file of one page, read."""
+
     source: Path
     target: Path
-    image: Image
+    digest: str
+    document: files.Document
+    page: files.Page
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """A file of several pages, looked into and closed again."""
+
+    source: Path
+    target: Path
     digest: str
 
 
 @dataclass(frozen=True)
 class _Restored:
-    source: Path
-    target: Path
-    result: Restoration
+    """A file of one page, restored, and what will be told of it once it is written."""
+
+    outcome: Outcome
     digest: str
+    document: files.Document
+    page: files.Page
 
 
-def _read(source: Path, target: Path, *, journal: _Journal | None, overwrite: bool, resume: bool) -> _Loaded | Outcome:
+def _read(
+    source: Path, target: Path, *, settings: Settings, journal: _Journal | None, overwrite: bool, resume: bool
+) -> _Loaded | _Stack | Outcome:
     try:
         digest = _digest(source) if journal is not None else ""
         if resume and journal is not None and journal.has(target, digest):
@@ -262,42 +295,90 @@ def _read(source: Path, target: Path, *, journal: _Journal | None, overwrite: bo
             # Before the work, not after it.
             other = ", but not from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
-        return _Loaded(source, target, files.read(source), digest)
+        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
+            if document.count > 1:
+                return _Stack(source, target, digest)
+            page = _first(source, iter(document.pages))
+        return _Loaded(source, target, digest, replace(document, pages=()), page)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, source)
 
 
 def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
     try:
-        result = restorer.restore_with_details(loaded.image, sigma=settings.sigma, strength=settings.strength)
-        return _Restored(loaded.source, loaded.target, result, loaded.digest)
+        page, outcome = _restore_page(loaded.page, Outcome(loaded.source, loaded.target), restorer, settings)
+        return _Restored(outcome, loaded.digest, loaded.document, page)
     except (PellucidError, MemoryError) as error:
         return _failed(loaded.source, loaded.target, error, loaded.source)
 
 
-def _write(done: _Restored, *, journal: _Journal | None, overwrite: bool) -> Outcome:
+def _write(done: _Restored, *, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
+    source, target = done.outcome.input, done.outcome.output
     try:
-        done.target.parent.mkdir(parents=True, exist_ok=True)
-        note = partial(journal.note, done) if journal is not None else None
-        files.write(done.target, done.result.image, overwrite=overwrite, before=note)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        note = partial(journal.note, source, target, done.digest) if journal is not None else None
+        files.write_pages(target, [done.page], done.document, overwrite=overwrite, strip=settings.strip, before=note)
     except (PellucidError, OSError, MemoryError) as error:
-        return _failed(done.source, done.target, error, done.target)
-    height, width = done.result.image.pixels.shape[:2]
-    return Outcome(
-        done.source,
-        done.target,
-        model=done.result.model,
-        sigma=done.result.sigma,
-        estimated=done.result.estimated,
-        width=width,
-        height=height,
-        seconds=done.result.seconds,
-    )
+        return _failed(source, target, error, target)
+    return done.outcome
+
+
+def _restore_stack(stack: _Stack, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
+    """Reads, restores and writes one page after the other: memory holds a page, and the file is whole or not there."""
+    source, target = stack.source, stack.target
+    outcome = Outcome(source, target)
+
+    def restored(pages: Iterable[files.Page]) -> Iterator[files.Page]:
+        nonlocal outcome
+        for page in pages:
+            page, outcome = _restore_page(page, outcome, restorer, settings)
+            yield page
+
+    try:
+        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
+            outcome = replace(outcome, pages=document.count)
+            pages = restored(document.pages)
+            # The first before its file is begun: what cannot be read leaves no folder behind.
+            first = _first(source, pages)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            note = partial(journal.note, source, target, stack.digest) if journal is not None else None
+            whole = chain([first], pages)
+            files.write_pages(target, whole, document, overwrite=overwrite, strip=settings.strip, before=note)
+    except (PellucidError, OSError, MemoryError) as error:
+        return _failed(source, target, error, target)
+    return outcome
+
+
+def _restore_page(page: files.Page, outcome: Outcome, restorer: Restorer, settings: Settings) -> tuple[files.Page, Outcome]:
+    """The page restored, and the outcome with what is to be told of it: of a file's first picture, and the time of all."""
+    pictures = []
+    for picture in page.pictures:
+        result = restorer.restore_with_details(picture, sigma=settings.sigma, strength=settings.strength)
+        if outcome.model is None:
+            height, width = result.image.pixels.shape[:2]
+            outcome = replace(
+                outcome, model=result.model, sigma=result.sigma, estimated=result.estimated, width=width, height=height
+            )
+        outcome = replace(outcome, seconds=outcome.seconds + result.seconds)
+        pictures.append(result.image)
+    return replace(page, pictures=tuple(pictures)), outcome
+
+
+def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
+    page = next(pages, None)
+    if page is None:
+        raise FileError(f"{source}: no picture in it")
+    return page
+
+
+def _pixels(page: files.Page) -> int:
+    return sum(picture.pixels[..., 0].size for picture in page.pictures)
 
 
 def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
     if isinstance(error, PellucidError):
-        said = str(error)
+        # Only errors of files name them.
+        said = str(error) if isinstance(error, FileError) else f"{source}: {error}"
     elif isinstance(error, MemoryError):
         said = f"{at}: not enough memory"
     else:
@@ -372,7 +453,9 @@ class _Journal:
     def __init__(self, folder: Path, restorer: Restorer, settings: Settings) -> None:
         self.folder = folder
         self.path = folder / MANIFEST
-        self.how = {"settings": asdict(settings), "model": restorer.fingerprint(), "pellucid": __version__}
+        how = {"settings": asdict(settings), "model": restorer.fingerprint(), "pellucid": __version__}
+        # As it comes back from a file, where a pair is a list.
+        self.how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}
         if not self.path.exists():
             return
@@ -394,13 +477,13 @@ class _Journal:
             return False
         return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == _digest(target)
 
-    def note(self, done: _Restored, finished: Path) -> None:
+    def note(self, source: Path, target: Path, digest: str, finished: Path) -> None:
         """Writes the line of an answer that is about to get its name."""
         entry = {
-            "output": self._name(done.target),
+            "output": self._name(target),
             "output_sha256": _digest(finished),
-            "input": str(done.source),
-            "input_sha256": done.digest,
+            "input": str(source),
+            "input_sha256": digest,
             **self.how,
         }
         # ASCII: a name need not be valid text.

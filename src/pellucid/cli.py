@@ -56,9 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, restorer
+    from pellucid import batch, images, restorer
 
-    settings = batch.Settings(sigma=options.sigma, strength=options.strength)
+    settings = batch.Settings(
+        sigma=options.sigma,
+        strength=options.strength,
+        value_range=images.parse_range(options.range),
+        axes=options.axes,
+        strip=options.strip,
+    )
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
@@ -95,22 +101,25 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
         except FileError as error:
             raise FileError(f"standard input: {error}") from error
         source.write_bytes(content)
-    target = room / f"answer{_ending(options.format) or source.suffix}"
+    target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return batch.plan([source], target)
     return batch.plan([source], options.out, ending=_ending(options.format))
 
 
 def _ending(name: str | None) -> str | None:
-    """The ending of a format's name or of one of its endings, such as ``jpg``; `OptionError` for another."""
+    """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
     from pellucid import files
 
     if name is None:
         return None
-    for kind in files.FORMATS:
-        if name.lower() in (kind.name.lower(), *(ending.lstrip(".") for ending in kind.endings)):
+    written = [kind for kind in files.FORMATS if kind.writes]
+    for kind in written:
+        if name.lower() == kind.name.lower():
             return kind.endings[0]
-    raise OptionError(f"--format {name}: not one of {', '.join(kind.name.lower() for kind in files.FORMATS)}")
+        if f".{name.lower()}" in kind.endings:
+            return f".{name.lower()}"
+    raise OptionError(f"--format {name}: not one of {', '.join(kind.name.lower() for kind in written)}")
 
 
 def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
@@ -133,7 +142,7 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}{' (estimated)' if outcome.estimated else ''}"
-            size = f"{outcome.width}x{outcome.height}"
+            size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
@@ -473,6 +482,17 @@ def _parser() -> argparse.ArgumentParser:
         type=_number(0, 255),
         help="standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
     )
+    command.add_argument(
+        "--range",
+        default="auto",
+        metavar="auto|dtype|LO:HI",
+        help="which values are black and white; --sigma counts 255 between them (default: auto, what the file says, or the dtype's "
+        "own; of floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+    )
+    command.add_argument(
+        "--axes", help="an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)"
+    )
+    command.add_argument("--strip", action="store_true", help="leave EXIF, XMP, IPTC and texts out; the colour profile stays")
     command.add_argument("--strength", type=_number(0, 1), default=1.0, help="0 leaves the picture, 1 restores it (default: 1)")
     _add_engine(command)
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 Pixels = NDArray[np.float32]
-Floats = NDArray[np.floating]
+Depth = TypeVar("Depth", bound=np.floating[Any])
 
 
 @runtime_checkable
@@ -356,7 +356,8 @@ def _smoothed(pixels: NDArray[np.float64], brightness: float, colour: float) -> 
     luma = luma + brightness * (_around(luma[..., None]) / weights - luma[..., None])[..., 0]
     for _ in range(2):
         chroma = chroma + colour * (_around(chroma) / weights - chroma)
-    return chroma + luma[..., None]
+    smoothed: NDArray[np.float64] = chroma + luma[..., None]
+    return smoothed
 
 
 @dataclass(frozen=True)
@@ -412,7 +413,7 @@ class Shrink(_Law):
         """``level``."""
         return int(self.level)
 
-    def whole(self, clean: Floats) -> Floats:
+    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
         """The part of an image, from its upper left corner, whose sides divide by the factor; `OptionError` when none is left."""
         height, width = (side // self.scale * self.scale for side in clean.shape[:2])
         if not height or not width:

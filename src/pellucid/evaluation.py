@@ -143,13 +143,13 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     for path in paths:
         try:
             image = files.read(path)
-        except FileError as error:
-            failed.append(str(error))
+        except (FileError, MissingExtra) as error:
+            failed.append(str(error) if isinstance(error, FileError) else f"{path}: {error}")
             continue
-        top = np.iinfo(image.dtype).max if image.dtype.kind == "u" else None
         # Exactly the file's levels over their maximum, in float64: float32 would shift the last digits of the score.
         pixels = image.pixels.astype(np.float64)
-        clean = np.rint(pixels * top) / top if top is not None else pixels
+        steps = image.steps
+        clean = np.rint(pixels * steps) / steps if steps is not None else pixels
         name = path.stem if stems.count(path.stem) == 1 else path.name
         named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
         if image.alpha is not None:

@@ -23,7 +23,7 @@ from PIL import Image as PillowImage
 
 from pellucid import degradations, files, images, samples
 from pellucid.cards import TrainingImages
-from pellucid.errors import FileError, TrainingError
+from pellucid.errors import FileError, MissingExtra, TrainingError
 from pellucid.tasks import Pair
 from pellucid.training import mnist, photos
 from pellucid.training.recipes import Data, Recipe
@@ -156,6 +156,8 @@ def _from_folder(folder: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
             return np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
         except FileError as error:
             return f"left out: {error}"
+        except MissingExtra as error:
+            return f"left out: {path}: {error}"
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for path, decoded in zip(paths, pool.map(decode, paths), strict=True):

@@ -1,0 +1,322 @@
+"""Reads and writes stills. `FORMATS` lists what is known; digits in MNIST's IDX format are read, too.
+
+Reading keeps what lies beside the pixels (alpha, colour profile, EXIF, XMP, IPTC, resolution) and turns the picture upright once;
+writing goes to a temporary name in the same folder, then renames, and never replaces a file unless told to. `read` and `write` take
+one picture; `open_pages` and `write_pages` any file, page by page, so that a stack needs no more memory than one of its pages.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import UnidentifiedImageError
+
+from pellucid.errors import FileError, PellucidError
+from pellucid.files import arrays, dicom, photographs, png, pnm, raw, tiff
+from pellucid.files.base import Document, Format, Page, Reading
+from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
+from pellucid.files.metadata import ORIENTATION, stripped, upright
+from pellucid.images import Image, Range
+from pellucid.saving import replacing
+
+__all__ = [
+    "FORMATS",
+    "MNIST_FILES",
+    "ORIENTATION",
+    "Document",
+    "Format",
+    "Page",
+    "ending_of",
+    "list_images",
+    "load_mnist",
+    "open_pages",
+    "read",
+    "read_idx",
+    "replacing",
+    "writable_name",
+    "write",
+    "write_pages",
+]
+
+RAW_ENDINGS = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+
+FORMATS: tuple[Format, ...] = (
+    Format("PNG", (".png",), decode=png.from_png, encode=png.to_png),
+    Format("JPEG", (".jpg", ".jpeg"), alpha=False, open=photographs.open_jpeg, save=photographs.save_jpeg, inks=True),
+    Format("TIFF", (".tif", ".tiff"), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
+    Format("WebP", (".webp",), decode=photographs.from_webp, encode=photographs.to_webp),
+    Format("AVIF", (".avif",), decode=photographs.from_avif, encode=photographs.to_avif),
+    Format("HEIF", (".heic", ".heif"), decode=photographs.from_heif, encode=photographs.to_heif),
+    Format("BMP", (".bmp",), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp),
+    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), alpha=False, decode=pnm.from_pnm, encode=pnm.to_pnm),
+    Format("NumPy", (".npy",), open=arrays.open_npy, save=arrays.save_npy),
+    Format("OpenEXR", (".exr",), open=arrays.open_exr, save=arrays.save_exr),
+    Format("DICOM", (".dcm", ".dicom"), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
+    Format("camera RAW", RAW_ENDINGS, decode=raw.from_raw, instead=".tif"),
+)
+
+_ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
+
+STACKS = ("TIFF", "NumPy", "DICOM")
+"""The formats that hold several pages."""
+
+MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", 0, "PNG"),
+    (b"\xff\xd8\xff", 0, "JPEG"),
+    # Before TIFF, which Canon's older RAW files begin like. Most makers' cannot be told from one.
+    (b"CR\2\0", 8, "camera RAW"),
+    (b"ftypcrx ", 4, "camera RAW"),
+    (b"FUJIFILMCCD-RAW", 0, "camera RAW"),
+    (b"IIRO", 0, "camera RAW"),
+    (b"IIRS", 0, "camera RAW"),
+    (b"MMOR", 0, "camera RAW"),
+    (b"IIU\0", 0, "camera RAW"),
+    (b"II*\0", 0, "TIFF"),
+    (b"MM\0*", 0, "TIFF"),
+    (b"II+\0", 0, "TIFF"),
+    (b"MM\0+", 0, "TIFF"),
+    (b"WEBP", 8, "WebP"),
+    (b"ftypavif", 4, "AVIF"),
+    (b"ftyphei", 4, "HEIF"),
+    (b"ftypmif1", 4, "HEIF"),
+    (b"BM", 0, "BMP"),
+    *((b"P%d%c" % (kind, space), 0, "PNM") for kind in range(1, 7) for space in b"\n \r\t"),
+    (b"\x93NUMPY", 0, "NumPy"),
+    (b"\x76\x2f\x31\x01", 0, "OpenEXR"),
+    (b"DICM", 128, "DICOM"),
+    (b"GIF8", 0, "GIF"),
+    (b"%PDF", 0, "PDF"),
+    (b"8BPS", 0, "Photoshop"),
+)
+"""Bytes, where they stand, and the format that begins so: for a picture under another's name."""
+
+
+def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) -> Image:
+    """The one picture in ``path``, upright; CMYK as sRGB.
+
+    ``value_range`` says which values are black and white, ``axes`` names the axes where the file does not: see `Reading`. Raises
+    `FileError` in one line when the file is missing, foreign, truncated, of a kind not known, or holds more than one picture;
+    `MissingExtra` when its format needs a package that is not installed.
+    """
+    with open_pages(path, value_range=value_range, axes=axes) as document:
+        if document.count != 1:
+            raise FileError(f"{path}: {document.count} pages; only single pictures are taken here")
+        page = next(iter(document.pages), None)
+        if page is None:
+            raise FileError(f"{path}: no picture in it")
+        if page.kind == "inks":
+            return photographs.inks_to_picture(page, Reading())
+        if len(page.pictures) != 1:
+            raise FileError(f"{path}: {len(page.pictures)} channels; gray or colour, with alpha or without, is taken here")
+        return page.pictures[0]
+
+
+@contextmanager
+def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None) -> Iterator[Document]:
+    """What ``path`` holds, page by page: see `Document`. Arguments and errors as of `read`; errors also come as pages are taken."""
+    kind = _format_of(path)
+    reading = Reading(value_range, axes)
+    try:
+        with path.open("rb") as file:
+            start = file.read(256)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+    if not start:
+        raise FileError(f"{path}: the file is empty")
+    if kind.open is None:
+        with _ours(path, kind, start):
+            page = _upright(Page((_decoded(path, kind, reading),)))
+        yield Document(iter([page]))
+        return
+    manager = kind.open(path, reading)
+    with _ours(path, kind, start):
+        document = manager.__enter__()
+    try:
+        yield replace(document, pages=_checked(path, kind, start, document))
+    finally:
+        # Read to its end or not: the file is closed, and closing it tells nothing that matters.
+        manager.__exit__(None, None, None)
+
+
+def _decoded(path: Path, kind: Format, reading: Reading) -> Image:
+    if kind.decode is None:
+        raise FileError(f"{kind.name} cannot be read")
+    return kind.decode(path.read_bytes(), reading)
+
+
+def _checked(path: Path, kind: Format, start: bytes, document: Document) -> Iterator[Page]:
+    """The document's pages upright, every error of theirs ours."""
+    pages = iter(document.pages)
+    while True:
+        with _ours(path, kind, start):
+            page = next(pages, None)
+            if page is not None:
+                page = _upright(page)
+        if page is None:
+            return
+        yield page
+
+
+def _upright(page: Page) -> Page:
+    first = page.pictures[0]
+    if first.exif is None and first.xmp is None:
+        return page
+    # What speaks of the page stands with its first picture; all of them turn by it.
+    others = (replace(upright(replace(other, exif=first.exif)), exif=None) for other in page.pictures[1:])
+    return replace(page, pictures=(upright(first), *others))
+
+
+@contextmanager
+def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
+    """Turns whatever a decoder raises into a `FileError` that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except FileError as error:
+        raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
+    except MemoryError as error:
+        raise FileError(f"{path}: more memory is needed than there is") from error
+    except PellucidError as error:
+        if type(error).__name__ == "ImageError":
+            raise FileError(f"{path}: {error}") from error
+        raise
+    # Dozens of decoders stand behind this line, and a damaged file provokes from them every kind of error that there is.
+    except Exception as error:
+        other = _other_kind(kind, start)
+        raise FileError(f"{path}: {other or f'damaged, or no {kind.name} file ({_said(error)})'}") from error
+
+
+def _said(error: Exception) -> str:
+    """What a decoder or an encoder said, in one line of at most 200 characters."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its beginning is not understood"
+    told = error.args[0] if error.args else ""
+    # LibRaw speaks in bytes.
+    text = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+def _other_kind(kind: Format, start: bytes) -> str | None:
+    """What the file is, where its first bytes are those of another format than its name says."""
+    found = _begins_as(start)
+    # Many RAW files begin like a TIFF.
+    if found is None or found == kind.name or kind.name == "camera RAW":
+        return None
+    return f"named as a {kind.name} file, but its content is {found}"
+
+
+def _begins_as(start: bytes) -> str | None:
+    return next((name for magic, place, name in MAGIC if start[place : place + len(magic)] == magic), None)
+
+
+def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable[[Path], None] | None = None) -> None:
+    """Writes the image in the format that the name's ending says, at its own bit depth and in its own units where the format can.
+
+    ``before`` is called with the finished file under its temporary name, before it becomes ``path``. Raises `FileError` when
+    ``path`` exists and ``overwrite`` is not said, when it cannot be written, and when the format cannot hold the image's alpha.
+    """
+    write_pages(path, [Page((image,))], Document(()), overwrite=overwrite, before=before)
+
+
+def write_pages(
+    path: Path,
+    pages: Iterable[Page],
+    document: Document,
+    *,
+    overwrite: bool = False,
+    strip: bool = False,
+    before: Callable[[Path], None] | None = None,
+) -> None:
+    """Writes the pages of ``document`` (as `open_pages` gave it, other pixels in them) as they are given, one after another.
+
+    ``strip`` drops EXIF, XMP, IPTC and texts; the colour profile, resolution and what says how a stack's axes lie stay. ``before``
+    as of `write`. Raises `FileError` as `write` does, and when the format cannot hold several pages; what goes wrong while the
+    pages are made is raised as it is.
+    """
+    kind = _format_of(path)
+    if not kind.writes:
+        raise FileError(f"{path}: {kind.name} is only read; write {kind.instead} or .png")
+    if not document.single and kind.name not in STACKS:
+        raise FileError(f"{path}: {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+    if path.exists() and not overwrite:
+        raise FileError(f"{path} exists; --force overwrites it")
+    document = replace(document, name=path.name)
+    if strip:
+        document = tiff.without_words(document)
+    failed: list[Exception] = []
+    prepared = _prepared(path, kind, _watched(pages, failed), strip)
+    with replacing(path, overwrite=overwrite) as temporary:
+        try:
+            if kind.save is not None:
+                kind.save(temporary, prepared, document)
+            elif kind.encode is not None:
+                temporary.write_bytes(kind.encode(next(prepared).pictures[0]))
+        except FileError as error:
+            if error in failed or str(error).startswith(str(path)):
+                raise
+            raise FileError(f"{path}: {error}") from error
+        except (PellucidError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if error in failed:
+                raise
+            # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
+            raise FileError(f"{path}: {kind.name} cannot hold this picture ({_said(error)})") from error
+        if before is not None:
+            before(temporary)
+
+
+def _watched(pages: Iterable[Page], failed: list[Exception]) -> Iterator[Page]:
+    """The pages; what goes wrong while they are made is no fault of the file's, and noted."""
+    try:
+        yield from pages
+    except Exception as error:
+        failed.append(error)
+        raise
+
+
+def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> Iterator[Page]:
+    """The pages as the format can hold them."""
+    for page in pages:
+        if page.kind == "inks" and not kind.inks:
+            page = Page((photographs.inks_to_picture(page, Reading()),))
+        if page.kind == "channels" and kind.name != "TIFF":
+            raise FileError(f"{path}: {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
+        if page.pictures[0].alpha is not None and not kind.alpha:
+            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
+        yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
+
+
+def writable_name(path: Path) -> Path:
+    """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``)."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return path.with_suffix(kind.instead) if kind is not None and kind.instead else path
+
+
+def ending_of(content: bytes) -> str:
+    """The ending that a file of this content should have, by its first bytes; `FileError` when they are of no known format."""
+    name = _begins_as(content)
+    kind = next((kind for kind in FORMATS if kind.name == name), None)
+    if kind is None:
+        known = ", ".join(kind.name for kind in FORMATS)
+        raise FileError(f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})")
+    return kind.endings[0]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The files of ``folder`` (not below it) whose endings are known, sorted by name; `FileError` when it is no folder."""
+    if not folder.is_dir():
+        raise FileError(f"{folder}: no such folder")
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+
+
+def _format_of(path: Path) -> Format:
+    kind = _ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path}: the ending {path.suffix!r} is not one of {', '.join(_ENDINGS)}")
+    return kind

@@ -1,0 +1,174 @@
+"""What all formats share: the table's row, a file's pages, and the check of what a header claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import images
+from pellucid.errors import FileError
+from pellucid.images import Image, Range
+
+__all__ = [
+    "MOST_PIXELS",
+    "Document",
+    "Format",
+    "Page",
+    "Reading",
+    "check_size",
+    "fitting",
+    "joined",
+    "levels",
+    "picture_of",
+    "planes",
+]
+
+MOST_PIXELS = 1_000_000_000
+"""A file that claims more is refused before it is decoded: a decompression bomb, or a picture for another tool."""
+
+UNSUSPICIOUS = 1 << 26
+"""Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
+
+MOST_SAMPLES_PER_BYTE = 5000
+"""Deflate packs at most 1032 bytes into one, a JPEG 500 samples; what claims more than this is empty or a bomb."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is to be read: ``value_range`` says what black and white are, ``axes`` names the axes where the file does not.
+
+    ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
+    the fourth being alpha); every other letter is an axis of the stack.
+    """
+
+    value_range: Range = "auto"
+    axes: str | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a file, as ``pictures`` that are restored one by one.
+
+    ``kind`` says how they make up the page: ``picture``, one image; ``inks``, the three colours of CMYK as a colour image
+    (inverted: no ink is white) and the black ink as a gray one; ``channels``, one gray image for each channel.
+    """
+
+    pictures: tuple[Image, ...]
+    kind: str = "picture"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a file holds: ``count`` pages, read as they are asked for.
+
+    ``shape`` are the lengths of the stack's axes (their product is ``count``), ``axes`` their letters where known. ``about`` is
+    what the file's own format wants back; only its module looks inside. ``name`` is what the file will be called, for it is
+    written under another; empty where it is read.
+    """
+
+    pages: Iterable[Page]
+    count: int = 1
+    shape: tuple[int, ...] = ()
+    axes: str = ""
+    about: object | None = None
+    name: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one page and no stack of one."""
+        return self.count == 1 and not self.shape
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format: the ``endings`` of its names, whether it keeps ``alpha``, and how it is read and written.
+
+    Either ``decode`` and ``encode`` turn bytes into a picture and back, or ``open`` and ``save`` do it page by page with a path.
+    Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
+    CMYK can be written.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    alpha: bool = True
+    decode: Callable[[bytes, Reading], Image] | None = None
+    encode: Callable[[Image], bytes] | None = None
+    open: Callable[[Path, Reading], AbstractContextManager[Document]] | None = None
+    save: Callable[[Path, Iterator[Page], Document], None] | None = None
+    instead: str = ""
+    inks: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it can be written."""
+        return self.encode is not None or self.save is not None
+
+
+def check_size(width: int, height: int, channels: int, stored: int) -> None:
+    """Raises `FileError` when the ``stored`` bytes of a file claim more pixels than can be taken or than they can hold."""
+    if width < 1 or height < 1:
+        raise FileError(f"{width}x{height} pixels are no picture")
+    samples = width * height * max(1, channels)
+    if width * height > MOST_PIXELS or samples > 4 * MOST_PIXELS:
+        raise FileError(f"{width}x{height} pixels are more than this can take")
+    if samples > UNSUSPICIOUS and samples > MOST_SAMPLES_PER_BYTE * stored:
+        raise FileError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
+
+
+def picture_of(values: NDArray[Any], reading: Reading, *, white: float | None = None) -> Image:
+    """An image from an array that may be gray with alpha (h, w, 2), as files have it."""
+    values = _native(values)
+    if values.ndim == 3 and values.shape[2] == 2:
+        return replace(images.from_values(values[..., 0], reading.value_range, white=white), alpha=values[..., 1])
+    return images.from_values(values, reading.value_range, white=white)
+
+
+def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None) -> Page:
+    """The page of (h, w, n) values whose channels are ``inks`` or ``channels``: see `Page`."""
+    values = _native(values)
+    if kind == "inks":
+        top = values.dtype.type(np.iinfo(values.dtype).max)
+        light = top - values
+        return Page((images.from_values(light[..., :3], "dtype"), images.from_values(light[..., 3], "dtype")), kind)
+    grays = (images.from_values(values[..., index], reading.value_range, white=white) for index in range(values.shape[2]))
+    return Page(tuple(grays), kind)
+
+
+def joined(page: Page) -> NDArray[Any]:
+    """The page's values as one array, (h, w) or (h, w, n), of its source's dtype and units; the way back from `planes`."""
+    parts = [images.to_array(replace(picture, flat=False)) for picture in page.pictures]
+    values = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+    if page.kind == "inks":
+        values = np.iinfo(values.dtype).max - values
+    return values[..., 0] if values.shape[2] == 1 else values
+
+
+def fitting(image: Image, dtypes: tuple[str, ...]) -> NDArray[Any]:
+    """The image in its own dtype and units if that is one of ``dtypes``; else over the whole range of the last, the deepest."""
+    if image.dtype.name in dtypes and (image.alpha is None or image.alpha.dtype == image.dtype):
+        return joined(Page((image,)))
+    return levels(image, image.dtype.name if image.dtype.name in dtypes else dtypes[-1])
+
+
+def levels(image: Image, dtype: str) -> NDArray[Any]:
+    """The image over the whole range of an unsigned ``dtype``, (h, w) or (h, w, 2 to 4), alpha scaled with it."""
+    top = np.iinfo(dtype).max
+    values = images.to_levels(image.pixels, np.dtype(dtype))
+    if image.alpha is not None:
+        alpha = image.alpha
+        if alpha.dtype != np.dtype(dtype):
+            own = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
+            alpha = np.rint(np.clip(alpha / own, 0, 1) * top).astype(dtype)
+        values = np.concatenate([values, alpha[..., None]], axis=2)
+    return values[..., 0] if values.shape[2] == 1 else values
+
+
+def _native(values: NDArray[Any]) -> NDArray[Any]:
+    """The same values in the machine's own order of bytes."""
+    return values.astype(values.dtype.newbyteorder("="), copy=False)

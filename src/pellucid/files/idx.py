@@ -1,0 +1,52 @@
+"""Reads MNIST's format, IDX: arrays of bytes behind a header of their lengths."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import FileError
+
+__all__ = ["MNIST_FILES", "load_mnist", "read_idx"]
+
+MNIST_FILES = {
+    "train_images": "train-images-idx3-ubyte",
+    "train_labels": "train-labels-idx1-ubyte",
+    "test_images": "t10k-images-idx3-ubyte",
+    "test_labels": "t10k-labels-idx1-ubyte",
+}
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The bytes of an IDX file, plain or gzipped: (n, h, w) for images, (n,) for labels. `FileError` when it is not one."""
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    # Two zero bytes, the type (8: unsigned byte), the number of axes, then each axis as a big-endian 32-bit number.
+    if len(content) < 8 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
+        raise FileError(f"{path}: not an IDX file of bytes")
+    axes = content[3]
+    shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
+    if len(content) != 4 + 4 * axes + int(np.prod(shape)):
+        raise FileError(f"{path}: the IDX header says {shape}, but {len(content)} bytes are there")
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def load_mnist(folder: Path) -> dict[str, NDArray[np.uint8]]:
+    """MNIST's four arrays from a folder of its IDX files (with or without ``.gz``), by the keys of `MNIST_FILES`."""
+    found: dict[str, NDArray[np.uint8]] = {}
+    for key, name in MNIST_FILES.items():
+        paths = [folder / f"{name}.gz", folder / name]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is None:
+            raise FileError(f"{folder}: neither {name} nor {name}.gz is there")
+        found[key] = read_idx(path)
+    return found

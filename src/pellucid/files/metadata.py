@@ -1,0 +1,191 @@
+"""What lies beside the pixels: EXIF, XMP, IPTC. They are passed on byte for byte, less what is no longer true.
+
+A picture is turned upright once; then the orientation in EXIF and XMP says 'upright', width and height are swapped where they
+were, and embedded thumbnails, which show the noisy picture, are gone. EXIF is changed in place: a maker's notes point at places
+inside it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid.images import Image
+
+__all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how the picture lies."""
+
+EXIF_HEAD = b"Exif\0\0"
+"""What JPEG puts before the EXIF data."""
+
+EXIF_IFD, PIXELS_ACROSS, PIXELS_DOWN = 0x8769, 0xA002, 0xA003
+THUMBNAIL_START, THUMBNAIL_LENGTH = 0x0201, 0x0202
+
+IPTC_RESOURCE = 1028
+"""The number of the Photoshop image resource that holds IPTC's records. Others are dropped: thumbnails, checksums, paths."""
+
+SIZES = {3: 2, 4: 4, 9: 4}
+"""Bytes of the EXIF types short, long and signed long, by their numbers."""
+
+
+def upright(image: Image) -> Image:
+    """The image turned as its EXIF says; orientation, size and thumbnail in its metadata set right."""
+    turn = 1
+    exif = image.exif
+    if exif is not None:
+        turn, exif = settled(exif)
+    turned = image if turn == 1 else _turned(image, turn)
+    return replace(turned, exif=exif, xmp=None if image.xmp is None else _xmp_settled(image.xmp))
+
+
+def stripped(image: Image) -> Image:
+    """The image without EXIF, XMP, IPTC and texts. Colour profile and resolution stay: without them it would look different."""
+    return replace(image, exif=None, xmp=None, iptc=None, text=())
+
+
+def _turned(image: Image, turn: int) -> Image:
+    def plane(values: NDArray[Any]) -> NDArray[Any]:
+        # EXIF 2.32, table 6: mirrored for 2, 4, 5, 7; then turned by quarters.
+        if turn in (5, 6, 7, 8):
+            values = values.swapaxes(0, 1)
+        if turn in (3, 4, 7, 8):
+            values = values[::-1]
+        if turn in (2, 3, 6, 7):
+            values = values[:, ::-1]
+        return np.ascontiguousarray(values)
+
+    resolution = image.resolution
+    if resolution is not None and turn in (5, 6, 7, 8):
+        resolution = (resolution[1], resolution[0])
+    alpha = None if image.alpha is None else plane(image.alpha)
+    return replace(image, pixels=plane(image.pixels), alpha=alpha, resolution=resolution)
+
+
+# -- EXIF -------------------------------------------------------------------------------------------------------------
+
+
+def settled(exif: bytes) -> tuple[int, bytes | None]:
+    """The orientation that EXIF data says (1 to 8), and the data with orientation 1 and without a thumbnail.
+
+    What cannot be followed is read and written anew by Pillow; what Pillow cannot read is dropped.
+    """
+    try:
+        return _settled_in_place(exif)
+    except (struct.error, IndexError, ValueError):
+        pass
+    try:
+        parsed = PillowImage.Exif()
+        parsed.load(exif)
+        turn = parsed.get(ORIENTATION, 1)
+        parsed[ORIENTATION] = 1
+        return (turn if turn in range(1, 9) else 1), parsed.tobytes()
+    except Exception:  # Pillow's parser raises whatever the bytes provoke
+        return 1, None
+
+
+def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
+    head = EXIF_HEAD if exif.startswith(EXIF_HEAD) else b""
+    data = bytearray(exif[len(head) :])
+    order = {b"II*\0": "<", b"MM\0*": ">"}[bytes(data[:4])] if bytes(data[:4]) in (b"II*\0", b"MM\0*") else ""
+    if not order:
+        raise ValueError("not EXIF")
+
+    def entries(start: int) -> tuple[dict[int, tuple[int, int, int]], int]:
+        """Tag -> (type, count, place of the value), and where the pointer to the next directory stands."""
+        (count,) = struct.unpack_from(order + "H", data, start)
+        found = {}
+        for index in range(count):
+            place = start + 2 + 12 * index
+            tag, kind, length = struct.unpack_from(order + "HHI", data, place)
+            found[tag] = (kind, length, place + 8)
+        after = start + 2 + 12 * count
+        # Some writers leave the last pointer out.
+        return found, after if after + 4 <= len(data) else -1
+
+    def number(entry: tuple[int, int, int] | None) -> int | None:
+        if entry is None or entry[0] not in SIZES or entry[1] != 1:
+            return None
+        return int(struct.unpack_from(order + ("H" if entry[0] == 3 else "I"), data, entry[2])[0])
+
+    def put(entry: tuple[int, int, int], value: int) -> None:
+        struct.pack_into(order + ("H" if entry[0] == 3 else "I"), data, entry[2], value)
+
+    first, pointer = entries(struct.unpack_from(order + "I", data, 4)[0])
+    turn = number(first.get(ORIENTATION))
+    if turn is None or turn not in range(1, 9):
+        turn = 1
+    if ORIENTATION in first and number(first[ORIENTATION]) is not None:
+        put(first[ORIENTATION], 1)
+    inner = number(first.get(EXIF_IFD))
+    if turn in (5, 6, 7, 8) and inner is not None:
+        details, _ = entries(inner)
+        across, down = details.get(PIXELS_ACROSS), details.get(PIXELS_DOWN)
+        wide, high = number(across), number(down)
+        # A short that must hold a long's value does not happen below 65536 pixels; beyond, the sizes stay as they are.
+        if across is not None and down is not None and wide is not None and high is not None and max(wide, high) < 65536:
+            put(across, high)
+            put(down, wide)
+    if pointer >= 0 and (second := struct.unpack_from(order + "I", data, pointer)[0]):
+        struct.pack_into(order + "I", data, pointer, 0)
+        try:
+            thumbnail, _ = entries(second)
+            start, length = number(thumbnail.get(THUMBNAIL_START)), number(thumbnail.get(THUMBNAIL_LENGTH))
+        except struct.error:
+            start = length = None
+        if start and length and start + length <= len(data):
+            # At the end, as most cameras have it, it is cut off; elsewhere what lies behind it must stay in its place.
+            data[start : start + length] = b"" if start + length == len(data) else bytes(length)
+    return turn, head + bytes(data)
+
+
+# -- XMP --------------------------------------------------------------------------------------------------------------
+
+
+def _xmp_settled(xmp: bytes) -> bytes:
+    """XMP with its orientation set to upright and without thumbnails."""
+    xmp = re.sub(rb"(tiff:Orientation\s{0,9}=\s{0,9}[\"'])[1-8]", rb"\g<1>1", xmp)
+    xmp = re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
+    begin, end = b"<xmp:Thumbnails>", b"</xmp:Thumbnails>"
+    start = xmp.find(begin)
+    stop = xmp.find(end, start)
+    return xmp[:start] + xmp[stop + len(end) :] if 0 <= start < stop else xmp
+
+
+# -- IPTC, in Photoshop's image resources -----------------------------------------------------------------------------
+
+
+def iptc_of(resources: bytes) -> bytes | None:
+    """IPTC's records in Photoshop's image resources (``8BIM``...), or None."""
+    place = 0
+    while resources[place : place + 4] == b"8BIM" and place + 12 <= len(resources):
+        number = int.from_bytes(resources[place + 4 : place + 6], "big")
+        name = resources[place + 6]
+        place += 6 + 1 + name + (name + 1) % 2
+        length = int.from_bytes(resources[place : place + 4], "big")
+        if number == IPTC_RESOURCE:
+            return resources[place + 4 : place + 4 + length] or None
+        place += 4 + length + length % 2
+    return None
+
+
+def photoshop_of(iptc: bytes) -> bytes:
+    """Photoshop's image resources that hold nothing but these IPTC records."""
+    padding = b"\0" * (len(iptc) % 2)
+    return b"8BIM" + struct.pack(">H", IPTC_RESOURCE) + b"\0\0" + struct.pack(">I", len(iptc)) + iptc + padding
+
+
+def resolution_of(info: dict[Any, Any]) -> tuple[float, float] | None:
+    """Dots per inch, across and down, from what Pillow tells, or None."""
+    try:
+        across, down = (float(dots) for dots in info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None

@@ -1,0 +1,112 @@
+"""PNG: 8 bits through Pillow, 16 through imagecodecs (Pillow has no 16-bit colour); the chunks beside the pixels are our own."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from pellucid.errors import FileError
+from pellucid.files.base import Reading, check_size, fitting, picture_of
+from pellucid.files.metadata import EXIF_HEAD
+from pellucid.files.photographs import described, opened, shown
+from pellucid.images import Image
+
+__all__ = ["from_png", "to_png"]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
+"""Chunks that say what the values mean as colours, beside a profile."""
+
+XMP_KEY = "XML:com.adobe.xmp"
+
+OBSOLETE_KEYS = ("Raw profile type exif", "Raw profile type APP1", "Raw profile type xmp", "Thumb::")
+"""Beginnings of text keys that hold metadata in old ways, kept elsewhere, or describe a thumbnail."""
+
+
+@dataclass(frozen=True)
+class PngNotes:
+    """The colour chunks of a PNG, whole."""
+
+    colour: bytes
+
+
+def from_png(content: bytes, reading: Reading) -> Image:
+    """The picture in a PNG file."""
+    if content[:8] != SIGNATURE or len(content) < 33:
+        raise FileError("not a PNG file")
+    with opened(content, "PNG") as picture:
+        # Byte 24 is the header chunk's bit depth.
+        if content[24] == 16:
+            import imagecodecs
+
+            values = np.asarray(imagecodecs.png_decode(content))
+            check_size(values.shape[1], values.shape[0], 1, len(content))
+            picture.load()
+        else:
+            values = np.asarray(shown(picture))
+        image = described(picture_of(values, reading), picture)
+        # Written after the pixels they are found only once those are read.
+        text = getattr(picture, "text", {})
+    kept = tuple((str(key), str(value)) for key, value in text.items() if key != XMP_KEY and not key.startswith(OBSOLETE_KEYS))
+    xmp = image.xmp or (str(text[XMP_KEY]).encode() if XMP_KEY in text else None)
+    colour = b"".join(whole for name, whole in _chunks(content) if name in COLOUR_CHUNKS)
+    return replace(image, xmp=xmp, text=kept, notes=PngNotes(colour) if colour else None)
+
+
+def to_png(image: Image) -> bytes:
+    """A PNG file of 8 or 16 bits; floats and wider integers are spread over 16."""
+    values = fitting(image, ("uint8", "uint16"))
+    if values.dtype == np.uint8:
+        buffer = io.BytesIO()
+        PillowImage.fromarray(values).save(buffer, "PNG")
+        content = buffer.getvalue()
+    else:
+        import imagecodecs
+
+        content = bytes(imagecodecs.png_encode(values))
+    chunks = b""
+    # PNG's specification: a profile outweighs the other colour chunks, and may not stand beside sRGB.
+    if image.icc:
+        chunks += _chunk(b"iCCP", b"ICC\0\0" + zlib.compress(image.icc))
+    elif isinstance(image.notes, PngNotes):
+        chunks += image.notes.colour
+    if image.resolution:
+        across, down = (round(dots / 0.0254) for dots in image.resolution)  # dots per inch to dots per metre
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+    if image.exif:
+        chunks += _chunk(b"eXIf", image.exif.removeprefix(EXIF_HEAD))
+    if image.xmp:
+        chunks += _international(XMP_KEY, image.xmp)
+    for key, value in image.text:
+        # A key is 1 to 79 characters of Latin-1; what was no PNG may have others.
+        name = key.encode("latin-1", "replace")[:79].replace(b"\0", b" ") or b"Comment"
+        chunks += _international(name.decode("latin-1"), value.encode())
+    # The signature (8 bytes) and the header chunk (25) come first.
+    return content[:33] + chunks + content[33:]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def _international(key: str, value: bytes) -> bytes:
+    """A chunk of UTF-8 text, packed where it is long."""
+    packed = len(value) > 1024 and key != XMP_KEY
+    head = key.encode("latin-1") + b"\0" + (b"\1" if packed else b"\0") + b"\0\0\0"
+    return _chunk(b"iTXt", head + (zlib.compress(value) if packed else value))
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and whole bytes of each chunk."""
+    place = 8
+    while place + 12 <= len(content):
+        length = 12 + int.from_bytes(content[place : place + 4], "big")
+        yield content[place + 4 : place + 8], content[place : place + length]
+        place += length

@@ -1,0 +1,108 @@
+"""PNM: PGM and PPM of 8 and 16 bits, binary or as text, and PBM bitmaps. A header of numbers, then the samples."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import FileError
+from pellucid.files.base import Reading, check_size, fitting, picture_of
+from pellucid.images import Image
+
+__all__ = ["from_pnm", "to_pnm"]
+
+NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,10})")
+"""A number of the header, after white space and comments."""
+
+MOST_AS_TEXT = 1 << 28
+"""Bytes of a file whose samples are written as text; larger ones would take many times their size in memory."""
+
+
+@dataclass(frozen=True)
+class PnmNotes:
+    """The value that the file says is white."""
+
+    white: int
+
+
+def from_pnm(content: bytes, reading: Reading) -> Image:
+    """The picture in a PBM, PGM or PPM file; the largest value that its header allows is white."""
+    if not re.match(rb"P[1-6]\s", content):
+        raise FileError("not a PNM file (PBM, PGM or PPM)")
+    kind = content[1] - ord("0")
+    place, header = 2, []
+    for _ in range(2 if kind in (1, 4) else 3):
+        found = NUMBER.match(content, place)
+        if found is None:
+            raise FileError("its header is cut off")
+        header.append(int(found[1]))
+        place = found.end()
+    width, height = header[:2]
+    channels = 3 if kind in (3, 6) else 1
+    check_size(width, height, channels, len(content))
+    white = header[2] if len(header) == 3 else 1
+    if not 1 <= white <= 65535:
+        raise FileError(f"a largest value of {white} is not between 1 and 65535")
+    shape = (height, width, channels) if channels == 3 else (height, width)
+    values: NDArray[Any]
+    if kind <= 3:
+        values = _as_text(content[place:], shape, bitmap=kind == 1)
+    elif kind == 4:
+        values = _bits(content[place + 1 :], height, width)
+    else:
+        dtype = np.dtype(np.uint8 if white < 256 else ">u2")
+        needed = int(np.prod(shape)) * dtype.itemsize
+        # One white space ends the header.
+        if len(content) - place - 1 < needed:
+            raise FileError("the pixels are cut off")
+        values = np.frombuffer(content, dtype, int(np.prod(shape)), place + 1).reshape(shape)
+    if kind in (1, 4):
+        # A bit that is set is black.
+        return picture_of(((1 - values) * 255).astype(np.uint8), reading)
+    if values.max() > white:
+        raise FileError(f"a value is larger than its header's {white}")
+    narrow = values.astype(np.uint8 if white < 256 else np.uint16)
+    full = white in (255, 65535)
+    return replace(picture_of(narrow, reading, white=None if full else white), notes=PnmNotes(white))
+
+
+def _as_text(content: bytes, shape: tuple[int, ...], *, bitmap: bool) -> NDArray[np.uint16]:
+    if len(content) > MOST_AS_TEXT:
+        raise FileError("samples written as text of this length are not taken; convert it to a binary file")
+    words = re.sub(rb"#[^\r\n]*", b" ", content).split()
+    if bitmap:
+        # Bits need no space between them.
+        words = [bytes([digit]) for digit in b"".join(words)]
+    count = int(np.prod(shape))
+    if len(words) < count:
+        raise FileError("the pixels are cut off")
+    numbers = np.array([int(word) for word in words[:count]], dtype=np.int64)
+    if numbers.min() < 0 or numbers.max() > (1 if bitmap else 65535):
+        raise FileError("a sample lies outside its range")
+    return numbers.astype(np.uint16).reshape(shape)
+
+
+def _bits(content: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    row = (width + 7) // 8
+    if len(content) < row * height:
+        raise FileError("the pixels are cut off")
+    packed = np.frombuffer(content, np.uint8, row * height).reshape(height, row)
+    return np.unpackbits(packed, axis=1)[:, :width]
+
+
+def to_pnm(image: Image) -> bytes:
+    """A binary PGM or PPM file with the source's largest value; it holds nothing beside the pixels."""
+    values = fitting(image, ("uint8", "uint16"))
+    top = int(np.iinfo(values.dtype).max)
+    # Of another file's 12 bits in 16, too.
+    white = image.notes.white if isinstance(image.notes, PnmNotes) else int(image.white or top) if image.black == 0 else top
+    if not 1 <= white <= top or values.max() > white:
+        white = top
+    head = b"P%d\n%d %d\n%d\n" % (5 if values.ndim == 2 else 6, values.shape[1], values.shape[0], white)
+    if white < 256:
+        values = values.astype(np.uint8)
+    return head + values.astype(">u2" if white > 255 else np.uint8).tobytes()

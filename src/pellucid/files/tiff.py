@@ -1,0 +1,564 @@
+"""TIFF, through tifffile: every depth, pages, tiles, ImageJ's stacks and OME's description.
+
+A file's pages are restored in the order in which they lie there and written in that order, each with its own tags; so a
+description that speaks of them (OME-XML) stays true word for word. ImageJ has stacks of its own, one directory for many planes:
+they are read and written by its rules.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid.errors import FileError
+from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of, planes
+from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
+from pellucid.files.metadata import ORIENTATION
+from pellucid.files.photographs import shown
+from pellucid.images import Image
+
+__all__ = ["open_tiff", "save_tiff", "without_words"]
+
+MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
+"""Values of the tag PhotometricInterpretation."""
+
+REDUCED, TRANSPARENCY = 1, 4
+"""Bits of the tag NewSubfileType."""
+
+JPEG = 7
+COMPRESSIONS = {1: None, 5: "lzw", 8: "adobe_deflate", 32946: "adobe_deflate", 50000: "zstd"}
+"""Tag Compression -> what is written. Everything else, such as JPEG, is written with deflate: nothing is lost again."""
+
+LARGEST = 3_900_000_000
+"""Bytes of pixels that a classic TIFF can hold, with room for the rest below 2^32; above it is a BigTIFF."""
+
+MOST_PAGES = 1_000_000
+
+LARGEST_VALUE, SMALLEST_VALUE = 281, 280
+ICC, XMP, IPTC = 34675, 700, 33723
+
+WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
+"""Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
+copyright, and Windows' title, comment, author, keywords, subject."""
+
+PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+"""GeoTIFF's and GDAL's tags: where on Earth the pixels lie, and which value means none."""
+
+OME_KEY = "OME-XML"
+
+IMAGEJ_WORDS = ("Info", "Labels", "Properties")
+"""ImageJ's metadata that only tells; the rest says what the axes and colours are."""
+
+
+@dataclass(frozen=True)
+class TiffNotes:
+    """How a page was stored, and tags that are passed on as they are (code, type, count, value)."""
+
+    compression: str | None = "adobe_deflate"
+    separate: bool = False
+    inverted: bool = False
+    tile: tuple[int, int] | None = None
+    premultiplied: bool = False
+    description: bytes | None = None
+    resolution: tuple[float, float] | None = None
+    tags: tuple[tuple[int, int, int, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class TiffFile:
+    """What concerns the file as a whole."""
+
+    big: bool
+
+
+@dataclass(frozen=True)
+class ImageJStack:
+    """ImageJ's own kind of file: its whole shape and axes (of TZCYXS), metadata by name, how it was stored."""
+
+    shape: tuple[int, ...]
+    axes: str
+    dtype: str
+    photometric: int
+    metadata: tuple[tuple[str, Any], ...]
+    resolution: tuple[float, float]
+    unit: int
+    compression: str | None
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Pages that belong together as colour, by ``--axes``: the array's whole shape and its axes."""
+
+    shape: tuple[int, ...]
+    axes: str
+
+
+def without_words(document: Document) -> Document:
+    """The document without ImageJ's texts."""
+    if not isinstance(document.about, ImageJStack):
+        return document
+    kept = tuple((key, value) for key, value in document.about.metadata if key not in IMAGEJ_WORDS)
+    return replace(document, about=replace(document.about, metadata=kept))
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
+    """A TIFF's pages. Thumbnails and reduced copies are left out: they would show the noisy picture."""
+    import tifffile
+
+    # Its remarks on what it makes of a damaged file are for who asked for logs, not for everyone's terminal.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    size = path.stat().st_size
+    # OME-XML may name other files; only this one is read.
+    with tifffile.TiffFile(path, _multifile=False) as opened:
+        file: Any = opened
+        first = file.pages[0]
+        count = len(file.pages)
+        if count > MOST_PAGES:
+            raise FileError(f"{count} pages are more than this can take")
+        # The reader ends at the last page that it finds: a stack would be cut unseen.
+        if _table(file, file.pages[count - 1])[1] != 0:
+            raise FileError(f"its directories are damaged or cut off after page {count}")
+        if reading.axes:
+            yield _by_axes(file, reading, size)
+            return
+        if file.is_imagej and first.dtype is not None and first.dtype.name in ("uint8", "uint16", "float32"):
+            document = _imagej(file, reading, size)
+            if document is not None:
+                yield document
+                return
+        places = [index for index in range(count) if not int(file.pages[index].subfiletype) & REDUCED]
+        if not places:
+            raise FileError("no picture in it")
+
+        def pages() -> Iterator[Page]:
+            for place in places:
+                yield _page(path, file, place, reading, size)
+
+        shape = (len(places),) if len(places) > 1 else ()
+        yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
+
+
+def _table(file: Any, page: Any) -> tuple[set[int], int]:
+    """The tags that a page's directory lists, and the place of the next directory (0: it is the last)."""
+    head, step, size = (8, 20, 8) if file.is_bigtiff else (2, 12, 4)
+    order: Literal["little", "big"] = "little" if file.byteorder == "<" else "big"
+    handle = file.filehandle
+    handle.seek(page.offset)
+    length = int.from_bytes(handle.read(head), order) * step
+    content = handle.read(length + size)
+    codes = {int.from_bytes(content[place : place + 2], order) for place in range(0, length, step)}
+    return codes, int.from_bytes(content[length:], order)
+
+
+def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Page:
+    page = file.pages[place]
+    listed, _ = _table(file, page)
+    if any(code in listed and code not in page.tags for code in (270, ICC, XMP, IPTC)):
+        raise FileError("its description or profile is cut off")
+    photometric = int(page.photometric)
+    samples = int(page.samplesperpixel)
+    if page.imagedepth > 1:
+        raise FileError(f"pages of {page.imagedepth} planes; only flat ones are taken")
+    if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
+        raise FileError("a page is a transparency mask, which is not known")
+    if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
+        check_size(page.imagewidth, page.imagelength, samples, size)
+        with path.open("rb") as stream, PillowImage.open(stream, formats=["TIFF"]) as picture:
+            picture.seek(place)
+            values = np.asarray(shown(picture))
+    elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
+        values = _values(page, size)
+    else:
+        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not known")
+    if photometric == PALETTE:
+        values = _looked_up(values, page.colormap)
+    inverted = photometric == MINISWHITE and values.dtype.kind == "u"
+    if inverted:
+        values = np.iinfo(values.dtype).max - values
+    white = _white(page, values)
+    extras = tuple(int(kind) for kind in page.extrasamples)
+    if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
+        made = planes(values, reading, kind="inks")
+    elif photometric == INKS:
+        raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
+    elif values.ndim == 2 or values.shape[2] in (1, 3) or _has_alpha(values, photometric, extras):
+        made = Page((picture_of(values, reading, white=white),))
+    else:
+        made = planes(values, reading, kind="channels", white=white)
+    first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white)
+    return replace(made, pictures=(first, *made.pictures[1:]))
+
+
+def _has_alpha(values: NDArray[Any], photometric: int, extras: tuple[int, ...]) -> bool:
+    if values.shape[2] == 4:
+        return photometric == RGB
+    return values.shape[2] == 2 and extras in ((1,), (2,))
+
+
+def _values(page: Any, size: int) -> NDArray[Any]:
+    """The page's samples, (h, w) or (h, w, n)."""
+    if page.dtype is None:
+        raise FileError("its sample format is not known")
+    check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
+    places = np.asarray(page.dataoffsets, dtype=np.uint64)
+    lengths = np.asarray(page.databytecounts, dtype=np.uint64)
+    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
+    wanted = int(np.prod(page.chunked))
+    if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
+        raise FileError("the pixels are cut off")
+    if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
+        raise FileError("the pixels are cut off")
+    # One worker: many small strips gain nothing, and errors stay in this thread.
+    values: NDArray[Any] = page.asarray(maxworkers=1)
+    if page.axes == "SYX":
+        values = values.transpose(1, 2, 0)
+    elif page.axes not in ("YX", "YXS"):
+        raise FileError(f"a page's axes {page.axes} are not known")
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8) * np.uint8(255)
+    elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
+        values = values * np.uint8(255 // (2**page.bitspersample - 1))
+    return values
+
+
+def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
+    if palette is None or values.ndim != 2 or values.dtype.kind != "u":
+        raise FileError("a palette is missing")
+    table = np.asarray(palette, dtype=np.uint16)
+    if int(values.max()) >= table.shape[1]:
+        raise FileError("a value lies outside the palette")
+    # Most palettes are of 8 bits, widened by 256 or 257.
+    if not (table % 257).any() or not (table & 255).any():
+        table = (table >> 8).astype(np.uint8)
+    return np.ascontiguousarray(table[:, values].transpose(1, 2, 0))
+
+
+def _white(page: Any, values: NDArray[Any]) -> float | None:
+    """The largest value that the page says there is, where that is not the dtype's own."""
+    if values.dtype != np.uint16:
+        return None
+    bits = page.bitspersample
+    told = page.tags.valueof(LARGEST_VALUE)
+    if isinstance(told, tuple):
+        told = max(told) if told else None
+    if isinstance(told, int) and 255 <= told < 65535:
+        return float(told)
+    return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else None
+
+
+def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float | None) -> Image:
+    tags = page.tags
+    unit = int(page.resolutionunit)
+    across, down = (float(dots) for dots in page.resolution)
+    known = 0 < across < 1e7 and 0 < down < 1e7 and (282 in tags)
+    factor = {2: 1.0, 3: 2.54}.get(unit)
+    passed = [(code, int(tag.dtype), tag.count, tag.value) for code in PLACES if (tag := tags.get(code)) is not None]
+    if white is not None:
+        passed.append((LARGEST_VALUE, 3, 1, int(white)))
+    described = tags.valueof(270)
+    text: tuple[tuple[str, str], ...] = ()
+    description = None
+    if page.is_ome and isinstance(described, str):
+        text = ((OME_KEY, described),)
+    elif page.is_shaped and isinstance(described, str) and tags.valueof(ORIENTATION, 1) == 1:
+        # The shape of tifffile's own stacks.
+        description = described.encode()
+    tile = (page.tilelength, page.tilewidth) if page.is_tiled and not page.tilelength % 16 and not page.tilewidth % 16 else None
+    notes = TiffNotes(
+        compression=COMPRESSIONS.get(int(page.compression), "adobe_deflate"),
+        separate=page.axes == "SYX",
+        inverted=inverted,
+        tile=tile,
+        premultiplied=bool(page.extrasamples) and int(page.extrasamples[0]) == 1,
+        description=description,
+        resolution=(across, down) if known and factor is None else None,
+        tags=tuple(passed),
+    )
+    words = [code for code in WORDS if code != 270 or not (page.is_ome or page.is_shaped)]
+    icc, xmp = tags.valueof(ICC), tags.valueof(XMP)
+    return replace(
+        image,
+        icc=icc if isinstance(icc, bytes) and icc else None,
+        exif=_exif_of(file, page, words),
+        xmp=xmp.rstrip(b"\0") if isinstance(xmp, bytes) and xmp else None,
+        iptc=_iptc_of(file, page),
+        text=text,
+        resolution=(across * factor, down * factor) if known and factor is not None else None,
+        notes=notes,
+    )
+
+
+def _iptc_of(file: Any, page: Any) -> bytes | None:
+    """IPTC's records, as they are: some writers call them longs, and then a reader may turn their bytes round."""
+    tag = page.tags.get(IPTC)
+    if tag is None:
+        return None
+    length = tag.count * {1: 1, 4: 4, 7: 1}.get(int(tag.dtype), 0)
+    if not 4 < length < 1 << 24:
+        return None
+    file.filehandle.seek(tag.valueoffset)
+    return bytes(file.filehandle.read(length)) or None
+
+
+def _exif_of(file: Any, page: Any, words: list[int]) -> bytes | None:
+    """EXIF data with the page's words, orientation, camera settings and place."""
+    handle = file.filehandle
+
+    def read(place: int, length: int) -> bytes:
+        handle.seek(place)
+        return bytes(handle.read(length))
+
+    try:
+        first, details, place = with_inner(read, page.offset, order=file.byteorder, big=bool(file.is_bigtiff))
+    except struct.error:
+        # The page was found, its words are not: no reason to lose the picture.
+        first, details, place = {}, {}, {}
+    kept = {code: entry for code, entry in first.items() if code in words}
+    turn = page.tags.valueof(ORIENTATION, 1)
+    if turn in range(2, 9):
+        kept[ORIENTATION] = (3, 1, bytes([turn, 0]))
+    return exif_of(kept, details, place)
+
+
+def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
+    """ImageJ's stack, or None where the file is better read page by page."""
+    series = file.series[0]
+    axes, shape = series.axes, tuple(series.shape)
+    first = file.pages[0]
+    if not re.fullmatch("T?Z?C?YXS?", axes) or int(first.photometric) not in (MINISWHITE, MINISBLACK, RGB):
+        return None
+    inner = 3 if axes.endswith("S") else 2
+    if inner == 3 and shape[-1] != 3:
+        return None
+    leading, dtype = shape[:-inner], first.dtype
+    count = int(np.prod(leading, dtype=np.int64)) if leading else 1
+    check_size(shape[-inner + 1], shape[-inner], 1, size)
+    needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if series.dataoffset is not None:
+        if series.dataoffset + needed > size:
+            raise FileError("the pixels are cut off")
+        source: Any = np.memmap(
+            file.filehandle.path, dtype.newbyteorder(file.byteorder), "r", series.dataoffset, (count, *shape[-inner:])
+        )
+    elif len(file.pages) == count:
+        source = None
+    else:
+        return None
+    kept = {
+        key: value for key, value in (file.imagej_metadata or {}).items() if key not in ("images", "channels", "slices", "frames")
+    }
+    about = ImageJStack(
+        shape=shape,
+        axes=axes,
+        dtype=dtype.name,
+        photometric=int(first.photometric),
+        metadata=tuple(kept.items()),
+        resolution=tuple(float(dots) for dots in first.resolution),  # type: ignore[arg-type]
+        unit=int(first.resolutionunit),
+        compression=COMPRESSIONS.get(int(first.compression), "adobe_deflate"),
+    )
+
+    def pages() -> Iterator[Page]:
+        for index in range(count):
+            values = np.array(source[index]) if source is not None else _values(file.pages[index], size)
+            image = replace(picture_of(values, reading), flat=False)
+            icc = first.tags.valueof(ICC)
+            yield Page((replace(image, icc=icc if isinstance(icc, bytes) and icc else None),))
+
+    return Document(pages(), count, leading, axes[:-inner], about)
+
+
+def _by_axes(file: Any, reading: Reading, size: int) -> Document:
+    """The file's first series with its axes named: colour may lie in any of them. The whole of it is read at once."""
+    from pellucid.files.arrays import frames, inner_shape
+
+    series = file.series[0]
+    shape = tuple(series.shape)
+    check_size(int(np.prod(shape[1:], dtype=np.int64)), shape[0], 1, size)
+    axes = str(reading.axes).upper()
+    leading, letters, _ = inner_shape(shape, axes)
+    for page in series.pages:
+        if page is None:
+            raise FileError("a page is missing")
+    values = series.asarray(maxworkers=1)
+    count = int(np.prod(leading, dtype=np.int64)) if leading else 1
+    pages = (replace(page, pictures=tuple(page.pictures)) for page in frames(values, axes, reading))
+    return Document(pages, count, leading, letters, Planes(shape, axes))
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def save_tiff(path: Path, pages: Iterator[Page], document: Document) -> None:
+    """Writes the pages, each at its own depth and in its own units."""
+    import tifffile
+
+    about = document.about
+    if isinstance(about, ImageJStack):
+        _save_imagej(path, pages, document, about)
+        return
+    if isinstance(about, Planes):
+        pages = _unfolded(pages, document, about)
+    first = next(pages)
+    size = joined(first).nbytes * document.count
+    big = size > LARGEST or (isinstance(about, TiffFile) and about.big)
+    details: list[tuple[Entries, Entries]] = []
+    with tifffile.TiffWriter(path, bigtiff=big, byteorder="<", shaped=False, ome=False) as writer:
+        for number, page in enumerate(_chain(first, pages)):
+            words, *inner = parsed_exif(page.pictures[0].exif)
+            # A BigTIFF's directories are built otherwise: there the camera's settings are left out.
+            details.append(({}, {}) if big else (inner[0], inner[1]))
+            _write_page(writer, page, words, details[-1], name=document.name, paged=(number, document.count))
+    if any(inner for both in details for inner in both):
+        _append_details(path, details)
+
+
+def _chain(first: Page, rest: Iterator[Page]) -> Iterator[Page]:
+    yield first
+    yield from rest
+
+
+def _write_page(
+    writer: Any, page: Page, words: Entries, details: tuple[Entries, Entries], *, name: str, paged: tuple[int, int]
+) -> None:
+    image = page.pictures[0]
+    notes = image.notes if isinstance(image.notes, TiffNotes) else TiffNotes()
+    values = joined(page)
+    photometric, extras = _photometric(page, values, notes)
+    if photometric == MINISWHITE:
+        values = np.iinfo(values.dtype).max - values
+    separate = notes.separate and values.ndim == 3
+    if separate:
+        values = values.transpose(2, 0, 1)
+    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in notes.tags]
+    told = LARGEST_VALUE in {tag[0] for tag in tags}
+    if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:
+        tags.append((LARGEST_VALUE, 3, 1, int(image.white), True))
+    description = notes.description
+    xml = dict(image.text).get(OME_KEY)
+    if xml is not None:
+        description = re.sub(r'(<UUID\s+FileName=")[^"]*', lambda found: found[1] + name, xml).encode()
+    tags += [(code, *words[code], True) for code in WORDS if code in words and (code != 270 or description is None)]
+    if image.xmp:
+        tags.append((XMP, 1, len(image.xmp), image.xmp, True))
+    if image.iptc:
+        tags.append((IPTC, 7, len(image.iptc), image.iptc, True))
+    tags += [(code - 1, 4, 1, 0, True) for code, inner in zip((EXIF, GPS), details, strict=True) if inner]
+    integer = values.dtype.kind in "iu"
+    resolution, unit = (image.resolution, 2) if image.resolution else (notes.resolution, 1)
+    writer.write(
+        values,
+        photometric=photometric,
+        planarconfig=("separate" if separate else "contig") if values.ndim == 3 else None,
+        extrasamples=extras or None,
+        compression=notes.compression,
+        predictor=2 if notes.compression and integer else None,
+        tile=notes.tile,
+        iccprofile=image.icc,
+        resolution=resolution,
+        resolutionunit=unit if resolution else None,
+        subfiletype=2 if paged[1] > 1 and xml is None and description is None else 0,
+        description=description,
+        software=False,
+        metadata=None,
+        extratags=tags,
+        contiguous=False,
+    )
+
+
+def _photometric(page: Page, values: NDArray[Any], notes: TiffNotes) -> tuple[int, list[int]]:
+    """The kind of pixels, and what each sample beyond the colours is (0 unknown, 1 alpha multiplied in, 2 alpha)."""
+    samples = 1 if values.ndim == 2 else values.shape[2]
+    if page.kind == "inks":
+        return INKS, []
+    if page.kind == "channels":
+        return MINISBLACK, [0] * (samples - 1)
+    colour = page.pictures[0].pixels.shape[2]
+    extras = [1 if notes.premultiplied else 2] * (samples - colour)
+    if colour == 3:
+        return RGB, extras
+    return (MINISWHITE if notes.inverted and values.dtype.kind == "u" and not extras else MINISBLACK), extras
+
+
+def _append_details(path: Path, details: list[tuple[Entries, Entries]]) -> None:
+    """Puts the EXIF and GPS directories behind the pixels and points the pages' tags there.
+
+    tifffile writes no such directories, nor the tags that point to them; the tags before those have kept their places.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path, mode="r+", is_ome=False, is_imagej=False) as opened:
+        file: Any = opened
+        handle = file.filehandle
+        for page, both in zip(file.pages, details, strict=True):
+            for code, entries in zip((EXIF, GPS), both, strict=True):
+                if not entries:
+                    continue
+                handle.seek(0, io.SEEK_END)
+                place = handle.tell() + handle.tell() % 2
+                handle.write(b"\0" * (place - handle.tell()) + written_directory(entries, place))
+                tag = page.tags[code - 1]
+                handle.seek(tag.offset)
+                handle.write(code.to_bytes(2, "little"))
+                handle.seek(tag.valueoffset)
+                handle.write(place.to_bytes(4, "little"))
+
+
+def _save_imagej(path: Path, pages: Iterator[Page], document: Document, about: ImageJStack) -> None:
+    import tifffile
+
+    icc: list[bytes | None] = []
+
+    def values() -> Iterator[NDArray[Any]]:
+        for page in pages:
+            icc.append(page.pictures[0].icc)
+            yield joined(page)
+
+    # The first page is taken before the file begins: its profile belongs into the first directory.
+    frames = values()
+    first = next(frames)
+
+    def all_values() -> Iterator[NDArray[Any]]:
+        yield first
+        yield from frames
+
+    tifffile.imwrite(
+        path,
+        all_values() if document.count > 1 else first.reshape(about.shape),
+        shape=about.shape,
+        dtype=about.dtype,
+        imagej=True,
+        photometric={MINISWHITE: "miniswhite", RGB: "rgb"}.get(about.photometric, "minisblack"),
+        resolution=about.resolution if min(about.resolution) > 0 else None,
+        resolutionunit=about.unit if min(about.resolution) > 0 else None,
+        compression=about.compression,
+        iccprofile=icc[0],
+        software=False,
+        metadata={**dict(about.metadata), "axes": about.axes},
+    )
+
+
+def _unfolded(pages: Iterator[Page], document: Document, about: Planes) -> Iterator[Page]:
+    """The pages that the file had before `--axes` put them together as colour: gray planes, or what they were."""
+    from pellucid.files.arrays import assembled
+
+    whole = assembled(pages, document, about.axes, about.shape)
+    colour = about.axes.endswith("S")
+    planes_of = whole.reshape(-1, *about.shape[-3:]) if colour else whole.reshape(-1, *about.shape[-2:])
+    for values in planes_of:
+        yield Page((replace(picture_of(values, Reading("dtype")), flat=False),))

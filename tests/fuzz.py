@@ -1,0 +1,277 @@
+"""Damaged files of every format: each must be read and written, or refused by one of our errors in one line.
+
+    python tests/fuzz.py --count 20000 [--seed 0] [--limit 10] [--keep FOLDER]
+
+Whole files of every kind (those of the round-trip tests) are changed at random: bits, bytes, numbers, pieces cut out, doubled, put
+in, cut off, or taken from another file. A child process tries them one by one; an error that is not ours, a crash, more than
+``--limit`` seconds of processor time, or a file left behind is a finding: it is kept, told, and the exit status is 1. Input number
+n of a seed is always the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import test_formats as formats
+import tifffile
+from PIL import Image as PillowImage
+
+from pellucid import files
+from pellucid.errors import PellucidError
+
+MEMORY = 6 << 30
+"""Bytes of address space that the child may take."""
+
+PATIENCE = 120
+"""Seconds of waiting, on a busy machine, after which a child that takes no processor time is held to be stuck."""
+
+NUMBERS = (0, 1, 2, 4, 8, 16, 127, 128, 255, 256, 1000, 32767, 32768, 65535, 65536, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
+
+
+def seeds(folder: Path) -> Iterator[Path]:
+    """Whole files of every format that can be made on this machine."""
+    more: dict[str, tuple[str, Callable[[Path], None]]] = {
+        **formats.LOSSLESS,
+        "jpeg": (".jpg", formats.by_pillow(formats.smooth(), quality=90, dpi=(300, 300), comment="words")),
+        "jpeg-progressive": (".jpg", formats.by_pillow(formats.smooth(), progressive=True)),
+        "jpeg-inks": (".jpg", lambda path: PillowImage.fromarray(formats.smooth()).convert("CMYK").save(path)),
+        "avif": (".avif", formats.by_pillow(formats.smooth())),
+        "webp-lossy": (".webp", formats.by_pillow(formats.smooth(), quality=80, exif=exif())),
+        "png-words": (".png", formats.by_pillow(formats.smooth(), exif=exif(), dpi=(72, 72), icc_profile=bytes(200))),
+        "jpeg-words": (".jpg", formats.by_pillow(formats.smooth(), exif=exif(), icc_profile=bytes(200))),
+        "tiff-words": (".tif", tiff_with_words),
+        "tiff-lab": (".tif", lambda path: PillowImage.fromarray(formats.smooth(), "RGB").convert("YCbCr").save(path)),
+        "tiff-imagej": (
+            ".tif",
+            lambda path: tifffile.imwrite(path, stack(), imagej=True, metadata={"Info": "words", "unit": "um"}),
+        ),
+        "tiff-ome": (".tif", lambda path: tifffile.imwrite(path, stack(), ome=True, photometric="minisblack")),
+        "tiff-pages": (".tif", lambda path: tifffile.imwrite(path, stack(), photometric="minisblack", compression="deflate")),
+        "npy": (".npy", lambda path: np.save(path, formats.samples("float32"))),
+        "npy-stack": (".npy", lambda path: np.save(path, stack())),
+        "heif": (".heic", lambda path: files.write(path, formats.images.from_array(formats.smooth()))),
+        "dicom": (".dcm", lambda path: formats.dicom(path, formats.samples("uint16", high=4095), stored=12)),
+        "exr": (".exr", lambda path: files.write(path, formats.images.from_array(formats.samples("float32", 3)))),
+        "raw": (".dng", formats.small_dng),
+    }
+    for name, (ending, make) in more.items():
+        path = folder / f"{name}{ending}"
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                make(path)
+                with files.open_pages(path) as document:
+                    list(document.pages)
+        # pytest's skip, where an extra is missing, is no Exception.
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            path.unlink(missing_ok=True)
+            continue
+        yield path
+
+
+def tiff_with_words(path: Path) -> None:
+    image = formats.replace(formats.images.from_array(formats.smooth()), exif=exif(), xmp=b"<x/>", resolution=(72.0, 72.0))
+    files.write(path, image)
+
+
+def exif() -> bytes:
+    made = PillowImage.Exif()
+    made[0x010F] = "Maker"
+    made[0x0112] = 6
+    made.get_ifd(0x8769)[0x9286] = b"words"
+    made.get_ifd(0x8825)[1] = "N"
+    return made.tobytes()
+
+
+def stack() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 65536, (3, 9, 11)).astype(np.uint16)
+
+
+def mutated(content: bytes, other: bytes, chance: random.Random) -> bytes:
+    """The content, damaged in one to eight ways."""
+    data = bytearray(content)
+    for _ in range(chance.choice((1, 1, 1, 2, 2, 4, 8))):
+        if not data:
+            break
+        # Headers are where most decisions fall.
+        reach = len(data) if chance.random() < 0.5 else min(len(data), 256)
+        place = chance.randrange(reach)
+        way = chance.randrange(9)
+        if way == 0:
+            data[place] ^= 1 << chance.randrange(8)
+        elif way == 1:
+            data[place] = chance.randrange(256)
+        elif way == 2:
+            length = chance.choice((2, 4, 4, 8))
+            number = chance.choice(NUMBERS) % (1 << (8 * length))
+            data[place : place + length] = number.to_bytes(length, chance.choice(("little", "big")))
+        elif way == 3:
+            del data[place : place + chance.choice((1, 2, 4, 12, 64, 500))]
+        elif way == 4:
+            data[place:place] = data[place : place + chance.choice((1, 2, 4, 12, 64, 500))]
+        elif way == 5:
+            data[place:place] = chance.randbytes(chance.choice((1, 2, 4, 12, 64)))
+        elif way == 6:
+            del data[chance.randrange(len(data)) :]
+        elif way == 7 and other:
+            start = chance.randrange(len(other))
+            piece = other[start : start + chance.choice((4, 12, 64, 1000))]
+            data[place : place + len(piece)] = piece
+        else:
+            length = chance.choice((1, 4, 16, 100))
+            data[place : place + length] = chance.choice((b"\0", b"\xff")) * length
+    if content.startswith(b"\x89PNG") and chance.random() < 0.7:
+        return with_sums(bytes(data))
+    return bytes(data)
+
+
+def with_sums(content: bytes) -> bytes:
+    """A PNG whose chunks' checksums are right, so that the damage reaches the decoder."""
+    made, place = content[:8], 8
+    while place + 12 <= len(content):
+        length = struct.unpack_from(">I", content, place)[0]
+        if place + 12 + length > len(content):
+            break
+        body = content[place + 4 : place + 8 + length]
+        made += content[place : place + 4] + body + struct.pack(">I", zlib.crc32(body))
+        place += 12 + length
+    return made + content[place:]
+
+
+def numbered(index: int, seed: int, wholes: list[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """Ending and content of input number ``index``."""
+    chance = random.Random(f"{seed}/{index}")
+    ending, content = wholes[index % len(wholes)]
+    return ending, mutated(content, chance.choice(wholes)[1], chance)
+
+
+def attempt(ending: str, content: bytes, folder: Path, index: int) -> str | None:
+    """Reads the damaged file and writes what it holds; None, or what is wrong with how that went."""
+    source = folder / f"in{ending}"
+    source.write_bytes(content)
+    target = folder / (f"out{'.tif' if ending == '.dng' else ending}" if index % 3 else "out.tif")
+    said = None
+    try:
+        with files.open_pages(source) as document:
+            files.write_pages(target, document.pages, document, strip=index % 5 == 0)
+    except PellucidError as error:
+        if "\n" in str(error) or not str(error):
+            said = f"not one line: {error!r}"
+        if target.exists():
+            said = "an answer was left behind"
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    strangers = {path.name for path in folder.iterdir()} - {source.name, target.name}
+    if strangers:
+        said = f"left behind: {', '.join(sorted(strangers))}"
+    target.unlink(missing_ok=True)
+    source.unlink()
+    return said
+
+
+def work(wholes: list[tuple[str, bytes]], folder: Path, seed: int, limit: float, told: Connection, first: int, count: int) -> None:
+    """The child: tries inputs ``first`` to ``count``, telling each one's number and what came of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Decoders written in C print what they think of a damaged file.
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    for index in range(first, count):
+        ending, content = numbered(index, seed, wholes)
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        said = attempt(ending, content, folder, index)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        told.send((index, said))
+    told.close()
+
+
+def run(count: int, seed: int, limit: float, keep: Path | None) -> list[str]:
+    """Tries so many inputs; the findings, a line for each."""
+    findings: list[str] = []
+    with tempfile.TemporaryDirectory() as place:
+        wholes_at, folder = Path(place) / "wholes", Path(place) / "work"
+        wholes_at.mkdir()
+        wholes = [(path.suffix, path.read_bytes()) for path in seeds(wholes_at)]
+        print(f"{len(wholes)} whole files of {', '.join(sorted({ending for ending, _ in wholes}))}", flush=True)
+        # Not forked: LibRaw's threads, once started in the parent, would never answer in a fork.
+        context = multiprocessing.get_context("spawn")
+        begun, next_one, shown = time.monotonic(), 0, 0
+        while next_one < count:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            mine, theirs = context.Pipe(duplex=False)
+            child = context.Process(target=work, args=(wholes, folder, seed, limit, theirs, next_one, count))
+            child.start()
+            theirs.close()
+            ended = None
+            while True:
+                try:
+                    if not mine.poll(PATIENCE):
+                        ended = f"stuck for {PATIENCE} s"
+                        child.kill()
+                        break
+                    index, said = mine.recv()
+                except EOFError:
+                    break
+                next_one = index + 1
+                if said is not None:
+                    findings.append(found(index, seed, wholes, said, keep))
+                if next_one - shown >= 1000:
+                    shown = next_one
+                    print(f"{next_one} of {count}, {len(findings)} findings, {time.monotonic() - begun:.0f} s", flush=True)
+            child.join()
+            mine.close()
+            if next_one < count:
+                if ended is None:
+                    slow = child.exitcode == -signal.SIGPROF
+                    ended = f"more than {limit:g} s of processor time" if slow else f"crash, status {child.exitcode}"
+                findings.append(found(next_one, seed, wholes, ended, keep))
+                next_one += 1
+    return findings
+
+
+def found(index: int, seed: int, wholes: list[tuple[str, bytes]], said: str, keep: Path | None) -> str:
+    ending, content = numbered(index, seed, wholes)
+    line = f"input {index} ({ending}): {said}"
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{seed}-{index}{ending}").write_bytes(content)
+    print(line, flush=True)
+    return line
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Damaged files of every format: read and written, or refused in one line.")
+    parser.add_argument("--count", type=int, default=20000, help="inputs (default: 20000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the damage (default: 0)")
+    parser.add_argument("--limit", type=float, default=10, help="seconds of processor time for each (default: 10)")
+    parser.add_argument("--keep", type=Path, help="a folder for the inputs that were findings")
+    options = parser.parse_args()
+    findings = run(options.count, options.seed, options.limit, options.keep)
+    print(f"{options.count} inputs, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
