@@ -25,8 +25,8 @@ ESTIMATED = ", level estimated"
 """Added to a model's name where it was not told the level."""
 
 
-def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int) -> None:
-    """Measures a set and keeps what is not measured now as it was."""
+def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int) -> list[str]:
+    """Measures a set and keeps what is not measured now as it was; what failed, a line each."""
     kept = RESULTS / f"{name}.json"
     before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
     images = evaluation.load_images(folder)
@@ -61,8 +61,7 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
     RESULTS.mkdir(exist_ok=True)
     with files.replacing(kept, overwrite=True) as temporary:
         temporary.write_text(json.dumps({"protocol": protocol, "summary": rows}, indent=1) + "\n", "utf-8")
-    for line in (line for run in runs for line in run.failed):
-        print(f"quality: {line}", file=sys.stderr)
+    return [line for run in runs for line in run.failed]
 
 
 def main() -> int:
@@ -75,17 +74,20 @@ def main() -> int:
     )
     parser.add_argument("--workers", type=int, default=1, help="images at a time; times suffer (default: 1)")
     options = parser.parse_args()
+    failed: list[str] = []
     try:
         for text in options.sets:
             name, is_set, folder = text.partition("=")
             if not is_set:
                 parser.error(f"{text!r}: say NAME=FOLDER")
             baselines = [entry for entry in options.baselines.split(",") if entry]
-            measure(name, Path(folder), ["photo"] if options.model is None else options.model, baselines, options.workers)
+            failed += measure(name, Path(folder), options.model or ["photo"], baselines, options.workers)
     except PellucidError as error:
         print(f"quality: {error}", file=sys.stderr)
         return 1
-    return 0
+    for line in failed:
+        print(f"quality: {line}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

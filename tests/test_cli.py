@@ -197,6 +197,9 @@ def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.Ca
     assert noisy.stem in page.read_text("utf-8")
     assert run(*arguments) == 2
     assert "exists" in capsys.readouterr().err
+    for wrong in (("--report", tmp_path / "no" / "x.html"), ("--figure", tmp_path / "x.jpg"), ("--show", "nobody")):
+        assert run(*arguments[:-2], *wrong) == 2
+    assert run("evaluate", tmp_path, "--baselines", " , ") == 2
     assert run("evaluate", tmp_path, "--task", "upscale", "--baselines", "bicubic") == 0
     assert run("evaluate", tmp_path, "--task", "upscale", "--noise", "gaussian:5", "--baselines", "bicubic") == 2
 

@@ -205,6 +205,13 @@ def test_clip_is_refused_where_there_is_nothing_to_clip(text: str) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize("text", ["poisson:10000000", "gaussian:12.34567891", "gaussian:0.00001", "jpeg:40"])
+def test_texts_lose_no_digit(text: str) -> None:
+    noise = parse(text)
+    assert parse(str(noise)) == noise
+    assert noise.level == float(text.split(":")[1])  # type: ignore[attr-defined]
+
+
 def test_make_refuses_an_unknown_kind() -> None:
     with pytest.raises(OptionError, match="fog"):
         degradations.make("fog", 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import baselines, degradations, evaluation, files, images, metrics, report, restorer, samples
-from pellucid.errors import FileError, ImageError, MissingExtra, OptionError
+from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,8 @@ def test_the_numbers_are_the_protocols(folder: Path) -> None:
     )
     assert [row["image"] for row in found.results] == ["a", "b", "c"]
     assert "broken.png" in found.failed[0]
-    for index, row in enumerate(found.results):
+    # The broken one, third by name, takes its number with it.
+    for index, row in zip((0, 1, 3), found.results, strict=True):
         clean = np.asarray(PillowImage.open(folder / f"{row['image']}.png")) / np.float64(255)
         noisy = (clean + np.random.default_rng(index).standard_normal(clean.shape) * 25 / 255).astype(np.float32)
         expected = metrics.psnr(clean, np.clip(noisy.astype(np.float64), 0, 1), data_range=1)
@@ -152,7 +155,7 @@ def test_odd_images_are_scored_or_named(tmp_path: Path) -> None:
     )
     assert {row["image"] for row in found.results} == {"colour", "deep", "tiny", "same.png", "same.jpg"}
     assert any("torn.png" in line for line in found.failed)
-    assert any("tiny: 5x3 pixels are too few for ssim and ms_ssim" in line for line in found.notes)
+    assert "tiny: too small for ssim and ms_ssim" in found.notes
     assert any("1 gray and 4 colour" in line for line in found.notes)
     assert all(row["ssim"] is None for row in found.results if row["image"] == "tiny")
     # Sixteen bits are scored as such: 3/65535 is not rounded away.
@@ -168,7 +171,7 @@ def test_a_method_that_breaks_is_named_and_the_rest_is_scored(folder: Path, monk
             raise ValueError("first line\ntoo large")
         return noisy
 
-    monkeypatch.setitem(baselines.BASELINES, "median", baselines.Baseline("median", "", "", breaks))
+    monkeypatch.setitem(baselines.BASELINES, "median", baselines.Baseline("median", "", (), (), breaks))
     found = evaluation.evaluate(
         evaluation.load_images(folder), models={}, noises=[degradations.parse("gaussian:25")], baselines=["none", "median"]
     )
@@ -180,18 +183,79 @@ def test_a_method_that_breaks_is_named_and_the_rest_is_scored(folder: Path, monk
     assert report.text_table(found)
 
 
-def test_classical_methods_are_told_the_energy_of_what_they_do_not_know(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("knows", [False, True])
+def test_classical_methods_are_told_the_energy_of_what_they_do_not_know(
+    knows: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[degradations.Degradation] = []
-    spy = baselines.Baseline("median", "", "", lambda noisy, noise: (told.append(noise), noisy)[1])
+    spy = baselines.Baseline("median", "", (), (), lambda noisy, noise: (told.append(noise), noisy)[1], knows_impulses=knows)
     monkeypatch.setitem(baselines.BASELINES, "median", spy)
     loaded = evaluation.load_images(folder, limit=1)
-    texts = ("speckle:0.1", "gaussian:25", "salt-pepper:0.1")
-    noises = [degradations.parse(text) for text in texts]
-    evaluation.evaluate(loaded, models={}, noises=noises, baselines=["median"], runs=1)
-    speckle = next(noise for noise in told if noise.kind == "gaussian")
     clean = loaded.named[0][1]
-    assert speckle.sigma == pytest.approx(255 * np.sqrt(0.1 * np.square(clean).mean()), rel=0.05)
-    assert {str(noise) for noise in told} > {"gaussian:25", "salt-pepper:0.1"}
+    for text in ("gaussian:25", "speckle:0.1", "salt-pepper:0.1", "gaussian:25+salt-pepper:0.1"):
+        told.clear()
+        noise = degradations.parse(text)
+        evaluation.evaluate(loaded, models={}, noises=[noise], baselines=["median"], runs=1)
+        if text == "gaussian:25" or (knows and "salt-pepper" in text):
+            assert set(told) == {noise}
+        else:
+            energy = np.sqrt(np.square(evaluation.spoiled(clean, noise, 0) - clean).mean()) * 255
+            assert {entry.kind for entry in told} == {"gaussian"}
+            assert told[-1].sigma == pytest.approx(energy, rel=1e-3)
+
+
+def test_an_answer_that_is_no_number_has_failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = baselines.Baseline("median", "", (), (), lambda noisy, noise: noisy * np.float32(np.nan))
+    monkeypatch.setitem(baselines.BASELINES, "median", broken)
+    found = evaluation.evaluate(
+        evaluation.load_images(folder, limit=1), models={}, noises=[degradations.parse("gaussian:5")], baselines=["median"]
+    )
+    assert "no numbers" in found.failed[0]
+    assert (found.summary[0]["failed"], found.summary[0]["identical"]) == (1, 0)
+    assert "failed" in report.text_table(found)
+
+
+def test_a_model_that_refuses_an_image_does_not_end_the_run(folder: Path) -> None:
+    noises = [degradations.parse(text) for text in ("gaussian:25", "gaussian:300", "gaussian:25.0")]
+    found = evaluation.evaluate(
+        evaluation.load_images(folder, limit=1), models={"photo": restorer.load("photo")}, noises=noises, baselines=["none"]
+    )
+    # One noise by two texts is one noise.
+    assert [(row["noise"], row["method"], row["failed"]) for row in found.summary] == [
+        ("gaussian:25", "none", 0),
+        ("gaussian:25", "photo", 0),
+        ("gaussian:300", "none", 0),
+        ("gaussian:300", "photo", 1),
+    ]
+
+
+def test_a_worker_that_dies_is_our_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "_begin", os._exit)
+    with pytest.raises(EngineError, match="worker"):
+        evaluation.evaluate(
+            evaluation.load_images(folder), models={}, noises=[degradations.parse("gaussian:5")], baselines=["none"], workers=2
+        )
+
+
+def test_a_missing_extra_is_said_before_the_work_and_travels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = baselines.Baseline("median", "", ("nonesuch_module",), ("nonesuch",), lambda noisy, noise: noisy)
+    monkeypatch.setitem(baselines.BASELINES, "median", lacking)
+    with pytest.raises(MissingExtra, match="nonesuch is not installed") as caught:
+        evaluation.evaluate(
+            evaluation.load_images(folder), models={}, noises=[degradations.parse("gaussian:5")], baselines=["none", "median"]
+        )
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_digits_go_through_a_model_that_takes_a_level(digits_file: Path) -> None:
+    loaded = evaluation.load_images(digits_file, limit=5)
+    found = evaluation.evaluate(
+        loaded, models={"photo": restorer.load("photo")}, noises=[degradations.parse("gaussian:51")], baselines=["none"]
+    )
+    noisy, restored = (row["psnr"] for row in found.summary)
+    assert restored > noisy + 3
+    with pytest.raises(OptionError, match="first ten"):
+        evaluation.check_chosen(loaded, ["5"])
 
 
 def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
@@ -239,6 +303,13 @@ def test_two_pictures_are_compared(tmp_path: Path) -> None:
     files.write(tmp_path / "small.png", images.from_array(photograph[:9]))
     with pytest.raises(ImageError, match="cannot be compared"):
         evaluation.compare(tmp_path / "a.png", tmp_path / "small.png")
+    files.write(tmp_path / "gray.png", images.from_array(photograph[..., 0]))
+    with pytest.raises(ImageError, match=r"a\.png is colour and .*gray\.png is gray"):
+        evaluation.compare(tmp_path / "a.png", tmp_path / "gray.png")
+    covered = np.concatenate([photograph, np.full((200, 200, 1), 7, np.uint8)], axis=2)
+    files.write(tmp_path / "covered.png", images.from_array(covered))
+    found = evaluation.compare(tmp_path / "a.png", tmp_path / "covered.png")
+    assert (found["identical"], found["same_transparency"]) == (True, False)
 
 
 def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:

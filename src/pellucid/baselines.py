@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,24 @@ __all__ = ["BASELINES", "Baseline", "find"]
 class Baseline:
     """A method: ``function(noisy, noise)`` takes (h, w, 1 or 3) float32 and the noise that was added; the same shape back.
 
-    ``package`` is the distribution that brings it, ``task`` what it is for: one for enlarging takes the small image and `Shrink`,
+    ``modules`` are what it needs, ``packages`` the distributions that bring them; ``knows_impulses`` whether it can be told their
+    density (Gaussian noise all know); ``task`` what it is for: one for enlarging takes the small image and `Shrink`,
     and answers the large one.
     """
 
     name: str
     summary: str
-    package: str
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
     function: Callable[[Pixels, Degradation], Pixels]
     task: str = "denoise"
+    knows_impulses: bool = False
+
+    def check(self) -> None:
+        """Raises `MissingExtra` where something that it needs is not installed."""
+        for module, package in zip(self.modules, self.packages, strict=True):
+            if find_spec(module) is None:
+                raise MissingExtra(package, "bench")
 
 
 def find(name: str) -> Baseline:
@@ -61,6 +71,8 @@ def _nothing(noisy: Pixels, noise: Degradation) -> Pixels:
 def _median(noisy: Pixels, noise: Degradation) -> Pixels:
     """3x3; 5x5 from 30 % impulses or a sigma of 40 on, where the smaller window leaves most of the noise."""
     ndimage = _needed("scipy.ndimage", "scikit-image")
+    if noise.sigma == 0 and noise.density == 0:
+        return noisy
     side = 5 if noise.density >= 0.3 or noise.sigma >= 40 else 3
     answer: Pixels = ndimage.median_filter(noisy, size=(side, side, 1), mode="mirror")
     return answer
@@ -158,6 +170,8 @@ def _nlm_opencv(noisy: Pixels, noise: Degradation) -> Pixels:
     0.6 sigma for both of its h.
     """
     cv2 = _needed("cv2", "opencv-python-headless")
+    if noise.sigma == 0:
+        return noisy
     if noisy.shape[2] == 1:
         share = 1.0 if noise.sigma <= 20 else 0.9 if noise.sigma <= 35 else 0.8
         answer = cv2.fastNlMeansDenoising(_levels(noisy)[..., 0], None, max(1.0, share * noise.sigma), 7, 21)[..., None]
@@ -212,20 +226,33 @@ def _enlarged(kernel: PillowImage.Resampling, small: Pixels, shrunk: Degradation
     return images.resized(small, height * shrunk.scale, width * shrunk.scale, kernel)
 
 
+SCIPY = (("scipy",), ("scipy",))
+OPENCV = (("cv2",), ("opencv-python-headless",))
+SKIMAGE = (("skimage",), ("scikit-image",))
+WAVELETS = (("skimage", "pywt"), ("scikit-image", "PyWavelets"))
+BM3D = (("bm3d",), ("bm3d",))
+PILLOW = (("PIL",), ("pillow",))
+
 BASELINES: dict[str, Baseline] = {
     entry.name: entry
     for entry in (
-        Baseline("none", "the noisy image as it is", "", _nothing),
-        Baseline("gaussian", "Gaussian blur (SciPy)", "scipy", _gaussian),
-        Baseline("median", "median of 3x3 or 5x5 (SciPy)", "scipy", _median),
-        Baseline("adaptive-median", "adaptive median for impulses (Hwang and Haddad 1995)", "scipy", _adaptive_median),
-        Baseline("bilateral", "bilateral filter (OpenCV)", "opencv-python-headless", _bilateral),
-        Baseline("tv", "total variation (Chambolle; scikit-image)", "scikit-image", _tv),
-        Baseline("wavelet", "wavelet thresholds (BayesShrink; scikit-image)", "scikit-image", _wavelet),
-        Baseline("nlm-opencv", "fast non-local means (OpenCV, 8 bits)", "opencv-python-headless", _nlm_opencv),
-        Baseline("nlm-skimage", "fast non-local means (scikit-image)", "scikit-image", _nlm_skimage),
-        Baseline("bm3d", "BM3D (package bm3d, academic licence)", "bm3d", _bm3d),
-        Baseline("bicubic", "bicubic (Pillow)", "pillow", partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
-        Baseline("lanczos", "Lanczos (Pillow)", "pillow", partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
+        Baseline("none", "the noisy image as it is", (), (), _nothing, knows_impulses=True),
+        Baseline("gaussian", "Gaussian blur (SciPy)", *SCIPY, _gaussian),
+        Baseline("median", "median of 3x3 or 5x5 (SciPy)", *SCIPY, _median, knows_impulses=True),
+        Baseline(
+            "adaptive-median",
+            "adaptive median for impulses (Hwang and Haddad 1995)",
+            *SCIPY,
+            _adaptive_median,
+            knows_impulses=True,
+        ),
+        Baseline("bilateral", "bilateral filter (OpenCV)", *OPENCV, _bilateral),
+        Baseline("tv", "total variation (Chambolle; scikit-image)", *SKIMAGE, _tv),
+        Baseline("wavelet", "wavelet thresholds (BayesShrink; scikit-image)", *WAVELETS, _wavelet),
+        Baseline("nlm-opencv", "fast non-local means (OpenCV, 8 bits)", *OPENCV, _nlm_opencv),
+        Baseline("nlm-skimage", "fast non-local means (scikit-image)", *SKIMAGE, _nlm_skimage),
+        Baseline("bm3d", "BM3D (package bm3d, academic licence)", *BM3D, _bm3d),
+        Baseline("bicubic", "bicubic (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
+        Baseline("lanczos", "Lanczos (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
     )
 }

@@ -338,17 +338,31 @@ def _recipes(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from pellucid import degradations, evaluation, htmlreport, report, restorer
 
-    for path in (options.out, options.report, options.figure):
+    written = [path for path in (options.out, options.report, options.figure) if path is not None]
+    if len(set(written)) < len(written):
+        raise OptionError("--out, --report and --figure need a name each")
+    for path in written:
         # Before the work, not after it.
-        if path is not None and path.exists() and not options.force:
+        if path.exists() and not options.force:
             raise OptionError(f"{path} exists; --force overwrites it")
+        if not path.parent.is_dir():
+            raise OptionError(f"{path}: there is no folder {path.parent}")
+    if options.figure is not None and options.figure.suffix.lower() != ".png":
+        raise OptionError(f"--figure {options.figure}: a figure's name ends in .png")
     spoiled = options.noise or (["shrink:2"] if options.task == "upscale" else DEFAULT_NOISE)
     noises = [degradations.parse(text) for text in spoiled]
     if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
         raise OptionError("--task upscale takes --noise shrink:FACTOR, and nothing else does")
-    models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
-    baselines = [name for name in options.baselines.split(",") if name]
+    models = {}
+    for name in options.model:
+        # A file goes by its name alone: its folder is nobody's concern who reads the table.
+        shown = Path(name).stem if Path(name).suffix == ".onnx" else name
+        models[name if shown in models else shown] = restorer.load(name, device=options.device, engine=options.engine)
+    baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
+    if not models and not baselines:
+        raise OptionError("evaluate: name at least one --model or --baselines")
     images = evaluation.load_images(options.images, limit=options.limit)
+    evaluation.check_chosen(images, options.show)
 
     def show(done: int, total: int) -> None:
         print(f"\r{done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
@@ -365,12 +379,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         on_progress=show if sys.stderr.isatty() else None,
     )
     print(report.text_table(result))
+    # The figures first: nothing that fails afterwards can lose them.
+    if options.out is not None:
+        evaluation.write_json(options.out, result, overwrite=options.force)
     if options.report is not None:
         shown = evaluation.exhibits(images, result, models=models, baselines=baselines, chosen=options.show)
         htmlreport.write(options.report, result, shown, overwrite=options.force)
         print(options.report)
-    if options.out is not None:
-        evaluation.write_json(options.out, result, overwrite=options.force)
     if options.figure is not None:
         report.evaluation_figure(images, models, noises, options.figure, blind=options.blind, overwrite=options.force)
         print(options.figure)
@@ -387,7 +402,9 @@ def _compare(options: argparse.Namespace) -> int:
         print(json.dumps(scores))
     else:
         for name, value in scores.items():
-            print(f"{name.replace('_', ' '):<20}{'-' if value is None else f'{value:.4f}'}")
+            missing = "identical" if name == "psnr" else "too small"
+            text = missing if value is None else ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4f}"
+            print(f"{name.replace('_', ' '):<20}{text}")
     if options.out is not None:
         report.comparison(options.first, options.second, options.out, overwrite=options.force)
         print(options.out)

@@ -92,6 +92,12 @@ def _checked(kind: str, name: str, value: float, low: float, high: float) -> flo
     return number
 
 
+def _text(value: float) -> str:
+    """The number as short as it can be read back exactly, without a ``+``, which parts a chain."""
+    short = f"{value:g}"
+    return short if float(short) == value and "+" not in short else repr(value)
+
+
 def _finished(noisy: NDArray[np.floating], clip: bool) -> Pixels:
     return np.asarray(np.clip(noisy, 0.0, 1.0) if clip else noisy, dtype=np.float32)
 
@@ -126,7 +132,7 @@ class Gaussian(_Law):
         return _finished(clean + noise * (self.level / 255), self.clip)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}{':clip' if self.clip else ''}"
+        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ class SaltPepper(_Law):
         return noisy
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)
@@ -178,7 +184,7 @@ class Impulses(_Law):
         return noisy
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,7 @@ class Poisson(_Law):
         return _finished(rng.poisson(np.maximum(clean, 0) * self.level) / self.level, self.clip)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}{':clip' if self.clip else ''}"
+        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,7 @@ class Speckle(_Law):
         return _finished(clean * (1 + np.sqrt(self.level) * noise), self.clip)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}{':clip' if self.clip else ''}"
+        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
 
 @dataclass(frozen=True)
@@ -233,19 +239,20 @@ class Jpeg(_Law):
     kind: ClassVar[str] = "jpeg"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "quality", self.level, 1, 100))
+        # A quality is a whole number.
+        object.__setattr__(self, "level", float(round(_checked(self.kind, "quality", self.level, 1, 100))))
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         levels = np.rint(np.clip(clean, 0, 1) * 255).astype(np.uint8)
         squeezed = levels[..., 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels
         buffer = io.BytesIO()
-        PillowImage.fromarray(squeezed).save(buffer, "JPEG", quality=round(self.level))
+        PillowImage.fromarray(squeezed).save(buffer, "JPEG", quality=int(self.level))
         with PillowImage.open(buffer) as decoded:
             pixels: Pixels = np.asarray(decoded, dtype=np.float32) / np.float32(255)
         return pixels.reshape(clean.shape)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)
@@ -287,7 +294,7 @@ class Camera(_Law):
         return answer.reshape(clean.shape)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{_text(self.level)}"
 
 
 RGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
@@ -428,7 +435,7 @@ class Shrink(_Law):
         return levels.reshape(height, width, *clean.shape[2:]).astype(np.float32)
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.level:g}"
+        return f"{self.kind}:{_text(self.level)}"
 
 
 DEGRADATIONS: dict[str, type[Gaussian | SaltPepper | Impulses | Poisson | Speckle | Jpeg | Camera]] = {

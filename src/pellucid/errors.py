@@ -68,6 +68,10 @@ class MissingExtra(PellucidError):  # noqa: N818  # it names what to install, an
         self.extra = extra
         super().__init__(f"{package} is not installed; pip install 'pellucid[{extra}]' brings it")
 
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        # So that it can go from one process to another: its arguments are not its message.
+        return MissingExtra, (self.package, self.extra)
+
 
 class TrainingError(PellucidError):
     """Training cannot start or go on."""

@@ -10,15 +10,18 @@ scores are of the luma alone (Rec. 601 within 16 to 235), without as many pixels
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
 import platform
+import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,11 +33,23 @@ from numpy.typing import NDArray
 from pellucid import __version__, degradations, files, metrics, samples
 from pellucid.baselines import find
 from pellucid.degradations import Degradation, Shrink
-from pellucid.errors import FileError, MissingExtra, OptionError, PellucidError
+from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
 from pellucid.recognition import Reader
 from pellucid.restorer import Restorer
 
-__all__ = ["Evaluation", "Exhibit", "Images", "compare", "evaluate", "exhibits", "load_images", "spoiled", "write_json"]
+__all__ = [
+    "Evaluation",
+    "Exhibit",
+    "Images",
+    "check_chosen",
+    "compare",
+    "evaluate",
+    "exhibits",
+    "load_images",
+    "spoiled",
+    "spoiled_digits",
+    "write_json",
+]
 
 DIGIT_CAP = 70.0
 """PSNR in dB at which one digit's score is capped: a digit restored without any error must not make the mean infinite."""
@@ -63,12 +78,15 @@ Row = dict[str, Any]
 class Images:
     """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
 
+    ``places`` are the images' numbers among the folder's files, from which their noise is drawn: a file that cannot be read takes
+    its number with it, and the others keep theirs.
     ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with theirs. ``failed``:
     what could not be read. ``notes``: what a reader of the scores should know of the images.
     """
 
     source: str
     named: tuple[tuple[str, Clean], ...] = ()
+    places: tuple[int, ...] = ()
     stack: Clean | None = None
     labels: NDArray[np.uint8] | None = None
     lesson: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
@@ -138,9 +156,10 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     paths = files.list_images(source)[:limit]
     stems = [path.stem for path in paths]
     named: list[tuple[str, Clean]] = []
+    places: list[int] = []
     failed: list[str] = []
     notes: list[str] = []
-    for path in paths:
+    for place, path in enumerate(paths):
         try:
             image = files.read(path)
         except (FileError, MissingExtra) as error:
@@ -152,17 +171,15 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         clean = np.rint(pixels * steps) / steps if steps is not None else pixels
         name = path.stem if stems.count(path.stem) == 1 else path.name
         named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
+        places.append(place)
         if image.alpha is not None:
             notes.append(f"{name}: its transparency is left out")
-        missing = [entry.name for entry in metrics.METRICS.values() if min(clean.shape[:2]) < entry.least_side]
-        if missing:
-            notes.append(f"{name}: {clean.shape[1]}x{clean.shape[0]} pixels are too few for {' and '.join(missing)}")
     if not named:
         raise FileError(failed[0] if failed else f"{source}: no image that can be read")
     gray = sum(clean.ndim == 2 for _, clean in named)
     if 0 < gray < len(named):
         notes.append(f"{gray} gray and {len(named) - gray} colour images: the means are over both")
-    return Images(source.name, named=tuple(named), failed=tuple(failed), notes=tuple(notes))
+    return Images(source.name, named=tuple(named), places=tuple(places), failed=tuple(failed), notes=tuple(notes))
 
 
 def _labels(path: Path, count: int, limit: int | None) -> NDArray[np.uint8] | None:
@@ -212,6 +229,8 @@ def evaluate(
     `OptionError` when there is nothing to score.
     """
     methods = _methods(models, baselines, blind)
+    # Noises of one text are one noise.
+    noises = list({str(noise): noise for noise in noises}.values())
     if not methods or not noises:
         raise OptionError("evaluate: name at least one model or baseline, and one noise")
     if runs < 1 or workers < 1:
@@ -223,18 +242,30 @@ def evaluate(
             raise OptionError(f"{method.name!r} is for the task {own}, not {task}")
     protocol = _protocol(images, noises, methods, models, blind, runs, workers)
     if images.stack is not None:
-        summary, notes = _digits(images, models, noises, baselines)
+        summary, notes = _digits(images, methods, noises)
         return Evaluation(protocol, (), tuple(summary), images.failed, notes)
-    jobs = [(index, name, clean, noise) for index, (name, clean) in enumerate(images.named) for noise in noises]
-    results = []
+    jobs = [
+        (place, name, clean, noise) for place, (name, clean) in zip(images.places, images.named, strict=True) for noise in noises
+    ]
+    results: list[Row] = []
     for done, rows in enumerate(_scored(jobs, methods, runs, workers)):
         results += rows
         if on_progress is not None:
             on_progress(done + 1, len(jobs))
-    peaks = _peaks(images, methods, noises[0]) if memory else {}
+    peaks = _peaks(images, methods, noises) if memory else {}
     summary = _summary(results, noises, [method.name for method in methods], peaks)
     broken = [f"{row['method']} on {row['image']} with {row['noise']}: {row['error']}" for row in results if "error" in row]
-    return Evaluation(protocol, tuple(results), tuple(summary), (*images.failed, *broken), images.notes)
+    notes = (*images.notes, *_too_small(results))
+    return Evaluation(protocol, tuple(results), tuple(summary), (*images.failed, *broken), notes)
+
+
+def _too_small(results: list[Row]) -> list[str]:
+    """Which images are too small for which metrics, a line each."""
+    missing: dict[str, list[str]] = {}
+    for row in results:
+        if "error" not in row:
+            missing[row["image"]] = [name for name in metrics.METRICS if name != "psnr" and row[name] is None]
+    return [f"{image}: too small for {' and '.join(names)}" for image, names in missing.items() if names]
 
 
 def _task(noises: Sequence[Degradation]) -> str:
@@ -258,23 +289,36 @@ class _Method:
     model: Restorer | None
     blind: bool
 
-    def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation | None = None) -> Noisy:
-        """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is what a classical method is
-        told instead of
-        ``noise``."""
+    def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation) -> Noisy:
+        """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is by `told`."""
         if self.model is not None:
-            told = noise.sigma if self.model.takes_sigma and not self.blind and noise.kind == "gaussian" else None
-            answer: Noisy = self.model.restore(noisy, sigma=told)
+            answer: Noisy = self.model.restore(noisy, sigma=self.sigma(noise))
             return answer
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
-        answer = find(self.name).function(planes, level or noise)
+        answer = find(self.name).function(planes, level)
         return answer if noisy.ndim == 3 else answer[..., 0]
+
+    def sigma(self, noise: Degradation) -> float | None:
+        """What a model is told: the level of Gaussian noise alone, where it takes one and is not to be blind."""
+        assert self.model is not None
+        return noise.sigma if self.model.takes_sigma and not self.blind and noise.kind == "gaussian" else None
+
+    def told(self, clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
+        """What a classical method is told: the noise if it knows its kind, else Gaussian noise of the same energy."""
+        if self.model is not None or noise.kind == "gaussian" or noise.scale > 1:
+            return noise
+        if noise.density > 0 and find(self.name).knows_impulses:
+            return noise
+        return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))
 
 
 def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
+    for name in names:
+        # Before the work, not in the middle of it.
+        find(name).check()
     classical = [_Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
     return (*classical, *(_Method(name, model, blind) for name, model in models.items()))
 
@@ -288,41 +332,41 @@ class _Scorer:
 
     methods: tuple[_Method, ...]
     runs: int
-    warm: set[tuple[str, int]] = field(default_factory=set)
+    warm: set[tuple[str, int, bool]] = field(default_factory=set)
 
     def __call__(self, job: Job) -> list[Row]:
-        index, name, clean, noise = job
+        place, name, clean, noise = job
+        head = {"image": name, "noise": str(noise)}
         try:
-            noisy = spoiled(clean, noise, index)
+            noisy = spoiled(clean, noise, place)
+            true = noise.whole(clean) if isinstance(noise, Shrink) else clean
         except PellucidError as error:
-            failed = _failed(error)
-            return [{"image": name, "noise": str(noise), "method": method.name, **failed} for method in self.methods]
-        if isinstance(noise, Shrink):
-            job = (index, name, noise.whole(clean), noise)
-        return [
-            {"image": name, "noise": str(noise), "method": method.name, **self._row(method, job, noisy)} for method in self.methods
-        ]
+            return [{**head, "method": method.name, **_failed(error)} for method in self.methods]
+        return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
 
-    def _row(self, method: _Method, job: Job, noisy: Noisy) -> Row:
-        _, _, clean, noise = job
-        level = _level(clean, noisy, noise)
+    def _row(self, method: _Method, clean: Clean, noisy: Noisy, noise: Degradation) -> Row:
         try:
-            if (method.name, noisy.ndim) not in self.warm:
+            level = method.told(clean, noisy, noise)
+            # Without noise most methods do nothing at all: such a call warms nothing.
+            key = (method.name, noisy.ndim, level.sigma > 0 or level.density > 0)
+            if key not in self.warm:
                 method(noisy[:64, :64], noise, level)
-                self.warm.add((method.name, noisy.ndim))
+                self.warm.add(key)
             times: list[float] = []
             while not times or (len(times) < self.runs and sum(times) < LONG_S):
                 begun = time.perf_counter()
                 raw = method(noisy, noise, level)
                 times.append(time.perf_counter() - begun)
-        except PellucidError:
+            if not np.isfinite(raw).all():
+                raise ValueError("its answer has values that are no numbers")
+            answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
+            scores = _scores(_scored_part(clean, noise), _scored_part(answer, noise))
+        except MissingExtra:
             raise
         except Exception as error:  # other people's code may raise anything; a tiny image is enough
             return _failed(error)
-        answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
         seconds = statistics.median(times)
-        scored = (_scored_part(clean, noise), _scored_part(answer, noise))
-        return {**_scores(*scored), "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
+        return {**scores, "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
 
 
 def _failed(error: Exception) -> Row:
@@ -330,13 +374,6 @@ def _failed(error: Exception) -> Row:
     said = str(error).strip().splitlines()
     scores: Row = dict.fromkeys(metrics.METRICS)
     return {**scores, "seconds_per_megapixel": None, "error": said[-1] if said else type(error).__name__}
-
-
-def _level(clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
-    """What classical methods are told: they know Gaussian noise and impulses; of any other, Gaussian noise of the same energy."""
-    if noise.kind == "gaussian" or noise.density > 0 or noise.scale > 1:
-        return noise
-    return degradations.Gaussian(255 * float(np.sqrt(np.square(noisy - clean).mean())))
 
 
 def _scored_part(pixels: Clean, noise: Degradation) -> Clean:
@@ -349,24 +386,26 @@ def _scored_part(pixels: Clean, noise: Degradation) -> Clean:
 
 
 def _scores(clean: Clean, answer: Clean) -> Row:
-    """Every metric that the image is large enough for; None for the others, and where not one pixel differs for an infinite one."""
+    """Every metric that the image is large enough for; None for the others, and where not one pixel differs for PSNR."""
     if np.array_equal(clean.astype(np.float32), answer.astype(np.float32)):
         # Answers are float32, and the clean image is not: rounding is no error.
         answer = clean
     found: Row = {}
     for name, metric in metrics.METRICS.items():
         large = min(clean.shape[:2]) >= metric.least_side
-        value = metric.function(clean, answer, data_range=1.0) if large else float("nan")
+        value = metric.function(clean, answer, data_range=1.0) if large else float("inf")
         found[name] = round(value, 6) if np.isfinite(value) else None
     return found
 
 
 _scorer: _Scorer | None = None
-"""A worker process's own."""
+"""A worker process's own: what `_begin` was told, for every job of `_go_on`."""
 
 
 def _begin(methods: tuple[_Method, ...], runs: int) -> None:
     global _scorer
+    # Ctrl-C goes to every process of the terminal; the one that was called decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _scorer = _Scorer(methods, runs)
 
 
@@ -375,32 +414,67 @@ def _go_on(job: Job) -> list[Row]:
     return _scorer(job)
 
 
-def _scored(jobs: Iterable[Job], methods: tuple[_Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
+def _scored(jobs: Sequence[Job], methods: tuple[_Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
     """The rows of each job, in order."""
     if workers == 1:
         yield from map(_Scorer(methods, runs), jobs)
         return
     # Spawned, not forked: engines have threads of their own.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(methods, runs)) as pool:
-        yield from pool.map(_go_on, jobs)
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(methods, runs)
+    )
+    try:
+        waiting: deque[Future[list[Row]]] = deque()
+        for job in jobs:
+            # A few ahead, not all: images are large, and what has been sent cannot be called back.
+            waiting.append(pool.submit(_go_on, job))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BrokenExecutor as error:
+        raise EngineError("evaluate: a worker process died, perhaps for want of memory; fewer --workers need less") from error
+    except BaseException:
+        processes = list((pool._processes or {}).values())  # private, and the only way to end a call in hand
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        raise
+    pool.shutdown()
 
 
-def _peaks(images: Images, methods: tuple[_Method, ...], noise: Degradation) -> dict[str, float | None]:
-    """Each method's peak memory in MiB on the largest image, the whole process with the interpreter; None where it cannot be
-    read."""
-    index, (_, clean) = max(enumerate(images.named), key=lambda entry: entry[1][1].size)
-    noisy = spoiled(clean, noise, index)
+def _peaks(images: Images, methods: tuple[_Method, ...], noises: Sequence[Degradation]) -> dict[str, float | None]:
+    """Each method's peak memory in MiB, the whole process with the interpreter; None where it cannot be read.
+
+    On the largest image under its strongest noise: without noise most methods do nothing.
+    """
+    place, (_, clean) = max(zip(images.places, images.named, strict=True), key=lambda entry: entry[1][1].size)
+    cases = []
+    for noise in noises:
+        try:
+            noisy = spoiled(clean, noise, place)
+        except PellucidError:
+            continue
+        true = noise.whole(clean) if isinstance(noise, Shrink) else clean
+        energy = float(np.square(noisy - true).mean()) if noise.scale == 1 else 1.0
+        cases.append((energy, true, noisy, noise))
+    if not cases:
+        return {}
+    _, true, noisy, noise = max(cases, key=lambda case: case[0])
     found: dict[str, float | None] = {}
     for method in methods:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            found[method.name] = pool.submit(_peak, method, noisy, noise).result()
+            try:
+                found[method.name] = pool.submit(_peak, method, noisy, noise, method.told(true, noisy, noise)).result()
+            except BrokenExecutor:
+                # It died, most likely for want of the very memory that was to be measured.
+                found[method.name] = None
     return found
 
 
-def _peak(method: _Method, noisy: Noisy, noise: Degradation) -> float | None:
+def _peak(method: _Method, noisy: Noisy, noise: Degradation, level: Degradation) -> float | None:
     try:
-        method(noisy, noise)
+        method(noisy, noise, level)
     except Exception:  # a method that failed is reported by its row
         return None
     status = Path("/proc/self/status")
@@ -447,18 +521,15 @@ def _summary(
     return rows
 
 
-def _spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
+def spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
     """The whole stack from one generator, as one tall image: impulses and noise are drawn pixel by pixel."""
     count, height, width = stack.shape
     return noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
 
 
-def _digits(
-    images: Images, models: Mapping[str, Restorer], noises: Sequence[Degradation], names: Sequence[str]
-) -> tuple[list[Row], tuple[str, ...]]:
-    """Digits are scored as a stack: thousands of small images, a row of the summary each noise and method, no row an image; and
-    notes."""
-    others = sorted(set(names) - {"none"})
+def _digits(images: Images, methods: Sequence[_Method], noises: Sequence[Degradation]) -> tuple[list[Row], tuple[str, ...]]:
+    """Rows of the summary and notes: digits are scored as a stack of thousands of small images, and none has a row of its own."""
+    others = [method.name for method in methods if method.model is None and method.name != "none"]
     if others:
         raise OptionError(f"baseline {others[0]!r} is for pictures; digits are compared with 'none' alone")
     stack, labels = images.stack, images.labels
@@ -472,16 +543,19 @@ def _digits(
     readable = float(np.mean(reader.read(stack) == labels)) if reader is not None else None
     summary = []
     for noise in noises:
-        noisy = _spoiled_digits(stack, noise)
-        for method in (*names, *models):
+        noisy = spoiled_digits(stack, noise)
+        for method in methods:
+            if method.model is not None:
+                # Compiles the network, which is not counted.
+                method.model.restore_batch(noisy[:1], sigma=method.sigma(noise))
             begun = time.perf_counter()
-            answer = noisy if method == "none" else models[method].restore_batch(noisy)
+            answer = noisy if method.model is None else method.model.restore_batch(noisy, sigma=method.sigma(noise))
             seconds = time.perf_counter() - begun
             answer = np.clip(answer.astype(np.float64), 0, 1)
             scores = -10 * np.log10(np.maximum(np.square(answer - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
             row = {
                 "noise": str(noise),
-                "method": method,
+                "method": method.name,
                 "images": len(stack),
                 "psnr": round(float(scores.mean()), 4),
                 "psnr_spread": round(float(scores.std()), 4),
@@ -510,17 +584,19 @@ def _protocol(
     seed = (
         "one generator, numpy.random.default_rng(0), for all digits"
         if stack
-        else "numpy.random.default_rng(n) for image n, sorted by name"
+        else "numpy.random.default_rng(n) for file n of the folder, sorted by name, from 0"
     )
     psnr = f"per image, capped at {DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
     psnr = f"{psnr if task == 'denoise' else 'per image, of the luma'}, then the mean"
     classical = [find(method.name) for method in methods if method.model is None]
-    packages = ["numpy", *(["openvino"] if models else []), *(entry.package for entry in classical if entry.package)]
+    engines = [model.engine for model in models.values()]
+    packages = ["numpy", "pillow", *engines, *(package for entry in classical for package in entry.packages)]
     return {
         "pellucid": __version__,
         "task": task,
         "images": images.source,
         "count": len(images.stack) if images.stack is not None else len(images.named),
+        "pixels": _hash(images),
         "noise": [str(noise) for noise in noises],
         "seed": seed,
         "clipping": "noise is not clipped unless ':clip' is said; answers are clipped to [0, 1]",
@@ -529,19 +605,31 @@ def _protocol(
         "psnr": psnr,
         "level": "not told to models (blind)"
         if blind
-        else "told to models that take it (Gaussian) and to all baselines (of other noises than Gaussian and impulses: its energy)",
+        else "told to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
         "blind": blind,
         "models": {name: [card.name for card in model.cards.values()] for name, model in models.items()},
+        "fingerprints": {name: model.fingerprint()[:16] for name, model in models.items()},
+        "engines": {name: f"{model.engine}, {model.device}" for name, model in models.items()},
         "baselines": {entry.name: entry.summary for entry in classical},
-        "times": "the whole stack, once"
+        "times": "the whole stack, once, after a first call that is not counted"
         if stack
         else f"whole calls, median of up to {runs} an image, then of the images; {workers} at a time",
-        "memory": "the process that runs one method on the largest image, at its peak",
+        "memory": "not measured"
+        if stack
+        else "the process that runs one method on the largest image under its strongest noise, at its peak",
         "versions": {name: _version(name) for name in dict.fromkeys(packages)},
         "python": platform.python_version(),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
     }
+
+
+def _hash(images: Images) -> str:
+    """The first 16 digits of a SHA-256 over all pixels: whether two evaluations saw the same images."""
+    found = hashlib.sha256()
+    for clean in (images.stack,) if images.stack is not None else (clean for _, clean in images.named):
+        found.update(repr(clean.shape).encode() + np.ascontiguousarray(clean).tobytes())
+    return found.hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:
@@ -586,15 +674,28 @@ def exhibits(
         return []
     blind = bool(evaluation.protocol["blind"])
     methods = _methods(models, baselines, blind)
-    names = [name for name, _ in images.named]
-    unknown = [name for name in chosen if name not in names]
-    if unknown:
-        raise OptionError(f"no image {unknown[0]!r} among those that were evaluated")
+    check_chosen(images, chosen)
+    # What no method could answer, such as an image too small to be scaled down, shows nothing.
+    scored = {row["image"] for row in evaluation.results if "error" not in row}
+    names = [name for name, _ in images.named if name in scored]
+    if not names:
+        return []
     noises = list(dict.fromkeys(row["noise"] for row in evaluation.results))
     places = np.unique(np.linspace(0, len(names) - 1, 3).round().astype(int))
     wanted = [(name, noises[len(noises) // 2], "chosen") for name in (chosen or [names[place] for place in places])]
+    wanted = [entry for entry in wanted if entry[0] in scored]
     wanted += [(name, noise, "worst") for name, noise in _worst(evaluation, methods[-1].name, worst)]
     return [_exhibit(images, evaluation, methods, *entry) for entry in wanted]
+
+
+def check_chosen(images: Images, chosen: Sequence[str]) -> None:
+    """Raises `OptionError` when a name is not among the images, or names are given for digits."""
+    if chosen and images.stack is not None:
+        raise OptionError("digits have no names; a report shows the first ten")
+    names = [name for name, _ in images.named]
+    unknown = [name for name in chosen if name not in names]
+    if unknown:
+        raise OptionError(f"no image {unknown[0]!r} among the {len(names)} that are evaluated")
 
 
 def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Restorer]) -> list[Exhibit]:
@@ -605,8 +706,14 @@ def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Res
 
     found = []
     for text in dict.fromkeys(entry["noise"] for entry in evaluation.summary):
-        noisy = _spoiled_digits(stack, degradations.parse(text))
-        answers = {name: row(np.clip(model.restore_batch(noisy[:ROW]), 0, 1)) for name, model in models.items()}
+        noise = degradations.parse(text)
+        noisy = spoiled_digits(stack, noise)
+        methods = _methods(models, (), bool(evaluation.protocol["blind"]))
+        answers = {
+            method.name: row(np.clip(method.model.restore_batch(noisy[:ROW], sigma=method.sigma(noise)), 0, 1))
+            for method in methods
+            if method.model is not None
+        }
         scores = {entry["method"]: entry["psnr"] for entry in evaluation.summary if entry["noise"] == text}
         found.append(Exhibit("the first ten digits", text, "chosen", row(stack), row(noisy), answers, scores))
     return found
@@ -628,14 +735,14 @@ def _exhibit(
 ) -> Exhibit:
     index = [entry for entry, _ in images.named].index(name)
     clean, noise = images.named[index][1], degradations.parse(noise_text)
-    noisy = spoiled(clean, noise, index)
+    noisy = spoiled(clean, noise, images.places[index])
     shown_noisy = noisy
     if isinstance(noise, Shrink):
         clean = noise.whole(clean)
         shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     answers = {
-        method.name: np.clip(method(noisy, noise, _level(clean, noisy, noise)), 0, 1)
+        method.name: np.clip(method(noisy, noise, method.told(clean, noisy, noise)), 0, 1)
         for method in methods
         if method.name != "none" and "error" not in scores.get(method.name, {})
     }
@@ -663,17 +770,28 @@ def _largest_error(energy: NDArray[np.float64]) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def compare(first: Path, second: Path) -> dict[str, float | None]:
+def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
     """The scores of picture ``second`` against ``first``, over [0, 1], and how they differ in 8-bit levels.
 
     ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean; a score is None
-    where the pictures are too small for it, or PSNR where they are equal. Raises `FileError`, and `ImageError` for pictures of
-    different sizes or channels.
+    where the pictures are too small for it, or PSNR where they are ``identical``; transparency counts in ``same_transparency``
+    alone. Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
     """
-    one, other = (files.read(path).pixels.astype(np.float64) for path in (first, second))
+    pictures = [files.read(path) for path in (first, second)]
+    one, other = (picture.pixels.astype(np.float64) for picture in pictures)
+    if one.shape[:2] == other.shape[:2] and one.shape != other.shape:
+        kinds = ["gray" if picture.pixels.shape[2] == 1 else "colour" for picture in pictures]
+        raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
     difference = metrics.difference(one, other) * 255
+    first_cover, second_cover = (None if entry.alpha is None else entry.alpha / entry.alpha.max(initial=1) for entry in pictures)
+    if first_cover is None or second_cover is None:
+        same_cover = first_cover is second_cover
+    else:
+        same_cover = np.array_equal(first_cover, second_cover)
     return {
         **_scores(one, other),
         "largest_difference": round(float(np.abs(difference).max()), 3),
         "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
+        "identical": bool(not difference.any()),
+        "same_transparency": same_cover,
     }

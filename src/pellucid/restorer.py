@@ -116,6 +116,16 @@ class Restorer:
         """Whether the model is told the level of the noise; a blind one is not."""
         return any("sigma" in card.maps for card in self.cards.values())
 
+    @property
+    def engine(self) -> str:
+        """The name of the engine, one of `pellucid.engines.ENGINES`."""
+        return self._engine
+
+    @property
+    def device(self) -> str:
+        """The device as it was asked for."""
+        return self._device
+
     def fingerprint(self) -> str:
         """A hash of the files and the engine: two restorers with the same one give the same answers."""
         found = hashlib.sha256(self._engine.encode())

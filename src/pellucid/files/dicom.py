@@ -43,7 +43,7 @@ def _pydicom() -> Any:
 def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
     """A DICOM image's frames, as stored (without rescaling to units, which the file goes on describing). Raises `MissingExtra`."""
     pydicom = _pydicom()
-    from pydicom import pixels
+    from pydicom.pixels import utils as pixels
 
     dataset = pydicom.dcmread(path)
     if "PixelData" not in dataset:
