@@ -211,7 +211,7 @@ def results() -> str:
                     label(method),
                     *(cell for table in scores for cell in table[method]),
                     worst,
-                    "" if time is None else f"{time:.2f}",
+                    "" if time is None else f"{time:.2f}" + (f" ({row['at_a_time']} at a time)" if row["at_a_time"] > 1 else ""),
                     "" if peak is None else f"{peak:.0f}",
                 ]
             )
@@ -293,6 +293,7 @@ def main() -> int:
     rows = ("none", "nlm-opencv", "bm3d", "photo", f"photo{ESTIMATED}")
     page = fill(page, "photographs", photographs(SETS[:2], rows))
     page = fill(page, "digits", digits())
+    page = fill(page, "speed", speed())
     with files.replacing(README, overwrite=True) as temporary:
         temporary.write_text(page, "utf-8")
     chart("BSD68")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import degradations, evaluation, files, restorer
-from pellucid.errors import PellucidError
+from pellucid.errors import OptionError, PellucidError
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LEVELS = (15, 25, 50)
@@ -36,6 +36,8 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
     def show(done: int, total: int) -> None:
         print(f"\r{name} {done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
 
+    if not loaded and not baselines:
+        raise OptionError("quality: nothing to measure; name --baselines")
     runs: list[evaluation.Evaluation] = []
     for blind in (False, True):
         told = [] if blind else baselines
@@ -52,7 +54,11 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
                     on_progress=show,
                 )
             )
-    rows = [{**row, "method": row["method"] + (ESTIMATED if run.protocol["blind"] else "")} for run in runs for row in run.summary]
+    rows = [
+        {**row, "method": row["method"] + (ESTIMATED if run.protocol["blind"] else ""), "at_a_time": workers}
+        for run in runs
+        for row in run.summary
+    ]
     measured = {row["method"] for row in rows}
     rows = [row for row in before["summary"] if row["method"] not in measured] + rows
     protocol = {key: value for key, value in runs[0].protocol.items() if key not in ("models", "baselines", "level", "blind")}
@@ -68,7 +74,9 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
-    parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo)")
+    parser.add_argument(
+        "--model", action="append", help="a model's name or file; may be repeated; none: only baselines (default: photo)"
+    )
     parser.add_argument(
         "--baselines", default="", help="classical methods to measure, such as none,nlm-opencv,bm3d (default: those kept)"
     )
@@ -81,7 +89,8 @@ def main() -> int:
             if not is_set:
                 parser.error(f"{text!r}: say NAME=FOLDER")
             baselines = [entry for entry in options.baselines.split(",") if entry]
-            failed += measure(name, Path(folder), options.model or ["photo"], baselines, options.workers)
+            models = [model for model in options.model or ["photo"] if model != "none"]
+            failed += measure(name, Path(folder), models, baselines, options.workers)
     except PellucidError as error:
         print(f"quality: {error}", file=sys.stderr)
         return 1
