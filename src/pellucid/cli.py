@@ -378,10 +378,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         memory=True,
         on_progress=show if sys.stderr.isatty() else None,
     )
-    print(report.text_table(result))
-    # The figures first: nothing that fails afterwards can lose them.
+    # The figures first: nothing that fails afterwards can lose them, not even a reader of the table that has left.
     if options.out is not None:
         evaluation.write_json(options.out, result, overwrite=options.force)
+    print(report.text_table(result))
     if options.report is not None:
         shown = evaluation.exhibits(images, result, models=models, baselines=baselines, chosen=options.show)
         htmlreport.write(options.report, result, shown, overwrite=options.force)
