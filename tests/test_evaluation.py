@@ -84,8 +84,8 @@ def test_digits_are_scored_as_a_stack(digits_file: Path) -> None:
     scores = {(row["noise"], row["method"]): row["psnr"] for row in found.summary}
     assert scores["gaussian:0:clip", "none"] == 70
     assert scores["gaussian:51:clip", "digits"] > scores["gaussian:51:clip", "none"] + 7
-    with pytest.raises(OptionError, match="bm3d"):
-        evaluation.evaluate(loaded, models={}, noises=noises, baselines=["bm3d"])
+    with pytest.raises(OptionError, match="tv"):
+        evaluation.evaluate(loaded, models={}, noises=noises, baselines=["tv"])
 
 
 def test_nothing_to_score_is_refused(folder: Path, tmp_path: Path) -> None:
