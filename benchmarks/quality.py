@@ -25,7 +25,7 @@ ESTIMATED = ", level estimated"
 """Added to a model's name where it was not told the level."""
 
 
-def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int) -> list[str]:
+def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int, runs_an_image: int) -> list[str]:
     """Measures a set and keeps what is not measured now as it was; what failed, a line each."""
     kept = RESULTS / f"{name}.json"
     before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
@@ -50,6 +50,7 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
                     baselines=told,
                     blind=blind,
                     workers=workers,
+                    runs=runs_an_image,
                     memory=not blind,
                     on_progress=show,
                 )
@@ -81,6 +82,7 @@ def main() -> int:
         "--baselines", default="", help="classical methods to measure, such as none,nlm-opencv,bm3d (default: those kept)"
     )
     parser.add_argument("--workers", type=int, default=1, help="images at a time; times suffer (default: 1)")
+    parser.add_argument("--runs", type=int, default=3, help="timed calls an image (default: 3)")
     options = parser.parse_args()
     failed: list[str] = []
     try:
@@ -90,7 +92,7 @@ def main() -> int:
                 parser.error(f"{text!r}: say NAME=FOLDER")
             baselines = [entry for entry in options.baselines.split(",") if entry]
             models = [model for model in options.model or ["photo"] if model != "none"]
-            failed += measure(name, Path(folder), models, baselines, options.workers)
+            failed += measure(name, Path(folder), models, baselines, options.workers, options.runs)
     except PellucidError as error:
         print(f"quality: {error}", file=sys.stderr)
         return 1
