@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import files, images
+from pellucid import files, images, samples
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import base
 from pellucid.files.photographs import JpegNotes
@@ -339,3 +339,15 @@ def test_icc_of_a_16_bit_png_is_read_by_others(tmp_path: Path) -> None:
         other.verify()
         assert other.info["icc_profile"] == ICC
         assert other.info["dpi"] == pytest.approx((72, 72), abs=0.1)
+
+
+def test_of_a_jpeg_with_pictures_behind_it_the_first_is_read(tmp_path: Path) -> None:
+    first, second = samples.photograph()[:40, :48], samples.photograph()[100:140, :48]
+    path = tmp_path / "phone.jpg"
+    PillowImage.fromarray(first).save(path, "MPO", save_all=True, append_images=[PillowImage.fromarray(second)], quality=95)
+    assert b"MPF" in path.read_bytes()
+    assert np.abs(files.read(path).pixels - first / 255).mean() < 0.03
+    path.write_bytes(b"no picture")
+    with pytest.raises(FileError, match="no JPEG file") as caught:
+        files.read(path)
+    assert "MPO" not in str(caught.value)

@@ -126,8 +126,8 @@ def open_jpeg(path: Path, reading: Reading) -> Iterator[Document]:
     from PIL import JpegImagePlugin
 
     content = path.read_bytes()
-    # The second format is that of JPEGs with further pictures behind the first.
-    with opened(content, "JPEG", "MPO") as picture:
+    # Pillow opens a JPEG with further pictures behind the first (MPO) as JPEG, too.
+    with opened(content, "JPEG") as picture:
         notes = JpegNotes(
             subsampling=max(0, JpegImagePlugin.get_sampling(picture)),
             tables=tuple(tuple(table) for _, table in sorted(picture.quantization.items())),  # type: ignore[attr-defined]
