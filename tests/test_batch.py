@@ -230,6 +230,19 @@ def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, 
     assert content(out) == before
 
 
+def interrupt_the_second(model: restorer.Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes as the model is asked for its second picture."""
+    restore, calls = model.restore_with_details, []
+
+    def interrupted(*args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return restore(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model, "restore_with_details", interrupted)
+
+
 def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
     tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,15 +263,7 @@ def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
     assert [json.loads(line)["output"] for line in (tmp_path / "out" / batch.MANIFEST).read_text().splitlines()] == ["b.png"]
 
     # An interrupt between two pages gives the stack up, and goes on.
-    restore, calls = model.restore_with_details, []
-
-    def interrupted(*args: object, **options: object) -> object:
-        calls.append(args)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return restore(*args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(model, "restore_with_details", interrupted)
+    interrupt_the_second(model, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         list(batch.restore_files(batch.plan([tmp_path / "in.tif"], tmp_path / "cut" / "a.tif"), model, TOLD))
     assert list((tmp_path / "cut").iterdir()) == []
@@ -358,15 +363,7 @@ def test_an_interrupt_finishes_what_is_being_written(tmp_path: Path, gray_model:
     for side in (20, 21, 22):
         put(tmp_path / "in" / f"{side}.png", side)
     model = restorer.load(gray_model)
-    restore, calls = model.restore_with_details, []
-
-    def interrupted(*args: object, **options: object) -> object:
-        calls.append(args)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return restore(*args, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(model, "restore_with_details", interrupted)
+    interrupt_the_second(model, monkeypatch)
     outcomes = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
     assert next(outcomes).output.name == "20.png"
     with pytest.raises(KeyboardInterrupt):

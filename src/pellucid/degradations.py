@@ -58,6 +58,9 @@ class Degradation(Protocol):
     def scale(self) -> int:
         """How many times smaller the spoiled image is; 1 for every noise."""
 
+    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
+        """The part of a clean image that is spoiled, and that an answer is compared with: all of it for every noise."""
+
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         """The spoiled image."""
 
@@ -79,6 +82,10 @@ class _Law:
     def scale(self) -> int:
         """How many times smaller the spoiled image is."""
         return 1
+
+    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
+        """The part of a clean image that is spoiled."""
+        return clean
 
 
 def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
@@ -136,11 +143,11 @@ class Gaussian(_Law):
 
 
 @dataclass(frozen=True)
-class SaltPepper(_Law):
-    """A share ``level`` (0 to 1) of pixels replaced: half by 0, half by 1, each channel of a pixel alike."""
+class _Replaced(_Law):
+    """What replaces a share ``level`` (0 to 1) of pixels."""
 
     level: float
-    kind: ClassVar[str] = "salt-pepper"
+    kind: ClassVar[str]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "share of pixels", self.level, 0, 1))
@@ -149,6 +156,16 @@ class SaltPepper(_Law):
     def density(self) -> float:
         """``level``."""
         return self.level
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{_text(self.level)}"
+
+
+@dataclass(frozen=True)
+class SaltPepper(_Replaced):
+    """A share ``level`` (0 to 1) of pixels replaced: half by 0, half by 1, each channel of a pixel alike."""
+
+    kind: ClassVar[str] = "salt-pepper"
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noisy = np.array(clean, dtype=np.float32)
@@ -157,24 +174,12 @@ class SaltPepper(_Law):
         noisy[(draw >= self.level / 2) & (draw < self.level)] = 1.0
         return noisy
 
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
-
 
 @dataclass(frozen=True)
-class Impulses(_Law):
+class Impulses(_Replaced):
     """A share ``level`` (0 to 1) of pixels replaced by random values: any of [0, 1] alike, each channel its own."""
 
-    level: float
     kind: ClassVar[str] = "impulses"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "share of pixels", self.level, 0, 1))
-
-    @property
-    def density(self) -> float:
-        """``level``."""
-        return self.level
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noisy = np.array(clean, dtype=np.float32)
@@ -182,9 +187,6 @@ class Impulses(_Law):
         values = rng.random(clean.shape, dtype=np.float32)
         noisy[hit] = values[hit]
         return noisy
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)

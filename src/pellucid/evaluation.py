@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from pellucid import __version__, degradations, files, metrics, samples
 from pellucid.baselines import find
-from pellucid.degradations import Degradation, Shrink
+from pellucid.degradations import Degradation
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
 from pellucid.recognition import Reader
 from pellucid.restorer import Restorer
@@ -48,6 +48,7 @@ __all__ = [
     "load_images",
     "spoiled",
     "spoiled_digits",
+    "told_sigma",
     "write_json",
 ]
 
@@ -205,6 +206,11 @@ def spoiled(clean: Clean, noise: Degradation, index: int) -> Noisy:
     return noise(clean, np.random.default_rng(index))
 
 
+def told_sigma(model: Restorer, noise: Degradation, *, blind: bool) -> float | None:
+    """What a model is told, in 8-bit levels: the level of Gaussian noise alone, where it takes one and is not to be ``blind``."""
+    return noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
+
+
 # -- scoring ----------------------------------------------------------------------------------------------------------
 
 
@@ -299,9 +305,9 @@ class _Method:
         return answer if noisy.ndim == 3 else answer[..., 0]
 
     def sigma(self, noise: Degradation) -> float | None:
-        """What a model is told: the level of Gaussian noise alone, where it takes one and is not to be blind."""
+        """What `told_sigma` says of this model."""
         assert self.model is not None
-        return noise.sigma if self.model.takes_sigma and not self.blind and noise.kind == "gaussian" else None
+        return told_sigma(self.model, noise, blind=self.blind)
 
     def told(self, clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
         """What a classical method is told: the noise if it knows its kind, else Gaussian noise of the same energy."""
@@ -339,7 +345,7 @@ class _Scorer:
         head = {"image": name, "noise": str(noise)}
         try:
             noisy = spoiled(clean, noise, place)
-            true = noise.whole(clean) if isinstance(noise, Shrink) else clean
+            true = noise.whole(clean)
         except PellucidError as error:
             return [{**head, "method": method.name, **_failed(error)} for method in self.methods]
         return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
@@ -455,7 +461,7 @@ def _peaks(images: Images, methods: tuple[_Method, ...], noises: Sequence[Degrad
             noisy = spoiled(clean, noise, place)
         except PellucidError:
             continue
-        true = noise.whole(clean) if isinstance(noise, Shrink) else clean
+        true = noise.whole(clean)
         energy = float(np.square(noisy - true).mean()) if noise.scale == 1 else 1.0
         cases.append((energy, true, noisy, noise))
     if not cases:
@@ -704,11 +710,11 @@ def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Res
     def row(digits: NDArray[np.floating]) -> Noisy:
         return np.concatenate(list(digits[:ROW]), axis=1)[..., None].astype(np.float32)
 
+    methods = _methods(models, (), bool(evaluation.protocol["blind"]))
     found = []
     for text in dict.fromkeys(entry["noise"] for entry in evaluation.summary):
         noise = degradations.parse(text)
         noisy = spoiled_digits(stack, noise)
-        methods = _methods(models, (), bool(evaluation.protocol["blind"]))
         answers = {
             method.name: row(np.clip(method.model.restore_batch(noisy[:ROW], sigma=method.sigma(noise)), 0, 1))
             for method in methods
@@ -736,10 +742,8 @@ def _exhibit(
     index = [entry for entry, _ in images.named].index(name)
     clean, noise = images.named[index][1], degradations.parse(noise_text)
     noisy = spoiled(clean, noise, images.places[index])
-    shown_noisy = noisy
-    if isinstance(noise, Shrink):
-        clean = noise.whole(clean)
-        shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
+    clean = noise.whole(clean)
+    shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     answers = {
         method.name: np.clip(method(noisy, noise, method.told(clean, noisy, noise)), 0, 1)

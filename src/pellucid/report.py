@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 from pellucid import files, images, metrics
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, spoiled, spoiled_digits
+from pellucid.evaluation import Evaluation, Images, spoiled, spoiled_digits, told_sigma
 from pellucid.images import Pixels
 from pellucid.restorer import Restorer
 
@@ -165,7 +165,7 @@ def evaluation_figure(
             noisy = spoiled_digits(images.stack, noise)[:10]
             rows[str(noise)] = list(noisy[..., None])
             for name, model in models.items():
-                told = noise.sigma if not blind and noise.kind == "gaussian" and model.takes_sigma else None
+                told = told_sigma(model, noise, blind=blind)
                 rows[f"{noise}, restored by {name}"] = list(model.restore_batch(noisy, sigma=told)[..., None])
         grid(rows, path, zoom=3, overwrite=overwrite)
         return
@@ -175,7 +175,7 @@ def evaluation_figure(
             noisy = spoiled(clean, noise, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for name, model in models.items():
-                told = noise.sigma if not blind and noise.kind == "gaussian" and model.takes_sigma else None
+                told = told_sigma(model, noise, blind=blind)
                 rows.setdefault(f"{noise}, restored by {name}", []).append(_middle(model.restore(noisy, sigma=told)))
     grid(rows, path, overwrite=overwrite)
 
