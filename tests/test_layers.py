@@ -14,6 +14,7 @@ SOURCE = Path(pellucid.__file__).parent
 ROWS = (
     {"errors"},
     {"images", "samples"},
+    {"maps"},
     {"degradations"},
     {"metrics"},
     {"diagnosis"},

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, tiling
+from pellucid import diagnosis, images, maps, tiling
 from pellucid.cards import Card, read_card
 from pellucid.engines import Graph, engine_for, open_graph
 from pellucid.errors import ImageError, ModelError, OptionError
@@ -289,23 +289,9 @@ def _within_noise(said: NDArray[np.float32], told: float) -> None:
     The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
     faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
     """
-    energy = _mean_around(np.square(said).mean(axis=1, keepdims=True, dtype=np.float32), WINDOW)
+    energy = np.stack([maps.box_mean(plane, WINDOW)[None] for plane in np.square(said).mean(axis=1, dtype=np.float32)])
     allowed = np.float32((told / 255) ** 2)
     said *= np.square(allowed / np.maximum(energy, allowed))
-
-
-def _mean_around(planes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """The mean of the ``side`` x ``side`` pixels around each of (n, c, h, w), mirrored at the edges."""
-    reach = side // 2
-    for axis in (2, 3):
-        margins = [(0, 0)] * 4
-        margins[axis] = (reach + 1, reach)
-        # Differences of a running sum, in float64: in float32 a long sum would lose what its differences are made of.
-        total = np.cumsum(np.pad(planes, margins, mode="symmetric"), axis=axis, dtype=np.float64)
-        ahead = np.take(total, range(side, total.shape[axis]), axis=axis)
-        behind = np.take(total, range(total.shape[axis] - side), axis=axis)
-        planes = ((ahead - behind) / side).astype(np.float32)
-    return planes
 
 
 def _margin(card: Card, told: float | None) -> int:
