@@ -183,16 +183,17 @@ def parse_range(text: str) -> Range:
     return ends
 
 
-def from_array(array: ArrayLike) -> Image:
+def from_array(array: ArrayLike, *, sparing: bool = False) -> Image:
     """The image in an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is the last).
 
     Takes uint8, uint16, float32 and float64; integers are divided by their dtype's maximum, floats taken as [0, 1] and not
-    clipped. Raises `ImageError` for other shapes and dtypes, for an empty array, and for NaN or infinite values.
+    clipped. ``sparing`` as of `from_values`. Raises `ImageError` for other shapes and dtypes, for an empty array, and for NaN or
+    infinite values.
     """
     values = np.asarray(array)
     if values.dtype.name not in DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is no image; {', '.join(DEPTHS)} are taken")
-    return from_values(values, "dtype")
+    return from_values(values, "dtype", sparing=sparing)
 
 
 def from_values(values: NDArray[Any], value_range: Range, *, white: float | None = None, sparing: bool = False) -> Image:
@@ -333,15 +334,15 @@ def to_array(image: Image) -> NDArray[Any]:
     return values[..., 0] if image.flat else values
 
 
-def to_values(image: Image, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Some of ``image.pixels``, in the dtype and units of its source."""
+def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Some of ``image.pixels`` (h, w, c), or what was made of them, in the dtype and units of its source; put into ``out``, if given."""
     if pixels.dtype.kind != "f":
         return pixels
     values: NDArray[Any] = pixels
     own = _dtype_ends(image.dtype)
     white = own[1] if image.white is None else image.white
     if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
-        return to_levels(pixels, image.dtype)
+        return to_levels(pixels, image.dtype, out=out)
     if (image.black, white) != (0, 1):
         # As in `_scaled`: float32 does for 16 bits.
         wide = np.float64 if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2) else np.float32
@@ -352,12 +353,15 @@ def to_values(image: Image, pixels: NDArray[Any]) -> NDArray[Any]:
         values = scaled
     if image.dtype.kind != "f":
         values = np.clip(np.rint(values), *own)
-    return values.astype(image.dtype, copy=False)
+    if out is None:
+        return values.astype(image.dtype, copy=False)
+    out[...] = values
+    return out
 
 
-def to_levels(pixels: Pixels, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(h, w, c) pixels as integers of ``dtype``: clipped to [0, 1], times its maximum, rounded."""
-    levels = np.empty(pixels.shape, dtype)
+def to_levels(pixels: Pixels, dtype: np.dtype[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """(h, w, c) pixels as integers of ``dtype``: clipped to [0, 1], times its maximum, rounded; put into ``out``, if given."""
+    levels = np.empty(pixels.shape, dtype) if out is None else out
     rows = max(1, BAND // max(1, pixels[:1].size))
     for start in range(0, len(pixels), rows):
         band = np.clip(pixels[start : start + rows], 0, 1)
