@@ -54,7 +54,7 @@ FORMATS: tuple[Format, ...] = (
     Format("AVIF", (".avif",), decode=photographs.from_avif, encode=photographs.to_avif),
     Format("HEIF", (".heic", ".heif"), decode=photographs.from_heif, encode=photographs.to_heif),
     Format("BMP", (".bmp",), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp),
-    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), alpha=False, decode=pnm.from_pnm, encode=pnm.to_pnm),
+    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
     Format("NumPy", (".npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),

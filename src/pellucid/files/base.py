@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from pellucid.images import Image, Range, Rows
 
 __all__ = [
     "BANDED",
+    "BAND_ROWS",
     "MOST_PIXELS",
     "Document",
     "Format",
@@ -31,6 +33,7 @@ __all__ = [
     "picture_of",
     "picture_of_rows",
     "planes",
+    "raw_rows",
 ]
 
 MOST_PIXELS = 1_000_000_000
@@ -38,6 +41,9 @@ MOST_PIXELS = 1_000_000_000
 
 BANDED = 32_000_000
 """Pixels from which a picture comes as `Rows` where its format can be read so; a smaller one takes little memory."""
+
+BAND_ROWS = 64
+"""Rows that are written at once where a format has no unit of its own."""
 
 UNSUSPICIOUS = 1 << 26
 """Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
@@ -145,6 +151,20 @@ def picture_of_rows(rows: Rows, reading: Reading, *, white: float | None = None)
         first, alpha = (rows.mapped(partial(_sample_of, index=index), rows.shape[:2], rows.dtype) for index in (0, 1))
         return replace(images.from_rows(first, reading.value_range, white=white), alpha=alpha)
     return images.from_rows(rows, reading.value_range, white=white)
+
+
+def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+    """An array that lies in a file, unpacked, from the byte ``begin`` on; its rows have the machine's order of bytes."""
+    row = math.prod(shape[1:])
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        file.seek(begin + top * row * dtype.itemsize)
+        values = np.frombuffer(file.read((bottom - top) * row * dtype.itemsize), dtype)
+        if values.size < (bottom - top) * row:
+            raise FileError("the pixels are cut off")
+        return _native(values).reshape(bottom - top, *shape[1:])
+
+    return Rows(tuple(shape), dtype.newbyteorder("="), take)
 
 
 def _sample_of(band: NDArray[Any], index: int) -> NDArray[Any]:

@@ -34,6 +34,7 @@ from pellucid.files.base import (
     picture_of,
     picture_of_rows,
     planes,
+    raw_rows,
 )
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
 from pellucid.files.metadata import ORIENTATION
@@ -256,17 +257,8 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
     handle, dtype = page.parent.filehandle, page.dtype.newbyteorder("=")
     settings = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if int(page.compression) == JPEG else {}
 
-    def raw(top: int, bottom: int) -> NDArray[Any]:
-        """Rows of what lies unpacked in one piece."""
-        values = (bottom - top) * width * samples
-        handle.seek(page.dataoffsets[0] + top * width * samples * dtype.itemsize)
-        found = np.frombuffer(handle.read(values * dtype.itemsize), page.dtype.newbyteorder(page.parent.byteorder))
-        if found.size < values:
-            raise FileError("the pixels are cut off")
-        return found.reshape(bottom - top, *shape[1:]).astype(dtype, copy=False)
-
     if page.is_contiguous:
-        return Rows(shape, dtype, raw)
+        return raw_rows(handle, page.dataoffsets[0], shape, page.dtype.newbyteorder(page.parent.byteorder))
     high = int(page.tilelength if page.is_tiled else page.rowsperstrip)
     across = -(-width // int(page.tilewidth)) if page.is_tiled else 1
     if high > HIGHEST_STRIP:
@@ -277,10 +269,11 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
         for index in range(top // high * across, -(-bottom // high) * across):
             handle.seek(page.dataoffsets[index])
             packed = handle.read(page.databytecounts[index])
-            values, (_, _, down, left, _), (_, rows, columns, _) = page.decode(packed or None, index, **settings)
-            first, last = max(top, down), min(bottom, down + rows)
-            place = out[first - top : last - top, left : left + columns]
-            place[...] = page.nodata if values is None else values[0, first - down : last - down, :columns]
+            values, (_, _, down, left, _), _ = page.decode(packed or None, index, **settings)
+            first, last = max(top, down), min(bottom, down + high)
+            # A tile may reach beyond the picture.
+            place = out[first - top : last - top, left : left + (int(page.tilewidth) if page.is_tiled else width)]
+            place[...] = page.nodata if values is None else values[0, first - down : last - down, : place.shape[1]]
         return out.reshape(bottom - top, *shape[1:])
 
     return Rows(shape, dtype, unpacked)
