@@ -13,6 +13,7 @@ SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
     {"errors"},
+    {"memory"},
     {"images", "samples"},
     {"maps"},
     {"degradations"},

@@ -12,17 +12,17 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from pellucid import __version__, files, saving
-from pellucid.errors import FileError, OptionError, PellucidError
-from pellucid.images import Range
+from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
+from pellucid.images import Range, Rows
 from pellucid.restorer import Restorer
 
 __all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_files"]
@@ -71,8 +71,9 @@ class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing. Of a
-    stack of ``pages`` they are the first page's, as are ``width`` and ``height``; the seconds are all pages'.
+    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with
+    them where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
+    ``height``; the seconds are all pages'. ``full`` says that the disk was, which ends the run.
     """
 
     input: Path
@@ -86,6 +87,7 @@ class Outcome:
     height: int = 0
     seconds: float = 0.0
     pages: int = 1
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,8 +201,8 @@ def restore_files(
 
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, with nothing else at work. An
-    interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
+    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some formats
+    in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
     `KeyboardInterrupt` goes on.
     """
     if resume and planned.folder is None:
@@ -209,46 +211,60 @@ def restore_files(
     journal = _Journal(planned.folder, restorer, settings) if planned.folder is not None else None
     read = partial(_read, settings=settings, journal=journal, overwrite=overwrite, resume=resume)
     write = partial(_write, settings=settings, journal=journal, overwrite=overwrite)
-    whole = partial(_restore_stack, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
+    passed = partial(_restore_open, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
+    full = False
+    loaded: _Loaded | _Open | Outcome | None = None
 
     def settled(most: int) -> Iterator[Outcome]:
+        nonlocal full
         while len(pending) > most:
             first = pending[0]
             outcome = first if isinstance(first, Outcome) else first.result()
             # Not before: an interrupt while waiting must not lose it.
             pending.popleft()
+            full = full or outcome.full
             yield outcome
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
-            reading: Future[_Loaded | _Stack | Outcome] | None = None
+            reading: Future[_Loaded | _Open | Outcome] | None = None
             for index, (source, target) in enumerate(planned.pairs):
                 if target.parent not in swept:
                     swept.add(target.parent)
                     _sweep(target.parent)
                 loaded = reading.result() if reading is not None else read(source, target)
                 reading = None
-                alone = isinstance(loaded, _Stack) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
+                alone = isinstance(loaded, _Open) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
                 if alone:
                     yield from settled(0)
+                    if full:
+                        break
                 elif index + 1 < len(planned.pairs):
                     reading = reader.submit(read, *planned.pairs[index + 1])
                 result: _Restored | Outcome
                 if isinstance(loaded, _Loaded):
                     result = _restore(loaded, restorer, settings)
                 else:
-                    result = whole(loaded) if isinstance(loaded, _Stack) else loaded
-                del loaded
+                    result = passed(loaded) if isinstance(loaded, _Open) else loaded
+                loaded = None
                 pending.append(result if isinstance(result, Outcome) else writer.submit(write, result))
                 del result
                 yield from settled(0 if alone else 1)
+                if full:
+                    break
             yield from settled(0)
         except KeyboardInterrupt:
             yield from settled(0)
             raise
+        finally:
+            # What was opened ahead and not come to.
+            if isinstance(loaded, _Open):
+                loaded.close()
+            if reading is not None and isinstance(ahead := reading.result(), _Open):
+                ahead.close()
 
 
 # -- one file ---------------------------------------------------------------------------------------------------------
@@ -266,12 +282,14 @@ class _Loaded:
 
 
 @dataclass(frozen=True)
-class _Stack:
-    """A file of several pages, looked into and closed again."""
+class _Open:
+    """A file that is read while it is restored: one of several pages, or a picture that comes row by row."""
 
     source: Path
     target: Path
     digest: str
+    document: files.Document
+    close: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -286,7 +304,8 @@ class _Restored:
 
 def _read(
     source: Path, target: Path, *, settings: Settings, journal: _Journal | None, overwrite: bool, resume: bool
-) -> _Loaded | _Stack | Outcome:
+) -> _Loaded | _Open | Outcome:
+    opened = ExitStack()
     try:
         digest = _digest(source) if journal is not None else ""
         if resume and journal is not None and journal.has(target, digest):
@@ -295,13 +314,18 @@ def _read(
             # Before the work, not after it.
             other = ", but not from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
-        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
-            if document.count > 1:
-                return _Stack(source, target, digest)
-            page = _first(source, iter(document.pages))
+        how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=True)
+        document = opened.enter_context(how)
+        if document.count > 1:
+            return _Open(source, target, digest, document, opened.pop_all().close)
+        page = _first(source, iter(document.pages))
+        if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
+            return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close)
         return _Loaded(source, target, digest, replace(document, pages=()), page)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, source)
+    finally:
+        opened.close()
 
 
 def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
@@ -323,30 +347,33 @@ def _write(done: _Restored, *, settings: Settings, journal: _Journal | None, ove
     return done.outcome
 
 
-def _restore_stack(stack: _Stack, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
-    """Reads, restores and writes one page after the other: memory holds a page, and the file is whole or not there."""
-    source, target = stack.source, stack.target
-    outcome = Outcome(source, target)
+def _restore_open(opened: _Open, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
+    """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
+    there."""
+    source, target = opened.source, opened.target
+    outcome = Outcome(source, target, pages=opened.document.count)
+    coming: list[Rows] = []
 
     def restored(pages: Iterable[files.Page]) -> Iterator[files.Page]:
         nonlocal outcome
         for page in pages:
             page, outcome = _restore_page(page, outcome, restorer, settings)
+            coming.extend(picture.pixels for picture in page.pictures if isinstance(picture.pixels, Rows))
             yield page
 
     try:
-        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
-            outcome = replace(outcome, pages=document.count)
-            pages = restored(document.pages)
-            # The first before its file is begun: what cannot be read leaves no folder behind.
-            first = _first(source, pages)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            note = partial(journal.note, source, target, stack.digest) if journal is not None else None
-            whole = chain([first], pages)
-            files.write_pages(target, whole, document, overwrite=overwrite, strip=settings.strip, before=note)
+        pages = restored(opened.document.pages)
+        # The first before its file is begun: what cannot be read leaves no folder behind.
+        first = _first(source, pages)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        note = partial(journal.note, source, target, opened.digest) if journal is not None else None
+        whole = chain([first], pages)
+        files.write_pages(target, whole, opened.document, overwrite=overwrite, strip=settings.strip, before=note)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, target)
-    return outcome
+    finally:
+        opened.close()
+    return replace(outcome, seconds=outcome.seconds + sum(rows.seconds for rows in coming))
 
 
 def _restore_page(page: files.Page, outcome: Outcome, restorer: Restorer, settings: Settings) -> tuple[files.Page, Outcome]:
@@ -372,7 +399,7 @@ def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
 
 
 def _pixels(page: files.Page) -> int:
-    return sum(picture.pixels[..., 0].size for picture in page.pictures)
+    return sum(picture.pixels.size // picture.pixels.shape[2] for picture in page.pictures)
 
 
 def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
@@ -383,7 +410,8 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
         said = f"{at}: not enough memory"
     else:
         said = f"{at}: {getattr(error, 'strerror', None) or error}"
-    return Outcome(source, target, error=said)
+    full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))
+    return Outcome(source, target, error=said, full=full)
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------

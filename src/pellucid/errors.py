@@ -4,6 +4,7 @@
     ├── InputError          the image, folder or value that was given cannot be used
     │   ├── ImageError      an array or picture of the wrong shape, kind or content
     │   ├── FileError       a file that cannot be read or written
+    │   │   └── DiskFull    there is no room left for it, nor for the next one
     │   └── OptionError     an option outside its range, or a combination that cannot work
     ├── ModelError          a model, card, network or recipe that is unknown or damaged
     ├── EngineError         the graph cannot be run here (no engine, no such device)
@@ -17,6 +18,7 @@ with status 2 (usage: ``OptionError``) or 1 (everything else).
 from __future__ import annotations
 
 __all__ = [
+    "DiskFull",
     "EngineError",
     "FileError",
     "ImageError",
@@ -43,6 +45,10 @@ class ImageError(InputError):
 
 class FileError(InputError):
     """A file that cannot be read or written."""
+
+
+class DiskFull(FileError):  # noqa: N818  # it says what is the matter, and reads so where it is caught
+    """A file that cannot be written because the disk, or the user's share of it, is full."""
 
 
 class OptionError(InputError):
