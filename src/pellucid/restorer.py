@@ -150,9 +150,14 @@ class _Told:
         return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
 
     @property
+    def looks(self) -> int:
+        """How often the network looks: impulses of any value are found by what they are off from a first answer."""
+        return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
     def reach(self) -> int:
         """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
-        seen = maps.REACH if self.extremes is not None or not self.curve.flat else 0
+        seen = maps.REACH if self.density > 0 or not self.curve.flat else 0
         return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
 
 
@@ -482,8 +487,13 @@ def _in_range(picture: Image) -> Image:
     return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
-def _with_maps(planes: NDArray[np.float32], card: Card, told: _Told) -> NDArray[np.float32]:
-    """What the network sees of (c, h, w): the planes, with black and white impulses filled, and those of the card's maps."""
+def _with_maps(
+    planes: NDArray[np.float32], card: Card, told: _Told, first: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
+
+    Black and white ones are known; those of any value show in a ``first`` answer.
+    """
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
@@ -492,6 +502,9 @@ def _with_maps(planes: NDArray[np.float32], card: Card, told: _Told) -> NDArray[
     chance: NDArray[np.float32] | float = told.density
     if told.extremes is not None:
         chance = maps.impulses(planes, told.extremes)
+        seen[:channels] = maps.filled(planes, chance)
+    elif first is not None:
+        chance = maps.unlikely(planes, first, told.density, told.curve.sigma)
         seen[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
         if name == "impulses":
@@ -536,7 +549,7 @@ def _within_noise(said: NDArray[np.float32], level: float) -> None:
 
 def _margin(card: Card, told: _Told) -> int:
     """The pixels around a tile's core that the model sees, and those that are looked at beyond them."""
-    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
+    return told.looks * max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
 
 
 def _kept(picture: Image) -> np.dtype[Any]:
@@ -561,6 +574,10 @@ def _answer_of_all(graph: Graph, planes: NDArray[np.float32], told: _Told) -> ND
     seen = given[: len(planes)]
     sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
     said = _finished(seen, graph(given[None])[0], card, told, sigma)
+    if told.looks > 1:
+        given = _with_maps(planes, card, told, said)
+        seen = given[: len(planes)]
+        said = _finished(seen, graph(given[None])[0], card, told)
     if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that was not replaced is the true one.
         said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)
