@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from pellucid import __version__, files, saving
 from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
@@ -39,15 +40,17 @@ itself that little would be won, and three of them at once would need much memor
 class Settings:
     """What an answer depends on beside picture and model.
 
-    ``sigma`` and ``strength`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as `files.open_pages`, ``strip`` as
-    `files.write_pages`.
+    ``sigma``, ``strength`` and ``keep_grain`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as
+    `files.open_pages`, ``strip`` as `files.write_pages`. ``gain``: the gain is predicted, too; no answer depends on that.
     """
 
     sigma: float | None = None
     strength: float = 1.0
+    keep_grain: float = 0.0
     value_range: Range = "auto"
     axes: str | None = None
     strip: bool = False
+    gain: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,9 @@ class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with
-    them where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
+    measured rather than given; then ``saw`` says in a line and ``diagnosis`` as data what was found; ``expected_gain`` in dB where
+    it was asked for; ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with them
+    where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
     ``height``; the seconds are all pages'. ``full`` says that the disk was, which ends the run.
     """
 
@@ -83,6 +87,9 @@ class Outcome:
     model: str | None = None
     sigma: float | None = None
     estimated: bool = False
+    saw: str | None = None
+    diagnosis: dict[str, Any] | None = None
+    expected_gain: float | None = None
     width: int = 0
     height: int = 0
     seconds: float = 0.0
@@ -201,9 +208,10 @@ def restore_files(
 
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some formats
-    in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
-    `KeyboardInterrupt` goes on.
+    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some
+    formats in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt
+    ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and `KeyboardInterrupt`
+    goes on.
     """
     if resume and planned.folder is None:
         raise OptionError("--resume needs a folder for the answers; name it with --out")
@@ -380,11 +388,21 @@ def _restore_page(page: files.Page, outcome: Outcome, restorer: Restorer, settin
     """The page restored, and the outcome with what is to be told of it: of a file's first picture, and the time of all."""
     pictures = []
     for picture in page.pictures:
-        result = restorer.restore_with_details(picture, sigma=settings.sigma, strength=settings.strength)
+        result = restorer.restore_with_details(
+            picture, sigma=settings.sigma, strength=settings.strength, keep_grain=settings.keep_grain
+        )
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]
             outcome = replace(
-                outcome, model=result.model, sigma=result.sigma, estimated=result.estimated, width=width, height=height
+                outcome,
+                model=result.model,
+                sigma=result.sigma,
+                estimated=result.estimated,
+                width=width,
+                height=height,
+                saw=str(result.diagnosis) if result.diagnosis is not None else None,
+                diagnosis=result.diagnosis.to_dict() if result.diagnosis is not None else None,
+                expected_gain=restorer.expected_gain(picture, sigma=settings.sigma) if settings.gain else None,
             )
         outcome = replace(outcome, seconds=outcome.seconds + result.seconds)
         pictures.append(result.image)
@@ -481,7 +499,8 @@ class _Journal:
     def __init__(self, folder: Path, restorer: Restorer, settings: Settings) -> None:
         self.folder = folder
         self.path = folder / MANIFEST
-        how = {"settings": asdict(settings), "model": restorer.fingerprint(), "pellucid": __version__}
+        # What is only told changes no answer.
+        how = {"settings": asdict(replace(settings, gain=False)), "model": restorer.fingerprint(), "pellucid": __version__}
         # As it comes back from a file, where a pair is a list.
         self.how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}

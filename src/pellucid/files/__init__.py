@@ -118,9 +118,7 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
 
 
 @contextmanager
-def open_pages(
-    path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False
-) -> Iterator[Document]:
+def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False) -> Iterator[Document]:
     """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`. The rest and errors as of `read`; errors also
     come as pages are taken, and their rows."""
     kind = _format_of(path)
