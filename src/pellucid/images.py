@@ -281,11 +281,12 @@ def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None 
     return out
 
 
-def as_pixels(image: Image, values: NDArray[Any]) -> Pixels:
-    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an own
-    array."""
+def as_pixels(image: Image, values: NDArray[Any], *, out: Pixels | None = None) -> Pixels:
+    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an array of
+    their own or in ``out``."""
     planes = values.transpose(2, 0, 1)
-    out = np.empty(planes.shape, dtype=np.float32)
+    if out is None:
+        out = np.empty(planes.shape, dtype=np.float32)
     if values.dtype.kind == "f":
         out[...] = planes
         return out
