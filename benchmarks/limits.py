@@ -2,8 +2,8 @@
 
     python benchmarks/limits.py --out docs/limits.json
 
-Each in a process of its own, from file to file, as a user runs it: the level of the noise is estimated, and what the process takes to
-start is counted. The pictures are mosaics of the package's photograph with Gaussian noise, different in every tile.
+Each in a process of its own, from file to file, as a user runs it: the noise is measured, and what the process takes to start is
+counted. The pictures are mosaics of the package's photograph with Gaussian noise, different in every tile.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def make(path: Path, width: int, height: int) -> None:
         tiles = (
             np.ascontiguousarray(band[:, left : left + TILE]) for band in bands(width, height) for left in range(0, width, TILE)
         )
-        how = {"tile": (TILE, TILE), "photometric": "rgb", "compression": "adobe_deflate", "predictor": 2, "metadata": None}
-        tifffile.imwrite(path, tiles, shape=(height, width, 3), dtype=np.uint8, maxworkers=2, **how)
+        shape = (height, width, 3)
+        packing: dict[str, Any] = {"tile": (TILE, TILE), "compression": "adobe_deflate", "predictor": 2}
+        tifffile.imwrite(path, tiles, shape=shape, dtype=np.uint8, photometric="rgb", metadata=None, **packing)
     else:
         files.write(path, images.from_array(np.concatenate(list(bands(width, height)))))
 

@@ -15,7 +15,14 @@ GIB = 2**30
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("2GiB", 2 * GIB), ("1500 MB", 1_500_000_000), ("0.5g", 500_000_000), ("800Mi", 800 * 2**20), ("12345", 12345), (".5KiB", 512)],
+    [
+        ("2GiB", 2 * GIB),
+        ("1500 MB", 1_500_000_000),
+        ("0.5g", 500_000_000),
+        ("800Mi", 800 * 2**20),
+        ("12345", 12345),
+        (".5KiB", 512),
+    ],
 )
 def test_sizes_as_people_write_them(text: str, size: int) -> None:
     assert memory.parse_size(text) == size

@@ -582,7 +582,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--memory",
         metavar="SIZE",
-        help="the most memory to use in all, such as 2GiB; answers never depend on it (default: what is in use, and 80%% of what is free)",
+        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
     )
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")

@@ -486,7 +486,7 @@ def _with_maps(
 ) -> NDArray[np.float32]:
     """What the network sees of (c, h, w): the planes, with black and white impulses filled, and those of the card's maps.
 
-    In a ``room`` that begins with the planes already, if there is one and no impulses are filled: a copy of a large piece takes time.
+    In a ``room`` that begins with the planes already, if there is one and no impulses are filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)
@@ -551,9 +551,7 @@ def _kept(picture: Image) -> np.dtype[Any]:
     return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
 
 
-def _answer(
-    graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
+def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three.
 
     ``room`` as of `_with_maps`.
