@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import batch, files, images, restorer
+from pellucid import batch, files, images, restorer, tiling
+from pellucid.errors import ImageError
 from pellucid.files import base
 
 HEIGHT, WIDTH = 301, 213
