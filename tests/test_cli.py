@@ -320,9 +320,9 @@ def test_a_format_is_named_by_itself_or_its_ending(noisy: Path, tmp_path: Path, 
 
 
 def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_model: Path) -> None:
-    root, out, count = tmp_path / "in", tmp_path / "out", 60
+    root, out, count = tmp_path / "in", tmp_path / "out", 200
     for index in range(count):
-        put(root / f"{index:02}.png", 48 + index)
+        put(root / f"{index:03}.png", 16 + index // 2)
     before = {path.name: path.read_bytes() for path in root.iterdir()}
     arguments = [sys.executable, "-m", "pellucid", "denoise", str(root), "-o", str(out), "--model", str(gray_model), "--sigma", "9"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
