@@ -73,7 +73,10 @@ def cost(images: evaluation.Images) -> list[dict[str, float]]:
     for place, (_, clean) in zip(images.places[:6], images.named[:6], strict=False):
         noisy = evaluation.spoiled(clean, degradations.parse("gaussian:25"), place)[1]
         times = []
-        for call in (lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)), lambda noisy=noisy: model.restore(noisy, sigma=25)):
+        for call in (
+            lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)),
+            lambda noisy=noisy: model.restore(noisy, sigma=25),
+        ):
             call()
             runs = []
             for _ in range(5):

@@ -1,6 +1,6 @@
 """How much memory and time large pictures take: peak memory and seconds of `pellucid denoise` for 1, 24, 100 and 400 megapixels.
 
-    python benchmarks/limits.py --out docs/limits.json
+    python benchmarks/limits.py --out benchmarks/results/limits.json
 
 Each in a process of its own, from file to file, as a user runs it: the noise is measured, and what the process takes to start is
 counted. The pictures are mosaics of the package's photograph with Gaussian noise, different in every tile.
@@ -72,7 +72,8 @@ def make(path: Path, width: int, height: int) -> None:
 
 
 def measured(source: Path, target: Path, options: list[str]) -> dict[str, float]:
-    """Seconds and peak memory (resident, with shared files) of one process, in MiB."""
+    """Seconds and peak memory (resident, in MiB) of one process, and how busy the machine was before."""
+    load = os.getloadavg()[0]
     command = [sys.executable, "-m", "pellucid", "denoise", str(source), "--out", str(target), *options]
     begun = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -81,7 +82,8 @@ def measured(source: Path, target: Path, options: list[str]) -> dict[str, float]
     if child.returncode:
         raise SystemExit(f"{' '.join(command)}: exit status {child.returncode}")
     scale = 2**20 if sys.platform == "darwin" else 2**10
-    return {"seconds": time.perf_counter() - begun, "peak_mib": usage.ru_maxrss / scale, "bytes": source.stat().st_size}
+    seconds = time.perf_counter() - begun
+    return {"seconds": seconds, "peak_mib": usage.ru_maxrss / scale, "bytes": source.stat().st_size, "load": load}
 
 
 def main() -> int:

@@ -113,9 +113,7 @@ def test_bands_go_into_every_format(
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_a_large_picture_that_lies_on_its_side_is_turned(
-    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_picture_that_lies_on_its_side_is_turned(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiff(tmp_path / "in.tif", values(COLOUR, "uint8"), extratags=[(274, 3, 1, 6, True)])
     model = restorer.load(gray_model)
     whole = restored(tmp_path / "in.tif", tmp_path / "whole.tif", model, sigma=10)
