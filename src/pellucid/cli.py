@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, images, restorer
+    from pellucid import batch, images, memory, restorer
 
     settings = batch.Settings(
         sigma=options.sigma,
@@ -74,7 +74,8 @@ def _denoise(options: argparse.Namespace) -> int:
             planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format))
         else:
             planned = _pipe_plan(options, Path(room))
-        model = restorer.load(options.model, device=options.device, engine=options.engine)
+        room_for = memory.parse_size(options.memory) if options.memory is not None else None
+        model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
         outcomes = batch.restore_files(planned, model, settings, overwrite=options.force, resume=options.resume)
         status = _show_outcomes(planned, outcomes, options)
         if options.out == PIPE and status == 0:
@@ -578,6 +579,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--gain", action="store_true", help="predict how much nearer to the clean picture the answer is, in dB")
     _add_engine(command)
+    command.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
+    )
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")
 

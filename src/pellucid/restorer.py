@@ -257,9 +257,9 @@ class Restorer:
             # Not one pixel would change but for rounding.
             answer = picture
         else:
-            pieces = tiling.cut(
-                *picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=max(card.multiple_of, maps.GRID)
-            )
+            # Impulses are filled on a grid of their own.
+            step = max(card.multiple_of, maps.GRID) if told.extremes is not None else card.multiple_of
+            pieces = tiling.cut(*picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
             restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight)
             answer = images.with_pixels(picture, restored)
@@ -488,17 +488,25 @@ def _in_range(picture: Image) -> Image:
 
 
 def _with_maps(
-    planes: NDArray[np.float32], card: Card, told: _Told, first: NDArray[np.float32] | None = None
+    planes: NDArray[np.float32],
+    card: Card,
+    told: _Told,
+    room: NDArray[np.float32] | None = None,
+    first: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
 
-    Black and white ones are known; those of any value show in a ``first`` answer.
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
+    if there is one and nothing is filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
-    seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
-    seen[:channels] = planes
+    if room is not None and told.extremes is None and first is None:
+        seen = room
+    else:
+        seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
+        seen[:channels] = planes
     chance: NDArray[np.float32] | float = told.density
     if told.extremes is not None:
         chance = maps.impulses(planes, told.extremes)
@@ -510,7 +518,7 @@ def _with_maps(
         if name == "impulses":
             seen[channels + index] = chance
         else:
-            seen[channels + index] = maps.sigma(seen[:channels], told.curve)
+            seen[channels + index] = told.curve.sigma if told.curve.flat else maps.sigma(seen[:channels], told.curve)
     return seen
 
 
@@ -557,25 +565,30 @@ def _kept(picture: Image) -> np.dtype[Any]:
     return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
 
 
-def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
-    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three."""
+def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three.
+
+    ``room`` as of `_with_maps`.
+    """
     card = graph.card
     if card.channels == len(planes):
-        return _answer_of_all(graph, planes, told)
+        return _answer_of_all(graph, planes, told, room)
     if card.channels == 1:
         return np.concatenate([_answer_of_all(graph, plane[None], told) for plane in planes])
     said = _answer_of_all(graph, np.repeat(planes, card.channels, axis=0), told)
     return np.asarray(said.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
-def _answer_of_all(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
+def _answer_of_all(
+    graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     card = graph.card
-    given = _with_maps(planes, card, told)
+    given = _with_maps(planes, card, told, room)
     seen = given[: len(planes)]
     sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
     said = _finished(seen, graph(given[None])[0], card, told, sigma)
     if told.looks > 1:
-        given = _with_maps(planes, card, told, said)
+        given = _with_maps(planes, card, told, first=said)
         seen = given[: len(planes)]
         said = _finished(seen, graph(given[None])[0], card, told)
     if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
@@ -596,8 +609,9 @@ def _restored(
     def restored(part: NDArray[Any]) -> NDArray[np.float32]:
         # All of it tile by tile: what is at hand in the processor's cache need not be fetched again, and while the engine works
         # on one tile the next is made ready and the last one finished.
-        piece = images.as_pixels(picture, part)
-        said = _answer(graph, piece, told)
+        room = np.empty((channels + len(card.maps), *part.shape[:2]), np.float32)
+        piece = images.as_pixels(picture, part, out=room[:channels])
+        said = _answer(graph, piece, told, room)
         if strength < 1:
             said -= piece
             said *= np.float32(strength)
