@@ -496,8 +496,8 @@ def _with_maps(
 ) -> NDArray[np.float32]:
     """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
 
-    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
-    if there is one and nothing is filled: copies of large pieces take time.
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes, if
+    there is one and nothing is filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)
