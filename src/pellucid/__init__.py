@@ -18,6 +18,7 @@ from pellucid.errors import (
     ModelError,
     OptionError,
     PellucidError,
+    SizeError,
     TrainingError,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "PellucidError",
+    "SizeError",
     "TrainingError",
     "__version__",
     "load",

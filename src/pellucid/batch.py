@@ -12,20 +12,21 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from pellucid import __version__, files, saving
+from pellucid import __version__, files, images, saving
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.images import Range
 from pellucid.restorer import Restorer
 
-__all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_files"]
+__all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_file", "restore_files"]
 
 MANIFEST = ".pellucid.jsonl"
 """The manifest's name in the folder of the answers."""
@@ -48,6 +49,17 @@ class Settings:
     value_range: Range = "auto"
     axes: str | None = None
     strip: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """From the values of `pellucid.options.RESTORING` by name; others are passed over. `OptionError` for a range that is none."""
+        return cls(
+            sigma=options["sigma"],
+            strength=options["strength"],
+            value_range=images.parse_range(options["range"]),
+            axes=options["axes"],
+            strip=options["strip"],
+        )
 
 
 @dataclass(frozen=True)
@@ -209,7 +221,7 @@ def restore_files(
     journal = _Journal(planned.folder, restorer, settings) if planned.folder is not None else None
     read = partial(_read, settings=settings, journal=journal, overwrite=overwrite, resume=resume)
     write = partial(_write, settings=settings, journal=journal, overwrite=overwrite)
-    whole = partial(_restore_stack, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
+    whole = partial(_restore_whole, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
@@ -249,6 +261,50 @@ def restore_files(
         except KeyboardInterrupt:
             yield from settled(0)
             raise
+
+
+def restore_file(
+    source: Path,
+    target: Path,
+    restorer: Restorer,
+    settings: Settings = Settings(),
+    *,
+    overwrite: bool = False,
+    before: Callable[[Path], None] | None = None,
+    watch: Callable[[files.Page, files.Page], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Reads, restores and writes one page after the other: memory holds a page, and the file is whole or not there.
+
+    ``before`` as of `files.write_pages`. ``watch`` is shown each page as it was and restored, ``progress`` told the share that is
+    done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and ``progress`` raise ends it, too.
+    """
+    outcome = Outcome(source, target)
+
+    def restored(document: files.Document) -> Iterator[files.Page]:
+        nonlocal outcome
+        for number, page in enumerate(document.pages):
+
+            def tell(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + share) / document.count)
+
+            tell(0)
+            answer, outcome = _restore_page(page, outcome, restorer, settings, tell)
+            if watch is not None:
+                watch(page, answer)
+            del page
+            yield answer
+
+    with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
+        outcome = replace(outcome, pages=document.count)
+        pages = restored(document)
+        # The first before its file is begun: what cannot be read leaves no folder behind.
+        first = _first(source, pages)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        whole = chain([first], pages)
+        files.write_pages(target, whole, document, overwrite=overwrite, strip=settings.strip, before=before)
+    return outcome
 
 
 # -- one file ---------------------------------------------------------------------------------------------------------
@@ -323,37 +379,31 @@ def _write(done: _Restored, *, settings: Settings, journal: _Journal | None, ove
     return done.outcome
 
 
-def _restore_stack(stack: _Stack, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
-    """Reads, restores and writes one page after the other: memory holds a page, and the file is whole or not there."""
+def _restore_whole(stack: _Stack, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
     source, target = stack.source, stack.target
-    outcome = Outcome(source, target)
-
-    def restored(pages: Iterable[files.Page]) -> Iterator[files.Page]:
-        nonlocal outcome
-        for page in pages:
-            page, outcome = _restore_page(page, outcome, restorer, settings)
-            yield page
-
+    note = partial(journal.note, source, target, stack.digest) if journal is not None else None
     try:
-        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
-            outcome = replace(outcome, pages=document.count)
-            pages = restored(document.pages)
-            # The first before its file is begun: what cannot be read leaves no folder behind.
-            first = _first(source, pages)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            note = partial(journal.note, source, target, stack.digest) if journal is not None else None
-            whole = chain([first], pages)
-            files.write_pages(target, whole, document, overwrite=overwrite, strip=settings.strip, before=note)
+        return restore_file(source, target, restorer, settings, overwrite=overwrite, before=note)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, target)
-    return outcome
 
 
-def _restore_page(page: files.Page, outcome: Outcome, restorer: Restorer, settings: Settings) -> tuple[files.Page, Outcome]:
+def _restore_page(
+    page: files.Page,
+    outcome: Outcome,
+    restorer: Restorer,
+    settings: Settings,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[files.Page, Outcome]:
     """The page restored, and the outcome with what is to be told of it: of a file's first picture, and the time of all."""
     pictures = []
-    for picture in page.pictures:
-        result = restorer.restore_with_details(picture, sigma=settings.sigma, strength=settings.strength)
+    for number, picture in enumerate(page.pictures):
+
+        def tell(done: int, of: int, number: int = number) -> None:
+            if progress is not None:
+                progress((number + done / of) / len(page.pictures))
+
+        result = restorer.restore_with_details(picture, sigma=settings.sigma, strength=settings.strength, progress=tell)
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]
             outcome = replace(

@@ -56,15 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, images, restorer
+    from pellucid import batch, restorer
 
-    settings = batch.Settings(
-        sigma=options.sigma,
-        strength=options.strength,
-        value_range=images.parse_range(options.range),
-        axes=options.axes,
-        strip=options.strip,
-    )
+    settings = batch.Settings.of(vars(options))
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
@@ -108,18 +102,10 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
 
 
 def _ending(name: str | None) -> str | None:
-    """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
+    """The ending that ``--format`` says."""
     from pellucid import files
 
-    if name is None:
-        return None
-    written = [kind for kind in files.FORMATS if kind.writes]
-    for kind in written:
-        if name.lower() == kind.name.lower():
-            return kind.endings[0]
-        if f".{name.lower()}" in kind.endings:
-            return f".{name.lower()}"
-    raise OptionError(f"--format {name}: not one of {', '.join(kind.name.lower() for kind in written)}")
+    return files.ending_named(name) if name is not None else None
 
 
 def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
@@ -464,6 +450,28 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", default="auto", help="what runs them: auto, openvino or onnxruntime (default: auto)")
 
 
+def _add_settings(command: argparse.ArgumentParser, task: str) -> None:
+    """The settings of a restoration, as `options` declares them."""
+    from pellucid import options
+
+    for option in options.of_task(task):
+        text = option.help.replace("sigma counts", "--sigma counts")
+        if option.default not in (None, False):
+            default = f"{option.default:g}" if isinstance(option.default, float) else option.default
+            text += f" (default: {default})"
+        if option.kind == "flag":
+            command.add_argument(option.flag, action="store_true", help=text)
+            continue
+
+        def read(given: str, option: options.Option = option) -> Any:
+            try:
+                return option.read(given)
+            except OptionError as error:
+                raise argparse.ArgumentTypeError(str(error)) from error
+
+        command.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -486,31 +494,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "-o", "--out", type=Path, help="the answer's file, a folder for several, or - for standard output (default: IN.clean.EXT)"
     )
-    command.add_argument("--format", help="the answers' format, such as png (default: each picture's own)")
     command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
     command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
     command.add_argument(
         "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
     )
-    command.add_argument("--model", default="photo", help="a shipped model's name or an .onnx file (default: photo)")
-    command.add_argument(
-        "--sigma",
-        type=_number(0, 255),
-        help="standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
-    )
-    command.add_argument(
-        "--range",
-        default="auto",
-        metavar="auto|dtype|LO:HI",
-        help="which values are black and white; --sigma counts 255 between them (default: auto, what the file says, or the dtype's "
-        "own; of floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
-    )
-    command.add_argument(
-        "--axes", help="an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)"
-    )
-    command.add_argument("--strip", action="store_true", help="leave EXIF, XMP, IPTC and texts out; the colour profile stays")
-    command.add_argument("--strength", type=_number(0, 1), default=1.0, help="0 leaves the picture, 1 restores it (default: 1)")
+    _add_settings(command, "denoise")
     _add_engine(command)
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")

@@ -4,6 +4,7 @@
     ├── InputError          the image, folder or value that was given cannot be used
     │   ├── ImageError      an array or picture of the wrong shape, kind or content
     │   ├── FileError       a file that cannot be read or written
+    │   │   └── SizeError   one that is, or claims to be, larger than is taken
     │   └── OptionError     an option outside its range, or a combination that cannot work
     ├── ModelError          a model, card, network or recipe that is unknown or damaged
     ├── EngineError         the graph cannot be run here (no engine, no such device)
@@ -25,6 +26,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "PellucidError",
+    "SizeError",
     "TrainingError",
 ]
 
@@ -43,6 +45,10 @@ class ImageError(InputError):
 
 class FileError(InputError):
     """A file that cannot be read or written."""
+
+
+class SizeError(FileError):
+    """A file that has, or claims to have, more pixels than are taken."""
 
 
 class OptionError(InputError):

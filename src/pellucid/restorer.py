@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -146,14 +147,24 @@ class Restorer:
         """
         return self.restore_with_details(image, sigma=sigma, strength=strength).image
 
-    def restore_with_details(self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0) -> Restoration:
-        """As `restore`, with the level that was used, the file that served and the seconds it took."""
+    def restore_with_details(
+        self,
+        image: ArrayLike | Image,
+        *,
+        sigma: float | None = None,
+        strength: float = 1.0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Restoration:
+        """As `restore`, with the level that was used, the file that served and the seconds it took.
+
+        ``progress`` is told (tiles done, tiles in all); what it raises ends the restoration.
+        """
         begun = time.perf_counter()
         if not _within(strength, 0, 1):
             raise OptionError(f"strength must be a number from 0 to 1, not {strength!r}")
         picture = image if isinstance(image, Image) else images.from_array(image)
         graph, told, estimated = self._prepare(picture.pixels, sigma)
-        answer = images.with_pixels(picture, _restored(graph, picture.pixels, told, strength))
+        answer = images.with_pixels(picture, _restored(graph, picture.pixels, told, strength, progress))
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(answer),
             model=graph.card.name,
@@ -313,7 +324,9 @@ def _margin(card: Card, told: float | None) -> int:
     return max(round(SEEN * card.halo), min(card.halo, NEAR)) + (WINDOW // 2 if told is not None and told < FAINT else 0)
 
 
-def _restored(graph: Graph, pixels: Pixels, told: float | None, strength: float) -> Pixels:
+def _restored(
+    graph: Graph, pixels: Pixels, told: float | None, strength: float, progress: Callable[[int, int], None] | None
+) -> Pixels:
     """The restored (h, w, c) pixels in [0, 1], tiled; channel by channel where the model has one and the image three."""
     card = graph.card
 
@@ -346,5 +359,6 @@ def _restored(graph: Graph, pixels: Pixels, told: float | None, strength: float)
         multiple_of=card.multiple_of,
         scale=card.scale,
         in_flight=IN_FLIGHT,
+        progress=progress,
     )
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
