@@ -52,7 +52,10 @@ class Settings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
-        """From the values of `pellucid.options.RESTORING` by name; others are passed over. `OptionError` for a range that is none."""
+        """From the values of `pellucid.options.RESTORING` by name; others are passed over.
+
+        Raises `OptionError` for a range that is none.
+        """
         return cls(
             sigma=options["sigma"],
             strength=options["strength"],

@@ -569,7 +569,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--workers", type=_count, help="pictures restored at once (default: by the processor; see docs/web.md)")
     command.add_argument("--queue", type=_number(0, 100_000), default=64, help="requests that may wait (default: 64)")
-    command.add_argument("--max-megabytes", type=_number(0.001, 1e5), default=100, help="of one upload, in 10^6 bytes (default: 100)")
+    command.add_argument(
+        "--max-megabytes", type=_number(0.001, 1e5), default=100, help="of one upload, in 10^6 bytes (default: 100)"
+    )
     command.add_argument("--max-megapixels", type=_number(0.001, 1000), default=64, help="of one picture (default: 64)")
     command.add_argument("--timeout", type=_number(1, 1e6), default=120, help="seconds that one picture may take (default: 120)")
     _add_engine(command)

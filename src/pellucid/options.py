@@ -22,7 +22,7 @@ class Option:
 
     ``kind`` says what its values are: ``number`` (from ``low`` to ``high``), ``flag`` (off unless said), ``choice`` (one of
     ``choices``) or ``text``. ``default`` None: left out, which ``help`` explains. ``tasks`` are the names of those it is for, in
-    `pellucid.tasks.TASKS`; empty for all. ``label`` is what a form calls it; without one the page does not show it.
+    `pellucid.tasks.TASKS`; empty for all. ``label`` is what a form calls it, ``main`` whether it shows it at first sight.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Option:
     metavar: str | None = None
     tasks: tuple[str, ...] = ()
     label: str = ""
+    main: bool = False
 
     @property
     def flag(self) -> str:
@@ -62,7 +63,7 @@ class Option:
 
 
 RESTORING: tuple[Option, ...] = (
-    Option("model", "a shipped model's name or an .onnx file", default="photo", label="Model"),
+    Option("model", "a shipped model's name or an .onnx file", default="photo", label="Model", main=True),
     Option(
         "sigma",
         "standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
@@ -71,6 +72,7 @@ RESTORING: tuple[Option, ...] = (
         high=255,
         step=0.5,
         label="Noise level",
+        main=True,
     ),
     Option(
         "strength",
@@ -81,6 +83,7 @@ RESTORING: tuple[Option, ...] = (
         high=1,
         step=0.01,
         label="Strength",
+        main=True,
     ),
     Option("format", "the answers' format, such as png (default: each picture's own)", label="Format"),
     Option(
@@ -96,7 +99,9 @@ RESTORING: tuple[Option, ...] = (
         "an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)",
         label="Axes of a stack",
     ),
-    Option("strip", "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", default=False, label="Drop metadata"),
+    Option(
+        "strip", "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", default=False, label="Drop metadata"
+    ),
 )
 """In the order in which they are shown."""
 

@@ -30,8 +30,8 @@ __all__ = [
     "Document",
     "Format",
     "Page",
-    "ending_of",
     "ending_named",
+    "ending_of",
     "limited",
     "list_images",
     "load_mnist",
@@ -65,12 +65,24 @@ RAW_MEDIA = (
 
 FORMATS: tuple[Format, ...] = (
     Format("PNG", (".png",), media=("image/png",), decode=png.from_png, encode=png.to_png),
-    Format("JPEG", (".jpg", ".jpeg"), media=("image/jpeg",), alpha=False, open=photographs.open_jpeg, save=photographs.save_jpeg, inks=True),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg"),
+        media=("image/jpeg",),
+        alpha=False,
+        open=photographs.open_jpeg,
+        save=photographs.save_jpeg,
+        inks=True,
+    ),
     Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
     Format("WebP", (".webp",), media=("image/webp",), decode=photographs.from_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
-    Format("HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif),
-    Format("BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp),
+    Format(
+        "HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif
+    ),
+    Format(
+        "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
+    ),
     Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, decode=pnm.from_pnm, encode=pnm.to_pnm),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),

@@ -71,7 +71,7 @@ class Service:
 def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
     """What `/v1/models` answers: everything that the page makes its form from."""
     cards = {name: restorer.load(path) for name, path in models.items()}
-    fields = ("name", "kind", "label", "help", "default", "step", "choices")
+    fields = ("name", "kind", "label", "help", "default", "step", "choices", "main")
 
     def declared(option: options.Option) -> dict[str, Any]:
         row = {field: getattr(option, field) for field in fields}
@@ -306,16 +306,16 @@ def _flag(given: dict[str, str], name: str) -> bool:
 
 def _accepted(request: Request, kinds: list[str]) -> str:
     """The first of ``kinds`` that the client takes, by its own order of preference; `Refused` 406 when it takes none."""
-    weighed = []
+    weighed: list[tuple[float, str]] = []
     for entry in request.headers.get("accept", "*/*").lower().split(","):
         media, *parameters = (part.strip() for part in entry.split(";"))
-        weight = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        share = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         with suppress(ValueError):
-            weighed.append((-float(weight), media))
-    for weight, media in sorted(weighed, key=lambda pair: pair[0]):
+            weighed.append((float(share), media))
+    for weight, media in sorted(weighed, key=lambda pair: -pair[0]):
         for kind in kinds:
             group = kind.partition("/")[0]
-            if weight < 0 and (media in ("*/*", kind, f"{group}/*") or (kind == f"{group}/*" and media.startswith(f"{group}/"))):
+            if weight > 0 and (media in ("*/*", kind, f"{group}/*") or (kind == f"{group}/*" and media.startswith(f"{group}/"))):
                 return kind
     raise Refused(406, f"Accept: {' or '.join(kinds)}")
 
@@ -376,9 +376,13 @@ def application(
         return Response(content, 200, headers, media)
 
     def progress(request: Request) -> Response:
-        ticket = service.tickets.get(request.path_params["ticket"])
+        name = request.path_params["ticket"]
+        if not re.fullmatch(openapi.TICKET, name):
+            return refusal(Refused(422, "ticket: 8 to 64 letters, digits, - or _"))
+        ticket = service.tickets.get(name)
         if ticket is None:
-            return refusal(Refused(404, "no request of this name is at work"))
+            # No error: who asks cannot know that the request has just ended.
+            return as_json({"state": "unknown", "ahead": 0, "done": 0})
         return as_json({"state": ticket.state, "ahead": pool.ahead(ticket), "done": round(ticket.done, 4)})
 
     def health(request: Request) -> Response:

@@ -42,7 +42,13 @@ class Limits:
 
 
 def workers() -> int:
-    """The groups of processor cores that share a last-level cache, of those this process may use; 1 where that is not told."""
+    """How many pictures are at work at once where nobody says: one for each group of cores, and one more, so that one is read or
+    written while the engine has another."""
+    return _core_groups() + 1
+
+
+def _core_groups() -> int:
+    """The groups of cores that share a last-level cache, of those this process may use; 1 where that is not told."""
     try:
         usable = os.sched_getaffinity(0)
         groups = set()

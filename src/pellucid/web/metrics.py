@@ -53,7 +53,9 @@ class Metrics:
             lines.extend(f"pellucid_{name}{labels} {value:g}" if value < 1e6 else f"pellucid_{name}{labels} {value:.0f}"
                          for labels, value in values.items())  # fmt: skip
 
-        requests = {f'{{path="{path}",status="{status}"}}': float(count) for (path, status), count in sorted(self._requests.items())}
+        requests = {
+            f'{{path="{path}",status="{status}"}}': float(count) for (path, status), count in sorted(self._requests.items())
+        }
         metric("requests_total", "counter", "Requests answered.", requests)
         total, spread = 0, {}
         for end, count in zip((*(f"{end:g}" for end in BUCKETS), "+Inf"), self._buckets, strict=True):

@@ -19,8 +19,6 @@ ERRORS = {
     400: "The request or its form cannot be read.",
     401: "A token is needed.",
     403: "The request comes from another site's page.",
-    404: "There is nothing of this name.",
-    405: "Another method is needed.",
     406: "None of the media types in Accept can be answered.",
     408: "The picture did not come in time.",
     409: "A request of this name is at work.",
@@ -35,7 +33,10 @@ ERRORS = {
 STRING: dict[str, Any] = {"type": "string"}
 NUMBER: dict[str, Any] = {"type": "number"}
 INTEGER: dict[str, Any] = {"type": "integer"}
-LEVEL: dict[str, Any] = {"type": ["number", "null"], "description": "standard deviation in 8-bit levels; null: the model takes none"}
+LEVEL: dict[str, Any] = {
+    "type": ["number", "null"],
+    "description": "standard deviation in 8-bit levels; null: the model takes none",
+}
 
 DESCRIPTION: dict[str, Any] = {
     "format": STRING,
@@ -100,9 +101,10 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
     writable = [kind.media[0] for kind in files.FORMATS if kind.writes]
     body = {
         "required": True,
-        "description": f"The picture itself, or a form with it as its one field. At most {limits.bytes} bytes and {limits.pixels} pixels.",
+        "description": "The picture itself, or a form with it as its one field. "
+        f"At most {limits.bytes} bytes and {limits.pixels} pixels.",
         "content": {
-            **{media: binary for media in (BINARY, *readable)},
+            **dict.fromkeys((BINARY, *readable), binary),
             "multipart/form-data": {
                 "schema": _object({FIELD: {"type": "string", "format": "binary"}}, [FIELD]) | {"additionalProperties": False}
             },
@@ -134,13 +136,22 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "version": STRING,
         "tasks": {
             "type": "array",
-            "items": _object({"name": STRING, "summary": STRING, "options": {"type": "array", "items": option}}, ["name", "options"]),
+            "items": _object(
+                {"name": STRING, "summary": STRING, "options": {"type": "array", "items": option}}, ["name", "options"]
+            ),
         },
-        "models": {"type": "array", "items": _object({"name": STRING, "task": STRING, "takes_sigma": {"type": "boolean"}}, ["name"])},
+        "models": {
+            "type": "array",
+            "items": _object({"name": STRING, "task": STRING, "takes_sigma": {"type": "boolean"}}, ["name"]),
+        },
         "formats": {"type": "array", "items": _object({"name": STRING, "endings": {"type": "array", "items": STRING}}, ["name"])},
         "limits": _object({"bytes": INTEGER, "pixels": INTEGER, "seconds": NUMBER}, ["bytes", "pixels", "seconds"]),
     }
-    progress = {"state": {**STRING, "enum": ["receiving", "waiting", "working", "sending"]}, "ahead": INTEGER, "done": NUMBER}
+    progress = {
+        "state": {**STRING, "enum": ["receiving", "waiting", "working", "sending", "unknown"]},
+        "ahead": INTEGER,
+        "done": NUMBER,
+    }
 
     def answers(media: str, schema: dict[str, Any], about: str, **more: Any) -> dict[str, Any]:
         return {"200": {"description": about, "content": {media: {"schema": schema}}, **more}}
@@ -165,7 +176,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
                         "description": "The restored picture.",
                         "headers": text_headers,
                         "content": {
-                            **{media: binary for media in writable},
+                            **dict.fromkeys(writable, binary),
                             "application/json": {"schema": _object(restored, [name for name in restored if name != "diagnosis"])},
                             **form,
                         },
@@ -206,7 +217,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
                 "parameters": [_parameter("ticket", {"type": "string", "pattern": TICKET}, place="path", required=True)],
                 "responses": {
                     **answers("application/json", _object(progress, list(progress)), "Its state, and the share that is done."),
-                    **_errors(401, 404, 421),
+                    **_errors(401, 421, 422),
                 },
             }
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -56,6 +57,19 @@ class Configuration:
             raise OptionError("a token has 16 characters or more, letters and digits; openssl rand -hex 16 makes one")
 
 
+class _Server(uvicorn.Server):
+    """Ends at a signal by returning: what comes after, such as taking the folder away, is still done."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 def serve(configuration: Configuration, announce: Callable[[str], None]) -> None:
     """Serves until it is interrupted or terminated; requests that were accepted are answered before it ends.
 
@@ -66,6 +80,8 @@ def serve(configuration: Configuration, announce: Callable[[str], None]) -> None
     for path in configuration.models:
         models[path.stem] = str(path)
     with _listening(configuration) as listening, _private_folder() as folder:
+        # Until the server is there to handle it, termination is an interrupt.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         asyncio.run(_run(configuration, models, listening, folder, announce))
 
 
@@ -79,7 +95,7 @@ async def _run(
     try:
         await pool.start()
         settings = uvicorn.Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, server_header=False)
-        server = uvicorn.Server(settings)
+        server = _Server(settings)
         host, port = listening.getsockname()[:2]
         announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
         await server.serve(sockets=[listening])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import queue
 import signal
@@ -19,7 +20,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def _draw(path: Path, page: files.Page) -> float:
     if page.kind == "inks":
         image = photographs.inks_to_picture(page, base.Reading())
     picture = PillowImage.fromarray(base.levels(image, "uint8"))
-    shrink = max(1.0, (picture.width * picture.height / PREVIEW_PIXELS) ** 0.5)
+    shrink = max(1.0, math.sqrt(picture.width * picture.height / PREVIEW_PIXELS))
     if shrink > 1:
         size = (max(1, round(picture.width / shrink)), max(1, round(picture.height / shrink)))
         picture = picture.resize(size, PillowImage.Resampling.BOX)
