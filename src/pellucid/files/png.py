@@ -1,4 +1,4 @@
-"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour) and writes both; the chunks beside the pixels are our own."""
+"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour) and writes both; chunks beside the pixels are our own."""
 
 from __future__ import annotations
 
