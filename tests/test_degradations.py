@@ -21,9 +21,11 @@ EXAMPLES = (
     "jpeg:40",
     "impulses:0.2",
     "camera:0.004",
+    "grain:12",
+    "grain:12:clip",
     "gaussian:25+salt-pepper:0.1+jpeg:40",
 )
-NEUTRAL = ("gaussian:0", "salt-pepper:0", "speckle:0", "impulses:0", "gaussian:0+impulses:0")
+NEUTRAL = ("gaussian:0", "salt-pepper:0", "speckle:0", "impulses:0", "gaussian:0+impulses:0", "grain:0")
 IN_RANGE = ("salt", "jpeg", "impulses", "camera")
 
 
@@ -139,6 +141,8 @@ def test_jpeg_equals_pillow(clean: NDArray[np.float64]) -> None:
         "gaussian:5+",
         "gaussian:5+shrink:2",
         "camera:0.06",
+        "gaussian:5+camera:0.001",
+        "grain:-1",
         "impulses:1.1",
     ],
 )
@@ -164,6 +168,40 @@ def test_a_chain_is_its_parts_in_order(clean: NDArray[np.float64]) -> None:
     np.testing.assert_array_equal(chain(clean, rng(5)), spoiled)
     assert chain.sigma == pytest.approx(5)
     assert chain.density == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("text", [*EXAMPLES, "shrink:2"])
+def test_a_pair_is_the_spoiled_image_and_what_a_perfect_answer_is(text: str, clean: NDArray[np.float64]) -> None:
+    noise = parse(text)
+    perfect, spoiled = noise.pair(clean, rng(3))
+    np.testing.assert_array_equal(spoiled, noise(clean, rng(3)))
+    if noise.kind == "camera":
+        # The camera's own processing is no noise.
+        assert not np.array_equal(perfect, clean)
+        assert np.square(perfect - spoiled).mean() < np.square(clean - spoiled).mean()
+    else:
+        np.testing.assert_array_equal(perfect, clean)
+
+
+@pytest.mark.parametrize("text", ["gaussian:10", "poisson:40", "speckle:0.02", "gaussian:10+poisson:40+speckle:0.02"])
+def test_the_curve_is_the_variance_by_intensity(text: str) -> None:
+    noise = parse(text)
+    assert noise.curve is not None
+    for mean in (0.1, 0.5, 0.9):
+        noisy = noise(np.full((300, 300), mean), rng())
+        # The chain's later parts add to what the first ones made, so a little more than their sum.
+        assert np.var(noisy) == pytest.approx(noise.curve.variance(np.array([mean], dtype=np.float32))[0], rel=0.06)
+
+
+@pytest.mark.parametrize("text", ["camera:0.001", "grain:5", "gaussian:5+jpeg:50"])
+def test_no_law_tells_what_was_processed(text: str) -> None:
+    assert parse(text).curve is None
+
+
+def test_grain_has_its_level_and_is_correlated() -> None:
+    noise = parse("grain:20")(np.full((300, 300, 3), 0.5), rng(4)) - 0.5
+    assert np.std(noise) * 255 == pytest.approx(20, rel=0.05)
+    assert (noise[1:] * noise[:-1]).mean() > 0.2 * np.square(noise).mean()
 
 
 class TestCamera:

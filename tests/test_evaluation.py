@@ -161,7 +161,7 @@ def test_odd_images_are_scored_or_named(tmp_path: Path) -> None:
     # Sixteen bits are scored as such: 3/65535 is not rounded away.
     deep = next(row for row in found.results if row["image"] == "deep" and row["method"] == "none")
     levels = photograph[:48, :48, 0].astype(np.float64) * 257 + 3
-    noisy = evaluation.spoiled(levels / 65535, degradations.parse("gaussian:25"), 1)
+    _, noisy = evaluation.spoiled(levels / 65535, degradations.parse("gaussian:25"), 1)
     assert deep["psnr"] == pytest.approx(metrics.psnr(levels / 65535, np.clip(noisy, 0, 1), data_range=1), abs=1e-6)
 
 
@@ -199,7 +199,7 @@ def test_classical_methods_are_told_the_energy_of_what_they_do_not_know(
         if text == "gaussian:25" or (knows and "salt-pepper" in text):
             assert set(told) == {noise}
         else:
-            energy = np.sqrt(np.square(evaluation.spoiled(clean, noise, 0) - clean).mean()) * 255
+            energy = np.sqrt(np.square(evaluation.spoiled(clean, noise, 0)[1] - clean).mean()) * 255
             assert {entry.kind for entry in told} == {"gaussian"}
             assert told[-1].sigma == pytest.approx(energy, rel=1e-3)
 

@@ -13,7 +13,9 @@ SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
     {"errors"},
+    {"memory"},
     {"images", "samples"},
+    {"maps"},
     {"degradations"},
     {"metrics"},
     {"diagnosis"},

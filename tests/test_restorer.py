@@ -84,13 +84,6 @@ def test_no_more_is_taken_away_than_faint_noise_has(photo: restorer.Restorer) ->
     assert windows.max() < 2 * (2 / 255) ** 2
 
 
-def test_the_mean_around_a_pixel_is_that_of_its_window() -> None:
-    planes = np.random.default_rng(0).random((2, 1, 9, 30)).astype(np.float32)
-    framed = np.pad(planes, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="symmetric")
-    windows = np.lib.stride_tricks.sliding_window_view(framed, (5, 5), axis=(2, 3))
-    np.testing.assert_allclose(restorer._mean_around(planes, 5), windows.mean(axis=(4, 5)), rtol=1e-5)
-
-
 def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
     noisy = np.clip(noisy_photograph(photograph[:64, :64]), 0, 1)
     full = photo.restore(noisy, sigma=25)

@@ -15,8 +15,47 @@ def test_the_maps_tell_the_noise() -> None:
     assert pair.maps.shape == (6, 9, len(MAPS))
     np.testing.assert_allclose(pair.maps[..., 0], 0.2)
     np.testing.assert_array_equal(pair.maps[..., 1], 0)
-    impulses = task.spoil(clean, degradations.parse("salt-pepper:0.3"), np.random.default_rng(0))
-    np.testing.assert_allclose(impulses.maps[..., 1], 0.3)
+    unseen = task.spoil(clean, degradations.parse("impulses:0.3"), np.random.default_rng(0))
+    np.testing.assert_allclose(unseen.maps[..., 1], 0.3)
+
+
+def test_black_and_white_impulses_are_seen_and_filled() -> None:
+    task = Denoise(noise=(NoiseRange("gaussian", 0, 50),))
+    clean = np.full((32, 48, 3), 0.5, dtype=np.float32)
+    pair = task.spoil(clean, degradations.parse("salt-pepper:0.3"), np.random.default_rng(0))
+    noisy = degradations.parse("salt-pepper:0.3")(clean, np.random.default_rng(0))
+    hit = np.isin(noisy[..., 0], (0, 1))
+    assert pair.maps[..., 1][hit].min() > 0.5
+    np.testing.assert_array_equal(pair.maps[..., 1][~hit], 0)
+    assert np.abs(pair.image - clean).mean() < 0.003
+
+
+def test_the_sigma_map_follows_the_signal_and_what_no_law_tells_is_measured() -> None:
+    task = Denoise(noise=(NoiseRange("gaussian", 0, 50),))
+    clean = np.full((64, 128, 1), 0.2, dtype=np.float32)
+    clean[:, 64:] = 0.8
+    poisson = task.spoil(clean, degradations.parse("poisson:50"), np.random.default_rng(0)).maps[..., 0]
+    assert poisson[:, :50].mean() == pytest.approx(np.sqrt(0.2 / 50), rel=0.05)
+    assert poisson[:, 78:].mean() == pytest.approx(np.sqrt(0.8 / 50), rel=0.05)
+    grain = task.spoil(clean, degradations.parse("grain:20"), np.random.default_rng(0)).maps[..., 0]
+    assert grain.mean() * 255 == pytest.approx(20, rel=0.1)
+
+
+def test_noise_may_follow_upon_noise_and_be_told_with_doubt() -> None:
+    entry = NoiseRange("gaussian", 5, 5, then=(NoiseRange("salt-pepper", 0.2, 0.2),))
+    assert str(entry.draw(np.random.default_rng(0))) == "gaussian:5+salt-pepper:0.2"
+    clean = np.full((8, 8, 1), 0.5, dtype=np.float32)
+    sure, unsure = (
+        [
+            float(
+                Denoise(noise=(NoiseRange("gaussian", 20, 20),), doubt=doubt).pair(clean, np.random.default_rng(seed)).maps[0, 0, 0]
+            )
+            for seed in range(200)
+        ]
+        for doubt in (0, 0.2)
+    )
+    assert np.ptp(sure) == 0
+    assert np.std(np.log(np.array(unsure) * 255 / 20)) == pytest.approx(0.2, rel=0.2)
 
 
 def test_pairs_are_seeded_and_of_every_kind() -> None:
@@ -49,6 +88,7 @@ def test_log_spread_halves_at_the_geometric_middle() -> None:
         lambda: NoiseRange("gaussian", 0, 2, spread="log"),
         lambda: NoiseRange("fog", 0, 2),
         lambda: Denoise(noise=()),
+        lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), doubt=2),
         lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), maps=("colour",)),
     ],
 )

@@ -14,7 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import __version__, files, images, saving
-from pellucid.errors import FileError, OptionError, PellucidError
-from pellucid.images import Range
+from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
+from pellucid.images import Range, Rows
 from pellucid.restorer import Restorer
 
 __all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_file", "restore_files"]
@@ -86,8 +86,9 @@ class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing. Of a
-    stack of ``pages`` they are the first page's, as are ``width`` and ``height``; the seconds are all pages'.
+    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with
+    them where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
+    ``height``; the seconds are all pages'. ``full`` says that the disk was, which ends the run.
     """
 
     input: Path
@@ -101,6 +102,7 @@ class Outcome:
     height: int = 0
     seconds: float = 0.0
     pages: int = 1
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,8 +216,8 @@ def restore_files(
 
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, with nothing else at work. An
-    interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
+    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some formats
+    in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
     `KeyboardInterrupt` goes on.
     """
     if resume and planned.folder is None:
@@ -224,46 +226,60 @@ def restore_files(
     journal = _Journal(planned.folder, restorer, settings) if planned.folder is not None else None
     read = partial(_read, settings=settings, journal=journal, overwrite=overwrite, resume=resume)
     write = partial(_write, settings=settings, journal=journal, overwrite=overwrite)
-    whole = partial(_restore_whole, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
+    passed = partial(_restore_open, restorer=restorer, settings=settings, journal=journal, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
+    full = False
+    loaded: _Loaded | _Open | Outcome | None = None
 
     def settled(most: int) -> Iterator[Outcome]:
+        nonlocal full
         while len(pending) > most:
             first = pending[0]
             outcome = first if isinstance(first, Outcome) else first.result()
             # Not before: an interrupt while waiting must not lose it.
             pending.popleft()
+            full = full or outcome.full
             yield outcome
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
-            reading: Future[_Loaded | _Stack | Outcome] | None = None
+            reading: Future[_Loaded | _Open | Outcome] | None = None
             for index, (source, target) in enumerate(planned.pairs):
                 if target.parent not in swept:
                     swept.add(target.parent)
                     _sweep(target.parent)
                 loaded = reading.result() if reading is not None else read(source, target)
                 reading = None
-                alone = isinstance(loaded, _Stack) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
+                alone = isinstance(loaded, _Open) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
                 if alone:
                     yield from settled(0)
+                    if full:
+                        break
                 elif index + 1 < len(planned.pairs):
                     reading = reader.submit(read, *planned.pairs[index + 1])
                 result: _Restored | Outcome
                 if isinstance(loaded, _Loaded):
                     result = _restore(loaded, restorer, settings)
                 else:
-                    result = whole(loaded) if isinstance(loaded, _Stack) else loaded
-                del loaded
+                    result = passed(loaded) if isinstance(loaded, _Open) else loaded
+                loaded = None
                 pending.append(result if isinstance(result, Outcome) else writer.submit(write, result))
                 del result
                 yield from settled(0 if alone else 1)
+                if full:
+                    break
             yield from settled(0)
         except KeyboardInterrupt:
             yield from settled(0)
             raise
+        finally:
+            # What was opened ahead and not come to.
+            if isinstance(loaded, _Open):
+                loaded.close()
+            if reading is not None and isinstance(ahead := reading.result(), _Open):
+                ahead.close()
 
 
 def restore_file(
@@ -272,42 +288,19 @@ def restore_file(
     restorer: Restorer,
     settings: Settings = Settings(),
     *,
-    overwrite: bool = False,
-    before: Callable[[Path], None] | None = None,
+    sparing: bool = True,
     watch: Callable[[files.Page, files.Page], None] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Outcome:
-    """Reads, restores and writes one page after the other: memory holds a page, and the file is whole or not there.
+    """Restores one file as `restore_files` does, and says how far it is.
 
-    ``before`` as of `files.write_pages`. ``watch`` is shown each page as it was and restored, ``progress`` told the share that is
-    done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and ``progress`` raise ends it, too.
+    ``sparing`` as of `files.open_pages`. ``watch`` is shown each page as it was and restored (sparing, it may not take what `Rows` the
+    answer has), ``progress`` told the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and
+    ``progress`` raise ends it, too.
     """
-    outcome = Outcome(source, target)
-
-    def restored(document: files.Document) -> Iterator[files.Page]:
-        nonlocal outcome
-        for number, page in enumerate(document.pages):
-
-            def tell(share: float, number: int = number) -> None:
-                if progress is not None:
-                    progress((number + share) / document.count)
-
-            tell(0)
-            answer, outcome = _restore_page(page, outcome, restorer, settings, tell)
-            if watch is not None:
-                watch(page, answer)
-            del page
-            yield answer
-
-    with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
-        outcome = replace(outcome, pages=document.count)
-        pages = restored(document)
-        # The first before its file is begun: what cannot be read leaves no folder behind.
-        first = _first(source, pages)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        whole = chain([first], pages)
-        files.write_pages(target, whole, document, overwrite=overwrite, strip=settings.strip, before=before)
-    return outcome
+    how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=sparing)
+    with how as document:
+        return _passed(document, source, target, restorer, settings, overwrite=False, watch=watch, progress=progress)
 
 
 # -- one file ---------------------------------------------------------------------------------------------------------
@@ -325,12 +318,14 @@ class _Loaded:
 
 
 @dataclass(frozen=True)
-class _Stack:
-    """A file of several pages, looked into and closed again."""
+class _Open:
+    """A file that is read while it is restored: one of several pages, or a picture that comes row by row."""
 
     source: Path
     target: Path
     digest: str
+    document: files.Document
+    close: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -345,7 +340,8 @@ class _Restored:
 
 def _read(
     source: Path, target: Path, *, settings: Settings, journal: _Journal | None, overwrite: bool, resume: bool
-) -> _Loaded | _Stack | Outcome:
+) -> _Loaded | _Open | Outcome:
+    opened = ExitStack()
     try:
         digest = _digest(source) if journal is not None else ""
         if resume and journal is not None and journal.has(target, digest):
@@ -354,13 +350,18 @@ def _read(
             # Before the work, not after it.
             other = ", but not from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
-        with files.open_pages(source, value_range=settings.value_range, axes=settings.axes) as document:
-            if document.count > 1:
-                return _Stack(source, target, digest)
-            page = _first(source, iter(document.pages))
+        how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=True)
+        document = opened.enter_context(how)
+        if document.count > 1:
+            return _Open(source, target, digest, document, opened.pop_all().close)
+        page = _first(source, iter(document.pages))
+        if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
+            return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close)
         return _Loaded(source, target, digest, replace(document, pages=()), page)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, source)
+    finally:
+        opened.close()
 
 
 def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
@@ -382,13 +383,54 @@ def _write(done: _Restored, *, settings: Settings, journal: _Journal | None, ove
     return done.outcome
 
 
-def _restore_whole(stack: _Stack, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
-    source, target = stack.source, stack.target
-    note = partial(journal.note, source, target, stack.digest) if journal is not None else None
+def _restore_open(opened: _Open, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
+    note = partial(journal.note, opened.source, opened.target, opened.digest) if journal is not None else None
     try:
-        return restore_file(source, target, restorer, settings, overwrite=overwrite, before=note)
+        return _passed(opened.document, opened.source, opened.target, restorer, settings, overwrite=overwrite, before=note)
     except (PellucidError, OSError, MemoryError) as error:
-        return _failed(source, target, error, target)
+        return _failed(opened.source, opened.target, error, opened.target)
+    finally:
+        opened.close()
+
+
+def _passed(
+    document: files.Document,
+    source: Path,
+    target: Path,
+    restorer: Restorer,
+    settings: Settings,
+    *,
+    overwrite: bool,
+    before: Callable[[Path], None] | None = None,
+    watch: Callable[[files.Page, files.Page], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
+    there."""
+    outcome = Outcome(source, target, pages=document.count)
+    coming: list[Rows] = []
+
+    def restored() -> Iterator[files.Page]:
+        nonlocal outcome
+        for number, page in enumerate(document.pages):
+
+            def tell(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + share) / document.count)
+
+            tell(0)
+            answer, outcome = _restore_page(page, outcome, restorer, settings, tell)
+            coming.extend(picture.pixels for picture in answer.pictures if isinstance(picture.pixels, Rows))
+            if watch is not None:
+                watch(page, answer)
+            yield answer
+
+    pages = restored()
+    # The first before its file is begun: what cannot be read leaves no folder behind.
+    first = _first(source, pages)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=settings.strip, before=before)
+    return replace(outcome, seconds=outcome.seconds + sum(rows.seconds for rows in coming))
 
 
 def _restore_page(
@@ -425,7 +467,7 @@ def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
 
 
 def _pixels(page: files.Page) -> int:
-    return sum(picture.pixels[..., 0].size for picture in page.pictures)
+    return sum(picture.pixels.size // picture.pixels.shape[2] for picture in page.pictures)
 
 
 def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
@@ -436,7 +478,8 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
         said = f"{at}: not enough memory"
     else:
         said = f"{at}: {getattr(error, 'strerror', None) or error}"
-    return Outcome(source, target, error=said)
+    full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))
+    return Outcome(source, target, error=said, full=full)
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------

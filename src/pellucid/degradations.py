@@ -20,6 +20,7 @@ from PIL import Image as PillowImage
 
 from pellucid import images
 from pellucid.errors import OptionError
+from pellucid.maps import Curve, Extremes
 
 __all__ = [
     "DEGRADATIONS",
@@ -27,6 +28,7 @@ __all__ = [
     "Chain",
     "Degradation",
     "Gaussian",
+    "Grain",
     "Impulses",
     "Jpeg",
     "Poisson",
@@ -58,15 +60,24 @@ class Degradation(Protocol):
     def scale(self) -> int:
         """How many times smaller the spoiled image is; 1 for every noise."""
 
-    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
-        """The part of a clean image that is spoiled, and that an answer is compared with: all of it for every noise."""
+    @property
+    def curve(self) -> Curve | None:
+        """The noise's standard deviation by intensity, without impulses; None where no law tells (it was processed afterwards)."""
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """Its black and white impulses; None where there are none."""
+
+    def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
+        """What a perfect answer is, and the spoiled image: the clean image itself but for a camera's processing and a smaller
+        size."""
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         """The spoiled image."""
 
 
 class _Law:
-    """What most kinds answer of themselves: neither Gaussian noise nor impulses."""
+    """What most kinds answer of themselves: neither noise nor impulses."""
 
     @property
     def sigma(self) -> float:
@@ -83,9 +94,23 @@ class _Law:
         """How many times smaller the spoiled image is."""
         return 1
 
-    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
-        """The part of a clean image that is spoiled."""
-        return clean
+    @property
+    def curve(self) -> Curve | None:
+        """The noise's standard deviation by intensity."""
+        return Curve(sigma=self.sigma / 255)
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """Its black and white impulses."""
+        return None
+
+    def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
+        """The clean image, and the spoiled one."""
+        return clean, self(clean, rng)
+
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        """The spoiled image."""
+        raise NotImplementedError
 
 
 def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
@@ -167,6 +192,11 @@ class SaltPepper(_Replaced):
 
     kind: ClassVar[str] = "salt-pepper"
 
+    @property
+    def extremes(self) -> Extremes | None:
+        """Half of them black, half white."""
+        return Extremes(self.level / 2, self.level / 2) if self.level else None
+
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noisy = np.array(clean, dtype=np.float32)
         draw = rng.random(clean.shape[:2], dtype=np.float32)
@@ -204,6 +234,11 @@ class Poisson(_Law):
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "peak", self.level, 0.1, 1e9))
 
+    @property
+    def curve(self) -> Curve | None:
+        """Variance in proportion to intensity, 1 / ``level`` at white."""
+        return Curve(gain=1 / self.level)
+
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return _finished(rng.poisson(np.maximum(clean, 0) * self.level) / self.level, self.clip)
 
@@ -221,6 +256,11 @@ class Speckle(_Law):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "variance", self.level, 0, 10))
+
+    @property
+    def curve(self) -> Curve | None:
+        """Variance in proportion to the square of intensity, ``level`` at white."""
+        return Curve(speckle=self.level)
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noise = rng.standard_normal(clean.shape)
@@ -258,6 +298,47 @@ class Jpeg(_Law):
 
 
 @dataclass(frozen=True)
+class Grain(_Law):
+    """Correlated Gaussian noise, as of film and of enlarged or smoothed pictures: standard deviation ``level`` in 8-bit levels.
+
+    White noise under a Gaussian window 0.4 to 1.5 pixels wide (its standard deviation, drawn), scaled to ``level``. Of colours a
+    drawn share is common to the three channels. Not clipped unless ``clip``.
+    """
+
+    level: float
+    clip: bool = False
+    kind: ClassVar[str] = "grain"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "level", _checked(self.kind, "standard deviation", self.level, 0, 255))
+
+    @property
+    def curve(self) -> Curve | None:
+        """None: as white noise it is not told."""
+        return None
+
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        scene = np.atleast_3d(clean)
+        height, width, channels = scene.shape
+        spread, common = rng.uniform(0.4, 1.5), rng.uniform(0, 1)
+        radius = int(np.ceil(3 * spread))
+        window = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * spread**2)).astype(np.float32)
+        # Each of the two passes keeps the variance.
+        window /= np.sqrt(np.square(window).sum())
+        noise = rng.standard_normal((height + 2 * radius, width + 2 * radius, channels), dtype=np.float32)
+        if channels == 3:
+            shared = rng.standard_normal((*noise.shape[:2], 1), dtype=np.float32)
+            noise = np.float32(np.sqrt(1 - common)) * noise + np.float32(np.sqrt(common)) * shared
+        down = sum(weight * noise[index : index + height] for index, weight in enumerate(window))
+        across = sum(weight * down[:, index : index + width] for index, weight in enumerate(window))
+        grain = np.asarray(across, dtype=np.float32) * np.float32(self.level / 255)
+        return _finished((scene + grain).reshape(clean.shape), self.clip)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
+
+
+@dataclass(frozen=True)
 class Camera(_Law):
     """What a camera makes of a scene in little light: noise on the sensor, seen through the camera's own processing.
 
@@ -265,9 +346,10 @@ class Camera(_Law):
     read noise. Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising": the image is taken back to sensor values (tone
     curve, gamma 2.2, colour matrix, white balance, mosaic), noise is added there (their fit of the read noise to the shot noise of
     real cameras; shot gains of 0.0001 to 0.012 are theirs), and the same steps lead forward again. Between them lie what they
-    leave out and cameras do: bilinear demosaicing, some smoothing, more of colour than of brightness, and JPEG of quality 80 to
-    97. So the noise is correlated and depends on the signal. Gray images pass as colourless ones. Always clipped; 0 still has the
-    processing.
+    leave out and cameras do, each of a drawn strength: demosaicing (bilinear, or of colour differences), smoothing, more of colour
+    than of brightness, sharpening, and JPEG of quality 80 to 98. So the noise is correlated and depends on the signal. A perfect
+    answer is what the camera makes of the same scene without noise, before JPEG: the mean of many shots. Gray images pass as
+    colourless ones. Always clipped.
     """
 
     level: float
@@ -276,24 +358,42 @@ class Camera(_Law):
     def __post_init__(self) -> None:
         object.__setattr__(self, "level", _checked(self.kind, "gain of the shot noise", self.level, 0, 0.05))
 
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        scene = np.clip(np.atleast_3d(clean), 0, 1).astype(np.float64)
+    @property
+    def curve(self) -> Curve | None:
+        """None: what the processing leaves of the noise is not told."""
+        return None
+
+    def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
+        """What the camera would make of the scene without noise, and what it makes."""
+        scene = np.clip(np.atleast_3d(clean), 0, 1).astype(np.float32)
         gray = scene.shape[2] == 1
         scene = np.repeat(scene, 3, axis=2) if gray else scene
         matrix = _camera_matrix(rng)
-        gains = np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)]) / rng.normal(0.8, 0.1)
-        linear = (0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3)) ** 2.2 @ matrix.T
-        mosaic = _mosaic(_dimmed(np.clip(linear, 0, 1), gains))
-        if self.level > 0:
-            read = np.exp(2.18 * np.log(self.level) + 1.20 + rng.normal(0, 0.26))
-            mosaic = mosaic + rng.standard_normal(mosaic.shape) * np.sqrt(mosaic * self.level + read)
-        sensed = np.clip(_demosaiced(np.clip(mosaic, 0, 1)) * gains, 0, 1)
-        toned = np.clip(sensed @ np.linalg.inv(matrix).T, 0, 1) ** (1 / 2.2)
-        developed = _smoothed(3 * toned**2 - 2 * toned**3, rng.uniform(0, 0.5), rng.uniform(0.3, 1.0))
-        answer = Jpeg(float(rng.integers(80, 98)))(developed, rng)
-        if gray:
-            answer = images.gray(answer)
-        return answer.reshape(clean.shape)
+        gains = (np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)]) / rng.normal(0.8, 0.1)).astype(np.float32)
+        linear = (0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3)) ** np.float32(2.2) @ matrix.T
+        ideal = _mosaic(_dimmed(np.clip(linear, 0, 1), gains))
+        read = np.exp(2.18 * np.log(self.level) + 1.20 + rng.normal(0, 0.26)) if self.level > 0 else 0.0
+        noise = rng.standard_normal(ideal.shape, dtype=np.float32) * np.sqrt(ideal * np.float32(self.level) + np.float32(read))
+        back = np.linalg.inv(matrix).T
+        differences, brightness, colour, sharpness = (
+            rng.uniform(0, 1),
+            rng.uniform(0, 0.7),
+            rng.uniform(0.3, 1),
+            rng.uniform(0, 0.8),
+        )
+
+        def developed(mosaic: Pixels) -> Pixels:
+            sensed = np.clip(_demosaiced(np.clip(mosaic, 0, 1), differences) * gains, 0, 1)
+            toned = np.clip(sensed @ back, 0, 1) ** np.float32(1 / 2.2)
+            return np.clip(_smoothed(3 * toned**2 - 2 * toned**3, brightness, colour, sharpness), 0, 1)
+
+        quality = Jpeg(float(rng.integers(80, 99)))
+        answers = developed(ideal), quality(developed(ideal + noise), rng)
+        perfect, spoiled = (images.gray(answer) if gray else answer for answer in answers)
+        return perfect.reshape(clean.shape), spoiled.reshape(clean.shape)
+
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        return self.pair(clean, rng)[1]
 
     def __str__(self) -> str:
         return f"{self.kind}:{_text(self.level)}"
@@ -313,23 +413,27 @@ XYZ_TO_CAMERA = np.array(
 """Four cameras' colour matrices, as Brooks et al. 2019 list them."""
 
 
-def _camera_matrix(rng: np.random.Generator) -> NDArray[np.float64]:
+def _camera_matrix(rng: np.random.Generator) -> Pixels:
     """A camera's colour matrix from linear sRGB, a random mixture of the four; white stays white."""
     shares = rng.uniform(1e-8, 1e8, len(XYZ_TO_CAMERA))
     matrix = np.tensordot(shares / shares.sum(), XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
-    answer: NDArray[np.float64] = matrix / matrix.sum(axis=1, keepdims=True)
+    answer: Pixels = (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
     return answer
 
 
-def _dimmed(linear: NDArray[np.float64], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+def _dimmed(linear: Pixels, gains: Pixels) -> Pixels:
     """Undoes the gains of white balance and exposure; highlights are kept, since clipped ones were never dimmer (Brooks et al.)."""
-    inflection = 0.9
+    inflection = np.float32(0.9)
     bright = np.clip((linear.mean(axis=2, keepdims=True) - inflection) / (1 - inflection), 0, 1) ** 2
-    safe: NDArray[np.float64] = linear * np.maximum(bright + (1 - bright) / gains, 1 / gains)
+    safe: Pixels = linear * np.maximum(bright + (1 - bright) / gains, 1 / gains)
     return safe
 
 
-def _mosaic(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+SITES = (((0, 0),), ((0, 1), (1, 0)), ((1, 1),))
+"""Where a Bayer mosaic (RGGB) sees red, green and blue: rows and columns of each 2x2 pixels."""
+
+
+def _mosaic(linear: Pixels) -> Pixels:
     """What a sensor with a Bayer mosaic (RGGB) sees of (h, w, 3): (h, w)."""
     seen = linear[..., 1].copy()
     seen[::2, ::2] = linear[::2, ::2, 0]
@@ -337,35 +441,48 @@ def _mosaic(linear: NDArray[np.float64]) -> NDArray[np.float64]:
     return seen
 
 
-def _demosaiced(mosaic: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(h, w, 3) from an RGGB mosaic (h, w): each colour the mean of its values among the 3x3 pixels around, weighted 1 2 1."""
-    height, width = mosaic.shape
-    planes = np.zeros((height, width, 3))
-    known = np.zeros((height, width, 3))
-    for channel, (rows, columns) in enumerate((((0,), (0,)), ((0, 1), (1, 0)), ((1,), (1,)))):
-        for row, column in zip(rows, columns, strict=True):
-            planes[row::2, column::2, channel] = mosaic[row::2, column::2]
-            known[row::2, column::2, channel] = 1
-    return _around(planes) / np.maximum(_around(known), 1e-9)
+def _demosaiced(mosaic: Pixels, differences: float) -> Pixels:
+    """(h, w, 3) from an RGGB mosaic (h, w): each colour the mean of its values among the 3x3 pixels around, weighted 1 2 1.
+
+    Of red and blue a share ``differences`` (0 to 1) is interpolated as their differences from green, which follows edges better.
+    """
+    known = [np.zeros_like(mosaic) for _ in SITES]
+    for plane, sites in zip(known, SITES, strict=True):
+        for row, column in sites:
+            plane[row::2, column::2] = 1
+    weights = [np.maximum(_around(plane), 1e-9) for plane in known]
+    green = _around(mosaic * known[1]) / weights[1]
+    green += known[1] * (mosaic - green)
+    share = np.float32(differences)
+    colours = [green]
+    for channel in (0, 2):
+        # A mean of differences from a share of green, and that share of green again: linear, so both ways are mixed at once.
+        colour = _around((mosaic - share * green) * known[channel]) / weights[channel] + share * green
+        colours.insert(channel, colour)
+    return np.stack(colours, axis=2)
 
 
-def _around(planes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(h, w, c) under the window 1 2 1 across and down, without what lies outside; the sum of its weights is 16 inside."""
-    wide = np.pad(planes, ((1, 1), (1, 1), (0, 0)))
+def _around(plane: NDArray[Any]) -> Pixels:
+    """(h, w, ...) under the window 1 2 1 across and down, without what lies outside; the sum of its weights is 16 inside."""
+    wide = np.pad(plane, ((1, 1), (1, 1), *((0, 0),) * (plane.ndim - 2)))
     down = wide[:-2] + 2 * wide[1:-1] + wide[2:]
-    across: NDArray[np.float64] = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
+    across: Pixels = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
     return across
 
 
-def _smoothed(pixels: NDArray[np.float64], brightness: float, colour: float) -> NDArray[np.float64]:
-    """Shares of ``brightness`` and ``colour`` (0 to 1) of an image (h, w, 3) replaced by their mean around each pixel."""
-    weights = _around(np.ones((*pixels.shape[:2], 1)))
-    luma = pixels @ np.array([0.299, 0.587, 0.114])
-    chroma = pixels - luma[..., None]
-    luma = luma + brightness * (_around(luma[..., None]) / weights - luma[..., None])[..., 0]
+def _smoothed(pixels: Pixels, brightness: float, colour: float, sharpness: float) -> Pixels:
+    """An image (h, w, 3) with shares of ``brightness`` and ``colour`` (0 to 1) replaced by their mean around each pixel.
+
+    Of brightness, ``sharpness`` times what differs from the mean around is then put on top.
+    """
+    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))
+    luma: NDArray[Any] = pixels @ images.LUMA
+    chroma: NDArray[Any] = pixels - luma[..., None]
+    luma = luma + np.float32(brightness) * (_around(luma) / weights - luma)
+    luma = luma + np.float32(sharpness) * (luma - _around(luma) / weights)
     for _ in range(2):
-        chroma = chroma + colour * (_around(chroma) / weights - chroma)
-    smoothed: NDArray[np.float64] = chroma + luma[..., None]
+        chroma = chroma + np.float32(colour) * (_around(chroma) / weights[..., None] - chroma)
+    smoothed: Pixels = chroma + luma[..., None]
     return smoothed
 
 
@@ -379,6 +496,8 @@ class Chain(_Law):
     def __post_init__(self) -> None:
         if len(self.parts) < 2 or any(part.scale > 1 for part in self.parts):
             raise OptionError("a chain of degradations has two or more, and none that changes the size")
+        if any(part.kind == Camera.kind for part in self.parts[1:]):
+            raise OptionError("in a chain of degradations a camera comes first: it takes a scene, not a picture")
 
     @property
     def sigma(self) -> float:
@@ -390,11 +509,33 @@ class Chain(_Law):
         """Share of pixels that are an impulse of one part or another."""
         return float(1 - np.prod([1 - part.density for part in self.parts]))
 
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        spoiled = clean
-        for part in self.parts:
+    @property
+    def curve(self) -> Curve | None:
+        """Of the parts together; None where JPEG has smoothed what came before it."""
+        curves = [part.curve for part in self.parts]
+        if any(curve is None for curve in curves) or any(part.kind == Jpeg.kind for part in self.parts):
+            return None
+        known = [curve for curve in curves if curve is not None]
+        return Curve(
+            float(np.sqrt(sum(curve.sigma**2 for curve in known))),
+            sum(curve.gain for curve in known),
+            sum(curve.speckle for curve in known),
+        )
+
+    @property
+    def extremes(self) -> Extremes | None:
+        """Those of its last part: what comes after impulses moves them from black and white."""
+        return self.parts[-1].extremes
+
+    def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
+        """The first part's perfect answer, and what all parts make of the clean image."""
+        perfect, spoiled = self.parts[0].pair(clean, rng)
+        for part in self.parts[1:]:
             spoiled = part(spoiled, rng)
-        return np.asarray(spoiled, dtype=np.float32)
+        return perfect, np.asarray(spoiled, dtype=np.float32)
+
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        return self.pair(clean, rng)[1]
 
     def __str__(self) -> str:
         return "+".join(str(part) for part in self.parts)
@@ -404,7 +545,7 @@ class Chain(_Law):
 class Shrink(_Law):
     """The image at a ``level``-th of its size (2 to 8): bicubic, widened against aliasing, in 8 bits, as papers on enlarging do.
 
-    The only one that changes the size, so it is no row of `DEGRADATIONS`: sides are first cut to multiples (`whole`), the answer
+    The only one that changes the size, so it is no row of `DEGRADATIONS`: sides are first cut to multiples, the answer
     has (height // level, width // level) pixels. Uses no randomness.
     """
 
@@ -422,7 +563,12 @@ class Shrink(_Law):
         """``level``."""
         return int(self.level)
 
-    def whole(self, clean: NDArray[Depth]) -> NDArray[Depth]:
+    def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
+        """The part of an image that is used, and that part made smaller."""
+        part = self._part(clean)
+        return part, self(part, rng)
+
+    def _part(self, clean: NDArray[Depth]) -> NDArray[Depth]:
         """The part of an image, from its upper left corner, whose sides divide by the factor; `OptionError` when none is left."""
         height, width = (side // self.scale * self.scale for side in clean.shape[:2])
         if not height or not width:
@@ -430,7 +576,7 @@ class Shrink(_Law):
         return clean[:height, :width]
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        part = self.whole(clean)
+        part = self._part(clean)
         height, width = (side // self.scale for side in part.shape[:2])
         small = images.resized(np.atleast_3d(part), height, width, PillowImage.Resampling.BICUBIC)
         levels = np.rint(np.clip(small, 0, 1) * 255) / 255
@@ -440,12 +586,13 @@ class Shrink(_Law):
         return f"{self.kind}:{_text(self.level)}"
 
 
-DEGRADATIONS: dict[str, type[Gaussian | SaltPepper | Impulses | Poisson | Speckle | Jpeg | Camera]] = {
+DEGRADATIONS: dict[str, type[Gaussian | SaltPepper | Impulses | Poisson | Speckle | Grain | Jpeg | Camera]] = {
     Gaussian.kind: Gaussian,
     SaltPepper.kind: SaltPepper,
     Impulses.kind: Impulses,
     Poisson.kind: Poisson,
     Speckle.kind: Speckle,
+    Grain.kind: Grain,
     Jpeg.kind: Jpeg,
     Camera.kind: Camera,
 }

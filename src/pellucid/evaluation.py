@@ -201,9 +201,10 @@ def _lesson(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return mnist["train_images"], mnist["train_labels"]
 
 
-def spoiled(clean: Clean, noise: Degradation, index: int) -> Noisy:
-    """Image number ``index`` with the protocol's noise."""
-    return noise(clean, np.random.default_rng(index))
+def spoiled(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]:
+    """Of image number ``index``: what a perfect answer is, and the image with the protocol's noise."""
+    true, noisy = noise.pair(clean, np.random.default_rng(index))
+    return true.astype(np.float64, copy=False), noisy
 
 
 def told_sigma(model: Restorer, noise: Degradation, *, blind: bool) -> float | None:
@@ -344,8 +345,7 @@ class _Scorer:
         place, name, clean, noise = job
         head = {"image": name, "noise": str(noise)}
         try:
-            noisy = spoiled(clean, noise, place)
-            true = noise.whole(clean)
+            true, noisy = spoiled(clean, noise, place)
         except PellucidError as error:
             return [{**head, "method": method.name, **_failed(error)} for method in self.methods]
         return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
@@ -458,10 +458,9 @@ def _peaks(images: Images, methods: tuple[_Method, ...], noises: Sequence[Degrad
     cases = []
     for noise in noises:
         try:
-            noisy = spoiled(clean, noise, place)
+            true, noisy = spoiled(clean, noise, place)
         except PellucidError:
             continue
-        true = noise.whole(clean)
         energy = float(np.square(noisy - true).mean()) if noise.scale == 1 else 1.0
         cases.append((energy, true, noisy, noise))
     if not cases:
@@ -741,8 +740,7 @@ def _exhibit(
 ) -> Exhibit:
     index = [entry for entry, _ in images.named].index(name)
     clean, noise = images.named[index][1], degradations.parse(noise_text)
-    noisy = spoiled(clean, noise, images.places[index])
-    clean = noise.whole(clean)
+    clean, noisy = spoiled(clean, noise, images.places[index])
     shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     answers = {

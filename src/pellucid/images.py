@@ -1,11 +1,13 @@
 """The pixel convention: float32, height x width x channels, sRGB in [0, 1]; and the way there and back from arrays.
 
-`Image` carries beside its pixels what must come back unchanged: alpha, the source's dtype and shape, which of its values are black
+A large image may be on its way as the whole numbers of its file, or as `Rows`, which are read when they are asked for: its pixels
+are the same numbers, made where they are used. `Image` carries beside its pixels what must come back unchanged: alpha, the source's dtype and shape, which of its values are black
 and white, colour profile, EXIF, XMP, IPTC, texts, resolution.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -19,13 +21,20 @@ __all__ = [
     "Image",
     "Pixels",
     "Range",
+    "Rows",
+    "as_pixels",
+    "floating",
     "from_array",
+    "from_rows",
     "from_values",
     "gray",
     "parse_range",
     "resized",
+    "streamed",
     "to_array",
     "to_levels",
+    "to_values",
+    "whole",
     "with_pixels",
 ]
 
@@ -35,6 +44,9 @@ LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Rec. 601 weights of red, green and blue: what Pillow's ``L`` and the papers' gray test sets use."""
 
 BYTES: np.dtype[Any] = np.dtype(np.uint8)
+
+WHOLE = ("uint8", "uint16")
+"""The dtypes whose values an `Image` may have in the place of its pixels: a pixel made of one fits into no fewer bytes."""
 
 BAND = 2**18
 """Values that are made levels at once: 1 MB of float32, which stays in a processor's cache from one step to the next."""
@@ -51,9 +63,80 @@ Range = Literal["auto", "dtype"] | tuple[float, float]
 lie in [0, 1]; otherwise the image's own smallest and largest value. Or the two values themselves."""
 
 
+class Rows:
+    """The pixels or values of an image that is not held in memory: an array that is taken row by row.
+
+    ``shape`` (height, width, ...) and ``dtype`` as of an array; ``take(top, bottom)`` answers with the array's rows from ``top`` to
+    before ``bottom``. Those of a file are taken in any order, those of an answer (see `streamed`) once each, from above to below.
+    ``seconds`` is how long it took to make those that were taken, where that is more than reading.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], take: Callable[[int, int], NDArray[Any]]) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.take = take
+        self.seconds = 0.0
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes they would take in memory."""
+        return self.size * self.dtype.itemsize
+
+    def bands(self, rows: int) -> Iterator[NDArray[Any]]:
+        """All of it, so many rows at a time."""
+        for top in range(0, self.shape[0], rows):
+            yield self.take(top, min(top + rows, self.shape[0]))
+
+    def mapped(self, change: Callable[[NDArray[Any]], NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+        """Rows made of these by ``change``, which makes of a band another as high; of that ``shape`` and ``dtype``."""
+        return Rows(shape, dtype, lambda top, bottom: change(self.take(top, bottom)))
+
+
+def streamed(shape: tuple[int, ...], dtype: np.dtype[Any], bands: Iterator[NDArray[Any]]) -> Rows:
+    """Rows that come as ``bands`` of any height, from above to below; to be taken in that order."""
+    held: list[NDArray[Any]] = []
+    at = 0
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        nonlocal at
+        if top != at:
+            raise ValueError(f"row {top} where row {at} is next")
+        parts: list[NDArray[Any]] = []
+        while at < bottom:
+            band = held.pop() if held else next(bands)
+            wanted = bottom - at
+            if len(band) > wanted:
+                held.append(band[wanted:])
+            parts.append(band[:wanted])
+            at += len(parts[-1])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    return Rows(shape, dtype, take)
+
+
+def whole(values: NDArray[Any] | Rows) -> NDArray[Any]:
+    """All rows in one array."""
+    if not isinstance(values, Rows):
+        return values
+    out = np.empty(values.shape, values.dtype)
+    top = 0
+    for band in values.bands(max(1, BAND * values.shape[0] // max(1, values.size))):
+        out[top : top + len(band)] = band
+        top += len(band)
+    return out
+
+
 @dataclass(frozen=True)
 class Image:
     """An image: ``pixels`` (height, width, 1 or 3), float32, nominally in [0, 1]; noise may leave the range.
+
+    Where memory is spared (see `pellucid.files.open_pages`) ``pixels`` are integers instead, the source's own values, of which
+    `as_pixels` makes pixels; or `Rows` of either. `floating` answers with the plain image.
 
     ``alpha`` (height, width) stays in the source's dtype and is never filtered. ``dtype`` is the source's, ``flat`` whether it came
     as (height, width) without a channel axis; ``black`` and ``white`` are the source's values of pixels 0 and 1 (white None: the
@@ -62,8 +145,8 @@ class Image:
     inside.
     """
 
-    pixels: Pixels
-    alpha: NDArray[Any] | None = None
+    pixels: Any
+    alpha: Any = None
     dtype: np.dtype[Any] = BYTES
     flat: bool = False
     black: float = 0.0
@@ -100,29 +183,26 @@ def parse_range(text: str) -> Range:
     return ends
 
 
-def from_array(array: ArrayLike) -> Image:
+def from_array(array: ArrayLike, *, sparing: bool = False) -> Image:
     """The image in an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is the last).
 
     Takes uint8, uint16, float32 and float64; integers are divided by their dtype's maximum, floats taken as [0, 1] and not
-    clipped. Raises `ImageError` for other shapes and dtypes, for an empty array, and for NaN or infinite values.
+    clipped. ``sparing`` as of `from_values`. Raises `ImageError` for other shapes and dtypes, for an empty array, and for NaN or
+    infinite values.
     """
     values = np.asarray(array)
     if values.dtype.name not in DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is no image; {', '.join(DEPTHS)} are taken")
-    return from_values(values, "dtype")
+    return from_values(values, "dtype", sparing=sparing)
 
 
-def from_values(values: NDArray[Any], value_range: Range, *, white: float | None = None) -> Image:
+def from_values(values: NDArray[Any], value_range: Range, *, white: float | None = None, sparing: bool = False) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
-    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it.
+    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. With ``sparing``,
+    whole numbers of 8 and 16 bits stay what they are: see `Image`.
     """
-    if values.dtype.name not in FILE_DEPTHS:
-        raise ImageError(f"values of dtype {values.dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
-    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"an array of shape {values.shape} is no image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
-    if values.size == 0:
-        raise ImageError(f"an array of shape {values.shape} has no pixels")
+    _check(values.shape, values.dtype)
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ImageError("the array has NaN or infinite values; replace them first")
     flat = values.ndim == 2
@@ -130,19 +210,94 @@ def from_values(values: NDArray[Any], value_range: Range, *, white: float | None
     alpha = None
     if planes.shape[2] == 4:
         planes, alpha = planes[..., :3], planes[..., 3]
-    black, top = _ends(planes, value_range, white)
-    if black == 0 and planes.dtype.itemsize <= 2:
+    ends = _ends(planes.dtype, value_range, white, lambda: (float(planes.min()), float(planes.max())))
+    pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else _scaled(planes, ends)
+    return Image(pixels=pixels, alpha=alpha, dtype=values.dtype, flat=flat, black=ends[0], white=_white(values.dtype, ends))
+
+
+def from_rows(rows: Rows, value_range: Range, *, white: float | None = None) -> Image:
+    """As `from_values`, sparing, of what is not held in memory; where ``auto`` needs all values they are read once for that."""
+    _check(rows.shape, rows.dtype)
+    flat = len(rows.shape) == 2
+    height, width, channels = rows.shape if not flat else (*rows.shape, 1)
+    colours = channels - (channels == 4)
+
+    def colour(band: NDArray[Any]) -> NDArray[Any]:
+        return band[..., None] if flat else band[..., :colours]
+
+    def extremes() -> tuple[float, float]:
+        found = [(float(colour(band).min()), float(colour(band).max())) for band in rows.bands(256)]
+        if not np.isfinite(found).all():
+            raise ImageError("the array has NaN or infinite values; replace them first")
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    ends = _ends(rows.dtype, value_range, white, extremes)
+
+    def pixels(band: NDArray[Any]) -> NDArray[Any]:
+        values = colour(band)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ImageError("the array has NaN or infinite values; replace them first")
+        return values if values.dtype.name in WHOLE else _scaled(values, ends)
+
+    kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
+    alpha = rows.mapped(lambda band: band[..., 3], (height, width), rows.dtype) if channels == 4 else None
+    return Image(
+        pixels=rows.mapped(pixels, (height, width, colours), kept),
+        alpha=alpha,
+        dtype=rows.dtype,
+        flat=flat,
+        black=ends[0],
+        white=_white(rows.dtype, ends),
+    )
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if dtype.name not in FILE_DEPTHS:
+        raise ImageError(f"values of dtype {dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+        raise ImageError(f"an array of shape {shape} is no image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
+    if 0 in shape:
+        raise ImageError(f"an array of shape {shape} has no pixels")
+
+
+def _white(dtype: np.dtype[Any], ends: tuple[float, float]) -> float | None:
+    return None if ends[1] == float(_dtype_ends(dtype)[1]) else ends[1]
+
+
+def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None = None) -> Pixels:
+    """Values as pixels: ``ends`` are those of black and white."""
+    black, top = ends
+    if black == 0 and values.dtype.itemsize <= 2 and values.dtype.kind != "f":
         # In one pass over the memory, which is what large images take their time from.
-        pixels: Pixels = np.divide(planes, np.float32(top), dtype=np.float32) if top != 1 else planes.astype(np.float32)
-    else:
-        # A float32 has 24 bits: what has more is shifted and scaled before it is rounded to one.
-        wide: NDArray[Any] = planes.astype(np.float32 if planes.dtype.kind == "f" and planes.dtype.itemsize <= 4 else np.float64)
-        if (black, top) != (0, 1):
-            wide -= black
-            wide /= top - black
-        pixels = wide.astype(np.float32, copy=False)
-    own = float(_dtype_ends(values.dtype)[1])
-    return Image(pixels=pixels, alpha=alpha, dtype=values.dtype, flat=flat, black=black, white=None if top == own else top)
+        return np.divide(values, np.float32(top), out=out, dtype=np.float32)
+    # A float32 has 24 bits: what has more is shifted and scaled before it is rounded to one.
+    wide: NDArray[Any] = values.astype(np.float32 if values.dtype.kind == "f" and values.dtype.itemsize <= 4 else np.float64)
+    if (black, top) != (0, 1):
+        wide -= black
+        wide /= top - black
+    if out is None:
+        return wide.astype(np.float32, copy=False)
+    out[...] = wide
+    return out
+
+
+def as_pixels(image: Image, values: NDArray[Any]) -> Pixels:
+    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an own array."""
+    planes = values.transpose(2, 0, 1)
+    out = np.empty(planes.shape, dtype=np.float32)
+    if values.dtype.kind == "f":
+        out[...] = planes
+        return out
+    return _scaled(planes, (image.black, _dtype_ends(image.dtype)[1] if image.white is None else image.white), out)
+
+
+def floating(image: Image) -> Image:
+    """The image with float32 pixels in memory, whatever it has now."""
+    pixels = whole(image.pixels)
+    alpha = None if image.alpha is None else whole(image.alpha)
+    if pixels.dtype.kind != "f":
+        pixels = _scaled(pixels, (image.black, _dtype_ends(image.dtype)[1] if image.white is None else image.white))
+    return replace(image, pixels=pixels, alpha=alpha)
 
 
 def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -152,50 +307,61 @@ def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(limits.min), float(limits.max)
 
 
-def _ends(values: NDArray[Any], value_range: Range, white: float | None) -> tuple[float, float]:
-    """Black and white, two different values."""
+def _ends(
+    dtype: np.dtype[Any], value_range: Range, white: float | None, extremes: Callable[[], tuple[float, float]]
+) -> tuple[float, float]:
+    """Black and white, two different values; ``extremes`` answers with the smallest and the largest that there are."""
     if isinstance(value_range, tuple):
         return float(value_range[0]), float(value_range[1])
-    own = _dtype_ends(values.dtype)
+    own = _dtype_ends(dtype)
     if value_range == "dtype":
         return own
-    if values.dtype.name in ("uint8", "uint16") and white is None:
+    if dtype.name in ("uint8", "uint16") and white is None:
         return own
-    low, high = float(values.min()), float(values.max())
+    low, high = extremes()
     if white is not None and low >= 0 and white > 0 and high <= white:
         return 0.0, float(white)
-    if values.dtype.name in ("uint8", "uint16") or (values.dtype.kind == "f" and low >= 0 and high <= 1):
+    if dtype.name in ("uint8", "uint16") or (dtype.kind == "f" and low >= 0 and high <= 1):
         return own
     return (low, high) if high > low else (low, low + 1)
 
 
 def to_array(image: Image) -> NDArray[Any]:
     """The image as an array of its source's dtype, shape and units: integers are rounded and clipped to their dtype, floats not."""
-    values: NDArray[Any] = image.pixels
-    own = _dtype_ends(image.dtype)
-    white = own[1] if image.white is None else image.white
-    if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
-        values = to_levels(image.pixels, image.dtype)
-    else:
-        if (image.black, white) != (0, 1):
-            # As in `from_values`: float32 does for 16 bits.
-            wide = np.float64 if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2) else np.float32
-            scaled: NDArray[Any] = values.astype(wide)
-            scaled *= white - image.black
-            if image.black:
-                scaled += image.black
-            values = scaled
-        if image.dtype.kind != "f":
-            values = np.clip(np.rint(values), *own)
-        values = values.astype(image.dtype, copy=False)
+    values = to_values(image, whole(image.pixels))
     if image.alpha is not None:
-        values = np.concatenate([values, image.alpha[..., None].astype(image.dtype)], axis=2)
+        values = np.concatenate([values, whole(image.alpha)[..., None].astype(image.dtype)], axis=2)
     return values[..., 0] if image.flat else values
 
 
-def to_levels(pixels: Pixels, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """(h, w, c) pixels as integers of ``dtype``: clipped to [0, 1], times its maximum, rounded."""
-    levels = np.empty(pixels.shape, dtype)
+def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Some of ``image.pixels`` (h, w, c), or what was made of them, in the dtype and units of its source; put into ``out``, if given."""
+    if pixels.dtype.kind != "f":
+        return pixels
+    values: NDArray[Any] = pixels
+    own = _dtype_ends(image.dtype)
+    white = own[1] if image.white is None else image.white
+    if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
+        return to_levels(pixels, image.dtype, out=out)
+    if (image.black, white) != (0, 1):
+        # As in `_scaled`: float32 does for 16 bits.
+        wide = np.float64 if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2) else np.float32
+        scaled: NDArray[Any] = values.astype(wide)
+        scaled *= white - image.black
+        if image.black:
+            scaled += image.black
+        values = scaled
+    if image.dtype.kind != "f":
+        values = np.clip(np.rint(values), *own)
+    if out is None:
+        return values.astype(image.dtype, copy=False)
+    out[...] = values
+    return out
+
+
+def to_levels(pixels: Pixels, dtype: np.dtype[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
+    """(h, w, c) pixels as integers of ``dtype``: clipped to [0, 1], times its maximum, rounded; put into ``out``, if given."""
+    levels = np.empty(pixels.shape, dtype) if out is None else out
     rows = max(1, BAND // max(1, pixels[:1].size))
     for start in range(0, len(pixels), rows):
         band = np.clip(pixels[start : start + rows], 0, 1)

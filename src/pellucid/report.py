@@ -172,7 +172,7 @@ def evaluation_figure(
     for index, (_, clean) in zip(images.places[:3], images.named[:3], strict=True):
         rows["clean"].append(_middle(clean))
         for noise in noises:
-            noisy = spoiled(clean, noise, index)
+            clean, noisy = spoiled(clean, noise, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for name, model in models.items():
                 told = told_sigma(model, noise, blind=blind)

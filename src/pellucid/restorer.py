@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, tiling
+from pellucid import diagnosis, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
 from pellucid.engines import Graph, engine_for, open_graph
-from pellucid.errors import ImageError, ModelError, OptionError
-from pellucid.images import Image, Pixels
+from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
+from pellucid.images import Image, Pixels, Rows
 
 __all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card", "shipped_path"]
 
@@ -35,10 +35,11 @@ MODELS: dict[str, dict[int, str]] = {
 """Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
 served channel by channel by the gray file."""
 
-TILE = 1536
-"""Longest side of a tile's core in pixels. Fixed, so that an answer never depends on the machine. The engine needs about 200 bytes
-for each pixel of a tile, more for a wider network. A colour JPEG of 24 megapixels, file to file on two quiet cores, took 9.0 s and
-1409 MiB at its peak with two tiles in flight; tiles of 2048 pixels 8.6 s and 1749 MiB: more than the 1.5 GiB that are promised."""
+TILE = 2112
+"""Side in pixels of the square that no piece of an image has more pixels than, margins included. Fixed, so that an answer never
+depends on the machine. The engine works as fast on large pieces as on small ones (2.5 megapixels a second, whatever the shape, from
+512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest that keep a colour JPEG of 24 megapixels (six
+of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
@@ -54,6 +55,14 @@ NEAR = 64
 
 IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
+
+ENGINE_BYTES, PIECE_BYTES = 210, 70
+"""Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is in
+flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
+megapixels, 196 to 208 in the engine; `photo-gray` needs 159."""
+
+SHARE = 0.8
+"""Of the memory that is free, what a picture may take where nothing else is said."""
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -96,16 +105,19 @@ class Restorer:
     Graphs are compiled when first needed; safe to share between threads. Can be pickled: another process compiles its own.
     """
 
-    def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto") -> None:
+    def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> None:
         self._engine = engine_for(device, engine)
         self.paths = paths
+        self.memory = memory
         self._device = device
+        # Pixels of the largest piece that each graph has had: the engine keeps its room.
+        self._held: dict[Path, int] = {}
         self._graphs: dict[Path, Graph] = {}
         self._lock = threading.Lock()
         self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Restorer, self.paths, device=self._device, engine=self._engine), ()
+        return partial(Restorer, self.paths, device=self._device, engine=self._engine, memory=self.memory), ()
 
     @property
     def card(self) -> Card:
@@ -162,9 +174,13 @@ class Restorer:
         begun = time.perf_counter()
         if not _within(strength, 0, 1):
             raise OptionError(f"strength must be a number from 0 to 1, not {strength!r}")
-        picture = image if isinstance(image, Image) else images.from_array(image)
-        graph, told, estimated = self._prepare(picture.pixels, sigma)
-        answer = images.with_pixels(picture, _restored(graph, picture.pixels, told, strength, progress))
+        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        graph, told, estimated = self._prepare(picture, sigma)
+        pieces = tiling.cut(
+            *picture.pixels.shape[:2], tile=TILE, halo=_margin(graph.card, told), multiple_of=graph.card.multiple_of
+        )
+        restored = _restored(graph, picture, told, strength, pieces, self._in_flight(graph.card, picture, pieces), progress)
+        answer = images.with_pixels(picture, restored)
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(answer),
             model=graph.card.name,
@@ -200,31 +216,60 @@ class Restorer:
         flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
-    def _prepare(self, pixels: Pixels, sigma: float | None) -> tuple[Graph, float | None, bool]:
+    def _prepare(self, picture: Image, sigma: float | None) -> tuple[Graph, float | None, bool]:
         """The graph for this image, the level to tell it, and whether that was estimated."""
-        graph = self._graph(pixels.shape[2])
+        graph = self._graph(picture.pixels.shape[2])
         told = _told(graph.card, sigma)
         if "sigma" in graph.card.maps and told is None:
-            return graph, diagnosis.gaussian_sigma(pixels), True
+            return graph, diagnosis.gaussian_sigma(_sampled(picture)), True
         return graph, told, False
 
+    def _in_flight(self, card: Card, picture: Image, pieces: tiling.Cut) -> int:
+        """How many pieces may be at work at once; `MemoryShort` when there is none even for one. No answer depends on it."""
+        path = self._path(picture.pixels.shape[2])
+        free = memory.free()
+        rooms = [SHARE * free] if free is not None and self.memory is None else []
+        if self.memory is not None:
+            rooms.append(self.memory - memory.used())
+        pixels = pieces.piece[0] * pieces.piece[1]
+        # A picture that is not held goes through bands, of which two are read and two written at once.
+        height, width, channels = picture.pixels.shape
+        high = min(height, 4 * pieces.piece[0]) if isinstance(picture.pixels, Rows) else height
+        answer = high * width * channels * _kept(picture).itemsize
+        most = 1 if pieces.pieces == 1 else IN_FLIGHT
+        for count in range(most, 0, -1):
+            needed = answer + ENGINE_BYTES * max(0, pixels - self._held.get(path, 0)) + count * PIECE_BYTES * pixels
+            if all(needed <= room for room in rooms):
+                self._held[path] = max(pixels, self._held.get(path, 0))
+                return count
+        there = max(0, min(rooms))
+        raise MemoryShort(
+            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
+            f"({'--memory says so' if self.memory is not None else '--memory SIZE allows more'})"
+        )
+
+    def _path(self, channels: int) -> Path:
+        return self.paths.get(channels) or self.paths[min(self.paths)]
+
     def _graph(self, channels: int) -> Graph:
-        path = self.paths.get(channels) or self.paths[min(self.paths)]
+        path = self._path(channels)
         with self._lock:
             if path not in self._graphs:
                 self._graphs[path] = open_graph(path, device=self._device, engine=self._engine)
             return self._graphs[path]
 
 
-def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
+def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Restorer:
     """A shipped model by name (see `names` and `MODELS`), or the model in an ``.onnx`` file.
 
-    ``device`` is auto, cpu or cuda; ``engine`` auto, openvino or onnxruntime (see `pellucid.engines.open_graph`). Raises
+    ``device`` is auto, cpu or cuda; ``engine`` auto, openvino or onnxruntime (see `pellucid.engines.open_graph`); ``memory`` the
+    bytes that this process may have in all (None: as it has, and a share of what is free); answers never depend on it. Raises
     `ModelError` for an unknown name or a file without a card, `EngineError` for a device or an engine that is not here.
     """
     text = str(name)
     if text in MODELS:
-        return Restorer({channels: shipped_path(file) for channels, file in MODELS[text].items()}, device=device, engine=engine)
+        paths = {channels: shipped_path(file) for channels, file in MODELS[text].items()}
+        return Restorer(paths, device=device, engine=engine, memory=memory)
     if text in names():
         path = shipped_path(text)
     else:
@@ -232,7 +277,7 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         if path.suffix != ".onnx" and not path.is_file():
             known = ", ".join(dict.fromkeys([*MODELS, *names()]))
             raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {known}")
-    return Restorer({read_card(path).channels: path}, device=device, engine=engine)
+    return Restorer({read_card(path).channels: path}, device=device, engine=engine, memory=memory)
 
 
 def names() -> tuple[str, ...]:
@@ -300,23 +345,9 @@ def _within_noise(said: NDArray[np.float32], told: float) -> None:
     The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
     faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
     """
-    energy = _mean_around(np.square(said).mean(axis=1, keepdims=True, dtype=np.float32), WINDOW)
+    energy = np.stack([maps.box_mean(plane, WINDOW)[None] for plane in np.square(said).mean(axis=1, dtype=np.float32)])
     allowed = np.float32((told / 255) ** 2)
     said *= np.square(allowed / np.maximum(energy, allowed))
-
-
-def _mean_around(planes: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """The mean of the ``side`` x ``side`` pixels around each of (n, c, h, w), mirrored at the edges."""
-    reach = side // 2
-    for axis in (2, 3):
-        margins = [(0, 0)] * 4
-        margins[axis] = (reach + 1, reach)
-        # Differences of a running sum, in float64: in float32 a long sum would lose what its differences are made of.
-        total = np.cumsum(np.pad(planes, margins, mode="symmetric"), axis=axis, dtype=np.float64)
-        ahead = np.take(total, range(side, total.shape[axis]), axis=axis)
-        behind = np.take(total, range(total.shape[axis] - side), axis=axis)
-        planes = ((ahead - behind) / side).astype(np.float32)
-    return planes
 
 
 def _margin(card: Card, told: float | None) -> int:
@@ -324,10 +355,26 @@ def _margin(card: Card, told: float | None) -> int:
     return max(round(SEEN * card.halo), min(card.halo, NEAR)) + (WINDOW // 2 if told is not None and told < FAINT else 0)
 
 
+def _sampled(picture: Image) -> Pixels:
+    """The pixels (h, w, c) that stand for an image that is measured: see `tiling.sample`."""
+    return images.as_pixels(picture, tiling.sample(picture.pixels)).transpose(1, 2, 0)
+
+
+def _kept(picture: Image) -> np.dtype[Any]:
+    """What an answer is made of: the levels of an 8-bit image, else float32 pixels, of which any depth can be made."""
+    return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
+
+
 def _restored(
-    graph: Graph, pixels: Pixels, told: float | None, strength: float, progress: Callable[[int, int], None] | None
-) -> Pixels:
-    """The restored (h, w, c) pixels in [0, 1], tiled; channel by channel where the model has one and the image three."""
+    graph: Graph,
+    picture: Image,
+    told: float | None,
+    strength: float,
+    pieces: tiling.Cut,
+    in_flight: int,
+    progress: Callable[[int, int], None] | None,
+) -> NDArray[Any] | Rows:
+    """The restored pixels, of `_kept`; channel by channel where the model has one and the image three. `Rows` for `Rows`."""
     card = graph.card
 
     def answer(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -335,9 +382,10 @@ def _restored(
         said: NDArray[np.float32] = _finished(given[:, : card.channels], graph(given), card, told)[0]
         return said
 
-    def restored(piece: NDArray[np.float32]) -> NDArray[np.float32]:
+    def restored(part: NDArray[Any]) -> NDArray[np.float32]:
         # All of it tile by tile: what is at hand in the processor's cache need not be fetched again, and while the engine works
         # on one tile the next is made ready and the last one finished.
+        piece = images.as_pixels(picture, part)
         if card.channels == piece.shape[0]:
             said = answer(piece)
         elif card.channels == 1:
@@ -349,16 +397,36 @@ def _restored(
             said *= np.float32(strength)
             said += piece
         # What leaves is a picture: noise may have left the range, the answer does not.
-        return np.clip(said, 0, 1, out=said)
+        return np.clip(said, 0, 1, out=said).transpose(1, 2, 0)
 
-    planes = tiling.run(
+    def finish(core: NDArray[np.float32], place: NDArray[Any]) -> None:
+        images.to_values(picture, core, out=place)
+
+    height, width, channels = picture.pixels.shape
+    kept = _kept(picture)
+    shape = (height * card.scale, width * card.scale, channels)
+    stream = partial(
+        tiling.stream,
         restored,
-        pixels.transpose(2, 0, 1),
-        tile=TILE,
-        halo=_margin(card, told),
-        multiple_of=card.multiple_of,
+        picture.pixels,
+        pieces,
         scale=card.scale,
-        in_flight=IN_FLIGHT,
+        finish=finish if kept == np.uint8 else None,
+        in_flight=in_flight,
         progress=progress,
     )
-    return np.ascontiguousarray(planes.transpose(1, 2, 0))
+    if isinstance(picture.pixels, Rows):
+        rows = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: rows))
+        return rows
+    whole = np.empty(shape, kept)
+    for _ in stream(into=whole):
+        pass
+    return whole
+
+
+def _timed(bands: Iterator[NDArray[Any]], rows: Callable[[], Rows]) -> Iterator[NDArray[Any]]:
+    """The bands; the rows that they make up are told how long it took since the first one was asked for."""
+    begun = time.perf_counter()
+    for band in bands:
+        rows().seconds = time.perf_counter() - begun
+        yield band

@@ -6,6 +6,7 @@ temporary name and no lock was left by a run that was killed, and `sweep` may ta
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -13,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pellucid.errors import FileError
+from pellucid.errors import DiskFull, FileError
 
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be taken away anyway
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "replacing", "sweep"]
+__all__ = ["append_line", "failure", "is_full", "replacing", "sweep"]
 
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
@@ -56,7 +57,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     except FileExistsError as error:
         raise FileError(f"{path} exists; --force overwrites it") from error
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise failure(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -87,7 +88,18 @@ def append_line(path: Path, line: str) -> None:
                 raise OSError(None, "the disk took only a part of it")
             os.fsync(file.fileno())
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise failure(path, error) from error
+
+
+def failure(path: Path, error: OSError) -> FileError:
+    """What to raise for a system's error while ``path`` was written."""
+    kind = DiskFull if is_full(error) else FileError
+    return kind(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the error says that the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _temporary(folder: Path) -> tuple[Path, int]:

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations
+from pellucid import degradations, maps
 from pellucid.errors import OptionError
 
 __all__ = ["MAPS", "TASKS", "Denoise", "NoiseRange", "Pair"]
@@ -21,8 +21,11 @@ Pixels = NDArray[np.float32]
 
 MAPS: tuple[str, ...] = ("sigma", "impulses")
 """The planes that a network may take beside the image, in this order, each of the image's height and width:
-``sigma``, the standard deviation of the noise at each pixel as a share of full range (25 in 8-bit levels is 25/255);
-``impulses``, the share of pixels replaced by impulses, 0 to 1."""
+``sigma``, the standard deviation of the noise at each pixel as a share of full range (25 in 8-bit levels is 25/255), of all but
+impulses; ``impulses``, the chance that a pixel was replaced by an impulse, 0 to 1."""
+
+MEASURED = 17
+"""Side in pixels of the window in which the standard deviation of noise that no law tells is measured for training."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Pair:
 class NoiseRange:
     """Noise of one kind, its level drawn between ``low`` and ``high``, chosen with a chance in proportion to ``weight``.
 
-    ``spread`` says how levels are drawn: ``uniform``, or ``log`` (evenly in the logarithm; ``low`` must be above 0).
+    ``spread`` says how levels are drawn: ``uniform``, or ``log`` (evenly in the logarithm; ``low`` must be above 0). ``then`` are
+    noises that follow upon it, one after the other.
     """
 
     kind: str
@@ -47,8 +51,12 @@ class NoiseRange:
     weight: float = 1.0
     clip: bool = False
     spread: Literal["uniform", "log"] = "uniform"
+    then: tuple[NoiseRange, ...] = ()
 
     def __post_init__(self) -> None:
+        # From a file they come as a list of tables.
+        followers = (entry if isinstance(entry, NoiseRange) else NoiseRange(**entry) for entry in self.then)
+        object.__setattr__(self, "then", tuple(followers))
         for level in (self.low, self.high):
             degradations.make(self.kind, level, clip=self.clip)
         if self.low > self.high or self.weight <= 0:
@@ -62,18 +70,23 @@ class NoiseRange:
             level = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         else:
             level = float(rng.uniform(self.low, self.high))
-        return degradations.make(self.kind, level, clip=self.clip)
+        first = degradations.make(self.kind, level, clip=self.clip)
+        if not self.then:
+            return first
+        return degradations.Chain((first, *(entry.draw(rng) for entry in self.then)))
 
 
 @dataclass(frozen=True)
 class Denoise:
     """Noisy in, clean out. ``noise`` is what training draws from; ``maps`` what the network is told beside the image.
 
-    With no maps the network is blind: it is never told the level.
+    With no maps the network is blind: it is never told the level. ``doubt`` is how far wrong it is told in training: the standard
+    deviation of the logarithm of the factor between true and told (levels of noise that must be estimated are never exact).
     """
 
     noise: tuple[NoiseRange, ...]
     maps: tuple[str, ...] = MAPS
+    doubt: float = 0.0
     name: ClassVar[str] = "denoise"
     summary: ClassVar[str] = "take the noise out of an image"
     metric: ClassVar[str] = "psnr"
@@ -81,6 +94,8 @@ class Denoise:
     def __post_init__(self) -> None:
         if not self.noise:
             raise OptionError("task denoise: name at least one noise range")
+        if not 0 <= self.doubt <= 1:
+            raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
@@ -89,14 +104,34 @@ class Denoise:
         """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
         weights = np.array([entry.weight for entry in self.noise])
         entry = self.noise[int(rng.choice(len(self.noise), p=weights / weights.sum()))]
-        return self.spoil(clean, entry.draw(rng), rng)
+        return self.spoil(clean, entry.draw(rng), rng, doubt=self.doubt)
 
-    def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator) -> Pair:
+    def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator, *, doubt: float = 0.0) -> Pair:
         """The example with this very noise; validation uses it so that every run is scored alike."""
-        values = {"sigma": noise.sigma / 255, "impulses": noise.density}
-        maps = np.empty((*clean.shape[:2], len(self.maps)), dtype=np.float32)
-        maps[:] = [values[name] for name in self.maps]
-        return Pair(image=noise(clean, rng), maps=maps, clean=clean)
+        perfect, noisy = noise.pair(clean, rng)
+        perfect = np.asarray(perfect, dtype=np.float32)
+        if not self.maps:
+            return Pair(image=noisy, maps=np.empty((*clean.shape[:2], 0), dtype=np.float32), clean=perfect)
+        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+        # Whoever estimates the share of impulses does that well, or sees each.
+        chance = np.full(planes.shape[1:], noise.density, dtype=np.float32)
+        seen = planes
+        if noise.extremes is not None:
+            chance = maps.impulses(planes, noise.extremes)
+            seen = maps.filled(planes, chance)
+        if noise.curve is None:
+            error = np.square(noisy - perfect).mean(axis=2)
+            sigma = np.sqrt(maps.box_mean(error, MEASURED))
+        else:
+            sigma = maps.sigma(seen, noise.curve)
+        if doubt > 0:
+            sigma = sigma * np.float32(np.exp(rng.normal(0, doubt)))
+        planes_by_name = {"sigma": sigma, "impulses": chance}
+        return Pair(
+            image=np.ascontiguousarray(seen.transpose(1, 2, 0)),
+            maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
+            clean=perfect,
+        )
 
 
 TASKS: dict[str, type[Denoise]] = {Denoise.name: Denoise}

@@ -1,30 +1,200 @@
 """Runs a function over an image piece by piece, without seams and in bounded memory.
 
 Each piece is a core and a margin of ``halo`` pixels around it; of the answer only the core is kept. A function that looks no
-farther than its halo gives the same answer as on the whole image.
+farther than its halo gives the same answer as on the whole image. What is held at once is a band as high as the pieces: pieces go
+from left to right and bands from above to below, so that an image may be read, answered and written band by band.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import EngineError
+from pellucid.images import Rows
 
-__all__ = ["run"]
+__all__ = ["Cut", "Part", "cut", "run", "sample", "stream"]
 
-Planes = NDArray[np.float32]
-Span = tuple[int, int]
+Values = NDArray[Any]
+
+SAMPLE = 2048
+"""Side in pixels of the square of which `sample` takes the pixels' number: 4.2 megapixels."""
+
+PATCH = 128
+"""Side in pixels of the patches of a sample; they begin at multiples of eight, where a JPEG's blocks do."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A side of a piece: what the function sees, from ``start`` to before ``stop``, and the ``core`` of that, likewise."""
+
+    start: int
+    stop: int
+    core: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How an image is cut into pieces: the parts of its height and those of its width.
+
+    All pieces are of one size, which is ``piece`` (height, width), once they are padded: an engine need not make itself ready anew.
+    """
+
+    rows: tuple[Part, ...]
+    columns: tuple[Part, ...]
+    piece: tuple[int, int]
+
+    @property
+    def pieces(self) -> int:
+        """How many there are."""
+        return len(self.rows) * len(self.columns)
+
+
+def cut(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 1) -> Cut:
+    """The pieces of an image: none has more pixels than a square of the side ``tile``, margins included, and all together as few
+    as can be, for margins cost time.
+
+    Pieces start at multiples of ``multiple_of`` (a strided network sees each on the grid that the whole image has), and so many
+    pixels divide their sides. Where ``tile`` leaves no room between two margins, it is as large as it must be.
+    """
+    margin = -(-halo // multiple_of) * multiple_of
+    # A quarter of the shortest side is core.
+    most = max(tile, 8 * margin // 3 + 2 * multiple_of) ** 2
+    best: tuple[int, int, int, int] | None = None
+    for across in _counts(width, margin, multiple_of):
+        wide = _side(width, across, margin, multiple_of)
+        for down in _counts(height, margin, multiple_of):
+            high = _side(height, down, margin, multiple_of)
+            if high * wide > most:
+                continue
+            found = (high * wide * across * down, across * down, across, down)
+            if best is None or found < best:
+                best = found
+            break  # more pieces one below the other have more margins
+    assert best is not None
+    sides = _side(height, best[3], margin, multiple_of), _side(width, best[2], margin, multiple_of)
+    return Cut(
+        tuple(_parts(height, sides[0], margin, multiple_of)), tuple(_parts(width, sides[1], margin, multiple_of)), sides
+    )
+
+
+def _counts(size: int, margin: int, multiple_of: int) -> range:
+    """How many pieces one side may be cut into: in the end a core is as long as a margin's two thirds, or a multiple."""
+    least = max(multiple_of, 2 * margin // 3)
+    return range(1, max(1, size // least) + 1)
+
+
+def _side(size: int, count: int, margin: int, multiple_of: int) -> int:
+    """How long one of so many pieces is: their cores and the margins between them."""
+    padded = -(-size // multiple_of) * multiple_of
+    return -(-(padded + 2 * margin * (count - 1)) // (count * multiple_of)) * multiple_of
+
+
+def _parts(size: int, side: int, margin: int, multiple_of: int) -> Iterator[Part]:
+    padded = -(-size // multiple_of) * multiple_of
+    if side >= padded:
+        yield Part(0, size, (0, size))
+        return
+    start, begun = 0, 0
+    while start + side < padded:
+        end = start + side - margin
+        yield Part(start, start + side, (begun, end))
+        start, begun = end - margin, end
+    # The last one is as long as the others, and its margin longer, if need be.
+    yield Part(padded - side, size, (begun, size))
+
+
+def stream(
+    function: Callable[[Values], Values],
+    image: Values | Rows,
+    pieces: Cut,
+    *,
+    scale: int = 1,
+    finish: Callable[[Values, Values], None] | None = None,
+    dtype: np.dtype[Any] | None = None,
+    into: Values | None = None,
+    in_flight: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Values]:
+    """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
+
+    The function is given a part of the image, padded by reflection to the pieces' size; it may be a view of the image, and must not be
+    changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core of an answer into its place
+    in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where that is given. As many pieces as ``in_flight`` says are at work at once, each in
+    a thread of its own; the answer does not depend on it. The next band is read, and the last one can be used, while pieces are at
+    work. ``progress`` is told (pieces done, pieces in all). Raises `EngineError` when the function answers another size than it must.
+    """
+    height, width = image.shape[:2]
+    lock = threading.Lock()
+
+    def room(top: int, bottom: int, said: Values) -> Values:
+        if into is not None:
+            return into[top * scale : bottom * scale]
+        return np.empty(((bottom - top) * scale, width * scale, said.shape[2]), dtype or said.dtype)
+
+    def do(band: Values, row: Part, column: Part, answer: list[Values]) -> None:
+        piece = band[:, column.start : column.stop]
+        said = function(_padded(piece, pieces.piece))
+        wanted = (pieces.piece[0] * scale, pieces.piece[1] * scale)
+        if said.ndim != 3 or said.shape[:2] != wanted:
+            raise EngineError(f"the model answered {said.shape[:2]} where {wanted} pixels were due")
+        (top, bottom), (left, right) = row.core, column.core
+        with lock:
+            if not answer:
+                answer.append(room(top, bottom, said))
+        core = said[
+            (top - row.start) * scale : (bottom - row.start) * scale,
+            (left - column.start) * scale : (right - column.start) * scale,
+        ]
+        place = answer[0][:, left * scale : right * scale]
+        if finish is None:
+            place[...] = core
+        else:
+            finish(core, place)
+
+    def bands() -> Iterator[tuple[Values, Part, Part, list[Values]]]:
+        for row in pieces.rows:
+            seen = slice(row.start, min(row.stop, height))
+            band = image.take(seen.start, seen.stop) if isinstance(image, Rows) else image[seen]
+            answer: list[Values] = []
+            for column in pieces.columns:
+                yield band, row, column, answer
+
+    done = 0
+    with ThreadPoolExecutor(in_flight) as pool:
+        waiting: deque[tuple[Future[None], list[Values]]] = deque()
+
+        def finished() -> Iterator[Values]:
+            nonlocal done
+            future, answer = waiting[0]
+            future.result()
+            waiting.popleft()
+            done += 1
+            if progress is not None:
+                progress(done, pieces.pieces)
+            if done % len(pieces.columns) == 0:
+                yield answer.pop()
+
+        for band, row, column, answer in bands():
+            # Never more than are at work: an interrupt then waits for those only.
+            if len(waiting) == in_flight:
+                yield from finished()
+            waiting.append((pool.submit(do, band, row, column, answer), answer))
+            del band
+        while waiting:
+            yield from finished()
 
 
 def run(
-    function: Callable[[Planes], Planes],
-    planes: Planes,
+    function: Callable[[Values], Values],
+    planes: Values,
     *,
     tile: int,
     halo: int,
@@ -32,80 +202,51 @@ def run(
     scale: int = 1,
     in_flight: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Planes:
-    """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width), float32.
+) -> Values:
+    """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width).
 
-    ``tile`` is the longest side of a core in pixels (cores are made equal: margins cost time), ``halo`` the margin around it.
-    What the function sees is padded by reflection to a multiple of ``multiple_of``; it may be a view of ``planes`` and must not be
-    changed. An image of at most tile + 2 halo a side is run in one piece. As many pieces as ``in_flight`` says are at work at once,
-    each in a thread of its own; the answer does not depend on it. ``progress`` is told (pieces done, pieces in all). Raises
-    `EngineError` when the function answers another size than it must.
+    The image is cut by `cut` and goes through `stream`; function, answer and the rest as there, but with the channels first.
     """
-    height, width = planes.shape[1:]
-    # Cores start at multiples, so that a strided network sees every piece on the grid that the whole image has.
-    core = max(1, -(-tile // multiple_of)) * multiple_of
-    margin = -(-halo // multiple_of) * multiple_of
-    rows = _spans(height, core, margin, multiple_of)
-    columns = _spans(width, core, margin, multiple_of)
-    pieces = [(row, column) for row in rows for column in columns]
-    out: Planes | None = None
-    lock = threading.Lock()
 
-    def answered(piece: Planes) -> Planes:
-        said = function(_padded(piece, multiple_of))
-        wanted = tuple(-(-side // multiple_of) * multiple_of * scale for side in piece.shape[1:])
-        if said.ndim != 3 or said.shape[1:] != wanted:
-            raise EngineError(f"the model answered {said.shape[1:]} where {wanted} pixels were due")
-        return said
+    def turned(piece: Values) -> Values:
+        return function(piece.transpose(2, 0, 1)).transpose(1, 2, 0)
 
-    def do(row: Span, column: Span) -> None:
-        nonlocal out
-        (top, bottom), (left, right) = row, column
-        upper, before = max(0, top - margin), max(0, left - margin)
-        said = answered(planes[:, upper : bottom + margin, before : right + margin])
-        with lock:
-            if out is None:
-                # Laid out as images are, rows of pixels, so that nobody need turn a large answer round.
-                out = np.empty((height * scale, width * scale, said.shape[0]), dtype=np.float32).transpose(2, 0, 1)
-        out[:, top * scale : bottom * scale, left * scale : right * scale] = said[
-            :,
-            (top - upper) * scale : (bottom - upper) * scale,
-            (left - before) * scale : (right - before) * scale,
-        ]
-
-    if len(pieces) == 1:
-        whole: Planes = np.ascontiguousarray(answered(planes)[:, : height * scale, : width * scale])
-        if progress is not None:
-            progress(1, 1)
-        return whole
-    with ThreadPoolExecutor(in_flight) as pool:
-        waiting: deque[Future[None]] = deque()
-        for index in range(len(pieces) + in_flight):
-            # Never more than are at work: an interrupt then waits for those only.
-            if index >= in_flight:
-                waiting.popleft().result()
-                if progress is not None:
-                    progress(index + 1 - in_flight, len(pieces))
-            if index < len(pieces):
-                waiting.append(pool.submit(do, *pieces[index]))
-    assert out is not None
-    return out
+    pieces = cut(*planes.shape[1:], tile=tile, halo=halo, multiple_of=multiple_of)
+    bands = stream(turned, planes.transpose(1, 2, 0), pieces, scale=scale, in_flight=in_flight, progress=progress)
+    return np.concatenate(list(bands)).transpose(2, 0, 1)
 
 
-def _spans(size: int, longest: int, margin: int, multiple_of: int) -> list[Span]:
-    """The cores along one side."""
-    if size <= longest + 2 * margin:
-        return [(0, size)]
-    count = -(-size // longest)
-    core = -(-size // (count * multiple_of)) * multiple_of
-    return [(start, min(start + core, size)) for start in range(0, size, core)]
+def sample(image: Values | Rows) -> Values:
+    """What stands for an image (height, width, channels) that is looked at as a whole: itself, or patches evenly spread over it.
+
+    An image of more than `SAMPLE` x `SAMPLE` pixels is stood for by about so many of them, in patches of `PATCH` pixels a side that lie
+    beside each other as they do in the image. Which these are depends on the image's size alone.
+    """
+    height, width = image.shape[:2]
+    if height * width <= SAMPLE * SAMPLE:
+        return image.take(0, height) if isinstance(image, Rows) else image
+    most = (SAMPLE // PATCH) ** 2
+    down = min(max(1, round((most * height / width) ** 0.5)), height // PATCH or 1)
+    across = min(most // down, width // PATCH or 1)
+    down = min(most // across, height // PATCH or 1)
+    lefts = _spread(width, across)
+    bands = []
+    for top in _spread(height, down):
+        bottom = min(top + PATCH, height)
+        band = image.take(top, bottom) if isinstance(image, Rows) else image[top:bottom]
+        bands.append(np.concatenate([band[:, left : left + PATCH] for left in lefts], axis=1))
+    return np.concatenate(bands)
 
 
-def _padded(piece: Planes, multiple_of: int) -> Planes:
-    """The piece, made to divide by reflection at its lower and right ends; a side of one pixel is repeated."""
-    height, width = piece.shape[1:]
-    down, right = -height % multiple_of, -width % multiple_of
+def _spread(size: int, count: int) -> list[int]:
+    """Where so many patches begin: in the middle of as many equal parts."""
+    return [max(0, int((index + 0.5) * size / count - PATCH / 2)) // 8 * 8 for index in range(count)]
+
+
+def _padded(piece: Values, size: tuple[int, int]) -> Values:
+    """The piece, made as large as it must be by reflection at its lower and right ends; a side of one pixel is repeated."""
+    down, right = size[0] - piece.shape[0], size[1] - piece.shape[1]
     if not down and not right:
         return piece
     # "symmetric" repeats the edge and works, unlike "reflect", for sides shorter than the padding.
-    return np.pad(piece, ((0, 0), (0, down), (0, right)), mode="symmetric")
+    return np.pad(piece, ((0, down), (0, right), (0, 0)), mode="symmetric")

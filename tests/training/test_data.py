@@ -228,3 +228,12 @@ def test_a_wrong_file_is_neither_kept_nor_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="move it away"):
         list(mnist.fetch(tmp_path / "out", mirrors=(address,), checksums=checksums))
     assert mine.read_bytes() == b"mine"
+
+
+def test_gray_examples_for_a_colour_network_are_the_same_in_all_channels(folder: Path) -> None:
+    recipe = recipes.find("photo-camera")
+    recipe = replace(recipe, data=replace(recipe.data, patch=48, scales=(1.0,)))
+    pictures = data.load(folder, recipe.data)
+    batch = [data.make_batch(pictures, recipe, 0, step) for step in range(6)]
+    alike = [bool((one[0] == one[1]).all() and (one[0] == one[2]).all()) for entry in batch for one in entry.input]
+    assert 0.05 < np.mean(alike) < 0.6

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
@@ -20,7 +22,7 @@ from pellucid.files import arrays, dicom, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
-from pellucid.images import Image, Range
+from pellucid.images import Image, Range, Rows
 from pellucid.saving import replacing
 
 __all__ = [
@@ -83,7 +85,7 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
     ),
-    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, decode=pnm.from_pnm, encode=pnm.to_pnm),
+    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
@@ -147,10 +149,11 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
 
 
 @contextmanager
-def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`. Arguments and errors as of `read`; errors also come as pages are taken."""
+def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False) -> Iterator[Document]:
+    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`. The rest and errors as of `read`; errors also
+    come as pages are taken, and their rows."""
     kind = _format_of(path)
-    reading = Reading(value_range, axes)
+    reading = Reading(value_range, axes, sparing)
     try:
         with path.open("rb") as file:
             start = file.read(256)
@@ -189,7 +192,21 @@ def _checked(path: Path, kind: Format, start: bytes, document: Document) -> Iter
                 page = _upright(page)
         if page is None:
             return
-        yield page
+        yield replace(page, pictures=tuple(_with_checked_rows(path, kind, start, picture) for picture in page.pictures))
+
+
+def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -> Image:
+    """The picture, errors of its rows ours."""
+
+    def checked(rows: Rows) -> Rows:
+        def take(top: int, bottom: int) -> NDArray[Any]:
+            with _ours(path, kind, start):
+                return rows.take(top, bottom)
+
+        return Rows(rows.shape, rows.dtype, take)
+
+    parts = {name: checked(part) for name in ("pixels", "alpha") if isinstance(part := getattr(picture, name), Rows)}
+    return replace(picture, **parts) if parts else picture
 
 
 def _upright(page: Page) -> Page:
@@ -282,7 +299,7 @@ def write_pages(
     if strip:
         document = tiff.without_words(document)
     failed: list[Exception] = []
-    prepared = _prepared(path, kind, _watched(pages, failed), strip)
+    prepared = _prepared(path, kind, (_watched_rows(page, failed) for page in _watched(pages, failed)), strip)
     with replacing(path, overwrite=overwrite) as temporary:
         try:
             if kind.save is not None:
@@ -311,6 +328,26 @@ def _watched(pages: Iterable[Page], failed: list[Exception]) -> Iterator[Page]:
     except Exception as error:
         failed.append(error)
         raise
+
+
+def _watched_rows(page: Page, failed: list[Exception]) -> Page:
+    """The page, what goes wrong while its rows are made noted likewise."""
+
+    def watched(rows: Rows) -> Rows:
+        def take(top: int, bottom: int) -> NDArray[Any]:
+            try:
+                return rows.take(top, bottom)
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        return Rows(rows.shape, rows.dtype, take)
+
+    pictures = []
+    for picture in page.pictures:
+        parts = {name: watched(part) for name in ("pixels", "alpha") if isinstance(part := getattr(picture, name), Rows)}
+        pictures.append(replace(picture, **parts) if parts else picture)
+    return replace(page, pictures=tuple(pictures))
 
 
 def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> Iterator[Page]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,8 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import FileError, MissingExtra, OptionError
-from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of
-from pellucid.images import Image
+from pellucid.files import base
+from pellucid.files.base import (
+    BAND_ROWS,
+    Document,
+    Page,
+    Reading,
+    check_size,
+    joined,
+    joined_rows,
+    picture_of,
+    picture_of_rows,
+    raw_rows,
+)
+from pellucid.images import Image, Rows
 
 __all__ = ["assembled", "frames", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
 
@@ -97,12 +110,31 @@ def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
     height, width = (values.shape[place] for place in order[len(leading) :][:2])
     check_size(width, height, 1, path.stat().st_size)
     about = NpyArray(tuple(values.shape), axes, values.dtype.str)
+    if reading.sparing and height * width >= base.BANDED and axes in ("YX", "YXS") and values.flags.c_contiguous:
+        # Read, not mapped: what is mapped counts as memory until something else needs it.
+        begin, shape, dtype = int(getattr(values, "offset", 0)), values.shape, values.dtype
+        del values
+        with path.open("rb") as file:
+            rows = raw_rows(file, begin, shape, dtype)
+            yield Document([Page((replace(picture_of_rows(rows, reading), flat=False),))], 1, (), "", about)
+        return
     yield Document(frames(values, axes, reading), math.prod(leading), leading, letters, about)
 
 
 def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes the pictures as one array, of the source's shape where it was one."""
     first = next(pages)
+    about = document.about
+    if isinstance(first.pictures[0].pixels, Rows):
+        rows = joined_rows(first)
+        shape = about.shape if isinstance(about, NpyArray) else rows.shape
+        dtype = np.dtype(about.dtype) if isinstance(about, NpyArray) else rows.dtype
+        with path.open("wb") as file:
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for band in rows.bands(BAND_ROWS):
+                file.write(band.astype(dtype, copy=False).tobytes())
+        return
     values = joined(first)
 
     def each() -> Iterator[Page]:
@@ -112,7 +144,6 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
                 raise FileError("pages of different sizes make no array; write TIFF")
             yield page
 
-    about = document.about
     if isinstance(about, NpyArray):
         shape, axes = about.shape, about.axes
     else:
@@ -121,8 +152,11 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
     if values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4):
         raise FileError(f"{values.shape[2]} channels; write TIFF")
     dtype = values.dtype if not isinstance(about, NpyArray) else np.dtype(about.dtype)
-    # By its handle: a path would be given the ending .npy.
     into = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        # A disk that fills up while a mapped file is written kills the process without a word.
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     assembled(each(), document, axes, shape, into)
     into.flush()
 

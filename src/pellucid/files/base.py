@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import images
 from pellucid.errors import FileError, SizeError
-from pellucid.images import Image, Range
+from pellucid.images import Image, Range, Rows
 
 __all__ = [
+    "BANDED",
+    "BAND_ROWS",
     "MOST_PIXELS",
     "Document",
     "Format",
@@ -25,14 +29,23 @@ __all__ = [
     "check_size",
     "fitting",
     "joined",
+    "joined_rows",
     "levels",
     "limited",
     "picture_of",
+    "picture_of_rows",
     "planes",
+    "raw_rows",
 ]
 
 MOST_PIXELS = 1_000_000_000
 """A file that claims more is refused before it is decoded: a decompression bomb, or a picture for another tool."""
+
+BANDED = 32_000_000
+"""Pixels from which a picture comes as `Rows` where its format can be read so; a smaller one takes little memory."""
+
+BAND_ROWS = 64
+"""Rows that are written at once where a format has no unit of its own."""
 
 UNSUSPICIOUS = 1 << 26
 """Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
@@ -49,11 +62,13 @@ class Reading:
     """How a file is to be read: ``value_range`` says what black and white are, ``axes`` names the axes where the file does not.
 
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
-    the fourth being alpha); every other letter is an axis of the stack.
+    the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
+    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`).
     """
 
     value_range: Range = "auto"
     axes: str | None = None
+    sparing: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,8 +157,36 @@ def picture_of(values: NDArray[Any], reading: Reading, *, white: float | None = 
     """An image from an array that may be gray with alpha (h, w, 2), as files have it."""
     values = _native(values)
     if values.ndim == 3 and values.shape[2] == 2:
-        return replace(images.from_values(values[..., 0], reading.value_range, white=white), alpha=values[..., 1])
-    return images.from_values(values, reading.value_range, white=white)
+        gray = images.from_values(values[..., 0], reading.value_range, white=white, sparing=reading.sparing)
+        return replace(gray, alpha=values[..., 1])
+    return images.from_values(values, reading.value_range, white=white, sparing=reading.sparing)
+
+
+def picture_of_rows(rows: Rows, reading: Reading, *, white: float | None = None) -> Image:
+    """As `picture_of`, of values that are read as they are asked for."""
+    if len(rows.shape) == 3 and rows.shape[2] == 2:
+        first, alpha = (rows.mapped(partial(_sample_of, index=index), rows.shape[:2], rows.dtype) for index in (0, 1))
+        return replace(images.from_rows(first, reading.value_range, white=white), alpha=alpha)
+    return images.from_rows(rows, reading.value_range, white=white)
+
+
+def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
+    """An array that lies in a file, unpacked, from the byte ``begin`` on; its rows have the machine's order of bytes."""
+    row = math.prod(shape[1:])
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        file.seek(begin + top * row * dtype.itemsize)
+        values = np.frombuffer(file.read((bottom - top) * row * dtype.itemsize), dtype)
+        if values.size < (bottom - top) * row:
+            raise FileError("the pixels are cut off")
+        return _native(values).reshape(bottom - top, *shape[1:])
+
+    return Rows(tuple(shape), dtype.newbyteorder("="), take)
+
+
+def _sample_of(band: NDArray[Any], index: int) -> NDArray[Any]:
+    values: NDArray[Any] = band[..., index]
+    return values
 
 
 def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None) -> Page:
@@ -152,8 +195,12 @@ def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | 
     if kind == "inks":
         top = values.dtype.type(np.iinfo(values.dtype).max)
         light = top - values
-        return Page((images.from_values(light[..., :3], "dtype"), images.from_values(light[..., 3], "dtype")), kind)
-    grays = (images.from_values(values[..., index], reading.value_range, white=white) for index in range(values.shape[2]))
+        parts = (images.from_values(part, "dtype", sparing=reading.sparing) for part in (light[..., :3], light[..., 3]))
+        return Page(tuple(parts), kind)
+    grays = (
+        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing)
+        for index in range(values.shape[2])
+    )
     return Page(tuple(grays), kind)
 
 
@@ -166,6 +213,26 @@ def joined(page: Page) -> NDArray[Any]:
     return values[..., 0] if values.shape[2] == 1 else values
 
 
+def joined_rows(page: Page) -> Rows:
+    """As `joined`, row by row, of a page in memory or not."""
+    first = page.pictures[0]
+    if len(page.pictures) != 1 or not isinstance(first.pixels, Rows):
+        values = joined(page)
+        return Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
+    height, width, colours = first.pixels.shape
+    samples = colours + (first.alpha is not None)
+    alpha, pixels = first.alpha, first.pixels
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        values = images.to_values(first, pixels.take(top, bottom))
+        if alpha is not None:
+            beside = alpha.take(top, bottom) if isinstance(alpha, Rows) else alpha[top:bottom]
+            values = np.concatenate([values, beside[..., None].astype(first.dtype)], axis=2)
+        return values[..., 0] if samples == 1 else values
+
+    return Rows((height, width) if samples == 1 else (height, width, samples), first.dtype, take)
+
+
 def fitting(image: Image, dtypes: tuple[str, ...]) -> NDArray[Any]:
     """The image in its own dtype and units if that is one of ``dtypes``; else over the whole range of the last, the deepest."""
     if image.dtype.name in dtypes and (image.alpha is None or image.alpha.dtype == image.dtype):
@@ -176,9 +243,13 @@ def fitting(image: Image, dtypes: tuple[str, ...]) -> NDArray[Any]:
 def levels(image: Image, dtype: str) -> NDArray[Any]:
     """The image over the whole range of an unsigned ``dtype``, (h, w) or (h, w, 2 to 4), alpha scaled with it."""
     top = np.iinfo(dtype).max
-    values = images.to_levels(image.pixels, np.dtype(dtype))
+    values = images.whole(image.pixels)
+    if values.dtype.kind == "f":
+        values = images.to_levels(values, np.dtype(dtype))
+    elif values.dtype != np.dtype(dtype) or image.black != 0 or image.white is not None:
+        values = images.to_levels(images.floating(image).pixels, np.dtype(dtype))
     if image.alpha is not None:
-        alpha = image.alpha
+        alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):
             own = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
             alpha = np.rint(np.clip(alpha / own, 0, 1) * top).astype(dtype)

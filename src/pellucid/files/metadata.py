@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid.images import Image
+from pellucid.images import Image, Rows, whole
 
 __all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
 
@@ -52,7 +52,8 @@ def stripped(image: Image) -> Image:
 
 
 def _turned(image: Image, turn: int) -> Image:
-    def plane(values: NDArray[Any]) -> NDArray[Any]:
+    def plane(values: NDArray[Any] | Rows) -> NDArray[Any]:
+        values = whole(values)
         # EXIF 2.32, table 6: mirrored for 2, 4, 5, 7; then turned by quarters.
         if turn in (5, 6, 7, 8):
             values = values.swapaxes(0, 1)

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import FileError
-from pellucid.files.base import Reading, check_size, fitting, picture_of
-from pellucid.images import Image
+from pellucid.files import base
+from pellucid.files.base import (
+    BAND_ROWS,
+    Document,
+    Page,
+    Reading,
+    check_size,
+    fitting,
+    joined_rows,
+    picture_of,
+    picture_of_rows,
+    raw_rows,
+)
+from pellucid.images import Image, Rows
 
-__all__ = ["from_pnm", "to_pnm"]
+__all__ = ["open_pnm", "save_pnm"]
 
 NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,10})")
 """A number of the header, after white space and comments."""
 
 MOST_AS_TEXT = 1 << 28
 """Bytes of a file whose samples are written as text; larger ones would take many times their size in memory."""
+
+
+MOST_IN_HEADER = 1 << 16
+"""Bytes in which the header must be, its comments with it."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +48,33 @@ class PnmNotes:
     white: int
 
 
-def from_pnm(content: bytes, reading: Reading) -> Image:
+@contextmanager
+def open_pnm(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in a PBM, PGM or PPM file; the largest value that its header allows is white."""
+    with path.open("rb") as file:
+        start = file.read(MOST_IN_HEADER)
+        kind, (width, height, white), place = _header(start, path.stat().st_size)
+        if not reading.sparing or width * height < base.BANDED or kind not in (5, 6):
+            yield Document([Page((_whole(start + file.read(), reading),))])
+            return
+        dtype = np.dtype(np.uint8 if white < 256 else ">u2")
+        shape = (height, width, 3) if kind == 6 else (height, width)
+        rows = raw_rows(file, place + 1, shape, dtype)
+        if path.stat().st_size - place - 1 < rows.nbytes:
+            raise FileError("the pixels are cut off")
+
+        def checked(band: NDArray[Any]) -> NDArray[Any]:
+            if band.max() > white:
+                raise FileError(f"a value is larger than its header's {white}")
+            return band
+
+        full = white in (255, 65535)
+        image = picture_of_rows(rows if full else rows.mapped(checked, shape, rows.dtype), reading, white=None if full else white)
+        yield Document([Page((replace(image, notes=PnmNotes(white)),))])
+
+
+def _header(content: bytes, stored: int) -> tuple[int, tuple[int, int, int], int]:
+    """The kind (1 to 6), width, height and white, and where the header ends."""
     if not re.match(rb"P[1-6]\s", content):
         raise FileError("not a PNM file (PBM, PGM or PPM)")
     kind = content[1] - ord("0")
@@ -42,11 +86,16 @@ def from_pnm(content: bytes, reading: Reading) -> Image:
         header.append(int(found[1]))
         place = found.end()
     width, height = header[:2]
-    channels = 3 if kind in (3, 6) else 1
-    check_size(width, height, channels, len(content))
+    check_size(width, height, 3 if kind in (3, 6) else 1, stored)
     white = header[2] if len(header) == 3 else 1
     if not 1 <= white <= 65535:
         raise FileError(f"a largest value of {white} is not between 1 and 65535")
+    return kind, (width, height, white), place
+
+
+def _whole(content: bytes, reading: Reading) -> Image:
+    kind, (width, height, white), place = _header(content, len(content))
+    channels = 3 if kind in (3, 6) else 1
     shape = (height, width, channels) if channels == 3 else (height, width)
     values: NDArray[Any]
     if kind <= 3:
@@ -94,15 +143,25 @@ def _bits(content: bytes, height: int, width: int) -> NDArray[np.uint8]:
     return np.unpackbits(packed, axis=1)[:, :width]
 
 
-def to_pnm(image: Image) -> bytes:
-    """A binary PGM or PPM file with the source's largest value; it holds nothing beside the pixels."""
-    values = fitting(image, ("uint8", "uint16"))
-    top = int(np.iinfo(values.dtype).max)
+def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
+    """Writes a binary PGM or PPM file with the source's largest value; it holds nothing beside the pixels."""
+    page = next(pages)
+    image = page.pictures[0]
+    rows: Rows
+    if isinstance(image.pixels, Rows) and image.dtype.name in ("uint8", "uint16"):
+        rows = joined_rows(page)
+        largest = 0.0 if image.white is None else image.white
+    else:
+        values = fitting(image, ("uint8", "uint16"))
+        rows = Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
+        largest = float(values.max())
+    top = int(np.iinfo(rows.dtype).max)
     # Of another file's 12 bits in 16, too.
     white = image.notes.white if isinstance(image.notes, PnmNotes) else int(image.white or top) if image.black == 0 else top
-    if not 1 <= white <= top or values.max() > white:
+    if not 1 <= white <= top or largest > white:
         white = top
-    head = b"P%d\n%d %d\n%d\n" % (5 if values.ndim == 2 else 6, values.shape[1], values.shape[0], white)
-    if white < 256:
-        values = values.astype(np.uint8)
-    return head + values.astype(">u2" if white > 255 else np.uint8).tobytes()
+    dtype = np.dtype(">u2" if white > 255 else np.uint8)
+    with path.open("wb") as file:
+        file.write(b"P%d\n%d %d\n%d\n" % (5 if len(rows.shape) == 2 else 6, rows.shape[1], rows.shape[0], white))
+        for band in rows.bands(BAND_ROWS):
+            file.write(band.astype(dtype).tobytes())

@@ -21,12 +21,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from pellucid import images
 from pellucid.errors import FileError
-from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of, planes
+from pellucid.files import base
+from pellucid.files.base import (
+    Document,
+    Page,
+    Reading,
+    check_size,
+    joined,
+    joined_rows,
+    picture_of,
+    picture_of_rows,
+    planes,
+    raw_rows,
+)
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
-from pellucid.images import Image
+from pellucid.images import FILE_DEPTHS, Image, Rows
 
 __all__ = ["open_tiff", "save_tiff", "without_words"]
 
@@ -44,6 +57,12 @@ LARGEST = 3_900_000_000
 """Bytes of pixels that a classic TIFF can hold, with room for the rest below 2^32; above it is a BigTIFF."""
 
 MOST_PAGES = 1_000_000
+
+HIGHEST_STRIP = 4096
+"""Rows of a strip or tile up to which a page is read in bands: a part of it cannot be unpacked."""
+
+STRIP_BYTES = 1 << 18
+"""About so many bytes of pixels go into a packed strip, as tifffile does it."""
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
@@ -176,6 +195,16 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
         raise FileError(f"pages of {page.imagedepth} planes; only flat ones are taken")
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
         raise FileError("a page is a transparency mask, which is not known")
+    extras = tuple(int(kind) for kind in page.extrasamples)
+    rows = _rows(page, reading, size)
+    if rows is not None:
+        inverted = photometric == MINISWHITE and rows.dtype.kind == "u"
+        if inverted:
+            top = rows.dtype.type(np.iinfo(rows.dtype).max)
+            rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
+        white = _white(page, rows.dtype)
+        image = replace(picture_of_rows(rows, reading, white=white), flat=False)
+        return Page((_beside(image, file, page, inverted=inverted, white=white),))
     if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
         check_size(page.imagewidth, page.imagelength, samples, size)
         with path.open("rb") as stream, PillowImage.open(stream, formats=["TIFF"]) as picture:
@@ -190,13 +219,12 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     inverted = photometric == MINISWHITE and values.dtype.kind == "u"
     if inverted:
         values = np.iinfo(values.dtype).max - values
-    white = _white(page, values)
-    extras = tuple(int(kind) for kind in page.extrasamples)
+    white = _white(page, values.dtype)
     if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
         made = planes(values, reading, kind="inks")
     elif photometric == INKS:
         raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
-    elif values.ndim == 2 or values.shape[2] in (1, 3) or _has_alpha(values, photometric, extras):
+    elif _is_one_picture(values.shape, photometric, extras):
         made = Page((picture_of(values, reading, white=white),))
     else:
         made = planes(values, reading, kind="channels", white=white)
@@ -204,25 +232,58 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     return replace(made, pictures=(first, *made.pictures[1:]))
 
 
-def _has_alpha(values: NDArray[Any], photometric: int, extras: tuple[int, ...]) -> bool:
-    if values.shape[2] == 4:
+def _is_one_picture(shape: tuple[int, ...], photometric: int, extras: tuple[int, ...]) -> bool:
+    """Gray or colour, with alpha or without; anything else is channels."""
+    if len(shape) == 2 or shape[2] in (1, 3):
+        return True
+    if shape[2] == 4:
         return photometric == RGB
-    return values.shape[2] == 2 and extras in ((1,), (2,))
+    return shape[2] == 2 and extras in ((1,), (2,))
+
+
+def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
+    """The page's samples row by row, (h, w) or (h, w, n), where it is so large that this is asked for, and can be read so."""
+    height, width, samples = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
+    photometric = int(page.photometric)
+    if not reading.sparing or height * width < base.BANDED or page.dtype is None or page.axes not in ("YX", "YXS"):
+        return None
+    if photometric not in (MINISWHITE, MINISBLACK, RGB) and not (photometric == YCBCR and int(page.compression) == JPEG):
+        return None
+    whole_bytes = page.bitspersample == 8 * page.dtype.itemsize and page.dtype.name in FILE_DEPTHS
+    shape = (height, width) if page.axes == "YX" else (height, width, samples)
+    if not whole_bytes or not _is_one_picture(shape, photometric, tuple(int(kind) for kind in page.extrasamples)):
+        return None
+    _check_places(page, size)
+    handle, dtype = page.parent.filehandle, page.dtype.newbyteorder("=")
+    settings = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if int(page.compression) == JPEG else {}
+
+    if page.is_contiguous:
+        return raw_rows(handle, page.dataoffsets[0], shape, page.dtype.newbyteorder(page.parent.byteorder))
+    high = int(page.tilelength if page.is_tiled else page.rowsperstrip)
+    across = -(-width // int(page.tilewidth)) if page.is_tiled else 1
+    if high > HIGHEST_STRIP:
+        return None
+
+    def unpacked(top: int, bottom: int) -> NDArray[Any]:
+        out = np.empty((bottom - top, width, samples), dtype)
+        for index in range(top // high * across, -(-bottom // high) * across):
+            handle.seek(page.dataoffsets[index])
+            packed = handle.read(page.databytecounts[index])
+            values, (_, _, down, left, _), _ = page.decode(packed or None, index, **settings)
+            first, last = max(top, down), min(bottom, down + high)
+            # A tile may reach beyond the picture.
+            place = out[first - top : last - top, left : left + (int(page.tilewidth) if page.is_tiled else width)]
+            place[...] = page.nodata if values is None else values[0, first - down : last - down, : place.shape[1]]
+        return out.reshape(bottom - top, *shape[1:])
+
+    return Rows(shape, dtype, unpacked)
 
 
 def _values(page: Any, size: int) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
         raise FileError("its sample format is not known")
-    check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
-    places = np.asarray(page.dataoffsets, dtype=np.uint64)
-    lengths = np.asarray(page.databytecounts, dtype=np.uint64)
-    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
-    wanted = int(np.prod(page.chunked))
-    if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
-        raise FileError("the pixels are cut off")
-    if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
-        raise FileError("the pixels are cut off")
+    _check_places(page, size)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
     if page.axes == "SYX":
@@ -234,6 +295,19 @@ def _values(page: Any, size: int) -> NDArray[Any]:
     elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
         values = values * np.uint8(255 // (2**page.bitspersample - 1))
     return values
+
+
+def _check_places(page: Any, size: int) -> None:
+    """Raises `FileError` when the page claims what the file of that size cannot have."""
+    check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
+    places = np.asarray(page.dataoffsets, dtype=np.uint64)
+    lengths = np.asarray(page.databytecounts, dtype=np.uint64)
+    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
+    wanted = int(np.prod(page.chunked))
+    if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
+        raise FileError("the pixels are cut off")
+    if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
+        raise FileError("the pixels are cut off")
 
 
 def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
@@ -248,9 +322,9 @@ def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
     return np.ascontiguousarray(table[:, values].transpose(1, 2, 0))
 
 
-def _white(page: Any, values: NDArray[Any]) -> float | None:
+def _white(page: Any, dtype: np.dtype[Any]) -> float | None:
     """The largest value that the page says there is, where that is not the dtype's own."""
-    if values.dtype != np.uint16:
+    if dtype != np.uint16:
         return None
     bits = page.bitspersample
     told = page.tags.valueof(LARGEST_VALUE)
@@ -415,7 +489,12 @@ def save_tiff(path: Path, pages: Iterator[Page], document: Document) -> None:
     if isinstance(about, Planes):
         pages = _unfolded(pages, document, about)
     first = next(pages)
-    size = joined(first).nbytes * document.count
+    size = document.count * sum(
+        part.nbytes // part.dtype.itemsize * picture.dtype.itemsize
+        for picture in first.pictures
+        for part in (picture.pixels, picture.alpha)
+        if part is not None
+    )
     big = size > LARGEST or (isinstance(about, TiffFile) and about.big)
     details: list[tuple[Entries, Entries]] = []
     with tifffile.TiffWriter(path, bigtiff=big, byteorder="<", shaped=False, ome=False) as writer:
@@ -438,13 +517,20 @@ def _write_page(
 ) -> None:
     image = page.pictures[0]
     notes = image.notes if isinstance(image.notes, TiffNotes) else TiffNotes()
-    values = joined(page)
-    photometric, extras = _photometric(page, values, notes)
+    rows = joined_rows(page)
+    photometric, extras = _photometric(page, rows.shape, rows.dtype, notes)
     if photometric == MINISWHITE:
-        values = np.iinfo(values.dtype).max - values
-    separate = notes.separate and values.ndim == 3
+        top = rows.dtype.type(np.iinfo(rows.dtype).max)
+        rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
+    separate = notes.separate and len(rows.shape) == 3
+    integer = rows.dtype.kind in "iu"
+    values: Any
     if separate:
-        values = values.transpose(2, 0, 1)
+        values = images.whole(rows).transpose(2, 0, 1)
+    elif isinstance(image.pixels, Rows):
+        values = _packed(rows, notes, predicted=integer)
+    else:
+        values = rows.take(0, rows.shape[0])
     tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in notes.tags]
     told = LARGEST_VALUE in {tag[0] for tag in tags}
     if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:
@@ -459,12 +545,14 @@ def _write_page(
     if image.iptc:
         tags.append((IPTC, 7, len(image.iptc), image.iptc, True))
     tags += [(code - 1, 4, 1, 0, True) for code, inner in zip((EXIF, GPS), details, strict=True) if inner]
-    integer = values.dtype.kind in "iu"
     resolution, unit = (image.resolution, 2) if image.resolution else (notes.resolution, 1)
     writer.write(
         values,
+        shape=None if isinstance(values, np.ndarray) else rows.shape,
+        dtype=None if isinstance(values, np.ndarray) else rows.dtype,
+        rowsperstrip=_strip(rows) if notes.compression and notes.tile is None else None,
         photometric=photometric,
-        planarconfig=("separate" if separate else "contig") if values.ndim == 3 else None,
+        planarconfig=("separate" if separate else "contig") if len(rows.shape) == 3 else None,
         extrasamples=extras or None,
         compression=notes.compression,
         predictor=2 if notes.compression and integer else None,
@@ -481,9 +569,35 @@ def _write_page(
     )
 
 
-def _photometric(page: Page, values: NDArray[Any], notes: TiffNotes) -> tuple[int, list[int]]:
+def _strip(rows: Rows) -> int:
+    """How many rows go into a strip that is packed."""
+    return max(1, STRIP_BYTES * rows.shape[0] // max(1, rows.nbytes))
+
+
+def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
+    """What tifffile takes in the place of an array: its tiles, or its strips as the bytes that they will be."""
+    import tifffile
+
+    height, width = rows.shape[:2]
+    if notes.tile is not None:
+        for band in rows.bands(notes.tile[0]):
+            for left in range(0, width, notes.tile[1]):
+                yield np.ascontiguousarray(band[:, left : left + notes.tile[1]])
+        return
+    if notes.compression is None:
+        yield from (band.tobytes() for band in rows.bands(_strip(rows)))
+        return
+    pack = tifffile.TIFF.COMPRESSORS[next(tag for tag, name in COMPRESSIONS.items() if name == notes.compression)]
+    for band in rows.bands(_strip(rows)):
+        values = np.ascontiguousarray(band.reshape(len(band), width, -1))
+        if predicted:
+            values = tifffile.TIFF.PREDICTORS[2](values, axis=-2)
+        yield pack(values)
+
+
+def _photometric(page: Page, shape: tuple[int, ...], dtype: np.dtype[Any], notes: TiffNotes) -> tuple[int, list[int]]:
     """The kind of pixels, and what each sample beyond the colours is (0 unknown, 1 alpha multiplied in, 2 alpha)."""
-    samples = 1 if values.ndim == 2 else values.shape[2]
+    samples = 1 if len(shape) == 2 else shape[2]
     if page.kind == "inks":
         return INKS, []
     if page.kind == "channels":
@@ -492,7 +606,7 @@ def _photometric(page: Page, values: NDArray[Any], notes: TiffNotes) -> tuple[in
     extras = [1 if notes.premultiplied else 2] * (samples - colour)
     if colour == 3:
         return RGB, extras
-    return (MINISWHITE if notes.inverted and values.dtype.kind == "u" and not extras else MINISBLACK), extras
+    return (MINISWHITE if notes.inverted and dtype.kind == "u" and not extras else MINISBLACK), extras
 
 
 def _append_details(path: Path, details: list[tuple[Entries, Entries]]) -> None:

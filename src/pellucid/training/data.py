@@ -217,7 +217,19 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         chosen = rng.choice(count, size=size, p=pictures.chances)
     rounds = chosen.reshape(-1, data.detail)
     crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
-    return _stack([recipe.task.pair(crop, rng) for crop in crops])
+    return _stack([_pair(crop, recipe, rng) for crop in crops])
+
+
+def _pair(crop: Planes, recipe: Recipe, rng: np.random.Generator) -> Pair:
+    """A training example; of a share of them, as the recipe says, a gray one in all channels."""
+    if recipe.data.gray and rng.random() < recipe.data.gray:
+        return _in_all_channels(recipe.task.pair(images.gray(crop), rng), recipe.data.channels)
+    return recipe.task.pair(crop, rng)
+
+
+def _in_all_channels(pair: Pair, channels: int) -> Pair:
+    """A gray example for a network of so many channels, as the restorer shows it gray images."""
+    return Pair(pair.image.repeat(channels, axis=2), pair.maps, pair.clean.repeat(channels, axis=2))
 
 
 @lru_cache(maxsize=4)

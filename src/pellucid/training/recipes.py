@@ -37,9 +37,10 @@ class Credit:
 class Data:
     """What the network learns from.
 
-    ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``patch``: side of the square
-    crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes (1: as it
-    is; smaller ones show finer texture). ``detail``: each crop is the one with most detail of so many drawn (1: as they come; a
+    ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of
+    examples made from a gray image and shown in all channels, so that a network for colour serves gray, too. ``patch``: side of
+    the square crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes (1: as
+    it is; smaller ones show finer texture). ``detail``: each crop is the one with most detail of so many drawn (1: as they come; a
     large photograph is mostly sky). ``held_out``: the share kept for validation (of digits the last
     ones; of images those that a hash of their name picks, so that it is the same on every machine), plus every image whose name
     contains a word of ``hold_out``. ``validation``: the noises that validation is scored on.
@@ -47,6 +48,7 @@ class Data:
 
     kind: Literal["images", "digits"] = "images"
     channels: int = 3
+    gray: float = 0.0
     patch: int = 96
     augment: bool = True
     scales: tuple[float, ...] = (1.0,)
@@ -59,8 +61,8 @@ class Data:
     def __post_init__(self) -> None:
         if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
             raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
-        if self.detail < 1:
-            raise ModelError("recipe: data.detail is 1 or more")
+        if self.detail < 1 or not 0 <= self.gray <= 1:
+            raise ModelError("recipe: data.detail is 1 or more, data.gray a share from 0 to 1")
         if not 0 < self.held_out < 1 or not self.validation:
             raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):

@@ -37,8 +37,10 @@ __all__ = ["application"]
 
 STATUSES = {
     "SizeError": 413,
+    "MemoryShort": 413,
     "MissingExtra": 415,
     "storage": 503,
+    "DiskFull": 503,
     "cancelled": 503,
     "EngineError": 500,
     "ModelError": 500,

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, restorer
+from pellucid import batch, diagnosis, files, restorer, saving, tiling
 from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
@@ -89,7 +89,7 @@ class Worker:
 
         def watch(before: files.Page, after: files.Page) -> None:
             nonlocal pixels
-            pixels += before.pictures[0].pixels[..., 0].size
+            pixels += _size(before)
             if pixels > self._most_pixels:
                 raise SizeError(f"{source}: its pages together have more pixels than are taken here")
             if found:
@@ -103,7 +103,10 @@ class Worker:
 
         with files.limited(self._most_pixels):
             settings = batch.Settings.of(options)
-            outcome = batch.restore_file(source, target, self.model(options["model"]), settings, watch=watch, progress=progress)
+            model = self.model(options["model"])
+            # What is looked at besides must be held.
+            sparing = not (job["diagnose"] or job["preview"])
+            outcome = batch.restore_file(source, target, model, settings, sparing=sparing, watch=watch, progress=progress)
         how = {"model": outcome.model, "sigma": outcome.sigma, "estimated": outcome.estimated}
         return found | how | {"pages": outcome.pages, "seconds": round(outcome.seconds, 4), "strength": settings.strength}
 
@@ -113,8 +116,13 @@ def _reading(options: dict[str, Any]) -> dict[str, Any]:
     return {"value_range": settings.value_range, "axes": settings.axes}
 
 
+def _size(page: files.Page) -> int:
+    height, width = page.pictures[0].pixels.shape[:2]
+    return int(height * width)
+
+
 def _check_stack(page: files.Page, count: int, most: int) -> None:
-    if count * page.pictures[0].pixels[..., 0].size > most:
+    if count * _size(page) > most:
         raise SizeError(f"{count} pages together have more pixels than are taken here")
 
 
@@ -132,7 +140,8 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
 
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
-    return {"gaussian_sigma": round(diagnosis.gaussian_sigma(page.pictures[0].pixels), 4)}
+    pixels = tiling.sample(page.pictures[0].pixels)
+    return {"gaussian_sigma": round(diagnosis.gaussian_sigma(pixels), 4)}
 
 
 def _draw(path: Path, page: files.Page) -> float:
@@ -161,7 +170,7 @@ def _failure(error: Exception) -> dict[str, Any]:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return {"kind": "SizeError", "message": "the answer would be larger than is written here"}
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(cause, OSError) and saving.is_full(cause):
             return {"kind": "storage", "message": "no room is left for the answer"}
         cause = cause.__cause__
     if isinstance(error, PellucidError):

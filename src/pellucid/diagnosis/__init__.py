@@ -1,0 +1,174 @@
+"""Which noise is in an image, and how much: measured from the image alone.
+
+`inspect` looks at windows of the image (`sampling`), measures impulses (`impulses`), JPEG (`jpeg`) and the noise of calm blocks (`noise`), and lets a
+small network (`estimator`) say what of it is noise; `Diagnosis` is what it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import maps
+from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
+from pellucid.images import Pixels
+from pellucid.maps import Curve, Extremes
+
+__all__ = ["KINDS", "Diagnosis", "gaussian_sigma", "inspect", "inspect_parts", "windows"]
+
+windows = sampling.windows
+
+KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg")
+"""What `Diagnosis.kind` may say; `inspect` describes them."""
+
+FAINTEST = 0.8
+"""Level in 8-bit levels below which there is no noise worth the name: rounding to 8 bits alone is 0.29."""
+
+SPARSEST = 0.015
+"""Share of impulses of any value below which there are none: so many pixels of fine texture look like one."""
+
+SPARE = 3.0
+"""Level in 8-bit levels below which what is found between impulses is texture, not noise."""
+
+SMALLEST = 16
+"""Side in pixels below which an image is too small to say anything."""
+
+FINE = 92
+"""JPEG quality above which nothing is to be done about it."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `inspect` finds.
+
+    ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal, in
+    8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle`` of noise whose
+    variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels, and ``extremes`` how many of
+    them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard
+    deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels.
+    ``curve`` is all noise but impulses by intensity. ``sure`` is how much there was to go by, 0 to 1.
+    """
+
+    kind: str
+    gaussian_sigma: float = 0.0
+    poisson_gain: float = 0.0
+    speckle: float = 0.0
+    impulse_density: float = 0.0
+    jpeg_quality: int | None = None
+    correlated: float = 0.0
+    correlation_length: float = 0.0
+    sure: float = 1.0
+    curve: Curve = Curve()
+    extremes: Extremes | None = None
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of all noise but impulses at middle intensity, in 8-bit levels."""
+        return 255 * float(np.sqrt(self.curve.variance(np.array([0.5], dtype=np.float32))[0]))
+
+    def sigma_map(self, pixels: Pixels) -> Pixels:
+        """The noise's standard deviation at each pixel (h, w), in 8-bit levels, of the image (h, w, channels) it was found in."""
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        if self.extremes is not None:
+            planes = maps.filled(planes, maps.impulses(planes, self.extremes))
+        return maps.sigma(planes, self.curve) * np.float32(255)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "kind": self.kind,
+            "gaussian_sigma": round(self.gaussian_sigma, 2),
+            "poisson_gain": round(self.poisson_gain, 6),
+            "speckle": round(self.speckle, 5),
+            "impulse_density": round(self.impulse_density, 4),
+            "jpeg_quality": self.jpeg_quality,
+            "correlated": round(self.correlated, 2),
+            "correlation_length": round(self.correlation_length, 2),
+            "sure": round(self.sure, 2),
+        }
+
+    def __str__(self) -> str:
+        """One line for people."""
+        found = []
+        if self.kind == "clean":
+            found.append("no noise to speak of")
+        if self.gaussian_sigma >= FAINTEST:
+            found.append(f"Gaussian noise, sigma {self.gaussian_sigma:.1f}")
+        if self.poisson_gain > 0:
+            found.append(f"photon noise, peak {1 / self.poisson_gain:.0f}")
+        if self.speckle > 0:
+            found.append(f"speckle, variance {self.speckle:.3g}")
+        if self.correlated > 0:
+            found.append(f"correlated noise, sigma {self.correlated:.1f}")
+        if self.impulse_density > 0:
+            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
+            found.append(f"{what}, {self.impulse_density:.1%} of the pixels")
+        if self.jpeg_quality is not None:
+            found.append(f"JPEG of quality {self.jpeg_quality}")
+        return "; ".join(found)
+
+
+def inspect(pixels: Pixels) -> Diagnosis:
+    """What noise is in ``pixels`` (height, width, channels).
+
+    ``clean``: none to speak of. ``gaussian``, ``poisson``, ``speckle``: white noise, the same at every intensity, or with a variance that grows with it
+    or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any value, alone or on top of noise.
+    ``correlated``: noise that was processed, as by a camera, or film grain. ``jpeg``: compression, and no noise that shows.
+
+    An image with a side under 16 pixels is called clean: too small to measure.
+    """
+    return inspect_parts([window.of(pixels) for window in windows(*pixels.shape[:2])])
+
+
+def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
+    """As `inspect`, of an image that is seen through its `windows` alone."""
+    if min(parts[0].shape[:2]) < SMALLEST:
+        return Diagnosis("clean", sure=0.0)
+    struck = impulses.extremes(parts)
+    if struck is not None:
+        return _salt_and_pepper(parts, struck)
+    quality, rougher = jpeg.quality(parts)
+    blocks = sampling.blocks(parts)
+    said = estimator.answer(estimator.load(), estimator.features(parts, blocks, quality, rougher))
+    sure = min(1.0, len(blocks.values) / 2000)
+    if said.density >= SPARSEST and quality is None and said.correlated < FAINTEST:
+        level = said.white if said.white >= SPARE else 0.0
+        return Diagnosis("impulses", level, impulse_density=said.density, sure=sure, curve=Curve(level / 255))
+    if max(said.white, said.correlated) < FAINTEST or not len(blocks.values):
+        compressed = quality is not None and quality <= FINE
+        return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
+    if said.correlated > said.white or quality is not None:
+        level = max(said.correlated, said.white)
+        found = noise.curve(blocks, level, 5, 8, scaled=True)
+        return Diagnosis(
+            "correlated", jpeg_quality=quality, correlated=level, correlation_length=noise.length(blocks), sure=sure, curve=found
+        )
+    level = noise.white_sigma(blocks)
+    found = noise.curve(blocks, level, noise.HIGH, 14)
+    kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
+    return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
+
+
+def gaussian_sigma(pixels: Pixels) -> float:
+    """Standard deviation of the noise in ``pixels`` (height, width, channels) taken for white Gaussian noise, in 8-bit levels.
+
+    An image with a side under 16 pixels answers 0: too small to measure.
+    """
+    if min(pixels.shape[:2]) < SMALLEST:
+        return 0.0
+    return noise.white_sigma(sampling.blocks([window.of(pixels) for window in windows(*pixels.shape[:2])]))
+
+
+def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis:
+    good: list[NDArray[np.bool_]] = []
+    for part in parts:
+        ends = (part == np.float32(struck.low)) | (part == np.float32(struck.high))
+        good.append(~ends.any(axis=2))
+    level = noise.sparse_sigma(parts, good)
+    level = level if level >= SPARE else 0.0
+    density = struck.pepper + struck.salt
+    return Diagnosis("salt-pepper", level, impulse_density=density, curve=Curve(level / 255), extremes=struck)

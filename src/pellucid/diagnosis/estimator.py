@@ -1,0 +1,82 @@
+"""A small network that reads the measurements: what is noise, what only looks like it, and how much there is.
+
+Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how they change
+from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network has a few thousand weights, in
+``estimator.npz``; ``pellucid calibrate`` makes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.diagnosis import impulses, jpeg, noise
+from pellucid.diagnosis.sampling import Blocks
+
+__all__ = ["FLOOR", "Estimate", "Weights", "answer", "features", "load", "targets"]
+
+FLOOR = 0.5
+"""Added to levels before their logarithm, in 8-bit levels: what is below hardly matters."""
+
+MOST_DENSITY = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Standard deviations in 8-bit levels of ``white`` noise and of ``correlated`` noise, and the ``density`` of impulses of any value."""
+
+    white: float
+    correlated: float
+    density: float
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Layers of (inputs, outputs) matrices with biases, ReLU between them; ``mean`` and ``spread`` of the features."""
+
+    mean: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
+
+
+def features(parts: Sequence[NDArray[np.float32]], blocks: Blocks, quality: int | None, rougher: float) -> NDArray[np.float32]:
+    """What the network sees of an image: logarithms of spectra and of outliers, and JPEG's traces."""
+    spectra = noise.spectrum(blocks)
+    return np.concatenate(
+        [
+            np.log2(spectra.ravel() + 0.1),
+            [np.log2(noise.white_sigma(blocks) + 0.1)],
+            np.log10(impulses.outliers(parts) + 1e-4),
+            [(100 if quality is None else quality) / 25, np.log2(min(rougher, 4.0))],
+        ]
+    ).astype(np.float32)
+
+
+def targets(white: float, correlated: float, density: float) -> NDArray[np.float32]:
+    """What the network should answer."""
+    return np.array([np.log2(white + FLOOR), np.log2(correlated + FLOOR), 4 * np.sqrt(density)], dtype=np.float32)
+
+
+def answer(weights: Weights, seen: NDArray[np.float32]) -> Estimate:
+    """The network's answer to an image's features."""
+    values = (seen - weights.mean) / weights.spread
+    for index, (matrix, bias) in enumerate(weights.layers):
+        values = values @ matrix + bias
+        if index < len(weights.layers) - 1:
+            values = np.maximum(values, 0)
+    white, correlated, density = (float(value) for value in values)
+    return Estimate(max(0.0, 2**white - FLOOR), max(0.0, 2**correlated - FLOOR), min(MOST_DENSITY, max(0.0, density / 4) ** 2))
+
+
+@lru_cache(maxsize=1)
+def load() -> Weights:
+    """The shipped weights."""
+    with (resources.files("pellucid.diagnosis") / "estimator.npz").open("rb") as file, np.load(file) as stored:
+        count = sum(name.startswith("matrix") for name in stored.files)
+        layers = tuple((stored[f"matrix{index}"], stored[f"bias{index}"]) for index in range(count))
+        return Weights(stored["mean"], stored["spread"], layers)

@@ -1,0 +1,169 @@
+"""Pixels that were replaced: black and white ones are counted, ones of any value show as unlike all their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.maps import Extremes
+
+__all__ = ["STEPS", "extremes", "outliers"]
+
+CELL = 32
+"""Side in pixels of the cells in which black and white pixels are counted."""
+
+FEWEST = 0.002
+"""Share of pixels, black and white each, below which there are no impulses."""
+
+NEAR = 0.06
+"""What lies so near to an end without reaching it is counted beside what is at it."""
+
+APART = 0.2
+"""How far from an end the four neighbours' mean is at least, for a pixel at the end, or near it, to be counted as standing alone."""
+
+SPIKE = 6.0
+"""How many times as many lonely pixels must be at an end as near it: noise that was clipped there has about as many at either."""
+
+TOGETHER = 2.0
+"""How many times likelier than by chance the neighbour of a black (white) pixel may be black (white) as well: in pictures of black and white
+things it is many times likelier."""
+
+STEPS = (0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.45, 0.6)
+"""The differences from the median of the neighbours beyond which `outliers` counts."""
+
+ROWS = 30_000
+"""Pixels that `outliers` looks at, about."""
+
+
+def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
+    """The black and white impulses in the ``parts`` (h, w, channels each); None where there are none.
+
+    Impulses are everywhere alike, black and white areas are not: the share is that of the quarter of cells with the least. That quarter must
+    show what chance makes of it, too: pixels at an end beside one another no oftener than that. Lonely ones must be at the ends, not near them.
+    """
+    ends = [float(min(part.min() for part in parts)), float(max(part.max() for part in parts))]
+    if ends[0] < 0 or ends[1] > 1:
+        # Noise beyond the range was not clipped; impulses on top of it are exactly black and white.
+        ends = [0.0, 1.0]
+    if ends[0] > 0.25 or ends[1] < 0.75:
+        return None
+    found = _shares(parts, ends)
+    if found is None and parts[0].shape[2] > 1:
+        # Each channel on its own: at most one of them is hit.
+        each = [_shares([part[..., channel : channel + 1] for part in parts], ends) for channel in range(parts[0].shape[2])]
+        struck = [shares for shares in each if shares is not None]
+        if len(struck) == len(each):
+            found = tuple(1 - float(np.prod([1 - shares[side] for shares in struck])) for side in (0, 1))
+    return None if found is None else Extremes(found[0], found[1], ends[0], ends[1])
+
+
+def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float]) -> tuple[float, ...] | None:
+    """The shares of black and of white impulses that replace all channels of a pixel; None where there are none."""
+    pixels = sum(part.size for part in parts)
+    for value in ends:
+        # Most pictures have no more to look at.
+        if sum(np.count_nonzero(part == np.float32(value)) for part in parts) < FEWEST * pixels:
+            return None
+    shares = tuple(_share(parts, value, inward) for value, inward in zip(ends, (1, -1), strict=True))
+    if min(shares) < FEWEST:
+        return None
+    if max(shares) > 2 * min(shares):
+        # Black or white areas fill even the quarter with the least.
+        return (min(shares),) * 2
+    return shares
+
+
+def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> float:
+    """The share of pixels that are impulses of this value; 0 where what is there is no work of chance."""
+    counts, beside, alone, close = [], [], [], []
+    inside = [abs(float(found.min() if inward > 0 else found.max()) - value) for found in _inside(parts, value, inward)]
+    if not inside:
+        return 0.0
+    # Photon counts of a dim picture have few levels: the next one counts as near.
+    near = np.float32(max(NEAR, 1.5 * min(inside)))
+    for part in parts:
+        there = np.ones(part.shape[:2], dtype=np.bool_)
+        around, apart = there.copy(), there.copy()
+        for channel in range(part.shape[2]):
+            distance = (part[..., channel] - np.float32(value)) * np.float32(inward)
+            there &= distance == 0
+            around &= (distance > 0) & (distance < near)
+            apart &= _second_nearest(distance) > APART
+        pairs = np.zeros_like(there)
+        pairs[:, 1:] = there[:, 1:] & there[:, :-1]
+        for found, plane in ((counts, there), (beside, pairs), (alone, there & apart), (close, around & apart)):
+            found.append(_cells(plane))
+    count, pair, lonely, near_count = (np.concatenate(found) for found in (counts, beside, alone, close))
+    if len(count) < 8 or count.mean() < FEWEST:
+        return 0.0
+    # The quarter with the least, less what selecting it takes away (a normal variable below its quarter has the mean -1.27).
+    least = count <= np.quantile(count, 0.25)
+    low = float(count[least].mean())
+    share = low
+    for _ in range(3):
+        share = min(1.0, low + 1.27 * float(np.sqrt(max(share * (1 - share), 1e-9) / CELL**2)))
+    # Where every cell has the same, the quarter is not the lowest of a spread.
+    share = min(share, float(np.median(count)) * 1.02) if np.median(count) > 0 else share
+    if float(pair[least].mean()) > TOGETHER * max(low, FEWEST) ** 2 + 0.002:
+        return 0.0
+    if float(lonely.mean()) < SPIKE * float(near_count.mean()):
+        return 0.0
+    return share
+
+
+def _inside(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> list[NDArray[np.float32]]:
+    """Of each part the values that are not at the end, where there are any."""
+    found = (part[part > np.float32(value)] if inward > 0 else part[part < np.float32(value)] for part in parts)
+    return [values for values in found if values.size]
+
+
+def _second_nearest(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The second smallest of the four pixels beside each: small where the pixel is in an area of small ones, whatever struck there."""
+    framed = np.pad(plane, 1, mode="edge")
+    above, below, left, right = framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]
+    answer: NDArray[np.float32] = np.minimum(
+        np.maximum(np.minimum(above, below), np.minimum(left, right)),
+        np.minimum(np.maximum(above, below), np.maximum(left, right)),
+    )
+    return answer
+
+
+def _cells(plane: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The share of true pixels in each whole cell; of a smaller part, in all of it."""
+    rows, columns = plane.shape[0] // CELL, plane.shape[1] // CELL
+    if not rows or not columns:
+        return np.array([plane.mean()])
+    whole = plane[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+    return np.asarray(whole.mean(axis=(1, 3), dtype=np.float64).ravel())
+
+
+def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """The shares of pixels that differ from the median of their eight neighbours by more than each of `STEPS`.
+
+    Of three channels the one in the middle: an impulse replaces all of them.
+    """
+    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
+    step = max(1, pixels // ROWS)
+    differences: list[NDArray[Any]] = []
+    for part in parts:
+        plane = part[..., part.shape[2] // 2]
+        if min(plane.shape) < 3:
+            continue
+        rows = range(1, plane.shape[0] - 1, step)
+        middle = plane[1:-1:step, 1:-1]
+        around = [
+            plane[1 + down : plane.shape[0] - 1 + down : step, 1 + right : plane.shape[1] - 1 + right]
+            for down in (-1, 0, 1)
+            for right in (-1, 0, 1)
+            if down or right
+        ]
+        assert len(rows) == len(middle)
+        ranked = np.partition(np.stack(around), (3, 4), axis=0)
+        differences.append(np.abs(middle - (ranked[3] + ranked[4]) / 2).ravel())
+    if not differences:
+        return np.zeros(len(STEPS))
+    found = np.concatenate(differences)
+    return np.array([np.mean(found > step) for step in STEPS])

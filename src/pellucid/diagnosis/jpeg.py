@@ -1,0 +1,108 @@
+"""Traces of JPEG: where its grid of blocks lies, and its quality from the steps that the coefficients were rounded to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import images
+from pellucid.diagnosis.sampling import SIDE, transform
+
+__all__ = ["Grid", "grid", "quality"]
+
+Grid = tuple[int, int]
+
+SHARPEST = 1.035
+"""How much rougher the seams of the grid must be than the other places of a period."""
+
+QUALITIES = range(5, 97)
+
+LUMA_TABLE = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
+"""The steps for luma at quality 50 (ITU-T T.81, Annex K), which libjpeg scales by quality."""
+
+LOOKED_AT = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
+"""The coefficients whose steps are measured, row and column: those that are rarely rounded to zero."""
+
+AGREEMENT = 0.55
+"""The mean cosine of the coefficients' phases above which a step counts as found; 1 for exact multiples, 0 for any values."""
+
+MOST = 700
+"""Blocks that are looked at, at most."""
+
+
+def grid(parts: Sequence[NDArray[np.float32]]) -> tuple[Grid, float]:
+    """Where the seams of 8x8 blocks lie (row and column, 0 to 7, counted from the parts' corners), and how much rougher they are.
+
+    The third difference across a seam is larger than elsewhere, where JPEG has smoothed. The second answer is the smaller of both
+    directions' ratios of the seams' mean to the median of the other places': 1 where there is no grid.
+    """
+    phases, ratios = [], []
+    for axis in (0, 1):
+        sums, counts = np.zeros(SIDE), np.zeros(SIDE)
+        for part in parts:
+            luma = np.moveaxis(images.gray(part)[..., 0], axis, 0)
+            if len(luma) < 4 * SIDE:
+                continue
+            rough = np.abs(luma[:-3] - 3 * luma[1:-2] + 3 * luma[2:-1] - luma[3:]).mean(axis=1)
+            for phase in range(SIDE):
+                # The difference that begins at pixel p lies across the seam between p + 1 and p + 2.
+                here = rough[(phase - 2) % SIDE :: SIDE]
+                sums[phase] += here.sum()
+                counts[phase] += len(here)
+        means = sums / np.maximum(counts, 1)
+        phase = int(np.argmax(means))
+        others = float(np.median(np.delete(means, phase)))
+        phases.append(phase)
+        ratios.append(float(means[phase]) / max(others, 1e-6) if means[phase] > 0 else 1.0)
+    return (phases[0], phases[1]), min(ratios)
+
+
+def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
+    """The quality (5 to 96) of the JPEG that the ``parts`` were, and how much rougher its seams are; None where there is no grid.
+
+    Where the steps of the coefficients cannot be made out (noise or changes came after) the quality is the one whose seams are so rough.
+    """
+    where, rougher = grid(parts)
+    if rougher < SHARPEST:
+        return None, rougher
+    found = []
+    for part in parts:
+        luma = images.gray(part[where[0] :, where[1] :])[..., 0] * np.float32(255) - np.float32(128)
+        height, width = (side // SIDE * SIDE for side in luma.shape)
+        cells = luma[:height, :width].reshape(height // SIDE, SIDE, width // SIDE, SIDE).swapaxes(1, 2)
+        found.append(cells.reshape(-1, SIDE * SIDE))
+    cells = np.concatenate(found)
+    cells = cells[:: max(1, len(cells) // MOST)]
+    wanted = [row * SIDE + column for row, column in LOOKED_AT]
+    coefficients = cells @ transform[wanted].T
+    agreements = [_agreement(coefficients, wanted, candidate) for candidate in QUALITIES]
+    best = max(agreements)
+    if best < AGREEMENT:
+        return None, rougher
+    # A step that divides the true one agrees as well: the coarsest of those that agree is the one.
+    return next(q for q, agreement in zip(QUALITIES, agreements, strict=True) if agreement > 0.93 * best), rougher
+
+
+def _agreement(coefficients: NDArray[np.float32], wanted: list[int], quality: int) -> float:
+    """How well the coefficients are multiples of that quality's steps: 1 exactly, 0 not at all or too few to tell."""
+    steps = np.maximum(1, np.floor((LUMA_TABLE.ravel()[wanted] * _scale(quality) + 50) / 100)).astype(np.float32)
+    multiples = coefficients / steps
+    told = multiples[np.abs(multiples) > 0.6]
+    return float(np.cos(np.float32(2 * np.pi) * told).mean()) if len(told) >= 60 else 0.0
+
+
+def _scale(quality: int) -> float:
+    return 5000 / quality if quality < 50 else 200 - 2 * quality

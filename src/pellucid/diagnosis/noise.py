@@ -1,0 +1,160 @@
+"""How strong the noise is, by intensity, and how it is spread over the frequencies: from the calmest 8x8 blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.diagnosis.sampling import SIDE, Blocks, order
+from pellucid.maps import Curve
+
+__all__ = ["GROUPS", "SHARES", "curve", "length", "sparse_sigma", "spectrum", "white_sigma"]
+
+LOW, HIGH = 9, 10
+"""Coefficients of order (row + column) 1 to LOW tell how busy a block is; those from HIGH on are measured."""
+
+CALM_SHARE = 0.05
+FEWEST = 600
+"""Share of the blocks that is measured, the calmest; and how many at least: 600 blocks of 15 coefficients give about 1 %."""
+
+SHARES = (0.01, 0.04, 0.16)
+"""The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
+
+GROUPS = ((5, 6), (7, 8), (9, 10), (11, 14))
+"""The orders whose mean energy it gives."""
+
+BENDS = 1.6
+"""How many times as strong the variance must be where it is strongest as where it is weakest, between the 10th and the 90th percentile of the
+intensities, for noise to count as dependent on them."""
+
+BINS = 12
+
+CELL = 24
+"""Side in pixels of the cells in which `sparse_sigma` measures."""
+
+
+def white_sigma(blocks: Blocks) -> float:
+    """Standard deviation of the white noise in 8-bit levels; 0 where there are too few blocks to tell.
+
+    The median over the high coefficients of their mean square in the calmest blocks. After the block-DCT estimators of Ponomarenko et
+    al. ("An automatic approach to lossy compression of AVIRIS images", IGARSS 2007).
+    """
+    if len(blocks.values) < 60:
+        # Nearly all of it is black or white; what noise there was cannot be told from what is left.
+        return 0.0
+    calm = blocks.calmest(CALM_SHARE, 1, LOW, FEWEST)
+    return float(np.sqrt(np.median(blocks.energies[calm][:, order >= HIGH].mean(axis=0))))
+
+
+def spectrum(blocks: Blocks) -> NDArray[np.float64]:
+    """(`SHARES`, `GROUPS`): standard deviations in 8-bit levels of the calmest blocks' coefficients of these orders.
+
+    Calm by their orders 1 to 4.
+    """
+    answer = np.zeros((len(SHARES), len(GROUPS)))
+    if len(blocks.values) < 60:
+        return answer
+    for row, share in enumerate(SHARES):
+        energies = blocks.energies[blocks.calmest(share, 1, 4, 60)].mean(axis=0)
+        for column, (low, high) in enumerate(GROUPS):
+            answer[row, column] = np.sqrt(np.median(energies[(order >= low) & (order <= high)]))
+    return answer
+
+
+def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = False) -> Curve:
+    """The noise by intensity; the flat one of ``sigma`` (8-bit levels) where it is the same at all.
+
+    Of blocks of each intensity the calmest are measured at the orders ``low`` to ``high``. White noise has the same power there as
+    at any; of other noise the curve is ``scaled`` to be ``sigma`` in the quadratic mean over the blocks.
+    """
+    flat = Curve(sigma=sigma / 255)
+    if len(blocks.values) < 600 or sigma <= 0:
+        return flat
+    means = np.clip(blocks.means / 255, 0, 1)
+    busy = blocks.energies[:, (order >= 1) & (order < low)].sum(axis=1)
+    energy = blocks.energies[:, (order >= low) & (order <= high)].mean(axis=1) / 255**2
+    edges = np.quantile(means, np.linspace(0, 1, BINS + 1))
+    at, found = [], []
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        inside = np.flatnonzero((means >= first) & (means <= last))
+        # A bin as wide as to hold light and dark says nothing of either.
+        if len(inside) < 60:
+            continue
+        calm = inside[np.argpartition(busy[inside], len(inside) // 8)[: max(40, len(inside) // 8)]]
+        at.append(float(means[calm].mean()))
+        found.append(float(energy[calm].mean()))
+    if len(at) < 4:
+        return flat
+    light, variance = np.array(at), np.array(found)
+    best = _fitted(light, variance)
+    spread = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
+    if best.flat or spread.max() < BENDS * max(float(spread.min()), 1e-9):
+        return flat
+    if not scaled:
+        return best
+    scale = (sigma / 255) ** 2 / max(float(best.variance(means).mean()), 1e-12)
+    return Curve(best.sigma * float(np.sqrt(scale)), best.gain * scale, best.speckle * scale)
+
+
+def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:
+    """The simplest of the curves with one or two terms that fits the variances well: by relative error, the larger ones trimmed."""
+    terms = np.stack([np.ones_like(light), light, light**2], axis=1)
+    weight = 1 / np.maximum(variance, 1e-8)
+    best: tuple[float, NDArray[np.float64]] | None = None
+    for chosen in ((0,), (1,), (2,), (0, 1), (0, 2)):
+        kept = np.ones(len(light), dtype=bool)
+        solution = np.zeros(3)
+        for _ in range(3):
+            part = terms[kept][:, chosen] * weight[kept, None]
+            solution = np.zeros(3)
+            solution[list(chosen)] = np.linalg.lstsq(part, np.ones(kept.sum()), rcond=None)[0]
+            error = np.abs(terms @ solution * weight - 1)
+            kept = error <= np.quantile(error, 0.8)
+        if (solution < 0).any():
+            continue
+        # A second term must earn its place.
+        score = float(np.sqrt(np.square(error[kept]).mean())) * (1.0 if len(chosen) == 1 else 1.25) + 0.01
+        if best is None or score < best[0]:
+            best = (score, solution)
+    if best is None:
+        return Curve(float(np.sqrt(np.median(variance))))
+    sigma, gain, speckle = best[1]
+    return Curve(float(np.sqrt(sigma)), float(gain), float(speckle))
+
+
+def length(blocks: Blocks) -> float:
+    """How far noise is correlated, in pixels: where its autocorrelation has fallen to 1 / e, from the calmest blocks.
+
+    Of a Gaussian window of that width (standard deviation) in either direction, whose spectrum falls from orders 5 and 6 to 9 and 10 as theirs does.
+    """
+    calm = spectrum(blocks)[1]
+    if calm[2] <= 0 or calm[0] <= calm[2]:
+        return 0.0
+    # A coefficient of order k along both axes has the frequency pi k / 16 along each; power falls with exp(-(frequency * width)^2) of each axis.
+    frequencies = np.array([5.5, 9.5]) / 2 * np.pi / SIDE
+    width = float(np.sqrt(np.log((calm[0] / calm[2]) ** 2) / (2 * float(np.diff(frequencies**2)[0]))))
+    # Its autocorrelation is a Gaussian wider by the root of two.
+    return 2 * width
+
+
+def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np.bool_]]) -> float:
+    """Standard deviation in 8-bit levels of the noise of the ``good`` pixels (h, w) of the ``parts``, where others were replaced.
+
+    From second differences along rows of three good pixels, in the tenth of the cells that has the least; 0 where too few are left.
+    """
+    found: list[NDArray[np.float64]] = []
+    for part, kept in zip(parts, good, strict=True):
+        triples = kept[:, :-2] & kept[:, 1:-1] & kept[:, 2:]
+        bend = np.square(part[:, :-2] - 2 * part[:, 1:-1] + part[:, 2:]).mean(axis=2, dtype=np.float32) / 6
+        rows, columns = (side // CELL for side in bend.shape)
+        if not rows or not columns:
+            continue
+        counted = triples[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+        power = (bend * triples)[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
+        counts = counted.sum(axis=(1, 3)).ravel()
+        told = counts >= 12
+        found.append(power.sum(axis=(1, 3), dtype=np.float64).ravel()[told] / counts[told])
+    cells = np.concatenate(found) if found else np.zeros(0)
+    return 255 * float(np.sqrt(np.quantile(cells, 0.1))) if len(cells) >= 20 else 0.0

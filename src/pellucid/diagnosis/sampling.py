@@ -1,0 +1,121 @@
+"""Which pixels are looked at, and their 8x8 blocks under a cosine transform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["SIDE", "Blocks", "Window", "blocks", "order", "transform", "windows"]
+
+SIDE = 8
+"""Side of the blocks in pixels."""
+
+WHOLE = 640 * 640
+"""Images of up to so many pixels are looked at whole."""
+
+ACROSS = 64
+"""Side in pixels of the windows through which larger images are seen; where they begin divides by `SIDE`, as a JPEG's grid does."""
+
+WINDOWS = 100
+"""How many there are at most: four hundred thousand pixels tell the noise within a hundredth, whatever the image's size."""
+
+BLOCKS = 11_000
+"""How many blocks are transformed at most."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image: its ``top`` row and ``left`` column, ``height`` and ``width``."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def of(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The part of (h, w, ...)."""
+        return pixels[self.top : self.top + self.height, self.left : self.left + self.width]
+
+
+def windows(height: int, width: int) -> list[Window]:
+    """The parts of an image of this size that are looked at: all of it, or windows evenly spread."""
+    if height * width <= WHOLE or min(height, width) < ACROSS:
+        # A long strip is cut at its middle: its short side leaves no room for windows.
+        tall, wide = (min(side, max(ACROSS, WHOLE // min(height, width))) for side in (height, width))
+        return [Window((height - tall) // 2 // SIDE * SIDE, (width - wide) // 2 // SIDE * SIDE, tall, wide)]
+    aspect = np.sqrt(height / width)
+    rows = int(np.clip(round(np.sqrt(WINDOWS) * aspect), 1, min(WINDOWS, height // ACROSS)))
+    columns = int(np.clip(WINDOWS // rows, 1, width // ACROSS))
+    tops = np.linspace(0, height - ACROSS, rows).astype(int) // SIDE * SIDE
+    lefts = np.linspace(0, width - ACROSS, columns).astype(int) // SIDE * SIDE
+    return [Window(int(top), int(left), ACROSS, ACROSS) for top in tops for left in lefts]
+
+
+def _order_and_transform() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The order (row + column) of each coefficient and the orthonormal DCT-II as a matrix on flattened blocks."""
+    frequency, place = np.arange(SIDE)[:, None], np.arange(SIDE)[None]
+    single = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * place + 1) * frequency / (2 * SIDE))
+    single[0] /= np.sqrt(2)
+    order = (np.arange(SIDE)[:, None] + np.arange(SIDE)[None]).ravel()
+    return order, np.kron(single, single).astype(np.float32)
+
+
+order, transform = _order_and_transform()
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """``values`` (n, 64) of pixels in 8-bit levels, from one channel each, one channel after the other; none of them clipped."""
+
+    values: NDArray[np.float32]
+
+    @cached_property
+    def energies(self) -> NDArray[np.float32]:
+        """The squared coefficients (n, 64)."""
+        answer: NDArray[np.float32] = np.square(self.values @ transform.T)
+        return answer
+
+    @cached_property
+    def means(self) -> NDArray[np.float32]:
+        """The mean of each block in 8-bit levels."""
+        answer: NDArray[np.float32] = self.values.mean(axis=1)
+        return answer
+
+    def calmest(self, share: float, low: int, high: int, fewest: int) -> NDArray[np.int64]:
+        """The numbers of a ``share`` of the blocks, at least ``fewest``: those with the least energy at the orders low to high.
+
+        White noise has independent coefficients: what a block's lower orders say of its texture is no hint of its noise at others.
+        """
+        busy = self.energies[:, (order >= low) & (order <= high)].sum(axis=1)
+        count = min(len(busy), max(fewest, round(share * len(busy))))
+        answer: NDArray[np.int64] = np.argpartition(busy, count - 1)[:count]
+        return answer
+
+
+def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
+    """Blocks of the ``parts`` (h, w, channels each), at odd steps, which meet every phase of a regular texture and of a JPEG's grid.
+
+    Each channel gives its share of them. A block with more than a twentieth of its values heaped at either end of the range, where
+    clipping hides noise, is left out; values beyond the ends show that nothing was clipped.
+    """
+    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
+    step = 1
+    while pixels * parts[0].shape[2] / step**2 > BLOCKS:
+        step += 2
+    found = []
+    for part in parts:
+        for channel in range(part.shape[2]):
+            if min(part.shape[:2]) >= SIDE:
+                seen = np.lib.stride_tricks.sliding_window_view(part[..., channel], (SIDE, SIDE))
+                found.append(seen[::step, ::step].reshape(-1, SIDE * SIDE))
+    if not found:
+        return Blocks(np.empty((0, SIDE * SIDE), dtype=np.float32))
+    values = np.concatenate(found) * np.float32(255)
+    if not ((values < -0.01).any() or (values > 255.01).any()):
+        values = values[((values <= 0) | (values >= 255)).mean(axis=1) <= 0.05]
+    return Blocks(values)

@@ -1,0 +1,175 @@
+"""What a network is told of the noise, beside the image: one plane each of the noise's standard deviation and of impulses.
+
+The same functions serve training and restoration. Each looks no farther than `REACH` pixels and knows only the grid of multiples of
+`GRID`, so that a tile answers as the whole image does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["GRID", "REACH", "Curve", "Extremes", "box_mean", "filled", "impulses", "local_mean", "sigma"]
+
+Planes = NDArray[np.float32]
+
+LEVELS = 3
+"""How many times `filled` halves the image to look for a good pixel."""
+
+GRID = 2**LEVELS
+"""A part of an image is filled as the whole is if it begins at multiples of this in both directions."""
+
+REACH = 3 * GRID
+"""How far any of these functions looks, in pixels: `filled` sees one cell of its coarsest grid to either side, and the rest."""
+
+SMOOTH = 2.0
+"""Width (standard deviation in pixels) of the Gaussian window of `local_mean`. On ten held-out photographs with Poisson noise of
+peak 4 and 30 and speckle of variance 0.1, maps from windows of 1, 2 and 4 pixels were within 0.1 dB of one another at peak 4 and
+of one from the clean image itself; 4 lost 0.4 dB under speckle."""
+
+COUNTED = 4
+"""Half the side, less a half, of the window in which `impulses` counts what is black or white."""
+
+TRUSTED = 0.5
+"""Share of a 3x3 window's weight that must be good for `filled` to look no farther."""
+
+KERNEL = np.array([1, 2, 1], dtype=np.float32) / 4
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The noise's standard deviation by the intensity it is at: ``sigma**2 + gain * m + speckle * m**2`` at mean m in [0, 1].
+
+    ``sigma`` in shares of full range, ``gain`` the variance that Poisson noise has at white (1 / peak), ``speckle`` that of
+    multiplicative noise. After Foi et al. 2008, "Practical Poissonian-Gaussian Noise Modeling and Fitting", with the
+    square beside it.
+    """
+
+    sigma: float = 0.0
+    gain: float = 0.0
+    speckle: float = 0.0
+
+    @property
+    def flat(self) -> bool:
+        """Whether the noise is the same at every intensity."""
+        return self.gain == 0 and self.speckle == 0
+
+    def variance(self, mean: Planes) -> Planes:
+        """At ``mean``; below black as at black."""
+        light = np.maximum(mean, 0)
+        answer: Planes = np.float32(self.sigma**2) + light * (np.float32(self.gain) + np.float32(self.speckle) * light)
+        return answer
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Impulses that are black or white: the shares ``pepper`` and ``salt`` of all pixels, and their values ``low`` and ``high``."""
+
+    pepper: float
+    salt: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+def sigma(planes: Planes, curve: Curve) -> Planes:
+    """The plane (h, w) of the noise's standard deviation, the quadratic mean of the channels of ``planes`` (c, h, w)."""
+    if curve.flat:
+        return np.full(planes.shape[1:], curve.sigma, dtype=np.float32)
+    variance = np.mean([curve.variance(local_mean(plane)) for plane in planes], axis=0, dtype=np.float32)
+    answer: Planes = np.sqrt(variance)
+    return answer
+
+
+def local_mean(plane: Planes) -> Planes:
+    """(h, w) under a Gaussian window of `SMOOTH` pixels, mirrored at the edges."""
+    radius = round(3 * SMOOTH)
+    window = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * SMOOTH**2)).astype(np.float32)
+    return _windowed(plane, window / window.sum())
+
+
+def impulses(planes: Planes, extremes: Extremes) -> Planes:
+    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is one of the black and white impulses.
+
+    A pixel with no channel at either end is none. One at an end may be part of a black or white area: that chance is what is
+    at that end around it beyond the impulses' own share (Bayes' rule).
+    """
+    certain = np.zeros(planes.shape[1:], dtype=np.float32)
+    density = extremes.pepper + extremes.salt
+    for share, value in ((extremes.pepper, extremes.low), (extremes.salt, extremes.high)):
+        if share <= 0:
+            continue
+        for plane in planes:
+            there = (plane == np.float32(value)).astype(np.float32)
+            count = (2 * COUNTED + 1) ** 2
+            around = _windowed(there, np.full(2 * COUNTED + 1, 1 / (2 * COUNTED + 1), dtype=np.float32))
+            # Three standard deviations of the count are chance.
+            beyond = around - np.float32(share + 3 * np.sqrt(share * (1 - share) / count))
+            natural = np.clip(beyond / np.float32(max(1 - density, 1e-3)), 0, 1)
+            chance = np.float32(share) / (np.float32(share) + np.float32(1 - density) * natural)
+            np.maximum(certain, there * chance, out=certain)
+    return certain
+
+
+def filled(planes: Planes, chance: Planes) -> Planes:
+    """``planes`` (c, h, w) with what is likely no true pixel (``chance`` (h, w) near 1) taken from the good pixels around.
+
+    The mean of the 3x3 pixels around by their weights; where hardly one of them is good, of ever larger cells (pull-push, after
+    Gortler et al. 1996, "The Lumigraph").
+    """
+    good = 1 - chance
+    answer: Planes = planes + chance * (_pulled(planes * good, good, LEVELS) - planes)
+    return answer
+
+
+def box_mean(plane: Planes, side: int) -> Planes:
+    """(h, w): the mean of the ``side`` x ``side`` pixels (an odd number) around each, mirrored at the edges."""
+    reach = side // 2
+    for axis in (0, 1):
+        margins = [(0, 0), (0, 0)]
+        margins[axis] = (reach + 1, reach)
+        # Differences of a running sum, in float64: in float32 a long sum would lose what its differences are made of.
+        total = np.cumsum(np.pad(plane, margins, mode="symmetric"), axis=axis, dtype=np.float64)
+        ahead = np.take(total, range(side, total.shape[axis]), axis=axis)
+        behind = np.take(total, range(total.shape[axis] - side), axis=axis)
+        plane = ((ahead - behind) / side).astype(np.float32)
+    return plane
+
+
+def _pulled(light: NDArray[Any], good: NDArray[Any], levels: int) -> NDArray[Any]:
+    """The mean of ``light`` / ``good`` around each pixel, from as near as there is something good."""
+    weight = _windowed(good, KERNEL)
+    near = np.stack([_windowed(plane, KERNEL) for plane in light])
+    mean = near / np.maximum(weight, 1e-6)
+    if levels == 0:
+        # Where nothing is good within reach: what there is, which is nothing.
+        return mean
+    height, width = good.shape
+    far = _pulled(_halved(light), _halved(good[None])[0], levels - 1)
+    far = far.repeat(2, axis=1).repeat(2, axis=2)[:, :height, :width]
+    trust = np.minimum(weight / np.float32(TRUSTED), 1)
+    answer: Planes = far + trust * (mean - far)
+    return answer
+
+
+def _halved(planes: NDArray[Any]) -> Planes:
+    """The means of 2x2 pixels; a last odd row or column counts twice."""
+    padded = np.pad(planes, ((0, 0), (0, planes.shape[1] % 2), (0, planes.shape[2] % 2)), mode="edge")
+    answer: Planes = (padded[:, ::2, ::2] + padded[:, 1::2, ::2] + padded[:, ::2, 1::2] + padded[:, 1::2, 1::2]) / np.float32(4)
+    return answer
+
+
+def _windowed(plane: Planes, window: NDArray[Any]) -> Planes:
+    """(h, w) under a window of odd length, across and down, mirrored at the edges."""
+    radius = len(window) // 2
+    tall = np.pad(plane, ((radius, radius), (0, 0)), mode="symmetric")
+    down = window[0] * tall[: plane.shape[0]]
+    for index in range(1, len(window)):
+        down += window[index] * tall[index : index + plane.shape[0]]
+    wide = np.pad(down, ((0, 0), (radius, radius)), mode="symmetric")
+    across: Planes = window[0] * wide[:, : plane.shape[1]]
+    for index in range(1, len(window)):
+        across += window[index] * wide[:, index : index + plane.shape[1]]
+    return across

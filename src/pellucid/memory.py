@@ -1,0 +1,79 @@
+"""How much memory there is: what is free here, what this process has, and sizes as people write them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pellucid.errors import OptionError
+
+__all__ = ["free", "parse_size", "shown", "used"]
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+def parse_size(text: str) -> int:
+    """Bytes, from a number with one of the units kB, MB, GB, TB, KiB, MiB, GiB, TiB (the B may be left out), or `OptionError`."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kmgt]?i?)b?\s*", text.lower())
+    if found is None or found[2] not in UNITS:
+        raise OptionError(f"{text!r} is no size of memory; write such as 2GiB or 1500MB")
+    return round(float(found[1]) * UNITS[found[2]])
+
+
+def shown(size: float) -> str:
+    """A number of bytes as people read it: MiB below one GiB, GiB above."""
+    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+
+
+def free(root: Path = Path("/")) -> int | None:
+    """Bytes that can still be taken without pushing anything out: of the machine, or of the control group (a container) if it has
+    fewer. None where the system does not tell (it is no Linux). ``root`` is where ``proc`` and ``sys`` are.
+    """
+    rooms = list(_groups(root))
+    with suppress(OSError):
+        found = re.search(r"MemAvailable:\s*(\d+) kB", (root / "proc/meminfo").read_text())
+        if found is not None:
+            rooms.append(1024 * int(found[1]))
+    return max(0, min(rooms)) if rooms else None
+
+
+def _groups(root: Path) -> Iterator[int]:
+    """What the control groups that this process is in leave free: version 2, and version 1's for memory."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, kinds, place = line.split(":", 2)
+        if kinds == "":
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in kinds.split(","):
+            base, names = root / "sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        # A group's limit holds for those inside it. In a container the outermost that can be seen is its own.
+        inner = base / place.strip("/")
+        for folder in (inner, *inner.parents):
+            with suppress(OSError, ValueError):
+                limit = int((folder / names[0]).read_text())
+                # Files that are kept in memory go when it is needed.
+                kept = re.search(rf"^{names[2]} (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
+                yield limit - int((folder / names[1]).read_text()) + (int(kept[1]) if kept else 0)
+            if folder == base:
+                break
+
+
+def used() -> int:
+    """Bytes of memory that this process has now; on systems that do not tell, the most that it has had, or 0."""
+    with suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    try:
+        import resource
+    except ImportError:
+        return 0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most

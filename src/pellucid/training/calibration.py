@@ -1,0 +1,155 @@
+"""Makes the small network anew that reads a picture's measurements (`pellucid.diagnosis.estimator`): examples, training, file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from torch import nn
+
+from pellucid import degradations, images
+from pellucid.diagnosis import estimator, jpeg, sampling
+from pellucid.errors import FileError
+from pellucid.saving import replacing
+
+__all__ = ["Examples", "example", "examples", "save", "train"]
+
+SIDES = (192, 720)
+"""The sides of the crops in pixels."""
+
+KINDS = {
+    "clean": 0.16,
+    "gaussian": 0.22,
+    "poisson": 0.1,
+    "speckle": 0.05,
+    "camera": 0.12,
+    "grain": 0.08,
+    "grain+jpeg": 0.06,
+    "jpeg": 0.06,
+    "gaussian+jpeg": 0.03,
+    "impulses": 0.09,
+    "gaussian+impulses": 0.03,
+}
+"""What is done to the crops, and how often."""
+
+HIDDEN = 64
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Features (n, f) and targets (n, 3)."""
+
+    features: NDArray[np.float32]
+    targets: NDArray[np.float32]
+
+
+def example(picture: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The features of a crop of ``picture`` (h, w, 3) under noise drawn by ``rng``, and what the network should say of them."""
+    crop = _crop(picture, rng)
+    kind = str(rng.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))
+    noise = _noise(kind, rng)
+    perfect, noisy = crop, crop
+    if noise is not None:
+        perfect, noisy = noise.pair(crop, rng)
+    if rng.random() < 0.6:
+        noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
+    parts = [window.of(noisy) for window in sampling.windows(*noisy.shape[:2])]
+    quality, rougher = jpeg.quality(parts)
+    seen = estimator.features(parts, sampling.blocks(parts), quality, rougher)
+    white = correlated = 0.0
+    if kind in ("gaussian", "poisson", "speckle", "gaussian+impulses") and noise is not None and noise.curve is not None:
+        white = 255 * float(np.sqrt(noise.curve.variance(perfect).mean()))
+    elif kind in ("camera", "grain", "grain+jpeg", "gaussian+jpeg"):
+        correlated = 255 * float(np.sqrt(np.square(noisy - perfect).mean()))
+    return seen, estimator.targets(white, correlated, noise.density if noise is not None else 0.0)
+
+
+def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A crop of a random size, from the picture or from half or a third of it, gray or in colour."""
+    shrunk = int(rng.choice([1, 2, 3]))
+    if min(picture.shape[:2]) // shrunk >= SIDES[0]:
+        small = PillowImage.fromarray(picture).resize(
+            (picture.shape[1] // shrunk, picture.shape[0] // shrunk), PillowImage.Resampling.LANCZOS
+        )
+        picture = np.asarray(small)
+    height, width = (int(min(side, rng.integers(*SIDES))) for side in picture.shape[:2])
+    top, left = (int(rng.integers(0, whole - part + 1)) for whole, part in zip(picture.shape, (height, width), strict=False))
+    crop = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
+    return images.gray(crop) if rng.random() < 0.5 else crop
+
+
+def _noise(kind: str, rng: np.random.Generator) -> degradations.Degradation | None:
+    def log(low: float, high: float) -> float:
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    clip = bool(rng.random() < 0.5)
+    made = {
+        "gaussian": lambda: degradations.Gaussian(log(1, 80), clip),
+        "poisson": lambda: degradations.Poisson(log(3, 3000), clip),
+        "speckle": lambda: degradations.Speckle(log(0.0005, 0.2), clip),
+        "camera": lambda: degradations.Camera(log(0.0001, 0.012)),
+        "grain": lambda: degradations.Grain(log(1, 40), clip),
+        "jpeg": lambda: degradations.Jpeg(float(rng.integers(10, 98))),
+        "impulses": lambda: degradations.Impulses(float(rng.uniform(0, 0.9)) ** 1.5),
+    }
+    if kind == "clean":
+        return None
+    parts = [made[part]() for part in kind.split("+")]
+    return parts[0] if len(parts) == 1 else degradations.Chain(tuple(parts))
+
+
+def examples(
+    pictures: list[NDArray[np.uint8]], count: int, seed: int, on_progress: Callable[[int, int], None] | None = None
+) -> Examples:
+    """So many examples, each a pure function of ``seed`` and its number."""
+    seen, wanted = [], []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        features, target = example(pictures[int(rng.integers(len(pictures)))], rng)
+        seen.append(features)
+        wanted.append(target)
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    return Examples(np.stack(seen), np.stack(wanted))
+
+
+def train(found: Examples, *, steps: int = 6000, seed: int = 0) -> estimator.Weights:
+    """The network trained on ``found``: three layers, Huber loss, Adam, the rate falling to nothing."""
+    torch.manual_seed(seed)
+    mean, spread = found.features.mean(axis=0), found.features.std(axis=0) + np.float32(1e-3)
+    inputs, targets = torch.from_numpy((found.features - mean) / spread), torch.from_numpy(found.targets)
+    network = nn.Sequential(
+        nn.Linear(inputs.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, targets.shape[1])
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        chosen = torch.randint(len(inputs), (256,))
+        # Measurements of one image never repeat exactly: a little noise stands for that.
+        given = inputs[chosen] + 0.05 * torch.randn(256, inputs.shape[1])
+        loss = nn.functional.smooth_l1_loss(network(given), targets[chosen], beta=0.2)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    layers = [module for module in network if isinstance(module, nn.Linear)]
+    return estimator.Weights(
+        mean,
+        spread,
+        tuple((layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy()) for layer in layers),
+    )
+
+
+def save(weights: estimator.Weights, path: Path, *, overwrite: bool = False) -> None:
+    """Writes the weights; `FileError` when ``path`` exists and ``overwrite`` is not said."""
+    if path.suffix != ".npz":
+        raise FileError(f"{path}: the weights' name ends in .npz")
+    arrays = {f"matrix{index}": matrix for index, (matrix, _) in enumerate(weights.layers)}
+    arrays |= {f"bias{index}": bias for index, (_, bias) in enumerate(weights.layers)}
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, mean=weights.mean, spread=weights.spread, **arrays)  # type: ignore[arg-type]
