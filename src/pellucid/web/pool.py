@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -76,24 +75,20 @@ class _Worker:
 
 
 class Pool:
-    """``limits.workers`` processes, and at most ``limits.queue`` requests that wait for one."""
+    """``limits.workers`` processes, and at most ``limits.queue`` requests that wait for one.
 
-    def __init__(self, limits: Limits, *, models: dict[str, str], warm: str, device: str = "auto", engine: str = "auto") -> None:
+    ``command`` starts a worker; see `pellucid.web.worker` for what it must understand.
+    """
+
+    def __init__(self, limits: Limits, command: Sequence[str]) -> None:
         self.limits = limits
+        self.command = command
         self.places: list[Ticket] = []
         """All requests that have a place, in order of arrival."""
         self.working = 0
         self.restarts = 0
         self.unexpected: Callable[[str], None] = lambda text: None
         """Told of what should not happen: a worker's traceback, a crash."""
-        self._told = {
-            "models": models,
-            "warm": warm,
-            "device": device,
-            "engine": engine,
-            "most_pixels": limits.pixels,
-            "most_answer": limits.answer,
-        }
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._alive: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -203,10 +198,7 @@ class Pool:
 
     async def _started(self) -> _Worker:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "pellucid.web.worker",
-            json.dumps(self._told),
+            *self.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE,

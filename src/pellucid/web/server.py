@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -89,7 +91,15 @@ async def _run(
     configuration: Configuration, models: dict[str, str], listening: socket.socket, folder: Path, announce: Callable[[str], None]
 ) -> None:
     limits = configuration.limits
-    pool = Pool(limits, models=models, warm=next(iter(models)), device=configuration.device, engine=configuration.engine)
+    told = {
+        "models": models,
+        "warm": next(iter(models)),
+        "device": configuration.device,
+        "engine": configuration.engine,
+        "most_pixels": limits.pixels,
+        "most_answer": limits.answer,
+    }
+    pool = Pool(limits, (sys.executable, "-m", "pellucid.web.worker", json.dumps(told)))
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
     try:

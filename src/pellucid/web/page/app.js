@@ -17,7 +17,9 @@ let count = 0;
 const past = []; // what undo takes back: functions
 
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
-const form = new Form($("main-settings"), $("more-settings"), changed);
+const form = new Form($("main-settings"), $("more-settings"), changed, () => {
+  if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
+});
 
 function say(text) { $("status").textContent = text; }
 

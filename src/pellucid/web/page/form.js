@@ -7,11 +7,12 @@ const element = (tag, attributes = {}, ...children) => {
 };
 
 export class Form {
-  // `change(name, value, finished)`: a value was moved (finished: let go of).
-  constructor(main, more, change) {
+  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered.
+  constructor(main, more, change, enter) {
     this.main = main;
     this.more = more;
     this.change = change;
+    this.enter = enter;
     this.fields = new Map();
   }
 
@@ -67,6 +68,12 @@ export class Form {
     slide.addEventListener("input", () => tell(slide.value, false));
     slide.addEventListener("change", () => tell(slide.value, true));
     exact.addEventListener("change", () => tell(exact.value, true));
+    exact.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      tell(exact.value, true);
+      this.enter();
+    });
     if (automatic) automatic.addEventListener("change", () => {
       if (automatic.checked) this.change(option.name, null, true);
       else tell(exact.value || "0", true);

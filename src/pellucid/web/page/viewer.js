@@ -55,9 +55,9 @@ export class Viewer {
   }
 
   resize() {
-    const { width, height } = this.stage.getBoundingClientRect();
-    this.canvas.width = Math.max(1, Math.round(width * this.ratio));
-    this.canvas.height = Math.max(1, Math.round(height * this.ratio));
+    // Without the stage's border: a canvas that is stretched shows no pixel as it is.
+    this.canvas.width = Math.max(1, Math.round(this.stage.clientWidth * this.ratio));
+    this.canvas.height = Math.max(1, Math.round(this.stage.clientHeight * this.ratio));
     if (this.fitted) this.fit();
     else this.keepInside();
     this.draw();
