@@ -11,8 +11,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import batch, files, images, restorer, tiling
-from pellucid.errors import FileError, ImageError
+from pellucid import batch, files, images, restorer
 from pellucid.files import base
 
 HEIGHT, WIDTH = 301, 213
@@ -86,4 +85,6 @@ def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, m
     assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
     # As an array by itself, too.
     if ending == ".npy":
-        np.testing.assert_array_equal(np.load(tmp_path / "bands.npy"), model.restore(np.load(source).astype("=f4" if "f" in name else "u1"), **told))
+        np.testing.assert_array_equal(
+            np.load(tmp_path / "bands.npy"), model.restore(np.load(source).astype("=f4" if "f" in name else "u1"), **told)
+        )

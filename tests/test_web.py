@@ -141,7 +141,7 @@ def test_json_has_the_picture_and_the_diagnosis(served: Any, pictures: dict[str,
     answer = served.ask("POST", "/v1/restore", pictures["tif"].read_bytes(), Accept="text/html;q=0, application/json")
     found = answer.json
     assert (found["format"], found["width"], found["height"], found["depth"], found["pages"]) == ("TIFF", 128, 96, "uint16", 1)
-    assert found["sigma"] == pytest.approx(found["diagnosis"]["gaussian_sigma"], abs=0.01)
+    assert found["sigma"] == pytest.approx(found["diagnosis"]["sigma"], abs=0.01)
     image = base64.b64decode(found["image"])
     assert image == served.ask("POST", "/v1/restore", pictures["tif"].read_bytes()).body
 
@@ -165,7 +165,8 @@ def test_previews_are_what_a_browser_shows(served: Any, pictures: dict[str, Path
 def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> None:
     found = served.ask("POST", "/v1/inspect", pictures["npy"].read_bytes()).json
     assert (found["format"], found["pages"], found["channels"], found["alpha"]) == ("NumPy", 2, 1, False)
-    assert 10 < found["diagnosis"]["gaussian_sigma"] < 30
+    assert found["diagnosis"]["kind"] == "gaussian"
+    assert 10 < found["diagnosis"]["sigma"] < 30
 
 
 def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.CaptureFixture[str]) -> None:

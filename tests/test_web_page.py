@@ -177,9 +177,9 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
 
     # The estimate, and that it was used.
     noise = page.find("noise").text
-    sigma = page.served.ask("POST", "/v1/inspect", source.read_bytes()).json["diagnosis"]["gaussian_sigma"]
-    assert f"Estimated noise: {sigma:.1f}" in noise
-    assert f"Restored at {sigma:.1f} by photo-color" in noise
+    found = page.served.ask("POST", "/v1/inspect", source.read_bytes()).json["diagnosis"]
+    assert f"Found: {found['summary']}." in noise
+    assert f"Restored at noise level {found['sigma']:.1f} by photo-color" in noise
     assert page.run("return document.getElementById('option-sigma-automatic').checked")
 
     # At 100 % pixels are pixels: before on the left of the divider, after on the right.
@@ -229,7 +229,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     assert not page.run("return document.getElementById('option-sigma-automatic').checked")
     assert page.find("list").text.endswith("settings changed\n×")
     page.find("restore").click()
-    page.until("document.getElementById('noise').textContent.includes('Restored at 10.0')")
+    page.until("document.getElementById('noise').textContent.includes('Restored at noise level 10.0')")
     page.shot("done")
     (tmp_path / "first.clean.png").unlink()
     page.find("download").click()

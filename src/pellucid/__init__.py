@@ -25,6 +25,7 @@ from pellucid.errors import (
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from pellucid.diagnosis import Diagnosis
     from pellucid.restorer import Restorer
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "SizeError",
     "TrainingError",
     "__version__",
+    "inspect",
     "load",
     "restore",
 ]
@@ -57,7 +59,12 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
 
 
 def restore(
-    image: ArrayLike | str | Path, *, model: str | Path = "photo", sigma: float | None = None, strength: float = 1.0
+    image: ArrayLike | str | Path,
+    *,
+    model: str | Path = "photo",
+    sigma: float | None = None,
+    strength: float = 1.0,
+    keep_grain: float = 0.0,
 ) -> Any:
     """The image, restored: an array of the same shape and dtype.
 
@@ -66,9 +73,21 @@ def restore(
     """
     from pellucid import files, images
 
+    settings: dict[str, Any] = {"sigma": sigma, "strength": strength, "keep_grain": keep_grain}
     key = str(model)
     if key not in _loaded:
         _loaded[key] = load(model)
     if isinstance(image, str | Path):
-        return images.to_array(_loaded[key].restore(files.read(Path(image)), sigma=sigma, strength=strength))
-    return _loaded[key].restore(image, sigma=sigma, strength=strength)
+        return images.to_array(_loaded[key].restore(files.read(Path(image)), **settings))
+    return _loaded[key].restore(image, **settings)
+
+
+def inspect(image: ArrayLike | str | Path) -> Diagnosis:
+    """Which noise is in an image, and how much: an array as `restore` takes it, or the path of a picture.
+
+    Needs no model. Raises members of `PellucidError`. See `pellucid.diagnosis.inspect`.
+    """
+    from pellucid import diagnosis, files, images
+
+    picture = files.read(Path(image)) if isinstance(image, str | Path) else images.from_array(image)
+    return diagnosis.inspect(picture.pixels)

@@ -40,15 +40,17 @@ itself that little would be won, and three of them at once would need much memor
 class Settings:
     """What an answer depends on beside picture and model.
 
-    ``sigma`` and ``strength`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as `files.open_pages`, ``strip`` as
-    `files.write_pages`.
+    ``sigma``, ``strength`` and ``keep_grain`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as
+    `files.open_pages`, ``strip`` as `files.write_pages`. ``gain``: the gain is predicted, too; no answer depends on that.
     """
 
     sigma: float | None = None
     strength: float = 1.0
+    keep_grain: float = 0.0
     value_range: Range = "auto"
     axes: str | None = None
     strip: bool = False
+    gain: bool = False
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Settings:
@@ -59,6 +61,8 @@ class Settings:
         return cls(
             sigma=options["sigma"],
             strength=options["strength"],
+            keep_grain=options.get("keep_grain", 0.0),
+            gain=options.get("gain", False),
             value_range=images.parse_range(options["range"]),
             axes=options["axes"],
             strip=options["strip"],
@@ -86,8 +90,9 @@ class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given, ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with
-    them where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
+    measured rather than given; then ``saw`` says in a line and ``diagnosis`` as data what was found; ``expected_gain`` in dB where
+    it was asked for; ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with them
+    where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
     ``height``; the seconds are all pages'. ``full`` says that the disk was, which ends the run.
     """
 
@@ -98,6 +103,9 @@ class Outcome:
     model: str | None = None
     sigma: float | None = None
     estimated: bool = False
+    saw: str | None = None
+    diagnosis: dict[str, Any] | None = None
+    expected_gain: float | None = None
     width: int = 0
     height: int = 0
     seconds: float = 0.0
@@ -216,9 +224,10 @@ def restore_files(
 
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some formats
-    in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and
-    `KeyboardInterrupt` goes on.
+    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some
+    formats in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt
+    ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and `KeyboardInterrupt`
+    goes on.
     """
     if resume and planned.folder is None:
         raise OptionError("--resume needs a folder for the answers; name it with --out")
@@ -448,11 +457,21 @@ def _restore_page(
             if progress is not None:
                 progress((number + done / of) / len(page.pictures))
 
-        result = restorer.restore_with_details(picture, sigma=settings.sigma, strength=settings.strength, progress=tell)
+        result = restorer.restore_with_details(
+            picture, sigma=settings.sigma, strength=settings.strength, keep_grain=settings.keep_grain, progress=tell
+        )
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]
             outcome = replace(
-                outcome, model=result.model, sigma=result.sigma, estimated=result.estimated, width=width, height=height
+                outcome,
+                model=result.model,
+                sigma=result.sigma,
+                estimated=result.estimated,
+                width=width,
+                height=height,
+                saw=str(result.diagnosis) if result.diagnosis is not None else None,
+                diagnosis=result.diagnosis.to_dict() if result.diagnosis is not None else None,
+                expected_gain=restorer.expected_gain(picture, sigma=settings.sigma) if settings.gain else None,
             )
         outcome = replace(outcome, seconds=outcome.seconds + result.seconds)
         pictures.append(result.image)
@@ -549,7 +568,8 @@ class _Journal:
     def __init__(self, folder: Path, restorer: Restorer, settings: Settings) -> None:
         self.folder = folder
         self.path = folder / MANIFEST
-        how = {"settings": asdict(settings), "model": restorer.fingerprint(), "pellucid": __version__}
+        # What is only told changes no answer.
+        how = {"settings": asdict(replace(settings, gain=False)), "model": restorer.fingerprint(), "pellucid": __version__}
         # As it comes back from a file, where a pair is a list.
         self.how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}

@@ -128,7 +128,11 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
             if not several:
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
-            level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}{' (estimated)' if outcome.estimated else ''}"
+            level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}"
+            level = f"{outcome.saw} (estimated)" if outcome.saw is not None else level
+            if outcome.expected_gain is not None:
+                gain = f"expected gain {outcome.expected_gain:.1f} dB" if outcome.expected_gain >= 0.05 else "no gain expected"
+                level = f"{level}, {gain}"
             size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
             # A picture that goes to the standard output has it for itself.
@@ -194,6 +198,58 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+# -- inspect ----------------------------------------------------------------------------------------------------------
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from pellucid import diagnosis, files, images, report
+
+    paths = [found for path in options.inputs for found in (files.list_images(path) if path.is_dir() else [path])]
+    if not paths:
+        raise FileError(f"{options.inputs[0]}: no image in this folder")
+    if options.map is not None and len(paths) > 1:
+        raise OptionError("--map draws one picture")
+    failed = False
+    for path in paths:
+        try:
+            picture = files.read(path, value_range=images.parse_range(options.range), axes=options.axes)
+        except PellucidError as error:
+            if len(paths) == 1:
+                raise
+            print(f"pellucid: {error}", file=sys.stderr)
+            failed = True
+            continue
+        found = diagnosis.inspect(picture.pixels)
+        if options.json:
+            print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
+        else:
+            print(f"{path}: {found}" if len(paths) > 1 else str(found), flush=True)
+        if options.map is not None:
+            report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
+    return 1 if failed else 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from pellucid.training import calibration, data, recipes
+
+    table = replace(recipes.find("photo").data, scales=(1.0,))
+    pictures = data.load(options.images, table)
+    if options.out.exists() and not options.force:
+        raise OptionError(f"{options.out} exists; --force overwrites it")
+
+    def show(done: int, of: int) -> None:
+        if done % 200 == 0 or done == of:
+            print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
+
+    learnt = calibration.train(calibration.examples(list(pictures.train), options.examples, options.seed, show), seed=options.seed)
+    calibration.save(learnt, options.out, overwrite=options.force)
+    print(options.out)
+    held = calibration.examples(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
+    for line in calibration.scores(learnt, held):
+        print(line, file=sys.stderr)
+    return 0
 
 
 # -- train, export, pack, recipes -------------------------------------------------------------------------------------
@@ -575,6 +631,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-megapixels", type=_number(0.001, 1000), default=64, help="of one picture (default: 64)")
     command.add_argument("--timeout", type=_number(1, 1e6), default=120, help="seconds that one picture may take (default: 120)")
     _add_engine(command)
+    command = add("inspect", _inspect, "say which noise is in pictures, and how much")
+    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="pictures, or folders of them")
+    command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument("--axes", help="an array's or a TIFF's axes, as of denoise")
+    command.add_argument("--json", action="store_true", help="one JSON line for each picture")
+    command.add_argument("--map", type=Path, metavar="FIG.png", help="draw where how much noise is, of one picture")
+    command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
     command = add("train", _train, "train a model by a recipe")
     command.add_argument("recipe", help="a shipped recipe's name (see 'recipes') or a .toml file")
@@ -608,6 +671,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--out", type=Path, required=True, help="the pack's file")
     command.add_argument("--megabytes", type=_number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
+
+    command = add("calibrate", _calibrate, "train the small network that tells noise from texture ('inspect')")
+    command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
+    command.add_argument("--examples", type=_count, default=14_000, help="how many to learn from (default: 14000)")
+    command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 
     command = add("fetch", _fetch, "download a public data set for training, checked; into the user's cache unless told")
     command.add_argument(

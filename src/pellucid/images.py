@@ -1,8 +1,8 @@
 """The pixel convention: float32, height x width x channels, sRGB in [0, 1]; and the way there and back from arrays.
 
 A large image may be on its way as the whole numbers of its file, or as `Rows`, which are read when they are asked for: its pixels
-are the same numbers, made where they are used. `Image` carries beside its pixels what must come back unchanged: alpha, the source's dtype and shape, which of its values are black
-and white, colour profile, EXIF, XMP, IPTC, texts, resolution.
+are the same numbers, made where they are used. `Image` carries beside its pixels what must come back unchanged: alpha, the
+source's dtype and shape, which of its values are black and white, colour profile, EXIF, XMP, IPTC, texts, resolution.
 """
 
 from __future__ import annotations
@@ -282,7 +282,8 @@ def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None 
 
 
 def as_pixels(image: Image, values: NDArray[Any]) -> Pixels:
-    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an own array."""
+    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an own
+    array."""
     planes = values.transpose(2, 0, 1)
     out = np.empty(planes.shape, dtype=np.float32)
     if values.dtype.kind == "f":
@@ -335,7 +336,8 @@ def to_array(image: Image) -> NDArray[Any]:
 
 
 def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
-    """Some of ``image.pixels`` (h, w, c), or what was made of them, in the dtype and units of its source; put into ``out``, if given."""
+    """Some of ``image.pixels`` (h, w, c), or what was made of them, in the dtype and units of its source; put into ``out``, if
+    given."""
     if pixels.dtype.kind != "f":
         return pixels
     values: NDArray[Any] = pixels
@@ -370,7 +372,7 @@ def to_levels(pixels: Pixels, dtype: np.dtype[Any], *, out: NDArray[Any] | None 
     return levels
 
 
-def with_pixels(image: Image, pixels: Pixels) -> Image:
+def with_pixels(image: Image, pixels: NDArray[Any] | Rows) -> Image:
     """The same image with other pixels; everything beside them is kept."""
     return replace(image, pixels=pixels)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GRID", "REACH", "Curve", "Extremes", "box_mean", "filled", "impulses", "local_mean", "sigma"]
+__all__ = ["GRID", "NONE", "REACH", "Curve", "Extremes", "box_mean", "filled", "impulses", "local_mean", "sigma"]
 
 Planes = NDArray[np.float32]
 
@@ -57,11 +57,15 @@ class Curve:
         """Whether the noise is the same at every intensity."""
         return self.gain == 0 and self.speckle == 0
 
-    def variance(self, mean: Planes) -> Planes:
+    def variance(self, mean: NDArray[Any]) -> Planes:
         """At ``mean``; below black as at black."""
         light = np.maximum(mean, 0)
         answer: Planes = np.float32(self.sigma**2) + light * (np.float32(self.gain) + np.float32(self.speckle) * light)
         return answer
+
+
+NONE = Curve()
+"""No noise at all."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,7 @@ def filled(planes: Planes, chance: Planes) -> Planes:
     Gortler et al. 1996, "The Lumigraph").
     """
     good = 1 - chance
-    answer: Planes = planes + chance * (_pulled(planes * good, good, LEVELS) - planes)
+    answer: Planes = np.asarray(planes + chance * (_pulled(planes * good, good, LEVELS) - planes), dtype=np.float32)
     return answer
 
 
@@ -134,7 +138,7 @@ def box_mean(plane: Planes, side: int) -> Planes:
         total = np.cumsum(np.pad(plane, margins, mode="symmetric"), axis=axis, dtype=np.float64)
         ahead = np.take(total, range(side, total.shape[axis]), axis=axis)
         behind = np.take(total, range(total.shape[axis] - side), axis=axis)
-        plane = ((ahead - behind) / side).astype(np.float32)
+        plane = np.asarray((ahead - behind) / side, dtype=np.float32)
     return plane
 
 

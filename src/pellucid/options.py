@@ -85,6 +85,18 @@ RESTORING: tuple[Option, ...] = (
         label="Strength",
         main=True,
     ),
+    Option(
+        "keep_grain",
+        "put back so much of the finest grain, 0 to 1, so that skin and film stay alive",
+        kind="number",
+        default=0.0,
+        low=0,
+        high=1,
+        step=0.01,
+        metavar="SHARE",
+        tasks=("denoise",),
+        label="Keep grain",
+    ),
     Option("format", "the answers' format, such as png (default: each picture's own)", label="Format"),
     Option(
         "range",
@@ -98,6 +110,14 @@ RESTORING: tuple[Option, ...] = (
         "axes",
         "an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)",
         label="Axes of a stack",
+    ),
+    Option(
+        "gain",
+        "predict how much nearer to the clean picture the answer is, in dB",
+        kind="flag",
+        default=False,
+        tasks=("denoise",),
+        label="Predict the gain",
     ),
     Option(
         "strip", "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", default=False, label="Drop metadata"

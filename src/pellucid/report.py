@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pellucid import files, images, metrics
+from pellucid import files, images, maps, metrics
 from pellucid.degradations import Degradation
+from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.evaluation import Evaluation, Images, spoiled, spoiled_digits, told_sigma
 from pellucid.images import Pixels
@@ -30,6 +31,10 @@ CROP = 256
 """Side in pixels of what a figure shows of a large image: at its own size, so that noise looks as it is."""
 AMPLIFIED = 8
 """Times that a difference is enlarged: one 8-bit level is nothing to the eye."""
+
+
+SHOWN = 1200
+"""Pixels that a picture is wide or high at most in a figure of its noise."""
 
 
 def text_table(evaluation: Evaluation) -> str:
@@ -189,6 +194,28 @@ def comparison(first: Path, second: Path, path: Path, *, overwrite: bool = False
     difference = (0.5 + AMPLIFIED * metrics.difference(one, other)).astype(np.float32)
     label = f"{first.name} | {second.name} | the second less the first, {AMPLIFIED} times, around gray"
     grid({label: [_middle(pixels, 2 * CROP) for pixels in (one, other, difference)]}, path, overwrite=overwrite)
+
+
+def noise_map(pixels: Pixels, found: Diagnosis, path: Path, *, overwrite: bool = False) -> None:
+    """Draws a picture (h, w, channels), and below it how strong the noise is at each pixel, into the PNG ``path``.
+
+    Pictures wider or higher than `SHOWN` pixels are shown smaller. Raises `FileError` when ``path`` exists and ``overwrite`` is
+    not said.
+    """
+    levels = found.sigma_map(pixels)[..., None]
+    low, high = float(levels.min()), float(levels.max())
+    rows = {
+        str(found): np.clip(pixels, 0, 1),
+        f"sigma at each pixel, {low:.1f} (black) to {high:.1f} (white)": levels / max(high, 1e-6),
+    }
+    if found.extremes is not None:
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        rows["the chance that a pixel is an impulse"] = maps.impulses(planes, found.extremes)[..., None]
+    share = min(1.0, SHOWN / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[0] * share)), max(1, round(pixels.shape[1] * share)))
+    kernel = PillowImage.Resampling.LANCZOS
+    drawn = {label: [row if share == 1 else np.clip(images.resized(row, *size, kernel), 0, 1)] for label, row in rows.items()}
+    grid(drawn, path, overwrite=overwrite)
 
 
 def _middle(pixels: NDArray[np.floating], side: int = CROP) -> Pixels:

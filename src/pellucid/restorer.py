@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -21,9 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pellucid import diagnosis, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
+from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, engine_for, open_graph
 from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.images import Image, Pixels, Rows
+from pellucid.maps import NONE, Curve, Extremes
 
 __all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card", "shipped_path"]
 
@@ -34,6 +36,18 @@ MODELS: dict[str, dict[int, str]] = {
 }
 """Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
 served channel by channel by the gray file."""
+
+ROUTES: dict[str, dict[str, str]] = {
+    family: {
+        "salt-pepper": "photo-impulses",
+        "impulses": "photo-impulses",
+        "correlated": "photo-camera",
+        "jpeg": "photo-camera",
+    }
+    for family in ("photo", "photo-fast")
+}
+"""Name of a family -> what `diagnosis.inspect` finds (one of its `KINDS`) -> the shipped file that serves such images, gray and
+colour, in the place of those in `MODELS`. Only where nothing is said of the noise: given a level, it is Gaussian noise."""
 
 TILE = 2112
 """Side in pixels of the square that no piece of an image has more pixels than, margins included. Fixed, so that an answer never
@@ -57,8 +71,8 @@ IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
 
 ENGINE_BYTES, PIECE_BYTES = 210, 70
-"""Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is in
-flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
+"""Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is
+in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
 megapixels, 196 to 208 in the engine; `photo-gray` needs 159."""
 
 SHARE = 0.8
@@ -79,6 +93,10 @@ was, by 0.35 dB."""
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
+PROBES = 6
+PROBE = 160
+"""The parts, and their side in pixels, on which `Restorer.expected_gain` measures."""
+
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
 
@@ -88,8 +106,9 @@ class Restoration:
     """A restored image and how it came about.
 
     ``image`` is what went in, restored: an `Image` for an `Image`, an array for an array. ``sigma`` is the level in 8-bit
-    levels that the model was told (None: it takes none), ``estimated`` whether that was measured from the image, ``model``
-    the file that served.
+    levels that the model was told (None: it takes none; of noise that depends on intensity, the level at middle gray),
+    ``estimated`` whether that was measured from the image, ``model`` the file that served, ``diagnosis`` what was found (None
+    where nothing was looked for).
     """
 
     image: Any
@@ -97,6 +116,47 @@ class Restoration:
     sigma: float | None
     estimated: bool
     seconds: float
+    diagnosis: Diagnosis | None = None
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of an image's noise: the level of all of it by intensity, and its impulses.
+
+    ``white``: whether the noise is white, so that a bound on it is one on what may be taken away. ``level`` in 8-bit levels, None
+    for a model that takes none. ``keep_grain`` as of `Restorer.restore`.
+    """
+
+    level: float | None
+    curve: Curve = NONE
+    white: bool = True
+    extremes: Extremes | None = None
+    density: float = 0.0
+    keep_grain: float = 0.0
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> _Told:
+        return cls(found.sigma, found.curve, found.kind in WHITE, found.extremes, found.impulse_density)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to take away."""
+        return self.level == 0 and self.white and self.curve.flat and self.density == 0
+
+    @property
+    def faint(self) -> bool:
+        """Whether there is so little noise that `_within_noise` looks at what is taken away."""
+        return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
+
+    @property
+    def reach(self) -> int:
+        """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
+        seen = maps.REACH if self.extremes is not None or not self.curve.flat else 0
+        return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
+
+
+WHITE = ("clean", "gaussian", "poisson", "speckle")
+"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
 
 
 class Restorer:
@@ -105,9 +165,18 @@ class Restorer:
     Graphs are compiled when first needed; safe to share between threads. Can be pickled: another process compiles its own.
     """
 
-    def __init__(self, paths: dict[int, Path], *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> None:
+    def __init__(
+        self,
+        paths: dict[int, Path],
+        *,
+        device: str = "auto",
+        engine: str = "auto",
+        memory: int | None = None,
+        routes: dict[str, Path] | None = None,
+    ) -> None:
         self._engine = engine_for(device, engine)
         self.paths = paths
+        self.routes = routes or {}
         self.memory = memory
         self._device = device
         # Pixels of the largest piece that each graph has had: the engine keeps its room.
@@ -115,9 +184,10 @@ class Restorer:
         self._graphs: dict[Path, Graph] = {}
         self._lock = threading.Lock()
         self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
+        self._cards: dict[Path, Card] = {path: self.cards[channels] for channels, path in paths.items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Restorer, self.paths, device=self._device, engine=self._engine, memory=self.memory), ()
+        return partial(Restorer, self.paths, device=self._device, engine=self._engine, memory=self.memory, routes=self.routes), ()
 
     @property
     def card(self) -> Card:
@@ -142,22 +212,28 @@ class Restorer:
     def fingerprint(self) -> str:
         """A hash of the files and the engine: two restorers with the same one give the same answers."""
         found = hashlib.sha256(self._engine.encode())
-        for channels, path in sorted(self.paths.items()):
-            found.update(f"{channels}:".encode() + hashlib.sha256(path.read_bytes()).digest())
+        served = [(str(channels), path) for channels, path in sorted(self.paths.items())] + sorted(self.routes.items())
+        for what, path in served:
+            found.update(f"{what}:".encode() + hashlib.sha256(path.read_bytes()).digest())
         return found.hexdigest()
 
-    def restore(self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0) -> Any:
+    def restore(
+        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0, keep_grain: float = 0.0
+    ) -> Any:
         """The image, restored: the same kind, shape and dtype as given, values in [0, 1] for floats.
 
         ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept), uint8, uint16,
-        float32 or float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of the noise in 8-bit
-        levels, 0 to 255; None estimates it. ``strength``: 0 leaves the image, 1 restores it. Raises `ImageError` and `OptionError`.
+        float32 or float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of Gaussian noise in 8-bit
+        levels, 0 to 255; None lets the image be inspected, for whatever noise it has. ``strength``: 0 leaves the image, 1 restores
+        it.
+        ``keep_grain``: the share, 0 to 1, of the finest grain that is put back of what was taken away. Raises `ImageError` and
+        `OptionError`.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
-        return self.restore_with_details(image, sigma=sigma, strength=strength).image
+        return self.restore_with_details(image, sigma=sigma, strength=strength, keep_grain=keep_grain).image
 
     def restore_with_details(
         self,
@@ -165,29 +241,72 @@ class Restorer:
         *,
         sigma: float | None = None,
         strength: float = 1.0,
+        keep_grain: float = 0.0,
         progress: Callable[[int, int], None] | None = None,
     ) -> Restoration:
-        """As `restore`, with the level that was used, the file that served and the seconds it took.
+        """As `restore`, with what was found, the level that was used, the file that served and the seconds it took.
 
-        ``progress`` is told (tiles done, tiles in all); what it raises ends the restoration.
+        ``progress`` is told (pieces done, pieces in all); what it raises ends the restoration.
         """
         begun = time.perf_counter()
-        if not _within(strength, 0, 1):
-            raise OptionError(f"strength must be a number from 0 to 1, not {strength!r}")
+        for name, value in (("strength", strength), ("keep_grain", keep_grain)):
+            if not _within(value, 0, 1):
+                raise OptionError(f"{name} must be a number from 0 to 1, not {value!r}")
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
-        graph, told, estimated = self._prepare(picture, sigma)
-        pieces = tiling.cut(
-            *picture.pixels.shape[:2], tile=TILE, halo=_margin(graph.card, told), multiple_of=graph.card.multiple_of
-        )
-        restored = _restored(graph, picture, told, strength, pieces, self._in_flight(graph.card, picture, pieces), progress)
-        answer = images.with_pixels(picture, restored)
+        path, told, found = self._prepare(picture, sigma)
+        told = replace(told, keep_grain=float(keep_grain))
+        card = self._card(path)
+        if told.nothing and card.scale == 1:
+            # Not one pixel would change but for rounding.
+            answer = picture
+        else:
+            pieces = tiling.cut(
+                *picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=max(card.multiple_of, maps.GRID)
+            )
+            in_flight = self._in_flight(path, picture, pieces)
+            restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight, progress)
+            answer = images.with_pixels(picture, restored)
         return Restoration(
-            image=answer if isinstance(image, Image) else images.to_array(answer),
-            model=graph.card.name,
-            sigma=told,
-            estimated=estimated,
+            image=answer if isinstance(image, Image) else images.to_array(_in_range(picture) if answer is picture else answer),
+            model=card.name,
+            sigma=told.level,
+            estimated=found is not None,
             seconds=time.perf_counter() - begun,
+            diagnosis=found,
         )
+
+    def inspect(self, image: ArrayLike | Image) -> Diagnosis:
+        """What noise the image has (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
+        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        return _inspected(picture)
+
+    def expected_gain(self, image: ArrayLike | Image, *, sigma: float | None = None) -> float | None:
+        """How much nearer to the clean image the restored one is expected to be, in dB of PSNR, without the clean image.
+
+        Of white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
+        (Stein 1981; Efron 2011, "Tweedie's Formula and Selection Bias"), which is measured with a random probe (Ramani et al. 2008,
+        "Monte-Carlo SURE") on `PROBES` parts of the image. 0 where nothing is to be done; None where the noise is of another kind.
+        ``image`` and ``sigma`` as of `restore`.
+        """
+        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        path, told, _ = self._prepare(picture, sigma)
+        if told.nothing:
+            return 0.0
+        if not told.white or told.density > 0 or told.level is None or min(picture.pixels.shape[:2]) < PROBE // 2:
+            return None
+        graph, rng = self._graph(path), np.random.default_rng(0)
+        error = noise = 0.0
+        for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
+            planes = images.as_pixels(picture, part)
+            curve = maps.sigma(planes, told.curve)
+            step = np.float32(0.1 * float(curve.mean()))
+            probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
+            moved = np.asarray(planes + step * probe, dtype=np.float32)
+            change = _answer(graph, moved, told) - _answer(graph, planes, told)
+            variance = np.square(curve)
+            error += float((variance * (change * probe).mean(axis=0)).sum(dtype=np.float64)) / float(step)
+            noise += float(variance.sum(dtype=np.float64))
+        return float(-10 * np.log10(max(error / noise, 1e-6)))
 
     def restore_batch(self, stack: ArrayLike, *, sigma: float | None = None) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
@@ -202,31 +321,38 @@ class Restorer:
         # One tall image passes the same checks and conversions as any other.
         tall = images.from_array(values.reshape(count * height, width))
         pixels = tall.pixels.reshape(count, 1, height, width)
-        graph = self._graph(1)
+        graph = self._graph(self._path(1))
         if "sigma" in graph.card.maps and sigma is None:
             raise OptionError(f"model {graph.card.name!r} must be told sigma for a stack of small images")
-        told = _told(graph.card, sigma)
+        told = _given(graph.card, sigma)
         step = graph.card.multiple_of
         margins = ((0, 0), (0, 0), (0, -height % step), (0, -width % step))
         answers = np.empty_like(pixels)
         for start in range(0, count, BATCH):
             part = np.pad(pixels[start : start + BATCH], margins, mode="symmetric")
-            said = graph(_with_maps(part, graph.card, told))[:, :, :height, :width]
-            answers[start : start + BATCH] = _finished(pixels[start : start + BATCH], said, graph.card, told)
+            given = np.stack([_with_maps(planes, graph.card, told) for planes in part])
+            said = graph(given)[:, :, :height, :width]
+            for index, one in enumerate(said):
+                answers[start + index] = _finished(pixels[start + index], one, graph.card, told)
         flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
-    def _prepare(self, picture: Image, sigma: float | None) -> tuple[Graph, float | None, bool]:
-        """The graph for this image, the level to tell it, and whether that was estimated."""
-        graph = self._graph(picture.pixels.shape[2])
-        told = _told(graph.card, sigma)
-        if "sigma" in graph.card.maps and told is None:
-            return graph, diagnosis.gaussian_sigma(_sampled(picture)), True
-        return graph, told, False
-
-    def _in_flight(self, card: Card, picture: Image, pieces: tiling.Cut) -> int:
-        """How many pieces may be at work at once; `MemoryShort` when there is none even for one. No answer depends on it."""
+    def _prepare(self, picture: Image, sigma: float | None) -> tuple[Path, _Told, Diagnosis | None]:
+        """The file that serves this image, what it is told, and what was found, if the image was inspected."""
         path = self._path(picture.pixels.shape[2])
+        card = self._card(path)
+        if sigma is not None or not card.maps:
+            return path, _given(card, sigma), None
+        found = _inspected(picture)
+        path = self.routes.get(found.kind, path)
+        told = _Told.of(found)
+        if found.impulse_density > 0 and not _knows_impulses(self._card(path)):
+            # A network that never saw any: what it can do is to take them for noise.
+            told = _Told(found.sigma, found.curve)
+        return path, told, found
+
+    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut) -> int:
+        """How many pieces may be at work at once; `EngineError` when there is no memory even for one. No answer depends on it."""
         free = memory.free()
         rooms = [SHARE * free] if free is not None and self.memory is None else []
         if self.memory is not None:
@@ -251,8 +377,13 @@ class Restorer:
     def _path(self, channels: int) -> Path:
         return self.paths.get(channels) or self.paths[min(self.paths)]
 
-    def _graph(self, channels: int) -> Graph:
-        path = self._path(channels)
+    def _card(self, path: Path) -> Card:
+        with self._lock:
+            if path not in self._cards:
+                self._cards[path] = read_card(path)
+            return self._cards[path]
+
+    def _graph(self, path: Path) -> Graph:
         with self._lock:
             if path not in self._graphs:
                 self._graphs[path] = open_graph(path, device=self._device, engine=self._engine)
@@ -269,7 +400,8 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
     text = str(name)
     if text in MODELS:
         paths = {channels: shipped_path(file) for channels, file in MODELS[text].items()}
-        return Restorer(paths, device=device, engine=engine, memory=memory)
+        routes = {kind: shipped_path(file) for kind, file in ROUTES.get(text, {}).items()}
+        return Restorer(paths, device=device, engine=engine, memory=memory, routes=routes)
     if text in names():
         path = shipped_path(text)
     else:
@@ -282,7 +414,8 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
 
 def names() -> tuple[str, ...]:
     """The shipped files' names, without ``.onnx``."""
-    return tuple(dict.fromkeys(file for family in MODELS.values() for file in family.values()))
+    files = [file for family in MODELS.values() for file in family.values()]
+    return tuple(dict.fromkeys(files + [file for routes in ROUTES.values() for file in routes.values()]))
 
 
 def shipped_path(name: str) -> Path:
@@ -302,62 +435,116 @@ def _within(value: Any, low: float, high: float) -> bool:
         return False
 
 
-def _told(card: Card, sigma: float | None) -> float | None:
-    """The level as the card takes it; `OptionError` when it is out of range or the model cannot be told."""
+def _given(card: Card, sigma: float | None) -> _Told:
+    """A level of Gaussian noise, as the card takes it; `OptionError` when it is out of range or the model cannot be told."""
     if sigma is None:
-        return None
+        return _Told(None)
     if not _within(sigma, 0, 255):
         raise OptionError(f"sigma must be a number from 0 to 255 (8-bit levels), not {sigma!r}")
     if "sigma" not in card.maps:
         raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
-    return float(sigma)
+    return _Told(float(sigma), Curve(float(sigma) / 255))
 
 
-def _with_maps(stack: NDArray[np.float32], card: Card, told: float | None) -> NDArray[np.float32]:
-    """(n, c, h, w) with the planes of the card's maps beside it."""
+def _knows_impulses(card: Card) -> bool:
+    """Whether the model learnt from pixels replaced by impulses."""
+    noises = card.recipe.get("task", {}).get("noise", [])
+    kinds = {part["kind"] for entry in noises for part in (entry, *entry.get("then", []))}
+    return "impulses" in card.maps and not kinds.isdisjoint({"salt-pepper", "impulses"})
+
+
+def _inspected(picture: Image) -> Diagnosis:
+    """What noise a picture has, wherever its pixels are."""
+    parts: list[Pixels] = []
+    windows = diagnosis.windows(*picture.pixels.shape[:2])
+    band: NDArray[Any] | None = None
+    top = -1
+    for window in windows:
+        if window.top != top or band is None:
+            # Windows beside each other are cut from one band: rows of a file are read once.
+            top, bottom = window.top, window.top + window.height
+            band = picture.pixels.take(top, bottom) if isinstance(picture.pixels, Rows) else picture.pixels[top:bottom]
+        part = band[:, window.left : window.left + window.width]
+        parts.append(np.ascontiguousarray(images.as_pixels(picture, part).transpose(1, 2, 0)))
+    return diagnosis.inspect_parts(parts)
+
+
+def _probed(picture: Image, multiple_of: int) -> Iterator[NDArray[Any]]:
+    """Parts (h, w, c) of a picture for `Restorer.expected_gain`, evenly spread; their sides divide by ``multiple_of``."""
+    height, width = picture.pixels.shape[:2]
+    sides = [min(side, PROBE) // multiple_of * multiple_of for side in (height, width)]
+    across = min(max(1, width // sides[1]), PROBES)
+    down = min(max(1, height // sides[0]), PROBES // across)
+    for row in range(down):
+        top = (height - sides[0]) * (2 * row + 1) // (2 * down)
+        pixels, bottom = picture.pixels, top + sides[0]
+        band = pixels.take(top, bottom) if isinstance(pixels, Rows) else pixels[top:bottom]
+        for column in range(across):
+            left = (width - sides[1]) * (2 * column + 1) // (2 * across)
+            yield band[:, left : left + sides[1]]
+
+
+def _in_range(picture: Image) -> Image:
+    """An array's image as it leaves, in memory of its own: noise may have left the range, an answer does not."""
+    pixels = picture.pixels
+    return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
+
+
+def _with_maps(planes: NDArray[np.float32], card: Card, told: _Told) -> NDArray[np.float32]:
+    """What the network sees of (c, h, w): the planes, with black and white impulses filled, and those of the card's maps."""
     if not card.maps:
-        return np.ascontiguousarray(stack)
-    values = {"sigma": (told or 0.0) / 255, "impulses": 0.0}
-    count, channels, height, width = stack.shape
-    planes = np.empty((count, channels + len(card.maps), height, width), dtype=np.float32)
-    planes[:, :channels] = stack
+        return np.ascontiguousarray(planes)
+    channels, height, width = planes.shape
+    seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
+    seen[:channels] = planes
+    chance: NDArray[np.float32] | float = told.density
+    if told.extremes is not None:
+        chance = maps.impulses(planes, told.extremes)
+        seen[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
-        planes[:, channels + index] = values[name]
-    return planes
+        if name == "impulses":
+            seen[channels + index] = chance
+        else:
+            seen[channels + index] = maps.sigma(seen[:channels], told.curve)
+    return seen
 
 
-def _finished(pixels: NDArray[np.float32], said: NDArray[np.float32], card: Card, told: float | None) -> NDArray[np.float32]:
-    """The restored pixels, in the place of what the network said: that itself, or the input less it."""
+def _finished(
+    pixels: NDArray[np.float32],
+    said: NDArray[np.float32],
+    card: Card,
+    told: _Told,
+    sigma: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The restored pixels (c, h, w), in the place of what the network said: that itself, or its input ``pixels`` less it.
+
+    ``sigma`` is the map that it was told, None where it is flat.
+    """
     if card.answer == "clean":
         return said
-    if told is not None:
-        most = np.float32(FARTHEST * told / 255)
+    if told.white and told.density == 0 and told.level is not None:
+        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(told.curve.sigma))
         np.clip(said, -most, most, out=said)
-        if 0 < told < FAINT:
-            _within_noise(said, told)
-            said *= np.float32(min(1.0, told / FAINTEST))
+        if told.faint:
+            _within_noise(said, told.level)
+            said *= np.float32(min(1.0, told.level / FAINTEST))
     return np.subtract(pixels, said, out=said)
 
 
-def _within_noise(said: NDArray[np.float32], told: float) -> None:
-    """Holds back what would be taken away, (n, c, h, w), wherever it has more energy than the noise.
+def _within_noise(said: NDArray[np.float32], level: float) -> None:
+    """Holds back what would be taken away, (c, h, w), wherever it has more energy than the noise.
 
     The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
     faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
     """
-    energy = np.stack([maps.box_mean(plane, WINDOW)[None] for plane in np.square(said).mean(axis=1, dtype=np.float32)])
-    allowed = np.float32((told / 255) ** 2)
+    energy = maps.box_mean(np.square(said).mean(axis=0, dtype=np.float32), WINDOW)
+    allowed = np.float32((level / 255) ** 2)
     said *= np.square(allowed / np.maximum(energy, allowed))
 
 
-def _margin(card: Card, told: float | None) -> int:
-    """The pixels around a tile's core that the model sees, and those that `_within_noise` looks at beyond them."""
-    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + (WINDOW // 2 if told is not None and told < FAINT else 0)
-
-
-def _sampled(picture: Image) -> Pixels:
-    """The pixels (h, w, c) that stand for an image that is measured: see `tiling.sample`."""
-    return images.as_pixels(picture, tiling.sample(picture.pixels)).transpose(1, 2, 0)
+def _margin(card: Card, told: _Told) -> int:
+    """The pixels around a tile's core that the model sees, and those that are looked at beyond them."""
+    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
 
 
 def _kept(picture: Image) -> np.dtype[Any]:
@@ -365,10 +552,36 @@ def _kept(picture: Image) -> np.dtype[Any]:
     return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
 
 
+def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
+    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three."""
+    card = graph.card
+    if card.channels == len(planes):
+        return _answer_of_all(graph, planes, told)
+    if card.channels == 1:
+        return np.concatenate([_answer_of_all(graph, plane[None], told) for plane in planes])
+    said = _answer_of_all(graph, np.repeat(planes, card.channels, axis=0), told)
+    return np.asarray(said.mean(axis=0, keepdims=True), dtype=np.float32)
+
+
+def _answer_of_all(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
+    card = graph.card
+    given = _with_maps(planes, card, told)
+    seen = given[: len(planes)]
+    sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
+    said = _finished(seen, graph(given[None])[0], card, told, sigma)
+    if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
+        # Without other noise a pixel that was not replaced is the true one.
+        said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)
+    if told.keep_grain > 0:
+        for plane, lost in zip(said, seen - said, strict=True):
+            plane += np.float32(told.keep_grain) * (lost - maps.local_mean(lost))
+    return said
+
+
 def _restored(
     graph: Graph,
     picture: Image,
-    told: float | None,
+    told: _Told,
     strength: float,
     pieces: tiling.Cut,
     in_flight: int,
@@ -377,21 +590,11 @@ def _restored(
     """The restored pixels, of `_kept`; channel by channel where the model has one and the image three. `Rows` for `Rows`."""
     card = graph.card
 
-    def answer(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        given = _with_maps(planes[None], card, told)
-        said: NDArray[np.float32] = _finished(given[:, : card.channels], graph(given), card, told)[0]
-        return said
-
     def restored(part: NDArray[Any]) -> NDArray[np.float32]:
         # All of it tile by tile: what is at hand in the processor's cache need not be fetched again, and while the engine works
         # on one tile the next is made ready and the last one finished.
         piece = images.as_pixels(picture, part)
-        if card.channels == piece.shape[0]:
-            said = answer(piece)
-        elif card.channels == 1:
-            said = np.concatenate([answer(plane[None]) for plane in piece])
-        else:
-            said = answer(np.repeat(piece, card.channels, axis=0)).mean(axis=0, keepdims=True, dtype=np.float32)
+        said = _answer(graph, piece, told)
         if strength < 1:
             said -= piece
             said *= np.float32(strength)

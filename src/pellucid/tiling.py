@@ -20,15 +20,9 @@ from numpy.typing import NDArray
 from pellucid.errors import EngineError
 from pellucid.images import Rows
 
-__all__ = ["Cut", "Part", "cut", "run", "sample", "stream"]
+__all__ = ["Cut", "Part", "cut", "run", "stream"]
 
 Values = NDArray[Any]
-
-SAMPLE = 2048
-"""Side in pixels of the square of which `sample` takes the pixels' number: 4.2 megapixels."""
-
-PATCH = 128
-"""Side in pixels of the patches of a sample; they begin at multiples of eight, where a JPEG's blocks do."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +74,7 @@ def cut(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 1) 
             break  # more pieces one below the other have more margins
     assert best is not None
     sides = _side(height, best[3], margin, multiple_of), _side(width, best[2], margin, multiple_of)
-    return Cut(
-        tuple(_parts(height, sides[0], margin, multiple_of)), tuple(_parts(width, sides[1], margin, multiple_of)), sides
-    )
+    return Cut(tuple(_parts(height, sides[0], margin, multiple_of)), tuple(_parts(width, sides[1], margin, multiple_of)), sides)
 
 
 def _counts(size: int, margin: int, multiple_of: int) -> range:
@@ -125,11 +117,12 @@ def stream(
 ) -> Iterator[Values]:
     """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
 
-    The function is given a part of the image, padded by reflection to the pieces' size; it may be a view of the image, and must not be
-    changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core of an answer into its place
-    in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where that is given. As many pieces as ``in_flight`` says are at work at once, each in
-    a thread of its own; the answer does not depend on it. The next band is read, and the last one can be used, while pieces are at
-    work. ``progress`` is told (pieces done, pieces in all). Raises `EngineError` when the function answers another size than it must.
+    The function is given a part of the image, padded by reflection to the pieces' size; it may be a view of the image, and must
+    not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core of an answer into
+    its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where that is given. As
+    many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the answer does not depend on it. The next
+    band is read, and the last one can be used, while pieces are at work. ``progress`` is told (pieces done, pieces in all). Raises
+    `EngineError` when the function answers another size than it must.
     """
     height, width = image.shape[:2]
     lock = threading.Lock()
@@ -214,33 +207,6 @@ def run(
     pieces = cut(*planes.shape[1:], tile=tile, halo=halo, multiple_of=multiple_of)
     bands = stream(turned, planes.transpose(1, 2, 0), pieces, scale=scale, in_flight=in_flight, progress=progress)
     return np.concatenate(list(bands)).transpose(2, 0, 1)
-
-
-def sample(image: Values | Rows) -> Values:
-    """What stands for an image (height, width, channels) that is looked at as a whole: itself, or patches evenly spread over it.
-
-    An image of more than `SAMPLE` x `SAMPLE` pixels is stood for by about so many of them, in patches of `PATCH` pixels a side that lie
-    beside each other as they do in the image. Which these are depends on the image's size alone.
-    """
-    height, width = image.shape[:2]
-    if height * width <= SAMPLE * SAMPLE:
-        return image.take(0, height) if isinstance(image, Rows) else image
-    most = (SAMPLE // PATCH) ** 2
-    down = min(max(1, round((most * height / width) ** 0.5)), height // PATCH or 1)
-    across = min(most // down, width // PATCH or 1)
-    down = min(most // across, height // PATCH or 1)
-    lefts = _spread(width, across)
-    bands = []
-    for top in _spread(height, down):
-        bottom = min(top + PATCH, height)
-        band = image.take(top, bottom) if isinstance(image, Rows) else image[top:bottom]
-        bands.append(np.concatenate([band[:, left : left + PATCH] for left in lefts], axis=1))
-    return np.concatenate(bands)
-
-
-def _spread(size: int, count: int) -> list[int]:
-    """Where so many patches begin: in the middle of as many equal parts."""
-    return [max(0, int((index + 0.5) * size / count - PATCH / 2)) // 8 * 8 for index in range(count)]
 
 
 def _padded(piece: Values, size: tuple[int, int]) -> Values:

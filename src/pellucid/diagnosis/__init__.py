@@ -1,7 +1,7 @@
 """Which noise is in an image, and how much: measured from the image alone.
 
-`inspect` looks at windows of the image (`sampling`), measures impulses (`impulses`), JPEG (`jpeg`) and the noise of calm blocks (`noise`), and lets a
-small network (`estimator`) say what of it is noise; `Diagnosis` is what it finds.
+`inspect` looks at windows of the image (`sampling`), measures impulses (`impulses`), JPEG (`jpeg`) and the noise of calm blocks
+(`noise`), and lets a small network (`estimator`) say what of it is noise; `Diagnosis` is what it finds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pellucid import maps
 from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
 from pellucid.images import Pixels
-from pellucid.maps import Curve, Extremes
+from pellucid.maps import NONE, Curve, Extremes
 
 __all__ = ["KINDS", "Diagnosis", "gaussian_sigma", "inspect", "inspect_parts", "windows"]
 
@@ -45,11 +45,12 @@ FINE = 92
 class Diagnosis:
     """What `inspect` finds.
 
-    ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal, in
-    8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle`` of noise whose
-    variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels, and ``extremes`` how many of
-    them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard
-    deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels.
+    ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
+    in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``
+    of noise whose variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels,
+    and ``extremes`` how many of them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no
+    JPEG shows; ``correlated`` the standard deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and
+    ``correlation_length`` how far it reaches, in pixels.
     ``curve`` is all noise but impulses by intensity. ``sure`` is how much there was to go by, 0 to 1.
     """
 
@@ -62,7 +63,7 @@ class Diagnosis:
     correlated: float = 0.0
     correlation_length: float = 0.0
     sure: float = 1.0
-    curve: Curve = Curve()
+    curve: Curve = NONE
     extremes: Extremes | None = None
 
     @property
@@ -115,8 +116,9 @@ class Diagnosis:
 def inspect(pixels: Pixels) -> Diagnosis:
     """What noise is in ``pixels`` (height, width, channels).
 
-    ``clean``: none to speak of. ``gaussian``, ``poisson``, ``speckle``: white noise, the same at every intensity, or with a variance that grows with it
-    or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any value, alone or on top of noise.
+    ``clean``: none to speak of. ``gaussian``, ``poisson``, ``speckle``: white noise, the same at every intensity, or with a
+    variance that grows with it or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any
+    value, alone or on top of noise.
     ``correlated``: noise that was processed, as by a camera, or film grain. ``jpeg``: compression, and no noise that shows.
 
     An image with a side under 16 pixels is called clean: too small to measure.

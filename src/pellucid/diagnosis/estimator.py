@@ -1,7 +1,8 @@
 """A small network that reads the measurements: what is noise, what only looks like it, and how much there is.
 
-Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how they change
-from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network has a few thousand weights, in
+Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how
+they change from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network has a few
+thousand weights, in
 ``estimator.npz``; ``pellucid calibrate`` makes them again.
 """
 
@@ -15,7 +16,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.diagnosis import impulses, jpeg, noise
+from pellucid.diagnosis import impulses, noise
 from pellucid.diagnosis.sampling import Blocks
 
 __all__ = ["FLOOR", "Estimate", "Weights", "answer", "features", "load", "targets"]
@@ -28,7 +29,8 @@ MOST_DENSITY = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """Standard deviations in 8-bit levels of ``white`` noise and of ``correlated`` noise, and the ``density`` of impulses of any value."""
+    """Standard deviations in 8-bit levels of ``white`` noise and of ``correlated`` noise, and the ``density`` of impulses of any
+    value."""
 
     white: float
     correlated: float
@@ -50,6 +52,8 @@ def features(parts: Sequence[NDArray[np.float32]], blocks: Blocks, quality: int 
     return np.concatenate(
         [
             np.log2(spectra.ravel() + 0.1),
+            np.log2(noise.spread(blocks).ravel() + 0.1),
+            [noise.independence(parts)],
             [np.log2(noise.white_sigma(blocks) + 0.1)],
             np.log10(impulses.outliers(parts) + 1e-4),
             [(100 if quality is None else quality) / 25, np.log2(min(rougher, 4.0))],

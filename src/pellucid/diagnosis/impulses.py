@@ -22,14 +22,15 @@ NEAR = 0.06
 """What lies so near to an end without reaching it is counted beside what is at it."""
 
 APART = 0.2
-"""How far from an end the four neighbours' mean is at least, for a pixel at the end, or near it, to be counted as standing alone."""
+"""How far from an end the four neighbours' mean is at least, for a pixel at the end, or near it, to be counted as standing
+alone."""
 
 SPIKE = 6.0
 """How many times as many lonely pixels must be at an end as near it: noise that was clipped there has about as many at either."""
 
 TOGETHER = 2.0
-"""How many times likelier than by chance the neighbour of a black (white) pixel may be black (white) as well: in pictures of black and white
-things it is many times likelier."""
+"""How many times likelier than by chance the neighbour of a black (white) pixel may be black (white) as well: in pictures of black
+and white things it is many times likelier."""
 
 STEPS = (0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.45, 0.6)
 """The differences from the median of the neighbours beyond which `outliers` counts."""
@@ -41,8 +42,9 @@ ROWS = 30_000
 def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
     """The black and white impulses in the ``parts`` (h, w, channels each); None where there are none.
 
-    Impulses are everywhere alike, black and white areas are not: the share is that of the quarter of cells with the least. That quarter must
-    show what chance makes of it, too: pixels at an end beside one another no oftener than that. Lonely ones must be at the ends, not near them.
+    Impulses are everywhere alike, black and white areas are not: the share is that of the quarter of cells with the least. That
+    quarter must show what chance makes of it, too: pixels at an end beside one another no oftener than that. Lonely ones must be
+    at the ends, not near them.
     """
     ends = [float(min(part.min() for part in parts)), float(max(part.max() for part in parts))]
     if ends[0] < 0 or ends[1] > 1:
@@ -78,7 +80,8 @@ def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float]) -> tupl
 
 def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> float:
     """The share of pixels that are impulses of this value; 0 where what is there is no work of chance."""
-    counts, beside, alone, close = [], [], [], []
+    counts: list[NDArray[np.float64]] = []
+    beside, alone, close = counts.copy(), counts.copy(), counts.copy()
     inside = [abs(float(found.min() if inward > 0 else found.max()) - value) for found in _inside(parts, value, inward)]
     if not inside:
         return 0.0
@@ -121,7 +124,8 @@ def _inside(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> 
 
 
 def _second_nearest(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The second smallest of the four pixels beside each: small where the pixel is in an area of small ones, whatever struck there."""
+    """The second smallest of the four pixels beside each: small where the pixel is in an area of small ones, whatever struck
+    there."""
     framed = np.pad(plane, 1, mode="edge")
     above, below, left, right = framed[:-2, 1:-1], framed[2:, 1:-1], framed[1:-1, :-2], framed[1:-1, 2:]
     answer: NDArray[np.float32] = np.minimum(

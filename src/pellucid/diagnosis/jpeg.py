@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,8 @@ def grid(parts: Sequence[NDArray[np.float32]]) -> tuple[Grid, float]:
 def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
     """The quality (5 to 96) of the JPEG that the ``parts`` were, and how much rougher its seams are; None where there is no grid.
 
-    Where the steps of the coefficients cannot be made out (noise or changes came after) the quality is the one whose seams are so rough.
+    Where the steps of the coefficients cannot be made out (noise or changes came after) the quality is the one whose seams are so
+    rough.
     """
     where, rougher = grid(parts)
     if rougher < SHARPEST:
@@ -96,7 +98,7 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
     return next(q for q, agreement in zip(QUALITIES, agreements, strict=True) if agreement > 0.93 * best), rougher
 
 
-def _agreement(coefficients: NDArray[np.float32], wanted: list[int], quality: int) -> float:
+def _agreement(coefficients: NDArray[Any], wanted: list[int], quality: int) -> float:
     """How well the coefficients are multiples of that quality's steps: 1 exactly, 0 not at all or too few to tell."""
     steps = np.maximum(1, np.floor((LUMA_TABLE.ravel()[wanted] * _scale(quality) + 50) / 100)).astype(np.float32)
     multiples = coefficients / steps

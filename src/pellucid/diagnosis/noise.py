@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from pellucid.diagnosis.sampling import SIDE, Blocks, order
 from pellucid.maps import Curve
 
-__all__ = ["GROUPS", "SHARES", "curve", "length", "sparse_sigma", "spectrum", "white_sigma"]
+__all__ = ["GROUPS", "SHARES", "curve", "independence", "length", "sparse_sigma", "spectrum", "spread", "white_sigma"]
 
 LOW, HIGH = 9, 10
 """Coefficients of order (row + column) 1 to LOW tell how busy a block is; those from HIGH on are measured."""
@@ -22,12 +23,15 @@ FEWEST = 600
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
 
+QUANTILES = (0.01, 0.05, 0.2, 0.5)
+"""The shares of the blocks for `spread`."""
+
 GROUPS = ((5, 6), (7, 8), (9, 10), (11, 14))
 """The orders whose mean energy it gives."""
 
 BENDS = 1.6
-"""How many times as strong the variance must be where it is strongest as where it is weakest, between the 10th and the 90th percentile of the
-intensities, for noise to count as dependent on them."""
+"""How many times as strong the variance must be where it is strongest as where it is weakest, between the 10th and the 90th
+percentile of the intensities, for noise to count as dependent on them."""
 
 BINS = 12
 
@@ -38,8 +42,8 @@ CELL = 24
 def white_sigma(blocks: Blocks) -> float:
     """Standard deviation of the white noise in 8-bit levels; 0 where there are too few blocks to tell.
 
-    The median over the high coefficients of their mean square in the calmest blocks. After the block-DCT estimators of Ponomarenko et
-    al. ("An automatic approach to lossy compression of AVIRIS images", IGARSS 2007).
+    The median over the high coefficients of their mean square in the calmest blocks. After the block-DCT estimators of Ponomarenko
+    et al. ("An automatic approach to lossy compression of AVIRIS images", IGARSS 2007).
     """
     if len(blocks.values) < 60:
         # Nearly all of it is black or white; what noise there was cannot be told from what is left.
@@ -63,6 +67,39 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
     return answer
 
 
+def spread(blocks: Blocks) -> NDArray[np.float64]:
+    """Standard deviations in 8-bit levels below which `QUANTILES` of the blocks are, at middle and at high orders (2, `QUANTILES`).
+
+    Where there is only noise the blocks are much alike, texture differs from place to place.
+    """
+    answer = np.zeros((2, len(QUANTILES)))
+    if len(blocks.values) < 60:
+        return answer
+    for row, (low, high) in enumerate(((5, 8), (10, 14))):
+        energy = blocks.energies[:, (order >= low) & (order <= high)].mean(axis=1)
+        answer[row] = np.sqrt(np.quantile(energy, QUANTILES))
+    return answer
+
+
+def independence(parts: Sequence[NDArray[np.float32]]) -> float:
+    """How far the channels' finest detail goes its own ways: 0 where all channels have the same, 0.7 for independent noise; -1 for
+    gray.
+
+    The median difference of two channels' second differences along rows, as a share of their sum.
+    """
+    if parts[0].shape[2] < 3:
+        return -1.0
+    apart, together = [], []
+    for part in parts:
+        rows = part[:: max(1, part.shape[0] // 48)]
+        bend = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
+        signed = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+        for first, second in ((0, 1), (2, 1)):
+            apart.append(np.abs(signed[..., first] - signed[..., second]).ravel())
+            together.append((bend[..., first] + bend[..., second]).ravel())
+    return float(np.median(np.concatenate(apart)) / max(float(np.median(np.concatenate(together))), 1e-4))
+
+
 def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = False) -> Curve:
     """The noise by intensity; the flat one of ``sigma`` (8-bit levels) where it is the same at all.
 
@@ -77,7 +114,7 @@ def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = F
     energy = blocks.energies[:, (order >= low) & (order <= high)].mean(axis=1) / 255**2
     edges = np.quantile(means, np.linspace(0, 1, BINS + 1))
     at, found = [], []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         inside = np.flatnonzero((means >= first) & (means <= last))
         # A bin as wide as to hold light and dark says nothing of either.
         if len(inside) < 60:
@@ -127,12 +164,14 @@ def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:
 def length(blocks: Blocks) -> float:
     """How far noise is correlated, in pixels: where its autocorrelation has fallen to 1 / e, from the calmest blocks.
 
-    Of a Gaussian window of that width (standard deviation) in either direction, whose spectrum falls from orders 5 and 6 to 9 and 10 as theirs does.
+    Of a Gaussian window of that width (standard deviation) in either direction, whose spectrum falls from orders 5 and 6 to 9 and
+    10 as theirs does.
     """
     calm = spectrum(blocks)[1]
     if calm[2] <= 0 or calm[0] <= calm[2]:
         return 0.0
-    # A coefficient of order k along both axes has the frequency pi k / 16 along each; power falls with exp(-(frequency * width)^2) of each axis.
+    # A coefficient of order k along both axes has the frequency pi k / 16 along each; power falls with exp(-(frequency * width)^2)
+    # of each axis.
     frequencies = np.array([5.5, 9.5]) / 2 * np.pi / SIDE
     width = float(np.sqrt(np.log((calm[0] / calm[2]) ** 2) / (2 * float(np.diff(frequencies**2)[0]))))
     # Its autocorrelation is a Gaussian wider by the root of two.

@@ -98,7 +98,8 @@ class Blocks:
 
 
 def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
-    """Blocks of the ``parts`` (h, w, channels each), at odd steps, which meet every phase of a regular texture and of a JPEG's grid.
+    """Blocks of the ``parts`` (h, w, channels each), at odd steps, which meet every phase of a regular texture and of a JPEG's
+    grid.
 
     Each channel gives its share of them. A block with more than a twentieth of its values heaped at either end of the range, where
     clipping hides noise, is left out; values beyond the ends show that nothing was clipped.

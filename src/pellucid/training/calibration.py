@@ -17,7 +17,7 @@ from pellucid.diagnosis import estimator, jpeg, sampling
 from pellucid.errors import FileError
 from pellucid.saving import replacing
 
-__all__ = ["Examples", "example", "examples", "save", "train"]
+__all__ = ["Examples", "example", "examples", "save", "scores", "train"]
 
 SIDES = (192, 720)
 """The sides of the crops in pixels."""
@@ -88,7 +88,7 @@ def _noise(kind: str, rng: np.random.Generator) -> degradations.Degradation | No
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     clip = bool(rng.random() < 0.5)
-    made = {
+    made: dict[str, Callable[[], degradations.Degradation]] = {
         "gaussian": lambda: degradations.Gaussian(log(1, 80), clip),
         "poisson": lambda: degradations.Poisson(log(3, 3000), clip),
         "speckle": lambda: degradations.Speckle(log(0.0005, 0.2), clip),
@@ -153,3 +153,26 @@ def save(weights: estimator.Weights, path: Path, *, overwrite: bool = False) -> 
     arrays |= {f"bias{index}": bias for index, (_, bias) in enumerate(weights.layers)}
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, mean=weights.mean, spread=weights.spread, **arrays)  # type: ignore[arg-type]
+
+
+def scores(weights: estimator.Weights, found: Examples) -> list[str]:
+    """Lines for people: how often clean is called clean, and how far levels and densities are off."""
+    answers = [estimator.answer(weights, seen) for seen in found.features]
+    said = np.array([(answer.white, answer.correlated, answer.density) for answer in answers])
+    white, correlated = (2 ** found.targets[:, column] - estimator.FLOOR for column in (0, 1))
+    density = np.square(found.targets[:, 2] / 4)
+    lines = []
+    clean = (white < 0.1) & (correlated < 0.1) & (density == 0)
+    if clean.any():
+        lines.append(f"clean: {np.mean(said[clean, :2].max(axis=1) > 0.8):.1%} of {clean.sum()} called noisy")
+    for name, column, chosen in (("white", 0, (white >= 2) & (density == 0)), ("correlated", 1, correlated >= 2)):
+        if chosen.any():
+            level = (white, correlated)[column][chosen]
+            off = np.abs(said[chosen, column] / level - 1)
+            kind = np.mean(said[chosen, column] >= said[chosen, 1 - column])
+            lines.append(f"{name}: {kind:.1%} of {chosen.sum()} called so; level off by {np.median(off):.1%} (median)")
+    struck = density > 0.02
+    if struck.any():
+        off = np.abs(said[struck, 2] - density[struck])
+        lines.append(f"impulses: density off by {np.median(off):.3f} (median of {struck.sum()})")
+    return lines

@@ -189,7 +189,9 @@ class _Picture:
             return work.result()
         except Failed as error:
             # Names of ours, but of places that are nobody's concern.
-            said = str(error).replace(str(job.get("target") or source), "the answer").replace(str(source), "the picture")
+            said = str(error)
+            for path, name in ((job.get("target"), "the answer"), (job["source"], "the picture")):
+                said = said.replace(path, name) if path is not None else said
             raise Failed(error.kind, said.replace(str(source.parent), "")) from error
         finally:
             gone.cancel()
@@ -245,6 +247,10 @@ class Restore(_Picture):
         }
         if found["sigma"] is not None:
             headers["X-Pellucid-Sigma"] = f"{found['sigma']:.4f}"
+        if found["saw"] is not None:
+            headers["X-Pellucid-Noise"] = found["saw"]
+        if found["expected_gain"] is not None:
+            headers["X-Pellucid-Expected-Gain"] = f"{found['expected_gain']:.2f}"
         return Streamed([target], written.media[0], headers)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pellucid import __version__, files
+from pellucid.diagnosis import KINDS
 from pellucid.options import RESTORING, Option
 from pellucid.tasks import TASKS
 from pellucid.web.limits import Limits
@@ -49,8 +50,12 @@ DESCRIPTION: dict[str, Any] = {
     "pages": INTEGER,
     "diagnosis": {
         "type": "object",
-        "properties": {"gaussian_sigma": {**NUMBER, "description": "standard deviation of the noise in 8-bit levels"}},
-        "required": ["gaussian_sigma"],
+        "properties": {
+            "kind": {**STRING, "enum": list(KINDS)},
+            "summary": {**STRING, "description": "what was found, in a line for people"},
+            "sigma": {**NUMBER, "description": "standard deviation of all noise but impulses at middle intensity, in 8-bit levels"},
+        },
+        "required": ["kind", "summary", "sigma"],
     },
 }
 
@@ -127,7 +132,8 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "model": STRING,
         "sigma": LEVEL,
         "estimated": {"type": "boolean"},
-        "strength": NUMBER,
+        "saw": {"type": ["string", "null"], "description": "what was found, where the level was not given"},
+        "expected_gain": {"type": ["number", "null"], "description": "in dB, where it was asked for and can be told"},
         "seconds": NUMBER,
         "image": {"type": "string", "contentEncoding": "base64"},
     }
@@ -160,6 +166,8 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "X-Pellucid-Model": {"schema": STRING, "description": "the file that served"},
         "X-Pellucid-Sigma": {"schema": STRING, "description": "the level that was used, in 8-bit levels"},
         "X-Pellucid-Estimated": {"schema": STRING, "description": "whether it was measured from the picture"},
+        "X-Pellucid-Noise": {"schema": STRING, "description": "what was found, where the level was not given"},
+        "X-Pellucid-Expected-Gain": {"schema": STRING, "description": "in dB, where it was asked for and can be told"},
         "X-Pellucid-Seconds": {"schema": STRING, "description": "the restoration's time"},
     }
     form = {"multipart/form-data": {"schema": {"type": "object"}}}

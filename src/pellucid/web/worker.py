@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, restorer, saving, tiling
+from pellucid import batch, diagnosis, files, restorer, saving
 from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
@@ -107,8 +107,9 @@ class Worker:
             # What is looked at besides must be held.
             sparing = not (job["diagnose"] or job["preview"])
             outcome = batch.restore_file(source, target, model, settings, sparing=sparing, watch=watch, progress=progress)
-        how = {"model": outcome.model, "sigma": outcome.sigma, "estimated": outcome.estimated}
-        return found | how | {"pages": outcome.pages, "seconds": round(outcome.seconds, 4), "strength": settings.strength}
+        how = {"model": outcome.model, "sigma": outcome.sigma, "estimated": outcome.estimated, "saw": outcome.saw}
+        told = {"pages": outcome.pages, "seconds": round(outcome.seconds, 4), "expected_gain": outcome.expected_gain}
+        return found | how | told
 
 
 def _reading(options: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +141,9 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
 
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
-    pixels = tiling.sample(page.pictures[0].pixels)
-    return {"gaussian_sigma": round(diagnosis.gaussian_sigma(pixels), 4)}
+    """What noise the page has: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
+    found = diagnosis.inspect(page.pictures[0].pixels)
+    return {**found.to_dict(), "summary": str(found), "sigma": round(found.sigma, 4)}
 
 
 def _draw(path: Path, page: files.Page) -> float:

@@ -24,7 +24,7 @@ const form = new Form($("main-settings"), $("more-settings"), changed, () => {
 function say(text) { $("status").textContent = text; }
 
 function warn(text) {
-  $("alert").textContent = text;
+  $("alert-words").textContent = text;
   $("alert").hidden = !text;
 }
 
@@ -222,6 +222,7 @@ async function restore(entry, signal) {
       sigma: level === null ? null : Number(level),
       estimated: answer.header("X-Pellucid-Estimated") === "true",
       seconds: Number(answer.header("X-Pellucid-Seconds")),
+      gain: answer.header("X-Pellucid-Expected-Gain") === null ? null : Number(answer.header("X-Pellucid-Expected-Gain")),
       before: null,
       after: null,
     };
@@ -232,8 +233,8 @@ async function restore(entry, signal) {
     }
   } else {
     const found = await parts(answer);
-    const { model, sigma, estimated, seconds } = found.details;
-    result = { blob: found.image, model, sigma, estimated, seconds, before: found.before, after: found.after };
+    const { model, sigma, estimated, seconds, expected_gain: gain } = found.details;
+    result = { blob: found.image, model, sigma, estimated, seconds, gain, before: found.before, after: found.after };
   }
   const last = entry.result;
   entry.result = { ...result, media: result.blob.type, settled };
@@ -400,14 +401,14 @@ function settings() {
   $("facts").textContent = facts.filter(Boolean).join(" · ");
   const model = told.models.find((each) => each.name === chosen.settings.model);
   const takes = !model || model.takes_sigma;
-  const estimate = details ? details.diagnosis.gaussian_sigma : null;
+  const estimate = details ? details.diagnosis.sigma : null;
   const noise = $("noise");
   noise.textContent = "";
   if (estimate !== null) {
-    noise.append("Estimated noise: ", Object.assign(document.createElement("strong"), { textContent: estimate.toFixed(1) }), " levels of 255");
-    if (details.diagnosis.summary) noise.append(`. ${details.diagnosis.summary}`);
-    if (result && result.sigma !== null) noise.append(`. Restored at ${result.sigma.toFixed(1)} by ${result.model}.`);
-    else if (result) noise.append(`. Restored by ${result.model}, which needs no level.`);
+    noise.append("Found: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
+    if (result && result.sigma !== null) noise.append(`Restored at noise level ${result.sigma.toFixed(1)} by ${result.model}.`);
+    else if (result) noise.append(`Restored by ${result.model}, which needs no level.`);
+    if (result && result.gain !== null) noise.append(` Expected gain: ${result.gain.toFixed(1)} dB.`);
   } else noise.textContent = "The noise is measured when the picture is there.";
   form.set(chosen.settings, { sigma: estimate });
   form.toggle("sigma", takes);
@@ -575,6 +576,7 @@ function listen() {
   $("download-all").addEventListener("click", downloadAll);
   $("clear").addEventListener("click", () => { for (const entry of [...pictures]) remove(entry); });
   $("undo").addEventListener("click", undo);
+  $("alert-close").addEventListener("click", () => warn(""));
   $("fit").addEventListener("click", () => viewer.fit());
   $("actual").addEventListener("click", () => viewer.zoomTo(1));
   $("in").addEventListener("click", () => viewer.zoomTo(viewer.scale * 1.25));
