@@ -71,7 +71,10 @@ class _Worker:
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 self.process.kill()
-        await self.process.wait()
+        # Its ends of the pipes close with it, unless it has left a process of its own behind.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await self.process.wait()
 
 
 class Pool:
