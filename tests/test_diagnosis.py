@@ -4,35 +4,147 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import degradations, diagnosis
+from pellucid import degradations, diagnosis, images
+from pellucid.diagnosis import jpeg, sampling
+from pellucid.errors import ImageError
 
 
-def noisy(clean: NDArray[np.float64], sigma: float) -> NDArray[np.float32]:
-    return degradations.parse(f"gaussian:{sigma}")(clean, np.random.default_rng(0))
+def spoiled(clean: NDArray[np.float64], noise: str, seed: int = 0) -> NDArray[np.float32]:
+    return degradations.parse(noise)(clean, np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("sigma", [5, 15, 25, 50, 75])
+@pytest.mark.parametrize("sigma", [3, 5, 15, 25, 50, 75])
 def test_finds_the_level_in_a_textured_photograph(photograph: NDArray[np.float64], sigma: float) -> None:
-    assert diagnosis.gaussian_sigma(noisy(photograph, sigma)) == pytest.approx(sigma, rel=0.05, abs=0.5)
-    assert diagnosis.gaussian_sigma(noisy(photograph[..., :1], sigma)) == pytest.approx(sigma, rel=0.06, abs=0.5)
+    for clean in (photograph, photograph[..., :1]):
+        found = diagnosis.inspect(spoiled(clean, f"gaussian:{sigma}"))
+        assert found.kind == "gaussian"
+        assert found.gaussian_sigma == pytest.approx(sigma, rel=0.06, abs=0.5)
+        assert found.sigma == pytest.approx(found.gaussian_sigma)
+        assert "Gaussian" in str(found)
 
 
-def test_little_is_found_where_there_is_none(photograph: NDArray[np.float64]) -> None:
-    assert diagnosis.gaussian_sigma(photograph.astype(np.float32)) < 2
-    assert diagnosis.gaussian_sigma(np.full((64, 64, 3), 0.5, np.float32)) < 0.01
+def test_eight_bits_and_clipping_change_little(photograph: NDArray[np.float64]) -> None:
+    levels = np.rint(spoiled(photograph, "gaussian:25:clip") * 255) / np.float32(255)
+    assert diagnosis.inspect(levels.astype(np.float32)).gaussian_sigma == pytest.approx(25, rel=0.12)
 
 
-def test_clipped_noise_is_measured_where_it_is_whole(photograph: NDArray[np.float64]) -> None:
-    clipped = np.clip(noisy(photograph, 25), 0, 1)
-    assert diagnosis.gaussian_sigma(clipped) == pytest.approx(25, rel=0.12)
+def test_a_clean_picture_is_called_clean(photograph: NDArray[np.float64]) -> None:
+    for clean in (photograph, photograph[..., :1]):
+        found = diagnosis.inspect(clean.astype(np.float32))
+        assert found.kind == "clean"
+        assert found.sigma == 0
+        assert "no noise" in str(found)
+    assert diagnosis.inspect(np.full((64, 64, 3), 0.5, np.float32)).kind == "clean"
 
 
-@pytest.mark.parametrize("size", [(1, 1), (15, 400), (16, 16), (40, 17)])
+@pytest.mark.parametrize(("noise", "kind"), [("poisson:30", "poisson"), ("speckle:0.05", "speckle")])
+def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[np.float64], noise: str, kind: str) -> None:
+    found = diagnosis.inspect(spoiled(photograph, noise))
+    assert found.kind == kind
+    if kind == "poisson":
+        assert found.poisson_gain == pytest.approx(1 / 30, rel=0.35)
+        assert "peak" in str(found)
+    else:
+        assert found.speckle == pytest.approx(0.05, rel=0.4)
+    told = found.sigma_map(spoiled(photograph, noise))
+    assert told.shape == photograph.shape[:2]
+    light = photograph.mean(axis=2)
+    assert told[light > np.quantile(light, 0.9)].mean() > 1.3 * told[light < np.quantile(light, 0.1)].mean()
+
+
+@pytest.mark.parametrize("density", [0.02, 0.1, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("before", ["", "gaussian:20+", "gaussian:20:clip+"])
+def test_salt_and_pepper_is_counted(photograph: NDArray[np.float64], density: float, before: str) -> None:
+    for clean in (photograph, photograph[..., :1]):
+        found = diagnosis.inspect(spoiled(clean, f"{before}salt-pepper:{density}"))
+        assert found.kind == "salt-pepper"
+        assert found.impulse_density == pytest.approx(density, abs=0.02)
+        if not before:
+            assert found.gaussian_sigma == 0
+        elif density <= 0.3:
+            assert found.gaussian_sigma == pytest.approx(20, rel=0.3)
+
+
+@pytest.mark.parametrize("density", [0.1, 0.3])
+def test_impulses_of_any_value_are_counted(photograph: NDArray[np.float64], density: float) -> None:
+    found = diagnosis.inspect(spoiled(photograph, f"impulses:{density}"))
+    assert found.kind == "impulses"
+    assert found.impulse_density == pytest.approx(density, abs=0.05)
+
+
+@pytest.mark.parametrize("noise", ["clean", "gaussian:75:clip", "poisson:4", "poisson:4:clip", "jpeg:10"])
+def test_what_is_no_salt_and_pepper_is_not_taken_for_it(photograph: NDArray[np.float64], noise: str) -> None:
+    picture = photograph.astype(np.float32) if noise == "clean" else spoiled(photograph, noise)
+    assert diagnosis.inspect(picture).kind != "salt-pepper"
+    # A page of print: black and white everywhere, and none of it by chance.
+    page = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 2, (60, 60, 1)), 5, axis=0), 5, axis=1)
+    assert diagnosis.inspect(page.astype(np.float32)).impulse_density == 0
+
+
+@pytest.mark.parametrize("quality", [10, 20, 40, 60, 75, 85])
+def test_the_quality_of_a_jpeg_is_read_from_its_steps(photograph: NDArray[np.float64], quality: int) -> None:
+    picture = spoiled(photograph, f"jpeg:{quality}")
+    found = diagnosis.inspect(picture)
+    assert found.jpeg_quality == pytest.approx(quality, abs=2)
+    # Where the grid lies is no matter.
+    assert diagnosis.inspect(picture[3:, 5:]).jpeg_quality == pytest.approx(quality, abs=2)
+    assert jpeg.grid([picture[3:, 5:]])[0] == (5, 3)
+
+
+def test_correlated_noise_is_told_from_white(photograph: NDArray[np.float64]) -> None:
+    for noise in ("grain:12", "camera:0.003"):
+        found = diagnosis.inspect(spoiled(photograph, noise))
+        assert found.kind == "correlated"
+        assert found.correlation_length > 0.5
+        assert 4 < found.correlated < 25
+
+
+@pytest.mark.parametrize("size", [(1, 1), (15, 400), (16, 16), (40, 17), (20, 3000), (3000, 20)])
 def test_any_size_answers(size: tuple[int, int]) -> None:
-    found = diagnosis.gaussian_sigma(noisy(np.full((*size, 1), 0.5), 25))
-    assert np.isfinite(found)
-    assert found == 0 if min(size) < 16 else 10 < found < 45
+    for channels in (1, 3):
+        found = diagnosis.inspect(spoiled(np.full((*size, channels), 0.5), "gaussian:25"))
+        assert found.kind in diagnosis.KINDS
+        assert np.isfinite(found.sigma)
+        if min(size) < 16:
+            assert found.kind == "clean"
+            assert found.sure == 0
 
 
-def test_an_image_of_black_and_white_answers_zero() -> None:
-    assert diagnosis.gaussian_sigma(np.random.default_rng(0).integers(0, 2, (64, 64, 1)).astype(np.float32)) == 0
+def test_a_large_picture_is_seen_through_windows_on_the_grid() -> None:
+    windows = diagnosis.windows(4000, 6000)
+    assert 50 < len(windows) <= sampling.WINDOWS
+    assert all(window.top % 8 == 0 and window.left % 8 == 0 for window in windows)
+    assert all(window.top + window.height <= 4000 and window.left + window.width <= 6000 for window in windows)
+    assert windows[0].top == windows[0].left == 0
+    assert diagnosis.windows(600, 600) == [sampling.Window(0, 0, 600, 600)]
+
+
+def test_windows_tell_what_the_whole_tells(photograph: NDArray[np.float64]) -> None:
+    large = np.tile(photograph, (4, 4, 1))
+    assert diagnosis.inspect(spoiled(large, "gaussian:15")).gaussian_sigma == pytest.approx(15, rel=0.05)
+    assert diagnosis.inspect(spoiled(large, "jpeg:30")).jpeg_quality == pytest.approx(30, abs=2)
+
+
+def test_plain_data(photograph: NDArray[np.float64]) -> None:
+    found = diagnosis.inspect(spoiled(photograph, "gaussian:25")).to_dict()
+    assert set(found) == {
+        "kind",
+        "gaussian_sigma",
+        "poisson_gain",
+        "speckle",
+        "impulse_density",
+        "jpeg_quality",
+        "correlated",
+        "correlation_length",
+        "sure",
+    }
+
+
+def test_the_packages_own_door(photograph: NDArray[np.float64]) -> None:
+    import pellucid
+
+    noisy = (np.clip(spoiled(photograph, "gaussian:25"), 0, 1) * 255).astype(np.uint8)
+    assert pellucid.inspect(noisy).gaussian_sigma == pytest.approx(25, rel=0.1)
+    assert pellucid.inspect(noisy) == diagnosis.inspect(images.from_array(noisy).pixels)
+    with pytest.raises(ImageError):
+        pellucid.inspect(np.zeros((3, 3, 2)))

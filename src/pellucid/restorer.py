@@ -31,6 +31,7 @@ __all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card",
 
 MODELS: dict[str, dict[int, str]] = {
     "photo": {1: "photo-gray", 3: "photo-color"},
+    "photo-fast": {1: "photo-fast-gray", 3: "photo-fast-color"},
     "digits": {1: "digits"},
     "seed-digits": {1: "seed-digits"},
 }
