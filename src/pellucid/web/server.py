@@ -33,6 +33,9 @@ __all__ = ["Configuration", "serve"]
 
 PREFIX = "pellucid-web-"
 
+# What it makes of damaged forms is for who asked for logs.
+logging.getLogger("python_multipart").addHandler(logging.NullHandler())
+
 LOG = logging.getLogger("pellucid.web")
 
 
