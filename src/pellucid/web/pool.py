@@ -200,12 +200,12 @@ class Pool:
             return False
 
     async def _started(self) -> _Worker:
-        process = await asyncio.create_subprocess_exec(
-            *self.command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LINE,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self.command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE
+            )
+        except OSError as error:
+            raise EngineError(f"a worker cannot start: {error.strerror or error}") from error
         worker = _Worker(process)
         try:
             async with asyncio.timeout(PATIENCE):

@@ -215,7 +215,7 @@ def main() -> None:
     _limit_files(given["most_answer"])
     try:
         worker.warm(given["warm"])
-    except (PellucidError, MemoryError) as error:
+    except Exception as error:
         say({"failed": _failure(error)})
         return
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
