@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test fuzz fuzz-web check build digits benchmarks clean
+.PHONY: help demo test fuzz fuzz-web check build digits benchmarks limits clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -72,6 +72,11 @@ ifdef MNIST
 	    $(foreach level,0 12.75 25.5 51 76.5 127.5 191.25 255,--noise gaussian:$(level):clip) \
 	    $(foreach share,0.05 0.1 0.25 0.5,--noise salt-pepper:$(share)) --out benchmarks/results/digits.json --force
 endif
+	$(FULL) benchmarks/pages.py
+
+limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/limits.md from that: on a quiet machine, 8 minutes
+	$(FULL) $(PIP) --editable '.[bench]'
+	$(FULL) benchmarks/limits.py --out benchmarks/results/limits.json
 	$(FULL) benchmarks/pages.py
 
 build: .venv/done ## wheel and sdist, in dist/

@@ -33,7 +33,7 @@ def psnr(clean: NDArray[np.float64], other: NDArray[np.floating]) -> float:
 
 def middle(path: Path, channels: int) -> NDArray[np.float64]:
     """The image's middle in 8-bit steps, (h, w) or (h, w, 3)."""
-    pixels = files.read(path).pixels.astype(np.float64)
+    pixels: NDArray[np.float64] = files.read(path).pixels.astype(np.float64)
     top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
     pixels = pixels[top : top + SIDE, left : left + SIDE]
     if channels == 1:

@@ -2,7 +2,8 @@
 
     python benchmarks/inspecting.py FOLDER [--out FILE.json]
 
-For each noise: how often the kind was named, how far the level (or the density) was off, and the time as a share of the restoration's.
+For each noise: how often the kind was named, how far the level (or the density) was off, and the time as a share of the
+restoration's.
 """
 
 from __future__ import annotations
@@ -73,7 +74,10 @@ def cost(images: evaluation.Images) -> list[dict[str, float]]:
     for place, (_, clean) in zip(images.places[:6], images.named[:6], strict=False):
         noisy = evaluation.spoiled(clean, degradations.parse("gaussian:25"), place)[1]
         times = []
-        for call in (lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)), lambda noisy=noisy: model.restore(noisy, sigma=25)):
+        for call in (
+            lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)),
+            lambda noisy=noisy: model.restore(noisy, sigma=25),
+        ):
             call()
             runs = []
             for _ in range(5):

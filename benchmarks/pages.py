@@ -1,10 +1,10 @@
-"""Writes ``benchmarks/RESULTS.md``, the README's tables and its chart from what the benchmarks left in ``benchmarks/results``.
+"""Writes ``benchmarks/RESULTS.md``, the tables of the README and of ``docs/limits.md``, and the chart, from what was measured.
 
     make benchmarks SETS="BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER" CLEAN=FOLDER MNIST=FOLDER      # measures, then writes
     python benchmarks/pages.py                                                                    # only writes
 
-``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid evaluate``, ``speed.json`` by ``speed.py
---json`` and ``harm.json`` by ``harm.py --json``.
+All of it lies in ``benchmarks/results``. ``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid
+evaluate``, ``speed.json`` by ``speed.py --json``, ``harm.json`` by ``harm.py --json`` and ``limits.json`` by ``limits.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pellucid import files
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
+LIMITS = ROOT / "docs" / "limits.md"
 CHART = ROOT / "docs" / "quality.svg"
 
 LABELS = {
@@ -178,6 +179,30 @@ def harm() -> str:
     return "\n\n".join(parts)
 
 
+def limits() -> str:
+    """Peak memory and seconds by the picture's size, a process each."""
+    found = kept("limits")
+    if found is None:
+        return ""
+    rows = [["picture", "megapixels", "file, MB", "peak memory, MiB", "seconds", "megapixels a second"]]
+    for row in found["rows"]:
+        pixels = row["width"] * row["height"] / 1e6
+        measured = (
+            f"{row['bytes'] / 1e6:.0f}",
+            f"{row['peak_mib']:.0f}",
+            f"{row['seconds']:.1f}",
+            f"{pixels / row['seconds']:.2f}",
+        )
+        rows.append([f"{row['format']}, {row['width']}x{row['height']}", f"{pixels:.0f}", *measured])
+    busy = max(row["load"] for row in found["rows"])
+    note = f"{found['cores']} cores, Gaussian noise of sigma {found['sigma']:g}, measured from the picture."
+    if busy > 1:
+        note += (
+            f" The machine was busy with other work besides (a load of up to {busy:.1f} before a run): the seconds are too many."
+        )
+    return f"{markdown(rows)}\n\n{note}"
+
+
 def results() -> str:
     """The whole page."""
     parts = [
@@ -296,8 +321,10 @@ def main() -> int:
     page = fill(page, "speed", speed())
     with files.replacing(README, overwrite=True) as temporary:
         temporary.write_text(page, "utf-8")
+    with files.replacing(LIMITS, overwrite=True) as temporary:
+        temporary.write_text(fill(LIMITS.read_text("utf-8"), "limits", limits()), "utf-8")
     chart("BSD68")
-    for path in (PAGE, README, CHART):
+    for path in (PAGE, README, LIMITS, CHART):
         print(path.relative_to(ROOT))
     return 0
 

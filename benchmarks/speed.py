@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import limits
 import numpy as np
 import openvino
 from numpy.typing import NDArray
@@ -115,14 +116,14 @@ def of_baseline(name: str, noisy: NDArray[np.uint8], seconds: float) -> dict[str
 def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str, float]:
     """Seconds of a colour JPEG of that size from file to file, and its megapixels a second over those of ``call``."""
     height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
-    noisy = np.resize(picture(1024, 3), (height, round(megapixels * 1e6 / height), 3))
+    noisy = np.concatenate(list(limits.bands(round(megapixels * 1e6 / height), height)))
     model = restorer.load(name)
     model.restore(noisy[:64, :64], sigma=SIGMA)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "a.jpg", Path(folder) / "b.jpg"
         files.write(source, images.from_array(noisy))
         begun = time.perf_counter()
-        (outcome,) = batch.restore_files(batch.plan([source], target), model, batch.Settings(sigma=SIGMA))
+        (outcome,) = batch.restore_files(batch.plan([source], target), model, batch.Settings(sigma=limits.SIGMA))
         seconds = time.perf_counter() - begun
         if outcome.error is not None:
             raise SystemExit(outcome.error)

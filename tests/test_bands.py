@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import batch, files, images, restorer
+from pellucid import batch, files, images, restorer, tiling
+from pellucid.errors import ImageError
 from pellucid.files import base
 
 HEIGHT, WIDTH = 301, 213
@@ -78,6 +79,8 @@ def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, m
     with files.open_pages(source, sparing=True) as document:
         (page,) = document.pages
         assert isinstance(page.pictures[0].pixels, images.Rows)
+        pieces = tiling.cut(HEIGHT, WIDTH, tile=80, halo=model.card.halo, multiple_of=model.card.multiple_of)
+        assert len(pieces.rows) > 2
     bands = restored(source, tmp_path / f"bands{ending}", model, **told)
     assert (whole.error, bands.error) == (None, None)
     assert (bands.sigma, bands.width, bands.height) == (whole.sigma, whole.width, whole.height)
@@ -88,3 +91,81 @@ def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, m
         np.testing.assert_array_equal(
             np.load(tmp_path / "bands.npy"), model.restore(np.load(source).astype("=f4" if "f" in name else "u1"), **told)
         )
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp", ".npy", ".pgm", ".tif"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_bands_go_into_every_format(
+    ending: str, dtype: str, tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the format can take them so or not."""
+    tiff(tmp_path / "in.tif", values(GRAY, dtype), tile=(64, 64))
+    model = restorer.load(gray_model)
+    whole = restored(tmp_path / "in.tif", tmp_path / f"whole{ending}", model, sigma=10)
+    monkeypatch.setattr(base, "BANDED", 1000)
+    bands = restored(tmp_path / "in.tif", tmp_path / f"bands{ending}", model, sigma=10)
+    assert (whole.error, bands.error) == (None, None)
+    assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+    # And as the picture is restored that a caller has read.
+    files.write(tmp_path / f"read{ending}", model.restore(files.read(tmp_path / "in.tif"), sigma=10))
+    assert files.read(tmp_path / f"read{ending}").pixels.tobytes() == files.read(tmp_path / f"bands{ending}").pixels.tobytes()
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_large_picture_that_lies_on_its_side_is_turned(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiff(tmp_path / "in.tif", values(COLOUR, "uint8"), extratags=[(274, 3, 1, 6, True)])
+    model = restorer.load(gray_model)
+    whole = restored(tmp_path / "in.tif", tmp_path / "whole.tif", model, sigma=10)
+    monkeypatch.setattr(base, "BANDED", 1000)
+    bands = restored(tmp_path / "in.tif", tmp_path / "bands.tif", model, sigma=10)
+    assert (whole.error, bands.error, bands.width, bands.height) == (None, None, HEIGHT, WIDTH)
+    assert (tmp_path / "bands.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_what_breaks_in_the_middle_is_one_line_and_leaves_nothing(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "BANDED", 1000)
+    root, out = tmp_path / "in", tmp_path / "out"
+    root.mkdir()
+    tiff(root / "a.tif", values(COLOUR, "uint8"), tile=(64, 64), compression="deflate")
+    with tifffile.TiffFile(root / "a.tif") as file:
+        last = file.pages[0].dataoffsets[-1]  # type: ignore[union-attr]
+    content = bytearray((root / "a.tif").read_bytes())
+    content[last : last + 40] = bytes(40)
+    (root / "a.tif").write_bytes(content)
+    (root / "b.tif").write_bytes(content[:-3000])
+    (root / "c.ppm").write_bytes(b"P6 70 70 255\n" + bytes(70 * 70 * 3))
+    np.save(root / "d.npy", np.where(np.arange(10_000).reshape(100, 100) == 9_000, np.nan, np.float32(0.5)))
+    outcomes = list(batch.restore_files(batch.plan([root], out), restorer.load(gray_model), batch.Settings(sigma=10)))
+    said = [str(outcome.error) for outcome in outcomes]
+    assert said[0].startswith(f"{root}/a.tif: damaged, or no TIFF file")
+    assert said[1] == f"{root}/b.tif: the pixels are cut off"
+    assert said[2] == "None"
+    assert said[3] == f"{root}/d.npy: the array has NaN or infinite values; replace them first"
+    assert sorted(path.name for path in out.iterdir()) == [batch.MANIFEST, "c.ppm"]
+
+
+def test_bands_are_given_in_order_and_in_any_height() -> None:
+    array = np.arange(60).reshape(20, 3)
+    rows = images.streamed((20, 3), array.dtype, iter([array[:7], array[7:8], array[8:20]]))
+    taken = [rows.take(0, 3), rows.take(3, 10), rows.take(10, 20)]
+    np.testing.assert_array_equal(np.concatenate(taken), array)
+    with pytest.raises(ValueError, match="row 5"):
+        images.streamed((20, 3), array.dtype, iter([array])).take(5, 6)
+
+
+def test_a_plain_image_can_be_made_of_any() -> None:
+    array = values(ALPHA, "uint8")
+    spared = images.from_array(array, sparing=True)
+    assert spared.pixels.dtype == np.uint8
+    plain = images.from_array(array)
+    np.testing.assert_array_equal(images.floating(spared).pixels, plain.pixels)
+    rows = images.from_rows(images.Rows(array.shape, array.dtype, lambda top, bottom: array[top:bottom]), "dtype")
+    np.testing.assert_array_equal(images.floating(rows).pixels, plain.pixels)
+    np.testing.assert_array_equal(images.to_array(rows), array)
+    nothing = images.Rows((2, 2, 3), np.dtype(np.float32), lambda top, bottom: np.full((bottom - top, 2, 3), np.nan, np.float32))
+    with pytest.raises(ImageError, match="NaN"):
+        images.from_rows(nothing, "auto")

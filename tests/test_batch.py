@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -314,21 +319,89 @@ def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_mode
     assert not outcome.skipped
 
 
-def test_a_full_disk_is_one_line_a_file_and_leaves_nothing(
-    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for side in (20, 21):
+FULL = os.strerror(errno.ENOSPC)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left, thousands perhaps, would be restored for nothing. With the disk's room back --resume does it."""
+    for side in range(20, 30):
         put(tmp_path / "in" / f"{side}.png", side)
+    write, planned, model = Path.write_bytes, batch.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model)
 
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def full(path: Path, content: bytes) -> int:
+        if len(list((tmp_path / "out").glob("*.png"))) == 3:
+            raise OSError(errno.ENOSPC, FULL)
+        return write(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        outcomes = list(batch.restore_files(planned, model, TOLD))
+    # The next one was under way when the first failed.
+    assert len(outcomes) in (4, 5)
+    assert [outcome.error for outcome in outcomes[:3]] == [None] * 3
+    for outcome in outcomes[3:]:
+        assert outcome.full
+        assert outcome.error == f"{outcome.output}: cannot be written: {FULL}"
+    assert sorted(content(tmp_path / "out")) == [batch.MANIFEST, "20.png", "21.png", "22.png"]
+    again = list(batch.restore_files(planned, model, TOLD, resume=True))
+    assert [outcome.skipped for outcome in again] == [True] * 3 + [False] * 7
+    assert [outcome.error for outcome in again] == [None] * 10
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".tif", ".npy", ".ppm"])
+def test_a_disk_that_is_really_full(tmp_path: Path, gray_model: Path, ending: str) -> None:
+    """A file system of 64 kB; needs root, as in a container."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        for index in range(4):
+            put(tmp_path / "in" / f"{index}{ending}", 150)
+        planned = batch.plan([tmp_path / "in"], small)
+        outcomes = list(batch.restore_files(planned, restorer.load(gray_model), TOLD))
+        failed = [outcome for outcome in outcomes if outcome.error is not None]
+        assert failed
+        assert all(outcome.error == f"{outcome.output}: cannot be written: {FULL}" for outcome in failed)
+        assert len(outcomes) <= 3
+        # Whole answers, and the manifest; nothing half-written.
+        done = {outcome.output.name for outcome in outcomes if outcome.error is None}
+        assert {path.name for path in small.iterdir()} - {batch.MANIFEST} == done
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_file_of_several_pages_is_opened_once(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / "in" / f"{name}.tif", np.zeros((3, 24, 32), np.uint8), photometric="minisblack")
+    opened, closed = [], []
+
+    @contextmanager
+    def counted(path: Path, **how: Any) -> Iterator[files.Document]:
+        opened.append(path.name)
+        with open_pages(path, **how) as document:
+            yield document
+        closed.append(path.name)
+
+    open_pages = files.open_pages
+    monkeypatch.setattr(files, "open_pages", counted)
     outcomes = list(batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model), TOLD))
-    assert [str(outcome.error) for outcome in outcomes] == [
-        f"{tmp_path}/out/{side}.png: cannot be written: No space left on device" for side in (20, 21)
-    ]
-    assert content(tmp_path / "out") == {}
+    assert [(outcome.error, outcome.pages) for outcome in outcomes] == [(None, 3)] * 2
+    assert (opened, closed) == (["a.tif", "b.tif"], ["a.tif", "b.tif"])
+
+
+def test_what_was_opened_ahead_is_closed_by_an_interrupt(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in" / "a.png")
+    put(tmp_path / "in" / "b.png")
+    tifffile.imwrite(tmp_path / "in" / "c.tif", np.zeros((3, 24, 32), np.uint8), photometric="minisblack")
+    model = restorer.load(gray_model)
+    interrupt_the_second(model, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        list(batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD))
+    # A file left open would be a warning, and warnings are errors here.
+    gc.collect()
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, gray_model: Path) -> None:

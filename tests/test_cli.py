@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -297,6 +298,44 @@ def test_a_pipe_gives_what_a_file_gives(noisy: Path, tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_path_array_and_pipe_on_one_core_and_on_two_give_the_same_bytes(tmp_path: Path) -> None:
+    """With pieces of a picture at work at the same time, the noise measured."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        pytest.skip("there is one core, or no way to choose one")
+    clean = samples.photograph()[:360, :500] / np.float64(255)
+    spoiled = np.clip(clean + np.random.default_rng(0).standard_normal(clean.shape) * 20 / 255, 0, 1)
+    levels = np.rint(spoiled * 255).astype(np.uint8)
+    source = tmp_path / "a.ppm"
+    files.write(source, images.from_array(levels))
+    np.save(tmp_path / "a.npy", levels)
+    begin = "import os, sys; os.sched_setaffinity(0, {0}); from pellucid import restorer; restorer.TILE = 300; "
+    command = "from pellucid import cli; sys.exit(cli.main(sys.argv[1:]))"
+    array = "import numpy; numpy.save(sys.argv[2], restorer.load('photo').restore(numpy.load(sys.argv[1])))"
+    answers = []
+    for count in (1, 2):
+        chosen = begin.format(set(cores[:count]))
+        path, made = tmp_path / f"{count}.ppm", tmp_path / f"{count}.npy"
+        subprocess.run([sys.executable, "-c", chosen + command, "denoise", source, "-o", path], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-c", chosen + array, tmp_path / "a.npy", made], check=True)
+        pipe = subprocess.run(
+            [sys.executable, "-c", chosen + command, "denoise", "-"], input=source.read_bytes(), capture_output=True, check=True
+        )
+        head = len(b"P6\n500 360\n255\n")
+        answers += [path.read_bytes()[head:], pipe.stdout[head:], np.load(made).tobytes()]
+    assert len(set(answers)) == 1
+    assert answers[0] != levels.tobytes()
+
+
+def test_memory_is_refused_in_one_line(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("denoise", noisy, "--memory", "1MiB") == 1
+    said = capsys.readouterr().err
+    assert "noisy.png: 128x96 pixels need" in said
+    assert said.count("\n") == 1
+    assert run("denoise", noisy, "--memory", "much") == 2
+    assert run("denoise", noisy, "--memory", "8GiB") == 0
+
+
 def test_a_pipe_takes_a_stack(tmp_path: Path, gray_model: Path) -> None:
     np.save(tmp_path / "a.npy", np.random.default_rng(0).integers(0, 256, (3, 20, 24), dtype=np.uint8))
     told = ("--model", gray_model, "--sigma", 9)
@@ -320,9 +359,9 @@ def test_a_format_is_named_by_itself_or_its_ending(noisy: Path, tmp_path: Path, 
 
 
 def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_model: Path) -> None:
-    root, out, count = tmp_path / "in", tmp_path / "out", 60
+    root, out, count = tmp_path / "in", tmp_path / "out", 200
     for index in range(count):
-        put(root / f"{index:02}.png", 48 + index)
+        put(root / f"{index:03}.png", 16 + index // 2)
     before = {path.name: path.read_bytes() for path in root.iterdir()}
     arguments = [sys.executable, "-m", "pellucid", "denoise", str(root), "-o", str(out), "--model", str(gray_model), "--sigma", "9"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:

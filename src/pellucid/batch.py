@@ -303,8 +303,8 @@ def restore_file(
 ) -> Outcome:
     """Restores one file as `restore_files` does, and says how far it is.
 
-    ``sparing`` as of `files.open_pages`. ``watch`` is shown each page as it was and restored (sparing, it may not take what `Rows` the
-    answer has), ``progress`` told the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and
+    ``sparing`` as of `files.open_pages`. ``watch`` is shown each page as it was and restored (sparing, it may not take what `Rows`
+    the answer has), ``progress`` told the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and
     ``progress`` raise ends it, too.
     """
     how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=sparing)

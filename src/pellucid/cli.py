@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, restorer
+    from pellucid import batch, memory, restorer
 
     settings = batch.Settings.of(vars(options))
     piped = PIPE in options.inputs or options.out == PIPE
@@ -67,7 +67,8 @@ def _denoise(options: argparse.Namespace) -> int:
             planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format))
         else:
             planned = _pipe_plan(options, Path(room))
-        model = restorer.load(options.model, device=options.device, engine=options.engine)
+        room_for = memory.parse_size(options.memory) if options.memory is not None else None
+        model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
         outcomes = batch.restore_files(planned, model, settings, overwrite=options.force, resume=options.resume)
         status = _show_outcomes(planned, outcomes, options)
         if options.out == PIPE and status == 0:
@@ -484,6 +485,8 @@ def _models(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from pellucid import memory
+
     try:
         from pellucid.web import limits, server
     except ModuleNotFoundError as error:
@@ -500,6 +503,7 @@ def _serve(options: argparse.Namespace) -> int:
         models=tuple(options.model),
         device=options.device,
         engine=options.engine,
+        memory=memory.parse_size(options.memory) if options.memory is not None else None,
         limits=limits.Limits(
             bytes=round(options.max_megabytes * 1e6),
             pixels=round(options.max_megapixels * 1e6),
@@ -612,6 +616,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_settings(command, "denoise")
     _add_engine(command)
+    command.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
+    )
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")
 
@@ -630,6 +639,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--max-megapixels", type=_number(0.001, 1000), default=64, help="of one picture (default: 64)")
     command.add_argument("--timeout", type=_number(1, 1e6), default=120, help="seconds that one picture may take (default: 120)")
+    command.add_argument("--memory", metavar="SIZE", help="the most memory that the workers may use together, such as 4GiB")
     _add_engine(command)
     command = add("inspect", _inspect, "say which noise is in pictures, and how much")
     command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="pictures, or folders of them")

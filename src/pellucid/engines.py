@@ -61,7 +61,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto") -> Gra
     card = read_card(path)
     name = engine_for(device, engine)
     try:
-        run = ENGINES[name](path, "cuda" if device == "cuda" else "cpu")
+        run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu")
     except EngineError:
         raise
     except Exception as error:  # both engines raise types of their own
@@ -110,9 +110,11 @@ def _last_line(error: Exception) -> str:
 # -- OpenVINO ---------------------------------------------------------------------------------------------------------
 
 
-def _open_openvino(path: Path, device: str) -> Run:
+def _open_openvino(path: Path, card: Card, device: str) -> Run:
     """The compiled form is kept in `cache_folder` for the next process, which then need not even read the graph."""
     core = _openvino_core()
+    import openvino
+
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         settings["INFERENCE_PRECISION_HINT"] = "bf16"
@@ -122,12 +124,28 @@ def _open_openvino(path: Path, device: str) -> Run:
     compiled = core.compile_model(str(path), "CPU", settings)
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
+    answered = int(compiled.output(0).get_partial_shape()[1].get_length())
+    side = card.multiple_of
+    nothing = (
+        openvino.Tensor(openvino.Type.f32, [1, card.channels + len(card.maps), side, side]),
+        openvino.Tensor(openvino.Type.f32, [1, answered, side * card.scale, side * card.scale]),
+    )
 
     def run(planes: Planes) -> Planes:
         if not hasattr(local, "request"):
             local.request = compiled.create_infer_request()
-        answers = local.request.infer([planes], share_inputs=True)
-        return np.array(answers[0], dtype=np.float32)
+        count, _, height, width = planes.shape
+        answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
+        # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
+        local.request.set_input_tensor(openvino.Tensor(planes, shared_memory=True))
+        local.request.set_output_tensor(openvino.Tensor(answer, shared_memory=True))
+        try:
+            local.request.infer()
+        finally:
+            # It would hold them until the next call.
+            local.request.set_input_tensor(nothing[0])
+            local.request.set_output_tensor(nothing[1])
+        return answer
 
     return run
 
@@ -147,7 +165,7 @@ def _openvino_core() -> Any:
 # -- ONNX Runtime -----------------------------------------------------------------------------------------------------
 
 
-def _open_onnxruntime(path: Path, device: str) -> Run:
+def _open_onnxruntime(path: Path, card: Card, device: str) -> Run:
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors; what it warns of on a CPU is no user's concern
@@ -173,4 +191,4 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-ENGINES: dict[str, Callable[[Path, str], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}
+ENGINES: dict[str, Callable[[Path, Card, str], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}

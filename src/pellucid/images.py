@@ -269,7 +269,8 @@ def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None 
     black, top = ends
     if black == 0 and values.dtype.itemsize <= 2 and values.dtype.kind != "f":
         # In one pass over the memory, which is what large images take their time from.
-        return np.divide(values, np.float32(top), out=out, dtype=np.float32)
+        pixels: Pixels = np.divide(values, np.float32(top), out=out, dtype=np.float32)
+        return pixels
     # A float32 has 24 bits: what has more is shifted and scaled before it is rounded to one.
     wide: NDArray[Any] = values.astype(np.float32 if values.dtype.kind == "f" and values.dtype.itemsize <= 4 else np.float64)
     if (black, top) != (0, 1):
@@ -281,11 +282,12 @@ def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None 
     return out
 
 
-def as_pixels(image: Image, values: NDArray[Any]) -> Pixels:
-    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an own
-    array."""
+def as_pixels(image: Image, values: NDArray[Any], *, out: Pixels | None = None) -> Pixels:
+    """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an array of
+    their own or in ``out``."""
     planes = values.transpose(2, 0, 1)
-    out = np.empty(planes.shape, dtype=np.float32)
+    if out is None:
+        out = np.empty(planes.shape, dtype=np.float32)
     if values.dtype.kind == "f":
         out[...] = planes
         return out

@@ -150,9 +150,14 @@ class _Told:
         return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
 
     @property
+    def looks(self) -> int:
+        """How often the network looks: impulses of any value are found by what they are off from a first answer."""
+        return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
     def reach(self) -> int:
         """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
-        seen = maps.REACH if self.extremes is not None or not self.curve.flat else 0
+        seen = maps.REACH if self.density > 0 or not self.curve.flat else 0
         return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
 
 
@@ -261,9 +266,9 @@ class Restorer:
             # Not one pixel would change but for rounding.
             answer = picture
         else:
-            pieces = tiling.cut(
-                *picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=max(card.multiple_of, maps.GRID)
-            )
+            # Impulses are filled on a grid of their own.
+            step = max(card.multiple_of, maps.GRID) if told.extremes is not None else card.multiple_of
+            pieces = tiling.cut(*picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
             restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
@@ -491,22 +496,38 @@ def _in_range(picture: Image) -> Image:
     return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
-def _with_maps(planes: NDArray[np.float32], card: Card, told: _Told) -> NDArray[np.float32]:
-    """What the network sees of (c, h, w): the planes, with black and white impulses filled, and those of the card's maps."""
+def _with_maps(
+    planes: NDArray[np.float32],
+    card: Card,
+    told: _Told,
+    room: NDArray[np.float32] | None = None,
+    first: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
+
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
+    if there is one and nothing is filled: copies of large pieces take time.
+    """
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
-    seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
-    seen[:channels] = planes
+    if room is not None and told.extremes is None and first is None:
+        seen = room
+    else:
+        seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
+        seen[:channels] = planes
     chance: NDArray[np.float32] | float = told.density
     if told.extremes is not None:
         chance = maps.impulses(planes, told.extremes)
+        seen[:channels] = maps.filled(planes, chance)
+    elif first is not None:
+        chance = maps.unlikely(planes, first, told.density, told.curve.sigma)
         seen[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
         if name == "impulses":
             seen[channels + index] = chance
         else:
-            seen[channels + index] = maps.sigma(seen[:channels], told.curve)
+            seen[channels + index] = told.curve.sigma if told.curve.flat else maps.sigma(seen[:channels], told.curve)
     return seen
 
 
@@ -545,7 +566,7 @@ def _within_noise(said: NDArray[np.float32], level: float) -> None:
 
 def _margin(card: Card, told: _Told) -> int:
     """The pixels around a tile's core that the model sees, and those that are looked at beyond them."""
-    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
+    return told.looks * max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
 
 
 def _kept(picture: Image) -> np.dtype[Any]:
@@ -553,23 +574,32 @@ def _kept(picture: Image) -> np.dtype[Any]:
     return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
 
 
-def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
-    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three."""
+def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three.
+
+    ``room`` as of `_with_maps`.
+    """
     card = graph.card
     if card.channels == len(planes):
-        return _answer_of_all(graph, planes, told)
+        return _answer_of_all(graph, planes, told, room)
     if card.channels == 1:
         return np.concatenate([_answer_of_all(graph, plane[None], told) for plane in planes])
     said = _answer_of_all(graph, np.repeat(planes, card.channels, axis=0), told)
     return np.asarray(said.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
-def _answer_of_all(graph: Graph, planes: NDArray[np.float32], told: _Told) -> NDArray[np.float32]:
+def _answer_of_all(
+    graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     card = graph.card
-    given = _with_maps(planes, card, told)
+    given = _with_maps(planes, card, told, room)
     seen = given[: len(planes)]
     sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
     said = _finished(seen, graph(given[None])[0], card, told, sigma)
+    if told.looks > 1:
+        given = _with_maps(planes, card, told, first=said)
+        seen = given[: len(planes)]
+        said = _finished(seen, graph(given[None])[0], card, told)
     if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that was not replaced is the true one.
         said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)
@@ -594,8 +624,9 @@ def _restored(
     def restored(part: NDArray[Any]) -> NDArray[np.float32]:
         # All of it tile by tile: what is at hand in the processor's cache need not be fetched again, and while the engine works
         # on one tile the next is made ready and the last one finished.
-        piece = images.as_pixels(picture, part)
-        said = _answer(graph, piece, told)
+        room = np.empty((channels + len(card.maps), *part.shape[:2]), np.float32)
+        piece = images.as_pixels(picture, part, out=room[:channels])
+        said = _answer(graph, piece, told, room)
         if strength < 1:
             said -= piece
             said *= np.float32(strength)

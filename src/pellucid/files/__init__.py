@@ -205,8 +205,13 @@ def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -
 
         return Rows(rows.shape, rows.dtype, take)
 
-    parts = {name: checked(part) for name in ("pixels", "alpha") if isinstance(part := getattr(picture, name), Rows)}
-    return replace(picture, **parts) if parts else picture
+    return _with_rows(picture, checked)
+
+
+def _with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
+    """The picture, what of it is rows changed."""
+    pixels, alpha = (change(part) if isinstance(part, Rows) else part for part in (picture.pixels, picture.alpha))
+    return replace(picture, pixels=pixels, alpha=alpha)
 
 
 def _upright(page: Page) -> Page:
@@ -343,11 +348,7 @@ def _watched_rows(page: Page, failed: list[Exception]) -> Page:
 
         return Rows(rows.shape, rows.dtype, take)
 
-    pictures = []
-    for picture in page.pictures:
-        parts = {name: watched(part) for name in ("pixels", "alpha") if isinstance(part := getattr(picture, name), Rows)}
-        pictures.append(replace(picture, **parts) if parts else picture)
-    return replace(page, pictures=tuple(pictures))
+    return replace(page, pictures=tuple(_with_rows(picture, watched) for picture in page.pictures))
 
 
 def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> Iterator[Page]:

@@ -155,8 +155,8 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
     into = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
         # A disk that fills up while a mapped file is written kills the process without a word.
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        with path.open("r+b") as begun:
+            os.posix_fallocate(begun.fileno(), 0, path.stat().st_size)
     assembled(each(), document, axes, shape, into)
     into.flush()
 

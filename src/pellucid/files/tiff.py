@@ -578,7 +578,7 @@ def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
     """What tifffile takes in the place of an array: its tiles, or its strips as the bytes that they will be."""
     import tifffile
 
-    height, width = rows.shape[:2]
+    width = rows.shape[1]
     if notes.tile is not None:
         for band in rows.bands(notes.tile[0]):
             for left in range(0, width, notes.tile[1]):

@@ -153,7 +153,8 @@ def _from_folder(folder: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
 
     def decode(path: Path) -> Levels | str:
         try:
-            return np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
+            levels: Levels = np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
+            return levels
         except FileError as error:
             return f"left out: {error}"
         except MissingExtra as error:

@@ -44,7 +44,8 @@ class Configuration:
     """How to serve.
 
     ``host`` and ``port`` (0: any that is free); ``token``, which clients must show, and which any host but this machine's own
-    needs (else `OptionError`); ``models``, files offered beside the shipped ones.
+    needs (else `OptionError`); ``models``, files offered beside the shipped ones; ``memory``, the bytes that all workers may have
+    together (None: what `pellucid.restorer.load` says of each).
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +54,7 @@ class Configuration:
     models: tuple[Path, ...] = ()
     device: str = "auto"
     engine: str = "auto"
+    memory: int | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -99,6 +101,7 @@ async def _run(
         "warm": next(iter(models)),
         "device": configuration.device,
         "engine": configuration.engine,
+        "memory": configuration.memory // limits.workers if configuration.memory is not None else None,
         "most_pixels": limits.pixels,
         "most_answer": limits.answer,
     }

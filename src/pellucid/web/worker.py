@@ -47,17 +47,19 @@ class Cancelled(Exception):  # noqa: N818  # an outcome, not an error
 class Worker:
     """Models that stay loaded, and what is done with them."""
 
-    def __init__(self, models: dict[str, str], device: str, engine: str, most_pixels: int) -> None:
+    def __init__(self, models: dict[str, str], device: str, engine: str, memory: int | None, most_pixels: int) -> None:
         self._models = models
         self._device = device
         self._engine = engine
+        self._memory = memory
         self._most_pixels = most_pixels
         self._loaded: dict[str, restorer.Restorer] = {}
 
     def model(self, name: str) -> restorer.Restorer:
         """The model of that name, loaded when it is first asked for."""
         if name not in self._loaded:
-            self._loaded[name] = restorer.load(self._models[name], device=self._device, engine=self._engine)
+            how = {"device": self._device, "engine": self._engine}
+            self._loaded[name] = restorer.load(self._models[name], **how, memory=self._memory)
         return self._loaded[name]
 
     def warm(self, name: str) -> None:
@@ -211,7 +213,7 @@ def main() -> None:
             said.write(json.dumps(line) + "\n")
             said.flush()
 
-    worker = Worker(given["models"], given["device"], given["engine"], given["most_pixels"])
+    worker = Worker(given["models"], given["device"], given["engine"], given["memory"], given["most_pixels"])
     _limit_files(given["most_answer"])
     try:
         worker.warm(given["warm"])

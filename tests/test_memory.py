@@ -1,0 +1,100 @@
+"""The memory that there is, and a budget that chooses nothing but how many pieces are at work at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pellucid import batch, files, images, memory, restorer
+from pellucid.errors import EngineError, OptionError
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2GiB", 2 * GIB),
+        ("1500 MB", 1_500_000_000),
+        ("0.5g", 500_000_000),
+        ("800Mi", 800 * 2**20),
+        ("12345", 12345),
+        (".5KiB", 512),
+    ],
+)
+def test_sizes_as_people_write_them(text: str, size: int) -> None:
+    assert memory.parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1GiB", "2 gallons", "1i", "GiB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="size of memory"):
+        memory.parse_size(text)
+
+
+def system(root: Path, groups: dict[str, dict[str, str]], line: str) -> Path:
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/meminfo").write_text("MemTotal: 9000000 kB\nMemFree: 1 kB\nMemAvailable:    8000000 kB\n")
+    (root / "proc/self/cgroup").write_text(line)
+    for folder, names in groups.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in names.items():
+            (root / folder / name).write_text(content)
+    return root
+
+
+def test_the_smallest_control_group_counts(tmp_path: Path) -> None:
+    inner = {"memory.max": "max\n", "memory.current": "5\n", "memory.stat": "inactive_file 7\n"}
+    outer = {"memory.max": "3000000\n", "memory.current": "1000000\n", "memory.stat": "anon 1\ninactive_file 400000\n"}
+    root = system(tmp_path, {"sys/fs/cgroup/a/b": inner, "sys/fs/cgroup/a": outer}, "0::/a/b\n")
+    assert memory.free(root) == 2_400_000
+    (root / "sys/fs/cgroup/a/memory.current").write_text("9000000")
+    assert memory.free(root) == 0
+
+
+def test_the_first_version_of_control_groups(tmp_path: Path) -> None:
+    group = {"memory.limit_in_bytes": "3000000", "memory.usage_in_bytes": "1000000", "memory.stat": "total_inactive_file 5\n"}
+    root = system(tmp_path, {"sys/fs/cgroup/memory/x": group}, "3:cpu:/x\n4:memory:/x\n")
+    assert memory.free(root) == 2_000_005
+
+
+def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
+    assert memory.free(system(tmp_path, {}, "")) == 8_000_000 * 1024
+    assert memory.free(tmp_path / "elsewhere") is None
+    assert memory.used() > 2**20
+
+
+def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restorer, "TILE", 96)
+    noisy = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
+    at_once: list[int] = []
+    stream = restorer.tiling.stream
+    monkeypatch.setattr(restorer.tiling, "stream", lambda *given, **how: at_once.append(how["in_flight"]) or stream(*given, **how))
+    free = restorer.load(gray_model).restore(noisy, sigma=10)
+    # Used is what it is; the budgets are above it by what one piece and two need.
+    monkeypatch.setattr(memory, "used", lambda: GIB)
+    pixels = 96 * 96
+    answer = noisy.size
+    one = restorer.load(gray_model, memory=GIB + answer + pixels * (restorer.ENGINE_BYTES + restorer.PIECE_BYTES))
+    np.testing.assert_array_equal(one.restore(noisy, sigma=10), free)
+    two = restorer.load(gray_model, memory=GIB + answer + pixels * (restorer.ENGINE_BYTES + 2 * restorer.PIECE_BYTES))
+    np.testing.assert_array_equal(two.restore(noisy, sigma=10), free)
+    assert at_once == [2, 1, 2]
+    # The engine keeps its room: the same picture again needs no more.
+    assert two.restore(noisy, sigma=10) is not None
+    little = restorer.load(gray_model, memory=GIB + 1000)
+    with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and 0 MiB may be taken"):
+        little.restore(noisy, sigma=10)
+    files.write(tmp_path / "a.png", images.from_array(noisy))
+    (outcome,) = batch.restore_files(batch.plan([tmp_path / "a.png"], None), little, batch.Settings(sigma=10))
+    assert str(outcome.error).startswith(f"{tmp_path}/a.png: 300x200 pixels need ")
+    assert "\n" not in str(outcome.error)
+
+
+def test_what_is_free_is_asked_where_nothing_is_said(gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free", lambda: 10_000)
+    with pytest.raises(EngineError, match="--memory SIZE allows more"):
+        restorer.load(gray_model).restore(np.zeros((64, 64), np.uint8), sigma=10)
+    assert restorer.load(gray_model, memory=8 * GIB).restore(np.zeros((64, 64), np.uint8), sigma=10).shape == (64, 64)
