@@ -425,7 +425,7 @@ def test_a_format_is_named_by_itself_or_its_ending(noisy: Path, tmp_path: Path, 
     capsys.readouterr()
     # Camera RAW is only read.
     assert run("denoise", noisy, "--format", "nef") == 2
-    assert "--format nef: not one of png, jpeg" in capsys.readouterr().err
+    assert "format 'nef' is not one of png, jpeg" in capsys.readouterr().err
 
 
 def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_model: Path) -> None:

@@ -23,7 +23,7 @@ from pellucid import diagnosis, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, engine_for, open_graph
-from pellucid.errors import EngineError, ImageError, ModelError, OptionError
+from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import NONE, Curve, Extremes
 
@@ -242,9 +242,18 @@ class Restorer:
         return self.restore_with_details(image, sigma=sigma, strength=strength, keep_grain=keep_grain).image
 
     def restore_with_details(
-        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0, keep_grain: float = 0.0
+        self,
+        image: ArrayLike | Image,
+        *,
+        sigma: float | None = None,
+        strength: float = 1.0,
+        keep_grain: float = 0.0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Restoration:
-        """As `restore`, with what was found, the level that was used, the file that served and the seconds it took."""
+        """As `restore`, with what was found, the level that was used, the file that served and the seconds it took.
+
+        ``progress`` is told (pieces done, pieces in all); what it raises ends the restoration.
+        """
         begun = time.perf_counter()
         for name, value in (("strength", strength), ("keep_grain", keep_grain)):
             if not _within(value, 0, 1):
@@ -261,7 +270,7 @@ class Restorer:
             step = max(card.multiple_of, maps.GRID) if told.extremes is not None else card.multiple_of
             pieces = tiling.cut(*picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
-            restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight)
+            restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(_in_range(picture) if answer is picture else answer),
@@ -366,7 +375,7 @@ class Restorer:
                 self._held[path] = max(pixels, self._held.get(path, 0))
                 return count
         there = max(0, min(rooms))
-        raise EngineError(
+        raise MemoryShort(
             f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
             f"({'--memory says so' if self.memory is not None else '--memory SIZE allows more'})"
         )
@@ -601,7 +610,13 @@ def _answer_of_all(
 
 
 def _restored(
-    graph: Graph, picture: Image, told: _Told, strength: float, pieces: tiling.Cut, in_flight: int
+    graph: Graph,
+    picture: Image,
+    told: _Told,
+    strength: float,
+    pieces: tiling.Cut,
+    in_flight: int,
+    progress: Callable[[int, int], None] | None,
 ) -> NDArray[Any] | Rows:
     """The restored pixels, of `_kept`; channel by channel where the model has one and the image three. `Rows` for `Rows`."""
     card = graph.card
@@ -633,6 +648,7 @@ def _restored(
         scale=card.scale,
         finish=finish if kept == np.uint8 else None,
         in_flight=in_flight,
+        progress=progress,
     )
     if isinstance(picture.pixels, Rows):
         rows = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: rows))
