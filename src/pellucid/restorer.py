@@ -56,6 +56,9 @@ depends on the machine. The engine works as fast on large pieces as on small one
 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest that keep a colour JPEG of 24 megapixels (six
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
+FILLED_TILE = 1536
+"""As `TILE`, for an image with impulses: to fill them takes another 100 bytes for each pixel of a piece, twice at the same time."""
+
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
 With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
@@ -254,7 +257,8 @@ class Restorer:
         else:
             # Impulses are filled on a grid of their own.
             step = max(card.multiple_of, maps.GRID) if told.extremes is not None else card.multiple_of
-            pieces = tiling.cut(*picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=step)
+            tile = TILE if told.extremes is None else FILLED_TILE
+            pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
             restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight)
             answer = images.with_pixels(picture, restored)
