@@ -2,7 +2,8 @@
 
     python benchmarks/inspecting.py FOLDER [--out FILE.json]
 
-For each noise: how often the kind was named, how far the level (or the density) was off, and the time as a share of the restoration's.
+For each noise: how often the kind was named, how far the level (or the density) was off, and the time as a share of the
+restoration's.
 """
 
 from __future__ import annotations

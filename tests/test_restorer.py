@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import files, images, metrics, restorer, tiling
+from pellucid import degradations, files, images, metrics, restorer, tiling
 from pellucid.errors import EngineError, ImageError, ModelError, OptionError, PellucidError
 
 
@@ -237,3 +237,103 @@ def test_the_convenience_takes_arrays_and_paths(tmp_path: Path, photograph: NDAr
     np.testing.assert_array_equal(pellucid.load("photo").restore(levels, sigma=25), from_array)
     with pytest.raises(PellucidError):
         pellucid.restore(tmp_path / "b.png")
+
+
+GAINS = {
+    # Noise, the least gain in dB on the package's photograph, and the file that serves it, in gray and in colour.
+    "poisson:30": (6.0, ("photo-gray", "photo-color")),
+    "speckle:0.1": (6.0, ("photo-gray", "photo-color")),
+    "salt-pepper:0.1": (16.0, ("photo-impulses",) * 2),
+    "salt-pepper:0.7": (14.0, ("photo-impulses",) * 2),
+    "impulses:0.2": (8.0, ("photo-impulses",) * 2),
+    "gaussian:25+salt-pepper:0.1": (10.0, ("photo-impulses",) * 2),
+    "jpeg:10": (0.7, ("photo-camera",) * 2),
+    "jpeg:30": (0.5, ("photo-camera",) * 2),
+    "camera:0.003": (2.5, ("photo-camera",) * 2),
+    "grain:10": (2.0, ("photo-camera",) * 2),
+}
+
+
+@pytest.mark.parametrize("text", GAINS)
+def test_whatever_the_noise_it_is_seen_and_taken_away(text: str, photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    gain, served = GAINS[text]
+    for clean, model in ((photograph[..., :1], served[0]), (photograph, served[1])):
+        perfect, noisy = degradations.parse(text).pair(clean, np.random.default_rng(0))
+        found = photo.restore_with_details(noisy)
+        assert found.model == model
+        assert found.estimated
+        assert found.diagnosis is not None
+        before = metrics.psnr(perfect, np.clip(noisy, 0, 1), data_range=1)
+        assert metrics.psnr(perfect, found.image, data_range=1) > before + gain
+
+
+def test_known_pixels_stay_under_pure_impulses(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    noisy = degradations.parse("salt-pepper:0.2")(photograph, np.random.default_rng(0))
+    good = (noisy != 0).all(axis=2) & (noisy != 1).all(axis=2)
+    np.testing.assert_allclose(photo.restore(noisy)[good], noisy[good], atol=1e-6)
+
+
+def test_a_given_level_is_gaussian_noise_whatever_else_there_is(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    noisy = degradations.parse("salt-pepper:0.2")(photograph[:64, :64], np.random.default_rng(0))
+    found = photo.restore_with_details(noisy, sigma=30)
+    assert (found.model, found.diagnosis, found.estimated) == ("photo-color", None, False)
+
+
+def test_a_model_that_never_saw_impulses_is_not_told_of_them(gray_model: Path, photograph: NDArray[np.float64]) -> None:
+    noisy = degradations.parse("salt-pepper:0.2")(photograph[..., 0], np.random.default_rng(0))
+    found = restorer.load(gray_model).restore_with_details(noisy)
+    assert found.model == "gray"
+    assert found.diagnosis is not None
+    assert found.diagnosis.kind == "salt-pepper"
+
+
+def test_tiles_answer_as_the_whole_for_every_kind(
+    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = np.tile(photograph, (1, 2, 1))[:320, :640]
+    for text in ("salt-pepper:0.5", "poisson:20", "camera:0.003"):
+        noisy = degradations.parse(text)(large, np.random.default_rng(0))
+        whole = photo.restore(noisy)
+        with monkeypatch.context() as patch:
+            patch.setattr(restorer, "TILE", 320)
+            tiled = photo.restore(noisy)
+        difference = np.abs(tiled - whole) * 255
+        assert difference.max() <= 1.01
+        assert difference.mean() < 0.05
+        assert difference.max() > 0  # it was tiled
+
+
+def test_grain_is_kept_as_told(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    noisy = np.clip(noisy_photograph(photograph, 15), 0, 1)
+    smooth, half, grainy = (photo.restore(noisy, keep_grain=share) for share in (0, 0.5, 1))
+    spreads = [np.square(answer - noisy).mean() for answer in (smooth, half, grainy)]
+    assert spreads[2] < 0.25 * spreads[1] + 1e-6 < spreads[0]
+    # Only the finest: large areas keep the mean that the restored picture has.
+    near = np.abs((half - smooth)[:320, :480].reshape(20, 16, 30, 16, 3).mean(axis=(1, 3)))
+    assert near.max() < 0.012
+    with pytest.raises(OptionError, match="keep_grain"):
+        photo.restore(noisy, keep_grain=1.5)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 40])
+def test_the_gain_is_predicted(sigma: float, photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    for clean in (photograph, photograph[..., :1]):
+        noisy = degradations.parse(f"gaussian:{sigma}")(clean, np.random.default_rng(0))
+        true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(photo.restore(noisy) - clean).mean())
+        assert photo.expected_gain(noisy) == pytest.approx(true, abs=0.8)
+
+
+def test_no_gain_is_predicted_where_none_is_to_be_had(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    assert photo.expected_gain(photograph) == 0
+    assert photo.expected_gain(degradations.parse("jpeg:20")(photograph, np.random.default_rng(0))) is None
+    assert photo.expected_gain(np.full((20, 20), 0.5), sigma=20) is None
+
+
+def test_a_clean_picture_is_not_even_rounded(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    found = photo.restore_with_details(photograph)
+    np.testing.assert_array_equal(found.image, photograph.astype(np.float32))
+    assert found.image is not photograph
+    levels = np.rint(photograph * 255).astype(np.uint8)
+    answer = photo.restore(levels)
+    np.testing.assert_array_equal(answer, levels)
+    assert not np.shares_memory(answer, levels)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GRID", "NONE", "REACH", "Curve", "Extremes", "box_mean", "filled", "impulses", "local_mean", "sigma"]
+__all__ = ["GRID", "NONE", "REACH", "Curve", "Extremes", "box_mean", "filled", "impulses", "local_mean", "sigma", "unlikely"]
 
 Planes = NDArray[np.float32]
 
@@ -32,6 +32,10 @@ of one from the clean image itself; 4 lost 0.4 dB under speckle."""
 
 COUNTED = 4
 """Half the side, less a half, of the window in which `impulses` counts what is black or white."""
+
+OFF = 0.03
+"""How far off a first answer is, taken for a standard deviation. On ten held-out gray photographs with 10, 30 and 60 % impulses of
+any value a second look gained 3.1, 2.4 and 1.6 dB with it, 3.2, 2.1 and 1.2 with 0.02; a third look lost."""
 
 TRUSTED = 0.5
 """Share of a 3x3 window's weight that must be good for `filled` to look no farther."""
@@ -118,6 +122,19 @@ def impulses(planes: Planes, extremes: Extremes) -> Planes:
             chance = np.float32(share) / (np.float32(share) + np.float32(1 - density) * natural)
             np.maximum(certain, there * chance, out=certain)
     return certain
+
+
+def unlikely(planes: Planes, answer: Planes, density: float, sigma: float) -> Planes:
+    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
+
+    Bayes' rule: an impulse is anywhere in [0, 1] alike, a true pixel near the answer, off by noise of ``sigma`` (share of full
+    range) and by the answer's own error (`OFF`). Of several channels, the one that is farthest off.
+    """
+    spread = np.float32(np.hypot(sigma, OFF))
+    off = np.abs(planes - answer).max(axis=0)
+    true = np.exp(-np.square(off / spread) / 2) / (spread * np.float32(np.sqrt(2 * np.pi)))
+    chance: Planes = np.float32(density) / (np.float32(density) + np.float32(1 - density) * true)
+    return chance
 
 
 def filled(planes: Planes, chance: Planes) -> Planes:

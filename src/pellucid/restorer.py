@@ -153,9 +153,14 @@ class _Told:
         return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
 
     @property
+    def looks(self) -> int:
+        """How often the network looks: impulses of any value are found by what they are off from a first answer."""
+        return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
     def reach(self) -> int:
         """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
-        seen = maps.REACH if self.extremes is not None or not self.curve.flat else 0
+        seen = maps.REACH if self.density > 0 or not self.curve.flat else 0
         return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
 
 
@@ -487,16 +492,21 @@ def _in_range(picture: Image) -> Image:
 
 
 def _with_maps(
-    planes: NDArray[np.float32], card: Card, told: _Told, room: NDArray[np.float32] | None = None
+    planes: NDArray[np.float32],
+    card: Card,
+    told: _Told,
+    room: NDArray[np.float32] | None = None,
+    first: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """What the network sees of (c, h, w): the planes, with black and white impulses filled, and those of the card's maps.
+    """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
 
-    In a ``room`` that begins with the planes already, if there is one and no impulses are filled: copies of large pieces take time.
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
+    if there is one and nothing is filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
-    if room is not None and told.extremes is None:
+    if room is not None and told.extremes is None and first is None:
         seen = room
     else:
         seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
@@ -504,6 +514,9 @@ def _with_maps(
     chance: NDArray[np.float32] | float = told.density
     if told.extremes is not None:
         chance = maps.impulses(planes, told.extremes)
+        seen[:channels] = maps.filled(planes, chance)
+    elif first is not None:
+        chance = maps.unlikely(planes, first, told.density, told.curve.sigma)
         seen[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
         if name == "impulses":
@@ -548,7 +561,7 @@ def _within_noise(said: NDArray[np.float32], level: float) -> None:
 
 def _margin(card: Card, told: _Told) -> int:
     """The pixels around a tile's core that the model sees, and those that are looked at beyond them."""
-    return max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
+    return told.looks * max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
 
 
 def _kept(picture: Image) -> np.dtype[Any]:
@@ -578,6 +591,10 @@ def _answer_of_all(
     seen = given[: len(planes)]
     sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
     said = _finished(seen, graph(given[None])[0], card, told, sigma)
+    if told.looks > 1:
+        given = _with_maps(planes, card, told, first=said)
+        seen = given[: len(planes)]
+        said = _finished(seen, graph(given[None])[0], card, told)
     if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that was not replaced is the true one.
         said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)

@@ -31,6 +31,13 @@ FAINTEST = 0.8
 SPARSEST = 0.015
 """Share of impulses of any value below which there are none: so many pixels of fine texture look like one."""
 
+OUTSIDE = 0.005
+"""Share of the values beyond black and white above which noise was not clipped."""
+
+CLEAR = 0.15
+"""Share of impulses of any value that is believed where there is noise besides: strong noise that was clipped looks like some,
+too."""
+
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
 
@@ -137,7 +144,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     blocks = sampling.blocks(parts)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
-    if said.density >= SPARSEST and quality is None and said.correlated < FAINTEST:
+    if impulses.beyond(parts) > OUTSIDE:
+        # Strong noise that was not clipped: impulses keep to the range.
+        said = estimator.Estimate(max(said.white, noise.white_sigma(blocks)), said.correlated, 0.0)
+    clear = said.density >= SPARSEST and (said.white < SPARE or said.density >= CLEAR)
+    if clear and quality is None and said.correlated < FAINTEST:
         level = said.white if said.white >= SPARE else 0.0
         return Diagnosis("impulses", level, impulse_density=said.density, sure=sure, curve=Curve(level / 255))
     if max(said.white, said.correlated) < FAINTEST or not len(blocks.values):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pellucid.maps import Extremes
 
-__all__ = ["STEPS", "extremes", "outliers"]
+__all__ = ["STEPS", "beyond", "extremes", "outliers"]
 
 CELL = 32
 """Side in pixels of the cells in which black and white pixels are counted."""
@@ -21,11 +21,14 @@ FEWEST = 0.002
 NEAR = 0.06
 """What lies so near to an end without reaching it is counted beside what is at it."""
 
+CONTINUOUS = 1e-3
+"""How near to an end the next value must be for values to be continuous: counts of photons are not."""
+
 APART = 0.2
 """How far from an end the four neighbours' mean is at least, for a pixel at the end, or near it, to be counted as standing
 alone."""
 
-SPIKE = 6.0
+SPIKE = 4.0
 """How many times as many lonely pixels must be at an end as near it: noise that was clipped there has about as many at either."""
 
 TOGETHER = 2.0
@@ -47,29 +50,30 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
     at the ends, not near them.
     """
     ends = [float(min(part.min() for part in parts)), float(max(part.max() for part in parts))]
-    if ends[0] < 0 or ends[1] > 1:
+    beyond = ends[0] < 0 or ends[1] > 1
+    if beyond:
         # Noise beyond the range was not clipped; impulses on top of it are exactly black and white.
         ends = [0.0, 1.0]
     if ends[0] > 0.25 or ends[1] < 0.75:
         return None
-    found = _shares(parts, ends)
+    found = _shares(parts, ends, beyond)
     if found is None and parts[0].shape[2] > 1:
         # Each channel on its own: at most one of them is hit.
-        each = [_shares([part[..., channel : channel + 1] for part in parts], ends) for channel in range(parts[0].shape[2])]
+        each = [_shares([part[..., channel : channel + 1] for part in parts], ends, beyond) for channel in range(parts[0].shape[2])]
         struck = [shares for shares in each if shares is not None]
         if len(struck) == len(each):
             found = tuple(1 - float(np.prod([1 - shares[side] for shares in struck])) for side in (0, 1))
     return None if found is None else Extremes(found[0], found[1], ends[0], ends[1])
 
 
-def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float]) -> tuple[float, ...] | None:
+def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: bool) -> tuple[float, ...] | None:
     """The shares of black and of white impulses that replace all channels of a pixel; None where there are none."""
     pixels = sum(part.size for part in parts)
     for value in ends:
         # Most pictures have no more to look at.
         if sum(np.count_nonzero(part == np.float32(value)) for part in parts) < FEWEST * pixels:
             return None
-    shares = tuple(_share(parts, value, inward) for value, inward in zip(ends, (1, -1), strict=True))
+    shares = tuple(_share(parts, value, inward, whole) for value, inward in zip(ends, (1, -1), strict=True))
     if min(shares) < FEWEST:
         return None
     if max(shares) > 2 * min(shares):
@@ -78,8 +82,11 @@ def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float]) -> tupl
     return shares
 
 
-def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> float:
-    """The share of pixels that are impulses of this value; 0 where what is there is no work of chance."""
+def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whole: bool) -> float:
+    """The share of pixels that are impulses of this value; 0 where what is there is no work of chance.
+
+    ``whole``: whether values beyond the range show that nothing was clipped.
+    """
     counts: list[NDArray[np.float64]] = []
     beside, alone, close = counts.copy(), counts.copy(), counts.copy()
     inside = [abs(float(found.min() if inward > 0 else found.max()) - value) for found in _inside(parts, value, inward)]
@@ -87,6 +94,11 @@ def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> f
         return 0.0
     # Photon counts of a dim picture have few levels: the next one counts as near.
     near = np.float32(max(NEAR, 1.5 * min(inside)))
+    if whole and min(inside) < CONTINUOUS:
+        # No value of unclipped noise is exactly black or white by chance.
+        return sum(np.count_nonzero((part == np.float32(value)).all(axis=2)) for part in parts) / sum(
+            part.shape[0] * part.shape[1] for part in parts
+        )
     for part in parts:
         there = np.ones(part.shape[:2], dtype=np.bool_)
         around, apart = there.copy(), there.copy()
@@ -142,6 +154,12 @@ def _cells(plane: NDArray[np.bool_]) -> NDArray[np.float64]:
         return np.array([plane.mean()])
     whole = plane[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
     return np.asarray(whole.mean(axis=(1, 3), dtype=np.float64).ravel())
+
+
+def beyond(parts: Sequence[NDArray[np.float32]]) -> float:
+    """The share of values beyond black and white, which only noise that was not clipped has."""
+    outside = sum(np.count_nonzero((part < -0.01) | (part > 1.01)) for part in parts)
+    return outside / sum(part.size for part in parts)
 
 
 def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -33,6 +33,9 @@ BENDS = 1.6
 """How many times as strong the variance must be where it is strongest as where it is weakest, between the 10th and the 90th
 percentile of the intensities, for noise to count as dependent on them."""
 
+FAINT = 8.0
+"""Level in 8-bit levels below which more than `BENDS` is asked for."""
+
 BINS = 12
 
 CELL = 24
@@ -127,7 +130,9 @@ def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = F
     light, variance = np.array(at), np.array(found)
     best = _fitted(light, variance)
     spread = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
-    if best.flat or spread.max() < BENDS * max(float(spread.min()), 1e-9):
+    # The fainter the noise, the more texture is in what is measured, and the more must be seen to be believed.
+    bends = BENDS + max(0.0, FAINT - sigma)
+    if best.flat or spread.max() < bends * max(float(spread.min()), 1e-9):
         return flat
     if not scaled:
         return best

@@ -24,6 +24,10 @@ ACROSS = 64
 WINDOWS = 100
 """How many there are at most: four hundred thousand pixels tell the noise within a hundredth, whatever the image's size."""
 
+HEAPED = 0.05
+MOST_HEAPED = 0.5
+"""The share of a block's values at either end of the range with which it still counts, usually, and where all blocks have more."""
+
 BLOCKS = 11_000
 """How many blocks are transformed at most."""
 
@@ -101,7 +105,7 @@ def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
     """Blocks of the ``parts`` (h, w, channels each), at odd steps, which meet every phase of a regular texture and of a JPEG's
     grid.
 
-    Each channel gives its share of them. A block with more than a twentieth of its values heaped at either end of the range, where
+    Each channel gives its share of them. A block with more than `HEAPED` of its values at either end of the range, where
     clipping hides noise, is left out; values beyond the ends show that nothing was clipped.
     """
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
@@ -118,5 +122,8 @@ def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
         return Blocks(np.empty((0, SIDE * SIDE), dtype=np.float32))
     values = np.concatenate(found) * np.float32(255)
     if not ((values < -0.01).any() or (values > 255.01).any()):
-        values = values[((values <= 0) | (values >= 255)).mean(axis=1) <= 0.05]
+        heaped = ((values <= 0) | (values >= 255)).mean(axis=1)
+        # Where noise is so strong that nearly all of them are, those that are least: better too low a level than none.
+        most = max(HEAPED, float(np.quantile(heaped, 0.1))) if len(heaped) else HEAPED
+        values = values[heaped <= (most if most <= MOST_HEAPED else HEAPED)]
     return Blocks(values)
