@@ -57,7 +57,8 @@ depends on the machine. The engine works as fast on large pieces as on small one
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
 FILLED_TILE = 1536
-"""As `TILE`, for an image with impulses: to fill them takes another 100 bytes for each pixel of a piece, twice at the same time."""
+"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they are
+filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
@@ -74,10 +75,10 @@ NEAR = 64
 IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
 
-ENGINE_BYTES, PIECE_BYTES = 210, 70
+ENGINE_BYTES, PIECE_BYTES = 210, 100
 """Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is
 in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
-megapixels, 196 to 208 in the engine; `photo-gray` needs 159."""
+megapixels, 196 to 208 in the engine; `photo-gray` needs 159. The second is that of images with impulses: see `FILLED_TILE`."""
 
 SHARE = 0.8
 """Of the memory that is free, what a picture may take where nothing else is said."""
