@@ -57,8 +57,8 @@ depends on the machine. The engine works as fast on large pieces as on small one
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
 FILLED_TILE = 1536
-"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they are
-filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
+"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
+are filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
