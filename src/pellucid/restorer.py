@@ -98,7 +98,7 @@ was, by 0.35 dB."""
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
-PROBES = 6
+PROBES = 24
 PROBE = 160
 """The parts, and their side in pixels, on which `Restorer.expected_gain` measures."""
 
@@ -310,7 +310,7 @@ class Restorer:
         for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
             planes = images.as_pixels(picture, part)
             curve = maps.sigma(planes, told.curve)
-            step = np.float32(0.1 * float(curve.mean()))
+            step = np.float32(0.05 * float(curve.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
             change = _answer(graph, moved, told) - _answer(graph, planes, told)
