@@ -101,7 +101,7 @@ WINDOW = 17
 PROBES = 6
 PROBE = 384
 LEAST_PROBE = 32
-FARTHEST_GAIN = 3.0
+FARTHEST_GAIN = 2.0
 """The parts, their side in pixels, the least, and the most in dB by which one estimate is above the
 other, of `Restorer.expected_gain`. Large parts: at a border the network sees less, and what
 it gains there is less."""
