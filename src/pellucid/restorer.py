@@ -487,7 +487,7 @@ def _inspected(picture: Image) -> Diagnosis:
             top, bottom = window.top, window.top + window.height
             band = picture.pixels.take(top, bottom) if isinstance(picture.pixels, Rows) else picture.pixels[top:bottom]
         part = band[:, window.left : window.left + window.width]
-        parts.append(np.ascontiguousarray(images.as_pixels(picture, part).transpose(1, 2, 0)))
+        parts.append(images.as_pixels(picture, part).transpose(1, 2, 0))
     return diagnosis.inspect_parts(parts)
 
 

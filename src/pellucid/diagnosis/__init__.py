@@ -130,7 +130,9 @@ def inspect(pixels: Pixels) -> Diagnosis:
 
     An image with a side under 16 pixels is called clean: too small to measure.
     """
-    return inspect_parts([window.of(pixels) for window in windows(*pixels.shape[:2])])
+    # Channel after channel in memory: each is looked at by itself.
+    parts = [np.ascontiguousarray(window.of(pixels).transpose(2, 0, 1)) for window in windows(*pixels.shape[:2])]
+    return inspect_parts([part.transpose(1, 2, 0) for part in parts])
 
 
 def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:

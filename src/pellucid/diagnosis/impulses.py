@@ -38,7 +38,7 @@ and white things it is many times likelier."""
 STEPS = (0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.45, 0.6)
 """The differences from the median of the neighbours beyond which `outliers` counts."""
 
-ROWS = 30_000
+ROWS = 16_000
 """Pixels that `outliers` looks at, about."""
 
 
@@ -87,51 +87,51 @@ def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whol
 
     ``whole``: whether values beyond the range show that nothing was clipped.
     """
-    counts: list[NDArray[np.float64]] = []
-    beside, alone, close = counts.copy(), counts.copy(), counts.copy()
-    inside = [abs(float(found.min() if inward > 0 else found.max()) - value) for found in _inside(parts, value, inward)]
-    if not inside:
-        return 0.0
-    # Photon counts of a dim picture have few levels: the next one counts as near.
-    near = np.float32(max(NEAR, 1.5 * min(inside)))
-    if whole and min(inside) < CONTINUOUS:
-        # No value of unclipped noise is exactly black or white by chance.
-        struck = sum(int(np.count_nonzero((part == np.float32(value)).all(axis=2))) for part in parts)
-        return struck / sum(int(part.shape[0] * part.shape[1]) for part in parts)
-    for part in parts:
-        there = np.ones(part.shape[:2], dtype=np.bool_)
-        around, apart = there.copy(), there.copy()
-        for channel in range(part.shape[2]):
-            distance = (part[..., channel] - np.float32(value)) * np.float32(inward)
-            there &= distance == 0
-            around &= (distance > 0) & (distance < near)
-            apart &= _second_nearest(distance) > APART
-        pairs = np.zeros_like(there)
-        pairs[:, 1:] = there[:, 1:] & there[:, :-1]
-        for found, plane in ((counts, there), (beside, pairs), (alone, there & apart), (close, around & apart)):
-            found.append(_cells(plane))
-    count, pair, lonely, near_count = (np.concatenate(found) for found in (counts, beside, alone, close))
+    struck = [(part == np.float32(value)).all(axis=2) if part.shape[2] > 1 else part[..., 0] == np.float32(value) for part in parts]
+    count = np.concatenate([_cells(there) for there in struck])
     if len(count) < 8 or count.mean() < FEWEST:
         return 0.0
-    # The quarter with the least, less what selecting it takes away (a normal variable below its quarter has the mean -1.27).
+    # The quarter with the least: in most pictures nothing there is quite black or white, and nothing else need be looked at.
     least = count <= np.quantile(count, 0.25)
     low = float(count[least].mean())
+    if low < FEWEST / 4 and not whole:
+        return 0.0
+    inside = _inside(parts, value, inward)
+    if inside is None:
+        return 0.0
+    if whole and inside < CONTINUOUS:
+        # No value of unclipped noise is exactly black or white by chance.
+        return float(np.mean(np.concatenate([there.ravel() for there in struck])))
+    pair = np.concatenate([_cells(np.pad(there[:, 1:] & there[:, :-1], ((0, 0), (1, 0)))) for there in struck])
+    if float(pair[least].mean()) > TOGETHER * max(low, FEWEST) ** 2 + 0.002:
+        return 0.0
+    # Photon counts of a dim picture have few levels: the next one counts as near.
+    near = np.float32(max(NEAR, 1.5 * inside))
+    lonely = lonely_near = 0
+    for part, there in zip(parts, struck, strict=True):
+        around, apart = np.ones_like(there), np.ones_like(there)
+        for channel in range(part.shape[2]):
+            distance = (part[..., channel] - np.float32(value)) * np.float32(inward)
+            around &= (distance > 0) & (distance < near)
+            apart &= _second_nearest(distance) > APART
+        lonely += int(np.count_nonzero(there & apart))
+        lonely_near += int(np.count_nonzero(around & apart))
+    if lonely < SPIKE * lonely_near:
+        return 0.0
+    # What selecting the quarter takes away: a normal variable below its quarter has the mean -1.27.
     share = low
     for _ in range(3):
         share = min(1.0, low + 1.27 * float(np.sqrt(max(share * (1 - share), 1e-9) / CELL**2)))
     # Where every cell has the same, the quarter is not the lowest of a spread.
-    share = min(share, float(np.median(count)) * 1.02) if np.median(count) > 0 else share
-    if float(pair[least].mean()) > TOGETHER * max(low, FEWEST) ** 2 + 0.002:
-        return 0.0
-    if float(lonely.mean()) < SPIKE * float(near_count.mean()):
-        return 0.0
-    return share
+    return min(share, float(np.median(count)) * 1.02) if np.median(count) > 0 else share
 
 
-def _inside(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> list[NDArray[np.float32]]:
-    """Of each part the values that are not at the end, where there are any."""
-    found = (part[part > np.float32(value)] if inward > 0 else part[part < np.float32(value)] for part in parts)
-    return [values for values in found if values.size]
+def _inside(parts: Sequence[NDArray[np.float32]], value: float, inward: int) -> float | None:
+    """How far from the end the nearest value that is not at it lies; None where there is none."""
+    end = np.float32(value)
+    found = [part[part > end].min(initial=np.inf) if inward > 0 else part[part < end].max(initial=-np.inf) for part in parts]
+    nearest = float(min(found) if inward > 0 else max(found))
+    return abs(nearest - value) if np.isfinite(nearest) else None
 
 
 def _second_nearest(plane: NDArray[np.float32]) -> NDArray[np.float32]:

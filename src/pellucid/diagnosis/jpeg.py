@@ -40,7 +40,10 @@ LOOKED_AT = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
 AGREEMENT = 0.55
 """The mean cosine of the coefficients' phases above which a step counts as found; 1 for exact multiples, 0 for any values."""
 
-MOST = 700
+ENOUGH = 120_000
+"""Pixels on which the seams are looked for, about."""
+
+MOST = 500
 """Blocks that are looked at, at most."""
 
 
@@ -51,10 +54,14 @@ def grid(parts: Sequence[NDArray[np.float32]]) -> tuple[Grid, float]:
     directions' ratios of the seams' mean to the median of the other places': 1 where there is no grid.
     """
     phases, ratios = [], []
+    lumas = [_luma(part) for part in parts]
+    pixels = sum(luma.size for luma in lumas)
+    # Every so many lines: an odd number, which meets every row of the blocks.
+    step = 1 + pixels // ENOUGH // 2 * 2
     for axis in (0, 1):
         sums, counts = np.zeros(SIDE), np.zeros(SIDE)
-        for part in parts:
-            luma = np.moveaxis(images.gray(part)[..., 0], axis, 0)
+        for whole in lumas:
+            luma = np.moveaxis(whole, axis, 0)[:, ::step]
             if len(luma) < 4 * SIDE:
                 continue
             rough = np.abs(luma[:-3] - 3 * luma[1:-2] + 3 * luma[2:-1] - luma[3:]).mean(axis=1)
@@ -82,7 +89,7 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
         return None, rougher
     found = []
     for part in parts:
-        luma = images.gray(part[where[0] :, where[1] :])[..., 0] * np.float32(255) - np.float32(128)
+        luma = _luma(part[where[0] :, where[1] :]) * np.float32(255) - np.float32(128)
         height, width = (side // SIDE * SIDE for side in luma.shape)
         cells = luma[:height, :width].reshape(height // SIDE, SIDE, width // SIDE, SIDE).swapaxes(1, 2)
         found.append(cells.reshape(-1, SIDE * SIDE))
@@ -96,6 +103,15 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
         return None, rougher
     # A step that divides the true one agrees as well: the coarsest of those that agree is the one.
     return next(q for q, agreement in zip(QUALITIES, agreements, strict=True) if agreement > 0.93 * best), rougher
+
+
+def _luma(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(h, w) of (h, w, channels): in one plane of memory, whatever the part's layout."""
+    if part.shape[2] == 1:
+        return part[..., 0]
+    red, green, blue = (part[..., channel] * weight for channel, weight in enumerate(images.LUMA))
+    answer: NDArray[np.float32] = red + green + blue
+    return answer
 
 
 def _agreement(coefficients: NDArray[Any], wanted: list[int], quality: int) -> float:
