@@ -10,10 +10,10 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test fuzz check build digits benchmarks limits clean
+.PHONY: help demo test fuzz fuzz-web check build digits benchmarks limits clean
 
 help: ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 .venv-light/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-light
@@ -36,6 +36,15 @@ test: .venv/done ## the tests, with all that they need
 
 fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000
+
+# In an environment of its own: its pytest plugin would load in every run of the tests.
+.venv-schemathesis/done:
+	$(PYTHON) -m venv .venv-schemathesis
+	.venv-schemathesis/bin/python $(PIP) 'schemathesis>=4'
+	@touch $@
+
+fuzz-web: .venv/done .venv-schemathesis/done ## 2,000 hostile uploads and schemathesis against `pellucid serve`: no answer is a 5xx
+	$(FULL) tests/fuzz_web.py --count 2000 --schemathesis .venv-schemathesis/bin/schemathesis
 
 check: .venv/done ## formatting, lint, strict types
 	$(FULL) -m ruff format --check src tests benchmarks
@@ -74,4 +83,4 @@ build: .venv/done ## wheel and sdist, in dist/
 	$(FULL) -m build --outdir dist .
 
 clean: ## remove what these rules made
-	rm -rf .venv .venv-light build dist demo
+	rm -rf .venv .venv-light .venv-schemathesis build dist demo

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,3 +106,20 @@ def test_a_model_runs_without_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "file" / "below"))
     assert engines.open_graph(make_model(name="uncached"))(np.zeros((1, 1, 4, 4), np.float32)).shape == (1, 1, 4, 4)
+
+
+def test_openvino_tells_nobody(gray_model: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, os, socket\n"
+        "def refuse(*args, **kwargs): os._exit(7)\n"
+        "socket.socket.connect = refuse\n"
+        "os.fork = refuse\n"
+        "from pathlib import Path\n"
+        "from pellucid import engines\n"
+        f"engines.open_graph(Path({str(gray_model)!r}), engine='openvino')\n"
+        "assert 'openvino' in sys.modules and sys.modules['openvino_telemetry'] is None\n"
+    )
+    home = {**os.environ, "HOME": str(tmp_path), "PELLUCID_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "intel").exists()

@@ -18,6 +18,7 @@ from pellucid.errors import (
     ModelError,
     OptionError,
     PellucidError,
+    SizeError,
     TrainingError,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "PellucidError",
+    "SizeError",
     "TrainingError",
     "__version__",
     "inspect",

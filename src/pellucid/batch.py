@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -21,12 +21,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pellucid import __version__, files, saving
+from pellucid import __version__, files, images, saving
 from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
 from pellucid.images import Range, Rows
 from pellucid.restorer import Restorer
 
-__all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_files"]
+__all__ = ["MANIFEST", "Outcome", "Plan", "Selection", "Settings", "Tally", "clean_name", "plan", "restore_file", "restore_files"]
 
 MANIFEST = ".pellucid.jsonl"
 """The manifest's name in the folder of the answers."""
@@ -51,6 +51,22 @@ class Settings:
     axes: str | None = None
     strip: bool = False
     gain: bool = False
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Settings:
+        """From the values of `pellucid.options.RESTORING` by name; others are passed over.
+
+        Raises `OptionError` for a range that is none.
+        """
+        return cls(
+            sigma=options["sigma"],
+            strength=options["strength"],
+            keep_grain=options.get("keep_grain", 0.0),
+            gain=options.get("gain", False),
+            value_range=images.parse_range(options["range"]),
+            axes=options["axes"],
+            strip=options["strip"],
+        )
 
 
 @dataclass(frozen=True)
@@ -275,6 +291,27 @@ def restore_files(
                 ahead.close()
 
 
+def restore_file(
+    source: Path,
+    target: Path,
+    restorer: Restorer,
+    settings: Settings = Settings(),
+    *,
+    sparing: bool = True,
+    watch: Callable[[files.Page, files.Page], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Restores one file as `restore_files` does, and says how far it is.
+
+    ``sparing`` as of `files.open_pages`. ``watch`` is shown each page as it was and restored (sparing, it may not take what `Rows`
+    the answer has), ``progress`` told the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and
+    ``progress`` raise ends it, too.
+    """
+    how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=sparing)
+    with how as document:
+        return _passed(document, source, target, restorer, settings, overwrite=False, watch=watch, progress=progress)
+
+
 # -- one file ---------------------------------------------------------------------------------------------------------
 
 
@@ -356,40 +393,72 @@ def _write(done: _Restored, *, settings: Settings, journal: _Journal | None, ove
 
 
 def _restore_open(opened: _Open, *, restorer: Restorer, settings: Settings, journal: _Journal | None, overwrite: bool) -> Outcome:
-    """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
-    there."""
-    source, target = opened.source, opened.target
-    outcome = Outcome(source, target, pages=opened.document.count)
-    coming: list[Rows] = []
-
-    def restored(pages: Iterable[files.Page]) -> Iterator[files.Page]:
-        nonlocal outcome
-        for page in pages:
-            page, outcome = _restore_page(page, outcome, restorer, settings)
-            coming.extend(picture.pixels for picture in page.pictures if isinstance(picture.pixels, Rows))
-            yield page
-
+    note = partial(journal.note, opened.source, opened.target, opened.digest) if journal is not None else None
     try:
-        pages = restored(opened.document.pages)
-        # The first before its file is begun: what cannot be read leaves no folder behind.
-        first = _first(source, pages)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        note = partial(journal.note, source, target, opened.digest) if journal is not None else None
-        whole = chain([first], pages)
-        files.write_pages(target, whole, opened.document, overwrite=overwrite, strip=settings.strip, before=note)
+        return _passed(opened.document, opened.source, opened.target, restorer, settings, overwrite=overwrite, before=note)
     except (PellucidError, OSError, MemoryError) as error:
-        return _failed(source, target, error, target)
+        return _failed(opened.source, opened.target, error, opened.target)
     finally:
         opened.close()
+
+
+def _passed(
+    document: files.Document,
+    source: Path,
+    target: Path,
+    restorer: Restorer,
+    settings: Settings,
+    *,
+    overwrite: bool,
+    before: Callable[[Path], None] | None = None,
+    watch: Callable[[files.Page, files.Page], None] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Outcome:
+    """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
+    there."""
+    outcome = Outcome(source, target, pages=document.count)
+    coming: list[Rows] = []
+
+    def restored() -> Iterator[files.Page]:
+        nonlocal outcome
+        for number, page in enumerate(document.pages):
+
+            def tell(share: float, number: int = number) -> None:
+                if progress is not None:
+                    progress((number + share) / document.count)
+
+            tell(0)
+            answer, outcome = _restore_page(page, outcome, restorer, settings, tell)
+            coming.extend(picture.pixels for picture in answer.pictures if isinstance(picture.pixels, Rows))
+            if watch is not None:
+                watch(page, answer)
+            yield answer
+
+    pages = restored()
+    # The first before its file is begun: what cannot be read leaves no folder behind.
+    first = _first(source, pages)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=settings.strip, before=before)
     return replace(outcome, seconds=outcome.seconds + sum(rows.seconds for rows in coming))
 
 
-def _restore_page(page: files.Page, outcome: Outcome, restorer: Restorer, settings: Settings) -> tuple[files.Page, Outcome]:
+def _restore_page(
+    page: files.Page,
+    outcome: Outcome,
+    restorer: Restorer,
+    settings: Settings,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[files.Page, Outcome]:
     """The page restored, and the outcome with what is to be told of it: of a file's first picture, and the time of all."""
     pictures = []
-    for picture in page.pictures:
+    for number, picture in enumerate(page.pictures):
+
+        def tell(done: int, of: int, number: int = number) -> None:
+            if progress is not None:
+                progress((number + done / of) / len(page.pictures))
+
         result = restorer.restore_with_details(
-            picture, sigma=settings.sigma, strength=settings.strength, keep_grain=settings.keep_grain
+            picture, sigma=settings.sigma, strength=settings.strength, keep_grain=settings.keep_grain, progress=tell
         )
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]

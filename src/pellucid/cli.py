@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import sys
 import tempfile
 import time
@@ -56,17 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _denoise(options: argparse.Namespace) -> int:
-    from pellucid import batch, images, memory, restorer
+    from pellucid import batch, memory, restorer
 
-    settings = batch.Settings(
-        sigma=options.sigma,
-        strength=options.strength,
-        keep_grain=options.keep_grain,
-        gain=options.gain,
-        value_range=images.parse_range(options.range),
-        axes=options.axes,
-        strip=options.strip,
-    )
+    settings = batch.Settings.of(vars(options))
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
@@ -111,18 +104,10 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
 
 
 def _ending(name: str | None) -> str | None:
-    """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
+    """The ending that ``--format`` says."""
     from pellucid import files
 
-    if name is None:
-        return None
-    written = [kind for kind in files.FORMATS if kind.writes]
-    for kind in written:
-        if name.lower() == kind.name.lower():
-            return kind.endings[0]
-        if f".{name.lower()}" in kind.endings:
-            return f".{name.lower()}"
-    raise OptionError(f"--format {name}: not one of {', '.join(kind.name.lower() for kind in written)}")
+    return files.ending_named(name) if name is not None else None
 
 
 def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
@@ -250,16 +235,19 @@ def _inspect(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from pellucid.training import calibration, data, recipes
 
-    table = replace(recipes.find("photo").data, scales=(1.0,))
-    pictures = data.load(options.images, table)
+    if options.out.suffix != ".npz":
+        raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
+    table = replace(recipes.find("photo").data, scales=(1.0,))
+    pictures = data.load(options.images, table)
 
     def show(done: int, of: int) -> None:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
-    learnt = calibration.train(calibration.examples(list(pictures.train), options.examples, options.seed, show), seed=options.seed)
+    found = calibration.examples(list(pictures.train), options.examples, options.seed, show)
+    learnt = calibration.train(found, steps=min(6000, 10 * options.examples), seed=options.seed)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
     held = calibration.examples(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
@@ -496,6 +484,55 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
+# -- serve ------------------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from pellucid import memory
+
+    try:
+        from pellucid.web import limits, server
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("pellucid"):
+            raise
+        from pellucid.errors import MissingExtra
+
+        raise MissingExtra(error.name, "web") from error
+
+    configuration = server.Configuration(
+        host=options.host,
+        port=options.port,
+        token=options.token or os.environ.get("PELLUCID_TOKEN") or None,
+        models=tuple(options.model),
+        device=options.device,
+        engine=options.engine,
+        memory=memory.parse_size(options.memory) if options.memory is not None else None,
+        limits=limits.Limits(
+            bytes=round(options.max_megabytes * 1e6),
+            pixels=round(options.max_megapixels * 1e6),
+            seconds=options.timeout,
+            queue=int(options.queue),
+            workers=options.workers or limits.workers(),
+        ),
+    )
+
+    def announce(address: str) -> None:
+        print(f"pellucid {__version__} at {address} (Ctrl-C ends it)", flush=True)
+        if options.open and sys.stdout.isatty() and _has_screen():
+            import webbrowser
+
+            # Behind the sign: it is never sent, not even to this server.
+            webbrowser.open(address + (f"#token={configuration.token}" if configuration.token else ""))
+
+    server.serve(configuration, announce)
+    return 0
+
+
+def _has_screen() -> bool:
+    """Whether a browser can open a window; without one, a text browser would take the terminal."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def _demo(options: argparse.Namespace) -> int:
     from pellucid import demo
 
@@ -523,10 +560,39 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", default="auto", help="what runs them: auto, openvino or onnxruntime (default: auto)")
 
 
+def _add_settings(command: argparse.ArgumentParser, task: str) -> None:
+    """The settings of a restoration, as `options` declares them."""
+    from pellucid import options
+
+    for option in options.of_task(task):
+        text = option.help.replace("sigma counts", "--sigma counts")
+        if option.default not in (None, False):
+            default = f"{option.default:g}" if isinstance(option.default, float) else option.default
+            text += f" (default: {default})"
+        if option.kind == "flag":
+            command.add_argument(option.flag, action="store_true", help=text)
+            continue
+
+        def read(given: str, option: options.Option = option) -> Any:
+            try:
+                return option.read(given)
+            except OptionError as error:
+                raise argparse.ArgumentTypeError(str(error)) from error
+
+        command.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 65535")
     return value
 
 
@@ -545,39 +611,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "-o", "--out", type=Path, help="the answer's file, a folder for several, or - for standard output (default: IN.clean.EXT)"
     )
-    command.add_argument("--format", help="the answers' format, such as png (default: each picture's own)")
     command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
     command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
     command.add_argument(
         "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
     )
-    command.add_argument("--model", default="photo", help="a shipped model's name or an .onnx file (default: photo)")
-    command.add_argument(
-        "--sigma",
-        type=_number(0, 255),
-        help="standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
-    )
-    command.add_argument(
-        "--range",
-        default="auto",
-        metavar="auto|dtype|LO:HI",
-        help="which values are black and white; --sigma counts 255 between them (default: auto, what the file says, or the dtype's "
-        "own; of floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
-    )
-    command.add_argument(
-        "--axes", help="an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)"
-    )
-    command.add_argument("--strip", action="store_true", help="leave EXIF, XMP, IPTC and texts out; the colour profile stays")
-    command.add_argument("--strength", type=_number(0, 1), default=1.0, help="0 leaves the picture, 1 restores it (default: 1)")
-    command.add_argument(
-        "--keep-grain",
-        type=_number(0, 1),
-        default=0.0,
-        metavar="SHARE",
-        help="put back so much of the finest grain, 0 to 1, so that skin and film stay alive (default: 0)",
-    )
-    command.add_argument("--gain", action="store_true", help="predict how much nearer to the clean picture the answer is, in dB")
+    _add_settings(command, "denoise")
     _add_engine(command)
     command.add_argument(
         "--memory",
@@ -587,6 +627,23 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite answers that exist")
 
+    command = add("serve", _serve, "the page and the HTTP service, on this computer")
+    command.add_argument("--host", default="127.0.0.1", help="the address to listen on; another needs a token (default: 127.0.0.1)")
+    command.add_argument("--port", type=_port, default=7860, help="0 takes any that is free (default: 7860)")
+    command.add_argument("--token", help="what clients must show (default: the environment's PELLUCID_TOKEN, or none)")
+    command.add_argument("--no-browser", dest="open", action="store_false", help="do not open the page")
+    command.add_argument(
+        "--model", action="append", type=Path, default=[], metavar="FILE.onnx", help="another model to offer; may be repeated"
+    )
+    command.add_argument("--workers", type=_count, help="pictures restored at once (default: by the processor; see docs/web.md)")
+    command.add_argument("--queue", type=_number(0, 100_000), default=64, help="requests that may wait (default: 64)")
+    command.add_argument(
+        "--max-megabytes", type=_number(0.001, 1e5), default=100, help="of one upload, in 10^6 bytes (default: 100)"
+    )
+    command.add_argument("--max-megapixels", type=_number(0.001, 1000), default=64, help="of one picture (default: 64)")
+    command.add_argument("--timeout", type=_number(1, 1e6), default=120, help="seconds that one picture may take (default: 120)")
+    command.add_argument("--memory", metavar="SIZE", help="the most memory that the workers may use together, such as 4GiB")
+    _add_engine(command)
     command = add("inspect", _inspect, "say which noise is in pictures, and how much")
     command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="pictures, or folders of them")
     command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")

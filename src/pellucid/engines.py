@@ -8,6 +8,7 @@ residual, and the subtraction is done outside in float32).
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -151,6 +152,9 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
 
 @lru_cache(maxsize=1)
 def _openvino_core() -> Any:
+    # `import openvino` would send statistics to its makers, from a process that it forks, and leave an identity in the user's home
+    # (openvino_telemetry; Linux, 2026.4). Python takes None for a package that is not there, and openvino goes on without.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino
     except ImportError as error:

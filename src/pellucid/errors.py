@@ -4,10 +4,12 @@
     ├── InputError          the image, folder or value that was given cannot be used
     │   ├── ImageError      an array or picture of the wrong shape, kind or content
     │   ├── FileError       a file that cannot be read or written
+    │   │   └── SizeError   one that is, or claims to be, larger than is taken
     │   │   └── DiskFull    there is no room left for it, nor for the next one
     │   └── OptionError     an option outside its range, or a combination that cannot work
     ├── ModelError          a model, card, network or recipe that is unknown or damaged
     ├── EngineError         the graph cannot be run here (no engine, no such device)
+    │   └── MemoryShort     the picture needs more memory than may be taken
     ├── MissingExtra        an optional package is needed; names the extra that brings it
     └── TrainingError       training cannot go on (no images, loss is not a number)
 
@@ -23,10 +25,12 @@ __all__ = [
     "FileError",
     "ImageError",
     "InputError",
+    "MemoryShort",
     "MissingExtra",
     "ModelError",
     "OptionError",
     "PellucidError",
+    "SizeError",
     "TrainingError",
 ]
 
@@ -47,6 +51,10 @@ class FileError(InputError):
     """A file that cannot be read or written."""
 
 
+class SizeError(FileError):
+    """A file that has, or claims to have, more pixels than are taken."""
+
+
 class DiskFull(FileError):  # noqa: N818  # it says what is the matter, and reads so where it is caught
     """A file that cannot be written because the disk, or the user's share of it, is full."""
 
@@ -61,6 +69,10 @@ class ModelError(PellucidError):
 
 class EngineError(PellucidError):
     """The graph cannot be run here."""
+
+
+class MemoryShort(EngineError):  # noqa: N818  # it says what is the matter
+    """The picture needs more memory than may be taken now."""
 
 
 class MissingExtra(PellucidError):  # noqa: N818  # it names what to install, and reads so where it is raised

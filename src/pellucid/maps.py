@@ -151,7 +151,7 @@ def filled(planes: Planes, chance: Planes) -> Planes:
 def box_mean(plane: Planes, side: int) -> Planes:
     """(h, w): the mean of the ``side`` x ``side`` pixels (an odd number) around each, mirrored at the edges."""
     reach = side // 2
-    for axis in (0, 1):
+    for _ in (0, 1):
         # Rows first become columns, then rows again.
         plane = plane.T
         mean = np.empty_like(plane)

@@ -23,7 +23,7 @@ from pellucid import diagnosis, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, engine_for, open_graph
-from pellucid.errors import EngineError, ImageError, ModelError, OptionError
+from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import NONE, Curve, Extremes
 
@@ -57,8 +57,8 @@ depends on the machine. The engine works as fast on large pieces as on small one
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
 FILLED_TILE = 1536
-"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they are
-filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
+"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
+are filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
@@ -98,7 +98,7 @@ was, by 0.35 dB."""
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
-PROBES = 6
+PROBES = 24
 PROBE = 160
 """The parts, and their side in pixels, on which `Restorer.expected_gain` measures."""
 
@@ -246,9 +246,18 @@ class Restorer:
         return self.restore_with_details(image, sigma=sigma, strength=strength, keep_grain=keep_grain).image
 
     def restore_with_details(
-        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0, keep_grain: float = 0.0
+        self,
+        image: ArrayLike | Image,
+        *,
+        sigma: float | None = None,
+        strength: float = 1.0,
+        keep_grain: float = 0.0,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Restoration:
-        """As `restore`, with what was found, the level that was used, the file that served and the seconds it took."""
+        """As `restore`, with what was found, the level that was used, the file that served and the seconds it took.
+
+        ``progress`` is told (pieces done, pieces in all); what it raises ends the restoration.
+        """
         begun = time.perf_counter()
         for name, value in (("strength", strength), ("keep_grain", keep_grain)):
             if not _within(value, 0, 1):
@@ -266,7 +275,7 @@ class Restorer:
             tile = TILE if told.extremes is None else FILLED_TILE
             pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
-            restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight)
+            restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(_in_range(picture) if answer is picture else answer),
@@ -301,7 +310,7 @@ class Restorer:
         for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
             planes = images.as_pixels(picture, part)
             curve = maps.sigma(planes, told.curve)
-            step = np.float32(0.1 * float(curve.mean()))
+            step = np.float32(0.05 * float(curve.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
             change = _answer(graph, moved, told) - _answer(graph, planes, told)
@@ -371,7 +380,7 @@ class Restorer:
                 self._held[path] = max(pixels, self._held.get(path, 0))
                 return count
         there = max(0, min(rooms))
-        raise EngineError(
+        raise MemoryShort(
             f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
             f"({'--memory says so' if self.memory is not None else '--memory SIZE allows more'})"
         )
@@ -501,8 +510,8 @@ def _with_maps(
 ) -> NDArray[np.float32]:
     """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
 
-    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
-    if there is one and nothing is filled: copies of large pieces take time.
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes, if
+    there is one and nothing is filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)
@@ -610,7 +619,13 @@ def _answer_of_all(
 
 
 def _restored(
-    graph: Graph, picture: Image, told: _Told, strength: float, pieces: tiling.Cut, in_flight: int
+    graph: Graph,
+    picture: Image,
+    told: _Told,
+    strength: float,
+    pieces: tiling.Cut,
+    in_flight: int,
+    progress: Callable[[int, int], None] | None,
 ) -> NDArray[Any] | Rows:
     """The restored pixels, of `_kept`; channel by channel where the model has one and the image three. `Rows` for `Rows`."""
     card = graph.card
@@ -642,6 +657,7 @@ def _restored(
         scale=card.scale,
         finish=finish if kept == np.uint8 else None,
         in_flight=in_flight,
+        progress=progress,
     )
     if isinstance(picture.pixels, Rows):
         rows = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: rows))

@@ -17,9 +17,9 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from pellucid.errors import FileError, PellucidError
+from pellucid.errors import FileError, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, photographs, png, pnm, raw, tiff
-from pellucid.files.base import Document, Format, Page, Reading
+from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
 from pellucid.images import Image, Range, Rows
@@ -32,7 +32,9 @@ __all__ = [
     "Document",
     "Format",
     "Page",
+    "ending_named",
     "ending_of",
+    "limited",
     "list_images",
     "load_mnist",
     "open_pages",
@@ -46,19 +48,48 @@ __all__ = [
 
 RAW_ENDINGS = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
 
+PNM_MEDIA = ("image/x-portable-anymap", "image/x-portable-graymap", "image/x-portable-pixmap", "image/x-portable-bitmap")
+
+RAW_MEDIA = (
+    "image/x-dcraw",
+    "image/x-adobe-dng",
+    "image/x-canon-cr2",
+    "image/x-canon-cr3",
+    "image/x-nikon-nef",
+    "image/x-nikon-nrw",
+    "image/x-sony-arw",
+    "image/x-fuji-raf",
+    "image/x-olympus-orf",
+    "image/x-panasonic-rw2",
+    "image/x-pentax-pef",
+    "image/x-samsung-srw",
+)
+
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), decode=png.from_png, encode=png.to_png),
-    Format("JPEG", (".jpg", ".jpeg"), alpha=False, open=photographs.open_jpeg, save=photographs.save_jpeg, inks=True),
-    Format("TIFF", (".tif", ".tiff"), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
-    Format("WebP", (".webp",), decode=photographs.from_webp, encode=photographs.to_webp),
-    Format("AVIF", (".avif",), decode=photographs.from_avif, encode=photographs.to_avif),
-    Format("HEIF", (".heic", ".heif"), decode=photographs.from_heif, encode=photographs.to_heif),
-    Format("BMP", (".bmp",), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp),
-    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
-    Format("NumPy", (".npy",), open=arrays.open_npy, save=arrays.save_npy),
-    Format("OpenEXR", (".exr",), open=arrays.open_exr, save=arrays.save_exr),
-    Format("DICOM", (".dcm", ".dicom"), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
-    Format("camera RAW", RAW_ENDINGS, decode=raw.from_raw, instead=".tif"),
+    Format("PNG", (".png",), media=("image/png",), decode=png.from_png, encode=png.to_png),
+    Format(
+        "JPEG",
+        (".jpg", ".jpeg"),
+        media=("image/jpeg",),
+        alpha=False,
+        open=photographs.open_jpeg,
+        save=photographs.save_jpeg,
+        inks=True,
+    ),
+    Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
+    Format("WebP", (".webp",), media=("image/webp",), decode=photographs.from_webp, encode=photographs.to_webp),
+    Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
+    Format(
+        "HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif
+    ),
+    Format(
+        "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
+    ),
+    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
+    Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
+    Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
+    Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
+    Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
@@ -199,6 +230,8 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except SizeError as error:
+        raise SizeError(f"{path}: {error}") from error
     except FileError as error:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
@@ -344,6 +377,17 @@ def ending_of(content: bytes) -> str:
         known = ", ".join(kind.name for kind in FORMATS)
         raise FileError(f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})")
     return kind.endings[0]
+
+
+def ending_named(name: str) -> str:
+    """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
+    written = [kind for kind in FORMATS if kind.writes]
+    for kind in written:
+        if name.lower() == kind.name.lower():
+            return kind.endings[0]
+        if f".{name.lower()}" in kind.endings:
+            return f".{name.lower()}"
+    raise OptionError(f"format {name[:40]!r} is not one of {', '.join(kind.name.lower() for kind in written)}")
 
 
 def list_images(folder: Path) -> list[Path]:

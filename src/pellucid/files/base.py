@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import images
-from pellucid.errors import FileError
+from pellucid.errors import FileError, SizeError
 from pellucid.images import Image, Range, Rows
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "joined",
     "joined_rows",
     "levels",
+    "limited",
     "picture_of",
     "picture_of_rows",
     "planes",
@@ -47,6 +49,9 @@ BAND_ROWS = 64
 
 UNSUSPICIOUS = 1 << 26
 """Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
+
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+"""What `limited` says."""
 
 MOST_SAMPLES_PER_BYTE = 5000
 """Deflate packs at most 1032 bytes into one, a JPEG 500 samples; what claims more than this is empty or a bomb."""
@@ -106,11 +111,12 @@ class Format:
 
     Either ``decode`` and ``encode`` turn bytes into a picture and back, or ``open`` and ``save`` do it page by page with a path.
     Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
-    CMYK can be written.
+    CMYK can be written. ``media`` are its media types (MIME), the first being the one to write.
     """
 
     name: str
     endings: tuple[str, ...]
+    media: tuple[str, ...] = ()
     alpha: bool = True
     decode: Callable[[bytes, Reading], Image] | None = None
     encode: Callable[[Image], bytes] | None = None
@@ -130,10 +136,21 @@ def check_size(width: int, height: int, channels: int, stored: int) -> None:
     if width < 1 or height < 1:
         raise FileError(f"{width}x{height} pixels are no picture")
     samples = width * height * max(1, channels)
-    if width * height > MOST_PIXELS or samples > 4 * MOST_PIXELS:
-        raise FileError(f"{width}x{height} pixels are more than this can take")
+    most = _most.get() or MOST_PIXELS
+    if width * height > most or samples > 4 * MOST_PIXELS:
+        raise SizeError(f"{width}x{height} pixels are more than {'are taken here' if most < MOST_PIXELS else 'this can take'}")
     if samples > UNSUSPICIOUS and samples > MOST_SAMPLES_PER_BYTE * stored:
-        raise FileError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
+        raise SizeError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
+
+
+@contextmanager
+def limited(most: int) -> Iterator[None]:
+    """Within it, `check_size` refuses pages of more than ``most`` pixels: by what their headers say, before they are decoded."""
+    token = _most.set(most)
+    try:
+        yield
+    finally:
+        _most.reset(token)
 
 
 def picture_of(values: NDArray[Any], reading: Reading, *, white: float | None = None) -> Image:

@@ -1,15 +1,13 @@
-"""PNG: 8 bits through Pillow, 16 through imagecodecs (Pillow has no 16-bit colour); the chunks beside the pixels are our own."""
+"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour) and writes both; chunks beside the pixels are our own."""
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
 from pellucid.files.base import Reading, check_size, fitting, picture_of
@@ -23,6 +21,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 """Chunks that say what the values mean as colours, beside a profile."""
+
+LEVEL = 3
+"""How hard deflate tries, 0 to 9. A noisy photograph of 512x512, two cores: 265 KB in 17 ms, 6 gives 260 KB in 37 ms, Pillow's own
+6 279 KB in 40 ms."""
 
 XMP_KEY = "XML:com.adobe.xmp"
 
@@ -62,15 +64,10 @@ def from_png(content: bytes, reading: Reading) -> Image:
 
 def to_png(image: Image) -> bytes:
     """A PNG file of 8 or 16 bits; floats and wider integers are spread over 16."""
-    values = fitting(image, ("uint8", "uint16"))
-    if values.dtype == np.uint8:
-        buffer = io.BytesIO()
-        PillowImage.fromarray(values).save(buffer, "PNG")
-        content = buffer.getvalue()
-    else:
-        import imagecodecs
+    import imagecodecs
 
-        content = bytes(imagecodecs.png_encode(values))
+    values = np.ascontiguousarray(fitting(image, ("uint8", "uint16")))
+    content = bytes(imagecodecs.png_encode(values, level=LEVEL))
     chunks = b""
     # PNG's specification: a profile outweighs the other colour chunks, and may not stand beside sRGB.
     if image.icc:

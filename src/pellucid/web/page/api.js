@@ -1,0 +1,153 @@
+// Requests to the service: with the token, with progress, and able to be given up.
+
+const KEY = "pellucid-token";
+let token = "";
+
+// The address may bring the token behind its #, which browsers send to nobody.
+const brought = new URLSearchParams(location.hash.slice(1)).get("token");
+if (brought) {
+  token = brought;
+  history.replaceState(null, "", location.pathname);
+  try { sessionStorage.setItem(KEY, token); } catch { /* a private window may have none */ }
+} else {
+  try { token = sessionStorage.getItem(KEY) || ""; } catch { /* as above */ }
+}
+
+export class Problem extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export class Cancelled extends Error {}
+
+function headers() {
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+// Asks the user for the token, and remembers it for this tab.
+function askToken() {
+  const dialog = document.getElementById("token");
+  const field = document.getElementById("token-text");
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      token = field.value.trim();
+      try { sessionStorage.setItem(KEY, token); } catch { /* as above */ }
+      resolve();
+    }, { once: true });
+    if (!dialog.open) dialog.showModal();
+  });
+}
+
+async function problem(status, text) {
+  try {
+    return new Problem(JSON.parse(text).error, status);
+  } catch {
+    return new Problem(status ? `the service answered ${status}` : "the service cannot be reached", status);
+  }
+}
+
+export async function catalogue() {
+  for (;;) {
+    const response = await fetch("/v1/models", { headers: headers() });
+    if (response.status === 401) {
+      await askToken();
+      continue;
+    }
+    if (!response.ok) throw await problem(response.status, await response.text());
+    return response.json();
+  }
+}
+
+const pause = (seconds, signal) => new Promise((resolve, reject) => {
+  const timer = setTimeout(resolve, seconds * 1000);
+  signal.addEventListener("abort", () => { clearTimeout(timer); reject(new Cancelled()); }, { once: true });
+});
+
+// One attempt: resolves to { status, blob, type, retry, header(name) }.
+function attempt(path, form, accept, signal, tell) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "blob";
+    request.setRequestHeader("Accept", accept);
+    for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
+    request.upload.onprogress = (event) => tell({ state: "receiving", done: event.lengthComputable ? event.loaded / event.total : 0 });
+    const stop = () => request.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    request.onload = () => {
+      signal.removeEventListener("abort", stop);
+      resolve({
+        status: request.status,
+        blob: request.response,
+        type: request.getResponseHeader("Content-Type") || "",
+        retry: Number(request.getResponseHeader("Retry-After")) || 2,
+        header: (name) => request.getResponseHeader(name),
+      });
+    };
+    request.onerror = () => reject(new Problem("the service cannot be reached", 0));
+    request.onabort = () => reject(new Cancelled());
+    request.send(form);
+  });
+}
+
+function ticketName() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Posts a picture. `query` holds names and values (null ones are left out); `tell` is told { state, done, ahead }.
+export async function post(path, file, query, accept, { signal, tell }) {
+  for (;;) {
+    if (signal.aborted) throw new Cancelled();
+    const ticket = ticketName();
+    const told = Object.entries({ ...query, ticket }).filter(([, value]) => value !== null && value !== undefined && value !== "");
+    const form = new FormData();
+    // Without a type of its own: the content tells it, and names may be wrong. The ending helps with RAW files.
+    form.append("image", new Blob([file], { type: "application/octet-stream" }), file.name || "picture");
+    let over = false;
+    let watching = false;
+    const watch = async () => {
+      watching = true;
+      while (!over) {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        if (over) return;
+        try {
+          const response = await fetch(`/v1/progress/${ticket}`, { headers: headers(), signal });
+          if (response.ok && !over) {
+            const seen = await response.json();
+            if (seen.state !== "receiving" && seen.state !== "unknown") tell(seen);
+          }
+        } catch { /* the request itself will say what is wrong */ }
+      }
+    };
+    let answer;
+    try {
+      answer = await attempt(`${path}?${new URLSearchParams(told)}`, form, accept, signal, (seen) => {
+        tell(seen);
+        if (seen.done >= 1 && !over && !watching) watch();
+      });
+    } finally {
+      over = true;
+    }
+    if (answer.status === 401) {
+      await askToken();
+      continue;
+    }
+    if (answer.status === 429) {
+      tell({ state: "busy", done: 0 });
+      await pause(answer.retry, signal);
+      continue;
+    }
+    if (answer.status !== 200) throw await problem(answer.status, await answer.blob.text());
+    return answer;
+  }
+}
+
+// The parts of an answer that is a form.
+export async function parts(answer) {
+  const form = await new Response(answer.blob, { headers: { "Content-Type": answer.type } }).formData();
+  const found = Object.fromEntries(form.entries());
+  found.details = JSON.parse(await found.details.text());
+  return found;
+}

@@ -1,0 +1,625 @@
+// The page: pictures come in, are measured and restored, looked at and taken away.
+
+import { Cancelled, catalogue, parts, post } from "./api.js";
+import { Form } from "./form.js";
+import { Viewer } from "./viewer.js";
+import { zip } from "./zip.js";
+
+const $ = (id) => document.getElementById(id);
+const AT_ONCE = 2; // pictures that are sent at a time
+const UNDO_STEPS = 30;
+
+let told = null; // what the service says of itself
+let task = null; // the one chosen, as the service declares it
+let pictures = [];
+let chosen = null;
+let count = 0;
+const past = []; // what undo takes back: functions
+
+const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
+const form = new Form($("main-settings"), $("more-settings"), changed, () => {
+  if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
+});
+
+function say(text) { $("status").textContent = text; }
+
+function warn(text) {
+  $("alert-words").textContent = text;
+  $("alert").hidden = !text;
+}
+
+// -- pictures --
+
+// Settings that the network's answer does not depend on: strength is a blend.
+const BLENDED = "strength";
+
+function defaults() {
+  return Object.fromEntries(task.options.map((option) => [option.name, option.default]));
+}
+
+function picture(file) {
+  return {
+    id: ++count,
+    file,
+    name: file.name || `picture-${count}.png`,
+    state: "new", // new, measuring, measured, restoring, restored, failed
+    words: "",
+    done: 0,
+    shown: true, // whether this browser can show the file
+    details: null,
+    settings: defaults(),
+    result: null, // { blob, media, settings, model, sigma, seconds, scale, before, after }
+    preview: null, // the service's PNG of the file, where the browser cannot show it
+    controller: null,
+    item: null,
+  };
+}
+
+function add(files) {
+  const found = [...files].filter((file) => file instanceof File);
+  if (!found.length || !task) return;
+  warn("");
+  const added = found.map(picture);
+  pictures.push(...added);
+  for (const entry of added) list(entry);
+  past.push(() => { for (const entry of added) remove(entry, false); });
+  show();
+  if (!chosen || chosen.state === "failed") choose(added[0]);
+  say(`${added.length} ${added.length === 1 ? "picture" : "pictures"} added.`);
+  for (const entry of added) enqueue(entry, () => begin(entry));
+}
+
+function remove(entry, undoable = true) {
+  stop(entry);
+  const place = pictures.indexOf(entry);
+  if (place < 0) return;
+  pictures.splice(place, 1);
+  entry.item.root.remove();
+  if (undoable) {
+    record(() => {
+      pictures.splice(Math.min(place, pictures.length), 0, entry);
+      const next = pictures[place + 1];
+      $("list").insertBefore(entry.item.root, next ? next.item.root : null);
+      choose(entry);
+    });
+    say(`${entry.name} removed.`);
+  }
+  if (chosen === entry) choose(pictures[Math.min(place, pictures.length - 1)] || null);
+  show();
+}
+
+function record(back) {
+  past.push(back);
+  if (past.length > UNDO_STEPS) past.shift();
+  show();
+}
+
+function undo() {
+  const back = past.pop();
+  if (!back) return;
+  back();
+  show();
+  say("Undone.");
+}
+
+// -- work: a few at a time, in order --
+
+const waiting = [];
+let running = 0;
+
+function enqueue(entry, work) {
+  entry.controller = new AbortController();
+  const { signal } = entry.controller;
+  waiting.push({ entry, work, signal });
+  if (running >= AT_ONCE) progress(entry, { state: "queued", done: 0 });
+  next();
+}
+
+function next() {
+  while (running < AT_ONCE && waiting.length) {
+    const { entry, work, signal } = waiting.shift();
+    if (signal.aborted) continue;
+    running++;
+    work(signal).catch((error) => fail(entry, error, signal)).finally(() => {
+      running--;
+      if (entry.controller && entry.controller.signal === signal) entry.controller = null;
+      refresh(entry);
+      show();
+      next();
+    });
+  }
+}
+
+function stop(entry) {
+  if (!entry.controller) return;
+  entry.controller.abort();
+  entry.controller = null;
+  entry.state = entry.result ? "restored" : entry.details ? "measured" : "failed";
+  entry.words = entry.state === "failed" ? "cancelled" : "";
+  refresh(entry);
+}
+
+function fail(entry, error, signal) {
+  if (error instanceof Cancelled || signal.aborted) return;
+  entry.state = "failed";
+  entry.words = error.message;
+  warn(`${entry.name}: ${error.message}`);
+}
+
+const STATES = {
+  queued: () => "waiting for its turn",
+  receiving: (seen) => `sending, ${Math.round(seen.done * 100)} %`,
+  waiting: (seen) => (seen.ahead ? `waiting, ${seen.ahead} ahead` : "waiting"),
+  working: () => "working",
+  sending: () => "receiving",
+  busy: () => "the service is busy; trying again",
+};
+
+function progress(entry, seen) {
+  if (!entry.controller) return;
+  const what = entry.state === "measuring" ? "Measuring" : "Restoring";
+  const working = seen.state === "working";
+  entry.words = working ? `${what}${seen.done ? `, ${Math.round(seen.done * 100)} %` : "…"}` : STATES[seen.state](seen);
+  entry.done = working && seen.done ? seen.done : null;
+  refresh(entry);
+}
+
+async function begin(entry) {
+  const { signal } = entry.controller;
+  const tell = (seen) => progress(entry, seen);
+  if (entry.file.size > told.limits.bytes) throw new Error(`larger than the ${Math.round(told.limits.bytes / 1e6)} MB that are taken here`);
+  entry.state = "measuring";
+  refresh(entry);
+  try {
+    await thumbnail(entry, entry.file);
+  } catch {
+    entry.shown = false;
+  }
+  if (chosen === entry) await look();
+  const query = { range: entry.settings.range, axes: entry.settings.axes, preview: entry.shown ? null : true };
+  const answer = await post("/v1/inspect", entry.file, query, entry.shown ? "application/json" : "multipart/form-data", { signal, tell });
+  if (entry.shown) entry.details = JSON.parse(await answer.blob.text());
+  else {
+    const found = await parts(answer);
+    entry.details = found.details;
+    entry.preview = found.before;
+    await thumbnail(entry, entry.preview);
+  }
+  entry.state = "measured";
+  if (chosen === entry) {
+    settings();
+    await look();
+  }
+  await restore(entry, signal);
+}
+
+// What a restoration is asked for, strength aside.
+function asked(entry) {
+  const model = told.models.find((each) => each.name === entry.settings.model);
+  const query = { task: task.name };
+  for (const option of task.options) {
+    const value = entry.settings[option.name];
+    if (option.name === BLENDED || value === option.default || value === null || value === "") continue;
+    if (option.name === "sigma" && model && !model.takes_sigma) continue;
+    query[option.name] = value;
+  }
+  return query;
+}
+
+async function restore(entry, signal) {
+  entry.state = "restoring";
+  refresh(entry);
+  const tell = (seen) => progress(entry, seen);
+  const query = asked(entry);
+  const settled = JSON.stringify(query);
+  const answer = await post("/v1/restore", entry.file, entry.shown ? query : { ...query, preview: true }, entry.shown ? "image/*" : "multipart/form-data", { signal, tell });
+  let result;
+  if (entry.shown) {
+    const level = answer.header("X-Pellucid-Sigma");
+    result = {
+      blob: answer.blob,
+      model: answer.header("X-Pellucid-Model"),
+      sigma: level === null ? null : Number(level),
+      estimated: answer.header("X-Pellucid-Estimated") === "true",
+      seconds: Number(answer.header("X-Pellucid-Seconds")),
+      gain: answer.header("X-Pellucid-Expected-Gain") === null ? null : Number(answer.header("X-Pellucid-Expected-Gain")),
+      before: null,
+      after: null,
+    };
+    // A format that was chosen need not be one that this browser shows.
+    if (!(await shows(answer.blob))) {
+      const again = await parts(await post("/v1/restore", entry.file, { ...query, preview: true }, "multipart/form-data", { signal, tell }));
+      result = { ...result, before: again.before, after: again.after };
+    }
+  } else {
+    const found = await parts(answer);
+    const { model, sigma, estimated, seconds, expected_gain: gain } = found.details;
+    result = { blob: found.image, model, sigma, estimated, seconds, gain, before: found.before, after: found.after };
+  }
+  const last = entry.result;
+  entry.result = { ...result, media: result.blob.type, settled };
+  entry.state = "restored";
+  entry.words = "";
+  if (last) record(() => { entry.result = last; if (chosen === entry) look(true); refresh(entry); });
+  const level = result.sigma === null ? "" : `, noise level ${result.sigma.toFixed(1)}${result.estimated ? " (estimated)" : ""}`;
+  say(`${entry.name} restored${level}, ${result.seconds.toFixed(2)} seconds.`);
+  if (chosen === entry) {
+    settings();
+    await look(true);
+  }
+}
+
+async function shows(blob) {
+  try {
+    (await createImageBitmap(blob, { resizeWidth: 1 })).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// -- looking --
+
+async function thumbnail(entry, blob) {
+  const small = await createImageBitmap(blob, { resizeWidth: 128, resizeQuality: "medium" });
+  const canvas = entry.item.thumb;
+  const share = Math.max(canvas.width / small.width, canvas.height / small.height);
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(small, (canvas.width - small.width * share) / 2, (canvas.height - small.height * share) / 2, small.width * share, small.height * share);
+  small.close();
+}
+
+let looking = 0;
+let opened = { before: null, after: null };
+
+// Decodes what is chosen and shows it; one picture at a time, for large ones take much memory.
+async function look(keep = false) {
+  const turn = ++looking;
+  const entry = chosen;
+  let before = null;
+  let after = null;
+  if (entry) {
+    const result = entry.result;
+    const source = result && result.before ? result.before : entry.shown ? entry.file : entry.preview;
+    try {
+      if (source) before = await createImageBitmap(source);
+      if (before && result) after = await createImageBitmap(result.after || result.blob);
+    } catch {
+      // Not to be shown: the words beside it say why.
+    }
+  }
+  if (turn !== looking) {
+    for (const image of [before, after]) if (image) image.close();
+    return;
+  }
+  const last = opened;
+  opened = { before, after };
+  viewer.strength = entry ? entry.settings[BLENDED] ?? 1 : 1;
+  viewer.show(before, after, keep && last.before && before && last.before.width === before.width && last.before.height === before.height);
+  // Drawn anew at the next frame; the old ones are in use until then.
+  setTimeout(() => { for (const image of [last.before, last.after]) if (image) image.close(); }, 1000);
+  document.documentElement.dataset.shown = entry ? `${entry.id}${after ? "-after" : "-before"}` : "";
+}
+
+let described = "";
+
+function describe() {
+  if (!chosen) return;
+  const zoom = `${Math.round(viewer.scale * 100)} %`;
+  const text = viewer.after
+    ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, restored on the right; zoom ${zoom}`
+    : `${chosen.name}, as it is; zoom ${zoom}`;
+  if (text !== described) $("picture").setAttribute("aria-label", text);
+  described = text;
+}
+
+function choose(entry) {
+  if (chosen === entry) return;
+  chosen = entry;
+  for (const other of pictures) other.item.button.setAttribute("aria-current", String(other === entry));
+  if (entry) {
+    settings();
+    refresh(entry);
+  }
+  show();
+  look();
+}
+
+// -- the list --
+
+function list(entry) {
+  const root = document.createElement("li");
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "entry" });
+  const thumb = Object.assign(document.createElement("canvas"), { width: 96, height: 96, className: "thumb" });
+  thumb.setAttribute("aria-hidden", "true");
+  const label = Object.assign(document.createElement("span"), { className: "entry-name", textContent: entry.name });
+  const words = Object.assign(document.createElement("span"), { className: "entry-words" });
+  const bar = Object.assign(document.createElement("progress"), { max: 1, hidden: true });
+  bar.setAttribute("aria-hidden", "true");
+  const text = document.createElement("span");
+  text.className = "entry-text";
+  text.append(label, words, bar);
+  button.append(thumb, text);
+  button.addEventListener("click", () => choose(entry));
+  const away = Object.assign(document.createElement("button"), { type: "button", className: "away quiet", textContent: "×" });
+  away.setAttribute("aria-label", `Remove ${entry.name}`);
+  away.addEventListener("click", () => remove(entry));
+  root.append(button, away);
+  $("list").append(root);
+  entry.item = { root, button, thumb, words, bar };
+  refresh(entry);
+}
+
+function stale(entry) {
+  return entry.result && entry.result.settled !== JSON.stringify(asked(entry));
+}
+
+function refresh(entry) {
+  const busy = Boolean(entry.controller);
+  const { result } = entry;
+  const settled = result ? (result.sigma === null ? "restored" : `restored, level ${result.sigma.toFixed(1)}`) : "";
+  entry.item.words.textContent = busy || entry.state === "failed" ? entry.words : stale(entry) ? "settings changed" : settled;
+  entry.item.root.dataset.state = busy ? "busy" : entry.state;
+  entry.item.bar.hidden = !busy;
+  if (entry.done === null || entry.done === undefined) entry.item.bar.removeAttribute("value");
+  else entry.item.bar.value = entry.done;
+  if (chosen !== entry) return;
+  $("busy").hidden = !busy;
+  $("stage").setAttribute("aria-busy", String(busy));
+  $("busy-words").textContent = entry.words;
+  if (entry.done === null || entry.done === undefined) $("busy-bar").removeAttribute("value");
+  else $("busy-bar").value = entry.done;
+  buttons();
+}
+
+function buttons() {
+  const busy = chosen && chosen.controller;
+  $("restore").disabled = !chosen || Boolean(busy);
+  $("restore").textContent = chosen && chosen.result && !stale(chosen) ? "Restore again" : "Restore";
+  $("restore").classList.toggle("primary", !(chosen && chosen.result && !stale(chosen)));
+  $("download").classList.toggle("primary", Boolean(chosen && chosen.result && !stale(chosen)));
+  $("download").disabled = !(chosen && chosen.result) || Boolean(busy);
+  $("download-all").disabled = !pictures.some((entry) => entry.result);
+  $("cancel-all").hidden = pictures.filter((entry) => entry.controller).length < 2;
+  $("undo").disabled = !past.length;
+}
+
+function show() {
+  $("start").hidden = pictures.length > 0;
+  $("work").hidden = pictures.length === 0;
+  $("apply-all").hidden = pictures.length < 2;
+  buttons();
+}
+
+// -- settings --
+
+function settings() {
+  const { details, result } = chosen;
+  $("name").textContent = chosen.name;
+  const facts = details ? [`${details.width} × ${details.height}`, details.format, details.depth.replace("uint8", "8 bits").replace("uint16", "16 bits"), details.pages > 1 ? `${details.pages} pages, the first is shown` : ""] : [];
+  $("facts").textContent = facts.filter(Boolean).join(" · ");
+  const model = told.models.find((each) => each.name === chosen.settings.model);
+  const takes = !model || model.takes_sigma;
+  const estimate = details ? details.diagnosis.sigma : null;
+  const noise = $("noise");
+  noise.textContent = "";
+  if (estimate !== null) {
+    noise.append("Found: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
+    if (result && result.sigma !== null) noise.append(`Restored at noise level ${result.sigma.toFixed(1)} by ${result.model}.`);
+    else if (result) noise.append(`Restored by ${result.model}, which needs no level.`);
+    if (result && result.gain !== null) noise.append(` Expected gain: ${result.gain.toFixed(1)} dB.`);
+  } else noise.textContent = "The noise is measured when the picture is there.";
+  form.set(chosen.settings, { sigma: estimate });
+  form.toggle("sigma", takes);
+}
+
+let moving = null; // the value that a slider had when it was taken hold of
+
+function changed(name, value, finished) {
+  if (!chosen) return;
+  const entry = chosen;
+  if (!moving || moving.name !== name) moving = { name, value: entry.settings[name] };
+  entry.settings[name] = value;
+  if (name === BLENDED) viewer.setStrength(value);
+  if (finished) {
+    const before = moving.value;
+    moving = null;
+    if (before !== value) record(() => {
+      entry.settings[name] = before;
+      if (chosen === entry) {
+        settings();
+        if (name === BLENDED) viewer.setStrength(before);
+      }
+      refresh(entry);
+    });
+    if (name !== BLENDED) settings();
+  }
+  refresh(entry);
+}
+
+function restoreAgain(entry) {
+  enqueue(entry, (signal) => (entry.details ? restore(entry, signal) : begin(entry)));
+}
+
+function applyToAll() {
+  const others = pictures.filter((entry) => entry !== chosen);
+  const before = others.map((entry) => entry.settings);
+  for (const entry of others) entry.settings = { ...chosen.settings };
+  record(() => others.forEach((entry, index) => { entry.settings = before[index]; refresh(entry); }));
+  const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
+  for (const entry of others) refresh(entry);
+  for (const entry of again) restoreAgain(entry);
+  say(`Settings used for ${others.length} other pictures.`);
+}
+
+function chooseTask(name) {
+  task = told.tasks.find((each) => each.name === name);
+  $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: how much is measured, and you see it before and after.`;
+  const models = told.models.filter((model) => model.task === name);
+  form.build(task.options, {
+    model: models.map((model) => ({ value: model.name, text: model.name, about: model.summary })),
+    format: [{ value: "", text: "as the picture's" }, ...told.formats.filter((format) => format.written).map((format) => ({ value: format.endings[0].slice(1), text: format.name }))],
+  });
+  for (const entry of pictures) {
+    entry.settings = defaults();
+    refresh(entry);
+  }
+  if (chosen) settings();
+}
+
+// -- taking away --
+
+function answerName(entry, media) {
+  const dot = entry.name.lastIndexOf(".");
+  const stem = dot > 0 ? entry.name.slice(0, dot) : entry.name;
+  const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
+  const format = told.formats.find((each) => each.media_types.includes(media));
+  const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
+  return `${stem}.clean${ending || (format ? format.endings[0] : "")}`;
+}
+
+// The file to take away: the restoration itself, or the service's blend at the strength that is set.
+async function answerOf(entry) {
+  const strength = entry.settings[BLENDED] ?? 1;
+  const { result } = entry;
+  if (strength === 1) return result.blob;
+  if (result.blended && result.blended.strength === strength) return result.blended.blob;
+  entry.controller = new AbortController();
+  const { signal } = entry.controller;
+  entry.state = "restoring";
+  refresh(entry);
+  try {
+    const query = { ...JSON.parse(result.settled), strength };
+    const answer = await post("/v1/restore", entry.file, query, "image/*", { signal, tell: (seen) => progress(entry, seen) });
+    result.blended = { strength, blob: answer.blob };
+    return answer.blob;
+  } finally {
+    entry.controller = null;
+    entry.state = "restored";
+    refresh(entry);
+  }
+}
+
+function save(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+async function download() {
+  const entry = chosen;
+  try {
+    const blob = await answerOf(entry);
+    save(blob, answerName(entry, blob.type.split(";")[0]));
+    say(`${entry.name} downloaded.`);
+  } catch (error) {
+    if (!(error instanceof Cancelled)) warn(`${entry.name}: ${error.message}`);
+  }
+}
+
+async function downloadAll() {
+  $("download-all").disabled = true;
+  const files = [];
+  try {
+    for (const entry of pictures.filter((each) => each.result && !each.controller)) {
+      const blob = await answerOf(entry);
+      files.push({ name: answerName(entry, blob.type.split(";")[0]), blob });
+    }
+    save(await zip(files), "pellucid.zip");
+    say(`${files.length} pictures downloaded.`);
+  } catch (error) {
+    if (!(error instanceof Cancelled)) warn(error.message);
+  }
+  show();
+}
+
+// -- hands --
+
+function listen() {
+  const input = $("files");
+  input.addEventListener("change", () => { add(input.files); input.value = ""; });
+  let depth = 0;
+  addEventListener("dragenter", (event) => { event.preventDefault(); depth++; document.body.classList.add("over"); });
+  addEventListener("dragleave", () => { if (--depth <= 0) { depth = 0; document.body.classList.remove("over"); } });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    document.body.classList.remove("over");
+    add(event.dataTransfer.files);
+  });
+  addEventListener("paste", (event) => {
+    if (event.clipboardData && event.clipboardData.files.length) {
+      event.preventDefault();
+      add(event.clipboardData.files);
+    }
+  });
+  addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input[type=text], input[type=number], input[type=password]");
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z" && !typing) {
+      event.preventDefault();
+      undo();
+    }
+    if (event.key === "Escape" && chosen && chosen.controller) stop(chosen);
+  });
+  $("settings").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (chosen && !chosen.controller) restoreAgain(chosen);
+  });
+  $("cancel").addEventListener("click", () => { stop(chosen); say("Cancelled."); show(); });
+  $("cancel-all").addEventListener("click", () => { for (const entry of pictures) stop(entry); say("All cancelled."); show(); });
+  $("apply-all").addEventListener("click", applyToAll);
+  $("download").addEventListener("click", download);
+  $("download-all").addEventListener("click", downloadAll);
+  $("clear").addEventListener("click", () => { for (const entry of [...pictures]) remove(entry); });
+  $("undo").addEventListener("click", undo);
+  $("alert-close").addEventListener("click", () => warn(""));
+  $("fit").addEventListener("click", () => viewer.fit());
+  $("actual").addEventListener("click", () => viewer.zoomTo(1));
+  $("in").addEventListener("click", () => viewer.zoomTo(viewer.scale * 1.25));
+  $("out").addEventListener("click", () => viewer.zoomTo(viewer.scale / 1.25));
+  $("magnify").addEventListener("click", () => $("magnify").setAttribute("aria-pressed", String(viewer.toggleMagnifier())));
+  $("add").addEventListener("click", () => input.click());
+  const themes = ["system", "light", "dark"];
+  $("theme").addEventListener("click", () => {
+    const root = document.documentElement;
+    const following = themes[(themes.indexOf(root.dataset.theme || "system") + 1) % themes.length];
+    if (following === "system") delete root.dataset.theme;
+    else root.dataset.theme = following;
+    $("theme").setAttribute("aria-label", `Colours: ${following === "system" ? "as the system" : following}`);
+  });
+}
+
+function tasks() {
+  const field = $("tasks");
+  field.hidden = told.tasks.length < 2;
+  for (const each of told.tasks) {
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: "task", value: each.name, checked: each === told.tasks[0] });
+    const label = document.createElement("label");
+    label.append(input, Object.assign(document.createElement("span"), { textContent: each.name }));
+    input.addEventListener("change", () => chooseTask(each.name));
+    field.append(label);
+  }
+  chooseTask(told.tasks[0].name);
+}
+
+async function start() {
+  listen();
+  try {
+    told = await catalogue();
+  } catch (error) {
+    warn(error.message);
+    return;
+  }
+  $("version").textContent = `pellucid ${told.version}`;
+  $("files").accept = ["image/*", ...told.formats.flatMap((format) => format.endings)].join(",");
+  $("formats").textContent = `${told.formats.map((format) => format.name).join(", ")}; up to ${Math.round(told.limits.bytes / 1e6)} MB and ${Math.round(told.limits.pixels / 1e6)} megapixels.`;
+  tasks();
+  show();
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();

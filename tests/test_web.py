@@ -1,0 +1,621 @@
+"""The HTTP service, on a real socket: its answers are the command line's, its refusals plain, and nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import email.parser
+import email.policy
+import http.client
+import io
+import json
+import re
+import signal
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from pellucid import cli, files, images, options, restorer, samples
+from pellucid.errors import EngineError, OptionError
+from pellucid.tasks import TASKS
+
+pytest.importorskip("starlette", reason="the extra web is not installed")
+pytest.importorskip("uvicorn", reason="the extra web is not installed")
+pytest.importorskip("python_multipart", reason="the extra web is not installed")
+
+from pellucid.web import limits, openapi, pool, security, server, uploads
+
+
+@pytest.fixture(scope="module")
+def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    made = start_server(
+        tmp_path_factory.mktemp("served"), "--workers", "1", "--queue", "1", "--max-megapixels", "1", "--max-megabytes", "2"
+    )
+    yield made
+    assert made.end() == 0
+    assert list(made.folder.iterdir()) == []
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "served" in request.fixturenames:
+        made = request.getfixturevalue("served")
+        until = time.monotonic() + 5
+        # A folder goes just after its answer.
+        while made.uploads() and time.monotonic() < until:
+            time.sleep(0.02)
+        assert made.uploads() == []
+
+
+def noisy_levels(depth: str = "uint8") -> np.ndarray[Any, Any]:
+    clean = samples.photograph()[100:196, 200:328] / np.float64(255)
+    spoiled = np.clip(clean + np.random.default_rng(0).standard_normal(clean.shape) * 20 / 255, 0, 1)
+    return np.rint(spoiled * np.iinfo(depth).max).astype(depth)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small noisy pictures by their endings, with metadata where the format has any."""
+    folder = tmp_path_factory.mktemp("pictures")
+    exif = PillowImage.Exif()
+    exif[0x010F] = "Maker"
+    image = replace(images.from_array(noisy_levels()), exif=exif.tobytes(), resolution=(300.0, 300.0))
+    found = {}
+    for ending in ("png", "jpg", "webp"):
+        found[ending] = folder / f"picture.{ending}"
+        files.write(found[ending], image)
+    found["tif"] = folder / "picture.tif"
+    files.write(found["tif"], replace(images.from_array(noisy_levels("uint16")), exif=exif.tobytes()))
+    found["npy"] = folder / "stack.npy"
+    np.save(found["npy"], np.stack([noisy_levels()[..., 0], noisy_levels()[::-1, :, 1]]))
+    return found
+
+
+def as_command_line(source: Path, folder: Path, *arguments: str) -> bytes:
+    """What `pellucid denoise` writes."""
+    answer = folder / "answer"
+    assert cli.main(["denoise", str(source), "-o", str(answer), *arguments]) == 0
+    (written,) = answer.glob("[!.]*")
+    return written.read_bytes()
+
+
+def form_of(content: bytes, *, name: str = "image", file: str = "x.png", media: str = "image/png") -> tuple[bytes, str]:
+    head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\nContent-Type: {media}\r\n\r\n'
+    return head.encode() + content + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
+
+
+def parts_of(answer: Any) -> dict[str, bytes]:
+    parser = email.parser.BytesParser(policy=email.policy.HTTP)
+    whole = parser.parsebytes(f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode() + answer.body)
+    return {str(part.get_param("name", header="Content-Disposition")): part.get_payload(decode=True) for part in whole.iter_parts()}
+
+
+# -- what is right ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ending", "query", "arguments"),
+    [
+        ("png", "", ()),
+        ("jpg", "?sigma=15", ("--sigma", "15")),
+        ("tif", "?strength=0.4&sigma=20", ("--strength", "0.4", "--sigma", "20")),
+        ("webp", "?format=png&strip=true", ("--format", "png", "--strip")),
+        ("npy", "?sigma=20&axes=ZYX&task=denoise", ("--sigma", "20", "--axes", "ZYX")),
+        ("png", "?model=seed-digits", ("--model", "seed-digits")),
+    ],
+)
+def test_an_answer_is_the_command_lines_file(
+    ending: str, query: str, arguments: tuple[str, ...], served: Any, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "answer").mkdir()
+    answer = served.ask("POST", f"/v1/restore{query}", pictures[ending].read_bytes())
+    assert answer.status == 200, answer.body
+    expected = as_command_line(pictures[ending], tmp_path, *arguments)
+    assert answer.body == expected
+    kind = next(kind for kind in files.FORMATS if f".{'png' if 'format=png' in query else ending}" in kind.endings)
+    assert answer.headers["content-type"] == kind.media[0]
+    assert answer.headers["content-disposition"] == f'attachment; filename="restored{kind.endings[0]}"'
+    if "sigma" not in query and "model" not in query:
+        assert answer.headers["x-pellucid-estimated"] == "true"
+        assert 15 < float(answer.headers["x-pellucid-sigma"]) < 25
+
+
+def test_a_form_is_as_good_as_the_picture_alone(served: Any, pictures: dict[str, Path]) -> None:
+    content = pictures["png"].read_bytes()
+    alone = served.ask("POST", "/v1/restore?sigma=20", content, Content_Type="image/png")
+    body, kind = form_of(content, file="../../etc/../evil name.PNG")
+    assert served.ask("POST", "/v1/restore?sigma=20", body, Content_Type=kind).body == alone.body
+
+
+def test_json_has_the_picture_and_the_diagnosis(served: Any, pictures: dict[str, Path]) -> None:
+    answer = served.ask("POST", "/v1/restore", pictures["tif"].read_bytes(), Accept="text/html;q=0, application/json")
+    found = answer.json
+    assert (found["format"], found["width"], found["height"], found["depth"], found["pages"]) == ("TIFF", 128, 96, "uint16", 1)
+    assert found["sigma"] == pytest.approx(found["diagnosis"]["sigma"], abs=0.01)
+    image = base64.b64decode(found["image"])
+    assert image == served.ask("POST", "/v1/restore", pictures["tif"].read_bytes()).body
+
+
+def test_previews_are_what_a_browser_shows(served: Any, pictures: dict[str, Path]) -> None:
+    answer = served.ask("POST", "/v1/restore?preview=true&sigma=20", pictures["tif"].read_bytes())
+    parts = parts_of(answer)
+    assert list(parts) == ["details", "image", "before", "after"]
+    details = json.loads(parts["details"])
+    assert (details["preview_scale"], details["sigma"], details["estimated"]) == (1.0, 20.0, False)
+    restored = images.to_array(files.read(pictures["tif"])) / np.float64(65535)
+    with PillowImage.open(io.BytesIO(parts["before"])) as picture:
+        assert np.abs(np.asarray(picture) - restored * 255).max() <= 0.51
+    with PillowImage.open(io.BytesIO(parts["after"])) as picture:
+        assert np.asarray(picture).std() < (restored * 255).std()
+    inspected = parts_of(served.ask("POST", "/v1/inspect?preview=true", pictures["tif"].read_bytes()))
+    assert inspected["before"] == parts["before"]
+    assert list(inspected) == ["details", "before"]
+
+
+def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> None:
+    found = served.ask("POST", "/v1/inspect", pictures["npy"].read_bytes()).json
+    assert (found["format"], found["pages"], found["channels"], found["alpha"]) == ("NumPy", 2, 1, False)
+    assert found["diagnosis"]["kind"] == "gaussian"
+    assert 10 < found["diagnosis"]["sigma"] < 30
+
+
+def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    found = served.ask("GET", "/v1/models").json
+    assert [task["name"] for task in found["tasks"]] == list(TASKS)
+    for task in found["tasks"]:
+        assert [option["name"] for option in task["options"]] == [option.name for option in options.of_task(task["name"])]
+    assert {model["name"] for model in found["models"]} == set(restorer.MODELS)
+    described = served.ask("GET", "/openapi.json").json
+    asked = {parameter["name"]: parameter for parameter in described["paths"]["/v1/restore"]["post"]["parameters"]}
+    with pytest.raises(SystemExit):
+        cli.main(["denoise", "--help"])
+    shown = capsys.readouterr().out
+    for option in options.RESTORING:
+        assert option.flag in shown
+        schema = asked[option.name]["schema"]
+        assert schema.get("default") == option.default
+        if option.kind == "number":
+            assert (schema["minimum"], schema["maximum"]) == (option.low, option.high)
+    assert asked["model"]["schema"]["enum"] == list(restorer.MODELS)
+
+
+def test_values_are_read_and_refused_by_name() -> None:
+    assert options.read("denoise", {"sigma": "3", "strip": "true"}) | {"sigma": 3.0} == {
+        option.name: {"sigma": 3.0, "strip": True}.get(option.name, option.default) for option in options.RESTORING
+    }
+    with pytest.raises(OptionError, match="no option of denoise"):
+        options.read("denoise", {"colour": "red"})
+    with pytest.raises(OptionError, match="there are denoise"):
+        options.read("paint", {})
+    for text in ("nan", "-1", "256", "many", "inf"):
+        with pytest.raises(OptionError, match="no number from 0 to 255"):
+            options.read("denoise", {"sigma": text})
+    two = options.Option("two", "either", kind="choice", choices=("a", "b"))
+    assert two.read("a") == "a"
+    with pytest.raises(OptionError, match="not one of a, b"):
+        two.read("c")
+
+
+def test_health_and_metrics(served: Any, pictures: dict[str, Path]) -> None:
+    assert served.ask("GET", "/healthz").json["status"] == "ok"
+
+    def counted() -> dict[str, float]:
+        text = served.ask("GET", "/metrics")
+        assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
+        lines = [line for line in text.body.decode().splitlines() if not line.startswith("#")]
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+    before = counted()
+    served.ask("POST", "/v1/restore", pictures["png"].read_bytes())
+    after = counted()
+    done = 'pellucid_requests_total{path="/v1/restore",status="200"}'
+    assert after[done] == before.get(done, 0) + 1
+    assert after["pellucid_restored_pixels_total"] - before["pellucid_restored_pixels_total"] == 96 * 128
+    assert after['pellucid_restore_seconds_bucket{le="+Inf"}'] == after["pellucid_restore_seconds_count"]
+    assert (after["pellucid_waiting"], after["pellucid_working"]) == (0, 0)
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG whose header claims so many pixels, with next to nothing behind it."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((8, 2, 0, 0, 0))
+    packed = zlib.compress(bytes(1 + 3 * width) * min(height, 2000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "said"),
+    [
+        ("/v1/restore?sigma=many", b"png", {}, 422, "sigma"),
+        ("/v1/restore?sigma=1&sigma=2", b"png", {}, 422, "twice"),
+        ("/v1/restore?colour=red", b"png", {}, 422, "no option of denoise"),
+        ("/v1/restore?task=paint", b"png", {}, 422, "no task"),
+        ("/v1/restore?model=/etc/passwd", b"png", {}, 422, "not one of photo"),
+        ("/v1/restore?model=photo-gray", b"png", {}, 422, "not one of photo"),
+        ("/v1/restore?format=nef", b"png", {}, 422, "format"),
+        ("/v1/restore?range=much", b"png", {}, 422, "range"),
+        ("/v1/restore?preview=perhaps", b"png", {}, 422, "neither true nor false"),
+        ("/v1/restore?ticket=short", b"png", {}, 422, "ticket"),
+        ("/v1/restore?axes=ZYX", b"png", {}, 200, ""),
+        ("/v1/restore?model=digits&sigma=5", b"png", {}, 422, "blind"),
+        ("/v1/inspect?sigma=5", b"png", {}, 422, "no option here"),
+        ("/v1/restore", b"", {}, 422, "no picture"),
+        ("/v1/restore", b"words, not pixels", {}, 415, "no picture in"),
+        ("/v1/restore", b"GIF89a" + bytes(50), {}, 415, "GIF"),
+        ("/v1/restore", b"png", {"Content_Type": "text/plain"}, 415, "no picture"),
+        ("/v1/restore", b"png", {"Content_Type": "application/x-www-form-urlencoded"}, 415, "no picture"),
+        ("/v1/restore", b"png", {"Content_Type": "image/jpeg"}, 415, "is of JPEG, but the content is PNG"),
+        ("/v1/restore", b"png", {"Content_Encoding": "gzip"}, 415, "Content-Encoding"),
+        ("/v1/restore", b"png", {"Accept": "text/html"}, 406, "Accept"),
+        ("/v1/restore", b"png", {"Accept": "image/*;q=0"}, 406, "Accept"),
+        ("/v1/inspect", b"png", {"Accept": "image/png"}, 406, "Accept"),
+        ("/v1/restore", b"\x89PNG\r\n\x1a\n" + bytes(500), {}, 422, "the picture"),
+        ("/v1/restore", b"cut", {}, 422, "the picture"),
+        ("/v1/restore", png_claiming(60000, 60000), {}, 413, "60000x60000"),
+        ("/v1/restore", png_claiming(2000, 2000), {}, 413, "more than are taken here"),
+        ("/v1/restore", bytes(2_000_001), {}, 413, "2000000 bytes"),
+        ("/v1/restore", b"png", {"Content_Type": "multipart/form-data"}, 400, "boundary"),
+        ("/v1/restore", b"--edge\r\n", {"Content_Type": "multipart/form-data; boundary=edge"}, 400, "cut off"),
+        ("/v1/restore", b"nonsense", {"Content_Type": "multipart/form-data; boundary=edge"}, 400, "form"),
+        ("/v1/restore", b"--edge--\r\n", {"Content_Type": "multipart/form-data; boundary=edge"}, 422, "no field 'image'"),
+    ],
+)
+def test_what_is_refused(
+    path: str, body: bytes, headers: dict[str, str], status: int, said: str, served: Any, pictures: dict[str, Path]
+) -> None:
+    content = pictures["png"].read_bytes()
+    sent = {b"png": content, b"cut": content[:-900]}.get(body, body)
+    answer = served.ask("POST", path, sent, **headers)
+    assert answer.status == status, answer.body
+    if status == 200:
+        return
+    assert answer.headers["content-type"] == "application/json"
+    message = answer.json["error"]
+    assert said in message
+    assert "\n" not in message
+    assert "/tmp" not in message
+    assert str(served.folder) not in message
+
+
+def test_bombs_of_other_formats_are_refused_by_their_headers(served: Any) -> None:
+    large = np.zeros((1400, 1400), np.uint8)
+    for ending in (".jpg", ".tif", ".webp", ".avif", ".bmp"):
+        buffer = io.BytesIO()
+        kind = next(kind for kind in files.FORMATS if ending in kind.endings)
+        # Whole and valid: but larger than is taken here.
+        PillowImage.fromarray(large).convert("RGB").save(buffer, kind.name, compression="tiff_deflate")
+        content = buffer.getvalue()[:1_500_000]
+        answer = served.ask("POST", "/v1/restore", content)
+        assert answer.status == 413, (ending, answer.body)
+        assert "1400x1400" in answer.json["error"]
+    content = b"P5\n1400 1400\n255\n" + bytes(1400 * 1400)
+    assert served.ask("POST", "/v1/inspect", content).status == 413
+    pages = io.BytesIO()
+    np.save(pages, np.zeros((20, 300, 300), np.uint8))
+    for path in ("/v1/inspect", "/v1/restore"):
+        answer = served.ask("POST", path, pages.getvalue())
+        assert (answer.status, "pages together" in answer.json["error"]) == (413, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "status"),
+    [("picture", 1, 422), ("image", 2, 422), ("image", 1, 200), ("i" * 5000, 1, 400)],
+)
+def test_a_form_has_one_picture(name: str, count: int, status: int, served: Any, pictures: dict[str, Path]) -> None:
+    body, kind = form_of(pictures["png"].read_bytes(), name=name)
+    if count == 2:
+        body = body.removesuffix(b"--\r\n") + b"\r\n" + body.partition(b"\r\n")[2]
+    assert served.ask("POST", "/v1/inspect", body, Content_Type=kind).status == status
+
+
+def test_other_paths_and_methods(served: Any) -> None:
+    for method, path, status in (
+        ("GET", "/nothing", 404),
+        ("GET", "/page/../app.py", 404),
+        ("GET", "/page/%2e%2e/app.py", 404),
+        ("GET", "/v1/restore", 405),
+        ("PUT", "/v1/restore", 405),
+        ("POST", "/healthz", 405),
+        ("OPTIONS", "/v1/restore", 405),
+    ):
+        answer = served.ask(method, path)
+        assert answer.status == status, (method, path)
+        assert "access-control-allow-origin" not in answer.headers
+        assert answer.json["error"]
+    assert served.ask("GET", "/v1/progress/nobody-asked-this").json == {"state": "unknown", "ahead": 0, "done": 0}
+    assert served.ask("GET", "/v1/progress/x").status == 422
+
+
+def test_every_answer_bears_the_headers(served: Any, pictures: dict[str, Path]) -> None:
+    for method, path, body in (
+        ("GET", "/", None),
+        ("GET", "/page/app.js", None),
+        ("GET", "/nothing", None),
+        ("POST", "/v1/restore", pictures["png"].read_bytes()),
+        ("POST", "/v1/restore", b"x"),
+    ):
+        headers = served.ask(method, path, body).headers
+        for name, value in security.HEADERS.items():
+            assert headers[name.lower()] == value, path
+        assert "server" not in headers
+    page = served.ask("GET", "/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    again = served.ask("GET", "/", If_None_Match=page.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_only_this_machines_own_pages_may_ask(served: Any, pictures: dict[str, Path]) -> None:
+    content = pictures["png"].read_bytes()
+    own = f"http://127.0.0.1:{served.port}"
+    assert served.ask("GET", "/healthz", Host="evil.example").status == 421
+    assert served.ask("GET", "/healthz", Host="").status == 421
+    assert served.ask("GET", "/healthz", Host=f"localhost:{served.port}").status == 200
+    for headers, status in (
+        ({"Origin": own}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:1"}, 403),
+        ({"Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Sec_Fetch_Site": "same-origin", "Origin": own}, 200),
+    ):
+        assert served.ask("POST", "/v1/inspect", content, **headers).status == status, headers
+
+
+# -- under load -------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_queue_says_when_to_come_back(served: Any, pictures: dict[str, Path]) -> None:
+    content = pictures["png"].read_bytes()
+    # One at work and one that waits are all that have a place here.
+    held = [served.begin(f"/v1/restore?ticket=ticket-{index}", len(content), content[:100]) for index in range(2)]
+    until = time.monotonic() + 10
+    while served.ask("GET", "/v1/progress/ticket-1").json["state"] != "receiving" and time.monotonic() < until:
+        time.sleep(0.01)
+    answer = served.ask("POST", "/v1/restore", content)
+    assert answer.status == 429
+    assert int(answer.headers["retry-after"]) >= 1
+    for connection in held:
+        connection.sendall(content[100:])
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == 200
+        response.read()
+        connection.close()
+    assert served.ask("POST", "/v1/restore", content).status == 200
+
+
+def test_a_name_is_for_one_request(served: Any, pictures: dict[str, Path]) -> None:
+    content = pictures["png"].read_bytes()
+    held = served.begin("/v1/restore?ticket=the-same-name", len(content), content[:100])
+    until = time.monotonic() + 10
+    while served.ask("GET", "/v1/progress/the-same-name").json["state"] != "receiving" and time.monotonic() < until:
+        time.sleep(0.01)
+    assert served.ask("POST", "/v1/restore?ticket=the-same-name", content).status == 409
+    # Who leaves before the picture is there leaves nothing behind (a fixture looks).
+    held.close()
+
+
+def test_termination_finishes_what_runs(start_server: Callable[..., Any], tmp_path: Path, pictures: dict[str, Path]) -> None:
+    left = tmp_path / "pellucid-web-killed"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "picture").touch()
+    made = start_server(tmp_path, "--workers", "1")
+    # What a killed server left is gone.
+    assert not left.exists()
+    content = pictures["png"].read_bytes()
+    held = made.begin("/v1/restore?ticket=last-request", len(content), content[:100])
+    while made.ask("GET", "/v1/progress/last-request").json["state"] != "receiving":
+        time.sleep(0.01)
+    made.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    held.sendall(content[100:])
+    response = http.client.HTTPResponse(held)
+    response.begin()
+    assert (response.status, len(response.read())) == (200, int(response.headers["content-length"]))
+    held.close()
+    assert made.end() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+FAKE = """
+import json, os, sys, threading, time
+behaviour = sys.argv[1]
+say = lambda line: print(json.dumps(line), flush=True)
+if behaviour == "never starts":
+    say({"failed": {"kind": "EngineError", "message": "no engine"}})
+    sys.exit()
+say({"ready": True})
+given_up = threading.Event()
+jobs = []
+def listen():
+    for line in sys.stdin:
+        told = json.loads(line)
+        if "cancel" in told:
+            given_up.set()
+        else:
+            jobs.append(told)
+    os._exit(0)
+threading.Thread(target=listen, daemon=True).start()
+while True:
+    if not jobs:
+        time.sleep(0.005)
+        continue
+    job = jobs.pop(0)
+    say({"id": job["id"], "progress": 0.5})
+    if job["do"] == "crash":
+        sys.exit(3)
+    if job["do"] == "hang":
+        time.sleep(1000)
+    if job["do"] == "long":
+        given_up.wait()
+        given_up.clear()
+        say({"id": job["id"], "failed": {"kind": "cancelled", "message": "cancelled"}})
+    elif job["do"] == "refuse":
+        say({"id": job["id"], "failed": {"kind": "FileError", "message": "damaged"}})
+    else:
+        say({"id": job["id"], "done": {"echo": job["do"]}})
+"""
+
+
+def with_pool(work: Callable[[pool.Pool], Any], *, behaviour: str = "", **bounds: Any) -> Any:
+    async def run() -> Any:
+        made = pool.Pool(limits.Limits(**bounds), (sys.executable, "-c", FAKE, behaviour))
+        try:
+            await made.start()
+            return await work(made)
+        finally:
+            await made.close()
+
+    return asyncio.run(run())
+
+
+def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "GRACE", 0.2)
+
+    async def work(made: pool.Pool) -> list[str]:
+        kinds = []
+        for job in ("crash", "hang", "long", "refuse"):
+            async with made.place() as ticket:
+                try:
+                    await made.run({"do": job}, ticket)
+                except pool.Failed as error:
+                    kinds.append(error.kind)
+                assert ticket.done == 0.5
+            async with made.place() as ticket:
+                assert await made.run({"do": "well"}, ticket) == {"echo": "well"}
+        # One that gives up by itself is kept.
+        assert made.restarts == 2
+        return kinds
+
+    assert with_pool(work, seconds=0.3) == ["crash", "time", "time", "FileError"]
+
+
+def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "GRACE", 5)
+
+    async def work(made: pool.Pool) -> None:
+        async with made.place() as ticket, made.place() as second:
+            running = asyncio.ensure_future(made.run({"do": "long"}, ticket))
+            waiting = asyncio.ensure_future(made.run({"do": "well"}, second))
+            while ticket.done != 0.5:
+                await asyncio.sleep(0.005)
+            assert (ticket.state, second.state, made.working, made.ahead(second)) == ("working", "waiting", 1, 0)
+            running.cancel()
+            assert await waiting == {"echo": "well"}
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        assert (made.restarts, made.places) == (0, [])
+
+    with_pool(work)
+
+
+def test_places_are_bounded() -> None:
+    async def work(made: pool.Pool) -> None:
+        async with made.place(), made.place(), made.place() as third:
+            third.state = "waiting"
+            with pytest.raises(pool.Busy) as caught:
+                async with made.place():
+                    pass
+            assert caught.value.retry >= 1
+        async with made.place():
+            pass
+
+    with_pool(work, queue=2)
+
+
+def test_a_pool_that_cannot_start_says_why() -> None:
+    with pytest.raises(EngineError, match="a worker cannot start: no engine"):
+        with_pool(lambda made: None, behaviour="never starts")
+
+
+def test_more_bytes_at_once_than_may_lie_here(tmp_path: Path) -> None:
+    held = uploads.Held(bytes=90)
+    with (tmp_path / "x").open("wb") as file, pytest.raises(uploads.Refused) as caught:
+        uploads._Sink(file, limits.Limits(held=100), held).write(bytes(20))
+    assert caught.value.status == 429
+
+
+# -- who may listen, who may ask --------------------------------------------------------------------------------------
+
+
+def asked_guard(token: str | None, **headers: str) -> int:
+    """The status of a request to /v1/models by way of the guard; 200 is what the application behind it answers."""
+    seen: list[int] = []
+
+    async def behind(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            seen.append(message["status"])
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    given = [(name.replace("_", "-").lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "GET", "path": "/v1/models", "query_string": b"", "headers": given}
+    asyncio.run(security.Guard(behind, token=token, host="0.0.0.0")(scope, receive, send))
+    return seen[0]
+
+
+def test_a_token_is_asked_for() -> None:
+    token = "0123456789abcdef"
+    assert asked_guard(token, Host="anything.example") == 401
+    assert asked_guard(token, Host="x", Authorization="Bearer wrong") == 401
+    assert asked_guard(token, Host="x", Authorization=f"Basic {token}") == 401
+    assert asked_guard(token, Host="x", Authorization=f"Bearer {token}x") == 401
+    assert asked_guard(token, Host="x", Authorization=f"Bearer {token}") == 200
+    assert asked_guard(None, Host="localhost") == 200
+    assert asked_guard(None, Host="[::1]:80") == 200
+    assert asked_guard(None, Host="[bad") == 421
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--host", "0.0.0.0"), "others can reach this"),
+        (("--host", "0.0.0.0", "--token", "short"), "16 characters"),
+        (("--host", "192.0.2.1", "--token", "0123456789abcdef"), "cannot be listened on"),
+    ],
+)
+def test_what_serve_refuses(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PELLUCID_TOKEN", raising=False)
+    assert cli.main(["serve", "--no-browser", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["serve", "--no-browser", "--port", str(port)]) == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
+
+
+def test_limits_and_workers() -> None:
+    assert limits.workers() >= 2
+    with pytest.raises(OptionError, match="workers must be above 0"):
+        limits.Limits(workers=0)
+    with pytest.raises(OptionError, match="queue"):
+        limits.Limits(queue=-1)
+    assert server.Configuration(host="::1").host == "::1"
+    assert re.fullmatch(openapi.TICKET, "a" * 8)

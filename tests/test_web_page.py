@@ -1,0 +1,406 @@
+"""The page in headless Chromium: drop, estimate, restore, compare, blend, take away; what is taken away is the command line's."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid import cli, files, images, samples
+
+pytest.importorskip("starlette", reason="the extra web is not installed")
+
+SHOTS = Path(os.environ["PELLUCID_SHOTS"]) if "PELLUCID_SHOTS" in os.environ else None
+"""A folder for screenshots, to be looked at (``PELLUCID_SHOTS``)."""
+
+
+def noisy(depth: str = "uint8", *, top: int = 60, sigma: float = 20) -> NDArray[Any]:
+    clean = samples.photograph()[top : top + 200, 150:450] / np.float64(255)
+    spoiled = np.clip(clean + np.random.default_rng(top).standard_normal(clean.shape) * sigma / 255, 0, 1)
+    return np.rint(spoiled * np.iinfo(depth).max).astype(depth)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pictures")
+    exif = PillowImage.Exif()
+    exif[0x010F] = "Maker"
+    image = replace(images.from_array(noisy()), exif=exif.tobytes(), resolution=(300.0, 300.0))
+    found = {name: folder / name for name in ("first.png", "second.jpg", "third.tif", "large.png")}
+    files.write(found["first.png"], image)
+    files.write(found["second.jpg"], replace(images.from_array(noisy(top=100)), exif=exif.tobytes()))
+    files.write(found["third.tif"], images.from_array(noisy("uint16", sigma=12)))
+    files.write(found["large.png"], images.from_array(np.tile(noisy(), (14, 10, 1))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1")
+    yield made
+    made.end()
+
+
+class Page:
+    """The page of a server, opened in the browser."""
+
+    def __init__(self, browser: Any, served: Any, downloads: Path, *, behind: str = "") -> None:
+        self.browser, self.served, self.downloads = browser, served, downloads
+        browser.get_log("browser")
+        browser.get_log("performance")
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        # Two addresses that differ behind the sign alone would be one page.
+        browser.get("about:blank")
+        browser.get(f"http://127.0.0.1:{served.port}/{behind}")
+        self.asked: list[dict[str, Any]] = []
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def until(self, script: str, seconds: float = 30) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(lambda driver: driver.execute_script(f"return {script}"))
+
+    def ready(self) -> None:
+        self.until("document.documentElement.dataset.ready === 'yes'")
+
+    def find(self, name: str) -> Any:
+        return self.browser.find_element("id", name)
+
+    def give(self, event: str, *paths: Path) -> None:
+        """A drop or a paste of files, as a browser tells of one."""
+        content = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
+        self.run(
+            """
+            const told = new DataTransfer();
+            for (const [name, content] of arguments[1]) {
+              told.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
+            }
+            const about = { bubbles: true, cancelable: true };
+            const target = document.querySelector("main");
+            if (arguments[0] === "drop") target.dispatchEvent(new DragEvent("drop", { ...about, dataTransfer: told }));
+            else target.dispatchEvent(new ClipboardEvent("paste", { ...about, clipboardData: told }));
+            """,
+            event,
+            content,
+        )
+
+    def restored(self, count: int) -> None:
+        self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 60)
+
+    def shown(self, number: int) -> None:
+        self.until(f"document.documentElement.dataset.shown === '{number}-after'")
+        self.frame()
+
+    def frame(self) -> None:
+        """What was asked for is drawn."""
+        self.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+    def drawn(self) -> NDArray[np.uint8]:
+        """The pixels of the canvas, (h, w, 4)."""
+        self.frame()
+        address = self.run("return document.getElementById('picture').toDataURL()")
+        with PillowImage.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
+            return np.asarray(picture.convert("RGBA"))
+
+    def downloaded(self, name: str) -> bytes:
+        path = self.downloads / name
+        until = time.monotonic() + 20
+        while not path.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert path.exists(), list(self.downloads.iterdir())
+        return path.read_bytes()
+
+    def requests(self) -> list[str]:
+        """Methods and addresses that were asked for since this was called last."""
+        entries = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        sent = [entry["params"]["request"] for entry in entries if entry["method"] == "Network.requestWillBeSent"]
+        self.asked += sent
+        return [f"{each['method']} {each['url']}" for each in sent]
+
+    def assert_quiet(self) -> None:
+        """No word in the console, and no request to anywhere else."""
+        assert self.browser.get_log("browser") == []
+        self.requests()
+        own = f"http://127.0.0.1:{self.served.port}/"
+        assert self.asked
+        assert [
+            each["url"] for each in self.asked if not each["url"].startswith((own, "blob:", "data:", "chrome:", "about:"))
+        ] == []
+
+    def shot(self, name: str) -> None:
+        if SHOTS is not None:
+            self.browser.save_screenshot(str(SHOTS / f"{name}.png"))
+
+
+@pytest.fixture
+def page(browser: Any, served: Any, tmp_path: Path) -> Page:
+    opened = Page(browser, served, tmp_path)
+    opened.ready()
+    return opened
+
+
+def as_command_line(source: Path, folder: Path, *arguments: str) -> bytes:
+    answer = folder / f"expected{source.suffix}"
+    assert cli.main(["denoise", str(source), "-o", str(answer), "--force", *arguments]) == 0
+    return answer.read_bytes()
+
+
+def levels(content: bytes) -> NDArray[np.uint8]:
+    with PillowImage.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
+    source = pictures["first.png"]
+    page.shot("start")
+    page.give("drop", source)
+    page.restored(1)
+    page.shown(1)
+    expected = as_command_line(source, tmp_path)
+    before, after = levels(source.read_bytes()), levels(expected)
+    height, width = before.shape[:2]
+
+    # The estimate, and that it was used.
+    noise = page.find("noise").text
+    found = page.served.ask("POST", "/v1/inspect", source.read_bytes()).json["diagnosis"]
+    assert f"Found: {found['summary']}." in noise
+    assert f"Restored at noise level {found['sigma']:.1f} by photo-color" in noise
+    assert page.run("return document.getElementById('option-sigma-automatic').checked")
+
+    # At 100 % pixels are pixels: before on the left of the divider, after on the right.
+    page.find("actual").click()
+    assert page.find("zoom").text == "100 %"
+    seen = page.drawn()
+    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
+    found = seen[top : top + height, first : first + width, :3]
+    line = seen.shape[1] // 2 - first
+    assert np.array_equal(found[: height // 4, : line - 4], before[: height // 4, : line - 4])
+    assert np.array_equal(found[: height // 4, line + 4 :], after[: height // 4, line + 4 :])
+
+    # The divider by keys.
+    from selenium.webdriver.common.keys import Keys
+
+    page.find("divider").send_keys(Keys.HOME)
+    assert np.array_equal(page.drawn()[top : top + height, first + 4 : first + width, :3], after[:, 4:])
+    assert page.find("divider").get_attribute("aria-valuetext") == "0 % before, the rest after"
+
+    # Strength is a blend in the browser: nothing is asked of the service.
+    page.requests()
+    exact = page.find("option-strength-exact")
+    exact.clear()
+    exact.send_keys("40", Keys.ENTER)
+    blend = 0.6 * before + 0.4 * after
+    shown = page.drawn()[top : top + height, first + 4 : first + width, :3]
+    assert np.abs(shown - blend[:, 4:]).max() <= 1.5
+    assert page.requests() == []
+
+    # Undo takes the strength back; then again, for the download.
+    page.find("undo").click()
+    assert np.array_equal(page.drawn()[top : top + height, first + 4 : first + width, :3], after[:, 4:])
+    page.find("download").click()
+    assert page.downloaded("first.clean.png") == expected
+    (tmp_path / "first.clean.png").unlink()
+    exact.clear()
+    exact.send_keys("40", Keys.ENTER)
+    page.find("download").click()
+    assert page.downloaded("first.clean.png") == as_command_line(source, tmp_path, "--strength", "0.4")
+
+    # Another level, which is no longer automatic.
+    page.find("undo").click()
+    level = page.find("option-sigma-exact")
+    level.clear()
+    level.send_keys("10", Keys.TAB)
+    assert not page.run("return document.getElementById('option-sigma-automatic').checked")
+    assert page.find("list").text.endswith("settings changed\n×")
+    page.find("restore").click()
+    page.until("document.getElementById('noise').textContent.includes('Restored at noise level 10.0')")
+    page.shot("done")
+    (tmp_path / "first.clean.png").unlink()
+    page.find("download").click()
+    assert page.downloaded("first.clean.png") == as_command_line(source, tmp_path, "--sigma", "10")
+    assert "downloaded" in page.find("status").get_attribute("textContent")
+    page.assert_quiet()
+
+
+def test_many_pictures_and_one_that_is_none(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(300))
+    three = [pictures[name] for name in ("first.png", "second.jpg", "third.tif")]
+    page.give("paste", *three, bad)
+    page.restored(3)
+    page.until("document.querySelectorAll('li[data-state=failed]').length === 1")
+    assert "bad.png" in page.find("alert").text
+    assert "/" not in page.find("alert").text
+
+    # A format that this browser does not show comes as the service's preview.
+    page.run("document.querySelectorAll('.entry')[2].click()")
+    page.shown(3)
+    page.find("actual").click()
+    page.find("divider").send_keys("\ue010")  # End: all of it is before
+    source = images.to_array(files.read(pictures["third.tif"]))
+    seen = page.drawn()
+    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
+    found = seen[top : top + 200, first : first + 290, :3].astype(float)
+    assert np.abs(found - source[:, :290] / 257).max() <= 0.51
+    assert "16 bits" in page.find("facts").text
+
+    page.find("download-all").click()
+    with zipfile.ZipFile(io.BytesIO(page.downloaded("pellucid.zip"))) as archive:
+        assert archive.testzip() is None
+        assert sorted(archive.namelist()) == ["first.clean.png", "second.clean.jpg", "third.clean.tif"]
+        for path in three:
+            assert archive.read(f"{path.stem}.clean{path.suffix}") == as_command_line(path, tmp_path)
+    page.run("document.getElementById('magnify').click()")
+    page.find("picture").send_keys("1")
+    page.frame()
+    page.shot("many")
+    assert page.run("return !document.getElementById('magnifier').hidden && document.getElementById('magnifier').width === 300")
+
+    # Removed, and taken back.
+    page.run("document.querySelectorAll('.away')[0].click()")
+    assert page.run("return document.querySelectorAll('.entry').length") == 3
+    page.find("undo").click()
+    assert page.run("return [...document.querySelectorAll('.entry-name')].map(e => e.textContent)")[0] == "first.png"
+    # The browser itself notes in the console that a request was refused; that is all that is there.
+    said = page.browser.get_log("browser")
+    assert [entry["message"] for entry in said if "status of 422" not in entry["message"]] == []
+    page.assert_quiet()
+
+
+def test_cancelling(page: Page, pictures: dict[str, Path]) -> None:
+    page.give("drop", pictures["large.png"], pictures["first.png"])
+    page.until("document.getElementById('busy-words').textContent.startsWith('Restoring')")
+    page.shot("busy")
+    assert page.run("return !document.getElementById('busy').hidden")
+    page.find("cancel").click()
+    # The next one comes to its turn, for the worker is free again.
+    page.restored(1)
+    words = page.run("return [...document.querySelectorAll('li')].map(e => e.dataset.state)")
+    assert words == ["measured", "restored"]
+    assert page.run("return document.getElementById('busy').hidden")
+    page.assert_quiet()
+
+
+def test_on_a_phone(page: Page, pictures: dict[str, Path]) -> None:
+    screen = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    narrow = "document.documentElement.scrollWidth <= innerWidth"
+    page.until(narrow)
+    page.shot("phone-start")
+    page.give("drop", pictures["first.png"], pictures["second.jpg"])
+    page.restored(2)
+    page.shown(1)
+    page.until(narrow)
+    # Canvas and screen have the same pixels.
+    assert page.run("const c = document.getElementById('picture'); return c.width === 2 * Math.round(c.clientWidth)")
+    sizes = page.run("return [...document.querySelectorAll('button')].filter(b => b.offsetParent).map(b => b.offsetHeight)")
+    assert min(sizes) >= 32
+    for theme in ("light", "dark"):
+        page.run("document.documentElement.dataset.theme = arguments[0]; scrollTo(0, 0)", theme)
+        page.frame()
+        page.shot(f"phone-{theme}")
+    page.run("scrollTo(0, 700)")
+    page.shot("phone-below")
+    # A finger takes hold of the divider, and moves the picture elsewhere.
+    before = page.run("return document.getElementById('divider').value")
+    page.run("scrollTo(0, 0)")
+    box = page.run("const b = document.getElementById('picture').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]")
+    x, y = box[0] + box[2] / 2, box[1] + box[3] / 3
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        told = [{"x": each[0], "y": each[1], "id": index} for index, each in enumerate(points)]
+        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": told})
+
+    touch("touchStart", (x, y))
+    touch("touchMove", (x - 60, y))
+    touch("touchEnd")
+    assert float(page.run("return document.getElementById('divider').value")) == pytest.approx(
+        float(before) - 100 * 60 / box[2], abs=1
+    )
+    zoom = page.find("zoom").text
+    touch("touchStart", (x - 30, y), (x + 90, y))
+    touch("touchMove", (x - 60, y), (x + 120, y))
+    touch("touchEnd")
+    page.frame()
+    assert page.find("zoom").text != zoom
+    page.assert_quiet()
+
+
+def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    # The first things that are reached by the tabulator.
+    names = []
+    for _ in range(4):
+        ActionChains(page.browser).send_keys(Keys.TAB).perform()
+        names.append(page.run("return document.activeElement.id || document.activeElement.className"))
+    assert names[0] == "skip"
+    assert "files" in names
+    page.find("files").send_keys(str(pictures["first.png"]))
+    page.restored(1)
+    page.shown(1)
+    page.run("document.getElementById('more').open = true")
+    tree = page.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node.get("ignored")]
+    acting = ("button", "slider", "spinbutton", "checkbox", "combobox", "textbox", "link", "image", "radio", "progressbar")
+    unnamed = [role for role, name in told if role in acting and not name.strip()]
+    assert unnamed == []
+    assert ("slider", "Noise level") in told
+    assert ("slider", "Divider between before and after") in told
+    label = page.find("picture").get_attribute("aria-label")
+    assert label.startswith("first.png: before on the left 50 %")
+    picture = page.find("picture")
+    page.run("document.getElementById('picture').focus()")
+    picture.send_keys("1", "+")
+    page.frame()
+    assert page.find("zoom").text == "125 %"
+    picture.send_keys("]]", "b")
+    page.frame()
+    assert page.find("divider").get_attribute("value") == "54"
+    picture.send_keys("0")
+    # The result was told to who cannot see it.
+    assert "first.png restored, noise level" in page.find("status").get_attribute("textContent")
+    assert page.find("status").get_attribute("aria-live") == "polite"
+    page.assert_quiet()
+
+
+def test_a_page_that_needs_a_token(
+    browser: Any, start_server: Callable[..., Any], pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    token = "0123456789abcdef"
+    folder = tmp_path / "served"
+    folder.mkdir()
+    made = start_server(folder, "--workers", "1", "--token", token)
+    try:
+        opened = Page(browser, made, tmp_path, behind=f"#token={token}")
+        opened.ready()
+        assert opened.run("return location.hash") == ""
+        opened.give("drop", pictures["first.png"])
+        opened.restored(1)
+        opened.assert_quiet()
+        # Without it the page asks.
+        browser.execute_script("sessionStorage.clear()")
+        opened = Page(browser, made, tmp_path)
+        opened.until("document.getElementById('token').open")
+        opened.find("token-text").send_keys(token, "\n")
+        opened.ready()
+    finally:
+        made.end()
