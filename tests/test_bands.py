@@ -113,6 +113,26 @@ def test_bands_go_into_every_format(
 
 
 @pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("sigma", [10, None])
+def test_a_narrow_range_is_spread_without_steps(
+    ending: str, sigma: float | None, tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = np.tile(np.linspace(100, 140, WIDTH), (HEIGHT, 1)) + np.random.default_rng(0).standard_normal((HEIGHT, WIDTH))
+    tiff(tmp_path / "in.tif", np.rint(ramp).astype(np.uint8), tile=(64, 64))
+    model = restorer.load(gray_model)
+    told: dict[str, Any] = {"sigma": sigma, "value_range": (90, 150)}
+    whole = restored(tmp_path / "in.tif", tmp_path / f"whole{ending}", model, **told)
+    monkeypatch.setattr(base, "BANDED", 1000)
+    bands = restored(tmp_path / "in.tif", tmp_path / f"bands{ending}", model, **told)
+    assert (whole.error, bands.error) == (None, None)
+    assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
+    plain = model.restore(files.read(tmp_path / "in.tif", value_range=(90, 150)), sigma=sigma)
+    files.write(tmp_path / f"read{ending}", plain)
+    np.testing.assert_array_equal(files.read(tmp_path / f"read{ending}").pixels, files.read(tmp_path / f"bands{ending}").pixels)
+
+
+@pytest.mark.usefixtures("small_pieces")
 def test_a_large_picture_that_lies_on_its_side_is_turned(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiff(tmp_path / "in.tif", values(COLOUR, "uint8"), extratags=[(274, 3, 1, 6, True)])
     model = restorer.load(gray_model)

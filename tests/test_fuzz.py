@@ -42,7 +42,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
 
 
 def test_a_finding_is_found(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(path: Path) -> None:
+    def breaks(path: Path, *, sparing: bool) -> None:
         raise ZeroDivisionError(path.name)
 
     monkeypatch.setattr(fuzz.files, "open_pages", breaks)

@@ -586,8 +586,12 @@ def _margin(card: Card, told: _Told) -> int:
 
 
 def _kept(picture: Image) -> np.dtype[Any]:
-    """What an answer is made of: the levels of an 8-bit image, else float32 pixels, of which any depth can be made."""
-    return np.dtype(np.uint8 if picture.pixels.dtype == np.uint8 else np.float32)
+    """What an answer is made of: the levels of an 8-bit image, else float32 pixels, of which any depth can be made.
+
+    Where black and white are not 0 and 255, other formats spread the range, and need what lies between the levels.
+    """
+    plain = picture.pixels.dtype == np.uint8 and picture.black == 0 and picture.white is None
+    return np.dtype(np.uint8 if plain else np.float32)
 
 
 def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

@@ -247,7 +247,7 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
     if values.dtype.kind == "f":
         values = images.to_levels(values, np.dtype(dtype))
     elif values.dtype != np.dtype(dtype) or image.black != 0 or image.white is not None:
-        values = images.to_levels(images.floating(image).pixels, np.dtype(dtype))
+        values = images.to_levels(images.floating(replace(image, pixels=values, alpha=None)).pixels, np.dtype(dtype))
     if image.alpha is not None:
         alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):
