@@ -129,12 +129,76 @@ def test_help_imports_neither_engine_nor_torch() -> None:
     assert "denoise" in done.stdout
 
 
+def test_inspect_says_what_noise_there_is(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inspect", noisy) == 0
+    assert capsys.readouterr().out.startswith("Gaussian noise, sigma ")
+    # A folder, with a file that is no picture; as data; and a map.
+    (tmp_path / "bad.png").write_text("x")
+    assert run("inspect", tmp_path, "--json") == 1
+    said = capsys.readouterr()
+    rows = [json.loads(line) for line in said.out.splitlines()]
+    assert [row["input"] for row in rows] == [str(noisy)]
+    assert 15 < rows[0]["gaussian_sigma"] < 25
+    assert "bad.png" in said.err
+    figure = tmp_path / "map" / "noise.png"
+    figure.parent.mkdir()
+    assert run("inspect", noisy, "--map", figure) == 0
+    assert files.read(figure).pixels.shape[0] > 2 * 96
+    assert run("inspect", noisy, "--map", figure) == 1
+    assert run("inspect", noisy, noisy, "--map", figure, "--force") == 2
+    (tmp_path / "none").mkdir()
+    assert run("inspect", tmp_path / "none") == 1
+    assert run("inspect", noisy, "--range", "x") == 2
+
+
+def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pellucid
+
+    assert run("denoise", noisy, "-o", tmp_path / "a.png", "--gain", "--keep-grain", 0.4) == 0
+    assert "expected gain" in capsys.readouterr().out
+    expected = pellucid.restore(noisy, keep_grain=0.4)
+    np.testing.assert_array_equal(images.to_array(files.read(tmp_path / "a.png")), expected)
+    assert run("denoise", noisy, "-o", tmp_path / "b.png", "--gain", "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["expected_gain"] > 3
+    assert row["diagnosis"]["kind"] == "gaussian"
+    clean = tmp_path / "clean.png"
+    files.write(clean, images.from_array(samples.photograph()))
+    assert run("denoise", clean, "-o", tmp_path / "c.png", "--gain") == 0
+    assert "no noise to speak of" in (said := capsys.readouterr().out)
+    assert "no gain expected" in said
+    np.testing.assert_array_equal(files.read(tmp_path / "c.png").pixels, files.read(clean).pixels)
+
+
+def test_calibrate_makes_weights(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(4):
+        files.write(folder / f"{index}.png", images.from_array(np.rot90(samples.photograph()[:300, :300], index).copy()))
+    out = tmp_path / "weights.npz"
+    assert run("calibrate", "--images", folder, "-o", out, "--examples", 12) == 0
+    with np.load(out) as stored:
+        assert stored["matrix0"].shape[0] == len(stored["mean"])
+    assert "called noisy" in capsys.readouterr().err or out.stat().st_size > 1000
+    assert run("calibrate", "--images", folder, "-o", out) == 2
+    assert run("calibrate", "--images", folder, "-o", tmp_path / "weights.txt", "--examples", 1) != 0
+
+
 def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models") == 0
     text = capsys.readouterr().out
     assert run("models", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["name"] for row in rows} == {"photo-gray", "photo-color", "digits", "seed-digits"}
+    assert {row["name"] for row in rows} == {
+        "photo-gray",
+        "photo-color",
+        "photo-fast-gray",
+        "photo-fast-color",
+        "photo-impulses",
+        "photo-camera",
+        "digits",
+        "seed-digits",
+    }
     for row in rows:
         assert {"name", "task", "bytes", "scores", "licence", "training_images"} <= set(row)
         assert row["name"] in text
@@ -145,13 +209,19 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
         "digits",
         "photo",
+        "photo-camera",
+        "photo-fast",
+        "photo-fast-gray",
+        "photo-fast-gray-int8",
+        "photo-fast-int8",
         "photo-gray",
         "photo-gray-int8",
+        "photo-impulses",
         "photo-int8",
         "seed-digits",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 6
+    assert len(json.loads(capsys.readouterr().out)) == 12
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -235,16 +235,19 @@ def _inspect(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from pellucid.training import calibration, data, recipes
 
-    table = replace(recipes.find("photo").data, scales=(1.0,))
-    pictures = data.load(options.images, table)
+    if options.out.suffix != ".npz":
+        raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
+    table = replace(recipes.find("photo").data, scales=(1.0,))
+    pictures = data.load(options.images, table)
 
     def show(done: int, of: int) -> None:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
-    learnt = calibration.train(calibration.examples(list(pictures.train), options.examples, options.seed, show), seed=options.seed)
+    found = calibration.examples(list(pictures.train), options.examples, options.seed, show)
+    learnt = calibration.train(found, steps=min(6000, 10 * options.examples), seed=options.seed)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
     held = calibration.examples(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)

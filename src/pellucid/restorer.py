@@ -56,6 +56,10 @@ depends on the machine. The engine works as fast on large pieces as on small one
 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest that keep a colour JPEG of 24 megapixels (six
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
+FILLED_TILE = 1536
+"""As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
+are filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
+
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
 With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
@@ -71,10 +75,10 @@ NEAR = 64
 IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
 
-ENGINE_BYTES, PIECE_BYTES = 210, 70
+ENGINE_BYTES, PIECE_BYTES = 210, 100
 """Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is
 in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
-megapixels, 196 to 208 in the engine; `photo-gray` needs 159."""
+megapixels, 196 to 208 in the engine; `photo-gray` needs 159. The second is that of images with impulses: see `FILLED_TILE`."""
 
 SHARE = 0.8
 """Of the memory that is free, what a picture may take where nothing else is said."""
@@ -268,7 +272,8 @@ class Restorer:
         else:
             # Impulses are filled on a grid of their own.
             step = max(card.multiple_of, maps.GRID) if told.extremes is not None else card.multiple_of
-            pieces = tiling.cut(*picture.pixels.shape[:2], tile=TILE, halo=_margin(card, told), multiple_of=step)
+            tile = TILE if told.extremes is None else FILLED_TILE
+            pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=_margin(card, told), multiple_of=step)
             in_flight = self._in_flight(path, picture, pieces)
             restored = _restored(self._graph(path), picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
@@ -505,8 +510,8 @@ def _with_maps(
 ) -> NDArray[np.float32]:
     """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
 
-    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes already,
-    if there is one and nothing is filled: copies of large pieces take time.
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes, if
+    there is one and nothing is filled: copies of large pieces take time.
     """
     if not card.maps:
         return np.ascontiguousarray(planes)

@@ -96,9 +96,8 @@ def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whol
     near = np.float32(max(NEAR, 1.5 * min(inside)))
     if whole and min(inside) < CONTINUOUS:
         # No value of unclipped noise is exactly black or white by chance.
-        return sum(np.count_nonzero((part == np.float32(value)).all(axis=2)) for part in parts) / sum(
-            part.shape[0] * part.shape[1] for part in parts
-        )
+        struck = sum(int(np.count_nonzero((part == np.float32(value)).all(axis=2))) for part in parts)
+        return struck / sum(int(part.shape[0] * part.shape[1]) for part in parts)
     for part in parts:
         there = np.ones(part.shape[:2], dtype=np.bool_)
         around, apart = there.copy(), there.copy()

@@ -14,7 +14,6 @@ from torch import nn
 
 from pellucid import degradations, images
 from pellucid.diagnosis import estimator, jpeg, sampling
-from pellucid.errors import FileError
 from pellucid.saving import replacing
 
 __all__ = ["Examples", "example", "examples", "save", "scores", "train"]
@@ -146,9 +145,7 @@ def train(found: Examples, *, steps: int = 6000, seed: int = 0) -> estimator.Wei
 
 
 def save(weights: estimator.Weights, path: Path, *, overwrite: bool = False) -> None:
-    """Writes the weights; `FileError` when ``path`` exists and ``overwrite`` is not said."""
-    if path.suffix != ".npz":
-        raise FileError(f"{path}: the weights' name ends in .npz")
+    """Writes the weights into an ``.npz``; `FileError` when ``path`` exists and ``overwrite`` is not said."""
     arrays = {f"matrix{index}": matrix for index, (matrix, _) in enumerate(weights.layers)}
     arrays |= {f"bias{index}": bias for index, (_, bias) in enumerate(weights.layers)}
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
