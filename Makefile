@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test fuzz fuzz-web check build digits benchmarks limits clean
+.PHONY: help demo test fuzz fuzz-web check build digits benchmarks limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -71,6 +71,18 @@ ifdef MNIST
 	$(FULL) -m pellucid evaluate $(MNIST)/t10k-images-idx3-ubyte.gz --model digits --model seed-digits --baselines none \
 	    $(foreach level,0 12.75 25.5 51 76.5 127.5 191.25 255,--noise gaussian:$(level):clip) \
 	    $(foreach share,0.05 0.1 0.25 0.5,--noise salt-pepper:$(share)) --out benchmarks/results/digits.json --force
+endif
+	$(FULL) benchmarks/pages.py
+
+# The classical methods of the sets in SETS are measured again; CLEAN is a folder of clean photographs that no model learnt from.
+noises: .venv/done ## SETS="NAME=FOLDER ..." CLEAN=FOLDER: every kind of noise with nothing given, how well it is seen, the gain predicted; docs/noise.md
+	$(FULL) $(PIP) --editable '.[bench]'
+ifdef SETS
+	$(FULL) benchmarks/noises.py $(SETS)
+endif
+ifdef CLEAN
+	$(FULL) benchmarks/inspecting.py $(CLEAN) --out benchmarks/results/inspecting.json
+	$(FULL) benchmarks/gain.py $(CLEAN) --out benchmarks/results/gain.json
 endif
 	$(FULL) benchmarks/pages.py
 

@@ -4,12 +4,14 @@
     python benchmarks/pages.py                                                                    # only writes
 
 All of it lies in ``benchmarks/results``. ``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid
-evaluate``, ``speed.json`` by ``speed.py --json``, ``harm.json`` by ``harm.py --json`` and ``limits.json`` by ``limits.py``.
+evaluate``, ``noises-NAME.json`` by ``noises.py``, ``inspecting.json`` by ``inspecting.py``, ``gain.json`` by ``gain.py``,
+``speed.json`` by ``speed.py --json``, ``harm.json`` by ``harm.py --json`` and ``limits.json`` by ``limits.py``.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,14 @@ ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
 LIMITS = ROOT / "docs" / "limits.md"
+NOISE = ROOT / "docs" / "noise.md"
 CHART = ROOT / "docs" / "quality.svg"
 
 LABELS = {
     "none": "noisy",
     "gaussian": "Gaussian blur",
     "median": "median",
+    "adaptive-median": "adaptive median",
     "bilateral": "bilateral filter, OpenCV",
     "tv": "total variation, scikit-image",
     "wavelet": "wavelets, scikit-image",
@@ -54,6 +58,7 @@ PUBLISHED = {
 """PSNR in dB at the three levels, as Zhang et al. 2017 (DnCNN), 2018 (FFDNet) and 2021 (DRUNet) print them."""
 
 SETS = ("BSD68", "CBSD68", "Set12")
+NOISY_SETS = ("Set12", "CBSD68")
 
 Rows = list[list[str]]
 
@@ -177,6 +182,61 @@ def harm() -> str:
         rows += [[name, *(f"{row[key]:.2f}" for key in ("mean", "least", "most"))] for name, row in found[kind].items()]
         parts.append(markdown(rows))
     return "\n\n".join(parts)
+
+
+def noises() -> str:
+    """Every kind of noise with nothing given: the mean PSNR, set by set."""
+    parts = []
+    for name in NOISY_SETS:
+        found = kept(f"noises-{name}")
+        if found is None:
+            continue
+        methods = ordered(list(dict.fromkeys(row["method"] for row in found["summary"])))
+        rows = [[f"{name}, PSNR in dB", *(label(method) for method in methods), "gain"]]
+        for noise in dict.fromkeys(row["noise"] for row in found["summary"]):
+            by_method = {row["method"]: row["psnr"] for row in found["summary"] if row["noise"] == noise}
+            gain = by_method[methods[-1]] - by_method["none"]
+            rows.append([f"`{noise}`", *(f"{by_method[method]:.2f}" for method in methods), f"{gain:+.2f}"])
+        parts.append(f"{found['protocol']['count']} images:\n\n{markdown(rows)}")
+    return "\n\n".join(parts)
+
+
+def inspecting() -> str:
+    """How well the noise is seen."""
+    found = kept("inspecting")
+    if found is None:
+        return ""
+    rows = [["done to the picture", "called", "level off", "density off", "JPEG quality off"]]
+    for row in found["rows"]:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in row["kinds"].items())
+        errors = [
+            ""
+            if key not in row
+            else f"{row[key]['median']:.{digits}%} ({row[key]['p90']:.{digits}%})"
+            if key != "quality"
+            else f"{row[key]['median']:.0f} ({row[key]['p90']:.0f})"
+            for key, digits in (("level", 1), ("density", 1), ("quality", 0))
+        ]
+        rows.append([f"`{row['noise']}`", kinds, *errors])
+    images = found["rows"][0]["images"]
+    times = [f"{entry['megapixels']:.2f} megapixels {entry['inspect'] / entry['restore']:.0%}" for entry in found["times"]]
+    note = f"Looking takes, as a share of the restoration's time: {', '.join(times)}."
+    head = f"{images} clean pictures that no model learnt from; errors are medians, in brackets the 90th percentile:"
+    return f"{head}\n\n{markdown(rows)}\n\n{note}"
+
+
+def gains() -> str:
+    """Predicted and true gain."""
+    found = kept("gain")
+    if found is None:
+        return ""
+    rows = [["sigma", "pairs", "true gain, dB", "prediction off (median)", "at most"]]
+    for sigma in dict.fromkeys(row["sigma"] for row in found["pairs"]):
+        chosen = [row for row in found["pairs"] if row["sigma"] == sigma]
+        off = [abs(row["predicted"] - row["true"]) for row in chosen]
+        mean = statistics.mean(row["true"] for row in chosen)
+        rows.append([f"{sigma:g}", str(len(chosen)), f"{mean:.2f}", f"{statistics.median(off):.2f}", f"{max(off):.2f}"])
+    return markdown(rows)
 
 
 def limits() -> str:
@@ -323,8 +383,13 @@ def main() -> int:
         temporary.write_text(page, "utf-8")
     with files.replacing(LIMITS, overwrite=True) as temporary:
         temporary.write_text(fill(LIMITS.read_text("utf-8"), "limits", limits()), "utf-8")
+    page = NOISE.read_text("utf-8")
+    for name, text in (("noises", noises()), ("inspecting", inspecting()), ("gains", gains())):
+        page = fill(page, name, text)
+    with files.replacing(NOISE, overwrite=True) as temporary:
+        temporary.write_text(page, "utf-8")
     chart("BSD68")
-    for path in (PAGE, README, LIMITS, CHART):
+    for path in (PAGE, README, LIMITS, NOISE, CHART):
         print(path.relative_to(ROOT))
     return 0
 

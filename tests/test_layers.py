@@ -37,7 +37,16 @@ ROWS = (
     {"cli"},
 )
 
-TRAINING_ROWS = ({"quantisation"}, {"networks"}, {"mnist", "photos"}, {"recipes"}, {"data"}, {"loop"}, {"export"}, {"figures"})
+TRAINING_ROWS = (
+    {"quantisation"},
+    {"networks"},
+    {"mnist", "photos"},
+    {"recipes"},
+    {"data"},
+    {"loop"},
+    {"export"},
+    {"figures", "calibration"},
+)
 
 HEAVY = {
     "torch",

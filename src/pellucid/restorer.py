@@ -99,8 +99,12 @@ WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
 PROBES = 6
-PROBE = 160
-"""The parts, and their side in pixels, on which `Restorer.expected_gain` measures."""
+PROBE = 384
+LEAST_PROBE = 32
+FARTHEST_GAIN = 2.0
+"""The parts, their side in pixels, the least, and the most in dB by which one estimate is above the
+other, of `Restorer.expected_gain`. Large parts: at a border the network sees less, and what
+it gains there is less."""
 
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
@@ -295,29 +299,36 @@ class Restorer:
         """How much nearer to the clean image the restored one is expected to be, in dB of PSNR, without the clean image.
 
         Of white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
-        (Stein 1981; Efron 2011, "Tweedie's Formula and Selection Bias"), which is measured with a random probe (Ramani et al. 2008,
-        "Monte-Carlo SURE") on `PROBES` parts of the image. 0 where nothing is to be done; None where the noise is of another kind.
-        ``image`` and ``sigma`` as of `restore`.
+        (Efron 2011, "Tweedie's Formula and Selection Bias"); that of any answer is what it took away, less the variance, and twice
+        that product (Stein 1981). The first is off where the network is not the best one, the second where the level is; the answer
+        is their mean in dB. The divergence is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") on `PROBES`
+        parts of the image. 0 where nothing is to be done; None where the noise is of another kind. ``image`` and ``sigma`` as of
+        `restore`.
         """
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
         path, told, _ = self._prepare(picture, sigma)
         if told.nothing:
             return 0.0
-        if not told.white or told.density > 0 or told.level is None or min(picture.pixels.shape[:2]) < PROBE // 2:
+        if not told.white or told.density > 0 or told.level is None or min(picture.pixels.shape[:2]) < LEAST_PROBE:
             return None
         graph, rng = self._graph(path), np.random.default_rng(0)
-        error = noise = 0.0
+        error = noise = taken = 0.0
         for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
             planes = images.as_pixels(picture, part)
             curve = maps.sigma(planes, told.curve)
-            step = np.float32(0.1 * float(curve.mean()))
+            step = np.float32(0.05 * float(curve.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
-            change = _answer(graph, moved, told) - _answer(graph, planes, told)
+            answer = _answer(graph, planes, told)
+            change = _answer(graph, moved, told) - answer
+            taken += float(np.square(answer - planes).mean(axis=0).sum(dtype=np.float64))
             variance = np.square(curve)
             error += float((variance * (change * probe).mean(axis=0)).sum(dtype=np.float64)) / float(step)
             noise += float(variance.sum(dtype=np.float64))
-        return float(-10 * np.log10(max(error / noise, 1e-6)))
+        best = -10 * np.log10(max(error / noise, 1e-6))
+        any_answer = -10 * np.log10(max((taken - noise + 2 * error) / noise, 1e-6))
+        # Where hardly any error is left, the second is the difference of large numbers: it counts for no more than that.
+        return float((best + min(any_answer, best + FARTHEST_GAIN)) / 2)
 
     def restore_batch(self, stack: ArrayLike, *, sigma: float | None = None) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.

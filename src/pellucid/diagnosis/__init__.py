@@ -156,12 +156,13 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
     if said.correlated > said.white or quality is not None:
         level = max(said.correlated, said.white)
-        found = noise.curve(blocks, level, 5, 8, scaled=True)
+        # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.
+        reach = noise.length(blocks)
         return Diagnosis(
-            "correlated", jpeg_quality=quality, correlated=level, correlation_length=noise.length(blocks), sure=sure, curve=found
+            "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
     level = noise.white_sigma(blocks)
-    found = noise.curve(blocks, level, noise.HIGH, 14)
+    found = noise.curve(blocks, level)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
 

@@ -103,18 +103,17 @@ def independence(parts: Sequence[NDArray[np.float32]]) -> float:
     return float(np.median(np.concatenate(apart)) / max(float(np.median(np.concatenate(together))), 1e-4))
 
 
-def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = False) -> Curve:
+def curve(blocks: Blocks, sigma: float) -> Curve:
     """The noise by intensity; the flat one of ``sigma`` (8-bit levels) where it is the same at all.
 
-    Of blocks of each intensity the calmest are measured at the orders ``low`` to ``high``. White noise has the same power there as
-    at any; of other noise the curve is ``scaled`` to be ``sigma`` in the quadratic mean over the blocks.
+    Of blocks of each intensity the calmest are measured at their high orders.
     """
     flat = Curve(sigma=sigma / 255)
     if len(blocks.values) < 600 or sigma <= 0:
         return flat
     means = np.clip(blocks.means / 255, 0, 1)
-    busy = blocks.energies[:, (order >= 1) & (order < low)].sum(axis=1)
-    energy = blocks.energies[:, (order >= low) & (order <= high)].mean(axis=1) / 255**2
+    busy = blocks.energies[:, (order >= 1) & (order <= LOW)].sum(axis=1)
+    energy = blocks.energies[:, order >= HIGH].mean(axis=1) / 255**2
     edges = np.quantile(means, np.linspace(0, 1, BINS + 1))
     at, found = [], []
     for first, last in pairwise(edges):
@@ -134,10 +133,7 @@ def curve(blocks: Blocks, sigma: float, low: int, high: int, *, scaled: bool = F
     bends = BENDS + max(0.0, FAINT - sigma)
     if best.flat or spread.max() < bends * max(float(spread.min()), 1e-9):
         return flat
-    if not scaled:
-        return best
-    scale = (sigma / 255) ** 2 / max(float(best.variance(means).mean()), 1e-12)
-    return Curve(best.sigma * float(np.sqrt(scale)), best.gain * scale, best.speckle * scale)
+    return best
 
 
 def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:
