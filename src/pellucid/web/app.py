@@ -31,7 +31,7 @@ from pellucid.web.limits import Limits
 from pellucid.web.metrics import MEDIA, Metrics
 from pellucid.web.pool import Busy, Failed, Pool, Ticket
 from pellucid.web.security import Guard
-from pellucid.web.uploads import Held, Refused, drained, received
+from pellucid.web.uploads import Held, Refused, Share, drained, received
 
 __all__ = ["application"]
 
@@ -139,7 +139,8 @@ class _Picture:
                     given = _query(request)
                     async with self.service.pool.place() as ticket:
                         name = self._enter(given.get("ticket"), ticket)
-                        response = await self._answer(request, given, Path(folder), ticket)
+                        with self.service.held.share() as share:
+                            response = await self._answer(request, given, Path(folder), ticket, share)
                         ticket.state = "sending"
                         async with asyncio.timeout(self.service.limits.transfer):
                             await response(scope, receive, counted)
@@ -147,8 +148,10 @@ class _Picture:
                             self.service.metrics.transferred("out", response.length)
                 except PellucidError as error:
                     response = _refused(error)
-                    with suppress(ClientDisconnect, RuntimeError):
-                        await drained(request.stream(), self.service.limits.bytes, LINGER)
+                    # Who waits to be told to go on has sent nothing yet.
+                    if "expect" not in request.headers:
+                        with suppress(ClientDisconnect, RuntimeError):
+                            await drained(request.stream(), self.service.limits.bytes, LINGER)
                     await response(scope, receive, counted)
         except (ClientDisconnect, TimeoutError):
             # Nobody is left to answer, or nobody who takes it.
@@ -168,20 +171,18 @@ class _Picture:
         self.service.tickets[name] = ticket
         return name
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket) -> Response:
+    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
         raise NotImplementedError
 
-    async def _upload(self, request: Request, folder: Path) -> Path:
-        path, size = await received(request, folder, self.service.limits, self.service.held)
-        self.service.metrics.transferred("in", size)
+    async def _upload(self, request: Request, folder: Path, share: Share) -> Path:
+        path = await received(request, folder, self.service.limits, share)
+        self.service.metrics.transferred("in", share.bytes)
         return path
 
     async def _done(self, request: Request, job: dict[str, Any], ticket: Ticket) -> dict[str, Any]:
         """The worker's answer; given up when the client leaves."""
         work = asyncio.ensure_future(self.service.pool.run(job, ticket))
         gone = asyncio.ensure_future(_left(request))
-        source = Path(job["source"])
-        size = source.stat().st_size
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
@@ -192,13 +193,12 @@ class _Picture:
             said = str(error)
             for path, name in ((job.get("target"), "the answer"), (job["source"], "the picture")):
                 said = said.replace(path, name) if path is not None else said
-            raise Failed(error.kind, said.replace(str(source.parent), "")) from error
+            raise Failed(error.kind, said.replace(str(Path(job["source"]).parent), "")) from error
         finally:
             gone.cancel()
             work.cancel()
             with suppress(asyncio.CancelledError, PellucidError):
                 await work
-            self.service.held.bytes -= size
 
 
 class Restore(_Picture):
@@ -207,7 +207,7 @@ class Restore(_Picture):
     path = "/v1/restore"
     own = ("task", "preview", "ticket")
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket) -> Response:
+    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
         task = given.get("task", next(iter(TASKS)))
         values = options.read(task, {name: text for name, text in given.items() if name not in self.own})
         preview = _flag(given, "preview")
@@ -218,7 +218,7 @@ class Restore(_Picture):
         kinds = ["multipart/form-data"] if preview else ["image/*", "application/json"]
         kind = _accepted(request, kinds)
         begun = time.monotonic()
-        source = await self._upload(request, folder)
+        source = await self._upload(request, folder, share)
         target = files.writable_name(folder / f"answer{ending or source.suffix}")
         as_text = kind == "application/json"
         job = {
@@ -260,7 +260,7 @@ class Inspect(_Picture):
     path = "/v1/inspect"
     own = ("preview", "ticket")
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket) -> Response:
+    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
         preview = _flag(given, "preview")
         told = {name: text for name, text in given.items() if name not in self.own}
         strangers = [name for name in told if name not in ("range", "axes")]
@@ -269,7 +269,7 @@ class Inspect(_Picture):
         values = options.read(next(iter(TASKS)), told)
         settings_are_right(values)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
-        source = await self._upload(request, folder)
+        source = await self._upload(request, folder, share)
         kind = next(entry for entry in files.FORMATS if source.suffix in entry.endings)
         job = {"do": "inspect", "source": str(source), "options": values, "preview": preview}
         found = await self._done(request, job, ticket)

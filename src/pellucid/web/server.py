@@ -125,6 +125,9 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         made = socket.create_server((host, port), family=family, backlog=1024)
+        # Inherited by what it accepts: else a short answer waits 40 ms for the acknowledgement of its head (asyncio does this
+        # itself for sockets that it has made).
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError) as error:
         raise OptionError(f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}") from error
     with made:

@@ -6,7 +6,8 @@ The file is called ``upload`` and an ending of ours, whatever the client calls i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,7 +24,7 @@ from pellucid.web.limits import Limits
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-__all__ = ["BINARY", "FIELD", "Held", "Refused", "drained", "media_types", "received"]
+__all__ = ["BINARY", "FIELD", "Held", "Refused", "Share", "drained", "media_types", "received"]
 
 FIELD = "image"
 """The form's field that holds the picture."""
@@ -53,6 +54,28 @@ class Held:
 
     bytes: int = 0
 
+    @contextmanager
+    def share(self) -> Iterator[Share]:
+        """One request's part of them, which goes when the request does."""
+        part = Share(self)
+        try:
+            yield part
+        finally:
+            self.bytes -= part.bytes
+
+
+@dataclass
+class Share:
+    """One request's bytes among those that are held."""
+
+    held: Held
+    bytes: int = 0
+
+    def add(self, count: int) -> None:
+        """So many more."""
+        self.bytes += count
+        self.held.bytes += count
+
 
 def media_types() -> dict[str, Format]:
     """Media type -> format, of all that can be read."""
@@ -65,15 +88,13 @@ class _Sink:
 
     file: BinaryIO
     limits: Limits
-    held: Held
-    size: int = 0
+    share: Share
 
     def write(self, content: bytes) -> None:
-        self.size += len(content)
-        self.held.bytes += len(content)
-        if self.size > self.limits.bytes:
+        self.share.add(len(content))
+        if self.share.bytes > self.limits.bytes:
             raise Refused(413, f"more than the {self.limits.bytes} bytes that a picture may have here")
-        if self.held.bytes > self.limits.held:
+        if self.share.held.bytes > self.limits.held:
             raise Refused(429, "busy: too many bytes of pictures are here", {"Retry-After": "5"})
         self.file.write(content)
 
@@ -132,8 +153,8 @@ class _Form:
         self.ended = True
 
 
-async def received(request: Request, folder: Path, limits: Limits, held: Held) -> tuple[Path, int]:
-    """The picture in the request's body, as a file in ``folder``, and its bytes.
+async def received(request: Request, folder: Path, limits: Limits, share: Share) -> Path:
+    """The picture in the request's body, as a file in ``folder``; its bytes are added to the ``share``.
 
     Raises `Refused`: 400 for a broken form, 408 when it does not come, 413 for too many bytes, 415 for a type or content that is no
     picture, 422 for none at all, 429 when too much is here already.
@@ -150,10 +171,9 @@ async def received(request: Request, folder: Path, limits: Limits, held: Held) -
         raise Refused(413, f"more than the {limits.bytes} bytes that a picture may have here")
     path = folder / "upload"
     name = ""
-    sink: _Sink | None = None
     try:
         with path.open("xb") as file:
-            sink = _Sink(file, limits, held)
+            sink = _Sink(file, limits, share)
             async with asyncio.timeout(limits.transfer):
                 if media == "multipart/form-data":
                     form = await _read_form(request, told.get(b"boundary", b""), sink)
@@ -163,15 +183,7 @@ async def received(request: Request, folder: Path, limits: Limits, held: Held) -
                         sink.write(chunk)
     except TimeoutError:
         raise Refused(408, f"the picture did not come within {limits.transfer:g} seconds") from None
-    except BaseException:
-        if sink is not None:
-            held.bytes -= sink.size
-        raise
-    try:
-        return path.rename(path.with_suffix(_ending(path, media, name))), sink.size
-    except BaseException:
-        held.bytes -= sink.size
-        raise
+    return path.rename(path.with_suffix(_ending(path, media, name)))
 
 
 async def _read_form(request: Request, boundary: bytes, sink: _Sink) -> _Form:
