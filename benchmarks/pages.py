@@ -375,7 +375,7 @@ def main() -> int:
     with files.replacing(PAGE, overwrite=True) as temporary:
         temporary.write_text(results(), "utf-8")
     page = README.read_text("utf-8")
-    rows = ("none", "nlm-opencv", "bm3d", "photo", f"photo{ESTIMATED}")
+    rows = ("none", "nlm-opencv", "bm3d", "photo", f"photo{ESTIMATED}", "photo-fast")
     page = fill(page, "photographs", photographs(SETS[:2], rows))
     page = fill(page, "digits", digits())
     page = fill(page, "speed", speed())

@@ -76,7 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
     parser.add_argument(
-        "--model", action="append", help="a model's name or file; may be repeated; none: only baselines (default: photo)"
+        "--model", action="append", help="a model's name or file; may be repeated; none: only baselines (default: photo, photo-fast)"
     )
     parser.add_argument(
         "--baselines", default="", help="classical methods to measure, such as none,nlm-opencv,bm3d (default: those kept)"
@@ -91,7 +91,7 @@ def main() -> int:
             if not is_set:
                 parser.error(f"{text!r}: say NAME=FOLDER")
             baselines = [entry for entry in options.baselines.split(",") if entry]
-            models = [model for model in options.model or ["photo"] if model != "none"]
+            models = [model for model in options.model or ["photo", "photo-fast"] if model != "none"]
             failed += measure(name, Path(folder), models, baselines, options.workers, options.runs)
     except PellucidError as error:
         print(f"quality: {error}", file=sys.stderr)

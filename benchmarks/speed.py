@@ -149,7 +149,7 @@ def main() -> int:
     """Measures and prints a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels (default: 512)")
-    parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo)")
+    parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo and photo-fast)")
     parser.add_argument("--baselines", default="nlm-opencv,bm3d", help="classical methods (default: nlm-opencv,bm3d)")
     parser.add_argument("--engine", default="auto", help="auto, openvino or onnxruntime")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each is measured at least (default: 3)")
@@ -161,7 +161,7 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     for word, channels in (("gray", 1), ("colour", 3)):
         noisy = picture(options.size, channels)
-        found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in options.model or ["photo"]]
+        found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in options.model or ["photo", "photo-fast"]]
         found += [of_baseline(name, noisy, options.seconds) for name in options.baselines.split(",") if name]
         kept = [row for row in found if row is not None]
         rival = next((row["call"] for row in kept if row["method"] == "nlm-opencv"), None)
