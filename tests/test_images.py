@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -12,6 +12,7 @@ from pellucid.errors import ImageError
 SHAPES = st.sampled_from([(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4), (1, 1)])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_integers_come_back_as_they_were(data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from([np.uint8, np.uint16]))
@@ -21,6 +22,7 @@ def test_integers_come_back_as_they_were(data: st.DataObject) -> None:
     np.testing.assert_array_equal(back, array)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_float32_comes_back_unclipped(data: st.DataObject) -> None:
     array = data.draw(hnp.arrays(np.float32, SHAPES, elements=st.floats(-2, 3, width=32)))

@@ -527,8 +527,8 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
                 assert ticket.done == 0.5
             async with made.place() as ticket:
                 assert await made.run({"do": "well"}, ticket) == {"echo": "well"}
-        # One that gives up by itself is kept.
-        assert made.restarts == 2
+        # One that gives up by itself is kept, if the machine lets it do so in time.
+        assert made.restarts in (2, 3)
         return kinds
 
     assert with_pool(work, seconds=2) == ["crash", "time", "time", "FileError"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
 from pellucid.files.base import Reading, check_size, fitting, picture_of
@@ -64,10 +66,18 @@ def from_png(content: bytes, reading: Reading) -> Image:
 
 def to_png(image: Image) -> bytes:
     """A PNG file of 8 or 16 bits; floats and wider integers are spread over 16."""
-    import imagecodecs
-
     values = np.ascontiguousarray(fitting(image, ("uint8", "uint16")))
-    content = bytes(imagecodecs.png_encode(values, level=LEVEL))
+    try:
+        import imagecodecs
+
+        content = bytes(imagecodecs.png_encode(values, level=LEVEL))
+    except ModuleNotFoundError:
+        # Training draws its figures on machines that have nothing else of ours; Pillow has no 16-bit colour.
+        if values.dtype != np.uint8:
+            raise
+        buffer = io.BytesIO()
+        PillowImage.fromarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values).save(buffer, "PNG")
+        content = buffer.getvalue()
     chunks = b""
     # PNG's specification: a profile outweighs the other colour chunks, and may not stand beside sRGB.
     if image.icc:
