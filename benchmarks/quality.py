@@ -76,7 +76,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
     parser.add_argument(
-        "--model", action="append", help="a model's name or file; may be repeated; none: only baselines (default: photo, photo-fast)"
+        "--model",
+        action="append",
+        help="a model's name or file; may be repeated; none: only baselines (default: photo, photo-fast)",
     )
     parser.add_argument(
         "--baselines", default="", help="classical methods to measure, such as none,nlm-opencv,bm3d (default: those kept)"

@@ -161,7 +161,8 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     for word, channels in (("gray", 1), ("colour", 3)):
         noisy = picture(options.size, channels)
-        found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in options.model or ["photo", "photo-fast"]]
+        chosen = options.model or ["photo", "photo-fast"]
+        found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in chosen]
         found += [of_baseline(name, noisy, options.seconds) for name in options.baselines.split(",") if name]
         kept = [row for row in found if row is not None]
         rival = next((row["call"] for row in kept if row["method"] == "nlm-opencv"), None)
