@@ -47,6 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
     parser.add_argument("--model", default="photo", help="the model's name or file (default: photo)")
+    parser.add_argument("--baselines", default=",".join(BASELINES), help=f"classical methods (default: {','.join(BASELINES)})")
     parser.add_argument("--noise", action="append", default=[], help="only these; may be repeated")
     parser.add_argument("--limit", type=int, help="only the first so many images of a set")
     options = parser.parse_args()
@@ -64,7 +65,7 @@ def main() -> int:
                 evaluation.load_images(Path(folder), limit=options.limit),
                 models={options.model: restorer.load(options.model)},
                 noises=[degradations.parse(noise) for noise in options.noise or NOISES],
-                baselines=BASELINES,
+                baselines=[name for name in options.baselines.split(",") if name],
                 blind=True,
                 runs=1,
                 on_progress=show,
