@@ -462,6 +462,9 @@ def _restore_page(
         )
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]
+            gain = None
+            if settings.gain:
+                gain = restorer.expected_gain(picture, sigma=settings.sigma, found=result.diagnosis)
             outcome = replace(
                 outcome,
                 model=result.model,
@@ -471,7 +474,7 @@ def _restore_page(
                 height=height,
                 saw=str(result.diagnosis) if result.diagnosis is not None else None,
                 diagnosis=result.diagnosis.to_dict() if result.diagnosis is not None else None,
-                expected_gain=restorer.expected_gain(picture, sigma=settings.sigma) if settings.gain else None,
+                expected_gain=gain,
             )
         outcome = replace(outcome, seconds=outcome.seconds + result.seconds)
         pictures.append(result.image)

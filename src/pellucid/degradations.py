@@ -11,6 +11,7 @@ and recipes use, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -76,8 +77,15 @@ class Degradation(Protocol):
         """The spoiled image."""
 
 
-class _Law:
-    """What most kinds answer of themselves: neither noise nor impulses."""
+class _Law(ABC):
+    """What most kinds answer of themselves: neither noise nor impulses; and their text."""
+
+    kind: ClassVar[str]
+    level: float
+    clip: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
     @property
     def sigma(self) -> float:
@@ -108,9 +116,9 @@ class _Law:
         """The clean image, and the spoiled one."""
         return clean, self(clean, rng)
 
+    @abstractmethod
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         """The spoiled image."""
-        raise NotImplementedError
 
 
 def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
@@ -163,9 +171,6 @@ class Gaussian(_Law):
             noise = rng.standard_normal(clean.shape)
         return _finished(clean + noise * (self.level / 255), self.clip)
 
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
-
 
 @dataclass(frozen=True)
 class _Replaced(_Law):
@@ -181,9 +186,6 @@ class _Replaced(_Law):
     def density(self) -> float:
         """``level``."""
         return self.level
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)
@@ -242,9 +244,6 @@ class Poisson(_Law):
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return _finished(rng.poisson(np.maximum(clean, 0) * self.level) / self.level, self.clip)
 
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
-
 
 @dataclass(frozen=True)
 class Speckle(_Law):
@@ -265,9 +264,6 @@ class Speckle(_Law):
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         noise = rng.standard_normal(clean.shape)
         return _finished(clean * (1 + np.sqrt(self.level) * noise), self.clip)
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
 
 @dataclass(frozen=True)
@@ -292,9 +288,6 @@ class Jpeg(_Law):
         with PillowImage.open(buffer) as decoded:
             pixels: Pixels = np.asarray(decoded, dtype=np.float32) / np.float32(255)
         return pixels.reshape(clean.shape)
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
 
 
 @dataclass(frozen=True)
@@ -333,9 +326,6 @@ class Grain(_Law):
         across = sum(weight * down[:, index : index + width] for index, weight in enumerate(window))
         grain = np.asarray(across, dtype=np.float32) * np.float32(self.level / 255)
         return _finished((scene + grain).reshape(clean.shape), self.clip)
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
 
 
 @dataclass(frozen=True)
@@ -394,9 +384,6 @@ class Camera(_Law):
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return self.pair(clean, rng)[1]
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
 
 
 RGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
@@ -581,9 +568,6 @@ class Shrink(_Law):
         small = images.resized(np.atleast_3d(part), height, width, PillowImage.Resampling.BICUBIC)
         levels = np.rint(np.clip(small, 0, 1) * 255) / 255
         return levels.reshape(height, width, *clean.shape[2:]).astype(np.float32)
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}"
 
 
 DEGRADATIONS: dict[str, type[Gaussian | SaltPepper | Impulses | Poisson | Speckle | Grain | Jpeg | Camera]] = {

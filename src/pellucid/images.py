@@ -30,6 +30,7 @@ __all__ = [
     "gray",
     "parse_range",
     "resized",
+    "rows_of",
     "streamed",
     "to_array",
     "to_levels",
@@ -117,6 +118,11 @@ def streamed(shape: tuple[int, ...], dtype: np.dtype[Any], bands: Iterator[NDArr
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     return Rows(shape, dtype, take)
+
+
+def rows_of(values: NDArray[Any] | Rows, top: int, bottom: int) -> NDArray[Any]:
+    """The rows from ``top`` to before ``bottom``, of an array or of what is not held."""
+    return values.take(top, bottom) if isinstance(values, Rows) else values[top:bottom]
 
 
 def whole(values: NDArray[Any] | Rows) -> NDArray[Any]:

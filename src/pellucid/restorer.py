@@ -305,7 +305,9 @@ class Restorer:
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
         return _inspected(picture)
 
-    def expected_gain(self, image: ArrayLike | Image, *, sigma: float | None = None) -> float | None:
+    def expected_gain(
+        self, image: ArrayLike | Image, *, sigma: float | None = None, found: Diagnosis | None = None
+    ) -> float | None:
         """How much nearer to the clean image the restored one is expected to be, in dB of PSNR, without the clean image.
 
         Of white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
@@ -313,10 +315,10 @@ class Restorer:
         that product (Stein 1981). The first is off where the network is not the best one, the second where the level is; the answer
         is their mean in dB. The divergence is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") on `PROBES`
         parts of the image. 0 where nothing is to be done; None where the noise is of another kind. ``image`` and ``sigma`` as of
-        `restore`.
+        `restore`; ``found`` is what was found in it, where that is known already.
         """
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
-        path, told, _ = self._prepare(picture, sigma)
+        path, told, _ = self._prepare(picture, sigma, found)
         if told.nothing:
             return 0.0
         if not told.white or told.density > 0 or told.level is None or min(picture.pixels.shape[:2]) < LEAST_PROBE:
@@ -369,13 +371,14 @@ class Restorer:
         flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
-    def _prepare(self, picture: Image, sigma: float | None) -> tuple[Path, _Told, Diagnosis | None]:
-        """The file that serves this image, what it is told, and what was found, if the image was inspected."""
+    def _prepare(self, picture: Image, sigma: float | None, found: Diagnosis | None = None) -> tuple[Path, _Told, Diagnosis | None]:
+        """The file that serves this image, what it is told, and what was found, if the image was inspected, now or before."""
         path = self._path(picture.pixels.shape[2])
         card = self._card(path)
         if sigma is not None or not card.maps:
             return path, _given(card, sigma), None
-        found = _inspected(picture)
+        if found is None:
+            found = _inspected(picture)
         path = self.routes.get(found.kind, path)
         told = _Told.of(found)
         if found.impulse_density > 0 and not _knows_impulses(self._card(path)):
@@ -499,8 +502,8 @@ def _inspected(picture: Image) -> Diagnosis:
     for window in windows:
         if window.top != top or band is None:
             # Windows beside each other are cut from one band: rows of a file are read once.
-            top, bottom = window.top, window.top + window.height
-            band = picture.pixels.take(top, bottom) if isinstance(picture.pixels, Rows) else picture.pixels[top:bottom]
+            top = window.top
+            band = images.rows_of(picture.pixels, top, top + window.height)
         part = band[:, window.left : window.left + window.width]
         parts.append(images.as_pixels(picture, part).transpose(1, 2, 0))
     return diagnosis.inspect_parts(parts)
@@ -514,8 +517,7 @@ def _probed(picture: Image, multiple_of: int) -> Iterator[NDArray[Any]]:
     down = min(max(1, height // sides[0]), PROBES // across)
     for row in range(down):
         top = (height - sides[0]) * (2 * row + 1) // (2 * down)
-        pixels, bottom = picture.pixels, top + sides[0]
-        band = pixels.take(top, bottom) if isinstance(pixels, Rows) else pixels[top:bottom]
+        band = images.rows_of(picture.pixels, top, top + sides[0])
         for column in range(across):
             left = (width - sides[1]) * (2 * column + 1) // (2 * across)
             yield band[:, left : left + sides[1]]
@@ -525,6 +527,14 @@ def _in_range(picture: Image) -> Image:
     """An array's image as it leaves, in memory of its own: noise may have left the range, an answer does not."""
     pixels = picture.pixels
     return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
+
+
+def _chance(planes: NDArray[np.float32], told: _Told, first: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The chance (h, w) that a pixel of (c, h, w) is an impulse: black and white ones are seen, others by a ``first`` answer."""
+    if told.extremes is not None:
+        return maps.impulses(planes, told.extremes)
+    assert first is not None
+    return maps.unlikely(planes, first, told.density, told.curve.sigma)
 
 
 def _with_maps(
@@ -548,11 +558,8 @@ def _with_maps(
         seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
         seen[:channels] = planes
     chance: NDArray[np.float32] | float = told.density
-    if told.extremes is not None:
-        chance = maps.impulses(planes, told.extremes)
-        seen[:channels] = maps.filled(planes, chance)
-    elif first is not None:
-        chance = maps.unlikely(planes, first, told.density, told.curve.sigma)
+    if told.extremes is not None or first is not None:
+        chance = _chance(planes, told, first)
         seen[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
         if name == "impulses":
@@ -655,10 +662,7 @@ def _answer_in_turn(
     if then is None:
         return _answer(graph, planes, told, room)
     first = _answer(graph, planes, replace(told, keep_grain=0.0), room)
-    if told.extremes is not None:
-        chance = maps.impulses(planes, told.extremes)
-    else:
-        chance = maps.unlikely(planes, first, told.density, told.curve.sigma)
+    chance = _chance(planes, told, first)
     return _answer(then, planes + chance * (first - planes), told.mended)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import EngineError
-from pellucid.images import Rows
+from pellucid.images import Rows, rows_of
 
 __all__ = ["Cut", "Part", "cut", "run", "stream"]
 
@@ -155,7 +155,7 @@ def stream(
     def bands() -> Iterator[tuple[Values, Part, Part, list[Values]]]:
         for row in pieces.rows:
             seen = slice(row.start, min(row.stop, height))
-            band = image.take(seen.start, seen.stop) if isinstance(image, Rows) else image[seen]
+            band = rows_of(image, seen.start, seen.stop)
             answer: list[Values] = []
             for column in pieces.columns:
                 yield band, row, column, answer

@@ -18,7 +18,7 @@ from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Curve, Extremes
 
-__all__ = ["KINDS", "Diagnosis", "gaussian_sigma", "inspect", "inspect_parts", "windows"]
+__all__ = ["KINDS", "Diagnosis", "inspect", "inspect_parts", "windows"]
 
 windows = sampling.windows
 
@@ -171,16 +171,6 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     found = noise.curve(blocks, level)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
-
-
-def gaussian_sigma(pixels: Pixels) -> float:
-    """Standard deviation of the noise in ``pixels`` (height, width, channels) taken for white Gaussian noise, in 8-bit levels.
-
-    An image with a side under 16 pixels answers 0: too small to measure.
-    """
-    if min(pixels.shape[:2]) < SMALLEST:
-        return 0.0
-    return noise.white_sigma(sampling.blocks([window.of(pixels) for window in windows(*pixels.shape[:2])]))
 
 
 def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis:

@@ -25,8 +25,8 @@ CONTINUOUS = 1e-3
 """How near to an end the next value must be for values to be continuous: counts of photons are not."""
 
 APART = 0.2
-"""How far from an end the four neighbours' mean is at least, for a pixel at the end, or near it, to be counted as standing
-alone."""
+"""How far from an end all but one of a pixel's four neighbours are at least, for a pixel at the end, or near it, to be counted as
+standing alone."""
 
 SPIKE = 4.0
 """How many times as many lonely pixels must be at an end as near it: noise that was clipped there has about as many at either."""
@@ -50,16 +50,18 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
     at the ends, not near them.
     """
     ends = [float(min(part.min() for part in parts)), float(max(part.max() for part in parts))]
-    beyond = ends[0] < 0 or ends[1] > 1
-    if beyond:
+    unclipped = ends[0] < 0 or ends[1] > 1
+    if unclipped:
         # Noise beyond the range was not clipped; impulses on top of it are exactly black and white.
         ends = [0.0, 1.0]
     if ends[0] > 0.25 or ends[1] < 0.75:
         return None
-    found = _shares(parts, ends, beyond)
+    found = _shares(parts, ends, unclipped)
     if found is None and parts[0].shape[2] > 1:
-        # Each channel on its own: at most one of them is hit.
-        each = [_shares([part[..., channel : channel + 1] for part in parts], ends, beyond) for channel in range(parts[0].shape[2])]
+        # Each channel struck on its own: a pixel is one as soon as one of its channels is.
+        each = [
+            _shares([part[..., channel : channel + 1] for part in parts], ends, unclipped) for channel in range(parts[0].shape[2])
+        ]
         struck = [shares for shares in each if shares is not None]
         if len(struck) == len(each):
             found = tuple(1 - float(np.prod([1 - shares[side] for shares in struck])) for side in (0, 1))

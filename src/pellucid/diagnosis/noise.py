@@ -95,8 +95,8 @@ def independence(parts: Sequence[NDArray[np.float32]]) -> float:
     apart, together = [], []
     for part in parts:
         rows = part[:: max(1, part.shape[0] // 48)]
-        bend = np.abs(rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:])
         signed = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+        bend = np.abs(signed)
         for first, second in ((0, 1), (2, 1)):
             apart.append(np.abs(signed[..., first] - signed[..., second]).ravel())
             together.append((bend[..., first] + bend[..., second]).ravel())
@@ -112,7 +112,7 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
     if len(blocks.values) < 600 or sigma <= 0:
         return flat
     means = np.clip(blocks.means / 255, 0, 1)
-    busy = blocks.energies[:, (order >= 1) & (order <= LOW)].sum(axis=1)
+    busy = blocks.busy(1, LOW)
     energy = blocks.energies[:, order >= HIGH].mean(axis=1) / 255**2
     edges = np.quantile(means, np.linspace(0, 1, BINS + 1))
     at, found = [], []
@@ -128,10 +128,10 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
         return flat
     light, variance = np.array(at), np.array(found)
     best = _fitted(light, variance)
-    spread = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
+    variances = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
     # The fainter the noise, the more texture is in what is measured, and the more must be seen to be believed.
     bends = BENDS + max(0.0, FAINT - sigma)
-    if best.flat or spread.max() < bends * max(float(spread.min()), 1e-9):
+    if best.flat or variances.max() < bends * max(float(variances.min()), 1e-9):
         return flat
     return best
 

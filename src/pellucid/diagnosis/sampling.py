@@ -98,12 +98,17 @@ class Blocks:
         answer: NDArray[np.float32] = self.values.mean(axis=1)
         return answer
 
+    def busy(self, low: int, high: int) -> NDArray[np.float32]:
+        """The energy of each block at the orders low to high."""
+        answer: NDArray[np.float32] = self.energies[:, (order >= low) & (order <= high)].sum(axis=1)
+        return answer
+
     def calmest(self, share: float, low: int, high: int, fewest: int) -> NDArray[np.int64]:
         """The numbers of a ``share`` of the blocks, at least ``fewest``: those with the least energy at the orders low to high.
 
         White noise has independent coefficients: what a block's lower orders say of its texture is no hint of its noise at others.
         """
-        busy = self.energies[:, (order >= low) & (order <= high)].sum(axis=1)
+        busy = self.busy(low, high)
         count = min(len(busy), max(fewest, round(share * len(busy))))
         answer: NDArray[np.int64] = np.argpartition(busy, count - 1)[:count]
         return answer

@@ -226,7 +226,7 @@ def joined_rows(page: Page) -> Rows:
     def take(top: int, bottom: int) -> NDArray[Any]:
         values = images.to_values(first, pixels.take(top, bottom))
         if alpha is not None:
-            beside = alpha.take(top, bottom) if isinstance(alpha, Rows) else alpha[top:bottom]
+            beside = images.rows_of(alpha, top, bottom)
             values = np.concatenate([values, beside[..., None].astype(first.dtype)], axis=2)
         return values[..., 0] if samples == 1 else values
 
