@@ -184,6 +184,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
 
     # At 100 % pixels are pixels: before on the left of the divider, after on the right.
     page.find("actual").click()
+    page.frame()
     assert page.find("zoom").text == "100 %"
     seen = page.drawn()
     first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
