@@ -36,7 +36,9 @@ class Card:
 
     Restoring reads ``task``, ``channels`` (1 or 3), ``maps`` (planes beside the image, see `pellucid.tasks.MAPS`), ``answer``
     (``residual``: taken away from the input; ``clean``), ``multiple_of`` (height and width must divide by it), ``halo``
-    (how far one pixel's answer looks, in pixels) and ``scale`` (how many times larger the answer is). ``licence`` is the
+    (how far one pixel's answer looks, in pixels of the input) and ``scale`` (how many times larger the answer is). Of a model with
+    ``scales`` the graph has an output ``xN`` for each factor N, and whoever opens it chooses; what a residual is taken away from is
+    then the bicubic enlargement. ``licence`` is the
     weights' own. ``scores`` maps a line such as ``BSD68 gaussian:25`` to PSNR in dB. ``spec`` and ``recipe`` are data that
     only `pellucid.training` interprets; ``training`` says what the run was (steps, minutes, versions).
     """
@@ -50,6 +52,7 @@ class Card:
     multiple_of: int
     halo: int
     scale: int = 1
+    scales: tuple[int, ...] = ()
     version: str = "1"
     parameters: int = 0
     licence: str = ""
@@ -66,6 +69,8 @@ class Card:
         whole = (self.channels, self.multiple_of, self.halo, self.scale)
         if not all(isinstance(number, int) for number in whole) or self.channels not in (1, 3):
             raise ModelError(f"card of {self.name!r}: channels must be 1 or 3; multiple_of, halo and scale whole numbers")
+        if any(not isinstance(scale, int) or scale < 2 for scale in self.scales):
+            raise ModelError(f"card of {self.name!r}: scales are whole numbers of 2 or more")
         if self.multiple_of < 1 or self.halo < 0 or self.scale < 1 or self.answer not in ANSWERS:
             raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer out of range")
 
@@ -82,6 +87,7 @@ class Card:
             if unknown:
                 raise ModelError(f"the model's card has a field {unknown[0]!r} that this version does not know")
             data["maps"] = tuple(data["maps"])
+            data["scales"] = tuple(data.get("scales", ()))
             data["training_images"] = tuple(TrainingImages(**entry) for entry in data.get("training_images", ()))
             return cls(**data)
         except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -23,6 +23,7 @@ __all__ = [
     "Range",
     "Rows",
     "as_pixels",
+    "enlarged",
     "floating",
     "from_array",
     "from_rows",
@@ -401,3 +402,9 @@ def resized(pixels: NDArray[np.floating[Any]], height: int, width: int, kernel: 
         for channel in range(pixels.shape[2])
     ]
     return np.stack(planes, axis=2)
+
+
+def enlarged(pixels: NDArray[np.floating[Any]], scale: int) -> Pixels:
+    """Pixels (h, w, channels) at ``scale`` times their size, float32, bicubic; nothing is clipped."""
+    height, width = pixels.shape[:2]
+    return resized(pixels, scale * height, scale * width, PillowImage.Resampling.BICUBIC)

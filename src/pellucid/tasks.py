@@ -12,10 +12,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, maps
+from pellucid import degradations, images, maps
 from pellucid.errors import OptionError
 
-__all__ = ["MAPS", "TASKS", "Denoise", "NoiseRange", "Pair"]
+__all__ = ["MAPS", "TASKS", "Denoise", "NoiseRange", "Pair", "Task", "Upscale"]
 
 Pixels = NDArray[np.float32]
 
@@ -30,11 +30,16 @@ MEASURED = 17
 
 @dataclass(frozen=True)
 class Pair:
-    """One training example: ``image`` and ``clean`` have shape (height, width, channels), ``maps`` (height, width, maps)."""
+    """One training example: ``image`` has shape (height, width, channels), ``maps`` (height, width, maps).
+
+    ``clean`` is the perfect answer, ``base`` what the network's residual is taken away from: both (height, width, channels), or
+    larger by the factor that the image is to be enlarged by.
+    """
 
     image: Pixels
     maps: Pixels
     clean: Pixels
+    base: Pixels
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,10 @@ class Denoise:
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
 
+    def of_batch(self, number: int) -> Denoise:
+        """The task of a batch: this one."""
+        return self
+
     def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
         """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
         weights = np.array([entry.weight for entry in self.noise])
@@ -111,7 +120,7 @@ class Denoise:
         perfect, noisy = noise.pair(clean, rng)
         perfect = np.asarray(perfect, dtype=np.float32)
         if not self.maps:
-            return Pair(image=noisy, maps=np.empty((*clean.shape[:2], 0), dtype=np.float32), clean=perfect)
+            return Pair(image=noisy, maps=np.empty((*clean.shape[:2], 0), dtype=np.float32), clean=perfect, base=noisy)
         planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
         # Whoever estimates the share of impulses does that well, or sees each.
         chance = np.full(planes.shape[1:], noise.density, dtype=np.float32)
@@ -127,11 +136,57 @@ class Denoise:
         if doubt > 0:
             sigma = sigma * np.float32(np.exp(rng.normal(0, doubt)))
         planes_by_name = {"sigma": sigma, "impulses": chance}
+        image = np.ascontiguousarray(seen.transpose(1, 2, 0))
         return Pair(
-            image=np.ascontiguousarray(seen.transpose(1, 2, 0)),
+            image=image,
+            base=image,
             maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
             clean=perfect,
         )
 
 
-TASKS: dict[str, type[Denoise]] = {Denoise.name: Denoise}
+@dataclass(frozen=True)
+class Upscale:
+    """Small in, large out, by each of the factors ``scales`` (2 to 8): a batch has one, in turn.
+
+    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing); the network's residual
+    is taken away from its bicubic enlargement.
+    """
+
+    scales: tuple[int, ...] = (2, 3, 4)
+    name: ClassVar[str] = "upscale"
+    summary: ClassVar[str] = "make an image larger"
+    metric: ClassVar[str] = "psnr"
+    maps: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.scales:
+            raise OptionError("task upscale: name at least one scale")
+        for scale in self.scales:
+            degradations.Shrink(scale)
+
+    def of_batch(self, number: int) -> Upscale:
+        """The task of a batch: one factor after the other."""
+        return Upscale((self.scales[number % len(self.scales)],))
+
+    def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
+        """A training example from a large image of shape (height, width, channels), float32 in [0, 1]; one of several factors is
+        drawn."""
+        scale = self.scales[0] if len(self.scales) == 1 else int(rng.choice(self.scales))
+        return self.spoil(clean, degradations.Shrink(scale), rng)
+
+    def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator) -> Pair:
+        """The example with this very factor."""
+        large, small = noise.pair(clean, rng)
+        large = np.asarray(large, dtype=np.float32)
+        return Pair(
+            image=small,
+            maps=np.empty((*small.shape[:2], 0), dtype=np.float32),
+            clean=large,
+            base=images.enlarged(small, noise.scale),
+        )
+
+
+Task = Denoise | Upscale
+
+TASKS: dict[str, type[Denoise] | type[Upscale]] = {Denoise.name: Denoise, Upscale.name: Upscale}

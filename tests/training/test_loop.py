@@ -66,7 +66,7 @@ def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path:
     for text in ("gaussian:51:clip", "salt-pepper:0.25"):
         noisy = degradations.parse(text)(clean[:, 0].reshape(-1, 28), np.random.default_rng(0)).reshape(clean.shape)
         with torch.no_grad():
-            answer = loop.answer(run.network, run.network.answer, torch.from_numpy(noisy), 1).numpy()
+            answer = loop.answer(run.network, run.network.answer, torch.from_numpy(noisy), torch.from_numpy(noisy)).numpy()
         before, after = (np.square(np.clip(image, 0, 1) - clean).mean() for image in (noisy, answer))
         # At least 3 dB.
         assert after < before / 2

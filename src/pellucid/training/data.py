@@ -24,7 +24,7 @@ from PIL import Image as PillowImage
 from pellucid import degradations, files, images, samples
 from pellucid.cards import TrainingImages
 from pellucid.errors import FileError, MissingExtra, TrainingError
-from pellucid.tasks import Pair
+from pellucid.tasks import Pair, Task
 from pellucid.training import mnist, photos
 from pellucid.training.recipes import Data, Recipe
 
@@ -55,10 +55,12 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Batch:
-    """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), float32."""
+    """``input`` (n, channels + maps, h, w), ``target`` and ``base``, what a residual is taken from: (n, channels, h, w), or larger
+    by the task's factor; float32."""
 
     input: Planes
     target: Planes
+    base: Planes
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -218,19 +220,21 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         chosen = rng.choice(count, size=size, p=pictures.chances)
     rounds = chosen.reshape(-1, data.detail)
     crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
-    return _stack([_pair(crop, recipe, rng) for crop in crops])
+    task = recipe.task.of_batch(step)
+    return _stack([_pair(crop, task, data, rng) for crop in crops])
 
 
-def _pair(crop: Planes, recipe: Recipe, rng: np.random.Generator) -> Pair:
+def _pair(crop: Planes, task: Task, data: Data, rng: np.random.Generator) -> Pair:
     """A training example; of a share of them, as the recipe says, a gray one in all channels."""
-    if recipe.data.gray and rng.random() < recipe.data.gray:
-        return _in_all_channels(recipe.task.pair(images.gray(crop), rng), recipe.data.channels)
-    return recipe.task.pair(crop, rng)
+    if data.gray and rng.random() < data.gray:
+        return _in_all_channels(task.pair(images.gray(crop), rng), data.channels)
+    return task.pair(crop, rng)
 
 
 def _in_all_channels(pair: Pair, channels: int) -> Pair:
     """A gray example for a network of so many channels, as the restorer shows it gray images."""
-    return Pair(pair.image.repeat(channels, axis=2), pair.maps, pair.clean.repeat(channels, axis=2))
+    image, clean, base = (planes.repeat(channels, axis=2) for planes in (pair.image, pair.clean, pair.base))
+    return Pair(image, pair.maps, clean, base)
 
 
 @lru_cache(maxsize=4)
@@ -257,11 +261,8 @@ def _detail(crop: Planes) -> float:
 
 def _stack(pairs: list[Pair]) -> Batch:
     inputs = np.stack([np.concatenate([pair.image, pair.maps], axis=2) for pair in pairs])
-    targets = np.stack([pair.clean for pair in pairs])
-    return Batch(
-        np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)),
-        np.ascontiguousarray(targets.transpose(0, 3, 1, 2)),
-    )
+    targets, bases = np.stack([pair.clean for pair in pairs]), np.stack([pair.base for pair in pairs])
+    return Batch(*(np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases)))
 
 
 def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, threads: int = 2) -> Iterator[Batch]:

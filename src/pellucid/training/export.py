@@ -81,6 +81,7 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
         multiple_of=run.network.multiple_of,
         halo=run.network.halo,
         scale=getattr(recipe.network, "scale", 1),
+        scales=getattr(recipe.network, "scales", ()),
         parameters=sum(weight.numel() for weight in run.network.parameters()),
         licence=recipe.licence,
         training_images=pictures.origin,
@@ -181,7 +182,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
             optimize=False,
             opset_version=OPSET,
             input_names=["input"],
-            output_names=["output"],
+            output_names=[f"x{scale}" for scale in card.scales] or ["output"],
             dynamic_shapes=(dynamic,),
             verbose=False,
         )
@@ -193,7 +194,9 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     del model.graph.value_info[:]
     for node in model.graph.node:
         del node.metadata_props[:]
-    for value, names in ((model.graph.input[0], ("n", None, "height", "width")), (model.graph.output[0], ("n", None, "h", "w"))):
+    ends = [(model.graph.input[0], ("n", None, "height", "width"))]
+    ends += [(value, ("n", None, f"{value.name} h", f"{value.name} w")) for value in model.graph.output]
+    for value, names in ends:
         for dim, label in zip(value.type.tensor_type.shape.dim, names, strict=True):
             if label is not None:
                 dim.ClearField("dim_value")

@@ -64,7 +64,7 @@ def _one_loss(recipe: Recipe) -> bool:
 
 @torch.no_grad()
 def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Held-out images drawn at random: clean, with the middle one of the validation noises, and restored."""
+    """Held-out images drawn at random: clean, with the middle one of the validation noises (or enlarged without the network), and restored."""
     rng = np.random.default_rng(0)
     noise = degradations.parse(recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
@@ -76,9 +76,14 @@ def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         clean = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
         pair = recipe.task.spoil(clean, noise, rng)
-        planes = torch.from_numpy(np.concatenate([pair.image, pair.maps], axis=2)).permute(2, 0, 1)[None].contiguous()
-        restored = answer(run.network, run.network.answer, planes, clean.shape[2])[0].permute(1, 2, 0).numpy()
-        for label, pixels in zip(rows, (clean, pair.image, restored), strict=True):
+        planes, base = (
+            torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)[None]))
+            for part in (np.concatenate([pair.image, pair.maps], axis=2), pair.base)
+        )
+        restored = answer(run.network, run.network.answer, planes, base)[0].permute(1, 2, 0).numpy()
+        # A smaller image is shown as its enlargement, which is what the network starts from.
+        seen = pair.image if noise.scale == 1 else pair.base
+        for label, pixels in zip(rows, (pair.clean, seen, restored), strict=True):
             rows[label].append(pixels)
     report.grid(rows, path, zoom=3 if recipe.data.kind == "digits" else 1, overwrite=True)
     return path

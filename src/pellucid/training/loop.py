@@ -74,10 +74,11 @@ class Run:
     seed: int = 0
 
 
-def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, channels: int) -> torch.Tensor:
-    """The restored image in float32, unclipped: the network's answer, or the input less its residual."""
-    said: torch.Tensor = network(batch_input).float()
-    return batch_input[:, :channels] - said if kind == "residual" else said
+def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    """The restored image in float32, unclipped: the network's answer, or ``base`` (input or enlargement) less its residual."""
+    scale = base.shape[-1] // batch_input.shape[-1]
+    said: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
+    return base - said if kind == "residual" else said
 
 
 def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
@@ -174,10 +175,10 @@ def train(
             batch = next(feed)
             clean = _on_device(batch.target, fabric.device)
             model.train()
-            given = _on_device(batch.input, fabric.device)
-            restored = answer(model, network.answer, given, clean.shape[1])
+            base = _on_device(batch.base, fabric.device)
+            restored = answer(model, network.answer, _on_device(batch.input, fabric.device), base)
             kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-            loss = loss_of(kind, restored, clean, given[:, : clean.shape[1]])
+            loss = loss_of(kind, restored, clean, base)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
@@ -315,9 +316,9 @@ def _validated(
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
         for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
             clean = _on_device(batch.target, device)
-            given = _on_device(batch.input, device)
-            restored = answer(network, network.answer, given, clean.shape[1]).clamp(0, 1)
-            losses += [float(loss_of(recipe.training.loss, restored, clean, given[:, : clean.shape[1]]))] * len(clean)
+            base = _on_device(batch.base, device)
+            restored = answer(network, network.answer, _on_device(batch.input, device), base).clamp(0, 1)
+            losses += [float(loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
             squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
     network.load_state_dict(own)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pellucid import degradations
 from pellucid.errors import ModelError, PellucidError
-from pellucid.tasks import TASKS, Denoise, NoiseRange
+from pellucid.tasks import TASKS, NoiseRange, Task, Upscale
 from pellucid.training.networks import NETWORKS, Spec
 
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
@@ -123,14 +123,14 @@ class Recipe:
     name: str
     summary: str
     licence: str
-    task: Denoise
+    task: Task
     network: Spec
     data: Data
     training: Training
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the card; `from_dict` reads it back."""
-        network = {k: v for k, v in asdict(self.network).items() if k not in ("channels", "maps")}
+        network = {k: v for k, v in asdict(self.network).items() if k not in ("channels", "maps", "scales")}
         return {
             "name": self.name,
             "summary": self.summary,
@@ -172,14 +172,21 @@ def _build(data: dict[str, Any]) -> Recipe:
         raise ModelError(f"recipe: unknown task {task_name!r}; known: {', '.join(TASKS)}")
     if network_name not in NETWORKS:
         raise ModelError(f"recipe: unknown network {network_name!r}; known: {', '.join(NETWORKS)}")
-    task_table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in task_table.get("noise", ()))
-    task = _filled(TASKS[task_name], task_table, "task")
+    if "noise" in task_table:
+        task_table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in task_table["noise"])
+    task: Task = _filled(TASKS[task_name], task_table, "task")
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
     images = _filled(Data, data_table, "data")
-    if "channels" in network_table or "maps" in network_table:
-        raise ModelError("recipe: the network's channels and maps follow from [data] and [task]; leave them out of [network]")
+    if {"channels", "maps", "scales"} & network_table.keys():
+        raise ModelError("recipe: the network's channels, maps and scales follow from [data] and [task]; leave them out of [network]")
     network_table["channels"] = images.channels
-    if "maps" in {entry.name for entry in fields(NETWORKS[network_name])}:
+    takes = {entry.name for entry in fields(NETWORKS[network_name])}
+    scales = task.scales if isinstance(task, Upscale) else ()
+    if "scales" in takes:
+        network_table["scales"] = scales
+    elif scales:
+        raise ModelError(f"recipe: network {network_name!r} does not enlarge; task {task_name!r} needs one that does")
+    if "maps" in takes:
         network_table["maps"] = task.maps
     elif task.maps:
         raise ModelError(f"recipe: network {network_name!r} takes no maps; set task.maps = []")
