@@ -40,13 +40,14 @@ itself that little would be won, and three of them at once would need much memor
 class Settings:
     """What an answer depends on beside picture and model.
 
-    ``sigma``, ``strength`` and ``keep_grain`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as
+    ``sigma``, ``strength``, ``keep_grain`` and ``scale`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as
     `files.open_pages`, ``strip`` as `files.write_pages`. ``gain``: the gain is predicted, too; no answer depends on that.
     """
 
     sigma: float | None = None
     strength: float = 1.0
     keep_grain: float = 0.0
+    scale: float | None = None
     value_range: Range = "auto"
     axes: str | None = None
     strip: bool = False
@@ -59,9 +60,10 @@ class Settings:
         Raises `OptionError` for a range that is none.
         """
         return cls(
-            sigma=options["sigma"],
+            sigma=options.get("sigma"),
             strength=options["strength"],
             keep_grain=options.get("keep_grain", 0.0),
+            scale=options.get("scale"),
             gain=options.get("gain", False),
             value_range=images.parse_range(options["range"]),
             axes=options["axes"],
@@ -146,9 +148,10 @@ class Tally:
             self.pixels += outcome.width * outcome.height * outcome.pages
 
 
-def clean_name(path: Path) -> Path:
-    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``."""
-    return files.writable_name(path.with_name(f"{path.stem}.clean{path.suffix}"))
+def clean_name(path: Path, mark: str = "clean") -> Path:
+    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``; with
+    another ``mark`` that one."""
+    return files.writable_name(path.with_name(f"{path.stem}.{mark}{path.suffix}"))
 
 
 def plan(
@@ -157,13 +160,14 @@ def plan(
     selection: Selection = Selection(),
     *,
     ending: str | None = None,
+    mark: str = "clean",
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
     picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
     are only read get another (``.nef`` gives ``.tif``). Hidden files and folders (their
-    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
+    names begin with a dot), earlier answers (``NAME.clean.EXT``, or another ``mark``) and what lies in ``out`` are no pictures of a folder. Raises
     `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
     """
     listed: list[tuple[Path, Path]] = []
@@ -173,7 +177,7 @@ def plan(
         if path.is_dir():
             several = True
             before = len(listed) + len(failed)
-            for found, error in _walk(path, selection, out):
+            for found, error in _walk(path, selection, out, mark):
                 if error is None:
                     listed.append((found, found.relative_to(path)))
                 else:
@@ -188,7 +192,7 @@ def plan(
     several = several or len(listed) > 1
     folder = None
     if out is None:
-        pairs = [(path, _with_ending(clean_name(path), ending)) for path, _ in listed]
+        pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
     elif several or out.is_dir():
         if out.exists() and not out.is_dir():
             raise OptionError(f"--out {out}: several pictures need a folder, and this is a file")
@@ -458,7 +462,12 @@ def _restore_page(
                 progress((number + done / of) / len(page.pictures))
 
         result = restorer.restore_with_details(
-            picture, sigma=settings.sigma, strength=settings.strength, keep_grain=settings.keep_grain, progress=tell
+            picture,
+            sigma=settings.sigma,
+            strength=settings.strength,
+            keep_grain=settings.keep_grain,
+            scale=settings.scale,
+            progress=tell,
         )
         if outcome.model is None:
             height, width = result.image.pixels.shape[:2]
@@ -507,7 +516,7 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
 # -- folders ----------------------------------------------------------------------------------------------------------
 
 
-def _walk(root: Path, selection: Selection, out: Path | None) -> Iterator[tuple[Path, str | None]]:
+def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:
     """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason."""
     left_out = out.resolve() if out is not None and out.resolve() != root.resolve() else None
 
@@ -528,16 +537,16 @@ def _walk(root: Path, selection: Selection, out: Path | None) -> Iterator[tuple[
                     yield entry, f"{entry}: this link leads back to a folder above it"
                     continue
                 yield from below(entry, (*above, place))
-            elif _is_picture(entry) and (not selection.include or _matches(entry, root, selection.include)):
+            elif _is_picture(entry, mark) and (not selection.include or _matches(entry, root, selection.include)):
                 # A link to nowhere, or round in a circle, is found by reading it.
                 yield entry, None
 
     yield from below(root, (root.resolve(),))
 
 
-def _is_picture(path: Path) -> bool:
+def _is_picture(path: Path, mark: str) -> bool:
     known = {ending for kind in files.FORMATS for ending in kind.endings}
-    return path.suffix.lower() in known and not path.stem.endswith(".clean") and (path.is_file() or path.is_symlink())
+    return path.suffix.lower() in known and not path.stem.endswith(f".{mark}") and (path.is_file() or path.is_symlink())
 
 
 def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:

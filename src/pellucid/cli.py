@@ -26,6 +26,9 @@ __all__ = ["main"]
 DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 """What `evaluate` does to clean images when nothing is said."""
 
+LARGE = "large"
+"""What the names of `upscale`'s answers bear."""
+
 PIPE = Path("-")
 """Stands for the standard input or output."""
 
@@ -53,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-# -- denoise ----------------------------------------------------------------------------------------------------------
+# -- denoise, upscale -------------------------------------------------------------------------------------------------
 
 
-def _denoise(options: argparse.Namespace) -> int:
+def _restore(options: argparse.Namespace) -> int:
     from pellucid import batch, memory, restorer
 
     settings = batch.Settings.of(vars(options))
@@ -64,7 +67,7 @@ def _denoise(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = batch.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format))
+            planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=options.mark)
         else:
             planned = _pipe_plan(options, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
@@ -100,7 +103,7 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
     target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return batch.plan([source], target)
-    return batch.plan([source], options.out, ending=_ending(options.format))
+    return batch.plan([source], options.out, ending=_ending(options.format), mark=options.mark)
 
 
 def _ending(name: str | None) -> str | None:
@@ -130,6 +133,7 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}"
+            level = f"x{options.scale:g}" if options.mark == LARGE else level
             level = f"{outcome.saw} (estimated)" if outcome.saw is not None else level
             if outcome.expected_gain is not None:
                 gain = f"expected gain {outcome.expected_gain:.1f} dB" if outcome.expected_gain >= 0.05 else "no gain expected"
@@ -582,6 +586,29 @@ def _add_settings(command: argparse.ArgumentParser, task: str) -> None:
         command.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
 
 
+def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> None:
+    """What a command takes that restores pictures."""
+    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, a folder of them, or - for standard input")
+    command.add_argument(
+        "-o", "--out", type=Path, help=f"the answer's file, a folder for several, or - for standard output (default: IN.{mark}.EXT)"
+    )
+    command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
+    command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
+    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
+    command.add_argument(
+        "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
+    )
+    _add_settings(command, task)
+    _add_engine(command)
+    command.add_argument(
+        "--memory",
+        metavar="SIZE",
+        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
+    )
+    command.add_argument("--json", action="store_true", help="one JSON line for each picture")
+    command.add_argument("--force", action="store_true", help="overwrite answers that exist")
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -606,26 +633,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    command = add("denoise", _denoise, "take the noise out of pictures")
-    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, a folder of them, or - for standard input")
-    command.add_argument(
-        "-o", "--out", type=Path, help="the answer's file, a folder for several, or - for standard output (default: IN.clean.EXT)"
-    )
-    command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
-    command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
-    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
-    command.add_argument(
-        "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
-    )
-    _add_settings(command, "denoise")
-    _add_engine(command)
-    command.add_argument(
-        "--memory",
-        metavar="SIZE",
-        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
-    )
-    command.add_argument("--json", action="store_true", help="one JSON line for each picture")
-    command.add_argument("--force", action="store_true", help="overwrite answers that exist")
+    for task, mark, said in (("denoise", "clean", "take the noise out of pictures"), ("upscale", LARGE, "make pictures larger")):
+        command = add(task, _restore, said)
+        command.set_defaults(mark=mark)
+        _add_pictures(command, task, mark)
 
     command = add("serve", _serve, "the page and the HTTP service, on this computer")
     command.add_argument("--host", default="127.0.0.1", help="the address to listen on; another needs a token (default: 127.0.0.1)")

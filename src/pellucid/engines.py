@@ -1,6 +1,7 @@
 """Runs an ONNX graph: OpenVINO on the CPU, ONNX Runtime on an NVIDIA GPU and where OpenVINO is not.
 
-A graph has one input (n, channels + maps, height, width) and one output, both float32, with dynamic sizes. Where the processor has
+A graph has one input (n, channels + maps, height, width) and one output, both float32, with dynamic sizes; one that enlarges has an
+output for each factor, of which one is chosen when it is opened. Where the processor has
 bfloat16 arithmetic OpenVINO runs it in that: twice as fast; the picture itself never passes through (the network answers with the
 residual, and the subtraction is done outside in float32).
 """
@@ -11,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,14 +53,18 @@ class Graph:
             raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
 
 
-def open_graph(path: Path, *, device: str = "auto", engine: str = "auto") -> Graph:
-    """Reads and compiles the model in ``path``.
+def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:
+    """Reads and compiles the model in ``path``; of one that enlarges, what answers for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
     it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine
-    that is not here.
+    that is not here, and for a factor that the model does not have.
     """
     card = read_card(path)
+    if scale not in (card.scales or (None,)):
+        raise EngineError(f"model {card.name!r} enlarges by {', '.join(map(str, card.scales)) or 'nothing'}, not by {scale}")
+    if scale is not None:
+        card = replace(card, scale=scale)
     name = engine_for(device, engine)
     try:
         run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu")
@@ -102,6 +108,11 @@ def engine_for(device: str, engine: str) -> str:
     return engine
 
 
+def _output(card: Card) -> str:
+    """The name of the graph's output."""
+    return f"x{card.scale}" if card.scales else "output"
+
+
 def _last_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__
@@ -111,7 +122,7 @@ def _last_line(error: Exception) -> str:
 
 
 def _open_openvino(path: Path, card: Card, device: str) -> Run:
-    """The compiled form is kept in `cache_folder` for the next process, which then need not even read the graph."""
+    """The compiled form is kept in `cache_folder` for the next process."""
     core = _openvino_core()
     import openvino
 
@@ -121,7 +132,12 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
     folder = cache_folder()
     if folder is not None:
         settings["CACHE_DIR"] = str(folder)
-    compiled = core.compile_model(str(path), "CPU", settings)
+    if card.scales:
+        whole = core.read_model(str(path))
+        compiled = core.compile_model(openvino.Model([whole.output(_output(card))], whole.get_parameters()), "CPU", settings)
+    else:
+        # By its path: where the compiled form is there, the graph need not even be read.
+        compiled = core.compile_model(str(path), "CPU", settings)
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
     answered = int(compiled.output(0).get_partial_shape()[1].get_length())
@@ -176,7 +192,7 @@ def _open_onnxruntime(path: Path, card: Card, device: str) -> Run:
         raise EngineError(f"device {device!r}: ONNX Runtime could not start it (driver or CUDA libraries are missing)")
 
     def run(planes: Planes) -> Planes:
-        answer: Planes = session.run(None, {"input": planes})[0]
+        answer: Planes = session.run([_output(card)], {"input": planes})[0]
         return answer
 
     return run

@@ -18,6 +18,7 @@ from PIL import Image as PillowImage
 from pellucid.errors import ImageError, OptionError
 
 __all__ = [
+    "BICUBIC",
     "Image",
     "Pixels",
     "Range",
@@ -37,10 +38,13 @@ __all__ = [
     "to_levels",
     "to_values",
     "whole",
+    "with_alpha_resized",
     "with_pixels",
 ]
 
 Pixels = NDArray[np.float32]
+
+BICUBIC = PillowImage.Resampling.BICUBIC
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """Rec. 601 weights of red, green and blue: what Pillow's ``L`` and the papers' gray test sets use."""
@@ -407,4 +411,15 @@ def resized(pixels: NDArray[np.floating[Any]], height: int, width: int, kernel: 
 def enlarged(pixels: NDArray[np.floating[Any]], scale: int) -> Pixels:
     """Pixels (h, w, channels) at ``scale`` times their size, float32, bicubic; nothing is clipped."""
     height, width = pixels.shape[:2]
-    return resized(pixels, scale * height, scale * width, PillowImage.Resampling.BICUBIC)
+    return resized(pixels, scale * height, scale * width, BICUBIC)
+
+
+def with_alpha_resized(image: Image) -> Image:
+    """The image with its alpha at the size of its pixels: bicubic, in alpha's own depth."""
+    if image.alpha is None or image.alpha.shape[:2] == image.pixels.shape[:2]:
+        return image
+    alpha = whole(image.alpha)
+    larger = resized(alpha[..., None].astype(np.float32), *image.pixels.shape[:2], BICUBIC)[..., 0]
+    low, high = _dtype_ends(alpha.dtype)
+    larger = np.clip(larger, max(low, float(alpha.min())), min(high, float(alpha.max())))
+    return replace(image, alpha=(np.rint(larger) if alpha.dtype.kind != "f" else larger).astype(alpha.dtype))

@@ -63,7 +63,22 @@ class Option:
 
 
 RESTORING: tuple[Option, ...] = (
-    Option("model", "a shipped model's name or an .onnx file", default="photo", label="Model", main=True),
+    Option(
+        "model", "a shipped model's name or an .onnx file", default="photo", tasks=("denoise",), label="Model", main=True
+    ),
+    Option("model", "a shipped model's name or an .onnx file", default="upscale", tasks=("upscale",), label="Model", main=True),
+    Option(
+        "scale",
+        "how many times as high and wide, above 1 and up to 8; 2, 3 and 4 are what the shipped model learnt",
+        kind="number",
+        default=2.0,
+        low=1.01,
+        high=8,
+        step=0.01,
+        tasks=("upscale",),
+        label="Scale",
+        main=True,
+    ),
     Option(
         "sigma",
         "standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
@@ -71,6 +86,7 @@ RESTORING: tuple[Option, ...] = (
         low=0,
         high=255,
         step=0.5,
+        tasks=("denoise",),
         label="Noise level",
         main=True,
     ),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations_with_replacement
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ MODELS: dict[str, dict[int, str]] = {
     "photo-fast": {1: "photo-fast-gray", 3: "photo-fast-color"},
     "digits": {1: "digits"},
     "seed-digits": {1: "seed-digits"},
+    "upscale": {3: "upscale"},
 }
 """Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
 served channel by channel by the gray file."""
@@ -55,6 +57,10 @@ TILE = 2112
 depends on the machine. The engine works as fast on large pieces as on small ones (2.5 megapixels a second, whatever the shape, from
 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest that keep a colour JPEG of 24 megapixels (six
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
+
+ENLARGED_TILE = 1536
+"""As `TILE`, of an image that is made larger, on the side of the answer: an engine holds 64 channels for each pixel of the small image,
+and six or more numbers for each of the large one stand around it."""
 
 FILLED_TILE = 1536
 """As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
@@ -105,6 +111,9 @@ FARTHEST_GAIN = 2.0
 """The parts, their side in pixels, the least, and the most in dB by which one estimate is above the
 other, of `Restorer.expected_gain`. Large parts: at a border the network sees less, and what
 it gains there is less."""
+
+LARGEST = 8
+"""The largest factor to enlarge by: beyond it hardly anything of the answer comes from the image."""
 
 BATCH = 512
 """Small images restored at once by `Restorer.restore_batch`."""
@@ -200,7 +209,7 @@ class Restorer:
         self._device = device
         # Pixels of the largest piece that each graph has had: the engine keeps its room.
         self._held: dict[Path, int] = {}
-        self._graphs: dict[Path, Graph] = {}
+        self._graphs: dict[tuple[Path, int | None], Graph] = {}
         self._lock = threading.Lock()
         self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
         self._cards: dict[Path, Card] = {path: self.cards[channels] for channels, path in paths.items()}
@@ -237,7 +246,13 @@ class Restorer:
         return found.hexdigest()
 
     def restore(
-        self, image: ArrayLike | Image, *, sigma: float | None = None, strength: float = 1.0, keep_grain: float = 0.0
+        self,
+        image: ArrayLike | Image,
+        *,
+        sigma: float | None = None,
+        strength: float = 1.0,
+        keep_grain: float = 0.0,
+        scale: float | None = None,
     ) -> Any:
         """The image, restored: the same kind, shape and dtype as given, values in [0, 1] for floats.
 
@@ -245,14 +260,15 @@ class Restorer:
         float32 or float64 (floats in [0, 1], not clipped on the way in). ``sigma``: standard deviation of Gaussian noise in 8-bit
         levels, 0 to 255; None lets the image be inspected, for whatever noise it has. ``strength``: 0 leaves the image, 1 restores
         it.
-        ``keep_grain``: the share, 0 to 1, of the finest grain that is put back of what was taken away. Raises `ImageError` and
-        `OptionError`.
+        ``keep_grain``: the share, 0 to 1, of the finest grain that is put back of what was taken away. ``scale``: for a model that
+        enlarges, and only for one, how many times as high and wide the answer is, above 1 and up to `LARGEST` (sides are rounded);
+        ``strength`` 0 is then the bicubic enlargement. Raises `ImageError` and `OptionError`.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
-        return self.restore_with_details(image, sigma=sigma, strength=strength, keep_grain=keep_grain).image
+        return self.restore_with_details(image, sigma=sigma, strength=strength, keep_grain=keep_grain, scale=scale).image
 
     def restore_with_details(
         self,
@@ -261,6 +277,7 @@ class Restorer:
         sigma: float | None = None,
         strength: float = 1.0,
         keep_grain: float = 0.0,
+        scale: float | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Restoration:
         """As `restore`, with what was found, the level that was used, the file that served and the seconds it took.
@@ -275,7 +292,10 @@ class Restorer:
         path, told, found = self._prepare(picture, sigma)
         told = replace(told, keep_grain=float(keep_grain))
         card = self._card(path)
-        if told.nothing and card.scale == 1:
+        _check_scale(card, scale)
+        if scale is not None:
+            answer = self._enlarged(path, picture, float(scale), strength, progress)
+        elif told.nothing and card.scale == 1:
             # Not one pixel would change but for rounding.
             answer = picture
         else:
@@ -288,7 +308,7 @@ class Restorer:
                 margin += _margin(then.card, told.mended)
                 step = max(step, then.card.multiple_of)
             pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=margin, multiple_of=step)
-            in_flight = self._in_flight(path, picture, pieces)
+            in_flight = self._in_flight(path, picture, pieces, card.scale)
             restored = _restored(self._graph(path), then, picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
         return Restoration(
@@ -299,6 +319,38 @@ class Restorer:
             seconds=time.perf_counter() - begun,
             diagnosis=found,
         )
+
+    def _enlarged(
+        self, path: Path, picture: Image, scale: float, strength: float, progress: Callable[[int, int], None] | None
+    ) -> Image:
+        """The picture at ``scale`` times its size: by one of the model's factors, or by the least product of them that is enough,
+        and then made smaller."""
+        card = self._card(path)
+        factors = _factors(card.scales, scale)
+        wanted = tuple(max(1, round(side * scale)) for side in picture.pixels.shape[:2])
+        exact = np.prod(factors) == scale
+        if not (exact and len(factors) == 1 and picture.alpha is None):
+            picture = replace(
+                picture,
+                pixels=images.whole(picture.pixels),
+                alpha=None if picture.alpha is None else images.whole(picture.alpha),
+            )
+        answer = picture
+        for number, factor in enumerate(factors):
+
+            def tell(done: int, of: int, number: int = number) -> None:
+                if progress is not None:
+                    # All but the last enlargement are smaller by its factor's square.
+                    progress(done if number + 1 == len(factors) else 0, of)
+
+            pieces = tiling.cut(*answer.pixels.shape[:2], tile=ENLARGED_TILE // factor, halo=card.halo)
+            in_flight = self._in_flight(path, answer, pieces, factor)
+            restored = _restored(self._graph(path, factor), None, answer, _Told(None), strength, pieces, in_flight, tell)
+            answer = images.with_pixels(answer, restored)
+        if not exact:
+            smaller = images.resized(images.floating(answer).pixels, *wanted, images.BICUBIC)
+            answer = images.with_pixels(answer, np.clip(smaller, 0, 1, out=smaller))
+        return images.with_alpha_resized(answer)
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """What noise the image has (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
@@ -355,6 +407,8 @@ class Restorer:
         # One tall image passes the same checks and conversions as any other.
         tall = images.from_array(values.reshape(count * height, width))
         pixels = tall.pixels.reshape(count, 1, height, width)
+        if self._card(self._path(1)).scales:
+            raise OptionError(f"model {self.card.name!r} enlarges: it takes images one by one")
         graph = self._graph(self._path(1))
         if "sigma" in graph.card.maps and sigma is None:
             raise OptionError(f"model {graph.card.name!r} must be told sigma for a stack of small images")
@@ -391,17 +445,18 @@ class Restorer:
         plain = self._path(picture.pixels.shape[2])
         return self._graph(plain) if told.density > 0 and told.level and plain != path else None
 
-    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut) -> int:
-        """How many pieces may be at work at once; `EngineError` when there is no memory even for one. No answer depends on it."""
+    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut, scale: int) -> int:
+        """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No answer depends on it."""
         free = memory.free()
         rooms = [SHARE * free] if free is not None and self.memory is None else []
         if self.memory is not None:
             rooms.append(self.memory - memory.used())
-        pixels = pieces.piece[0] * pieces.piece[1]
+        # Of one that is made larger, the answer's.
+        pixels = pieces.piece[0] * pieces.piece[1] * scale**2
         # A picture that is not held goes through bands, of which two are read and two written at once.
         height, width, channels = picture.pixels.shape
         high = min(height, 4 * pieces.piece[0]) if isinstance(picture.pixels, Rows) else height
-        answer = high * width * channels * _kept(picture).itemsize
+        answer = high * width * scale**2 * channels * _kept(picture).itemsize
         most = 1 if pieces.pieces == 1 else IN_FLIGHT
         for count in range(most, 0, -1):
             needed = answer + ENGINE_BYTES * max(0, pixels - self._held.get(path, 0)) + count * PIECE_BYTES * pixels
@@ -423,11 +478,11 @@ class Restorer:
                 self._cards[path] = read_card(path)
             return self._cards[path]
 
-    def _graph(self, path: Path) -> Graph:
+    def _graph(self, path: Path, scale: int | None = None) -> Graph:
         with self._lock:
-            if path not in self._graphs:
-                self._graphs[path] = open_graph(path, device=self._device, engine=self._engine)
-            return self._graphs[path]
+            if (path, scale) not in self._graphs:
+                self._graphs[path, scale] = open_graph(path, device=self._device, engine=self._engine, scale=scale)
+            return self._graphs[path, scale]
 
 
 def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Restorer:
@@ -484,6 +539,26 @@ def _given(card: Card, sigma: float | None) -> _Told:
     if "sigma" not in card.maps:
         raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
     return _Told(float(sigma), Curve(float(sigma) / 255))
+
+
+def _check_scale(card: Card, scale: float | None) -> None:
+    """`OptionError` unless a factor is given to a model that enlarges, and to no other."""
+    if scale is None and card.scales:
+        raise OptionError(f"model {card.name!r} enlarges: name a scale, such as {card.scales[0]}")
+    if scale is not None and not card.scales:
+        raise OptionError(f"model {card.name!r} does not enlarge: it takes no scale")
+    if scale is not None and (not _within(scale, 1, LARGEST) or float(scale) == 1):
+        raise OptionError(f"scale must be a number above 1 and up to {LARGEST}, not {scale!r}")
+
+
+def _factors(scales: tuple[int, ...], scale: float) -> tuple[int, ...]:
+    """The one of ``scales``, or the fewest of them in turn, with the least product that is ``scale`` or more; the smaller the later,
+    since the later ones work on larger images."""
+    for count in range(1, LARGEST):
+        enough = [chain for chain in combinations_with_replacement(sorted(scales, reverse=True), count) if np.prod(chain) >= scale]
+        if enough:
+            return min(enough, key=lambda chain: int(np.prod(chain)))
+    raise OptionError(f"scale {scale:g} is beyond the model's factors")
 
 
 def _knows_impulses(card: Card) -> bool:
@@ -636,6 +711,8 @@ def _answer_of_all(
     card = graph.card
     given = _with_maps(planes, card, told, room)
     seen = given[: len(planes)]
+    if card.scales:
+        return _finished(_larger(seen, card.scale), graph(given[None])[0], card, told)
     sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
     said = _finished(seen, graph(given[None])[0], card, told, sigma)
     if told.looks > 1:
@@ -649,6 +726,11 @@ def _answer_of_all(
         for plane, lost in zip(said, seen - said, strict=True):
             plane += np.float32(told.keep_grain) * (lost - maps.local_mean(lost))
     return said
+
+
+def _larger(planes: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """The bicubic enlargement of (c, h, w)."""
+    return np.ascontiguousarray(images.enlarged(planes.transpose(1, 2, 0), scale).transpose(2, 0, 1))
 
 
 def _answer_in_turn(
@@ -686,9 +768,10 @@ def _restored(
         piece = images.as_pixels(picture, part, out=room[:channels])
         said = _answer_in_turn(graph, then, piece, told, room)
         if strength < 1:
-            said -= piece
+            before = _larger(piece, card.scale) if card.scales else piece
+            said -= before
             said *= np.float32(strength)
-            said += piece
+            said += before
         # What leaves is a picture: noise may have left the range, the answer does not.
         return np.clip(said, 0, 1, out=said).transpose(1, 2, 0)
 
