@@ -27,13 +27,15 @@ from PIL import Image as PillowImage
 
 from pellucid import cli, files, images, options, restorer, samples
 from pellucid.errors import EngineError, OptionError
-from pellucid.tasks import TASKS
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 from pellucid.web import limits, openapi, pool, security, server, uploads
+from pellucid.web.limits import SERVED
+
+MODELS = [name for name in restorer.MODELS if restorer.load(name).card.task in SERVED]
 
 
 @pytest.fixture(scope="module")
@@ -172,27 +174,27 @@ def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> N
 
 def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = served.ask("GET", "/v1/models").json
-    assert [task["name"] for task in found["tasks"]] == list(TASKS)
+    assert [task["name"] for task in found["tasks"]] == list(SERVED)
     for task in found["tasks"]:
         assert [option["name"] for option in task["options"]] == [option.name for option in options.of_task(task["name"])]
-    assert {model["name"] for model in found["models"]} == set(restorer.MODELS)
+    assert {model["name"] for model in found["models"]} == set(MODELS)
     described = served.ask("GET", "/openapi.json").json
     asked = {parameter["name"]: parameter for parameter in described["paths"]["/v1/restore"]["post"]["parameters"]}
     with pytest.raises(SystemExit):
         cli.main(["denoise", "--help"])
     shown = capsys.readouterr().out
-    for option in options.RESTORING:
+    for option in options.of_task("denoise"):
         assert option.flag in shown
         schema = asked[option.name]["schema"]
         assert schema.get("default") == option.default
         if option.kind == "number":
             assert (schema["minimum"], schema["maximum"]) == (option.low, option.high)
-    assert asked["model"]["schema"]["enum"] == list(restorer.MODELS)
+    assert asked["model"]["schema"]["enum"] == list(MODELS)
 
 
 def test_values_are_read_and_refused_by_name() -> None:
     assert options.read("denoise", {"sigma": "3", "strip": "true"}) | {"sigma": 3.0} == {
-        option.name: {"sigma": 3.0, "strip": True}.get(option.name, option.default) for option in options.RESTORING
+        option.name: {"sigma": 3.0, "strip": True}.get(option.name, option.default) for option in options.of_task("denoise")
     }
     with pytest.raises(OptionError, match="no option of denoise"):
         options.read("denoise", {"colour": "red"})

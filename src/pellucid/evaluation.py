@@ -46,6 +46,7 @@ __all__ = [
     "evaluate",
     "exhibits",
     "load_images",
+    "scale_of",
     "spoiled",
     "spoiled_digits",
     "told_sigma",
@@ -207,6 +208,11 @@ def spoiled(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]
     return true.astype(np.float64, copy=False), noisy
 
 
+def scale_of(noise: Degradation) -> int | None:
+    """The factor that an image is to be enlarged by; None where it keeps its size."""
+    return noise.scale if noise.scale > 1 else None
+
+
 def told_sigma(model: Restorer, noise: Degradation, *, blind: bool) -> float | None:
     """What a model is told, in 8-bit levels: the level of Gaussian noise alone, where it takes one and is not to be ``blind``."""
     return noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
@@ -299,7 +305,7 @@ class _Method:
     def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation) -> Noisy:
         """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is by `told`."""
         if self.model is not None:
-            answer: Noisy = self.model.restore(noisy, sigma=self.sigma(noise))
+            answer: Noisy = self.model.restore(noisy, sigma=self.sigma(noise), scale=scale_of(noise))
             return answer
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
         answer = find(self.name).function(planes, level)
@@ -537,6 +543,8 @@ def _digits(images: Images, methods: Sequence[_Method], noises: Sequence[Degrada
     others = [method.name for method in methods if method.model is None and method.name != "none"]
     if others:
         raise OptionError(f"baseline {others[0]!r} is for pictures; digits are compared with 'none' alone")
+    if any(noise.scale > 1 for noise in noises):
+        raise OptionError("digits are scored for their noise alone; a folder of pictures is scored enlarged")
     stack, labels = images.stack, images.labels
     assert stack is not None
     reader, notes = None, images.notes

@@ -149,7 +149,8 @@ class Image:
     Where memory is spared (see `pellucid.files.open_pages`) ``pixels`` are integers instead, the source's own values, of which
     `as_pixels` makes pixels; or `Rows` of either. `floating` answers with the plain image.
 
-    ``alpha`` (height, width) stays in the source's dtype and is never filtered. ``dtype`` is the source's, ``flat`` whether it came
+    ``alpha`` (height, width) stays in the source's dtype and is never filtered, only
+    enlarged with the rest. ``dtype`` is the source's, ``flat`` whether it came
     as (height, width) without a channel axis; ``black`` and ``white`` are the source's values of pixels 0 and 1 (white None: the
     dtype's own). ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key and value) and ``resolution`` (dots per inch)
     are as the file had them; ``notes`` is what the file's own format wants back, such as a JPEG's tables: only its module looks
@@ -419,7 +420,8 @@ def with_alpha_resized(image: Image) -> Image:
     if image.alpha is None or image.alpha.shape[:2] == image.pixels.shape[:2]:
         return image
     alpha = whole(image.alpha)
-    larger = resized(alpha[..., None].astype(np.float32), *image.pixels.shape[:2], BICUBIC)[..., 0]
+    height, width = image.pixels.shape[:2]
+    larger = resized(alpha[..., None].astype(np.float32), height, width, BICUBIC)[..., 0]
     low, high = _dtype_ends(alpha.dtype)
     larger = np.clip(larger, max(low, float(alpha.min())), min(high, float(alpha.max())))
     return replace(image, alpha=(np.rint(larger) if alpha.dtype.kind != "f" else larger).astype(alpha.dtype))

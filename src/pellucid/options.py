@@ -63,9 +63,7 @@ class Option:
 
 
 RESTORING: tuple[Option, ...] = (
-    Option(
-        "model", "a shipped model's name or an .onnx file", default="photo", tasks=("denoise",), label="Model", main=True
-    ),
+    Option("model", "a shipped model's name or an .onnx file", default="photo", tasks=("denoise",), label="Model", main=True),
     Option("model", "a shipped model's name or an .onnx file", default="upscale", tasks=("upscale",), label="Model", main=True),
     Option(
         "scale",

@@ -15,7 +15,7 @@ from pellucid import files, images, maps, metrics
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, spoiled, spoiled_digits, told_sigma
+from pellucid.evaluation import Evaluation, Images, scale_of, spoiled, spoiled_digits, told_sigma
 from pellucid.images import Pixels
 from pellucid.restorer import Restorer
 
@@ -181,7 +181,9 @@ def evaluation_figure(
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for name, model in models.items():
                 told = told_sigma(model, noise, blind=blind)
-                rows.setdefault(f"{noise}, restored by {name}", []).append(_middle(model.restore(noisy, sigma=told)))
+                rows.setdefault(f"{noise}, restored by {name}", []).append(
+                    _middle(model.restore(noisy, sigma=told, scale=scale_of(noise)))
+                )
     grid(rows, path, overwrite=overwrite)
 
 

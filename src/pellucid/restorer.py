@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations_with_replacement
 from importlib import resources
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,8 @@ depends on the machine. The engine works as fast on large pieces as on small one
 of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
 
 ENLARGED_TILE = 1536
-"""As `TILE`, of an image that is made larger, on the side of the answer: an engine holds 64 channels for each pixel of the small image,
-and six or more numbers for each of the large one stand around it."""
+"""As `TILE`, of an image that is made larger, on the side of the answer: an engine holds 64 channels for each pixel of the small
+image, and six or more numbers for each of the large one stand around it."""
 
 FILLED_TILE = 1536
 """As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
@@ -348,7 +348,7 @@ class Restorer:
             restored = _restored(self._graph(path, factor), None, answer, _Told(None), strength, pieces, in_flight, tell)
             answer = images.with_pixels(answer, restored)
         if not exact:
-            smaller = images.resized(images.floating(answer).pixels, *wanted, images.BICUBIC)
+            smaller = images.resized(images.floating(answer).pixels, wanted[0], wanted[1], images.BICUBIC)
             answer = images.with_pixels(answer, np.clip(smaller, 0, 1, out=smaller))
         return images.with_alpha_resized(answer)
 
@@ -552,8 +552,7 @@ def _check_scale(card: Card, scale: float | None) -> None:
 
 
 def _factors(scales: tuple[int, ...], scale: float) -> tuple[int, ...]:
-    """The one of ``scales``, or the fewest of them in turn, with the least product that is ``scale`` or more; the smaller the later,
-    since the later ones work on larger images."""
+    """The one of ``scales``, or the fewest of them in turn, with the least product that is ``scale`` or more: the larger first."""
     for count in range(1, LARGEST):
         enough = [chain for chain in combinations_with_replacement(sorted(scales, reverse=True), count) if np.prod(chain) >= scale]
         if enough:

@@ -94,6 +94,7 @@ class Denoise:
     doubt: float = 0.0
     name: ClassVar[str] = "denoise"
     summary: ClassVar[str] = "take the noise out of an image"
+    keeps_size: ClassVar[bool] = True
     metric: ClassVar[str] = "psnr"
 
     def __post_init__(self) -> None:
@@ -156,6 +157,7 @@ class Upscale:
     scales: tuple[int, ...] = (2, 3, 4)
     name: ClassVar[str] = "upscale"
     summary: ClassVar[str] = "make an image larger"
+    keeps_size: ClassVar[bool] = False
     metric: ClassVar[str] = "psnr"
     maps: ClassVar[tuple[str, ...]] = ()
 

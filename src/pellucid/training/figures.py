@@ -64,7 +64,7 @@ def _one_loss(recipe: Recipe) -> bool:
 
 @torch.no_grad()
 def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Held-out images drawn at random: clean, with the middle one of the validation noises (or enlarged without the network), and restored."""
+    """Held-out images drawn at random: clean, with the middle one of the validation noises (or enlarged), and restored."""
     rng = np.random.default_rng(0)
     noise = degradations.parse(recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))

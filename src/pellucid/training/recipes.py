@@ -178,7 +178,9 @@ def _build(data: dict[str, Any]) -> Recipe:
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
     images = _filled(Data, data_table, "data")
     if {"channels", "maps", "scales"} & network_table.keys():
-        raise ModelError("recipe: the network's channels, maps and scales follow from [data] and [task]; leave them out of [network]")
+        raise ModelError(
+            "recipe: the network's channels, maps and scales follow from [data] and [task]; leave them out of [network]"
+        )
     network_table["channels"] = images.channels
     takes = {entry.name for entry in fields(NETWORKS[network_name])}
     scales = task.scales if isinstance(task, Upscale) else ()

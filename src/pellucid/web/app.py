@@ -24,10 +24,9 @@ from starlette.types import Receive, Scope, Send
 
 from pellucid import __version__, files, options, restorer
 from pellucid.errors import OptionError, PellucidError
-from pellucid.tasks import TASKS
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
-from pellucid.web.limits import Limits
+from pellucid.web.limits import SERVED, Limits
 from pellucid.web.metrics import MEDIA, Metrics
 from pellucid.web.pool import Busy, Failed, Pool, Ticket
 from pellucid.web.security import Guard
@@ -83,7 +82,7 @@ def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
         "version": __version__,
         "tasks": [
             {"name": name, "summary": task.summary, "options": [declared(option) for option in options.of_task(name)]}
-            for name, task in TASKS.items()
+            for name, task in SERVED.items()
         ],
         "models": [
             {
@@ -208,7 +207,9 @@ class Restore(_Picture):
     own = ("task", "preview", "ticket")
 
     async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
-        task = given.get("task", next(iter(TASKS)))
+        task = given.get("task", next(iter(SERVED)))
+        if task not in SERVED:
+            raise OptionError(f"no task {task[:40]!r} here; there are {', '.join(SERVED)}")
         values = options.read(task, {name: text for name, text in given.items() if name not in self.own})
         preview = _flag(given, "preview")
         if values["model"] not in self.service.models:
@@ -266,7 +267,7 @@ class Inspect(_Picture):
         strangers = [name for name in told if name not in ("range", "axes")]
         if strangers:
             raise OptionError(f"{strangers[0][:40]!r} is no option here; there are range, axes, preview, ticket")
-        values = options.read(next(iter(TASKS)), told)
+        values = options.read(next(iter(SERVED)), told)
         settings_are_right(values)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
         source = await self._upload(request, folder, share)

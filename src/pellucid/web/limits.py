@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import OptionError
+from pellucid.tasks import TASKS
 
-__all__ = ["Limits", "workers"]
+__all__ = ["SERVED", "Limits", "workers"]
+
+SERVED = {name: task for name, task in TASKS.items() if task.keeps_size}
+"""The tasks of the page and the service: both lay the picture before and after over each other, and bound a request's work by the
+size of what comes in."""
 
 
 @dataclass(frozen=True)

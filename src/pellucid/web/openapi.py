@@ -6,9 +6,8 @@ from typing import Any
 
 from pellucid import __version__, files
 from pellucid.diagnosis import KINDS
-from pellucid.options import RESTORING, Option
-from pellucid.tasks import TASKS
-from pellucid.web.limits import Limits
+from pellucid.options import Option, of_task
+from pellucid.web.limits import SERVED, Limits
 from pellucid.web.uploads import BINARY, FIELD, media_types
 
 __all__ = ["TICKET", "document"]
@@ -115,7 +114,9 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
             },
         },
     }
-    task = _parameter("task", {"type": "string", "enum": list(TASKS), "default": next(iter(TASKS)), "description": "what is done"})
+    task = _parameter(
+        "task", {"type": "string", "enum": list(SERVED), "default": next(iter(SERVED)), "description": "what is done"}
+    )
     preview = _parameter(
         "preview",
         {"type": "boolean", "default": False, "description": "answer a form: details, and PNGs that any browser shows"},
@@ -124,7 +125,10 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "ticket",
         {"type": "string", "pattern": TICKET, "description": "a name of the client's for this request; see /v1/progress"},
     )
-    settings = [_parameter(option.name, _schema(option, models)) for option in RESTORING]
+    settings = [
+        _parameter(option.name, _schema(option, models))
+        for option in dict.fromkeys(option for name in SERVED for option in of_task(name))
+    ]
     reading = [parameter for parameter in settings if parameter["name"] in ("range", "axes")]
     refused = (400, 401, 403, 406, 408, 409, 413, 415, 421, 422, 429, 503)
     restored = {

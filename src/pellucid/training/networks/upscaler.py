@@ -1,10 +1,10 @@
 """Small to large: residual blocks of 3x3 convolutions at the small image's resolution, and a head for each factor.
 
-After EDSR (Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution"), but for its sizes: one trunk without
-batch normalisation, trained for all factors at once, and for each a convolution whose channels are rearranged into pixels (Shi et
-al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network"). What it
-answers with is taken away from the bicubic enlargement, which it never sees. Without biases: a darker image has the same answer,
-only darker, and a flat one has none.
+After EDSR (Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution"), but for its sizes: one trunk
+without batch normalisation, trained for all factors at once, and for each a convolution whose channels are rearranged into pixels
+(Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network").
+What it answers with is taken away from the bicubic enlargement, which it never sees. It has no biases: the answer to a darker
+image is as much darker.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Upscaler(nn.Module):
                 # Blocks begin near the identity, so that a deep network starts as a shallow one.
                 module.conv2.weight.data *= 0.1
         for tail in self.tails.values():
-            tail.weight.data *= 0.1  # type: ignore[operator]  # a convolution's weights
+            assert isinstance(tail, nn.Conv2d)
+            tail.weight.data *= 0.1
 
     @property
     def halo(self) -> int:
