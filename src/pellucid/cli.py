@@ -196,8 +196,10 @@ class _Bar:
 
 
 def _size(path: Path) -> int:
+    from pellucid import saving
+
     try:
-        return path.stat().st_size
+        return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
 
@@ -208,7 +210,11 @@ def _size(path: Path) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from pellucid import diagnosis, files, images, report
 
-    paths = [found for path in options.inputs for found in (files.list_images(path) if path.is_dir() else [path])]
+    paths = [
+        found
+        for path in options.inputs
+        for found in (files.list_images(path) if path.is_dir() and not files.is_folder_picture(path) else [path])
+    ]
     if not paths:
         raise FileError(f"{options.inputs[0]}: no image in this folder")
     if options.map is not None and len(paths) > 1:
