@@ -324,6 +324,15 @@ def test_the_gain_is_predicted(sigma: float, photo: restorer.Restorer, photograp
         assert photo.expected_gain(noisy) == pytest.approx(true, abs=1.0)
 
 
+def test_the_gain_of_a_smooth_picture_is_predicted(photo: restorer.Restorer) -> None:
+    # Where the network's divergence overrates its error.
+    across = np.linspace(0.2, 0.8, 384)
+    clean = np.repeat((across[:, None] * across[None] + 0.1)[..., None], 3, axis=2)
+    noisy = degradations.parse("gaussian:15")(clean, np.random.default_rng(0))
+    true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(photo.restore(noisy) - clean).mean())
+    assert photo.expected_gain(noisy) == pytest.approx(true, abs=2.5)
+
+
 def test_no_gain_is_predicted_where_none_is_to_be_had(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
     assert photo.expected_gain(photograph) == 0
     assert photo.expected_gain(degradations.parse("jpeg:20")(photograph, np.random.default_rng(0))) is None

@@ -148,7 +148,9 @@ class Tally:
 
 def clean_name(path: Path) -> Path:
     """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``."""
-    return files.writable_name(path.with_name(f"{path.stem}.clean{path.suffix}"))
+    # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
+    ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
+    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.clean{ome}{path.suffix}"))
 
 
 def plan(
@@ -170,7 +172,7 @@ def plan(
     failed: list[Outcome] = []
     several = False
     for path in inputs:
-        if path.is_dir():
+        if path.is_dir() and not files.is_folder_picture(path):
             several = True
             before = len(listed) + len(failed)
             for found, error in _walk(path, selection, out):
@@ -189,9 +191,11 @@ def plan(
     folder = None
     if out is None:
         pairs = [(path, _with_ending(clean_name(path), ending)) for path, _ in listed]
-    elif several or out.is_dir():
-        if out.exists() and not out.is_dir():
-            raise OptionError(f"--out {out}: several pictures need a folder, and this is a file")
+    elif several or (out.is_dir() and not files.is_folder_picture(out)):
+        if out.exists() and (not out.is_dir() or files.is_folder_picture(out)):
+            raise OptionError(
+                f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
+            )
         folder = out
         pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
@@ -201,11 +205,18 @@ def plan(
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {os.path.realpath(source): source for source, _ in pairs}
+    folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
+    above = {place for source in sources.values() for place in _places_above(source)}
     for source, target in pairs:
         replaced = sources.get(os.path.realpath(target))
         if replaced is not None:
             whose = "its own picture" if replaced == source else str(replaced)
             raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
+        inside = next((place for place in _places_above(target) if place in folders), None)
+        if inside is not None:
+            raise OptionError(f"{target}: the answer would lie inside the picture {folders[inside]}; name another place with --out")
+        if os.path.realpath(target) in above:
+            raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
         if target in taken:
             raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
         taken[target] = source
@@ -520,7 +531,7 @@ def _walk(root: Path, selection: Selection, out: Path | None) -> Iterator[tuple[
         for entry in entries:
             if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
                 continue
-            if entry.is_dir():
+            if entry.is_dir() and not files.is_folder_picture(entry):
                 place = entry.resolve()
                 if not selection.recursive or place == left_out:
                     continue
@@ -537,7 +548,13 @@ def _walk(root: Path, selection: Selection, out: Path | None) -> Iterator[tuple[
 
 def _is_picture(path: Path) -> bool:
     known = {ending for kind in files.FORMATS for ending in kind.endings}
-    return path.suffix.lower() in known and not path.stem.endswith(".clean") and (path.is_file() or path.is_symlink())
+    answer = path.stem.endswith((".clean", ".clean.ome"))
+    return path.suffix.lower() in known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
+
+
+def _places_above(path: Path) -> Iterator[str]:
+    """The folders that a path lies in, as their true names."""
+    return map(str, Path(os.path.realpath(path)).parents)
 
 
 def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
@@ -592,7 +609,7 @@ class _Journal:
     def has(self, target: Path, digest: str) -> bool:
         """Whether the answer is there, from that content in this way, as it was written."""
         entry = self._lines.get(self._name(target))
-        if entry is None or entry.get("input_sha256") != digest or not target.is_file():
+        if entry is None or entry.get("input_sha256") != digest or not (target.is_file() or files.is_folder_picture(target)):
             return False
         return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == _digest(target)
 
@@ -613,8 +630,14 @@ class _Journal:
 
 
 def _digest(path: Path) -> str:
+    """The hash of a file's content; of a folder's names and contents."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if path.is_dir():
+            whole = hashlib.sha256()
+            for file in saving.files_below(path):
+                whole.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0" + _digest(file).encode())
+            return whole.hexdigest()
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +196,10 @@ class _Bar:
 
 
 def _size(path: Path) -> int:
+    from pellucid import saving
+
     try:
-        return path.stat().st_size
+        return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
 
@@ -207,7 +210,11 @@ def _size(path: Path) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from pellucid import diagnosis, files, images, report
 
-    paths = [found for path in options.inputs for found in (files.list_images(path) if path.is_dir() else [path])]
+    paths = [
+        found
+        for path in options.inputs
+        for found in (files.list_images(path) if path.is_dir() and not files.is_folder_picture(path) else [path])
+    ]
     if not paths:
         raise FileError(f"{options.inputs[0]}: no image in this folder")
     if options.map is not None and len(paths) > 1:
@@ -233,6 +240,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from pellucid import restorer
     from pellucid.training import calibration, data, recipes
 
     if options.out.suffix != ".npz":
@@ -246,12 +254,16 @@ def _calibrate(options: argparse.Namespace) -> int:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
-    found = calibration.examples(list(pictures.train), options.examples, options.seed, show)
-    learnt = calibration.train(found, steps=min(6000, 10 * options.examples), seed=options.seed)
+    of_gain = options.what == "gain"
+    make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
+    tell = calibration.gain_scores if of_gain else calibration.scores
+    found = make(list(pictures.train), options.examples, options.seed, show)
+    # What a gain is off by has much chance in it: more steps learn the examples.
+    learnt = calibration.train(found, steps=min(6000, (1 if of_gain else 10) * options.examples), seed=options.seed)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
-    held = calibration.examples(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
-    for line in calibration.scores(learnt, held):
+    held = make(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
+    for line in tell(learnt, held):
         print(line, file=sys.stderr)
     return 0
 
@@ -759,10 +771,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--megabytes", type=_number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
 
-    command = add("calibrate", _calibrate, "train the small network that tells noise from texture ('inspect')")
+    command = add("calibrate", _calibrate, "train the small networks behind 'inspect' and '--gain'")
+    command.add_argument(
+        "what", choices=("noise", "gain"), help="noise: what tells noise from texture; gain: what 'photo' gains, of its own answers"
+    )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
-    command.add_argument("--examples", type=_count, default=14_000, help="how many to learn from (default: 14000)")
+    command.add_argument(
+        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 1500 do for gain)"
+    )
     command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 

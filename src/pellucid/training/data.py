@@ -2,7 +2,8 @@
 
 There are three kinds of it: clean images, which are spoiled here; pairs of a noisy and a clean image; and noisy images alone. Of
 the last, each half-size picture that is made of one pixel of every 2x2 cell learns to foretell another one made of their
-neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from Single Noisy Images").
+neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from
+Single Noisy Images").
 
 Because a batch depends on nothing but (seed, step), any number of threads may prepare them ahead, and a run that is resumed sees
 the same ones as a run that never stopped.

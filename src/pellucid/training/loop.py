@@ -124,7 +124,8 @@ def neighbour_loss(
 ) -> torch.Tensor:
     """The loss of a batch of noisy images without clean ones (Huang et al. 2021, equation 8).
 
-    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath the noise
+    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath
+    the noise
     is foretold from the whole image's answer, and ``weight`` says how much that counts.
     """
     whole = _on_device(made.whole, given.device)

@@ -123,7 +123,8 @@ def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Pairs of files (noisy, clean), and a line for each file without a partner.
 
     ``places`` are two folders, whose files are matched by their names without ending, or one CSV of two columns: a noisy and a
-    clean file in each row, relative to the CSV's folder; a first row that names no file is a heading. Raises `TrainingError` when there
+    clean file in each row, relative to the CSV's folder; a first row that names no file is a heading. Raises
+    `TrainingError` when there
     is no pair, and `FileError` for what cannot be read.
     """
     if len(places) == 1:
