@@ -209,6 +209,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
     assert run("recipes") == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
         "digits",
+        "own",
         "photo",
         "photo-camera",
         "photo-fast",
