@@ -58,7 +58,7 @@ def test_the_numbers_are_the_protocols(folder: Path) -> None:
 def test_models_are_told_unless_blind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, told = restorer.load("photo"), []
     whole = model.restore
-    monkeypatch.setattr(model, "restore", lambda image, sigma=None: (told.append(sigma), whole(image, sigma=sigma))[1])
+    monkeypatch.setattr(model, "restore", lambda image, sigma=None, scale=None: (told.append(sigma), whole(image, sigma=sigma))[1])
     loaded = evaluation.load_images(folder, limit=1)
     noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]
     for blind in (False, True):

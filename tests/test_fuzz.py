@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import random
+import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from pellucid.errors import PellucidError
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,34 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
     ending, content = fuzz.numbered(index, 0, wholes)
     assert fuzz.attempt(ending, content, tmp_path, index) is None
     assert list(tmp_path.iterdir()) == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(index=st.integers(0, 10**9), version=st.sampled_from([2, 3]), which=st.integers(0, 10))
+def test_damaged_metadata_of_a_pyramid_are_read_or_refused_in_one_line(
+    fuzz: ModuleType, tmp_path: Path, index: int, version: int, which: int
+) -> None:
+    pytest.importorskip("zarr", reason="the extra zarr is not installed")
+    import test_omezarr as pyramids
+
+    place = tmp_path / "in.zarr"
+    values = pyramids.samples((3, 24, 33), "uint16")
+    # Unpacked: a decoder's crash would take the run of the tests with it.
+    pyramids.pyramid(place, values, "zyx", version, compressors=None)
+    named = sorted(pyramids.told(place))
+    file = place / named[which % len(named)]
+    file.write_bytes(fuzz.mutated(file.read_bytes(), b"", random.Random(index)))
+    try:
+        with fuzz.files.open_pages(place, sparing=index % 3 == 0) as document:
+            fuzz.files.write_pages(tmp_path / "out.zarr", document.pages, document, strip=index % 5 == 0)
+        said = None
+    except PellucidError as error:
+        said = str(error)
+    assert said is None or ("\n" not in said and said)
+    assert (said is None) == (tmp_path / "out.zarr").exists()
+    shutil.rmtree(tmp_path / "out.zarr", ignore_errors=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.zarr"]
+    shutil.rmtree(place)
 
 
 def test_a_finding_is_found(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

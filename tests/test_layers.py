@@ -41,7 +41,7 @@ TRAINING_ROWS = (
     {"quantisation"},
     {"networks"},
     {"mnist", "photos"},
-    {"recipes"},
+    {"recipes", "survey"},
     {"data"},
     {"loop"},
     {"export"},

@@ -151,7 +151,9 @@ class Tally:
 def clean_name(path: Path, mark: str = "clean") -> Path:
     """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``; with
     another ``mark`` that one."""
-    return files.writable_name(path.with_name(f"{path.stem}.{mark}{path.suffix}"))
+    # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
+    ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
+    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}"))
 
 
 def plan(
@@ -166,15 +168,16 @@ def plan(
 
     ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
     picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
-    are only read get another (``.nef`` gives ``.tif``). Hidden files and folders (their
-    names begin with a dot), earlier answers (``NAME.clean.EXT``, or another ``mark``) and what lies in ``out`` are no pictures of a folder. Raises
+    are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the names of answers bear that lie beside their pictures.
+    Hidden files and folders (their
+    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
     `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
     """
     listed: list[tuple[Path, Path]] = []
     failed: list[Outcome] = []
     several = False
     for path in inputs:
-        if path.is_dir():
+        if path.is_dir() and not files.is_folder_picture(path):
             several = True
             before = len(listed) + len(failed)
             for found, error in _walk(path, selection, out, mark):
@@ -193,9 +196,11 @@ def plan(
     folder = None
     if out is None:
         pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
-    elif several or out.is_dir():
-        if out.exists() and not out.is_dir():
-            raise OptionError(f"--out {out}: several pictures need a folder, and this is a file")
+    elif several or (out.is_dir() and not files.is_folder_picture(out)):
+        if out.exists() and (not out.is_dir() or files.is_folder_picture(out)):
+            raise OptionError(
+                f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
+            )
         folder = out
         pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
@@ -205,11 +210,18 @@ def plan(
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {os.path.realpath(source): source for source, _ in pairs}
+    folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
+    above = {place for source in sources.values() for place in _places_above(source)}
     for source, target in pairs:
         replaced = sources.get(os.path.realpath(target))
         if replaced is not None:
             whose = "its own picture" if replaced == source else str(replaced)
             raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
+        inside = next((place for place in _places_above(target) if place in folders), None)
+        if inside is not None:
+            raise OptionError(f"{target}: the answer would lie inside the picture {folders[inside]}; name another place with --out")
+        if os.path.realpath(target) in above:
+            raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
         if target in taken:
             raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
         taken[target] = source
@@ -380,7 +392,7 @@ def _read(
 def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
     try:
         page, outcome = _restore_page(loaded.page, Outcome(loaded.source, loaded.target), restorer, settings)
-        return _Restored(outcome, loaded.digest, loaded.document, page)
+        return _Restored(outcome, loaded.digest, _sized(loaded.document, page), page)
     except (PellucidError, MemoryError) as error:
         return _failed(loaded.source, loaded.target, error, loaded.source)
 
@@ -442,6 +454,7 @@ def _passed(
     # The first before its file is begun: what cannot be read leaves no folder behind.
     first = _first(source, pages)
     target.parent.mkdir(parents=True, exist_ok=True)
+    document = _sized(document, first)
     files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=settings.strip, before=before)
     return replace(outcome, seconds=outcome.seconds + sum(rows.seconds for rows in coming))
 
@@ -490,6 +503,12 @@ def _restore_page(
     return replace(page, pictures=tuple(pictures)), outcome
 
 
+def _sized(document: files.Document, page: files.Page) -> files.Document:
+    """The document for pages of that one's size."""
+    height, width = page.pictures[0].pixels.shape[:2]
+    return files.with_size(document, height, width)
+
+
 def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
     page = next(pages, None)
     if page is None:
@@ -529,7 +548,7 @@ def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iter
         for entry in entries:
             if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
                 continue
-            if entry.is_dir():
+            if entry.is_dir() and not files.is_folder_picture(entry):
                 place = entry.resolve()
                 if not selection.recursive or place == left_out:
                     continue
@@ -546,7 +565,13 @@ def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iter
 
 def _is_picture(path: Path, mark: str) -> bool:
     known = {ending for kind in files.FORMATS for ending in kind.endings}
-    return path.suffix.lower() in known and not path.stem.endswith(f".{mark}") and (path.is_file() or path.is_symlink())
+    answer = path.stem.endswith((f".{mark}", f".{mark}.ome"))
+    return path.suffix.lower() in known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
+
+
+def _places_above(path: Path) -> Iterator[str]:
+    """The folders that a path lies in, as their true names."""
+    return map(str, Path(os.path.realpath(path)).parents)
 
 
 def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
@@ -601,7 +626,7 @@ class _Journal:
     def has(self, target: Path, digest: str) -> bool:
         """Whether the answer is there, from that content in this way, as it was written."""
         entry = self._lines.get(self._name(target))
-        if entry is None or entry.get("input_sha256") != digest or not target.is_file():
+        if entry is None or entry.get("input_sha256") != digest or not (target.is_file() or files.is_folder_picture(target)):
             return False
         return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == _digest(target)
 
@@ -622,8 +647,14 @@ class _Journal:
 
 
 def _digest(path: Path) -> str:
+    """The hash of a file's content; of a folder's names and contents."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if path.is_dir():
+            whole = hashlib.sha256()
+            for file in saving.files_below(path):
+                whole.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0" + _digest(file).encode())
+            return whole.hexdigest()
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error

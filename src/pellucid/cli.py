@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,8 +200,10 @@ class _Bar:
 
 
 def _size(path: Path) -> int:
+    from pellucid import saving
+
     try:
-        return path.stat().st_size
+        return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
 
@@ -211,7 +214,11 @@ def _size(path: Path) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from pellucid import diagnosis, files, images, report
 
-    paths = [found for path in options.inputs for found in (files.list_images(path) if path.is_dir() else [path])]
+    paths = [
+        found
+        for path in options.inputs
+        for found in (files.list_images(path) if path.is_dir() and not files.is_folder_picture(path) else [path])
+    ]
     if not paths:
         raise FileError(f"{options.inputs[0]}: no image in this folder")
     if options.map is not None and len(paths) > 1:
@@ -237,6 +244,7 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
+    from pellucid import restorer
     from pellucid.training import calibration, data, recipes
 
     if options.out.suffix != ".npz":
@@ -250,12 +258,16 @@ def _calibrate(options: argparse.Namespace) -> int:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
-    found = calibration.examples(list(pictures.train), options.examples, options.seed, show)
-    learnt = calibration.train(found, steps=min(6000, 10 * options.examples), seed=options.seed)
+    of_gain = options.what == "gain"
+    make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
+    tell = calibration.gain_scores if of_gain else calibration.scores
+    found = make(list(pictures.train), options.examples, options.seed, show)
+    # What a gain is off by has much chance in it: more steps learn the examples.
+    learnt = calibration.train(found, steps=min(6000, (1 if of_gain else 10) * options.examples), seed=options.seed)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
-    held = calibration.examples(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
-    for line in calibration.scores(learnt, held):
+    held = make(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
+    for line in tell(learnt, held):
         print(line, file=sys.stderr)
     return 0
 
@@ -265,7 +277,8 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     try:
-        from pellucid.training import data, export, figures, loop, recipes
+        from pellucid import images, restorer
+        from pellucid.training import data, export, figures, loop, recipes, survey
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("pellucid"):
             raise
@@ -273,9 +286,35 @@ def _train(options: argparse.Namespace) -> int:
 
         raise MissingExtra(error.name, "train") from error
 
+    kinds = [name for name in ("images", "pairs", "noisy") if getattr(options, name) is not None]
+    if len(kinds) > 1:
+        raise OptionError(f"--{kinds[0]} and --{kinds[1]}: images to learn from are clean, or pairs, or noisy")
+    kind = kinds[0] if kinds else "images"
+    for name, most in (("pairs", 2), ("valid", 2 if kind == "pairs" else 1)):
+        given = getattr(options, name)
+        if given is not None and len(given) > most:
+            raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(given)}")
+    if options.valid and options.held_out is not None:
+        raise OptionError("--valid and --held-out: held-out images are in a folder of their own, or a share of the others")
     recipe = recipes.find(options.recipe)
-    if options.channels is not None:
-        recipe = recipes.with_channels(recipe, options.channels)
+    if recipe.data.kind == "digits" and kind != "images":
+        raise OptionError(f"--{kind}: recipe {recipe.name} learns from digits; 'own' and 'photo' learn from pictures")
+    # Which file of a family serves, and how a network for one's own noisy images looks, the images say.
+    by_data = kind != "images" or (options.images is not None and str(options.start) in restorer.MODELS)
+    channels = options.channels
+    if channels is None and by_data:
+        channels = survey.channels((options.pairs or [options.noisy or options.images])[0])
+    if channels is not None:
+        recipe = recipes.with_channels(recipe, channels)
+    start = None
+    if options.start is not None:
+        card, start = export.beginning(str(options.start), recipe.data.channels)
+        if card is not None and str(options.start) in (*restorer.MODELS, *restorer.names()):
+            recipe = recipes.with_network_of(recipe, recipes.Recipe.from_dict(card.recipe))
+    if options.held_out is not None:
+        recipe = replace(recipe, data=replace(recipe.data, held_out=options.held_out))
+    if options.patience is not None:
+        recipe = replace(recipe, training=replace(recipe.training, patience=options.patience))
     length = recipe.training.lasting(minutes=options.minutes, epochs=options.epochs, steps=options.steps)
     recipe = replace(recipe, training=length)
     out: Path = options.out or Path(f"{recipe.name}.onnx")
@@ -288,20 +327,36 @@ def _train(options: argparse.Namespace) -> int:
     if taken and not overwrite:
         raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
 
-    start = export.load_weights(options.start)[1] if options.start is not None else None
-    pictures = data.load(options.images, recipe.data)
-    for note in pictures.notes:
-        print(f"pellucid: {note}", file=sys.stderr)
+    value_range = images.parse_range(options.range)
+    if kind == "pairs":
+        pictures = data.load_pairs(options.pairs, recipe.data, recipe.task, valid=options.valid or (), value_range=value_range)
+    else:
+        valid = options.valid[0] if options.valid else None
+        if kind == "noisy":
+            pictures = data.load_noisy(options.noisy, recipe.data, recipe.task, valid=valid, value_range=value_range)
+        else:
+            look = options.images is not None and recipe.data.kind == "images"
+            pictures = data.load(options.images, recipe.data, valid=valid, value_range=value_range, look=look)
+    # Of several processes that train together, the first one speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
+    said = [f"pellucid: {note}" for note in pictures.notes]
+    if pictures.found is not None:
+        said += [str(pictures.found), *(f"pellucid: warning: {warning}" for warning in pictures.found.warnings)]
     count = f"{len(pictures.train)} images to learn from, {len(pictures.valid)} held out"
-    print(f"{recipe.name}: {count}; Ctrl-C stops early and keeps the model", file=sys.stderr)
+    said.append(f"{recipe.name}: {count}; Ctrl-C stops early and keeps the model")
+    if speaks:
+        print("\n".join(said), file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
         text = (
             f"{line.done:6.1%}  step {line.step}  loss {line.loss:.4f}  {line.speed:.0f} images/s  {line.minutes_left:.1f} min left"
         )
-        if line.psnr is not None and line.validation_loss is not None:
-            scores = "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
-            text += f"\n        held-out loss {line.validation_loss:.4f}  PSNR in dB: {scores}"
+        if line.step == 0:
+            text = "before the first step:"
+        if line.validation_loss is not None:
+            text += f"\n        held-out loss {line.validation_loss:.4g}"
+        if line.psnr is not None:
+            text += "  PSNR in dB: " + "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
         print(text, file=sys.stderr, flush=True)
 
     run = loop.train(
@@ -314,9 +369,19 @@ def _train(options: argparse.Namespace) -> int:
         start=start,
         on_progress=show,
     )
+    if not run.first:
+        return 0
     begun_from = options.start.name if options.start is not None else None
     card = export.card_of(recipe, pictures, run, out.stem, begun_from=begun_from)
-    export.save_weights(paths.weights, card, run.network)
+    export.save_weights(paths.weights, card, run.network.state_dict())
+    if run.best_step != run.steps:
+        export.save_weights(paths.last, card, run.last)
+        print(f"pellucid: the best was step {run.best_step}; {paths.last} has the last one's weights", file=sys.stderr)
+    else:
+        # Of an earlier run that this one replaces.
+        paths.last.unlink(missing_ok=True)
+    if run.stalled:
+        print(f"pellucid: {recipe.training.patience} validations in a row were no better: done early", file=sys.stderr)
     for path in figures.draw(run, recipe, pictures, paths):
         print(path)
     print(paths.weights)
@@ -670,12 +735,33 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="a folder of images, a pack, or a folder of MNIST's IDX files (digits without it: the cache, or the package's own)",
     )
+    command.add_argument(
+        "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
+    )
+    command.add_argument("--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one: no clean ones are needed")
+    command.add_argument("--valid", type=Path, nargs="+", metavar="PLACE", help="held-out images, named as those to learn from")
+    command.add_argument(
+        "--held-out", type=_number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)"
+    )
+    command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--patience",
+        type=_count,
+        metavar="N",
+        help="stop after N validations in a row without a better one (default: the recipe's)",
+    )
     length = command.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=_number(0.01, 1e6), help="train for so many minutes")
     length.add_argument("--epochs", type=_number(0.01, 1e6), help="train for so many passes over the images")
     length.add_argument("--steps", type=_count, help="train for so many batches")
     command.add_argument("--out", type=Path, help="the model's file (default: RECIPE.onnx)")
-    command.add_argument("--from", dest="start", type=Path, metavar="MODEL", help="begin from a model's weights (.onnx or .npz)")
+    command.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="MODEL",
+        help="begin from a shipped model, or from a file's weights (.onnx, .npz or .checkpoint)",
+    )
     command.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray, 3 for colour (default: the recipe's)")
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
     command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
@@ -696,10 +782,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--megabytes", type=_number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
 
-    command = add("calibrate", _calibrate, "train the small network that tells noise from texture ('inspect')")
+    command = add("calibrate", _calibrate, "train the small networks behind 'inspect' and '--gain'")
+    command.add_argument(
+        "what", choices=("noise", "gain"), help="noise: what tells noise from texture; gain: what 'photo' gains, of its own answers"
+    )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
-    command.add_argument("--examples", type=_count, default=14_000, help="how many to learn from (default: 14000)")
+    command.add_argument(
+        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 1500 do for gain)"
+    )
     command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pellucid import diagnosis, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
-from pellucid.diagnosis import Diagnosis
+from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Graph, engine_for, open_graph
 from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.images import Image, Pixels, Rows
@@ -107,10 +107,8 @@ WINDOW = 17
 PROBES = 6
 PROBE = 384
 LEAST_PROBE = 32
-FARTHEST_GAIN = 2.0
-"""The parts, their side in pixels, the least, and the most in dB by which one estimate is above the
-other, of `Restorer.expected_gain`. Large parts: at a border the network sees less, and what
-it gains there is less."""
+"""The parts, their side in pixels, and the least, of `Restorer.expected_gain`. Large parts: at a border the network sees less,
+and what it gains there is less."""
 
 LARGEST = 8
 """The largest factor to enlarge by: beyond it hardly anything of the answer comes from the image."""
@@ -362,37 +360,35 @@ class Restorer:
     ) -> float | None:
         """How much nearer to the clean image the restored one is expected to be, in dB of PSNR, without the clean image.
 
-        Of white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
-        (Efron 2011, "Tweedie's Formula and Selection Bias"); that of any answer is what it took away, less the variance, and twice
-        that product (Stein 1981). The first is off where the network is not the best one, the second where the level is; the answer
-        is their mean in dB. The divergence is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") on `PROBES`
+        Told by `pellucid.diagnosis.gain` from the answer, and from its divergence, which is measured with a random probe (Ramani
+        et al. 2008, "Monte-Carlo SURE") on `PROBES`
         parts of the image. 0 where nothing is to be done; None where the noise is of another kind. ``image`` and ``sigma`` as of
         `restore`; ``found`` is what was found in it, where that is known already.
         """
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        measured = self.measured_gain(picture, sigma=sigma, found=found)
+        return measured if measured is None or isinstance(measured, float) else gain.expected(measured)
+
+    def measured_gain(
+        self, picture: Image, *, sigma: float | None = None, found: Diagnosis | None = None
+    ) -> gain.Measured | float | None:
+        """What `expected_gain` rests on, or its answer where there is nothing to measure; everything as of that."""
         path, told, _ = self._prepare(picture, sigma, found)
         if told.nothing:
             return 0.0
         if not told.white or told.density > 0 or told.level is None or min(picture.pixels.shape[:2]) < LEAST_PROBE:
             return None
-        graph, rng = self._graph(path), np.random.default_rng(0)
-        error = noise = taken = 0.0
+        graph, rng, measured = self._graph(path), np.random.default_rng(0), gain.Measured()
         for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
             planes = images.as_pixels(picture, part)
-            curve = maps.sigma(planes, told.curve)
-            step = np.float32(0.05 * float(curve.mean()))
+            level = maps.sigma(planes, told.curve)
+            step = np.float32(0.05 * float(level.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
             answer = _answer(graph, planes, told)
-            change = _answer(graph, moved, told) - answer
-            taken += float(np.square(answer - planes).mean(axis=0).sum(dtype=np.float64))
-            variance = np.square(curve)
-            error += float((variance * (change * probe).mean(axis=0)).sum(dtype=np.float64)) / float(step)
-            noise += float(variance.sum(dtype=np.float64))
-        best = -10 * np.log10(max(error / noise, 1e-6))
-        any_answer = -10 * np.log10(max((taken - noise + 2 * error) / noise, 1e-6))
-        # Where hardly any error is left, the second is the difference of large numbers: it counts for no more than that.
-        return float((best + min(any_answer, best + FARTHEST_GAIN)) / 2)
+            divergence = ((_answer(graph, moved, told) - answer) * probe).mean(axis=0) / step
+            measured.add(planes, answer, level, divergence)
+        return measured
 
     def restore_batch(self, stack: ArrayLike, *, sigma: float | None = None) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.

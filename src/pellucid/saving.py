@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be taken away anyway
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "failure", "is_full", "replacing", "sweep"]
+__all__ = ["append_line", "failure", "files_below", "is_full", "replacing", "replacing_folder", "sweep"]
 
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
@@ -63,11 +64,59 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """As `replacing`, of a temporary folder that becomes the folder ``path`` whole."""
+    temporary = None
+    try:
+        if path.exists() and not overwrite:
+            raise FileExistsError
+        temporary, held = _temporary_folder(path.parent)
+        try:
+            yield temporary
+            for file in files_below(temporary):
+                _flush(file)
+            if overwrite and os.path.lexists(path):
+                _exchange(temporary, path)
+            else:
+                # Nothing but an empty folder can be in the way of this and be lost.
+                temporary.rename(path)
+        finally:
+            if held >= 0:
+                os.close(held)
+    except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError) or error.errno == errno.ENOTEMPTY:
+            raise FileError(f"{path} exists; --force overwrites it") from error
+        raise failure(path, error) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in ``folder`` and below it, in the order of their paths; links are followed, but not round in a circle."""
+
+    def below(place: Path, above: frozenset[str]) -> Iterator[Path]:
+        for entry in sorted(place.iterdir()):
+            if not entry.is_dir():
+                yield entry
+            elif (real := os.path.realpath(entry)) not in above:
+                yield from below(entry, above | {real})
+
+    yield from below(folder, frozenset({os.path.realpath(folder)}))
+
+
 def sweep(folder: Path) -> list[Path]:
-    """Takes away the temporary files that killed runs left in ``folder`` (not below it), and says which; never one in use."""
+    """Takes away the temporary files and folders that killed runs left in ``folder`` (not below it), and says which; never one in
+    use."""
     gone = []
     for path in folder.iterdir() if folder.is_dir() else ():
-        if TEMPORARY.fullmatch(path.name) and path.is_file() and not path.is_symlink() and _remove_unlocked(path):
+        if (
+            TEMPORARY.fullmatch(path.name)
+            and not path.is_symlink()
+            and (path.is_file() or path.is_dir())
+            and _remove_unlocked(path)
+        ):
             gone.append(path)
     return gone
 
@@ -113,6 +162,45 @@ def _temporary(folder: Path) -> tuple[Path, int]:
         os.close(held)
 
 
+def _temporary_folder(parent: Path) -> tuple[Path, int]:
+    """As `_temporary`, a folder; no descriptor (-1) on Windows, which opens none."""
+    while True:
+        path = parent / f".pellucid-{secrets.token_hex(8)}.tmp"
+        path.mkdir()
+        if fcntl is None:
+            return path, -1
+        try:
+            held = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # swept before it could be locked
+        if _lock(held) is not False and path.exists():
+            return path, held
+        os.close(held)
+
+
+def _flush(path: Path) -> None:
+    held = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _exchange(temporary: Path, path: Path) -> None:
+    """Puts the folder in the place of what is there, which goes once that is done and comes back if it cannot be."""
+    old = path.parent / f".pellucid-{secrets.token_hex(8)}.tmp"
+    path.rename(old)
+    try:
+        temporary.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.unlink()
+
+
 def _lock(held: int) -> bool | None:
     """Whether the lock is ours now; None where the file system has no locks."""
     try:
@@ -127,12 +215,17 @@ def _lock(held: int) -> bool | None:
 def _remove_unlocked(path: Path) -> bool:
     try:
         if fcntl is None:
+            # Fails on a file that is open. A folder does not tell, and stays.
             path.unlink()
             return True
-        held = os.open(path, os.O_RDWR)
+        folder = path.is_dir()
+        held = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
         try:
             if _lock(held) is True:
-                path.unlink()
+                if folder:
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
                 return True
         finally:
             os.close(held)

@@ -15,7 +15,7 @@ from pellucid.cards import Card
 from pellucid.engines import open_graph
 from pellucid.errors import ModelError
 from pellucid.training import export, recipes
-from pellucid.training.networks import NETWORKS, AutoencoderSpec, UnetSpec
+from pellucid.training.networks import NETWORKS, AutoencoderSpec, UnetSpec, UpscalerSpec
 
 SPECS = {
     "autoencoder": AutoencoderSpec(),
@@ -23,12 +23,25 @@ SPECS = {
     "unet": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2)),
     "unet-colour": UnetSpec(channels=3, maps=("sigma", "impulses"), widths=(8, 12, 16), blocks=(1, 1, 1)),
     "unet-int8": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True),
+    "upscaler": UpscalerSpec(scales=(2, 3), channels=3, width=8, blocks=2),
+    "upscaler-gray": UpscalerSpec(scales=(4,), channels=1, width=8, blocks=1),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
 
 
 def planes_in(spec: Any) -> int:
     return int(spec.channels + len(spec.maps))
+
+
+def factors(spec: Any) -> tuple[int, ...]:
+    """How many times larger each answer of a network is."""
+    return getattr(spec, "scales", ()) or (1,)
+
+
+def answers(network: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What a network says: one answer, or one for each of its factors."""
+    said = network(x)
+    return said if isinstance(said, tuple) else (said,)
 
 
 def stirred(network: torch.nn.Module) -> torch.nn.Module:
@@ -61,33 +74,33 @@ class TestLaws:
         again = replace(spec).build().eval()
         again.load_state_dict(first.state_dict())
         x = torch.rand(1, planes_in(spec), 16, 24)
-        torch.testing.assert_close(first(x), again(x), rtol=0, atol=0)
+        torch.testing.assert_close(answers(first, x), answers(again, x), rtol=0, atol=0)
 
     def test_any_multiple_of_its_step_keeps_its_size(self, name: str) -> None:
         spec = SPECS[name]
         network = stirred(spec.build())
         step = network.multiple_of
         for height, width in ((1, 1), (3, 5), (7, 2)):
-            assert network(torch.rand(2, planes_in(spec), step * height, step * width)).shape == (
-                2,
-                spec.channels,
-                step * height,
-                step * width,
-            )
+            said = answers(network, torch.rand(2, planes_in(spec), step * height, step * width))
+            expected = [(2, spec.channels, scale * step * height, scale * step * width) for scale in factors(spec)]
+            assert [tuple(answer.shape) for answer in said] == expected
 
     def test_looks_no_farther_than_its_halo_and_tiles_without_seams(self, name: str) -> None:
         spec = SPECS[name]
         network = stirred(spec.build()).double()
 
-        @torch.no_grad()
-        def run(planes: np.ndarray) -> np.ndarray:
-            return np.asarray(network(torch.from_numpy(planes.astype(np.float64))[None])[0].numpy())
-
         planes = np.random.default_rng(0).random((planes_in(spec), 96, 136))
-        whole = run(planes)
-        tiled = tiling.run(run, planes.astype(np.float64), tile=32, halo=network.halo, multiple_of=network.multiple_of)  # type: ignore[arg-type]
-        # Tiles are stored in float32.
-        assert np.abs(tiled - whole).max() < 1e-5 * max(1, np.abs(whole).max())
+        for which, scale in enumerate(factors(spec)):
+
+            @torch.no_grad()
+            def run(planes: np.ndarray, which: int = which) -> np.ndarray:
+                return np.asarray(answers(network, torch.from_numpy(planes.astype(np.float64))[None])[which][0].numpy())
+
+            whole = run(planes)
+            cut: Any = {"tile": 32, "halo": network.halo, "multiple_of": network.multiple_of, "scale": scale}
+            tiled = tiling.run(run, planes.astype(np.float64), **cut)
+            # Tiles are stored in float32.
+            assert np.abs(tiled - whole).max() < 1e-5 * max(1, np.abs(whole).max())
 
     def test_one_graph_both_engines_three_sizes(self, name: str, tmp_path: Path) -> None:
         spec = SPECS[name]
@@ -101,28 +114,32 @@ class TestLaws:
             answer=network.answer,
             multiple_of=network.multiple_of,
             halo=network.halo,
+            scales=getattr(spec, "scales", ()),
         )
         # What is compared is the graph: weights that float16 holds exactly.
         network.load_state_dict(
             {key: value.half().float() if value.is_floating_point() else value for key, value in network.state_dict().items()}
         )
         export.write_model(tmp_path / "a.onnx", card, network)
-        graph = open_graph(tmp_path / "a.onnx")
-        for count, rows, columns in ((1, 1, 1), (3, 4, 7), (1, 9, 2)):
-            step = network.multiple_of
-            x = torch.rand(count, planes_in(spec), step * rows, step * columns)
-            with torch.no_grad():
-                expected = network(x).numpy()
-            scale = max(1.0, float(np.abs(expected).max()))
-            # The engine may run in bfloat16: three decimals.
-            assert np.abs(graph(x.numpy()) - expected).max() < 0.04 * scale
-        assert graph.card == card
+        for which, factor in enumerate(card.scales or (None,)):
+            graph = open_graph(tmp_path / "a.onnx", scale=factor)
+            for count, rows, columns in ((1, 1, 1), (3, 4, 7), (1, 9, 2)):
+                step = network.multiple_of
+                x = torch.rand(count, planes_in(spec), step * rows, step * columns)
+                with torch.no_grad():
+                    expected = answers(network, x)[which].numpy()
+                scale = max(1.0, float(np.abs(expected).max()))
+                # The engine may run in bfloat16: three decimals.
+                assert np.abs(graph(x.numpy()) - expected).max() < 0.04 * scale
+            assert graph.card == (card if factor is None else replace(card, scale=factor))
 
     def test_every_parameter_gets_a_gradient(self, name: str) -> None:
         spec = SPECS[name]
         network = spec.build().train()
         # The first step of a fresh network: nothing may be cut off from the start.
-        network(torch.rand(2, planes_in(spec), 16, 16)).square().mean().backward()
+        loss = sum(answer.square().mean() for answer in answers(network, torch.rand(2, planes_in(spec), 16, 16)))
+        assert isinstance(loss, torch.Tensor)
+        loss.backward()
         for parameter_name, parameter in network.named_parameters():
             assert parameter.grad is not None, parameter_name
             assert torch.isfinite(parameter.grad).all(), parameter_name
@@ -134,6 +151,7 @@ class TestLaws:
         spec = SPECS[name]
         network = stirred(spec.build())
         card = Card("a", "denoise", "", spec.channels, tuple(spec.maps), network.answer, network.multiple_of, network.halo)
+        card = replace(card, scales=getattr(spec, "scales", ()))
         export.write_model(tmp_path / "a.onnx", card, network)
         stored = {tensor.name for tensor in onnx.load(str(tmp_path / "a.onnx")).graph.initializer}
         wanted = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
@@ -167,6 +185,9 @@ def test_the_photo_network_is_bias_free_and_scales_with_its_input() -> None:
         lambda: UnetSpec(widths=(8, 16), blocks=(1,)),
         lambda: UnetSpec(widths=(), blocks=()),
         lambda: UnetSpec(shuffle=0),
+        lambda: UpscalerSpec(scales=()),
+        lambda: UpscalerSpec(scales=(1, 2)),
+        lambda: UpscalerSpec(scales=(2,), width=0),
         lambda: UnetSpec(answer="noise"),
     ],
 )

@@ -3,7 +3,7 @@
 Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how
 they change from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network has a few
 thousand weights, in
-``estimator.npz``; ``pellucid calibrate`` makes them again.
+``estimator.npz``; ``pellucid calibrate noise`` makes them again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pellucid.diagnosis import impulses, noise
 from pellucid.diagnosis.sampling import Blocks
 
-__all__ = ["FLOOR", "Estimate", "Weights", "answer", "features", "load", "targets"]
+__all__ = ["FLOOR", "Estimate", "Weights", "answer", "features", "load", "stored", "targets"]
 
 FLOOR = 0.5
 """Added to levels before their logarithm, in 8-bit levels: what is below hardly matters."""
@@ -45,6 +45,15 @@ class Weights:
     spread: NDArray[np.float32]
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
+    def of(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's raw answer to features."""
+        values = (seen - self.mean) / self.spread
+        for index, (matrix, bias) in enumerate(self.layers):
+            values = values @ matrix + bias
+            if index < len(self.layers) - 1:
+                values = np.maximum(values, 0)
+        return values
+
 
 def features(parts: Sequence[NDArray[np.float32]], blocks: Blocks, quality: int | None, rougher: float) -> NDArray[np.float32]:
     """What the network sees of an image: logarithms of spectra and of outliers, and JPEG's traces."""
@@ -68,19 +77,19 @@ def targets(white: float, correlated: float, density: float) -> NDArray[np.float
 
 def answer(weights: Weights, seen: NDArray[np.float32]) -> Estimate:
     """The network's answer to an image's features."""
-    values = (seen - weights.mean) / weights.spread
-    for index, (matrix, bias) in enumerate(weights.layers):
-        values = values @ matrix + bias
-        if index < len(weights.layers) - 1:
-            values = np.maximum(values, 0)
-    white, correlated, density = (float(value) for value in values)
+    white, correlated, density = (float(value) for value in weights.of(seen))
     return Estimate(max(0.0, 2**white - FLOOR), max(0.0, 2**correlated - FLOOR), min(MOST_DENSITY, max(0.0, density / 4) ** 2))
+
+
+def stored(name: str) -> Weights:
+    """The weights in a file of this package."""
+    with (resources.files("pellucid.diagnosis") / name).open("rb") as file, np.load(file) as read:
+        count = sum(each.startswith("matrix") for each in read.files)
+        layers = tuple((read[f"matrix{index}"], read[f"bias{index}"]) for index in range(count))
+        return Weights(read["mean"], read["spread"], layers)
 
 
 @lru_cache(maxsize=1)
 def load() -> Weights:
     """The shipped weights."""
-    with (resources.files("pellucid.diagnosis") / "estimator.npz").open("rb") as file, np.load(file) as stored:
-        count = sum(name.startswith("matrix") for name in stored.files)
-        layers = tuple((stored[f"matrix{index}"], stored[f"bias{index}"]) for index in range(count))
-        return Weights(stored["mean"], stored["spread"], layers)
+    return stored("estimator.npz")

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
 from pellucid.images import Image, Range, Rows
-from pellucid.saving import replacing
+from pellucid.saving import replacing, replacing_folder
 
 __all__ = [
     "FORMATS",
@@ -34,6 +34,7 @@ __all__ = [
     "Page",
     "ending_named",
     "ending_of",
+    "is_folder_picture",
     "limited",
     "list_images",
     "load_mnist",
@@ -43,6 +44,7 @@ __all__ = [
     "replacing",
     "writable_name",
     "write",
+    "with_size",
     "write_pages",
 ]
 
@@ -89,12 +91,13 @@ FORMATS: tuple[Format, ...] = (
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
+    Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
-STACKS = ("TIFF", "NumPy", "DICOM")
+STACKS = ("TIFF", "NumPy", "DICOM", "OME-Zarr")
 """The formats that hold several pages."""
 
 MAGIC = (
@@ -154,13 +157,9 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
     come as pages are taken, and their rows."""
     kind = _format_of(path)
     reading = Reading(value_range, axes, sparing)
-    try:
-        with path.open("rb") as file:
-            start = file.read(256)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
-    if not start:
-        raise FileError(f"{path}: the file is empty")
+    start = b"" if kind.folder else _start(path)
+    if kind.folder and not path.is_dir():
+        raise FileError(f"{path}: {f'no folder, which an {kind.name} is' if path.exists() else 'no such folder'}")
     if kind.open is None:
         with _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
@@ -174,6 +173,17 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
     finally:
         # Read to its end or not: the file is closed, and closing it tells nothing that matters.
         manager.__exit__(None, None, None)
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            start = file.read(256)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+    if not start:
+        raise FileError(f"{path}: the file is empty")
+    return start
 
 
 def _decoded(path: Path, kind: Format, reading: Reading) -> Image:
@@ -278,6 +288,16 @@ def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable
     write_pages(path, [Page((image,))], Document(()), overwrite=overwrite, before=before)
 
 
+def with_size(document: Document, height: int, width: int) -> Document:
+    """The document with pages of that size: what it remembers of an array's whole shape is changed."""
+    about = document.about
+    if not isinstance(about, arrays.NpyArray | tiff.ImageJStack | tiff.Planes):
+        return document
+    sides = {"Y": height, "X": width}
+    shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
+    return replace(document, about=replace(about, shape=shape))
+
+
 def write_pages(
     path: Path,
     pages: Iterable[Page],
@@ -302,10 +322,12 @@ def write_pages(
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
     if strip:
-        document = tiff.without_words(document)
+        document = omezarr.without_words(tiff.without_words(document))
     failed: list[Exception] = []
     prepared = _prepared(path, kind, (_watched_rows(page, failed) for page in _watched(pages, failed)), strip)
-    with replacing(path, overwrite=overwrite) as temporary:
+    if kind.folder and path.exists() and not omezarr.is_group(path):
+        raise FileError(f"{path} is there and no {kind.name}: it is not replaced")
+    with (replacing_folder if kind.folder else replacing)(path, overwrite=overwrite) as temporary:
         try:
             if kind.save is not None:
                 kind.save(temporary, prepared, document)
@@ -381,13 +403,20 @@ def ending_of(content: bytes) -> str:
 
 def ending_named(name: str) -> str:
     """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
-    written = [kind for kind in FORMATS if kind.writes]
+    # A folder's format is written only from one.
+    written = [kind for kind in FORMATS if kind.writes and not kind.folder]
     for kind in written:
         if name.lower() == kind.name.lower():
             return kind.endings[0]
         if f".{name.lower()}" in kind.endings:
             return f".{name.lower()}"
     raise OptionError(f"format {name[:40]!r} is not one of {', '.join(kind.name.lower() for kind in written)}")
+
+
+def is_folder_picture(path: Path) -> bool:
+    """Whether this is a folder that is one picture by its name, and no folder of pictures."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and kind.folder and path.is_dir()
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -111,7 +111,8 @@ class Format:
 
     Either ``decode`` and ``encode`` turn bytes into a picture and back, or ``open`` and ``save`` do it page by page with a path.
     Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
-    CMYK can be written. ``media`` are its media types (MIME), the first being the one to write.
+    CMYK can be written, ``folder`` whether it is a folder and no file. ``media`` are its media types (MIME), the first being the
+    one to write; a folder has none.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Format:
     save: Callable[[Path, Iterator[Page], Document], None] | None = None
     instead: str = ""
     inks: bool = False
+    folder: bool = False
 
     @property
     def writes(self) -> bool:

@@ -1,4 +1,5 @@
-"""Makes the small network anew that reads a picture's measurements (`pellucid.diagnosis.estimator`): examples, training, file."""
+"""Makes the small networks of `pellucid.diagnosis` anew: the one that reads a picture's measurements (`estimator`), and the one
+that tells what an answer gains (`gain`). Examples, training, file."""
 
 from __future__ import annotations
 
@@ -13,10 +14,11 @@ from PIL import Image as PillowImage
 from torch import nn
 
 from pellucid import degradations, images
-from pellucid.diagnosis import estimator, jpeg, sampling
+from pellucid.diagnosis import estimator, gain, jpeg, sampling
+from pellucid.restorer import Restorer
 from pellucid.saving import replacing
 
-__all__ = ["Examples", "example", "examples", "save", "scores", "train"]
+__all__ = ["Examples", "example", "examples", "gain_examples", "gain_scores", "save", "scores", "train"]
 
 SIDES = (192, 720)
 """The sides of the crops in pixels."""
@@ -41,7 +43,7 @@ HIDDEN = 64
 
 @dataclass(frozen=True)
 class Examples:
-    """Features (n, f) and targets (n, 3)."""
+    """Features (n, f) and targets (n, t)."""
 
     features: NDArray[np.float32]
     targets: NDArray[np.float32]
@@ -115,6 +117,39 @@ def examples(
         if on_progress is not None:
             on_progress(index + 1, count)
     return Examples(np.stack(seen), np.stack(wanted))
+
+
+def gain_examples(
+    model: Restorer,
+    pictures: list[NDArray[np.uint8]],
+    count: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Examples:
+    """Up to so many examples of what ``model`` gains: white Gaussian noise that it is not told of; what is taken for something else
+    is left out. Targets (n, 1): the true gain less `gain.best`, in dB."""
+    seen, wanted = [], []
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        crop = _crop(pictures[int(rng.integers(len(pictures)))], rng)
+        noise = degradations.Gaussian(float(np.exp(rng.uniform(np.log(1.5), np.log(75)))), clip=bool(rng.random() < 0.3))
+        noisy = noise(crop, rng)
+        picture = images.from_array(noisy)
+        measured = model.measured_gain(picture)
+        if isinstance(measured, gain.Measured):
+            restored = model.restore(noisy)
+            true = 10 * np.log10(np.square(noisy - crop).mean() / max(float(np.square(restored - crop).mean()), 1e-9))
+            seen.append(gain.features(measured))
+            wanted.append([true - gain.best(measured)])
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    return Examples(np.array(seen, dtype=np.float32), np.array(wanted, dtype=np.float32))
+
+
+def gain_scores(weights: estimator.Weights, found: Examples) -> list[str]:
+    """A line for people: how far the told gain is off."""
+    off = np.abs(weights.of(found.features)[:, 0] - found.targets[:, 0])
+    return [f"gain: off by {np.median(off):.2f} dB (median), {np.quantile(off, 0.9):.2f} (90th percentile) in {len(off)}"]
 
 
 def train(found: Examples, *, steps: int = 6000, seed: int = 0) -> estimator.Weights:

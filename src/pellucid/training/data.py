@@ -1,4 +1,9 @@
-"""Training data: images decoded once into memory as 8-bit levels, and batches that are a pure function of seed and step.
+"""Training data: images decoded once into memory, and batches that are a pure function of seed and step.
+
+There are three kinds of it: clean images, which are spoiled here; pairs of a noisy and a clean image; and noisy images alone. Of
+the last, each half-size picture that is made of one pixel of every 2x2 cell learns to foretell another one made of their
+neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from
+Single Noisy Images").
 
 Because a batch depends on nothing but (seed, step), any number of threads may prepare them ahead, and a run that is resumed sees
 the same ones as a run that never stopped.
@@ -11,40 +16,78 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import degradations, files, images, samples
+from pellucid import degradations, files, images, maps, samples
 from pellucid.cards import TrainingImages
-from pellucid.errors import FileError, MissingExtra, TrainingError
-from pellucid.tasks import Pair, Task
-from pellucid.training import mnist, photos
+from pellucid.diagnosis import Diagnosis
+from pellucid.errors import FileError, OptionError, TrainingError
+from pellucid.images import Range
+from pellucid.tasks import Denoise, Pair, Task
+from pellucid.training import mnist, photos, survey
 from pellucid.training.recipes import Data, Recipe
+from pellucid.training.survey import Kind, Look, Seen
 
-__all__ = ["Batch", "Pictures", "batches", "load", "make_batch", "pack", "validation_batches"]
+__all__ = [
+    "Batch",
+    "Neighbours",
+    "Pictures",
+    "batches",
+    "load",
+    "load_noisy",
+    "load_pairs",
+    "make_batch",
+    "pack",
+    "shown",
+    "validation_batches",
+]
 
 Levels = NDArray[np.uint8]
+Depth = NDArray[Any]
 Planes = NDArray[np.float32]
 
 PACK_MANIFEST = "pellucid-pack.json"
 
 
+NEIGHBOURS = np.array([(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (2, 3), (3, 1), (3, 2)])
+"""The two pixels of a 2x2 cell (0 and 1 above, 2 and 3 below) that touch by a side, in either order."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A noisy picture, (height, width, channels), and the noise that was found in all of it."""
+
+    levels: Depth
+    found: Diagnosis
+
+
 @dataclass(frozen=True)
 class Pictures:
-    """Decoded images, (height, width, channels) uint8 each, and where they come from."""
+    """Decoded images, (height, width, channels) each, and where they come from.
+
+    Of ``kind`` clean and pairs, ``train`` and ``valid`` are clean, of noisy they are noisy. ``shots`` and ``valid_shots`` are the
+    noisy ones of both, in the same order; clean images have none. ``found`` is what a look at them said. Clean images are uint8; of
+    the others each has its file's depth: uint8, uint16, or float32 in the file's units of black to white.
+    """
 
     names: tuple[str, ...]
-    train: tuple[Levels, ...]
-    valid: tuple[Levels, ...]
+    train: tuple[Depth, ...]
+    valid: tuple[Depth, ...]
     origin: tuple[TrainingImages, ...]
     notes: tuple[str, ...] = ()
+    kind: Kind = "clean"
+    shots: tuple[Shot, ...] = ()
+    valid_shots: tuple[Shot, ...] = ()
+    found: Look | None = None
 
     @cached_property
     def chances(self) -> NDArray[np.float64] | None:
@@ -54,26 +97,42 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """What a batch of noisy images was made of: ``whole`` (n, channels + maps, 2h, 2w), float32, and which pixel of each 2x2 cell
+    ``first`` became the input's and ``second`` the target's: (n, h, w), int64, 0 to 3."""
+
+    whole: Planes
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Batch:
     """``input`` (n, channels + maps, h, w), ``target`` and ``base``, what a residual is taken from: (n, channels, h, w), or larger
-    by the task's factor; float32."""
+    by the task's factor; float32. ``neighbours`` where no image is clean."""
 
     input: Planes
     target: Planes
     base: Planes
+    neighbours: Neighbours | None = None
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def load(source: Path | None, data: Data) -> Pictures:
-    """The images that ``source`` holds, split into training and held-out ones.
+def load(
+    source: Path | None, data: Data, *, valid: Path | None = None, value_range: Range = "auto", look: bool = False
+) -> Pictures:
+    """The clean images that ``source`` holds, split into training and held-out ones; or the latter from ``valid``.
 
     ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: what ``pellucid fetch`` has put
-    into the user's cache; for digits, where there is nothing, those in the package.
+    into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says which values of files are
+    black and white, as of `pellucid.files.read`; ``look`` asks for a look at them.
     Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read.
     """
     if data.kind == "digits":
+        if valid is not None:
+            raise OptionError("--valid: a recipe for digits holds out the last of them")
         return _digits(source, data)
     if source is None:
         source = photos.cached()
@@ -81,30 +140,168 @@ def load(source: Path | None, data: Data) -> Pictures:
         raise TrainingError(
             "this recipe learns from photographs: 'pellucid fetch photos' brings some, or name your own with --images"
         )
-    named, notes = _from_pack(source) if source.is_file() else _from_folder(source)
-    train, valid, names = [], [], []
-    for name, levels in named:
-        if min(levels.shape[:2]) < data.patch:
-            notes.append(f"{name}: left out, smaller than the patch of {data.patch} pixels")
-            continue
-        picture = _in_channels(levels, data.channels)
-        if is_held_out(name, data):
-            valid.append(picture)
-        else:
-            train.append(picture)
-            names.append(name)
-    if not train:
-        raise TrainingError(f"{source}: no image of at least {data.patch}x{data.patch} pixels to learn from")
-    if not valid:
-        # A handful of images: the hash picked none. The last one (by name) is kept out, so that validation is honest.
-        if len(train) < 2:
+    named, notes = _from_pack(source) if source.is_file() else _from_folder(source, value_range)
+    if not named:
+        raise TrainingError(f"{source}: no image in it that can be read")
+    fitting, small = survey.usable(named, data.patch, str(source))
+    notes += small
+    if valid is None:
+        learnt, held_out = _split(fitting, data)
+        if not held_out:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
-        valid.append(train.pop())
-        names.pop()
-    train = [scaled for picture in train for scaled in _at_scales(picture, data)]
+    else:
+        others, more = _from_pack(valid) if valid.is_file() else _from_folder(valid, value_range)
+        held_out, small = survey.usable(others, data.patch, str(valid))
+        learnt, notes = fitting, [*notes, *more, *small]
+    names = [picture.name for picture in learnt]
+    train = [scaled for picture in learnt for scaled in _at_scales(_in_channels(_eight_bits(picture.levels), data.channels), data)]
     if not train:
         raise TrainingError(f"{source}: no image is as large as a patch of {data.patch} pixels at the scales {data.scales}")
-    return Pictures(tuple(names), tuple(train), tuple(valid), _origin(names, data, source.name), tuple(notes))
+    found = None
+    if look:
+        some = learnt[:: max(1, len(learnt) // survey.INSPECTED)]
+        rest = [picture for picture in learnt if not any(picture is one for one in some)]
+        found = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
+    kept = tuple(_in_channels(_eight_bits(picture.levels), data.channels) for picture in held_out)
+    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=found)
+
+
+def load_pairs(
+    places: Sequence[Path], data: Data, task: Task, *, valid: Sequence[Path] = (), value_range: Range = "auto"
+) -> Pictures:
+    """Pairs of a noisy and a clean image, split into training and held-out ones, or the latter from ``valid``.
+
+    ``places`` and ``valid`` as of `survey.match`. Whoever restores tells the network what is found in an image: so it is told here.
+    Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
+    """
+    task = _denoising(task)
+    pairs, notes = _pairs(places, data, value_range)
+    if valid:
+        held_out, more = _pairs(valid, data, value_range)
+        notes += more
+    else:
+        _, out = _split([noisy for noisy, _ in pairs], data)
+        if not out:
+            raise TrainingError(f"{places[0]}: one pair is too few; validation needs a second one")
+        chosen = {id(picture) for picture in out}
+        held_out = [pair for pair in pairs if id(pair[0]) in chosen]
+        pairs = [pair for pair in pairs if id(pair[0]) not in chosen]
+    train, clean = [noisy for noisy, _ in pairs], [clean for _, clean in pairs]
+    others, clean_others = [noisy for noisy, _ in held_out], [clean for _, clean in held_out]
+    shots, valid_shots = _shots(train, data), _shots(others, data)
+    found = survey.look("pairs", train, others, [shot.found for shot in shots], [*clean, *clean_others], told="sigma" in task.maps)
+    names = tuple(picture.name for picture in train)
+    return Pictures(
+        names,
+        tuple(_in_channels(picture.levels, data.channels) for picture in clean),
+        tuple(_in_channels(picture.levels, data.channels) for picture in clean_others),
+        _origin(list(names), data, places[0].name),
+        tuple(notes),
+        "pairs",
+        shots,
+        valid_shots,
+        found,
+    )
+
+
+def load_noisy(source: Path, data: Data, task: Task, *, valid: Path | None = None, value_range: Range = "auto") -> Pictures:
+    """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``; of one alone, its lower
+    edge is held out.
+
+    Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
+    """
+    task = _denoising(task)
+    train, notes = _noisy(source, data, value_range)
+    if valid is not None:
+        held_out, more = _noisy(valid, data, value_range)
+        notes += more
+    else:
+        train, held_out = _split(train, data)
+        if not held_out:
+            train, held_out = _parted(train[0], data)
+    shots, valid_shots = _shots(train, data), _shots(held_out, data)
+    found = survey.look("noisy", train, held_out, [shot.found for shot in shots], told="sigma" in task.maps)
+    names = tuple(picture.name for picture in train)
+    return Pictures(
+        names,
+        tuple(shot.levels for shot in shots),
+        tuple(shot.levels for shot in valid_shots),
+        _origin(list(names), data, source.name),
+        tuple(notes),
+        "noisy",
+        shots,
+        valid_shots,
+        found,
+    )
+
+
+def _pairs(places: Sequence[Path], data: Data, value_range: Range) -> tuple[list[tuple[Seen, Seen]], list[str]]:
+    """The pairs that can be learnt from, and a line for each other image."""
+    matched, notes = survey.match(places)
+    first, unread = survey.read_all([noisy for noisy, _ in matched], value_range)
+    second, more = survey.read_all([clean for _, clean in matched], value_range)
+    notes += unread + more
+    pairs: list[tuple[Seen, Seen]] = []
+    for noisy, clean in zip(first, second, strict=True):
+        if noisy is None or clean is None:
+            continue
+        if noisy.levels.shape[:2] != clean.levels.shape[:2]:
+            sizes = " and ".join(f"{seen.levels.shape[1]}x{seen.levels.shape[0]}" for seen in (noisy, clean))
+            notes.append(f"left out: {noisy.name}: noisy and clean are of different sizes, {sizes}")
+            continue
+        pairs.append((noisy, clean))
+    if not pairs:
+        why = f"; {notes[-1].removeprefix('left out: ')}" if notes else ""
+        raise TrainingError(f"{places[0]}: no pair to learn from{why}")
+    everyone, _ = survey.usable([seen for pair in pairs for seen in pair], data.patch, str(places[0]))
+    fitting = {id(seen) for seen in everyone}
+    small = [noisy.name for noisy, _ in pairs if id(noisy) not in fitting]
+    notes += [f"left out: {name}: smaller than the patch of {data.patch} pixels" for name in small]
+    return [pair for pair in pairs if id(pair[0]) in fitting], notes
+
+
+def _noisy(source: Path, data: Data, value_range: Range) -> tuple[list[Seen], list[str]]:
+    """The noisy images that can be learnt from, and a line for each other one; ``source`` may be one image."""
+    paths = [source] if source.is_file() else files.list_images(source)
+    if not paths:
+        raise TrainingError(f"{source}: no images")
+    seen, notes = survey.read_all(paths, value_range)
+    fitting, small = survey.usable([picture for picture in seen if picture is not None], data.patch, str(source))
+    return fitting, notes + small
+
+
+def _split(pictures: Sequence[Seen], data: Data) -> tuple[list[Seen], list[Seen]]:
+    """Those to learn from and those held out; nothing is held out of one alone."""
+    train = [picture for picture in pictures if not is_held_out(picture.name, data)]
+    valid = [picture for picture in pictures if is_held_out(picture.name, data)]
+    # A handful of images: the hash picked none, or all. The last one (by name) is kept out, so that validation is honest.
+    if len(pictures) > 1 and not valid:
+        valid = [train.pop()]
+    elif not train:
+        train = [valid.pop(0)]
+    return train, valid
+
+
+def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
+    """One image in two: its lower edge, a patch high or the share that is held out, is not learnt from."""
+    height = picture.levels.shape[0]
+    edge = max(data.patch, round(height * data.held_out))
+    if height - edge < data.patch:
+        raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {data.patch} are needed")
+    upper, lower = picture.levels[: height - edge], picture.levels[height - edge :]
+    return [replace(picture, levels=upper)], [replace(picture, name=f"{picture.name} (lower edge)", levels=lower)]
+
+
+def _shots(pictures: Sequence[Seen], data: Data) -> tuple[Shot, ...]:
+    shots = [Seen(seen.name, _in_channels(seen.levels, data.channels), seen.ends) for seen in pictures]
+    return tuple(Shot(seen.levels, found) for seen, found in zip(shots, survey.inspected(shots), strict=True))
+
+
+def _eight_bits(levels: Depth) -> Levels:
+    if levels.dtype == np.uint8:
+        return levels
+    eight: Levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
+    return eight
 
 
 def is_held_out(name: str, data: Data) -> bool:
@@ -128,7 +325,7 @@ def _at_scales(picture: Levels, data: Data) -> Iterator[Levels]:
             yield np.asarray(small).reshape(size[1], size[0], channels)
 
 
-def _in_channels(levels: Levels, channels: int) -> Levels:
+def _in_channels(levels: Depth, channels: int) -> Depth:
     """Gray or colour, as the network wants it, as a contiguous (h, w, channels) array."""
     if levels.ndim == 2:
         levels = levels[..., None]
@@ -136,7 +333,8 @@ def _in_channels(levels: Levels, channels: int) -> Levels:
         return np.ascontiguousarray(levels)
     if channels == 3:
         return np.repeat(levels, 3, axis=2)
-    return np.rint(images.gray(levels.astype(np.float32))).astype(np.uint8)
+    gray = images.gray(levels.astype(np.float32))
+    return gray if levels.dtype.kind == "f" else np.rint(gray).astype(levels.dtype)
 
 
 def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, ...]:
@@ -148,30 +346,12 @@ def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, 
     return tuple(TrainingImages(source, count, licence) for (source, licence), count in counts.items())
 
 
-def _from_folder(folder: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
-    paths = files.list_images(folder)
-    notes: list[str] = []
-    named: list[tuple[str, Levels]] = []
-
-    def decode(path: Path) -> Levels | str:
-        try:
-            levels: Levels = np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
-            return levels
-        except FileError as error:
-            return f"left out: {error}"
-        except MissingExtra as error:
-            return f"left out: {path}: {error}"
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for path, decoded in zip(paths, pool.map(decode, paths), strict=True):
-            if isinstance(decoded, str):
-                notes.append(decoded)
-            else:
-                named.append((path.name, decoded))
-    return named, notes
+def _from_folder(folder: Path, value_range: Range) -> tuple[list[Seen], list[str]]:
+    seen, notes = survey.read_all(files.list_images(folder), value_range)
+    return [picture for picture in seen if picture is not None], notes
 
 
-def _from_pack(path: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
+def _from_pack(path: Path) -> tuple[list[Seen], list[str]]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
@@ -182,11 +362,13 @@ def _from_pack(path: Path) -> tuple[list[tuple[str, Levels]], list[str]]:
 
     def decode(content: bytes) -> Levels:
         with PillowImage.open(io.BytesIO(content)) as picture:
-            return np.asarray(picture)
+            levels = np.asarray(picture)
+            return levels[..., None] if levels.ndim == 2 else levels
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         decoded = list(pool.map(decode, contents))
-    return list(zip(names, decoded, strict=True)), [f"{path.name}: {manifest['stored']}"]
+    seen = [Seen(name, levels, (0.0, None)) for name, levels in zip(names, decoded, strict=True)]
+    return seen, [f"{path.name}: {manifest['stored']}"]
 
 
 def _digits(source: Path | None, data: Data) -> Pictures:
@@ -211,14 +393,21 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
     """Batch number ``step`` of process ``rank``: crops, flips and noise drawn from (seed, step, rank) alone."""
     rng = np.random.default_rng([seed, rank, step])
     data = recipe.data
-    count, size = len(pictures.train), recipe.training.batch * data.detail
+    # Of a noisy crop, nobody can say whether it is detail or noise that it has more of.
+    detail = 1 if pictures.kind == "noisy" else data.detail
+    count, size = len(pictures.train), recipe.training.batch * detail
     if pictures.chances is None:
         # Images of one size are drawn without repetition within an epoch.
         places = range(step * size, (step + 1) * size)
         chosen = np.array([_order(count, seed, rank, place // count)[place % count] for place in places])
     else:
         chosen = rng.choice(count, size=size, p=pictures.chances)
-    rounds = chosen.reshape(-1, data.detail)
+    rounds = chosen.reshape(-1, detail)
+    if pictures.kind == "noisy":
+        return _neighbours([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], rng)
+    if pictures.kind == "pairs":
+        drawn_pairs = ([_pair_of(pictures.shots[index], pictures.train[index], recipe, rng) for index in drawn] for drawn in rounds)
+        return _stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
     crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
     task = recipe.task.of_batch(step)
     return _stack([_pair(crop, task, data, rng) for crop in crops])
@@ -242,16 +431,79 @@ def _order(count: int, seed: int, rank: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, rank, epoch, count]).permutation(count)
 
 
-def _crop(picture: Levels, data: Data, rng: np.random.Generator) -> Planes:
-    height, width = picture.shape[:2]
+def _crop(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
+    return _cut(picture.shape, data, rng)(picture)
+
+
+def _cut(shape: tuple[int, ...], data: Data, rng: np.random.Generator) -> Callable[[Depth], Planes]:
+    """The same crop, turned and mirrored in the same way, of any picture of that shape."""
+    height, width = shape[:2]
     side = data.patch
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    crop = picture[top : top + side, left : left + side]
-    if data.augment:
-        crop = np.rot90(crop, int(rng.integers(4)))
-        if rng.integers(2):
-            crop = crop[:, ::-1]
-    return np.asarray(crop, dtype=np.float32) / np.float32(255)
+    turns, mirrored = (int(rng.integers(4)), int(rng.integers(2))) if data.augment else (0, 0)
+
+    def cut(picture: Depth) -> Planes:
+        crop = np.rot90(picture[top : top + side, left : left + side], turns)
+        return survey.floats(crop[:, ::-1] if mirrored else crop)
+
+    return cut
+
+
+def _pair_of(shot: Shot, clean: Depth | None, recipe: Recipe, rng: np.random.Generator) -> Pair:
+    """A crop of a noisy picture, and of its clean one; of the noisy one itself where there is none."""
+    cut = _cut(shot.levels.shape, recipe.data, rng)
+    noisy = cut(shot.levels)
+    return _told(noisy, noisy if clean is None else cut(clean), shot.found, _denoising(recipe.task))
+
+
+def _denoising(task: Task) -> Denoise:
+    """The task of a recipe that learns from noisy pictures; `TrainingError` for another."""
+    if not isinstance(task, Denoise):
+        raise TrainingError(f"task {task.name} learns from clean pictures alone")
+    return task
+
+
+def shown(shot: Shot, window: tuple[slice, slice], task: Task, clean: Planes | None = None) -> Pair:
+    """That part of a noisy picture as the network sees it; ``clean`` is the same part of the clean one, where there is one."""
+    noisy = survey.floats(shot.levels[window])
+    return _told(noisy, noisy if clean is None else clean, shot.found, _denoising(task))
+
+
+def _told(noisy: Planes, clean: Planes, found: Diagnosis, task: Denoise) -> Pair:
+    """The example with what a network is told of noise that was found, as the restorer tells it."""
+    planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+    chance = np.full(planes.shape[1:], found.impulse_density, dtype=np.float32)
+    if found.extremes is not None and "impulses" in task.maps:
+        chance = maps.impulses(planes, found.extremes)
+        planes = maps.filled(planes, chance)
+    told = {"sigma": maps.sigma(planes, found.curve), "impulses": chance}
+    empty = np.empty((*noisy.shape[:2], 0), dtype=np.float32)
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
+    return Pair(
+        image=image,
+        base=image,
+        maps=np.stack([told[name] for name in task.maps], axis=2) if task.maps else empty,
+        clean=clean,
+    )
+
+
+def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:
+    """Of each noisy crop one pixel of every 2x2 cell, drawn at random, and one that touches it by a side."""
+    whole = _stack(pairs)
+    count, _, height, width = whole.input.shape
+    drawn = NEIGHBOURS[rng.integers(len(NEIGHBOURS), size=(count, height // 2, width // 2))]
+    first, second = drawn[..., 0], drawn[..., 1]
+    target = _picked(whole.target, second)
+    given = _picked(whole.input, first)
+    return Batch(given, target, given[:, : target.shape[1]], Neighbours(whole.input, first, second))
+
+
+def _picked(planes: Planes, which: NDArray[np.int64]) -> Planes:
+    """Pixel number ``which`` (n, h, w) of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
+    count, channels, height, width = planes.shape
+    cells = planes.reshape(count, channels, height // 2, 2, width // 2, 2).transpose(0, 1, 2, 4, 3, 5)
+    flat = cells.reshape(count, channels, height // 2, width // 2, 4)
+    return np.ascontiguousarray(np.take_along_axis(flat, which[:, None, :, :, None], axis=4)[..., 0])
 
 
 def _detail(crop: Planes) -> float:
@@ -262,7 +514,8 @@ def _detail(crop: Planes) -> float:
 def _stack(pairs: list[Pair]) -> Batch:
     inputs = np.stack([np.concatenate([pair.image, pair.maps], axis=2) for pair in pairs])
     targets, bases = np.stack([pair.clean for pair in pairs]), np.stack([pair.base for pair in pairs])
-    return Batch(*(np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases)))
+    given, target, base = (np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases))
+    return Batch(given, target, base)
 
 
 def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, threads: int = 2) -> Iterator[Batch]:
@@ -285,27 +538,40 @@ def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int
 
 
 def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: int = 256) -> Iterator[tuple[str, Batch]]:
-    """The held-out images under each validation noise, always the same: (noise, batch) in batches of one size each.
+    """The held-out images under each validation noise, always the same: (noise, batch) in batches of one size each; of pairs and
+    noisy images as they are, under that word.
 
     At most ``most`` images; larger ones are cropped to their middle ``side`` pixels. Image n has the noise of generator n.
     """
-    multiple = 64
     chosen = pictures.valid[:most]
-    for text in recipe.data.validation:
-        noise = degradations.parse(text)
+    for text in recipe.data.validation if pictures.kind == "clean" else (pictures.kind,):
         group: list[Pair] = []
         for index, picture in enumerate(chosen):
-            clean = picture.astype(np.float32) / np.float32(255)
-            height, width = (min(side, size - size % multiple if size >= multiple else size) for size in clean.shape[:2])
-            top, left = (clean.shape[0] - height) // 2, (clean.shape[1] - width) // 2
-            middle = clean[top : top + height, left : left + width]
-            pair = recipe.task.spoil(middle, noise, np.random.default_rng(index))
+            window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
+            pixels = survey.floats(picture[window])
+            if pictures.kind == "clean":
+                pair = recipe.task.spoil(pixels, degradations.parse(text), np.random.default_rng(index))
+            else:
+                pair = shown(pictures.valid_shots[index], window, recipe.task, pixels)
             if group and (group[0].clean.shape != pair.clean.shape or len(group) * pair.clean.size >= 500_000):
-                yield text, _stack(group)
+                yield text, _validating(group, pictures.kind)
                 group = []
             group.append(pair)
         if group:
-            yield text, _stack(group)
+            yield text, _validating(group, pictures.kind)
+
+
+def _validating(pairs: list[Pair], kind: Kind) -> Batch:
+    return _neighbours(pairs, np.random.default_rng(len(pairs))) if kind == "noisy" else _stack(pairs)
+
+
+def _middle(picture: Depth, side: int, least: int) -> tuple[slice, slice]:
+    """The window of the picture's middle, at most ``side`` pixels a side, of a size that networks take; small ones in steps of
+    ``least``."""
+    multiple = 64
+    height, width = (min(side, size - size % (multiple if size >= multiple else least)) for size in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)
 
 
 # -- packs ------------------------------------------------------------------------------------------------------------

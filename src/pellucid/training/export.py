@@ -21,13 +21,24 @@ import torch
 from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.files import replacing
+from pellucid.restorer import MODELS, names, shipped_path
 from pellucid.training.data import Pictures
-from pellucid.training.loop import Run
+from pellucid.training.loop import Run, checkpoint_weights
 from pellucid.training.networks import Network
 from pellucid.training.quantisation import int8_layers, plain
 from pellucid.training.recipes import Recipe
 
-__all__ = ["Outputs", "can_write_models", "card_of", "load_weights", "network_of", "save_weights", "with_scores", "write_model"]
+__all__ = [
+    "Outputs",
+    "beginning",
+    "can_write_models",
+    "card_of",
+    "load_weights",
+    "network_of",
+    "save_weights",
+    "with_scores",
+    "write_model",
+]
 
 OPSET = 18
 CARD_ENTRY = "card.json"
@@ -41,20 +52,21 @@ class Outputs:
 
     model: Path
     weights: Path
+    last: Path
     curve: Path
     samples: Path
     checkpoint: Path
 
     @classmethod
     def beside(cls, model: Path) -> Outputs:
-        """``digits.onnx`` has ``digits.weights.npz``, ``digits.curve.png``, ``digits.samples.png``, ``digits.checkpoint``."""
-        endings = (".weights.npz", ".curve.png", ".samples.png", ".checkpoint")
+        """``digits.onnx`` has ``digits.weights.npz``, ``digits.last.weights.npz``, ``digits.curve.png`` and so on."""
+        endings = (".weights.npz", ".last.weights.npz", ".curve.png", ".samples.png", ".checkpoint")
         return cls(model, *(model.with_suffix(ending) for ending in endings))
 
     @property
     def results(self) -> tuple[Path, ...]:
         """What a run writes and keeps."""
-        return (self.model, self.weights, self.curve, self.samples)
+        return (self.model, self.weights, self.last, self.curve, self.samples)
 
 
 def can_write_models() -> bool:
@@ -69,7 +81,10 @@ def can_write_models() -> bool:
 
 def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_from: str | None = None) -> Card:
     """The card of what a run made, under the name ``name``; ``begun_from`` names the model whose weights it started with."""
-    last = next((line for line in reversed(run.history) if line.psnr), None)
+    validated = [line for line in run.history if line.validation_loss is not None]
+    last = next((line for line in validated if line.step == run.best_step), validated[-1] if validated else None)
+    if run.best_step == 0 and run.before is not None:
+        last = run.before
     scores = {f"held-out {noise}": round(value, 3) for noise, value in (last.psnr or {}).items()} if last else {}
     return Card(
         name=name,
@@ -96,6 +111,8 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
             "from": begun_from,
             "torch": torch.__version__,
             "held_out_images": len(pictures.valid),
+            "learnt_from": pictures.kind,
+            "best_step": run.best_step,
             "validation_loss": round(last.validation_loss, 5) if last and last.validation_loss is not None else None,
         },
     )
@@ -122,6 +139,20 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
     return replace(card, scores=scores)
 
 
+def beginning(start: str, channels: int) -> tuple[Card | None, dict[str, torch.Tensor]]:
+    """The weights that ``start`` names, and their card: those of a shipped model, or of the family's for so many ``channels``; of a
+    file ``.onnx`` or ``.weights.npz``; or, without a card, of a checkpoint."""
+    if start in MODELS:
+        served = MODELS[start]
+        return load_weights(shipped_path(served.get(channels, served[max(served)])))
+    if start in names():
+        return load_weights(shipped_path(start))
+    path = Path(start)
+    if path.suffix == ".checkpoint":
+        return None, checkpoint_weights(path)
+    return load_weights(path)
+
+
 def network_of(card: Card, weights: dict[str, torch.Tensor]) -> Network:
     """The network that a card describes, with these weights; `ModelError` when they do not belong together."""
     try:
@@ -132,9 +163,9 @@ def network_of(card: Card, weights: dict[str, torch.Tensor]) -> Network:
     return network.eval()
 
 
-def save_weights(path: Path, card: Card, network: Network) -> None:
+def save_weights(path: Path, card: Card, weights: dict[str, torch.Tensor]) -> None:
     """Writes the weights as float16 and the card beside them into one ``.npz``; never a pickle."""
-    arrays: dict[str, Any] = {name: _half(value) for name, value in network.state_dict().items()}
+    arrays: dict[str, Any] = {name: _half(value) for name, value in weights.items()}
     arrays[CARD_ENTRY] = np.frombuffer(card.to_json().encode(), dtype=np.uint8)
     with replacing(path, overwrite=True) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
@@ -196,8 +227,8 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
         del node.metadata_props[:]
     ends = [(model.graph.input[0], ("n", None, "height", "width"))]
     ends += [(value, ("n", None, f"{value.name} h", f"{value.name} w")) for value in model.graph.output]
-    for value, names in ends:
-        for dim, label in zip(value.type.tensor_type.shape.dim, names, strict=True):
+    for value, labels in ends:
+        for dim, label in zip(value.type.tensor_type.shape.dim, labels, strict=True):
             if label is not None:
                 dim.ClearField("dim_value")
                 dim.dim_param = label

@@ -11,6 +11,8 @@ import torch
 from pellucid import degradations, report
 from pellucid.errors import MissingExtra
 from pellucid.files import replacing
+from pellucid.training import data as training_data
+from pellucid.training import survey
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Run, answer
@@ -37,21 +39,22 @@ def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
     except ImportError as error:
         raise MissingExtra("matplotlib", "train") from error
     figure: Figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, *others = figure.subplots(1, 2 if any(line.psnr for line in run.history) else 1, squeeze=False)[0]
     # A finish by another loss has another unit: it would only squash the curve.
     lines = [line for line in run.history if line.done < 1 - recipe.training.finish_share or _one_loss(recipe)]
     left.plot([line.minutes for line in lines], [line.loss for line in lines], label="training")
     left.plot([line.minutes for line in lines], [line.validation_loss for line in lines], label="held out")
     left.set(xlabel="minutes", ylabel=f"loss ({recipe.training.loss})", title=f"{recipe.name}: loss")
     left.legend()
-    for noise in recipe.data.validation:
-        right.plot(
-            [line.minutes for line in run.history], [(line.psnr or {}).get(noise, np.nan) for line in run.history], label=noise
-        )
-    right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
-    if len(recipe.data.validation) < 12:
-        right.legend(fontsize="small")
-    for axes in (left, right):
+    noises = [noise for noise in (run.history[-1].psnr or {}) if noise != "mean"] if run.history else []
+    for right in others:
+        for noise in noises:
+            scores = [(line.psnr or {}).get(noise, np.nan) for line in run.history]
+            right.plot([line.minutes for line in run.history], scores, label=noise)
+        right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
+        if len(noises) < 12:
+            right.legend(fontsize="small")
+    for axes in (left, *others):
         axes.grid(alpha=0.3)
     with replacing(path, overwrite=True) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
@@ -64,18 +67,25 @@ def _one_loss(recipe: Recipe) -> bool:
 
 @torch.no_grad()
 def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Held-out images drawn at random: clean, with the middle one of the validation noises (or enlarged), and restored."""
+    """Held-out images drawn at random: clean, noisy (or enlarged), restored; by the middle one of the validation noises, or as they
+    are."""
     rng = np.random.default_rng(0)
     noise = degradations.parse(recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
-    rows: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]] = {"clean": [], str(noise): [], "restored": []}
+    label = str(noise) if pictures.kind == "clean" else "noisy"
+    names = (label, "restored") if pictures.kind == "noisy" else ("clean", label, "restored")
+    rows: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]] = {name: [] for name in names}
     side = 28 if recipe.data.kind == "digits" else 256
     for index in rng.choice(len(pictures.valid), size=count, replace=False):
         picture = pictures.valid[int(index)]
         height, width = (min(side, size) // run.network.multiple_of * run.network.multiple_of for size in picture.shape[:2])
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-        clean = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
-        pair = recipe.task.spoil(clean, noise, rng)
+        window = (slice(top, top + height), slice(left, left + width))
+        clean = survey.floats(picture[window])
+        if pictures.kind == "clean":
+            pair = recipe.task.spoil(clean, noise, rng)
+        else:
+            pair = training_data.shown(pictures.valid_shots[int(index)], window, recipe.task)
         planes, base = (
             torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)[None]))
             for part in (np.concatenate([pair.image, pair.maps], axis=2), pair.base)
@@ -83,7 +93,9 @@ def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
         restored = answer(run.network, run.network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
         seen = pair.image if noise.scale == 1 else pair.base
-        for label, pixels in zip(rows, (pair.clean, seen, restored), strict=True):
-            rows[label].append(pixels)
+        perfect = pair.clean if pictures.kind == "clean" else clean
+        for name, pixels in (("clean", perfect), (label, seen), ("restored", restored)):
+            if name in rows:
+                rows[name].append(pixels)
     report.grid(rows, path, zoom=3 if recipe.data.kind == "digits" else 1, overwrite=True)
     return path

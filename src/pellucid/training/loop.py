@@ -21,11 +21,11 @@ from torch.nn import functional
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
 from pellucid.training import data as training_data
-from pellucid.training.data import Pictures
+from pellucid.training.data import Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "train"]
+__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
@@ -41,6 +41,15 @@ PART_SOFTENING = 0.0125
 """What the loss ``psnr-part`` adds to the mean squared error, for each unit of the noise's standard deviation: about the error
 that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15,
 25, 50)."""
+
+
+NEIGHBOUR_WEIGHT = 2.0
+"""How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
+
+STATE = frozenset(
+    ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
+)
+"""What a checkpoint holds."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,12 @@ class Progress:
 
 @dataclass
 class Run:
-    """What a run has come to: the network with the weights that count (the average, where there is one) and its history."""
+    """What a run has come to: the network with the weights that count, and its history.
+
+    These are the average's, where there is one, at the step ``best_step``, where held-out images were restored best; ``last`` are
+    those of the end. ``before`` is what the weights that the run began from were worth, where it began from any.
+    ``stalled`` says that it was over early, for want of progress.
+    """
 
     network: Network
     steps: int = 0
@@ -72,6 +86,12 @@ class Run:
     finished: bool = False
     device: str = "cpu"
     seed: int = 0
+    best_step: int = 0
+    last: dict[str, torch.Tensor] = field(default_factory=dict)
+    before: Progress | None = None
+    stalled: bool = False
+    first: bool = True
+    """Whether this process is the one that speaks and writes, of those that train together."""
 
 
 def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
@@ -100,6 +120,39 @@ def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torc
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
 
+def neighbour_loss(
+    model: torch.nn.Module, network: Network, given: torch.Tensor, clean: torch.Tensor, made: Neighbours, weight: float
+) -> torch.Tensor:
+    """The loss of a batch of noisy images without clean ones (Huang et al. 2021, equation 8).
+
+    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath
+    the noise
+    is foretold from the whole image's answer, and ``weight`` says how much that counts.
+    """
+    whole = _on_device(made.whole, given.device)
+    first, second = (torch.from_numpy(which).to(given.device) for which in (made.first, made.second))
+    with torch.no_grad():
+        restored_whole = answer(model, network.answer, whole, whole[:, : clean.shape[1]])
+        expected = picked(restored_whole, first) - picked(restored_whole, second)
+    error = answer(model, network.answer, given, given[:, : clean.shape[1]]) - clean
+    return error.square().mean() + weight * (error - expected).square().mean()
+
+
+def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Pixel number ``which`` (n, h, w), 0 to 3, of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
+    count, channels, height, width = planes.shape
+    cells = functional.pixel_unshuffle(planes, 2).reshape(count, channels, 4, height // 2, width // 2)
+    chosen = which[:, None, None].expand(-1, channels, 1, -1, -1)
+    found: torch.Tensor = cells.gather(2, chosen).squeeze(2)
+    return found
+
+
+def checkpoint_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The averaged weights in a checkpoint; `FileError` when it is none."""
+    weights: dict[str, torch.Tensor] = _read_checkpoint(path)["average"]
+    return weights
+
+
 def train(
     recipe: Recipe,
     pictures: Pictures,
@@ -113,9 +166,10 @@ def train(
 ) -> Run:
     """Trains the recipe's network on ``pictures``; stops when the recipe says, or early at Ctrl-C or SIGTERM.
 
-    ``checkpoint`` is written every minute and at the end (weights, average, optimizer, step, history); ``resume`` goes on from
-    it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda. Raises
-    `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
+    ``checkpoint`` is written every minute and at the end (weights, average, the best of it, optimizer, step, history); ``resume``
+    goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda.
+    Several processes that torchrun has started train together: each draws batches of its own, the first one decides and writes.
+    Raises `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
     the other way round.
     """
     plan = recipe.training
@@ -124,32 +178,46 @@ def train(
     if resume and not checkpoint.exists():
         raise OptionError(f"--resume: there is no {checkpoint} to go on from")
 
+    noisy = pictures.kind == "noisy"
     fabric = _fabric(device, plan.precision)
     torch.manual_seed(seed)
     network = recipe.network.build()
+    if noisy and recipe.data.patch % (2 * network.multiple_of):
+        raise OptionError(
+            f"--noisy: data.patch is a multiple of {2 * network.multiple_of} for this network, not {recipe.data.patch}"
+        )
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
         _adopt(network, start)
     rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
     optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
-    run = Run(network, device=str(fabric.device), seed=seed)
+    run = Run(network, device=str(fabric.device), seed=seed, first=fabric.is_global_zero)
+    best: dict[str, torch.Tensor] | None = None
+    waited = 0
     before = 0.0
     state: dict[str, Any] | None = None
     if resume:
-        try:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file may raise anything
-            raise FileError(f"{checkpoint}: not a checkpoint, or a damaged one ({type(error).__name__})") from error
+        state = _read_checkpoint(checkpoint)
         if state["network"] != repr(recipe.network):
             raise OptionError(f"{checkpoint} is of another network: {state['network']}")
         network.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         run.steps, before = state["step"], state["minutes"]
         run.history = [Progress(**line) for line in state["history"]]
+        run.before = None if state["before"] is None else Progress(**state["before"])
+        best, run.best_step, waited = state["best"], state["best_step"], state["waited"]
     model, optimizer = fabric.setup(network, optimizer)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     if state is not None:
         average = {name: value.to(fabric.device) for name, value in state["average"].items()}
+    elif start is not None:
+        line = Progress(step=0, done=0, minutes=0, minutes_left=plan.minutes, loss=math.nan, speed=0)
+        line = _validated(line, network, average, pictures, recipe, fabric.device)
+        # Layers of eight bits do not know their inputs' range before the first batch: what they answer is no number yet.
+        if math.isfinite(_score(line)):
+            run.before, best = line, _copied(average)
+            if on_progress is not None and fabric.is_global_zero:
+                on_progress(line)
 
     world = fabric.world_size
     per_epoch = max(1, len(pictures.train) // (plan.batch * world))
@@ -165,20 +233,26 @@ def train(
 
     def save() -> None:
         if fabric.is_global_zero:
-            _save(checkpoint, recipe, network, average, optimizer, run, minutes())
+            _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
 
     feed = training_data.batches(pictures, recipe, seed, run.steps, fabric.global_rank, threads=max(2, (os.cpu_count() or 2) - 2))
     with _stop_signals() as stopping:
-        while (done := _done(run.steps, minutes(), last, plan.minutes)) < 1 and not stopping.is_set():
+        while True:
+            done, stop = _agreed(_done(run.steps, minutes(), last, plan.minutes), stopping.is_set() or run.stalled, fabric)
+            if done >= 1 or stop:
+                break
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
             batch = next(feed)
             clean = _on_device(batch.target, fabric.device)
             model.train()
-            base = _on_device(batch.base, fabric.device)
-            restored = answer(model, network.answer, _on_device(batch.input, fabric.device), base)
-            kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-            loss = loss_of(kind, restored, clean, base)
+            given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
+            if batch.neighbours is not None:
+                loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
+            else:
+                restored = answer(model, network.answer, given, base)
+                kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
+                loss = loss_of(kind, restored, clean, base)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
@@ -211,7 +285,14 @@ def train(
                 if due:
                     validated = int(done * rounds)
                     line = _validated(line, network, average, pictures, recipe, fabric.device)
+                    best_before = max(
+                        (_score(entry) for entry in (run.before, *run.history) if entry is not None), default=-math.inf
+                    )
                     run.history.append(line)
+                    waited += 1
+                    if _score(line) > best_before:
+                        best, run.best_step, waited = _copied(average), run.steps, 0
+                    run.stalled = 0 < plan.patience <= waited
                 if on_progress is not None and fabric.is_global_zero:
                     on_progress(line)
                 losses, seen_at_show, shown = [], 0, time.monotonic()
@@ -220,11 +301,39 @@ def train(
                 saved = time.monotonic()
         feed.close()  # type: ignore[attr-defined]  # a generator
     run.minutes = minutes()
-    run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1
+    run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1 or run.stalled
     save()
-    network.load_state_dict(average)
+    if run.steps and (not run.history or run.history[-1].step != run.steps) and run.first:
+        # Stopped between two validations. What follows is not in the checkpoint: an unbroken run has no such line.
+        line = Progress(step=run.steps, done=done, minutes=run.minutes, minutes_left=0, loss=math.nan, speed=0)
+        line = _validated(line, network, average, pictures, recipe, fabric.device)
+        if best is None or _score(line) > max(_score(entry) for entry in (run.before, *run.history) if entry is not None):
+            best, run.best_step = None, run.steps
+        run.history.append(line)
+    run.last = {name: value.cpu() for name, value in average.items()}
+    network.load_state_dict(average if best is None else best)
     network.to("cpu").eval()
     return run
+
+
+def _score(line: Progress) -> float:
+    """How well held-out images were restored: by their mean PSNR, or where there are no clean ones by the loss; more is better."""
+    if line.psnr is not None:
+        return line.psnr["mean"]
+    return -math.inf if line.validation_loss is None else -line.validation_loss
+
+
+def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in weights.items()}
+
+
+def _agreed(done: float, stop: bool, fabric: Any) -> tuple[float, bool]:
+    """How much is done and whether to stop, as the first of all processes sees it: they take each step together or not at all."""
+    if fabric.world_size == 1:
+        return done, stop
+    said = torch.tensor([done, float(stop)], dtype=torch.float64, device=fabric.device)
+    torch.distributed.broadcast(said, src=0)
+    return float(said[0]), bool(said[1])
 
 
 def _done(steps: int, minutes: float, last: int, length: float) -> float:
@@ -316,15 +425,32 @@ def _validated(
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
         for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
             clean = _on_device(batch.target, device)
-            base = _on_device(batch.base, device)
-            restored = answer(network, network.answer, _on_device(batch.input, device), base).clamp(0, 1)
+            given, base = _on_device(batch.input, device), _on_device(batch.base, device)
+            restored = answer(network, network.answer, given, base)
+            if batch.neighbours is None:
+                restored = restored.clamp(0, 1)
+            if batch.neighbours is not None:
+                losses += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
+                continue
             losses += [float(loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
             squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
     network.load_state_dict(own)
     psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}
-    psnr["mean"] = float(np.mean(list(psnr.values())))
-    return Progress(**{**vars(line), "validation_loss": float(np.mean(losses)), "psnr": psnr})
+    if psnr:
+        psnr["mean"] = float(np.mean(list(psnr.values())))
+    return Progress(**{**vars(line), "validation_loss": float(np.mean(losses)), "psnr": psnr or None})
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        missing = STATE - state.keys()
+    except Exception as error:  # a damaged file may raise anything
+        raise FileError(f"{path}: not a checkpoint, or a damaged one ({type(error).__name__})") from error
+    if missing:
+        raise FileError(f"{path}: not a checkpoint of this version: it has no {sorted(missing)[0]!r}")
+    return state
 
 
 def _save(
@@ -335,6 +461,8 @@ def _save(
     optimizer: torch.optim.Optimizer,
     run: Run,
     minutes: float,
+    best: dict[str, torch.Tensor] | None,
+    waited: int,
 ) -> None:
     state = {
         "network": repr(recipe.network),
@@ -344,6 +472,10 @@ def _save(
         "step": run.steps,
         "minutes": minutes,
         "history": [vars(line) for line in run.history],
+        "before": None if run.before is None else vars(run.before),
+        "best": best,
+        "best_step": run.best_step,
+        "waited": waited,
     }
     with replacing(path, overwrite=True) as temporary:
         torch.save(state, temporary)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from pellucid import degradations
 from pellucid.errors import ModelError, PellucidError
-from pellucid.tasks import TASKS, NoiseRange, Task, Upscale
+from pellucid.tasks import TASKS, Denoise, NoiseRange, Task, Upscale
 from pellucid.training.networks import NETWORKS, Spec
 
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
@@ -79,7 +79,8 @@ class Training:
     steps; ``cosine`` lets it fall to a hundredth by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses
     ``finish_loss``. ``clip`` bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which
     is what is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has
-    it in hardware.
+    it in hardware. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a
+    row that were no better than the best before (0: never).
     """
 
     batch: int = 16
@@ -98,6 +99,7 @@ class Training:
     ema: float = 0.999
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validations: int = 20
+    patience: int = 0
 
     def __post_init__(self) -> None:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
@@ -106,6 +108,8 @@ class Training:
             raise ModelError(
                 "recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
             )
+        if self.patience < 0:
+            raise ModelError("recipe: training.patience is 0 or more")
         if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
             raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
 
@@ -244,4 +248,14 @@ def with_channels(recipe: Recipe, channels: int) -> Recipe:
     """The recipe for gray (1) or colour (3) images."""
     data = recipe.to_dict()
     data["data"]["channels"] = channels
+    return Recipe.from_dict(data)
+
+
+def with_network_of(recipe: Recipe, other: Recipe) -> Recipe:
+    """The recipe for the network of ``other``, its channels and maps."""
+    data = recipe.to_dict()
+    data["network"] = other.to_dict()["network"]
+    data["data"]["channels"] = other.data.channels
+    if isinstance(recipe.task, Denoise):
+        data["task"]["maps"] = other.task.maps
     return Recipe.from_dict(data)

@@ -99,6 +99,7 @@ def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
         "formats": [
             {"name": kind.name, "endings": list(kind.endings), "media_types": list(kind.media), "written": kind.writes}
             for kind in files.FORMATS
+            if not kind.folder
         ],
         "limits": {"bytes": limits.bytes, "pixels": limits.pixels, "seconds": limits.seconds},
     }

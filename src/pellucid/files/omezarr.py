@@ -1,0 +1,438 @@
+"""OME-Zarr (NGFF), through zarr-python: the planes of an image pyramid, and the same pyramid again with other pixels.
+
+An answer begins as a copy of the source's metadata, word for word, so that axes, units, chunks and compression stay what they are;
+then the full resolution is written plane by plane, and each smaller level is made from the one above it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import FileError, MissingExtra, OptionError
+from pellucid.files import base
+from pellucid.files.base import Document, Page, Reading, check_size, joined_rows, picture_of, picture_of_rows
+from pellucid.images import FILE_DEPTHS, Rows
+from pellucid.saving import files_below
+
+__all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
+
+ARRAY_FILES = (".zarray", ".zattrs", "zarr.json")
+"""What an array's folder has beside its chunks."""
+
+CODECS = frozenset(
+    [
+        *("blosc", "zstd", "zlib", "gzip", "bz2", "lzma", "lz4", "shuffle", "delta", "bitround", "fixedscaleoffset", "quantize"),
+        *("packbits", "astype", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
+        *("bytes", "transpose", "sharding_indexed"),
+    ]
+)
+"""What chunks may be packed by. numcodecs knows more, and one of them unpickles."""
+
+MOST_PAGES = 1_000_000
+"""As many planes as any stack may have."""
+
+SLAB = 128 << 20
+"""Bytes up to which planes that share their chunks are read and written together: each chunk is then unpacked and packed once."""
+
+LARGEST_CHUNK = 2 << 30
+"""Bytes of a chunk, unpacked: it has to be in memory whole."""
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Where the source lies, its attributes' place, and the paths of its levels, largest first; ``steps`` are the factors between
+    one level and the next by their own scales, for each axis (empty where they do not say), ``nearest`` whether smaller levels
+    are single pixels of the larger and no means. ``strip``: what is no pixel and no scale is left out."""
+
+    folder: Path
+    version: int
+    levels: tuple[str, ...]
+    steps: tuple[tuple[float, ...], ...]
+    nearest: bool
+    strip: bool = False
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        raise MissingExtra("zarr", "zarr") from error
+    return zarr
+
+
+def without_words(document: Document) -> Document:
+    """The document without display settings, labels and whatever else lies beside the pyramid."""
+    if not isinstance(document.about, Pyramid):
+        return document
+    return replace(document, about=replace(document.about, strip=True))
+
+
+# -- metadata ---------------------------------------------------------------------------------------------------------
+
+
+def is_group(folder: Path) -> bool:
+    """Whether a Zarr group or array lies there."""
+    return any((folder / name).exists() for name in (".zgroup", *ARRAY_FILES))
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    """A metadata file's content, in one line's words where it is damaged."""
+    try:
+        found = json.loads((folder / name).read_bytes())
+    except FileNotFoundError as error:
+        raise FileError(f"its {name} is missing") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"its {name} is damaged: no JSON") from error
+    if not isinstance(found, dict):
+        raise FileError(f"its {name} is damaged: no JSON object")
+    return found
+
+
+def _described(folder: Path) -> tuple[dict[str, Any], int]:
+    """What the group says of itself as an image, and its Zarr version."""
+    if (folder / "zarr.json").exists():
+        group = _json(folder, "zarr.json")
+        attributes = group.get("attributes")
+        said = attributes.get("ome") if isinstance(attributes, dict) else None
+        return (said if isinstance(said, dict) else {}), 3
+    if is_group(folder):
+        return (_json(folder, ".zattrs") if (folder / ".zattrs").exists() else {}), 2
+    raise FileError("no Zarr group in it: neither zarr.json nor .zgroup is there")
+
+
+def _pyramid(folder: Path) -> tuple[Pyramid, tuple[str, ...]]:
+    """The pyramid that the group describes, and the names of its axes (none where old versions do not say)."""
+    said, version = _described(folder)
+    if "plate" in said or "well" in said:
+        raise FileError(
+            "a plate of many images (HCS); its fields are not taken together, give one as a folder NAME.zarr of its own"
+        )
+    if "image-label" in said:
+        raise FileError("labels, no picture")
+    listed = said.get("multiscales")
+    if listed is None and "bioformats2raw.layout" in said:
+        raise FileError("a collection of images (bioformats2raw); give one of them, such as its folder 0, as NAME.zarr")
+    if not isinstance(listed, list) or not listed:
+        raise FileError("no image of OME-Zarr: it has no multiscales metadata")
+    if len(listed) > 1:
+        raise FileError(f"{len(listed)} multiscales in it; one is taken")
+    one = listed[0]
+    try:
+        levels = tuple(str(level["path"]).strip("/") for level in one["datasets"])
+        axes = tuple(str(axis["name"] if isinstance(axis, dict) else axis) for axis in one.get("axes", ()))
+        scales = [_scale(level) for level in one["datasets"]]
+        kind = str(one.get("type", "")).lower()
+    except (TypeError, KeyError, AttributeError) as error:
+        raise FileError("its multiscales metadata is damaged") from error
+    for path in levels:
+        # Never out of the folder, which is copied and written by these paths.
+        if any(part in ("", ".", "..") for part in path.split("/")) or Path(path).is_absolute() or "\\" in path or "\0" in path:
+            raise FileError(f"its multiscales metadata names a level {path[:60]!r}")
+    if not levels or len(set(levels)) < len(levels):
+        raise FileError("its multiscales metadata is damaged: no levels, or one twice")
+    steps = tuple(
+        tuple(low / high for low, high in zip(scales[at + 1], scales[at], strict=True))
+        if len(scales[at]) == len(scales[at + 1])
+        else ()
+        for at in range(len(scales) - 1)
+    )
+    nearest = any(word in kind for word in ("nearest", "subsampl", "stride", "decimat"))
+    return Pyramid(folder, version, levels, steps, nearest), axes
+
+
+def _scale(level: dict[str, Any]) -> tuple[float, ...]:
+    """The size of a level's pixels along each axis; nothing where it does not say."""
+    for change in level.get("coordinateTransformations", ()):
+        if change.get("type") == "scale" and isinstance(change.get("scale"), list):
+            found = tuple(float(length) for length in change["scale"] if isinstance(length, int | float))
+            return found if all(0 < length < math.inf for length in found) else ()
+    return ()
+
+
+def _check_codecs(entry: dict[str, Any], version: int) -> None:
+    """Refuses an array that is packed by anything but `CODECS`."""
+    if version == 2:
+        filters = entry.get("filters") or []
+        used = [*(filters if isinstance(filters, list) else [filters]), *([entry["compressor"]] if entry.get("compressor") else [])]
+    else:
+        used, left = [], list(entry.get("codecs") or [])
+        while left:
+            codec = left.pop()
+            used.append(codec)
+            inner = codec.get("configuration") if isinstance(codec, dict) else None
+            for key in ("codecs", "index_codecs"):
+                if isinstance(inner, dict) and isinstance(inner.get(key), list):
+                    left.extend(inner[key])
+    for codec in used:
+        if _named(codec) not in CODECS:
+            raise FileError(f"its chunks are packed by {_named(codec)[:40]!r}, which is not taken")
+
+
+def _named(codec: Any) -> str:
+    name = (codec.get("id") or codec.get("name")) if isinstance(codec, dict) else codec
+    return str(name).removeprefix("numcodecs.")
+
+
+def _array(folder: Path, level: str, version: int, *, mode: str) -> Any:
+    """A level's array."""
+    place = folder / level
+    if not place.is_dir():
+        raise FileError(f"the folder of its level {level} is missing")
+    name = ".zarray" if version == 2 else "zarr.json"
+    try:
+        entry = _json(place, name)
+    except FileError as error:
+        raise FileError(f"level {level}: {error}") from error
+    _check_codecs(entry, version)
+    # Chunks of nothing but the fill value, too: what has no chunk at all cannot be told from what was lost.
+    array = _zarr().open_array(store=str(place), mode=mode, zarr_format=version, config={"write_empty_chunks": True})
+    if array.dtype.name not in FILE_DEPTHS:
+        raise FileError(f"values of type {array.dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
+    if array.ndim < 2 or array.size == 0:
+        raise FileError(f"level {level}: an array of shape {array.shape} is no picture")
+    if math.prod(_unit(array)) * array.dtype.itemsize > LARGEST_CHUNK:
+        raise FileError(f"level {level}: chunks of shape {_unit(array)} are more than this can take")
+    return array
+
+
+def _unit(array: Any) -> tuple[int, ...]:
+    """The shape of what is packed as a whole, no more than the array's own."""
+    return tuple(array.shards or array.chunks)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_zarr(path: Path, reading: Reading) -> Iterator[Document]:
+    """The planes of the full resolution, in the order of the axes before y and x. Raises `MissingExtra`."""
+    _zarr()
+    if reading.axes:
+        raise OptionError(f"--axes {reading.axes}: an OME-Zarr says itself what its axes are")
+    pyramid, names = _pyramid(path)
+    arrays = [_array(path, level, pyramid.version, mode="r") for level in pyramid.levels]
+    array = arrays[0]
+    if not names and array.ndim == 5:
+        names = tuple("tczyx")  # as it was before version 0.3
+    if len(names) != array.ndim or names[-2:] != ("y", "x"):
+        raise FileError(
+            f"its axes {', '.join(names) or '(none)'} do not end in y and x, or are not those of its array {array.shape}"
+        )
+    for upper, lower, steps in zip(arrays, arrays[1:], pyramid.steps, strict=False):
+        _factors(upper, lower, steps)
+    stored = _stored(path / pyramid.levels[0], pyramid.version)
+    height, width = array.shape[-2:]
+    check_size(width, height, 1, stored)
+    leading = tuple(array.shape[:-2])
+    count = math.prod(leading)
+    if count > MOST_PAGES:
+        raise FileError(f"{count} planes are more than this can take")
+    letters = "".join(name.upper() if len(name) == 1 and name.isascii() else "Q" for name in names[:-2])
+    yield Document(_planes(array, reading), count, leading, letters, pyramid)
+
+
+def _stored(place: Path, version: int) -> int:
+    """The bytes of a level's chunks. Raises `FileError` where there are none, and where one is cut off."""
+    chunks = [file for file in files_below(place) if file.name not in ARRAY_FILES]
+    if not chunks:
+        raise FileError(f"level {place.name} has no chunks: the pixels are missing")
+    entry = _json(place, ".zarray" if version == 2 else "zarr.json")
+    used = [entry.get("compressor")] if version == 2 else [one for one in entry["codecs"] if _named(one) != "crc32c"]
+    if used and _named(used[-1]) == "blosc":
+        # numcodecs 0.16 does not look how long such a chunk is, and reads beyond its end.
+        for file in chunks:
+            with file.open("rb") as opened:
+                header = opened.read(16)
+            if len(header) < 16 or int.from_bytes(header[12:], "little") > file.stat().st_size:
+                raise FileError(f"its chunk {file.relative_to(place.parent).as_posix()} is cut off")
+    return sum(file.stat().st_size for file in chunks)
+
+
+def _planes(array: Any, reading: Reading) -> Iterator[Page]:
+    leading, (height, width) = array.shape[:-2], array.shape[-2:]
+    if reading.sparing and height * width >= base.BANDED:
+        for index in np.ndindex(*leading):
+            rows = Rows((height, width), array.dtype.newbyteorder("="), _rows_of(array, index))
+            yield Page((replace(picture_of_rows(rows, reading), flat=False),))
+        return
+    depth = _depth(array)
+    slab: NDArray[Any] = np.empty(0)
+    for index in np.ndindex(*leading):
+        if depth == 1:
+            values = np.asarray(array[index])
+        else:
+            within = index[-1] % depth
+            if within == 0:
+                slab = np.asarray(array[(*index[:-1], slice(index[-1], index[-1] + depth))])
+            # A copy: a picture on its way must not hold the slab.
+            values = slab[within].copy()
+        yield Page((replace(picture_of(values, reading), flat=False),))
+
+
+def _rows_of(array: Any, index: tuple[int, ...]) -> Any:
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        values = np.asarray(array[(*index, slice(top, bottom))])
+        return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+    return take
+
+
+def _depth(array: Any) -> int:
+    """How many planes, one after another, share their chunks and fit into memory together."""
+    if array.ndim < 3:
+        return 1
+    depth = min(_unit(array)[-3], array.shape[-3])
+    return depth if depth * math.prod(array.shape[-2:]) * array.dtype.itemsize <= SLAB else 1
+
+
+# -- writing ----------------------------------------------------------------------------------------------------------
+
+
+def save_zarr(path: Path, pages: Iterator[Page], document: Document) -> None:
+    """Fills the folder ``path`` with the source's metadata, these planes, and smaller levels made from them.
+
+    What else lies in the source's group (labels, OME-XML) is copied, unless words are stripped. Raises `FileError` where the pages
+    come from no OME-Zarr or have another size or dtype than its planes, and `MissingExtra`.
+    """
+    about = document.about
+    if not isinstance(about, Pyramid):
+        raise FileError("an OME-Zarr is written only from one; write TIFF")
+    _copy_beside(about, path)
+    _renew_metadata(about, path)
+    arrays = [_array(path, level, about.version, mode="r+") for level in about.levels]
+    full = arrays[0]
+    writer = _Writer(full)
+    for index, page in zip(np.ndindex(*full.shape[:-2]), pages, strict=True):
+        rows = joined_rows(page)
+        if rows.shape != full.shape[-2:] or rows.dtype != full.dtype.newbyteorder("="):
+            raise FileError(
+                f"a picture of {rows.shape} {rows.dtype} is no plane of its source's {full.shape} {full.dtype}; write TIFF"
+            )
+        writer.put(index, rows)
+    for upper, lower, steps in zip(arrays, arrays[1:], about.steps, strict=False):
+        _shrink(upper, lower, _factors(upper, lower, steps), nearest=about.nearest)
+
+
+def _copy_beside(about: Pyramid, into: Path) -> None:
+    """All of the source's group but the chunks of its levels."""
+    levels = [about.folder / level for level in about.levels]
+    for file in files_below(about.folder):
+        level = next((place for place in levels if place in file.parents), None)
+        if level is not None and (file.parent != level or file.name not in ARRAY_FILES):
+            continue
+        if level is None and about.strip and not (file.name in (".zgroup", *ARRAY_FILES) and _above(file.parent, levels)):
+            continue
+        # The copy of all metadata in one place would tell of the old one; every reader does without it.
+        if file == about.folder / ".zmetadata":
+            continue
+        target = into / file.relative_to(about.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+
+
+def _above(folder: Path, levels: list[Path]) -> bool:
+    return any(folder in level.parents for level in levels)
+
+
+def _renew_metadata(about: Pyramid, into: Path) -> None:
+    """Puts right what the group says where it is no longer so; its file stays as it is, byte for byte, where all of it is."""
+    name = ".zattrs" if about.version == 2 else "zarr.json"
+    before = _json(into, name)
+    group = json.loads(json.dumps(before))
+    group.pop("consolidated_metadata", None)
+    said = group if about.version == 2 else group["attributes"]["ome"]
+    one = said["multiscales"][0]
+    if "type" in one and not about.nearest and "mean" not in str(one["type"]):
+        one["type"] = "mean"
+        one.pop("metadata", None)  # how the source's levels were made
+    if about.strip:
+        for key in [key for key in said if key not in ("version", "multiscales")]:
+            del said[key]
+        if about.version == 3:
+            group["attributes"] = {"ome": said}
+    if group != before:
+        (into / name).write_text(json.dumps(group, indent=2), "utf-8")
+
+
+class _Writer:
+    """Writes planes one after another, those that share their chunks together where `SLAB` lets it."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+        self.depth = _depth(array)
+        self.slab: NDArray[Any] | None = None
+
+    def put(self, index: tuple[int, ...], rows: Rows) -> None:
+        """The plane at that index of the leading axes; planes come in their order."""
+        array = self.array
+        if self.depth == 1:
+            height = max(1, _unit(array)[-2])
+            for number, band in enumerate(rows.bands(height)):
+                array[(*index, slice(number * height, number * height + len(band)))] = band
+            return
+        within = index[-1] % self.depth
+        begin = index[-1] - within
+        if self.slab is None:
+            self.slab = np.empty((min(self.depth, array.shape[-3] - begin), *array.shape[-2:]), rows.dtype)
+        self.slab[within] = rows.take(0, rows.shape[0])
+        if within == len(self.slab) - 1:
+            array[(*index[:-1], slice(begin, begin + len(self.slab)))] = self.slab
+            self.slab = None
+
+
+def _factors(upper: Any, lower: Any, steps: tuple[float, ...]) -> tuple[NDArray[np.intp], ...]:
+    """For each axis where the pixels of the lower level begin in the upper one, and as last number where the last ends."""
+    if lower.ndim != upper.ndim or lower.dtype != upper.dtype:
+        raise FileError(f"levels of {upper.shape} {upper.dtype} and {lower.shape} {lower.dtype} are no pyramid")
+    if any(few > many for many, few in zip(upper.shape, lower.shape, strict=True)):
+        raise FileError(f"a level of {lower.shape} below one of {upper.shape} is no pyramid")
+    found = []
+    for axis, (many, few) in enumerate(zip(upper.shape, lower.shape, strict=True)):
+        told = round(steps[axis]) if len(steps) == upper.ndim and steps[axis] < many + 1 else 0
+        # 5 pixels become 2 or 3 at a factor of 2; a level that fits no whole factor gets shares as even as can be.
+        factor = next((one for one in (told, round(many / few)) if one > 0 and few in (many // one, -(-many // one))), None)
+        edges = np.arange(few + 1) * factor if factor is not None else np.arange(few + 1) * many // few
+        found.append(np.minimum(edges, many))
+    return tuple(found)
+
+
+def _shrink(upper: Any, lower: Any, edges: tuple[NDArray[np.intp], ...], *, nearest: bool) -> None:
+    """Fills the lower level with the means of the upper one's pixels (or with the first of each), band by band."""
+    dtype = lower.dtype.newbyteorder("=")
+    writer = _Writer(lower)
+
+    def plane(index: tuple[int, ...]) -> Rows:
+        spans = [range(edges[axis][at], edges[axis][at + 1]) for axis, at in enumerate(index)]
+
+        def take(top: int, bottom: int) -> NDArray[Any]:
+            lines, columns = edges[-2][top : bottom + 1], edges[-1]
+            total: NDArray[np.float64] | None = None
+            places = list(np.ndindex(*(len(span) for span in spans)))
+            for place in places[:1] if nearest else places:
+                at = tuple(span[offset] for span, offset in zip(spans, place, strict=True))
+                band = np.asarray(upper[(*at, slice(int(lines[0]), int(lines[-1])))])[:, : columns[-1]]
+                if nearest:
+                    picked: NDArray[Any] = band[np.ix_(lines[:-1] - lines[0], columns[:-1])].astype(dtype)
+                    return picked
+                # Columns first: what is left is smaller.
+                part = np.add.reduceat(band, columns[:-1], axis=1, dtype=np.float64)
+                part = np.add.reduceat(part, lines[:-1] - lines[0], axis=0)
+                total = part if total is None else total + part
+            assert total is not None
+            total /= np.outer(np.diff(lines), np.diff(columns)) * len(places)
+            return (np.rint(total) if dtype.kind in "iu" else total).astype(dtype)
+
+        return Rows(lower.shape[-2:], dtype, take)
+
+    for index in np.ndindex(*lower.shape[:-2]):
+        writer.put(index, plane(index))
