@@ -226,7 +226,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "upscale",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 13
+    assert len(json.loads(capsys.readouterr().out)) == 15
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -129,3 +131,29 @@ def test_scale_and_progress() -> None:
 def test_another_size_than_due_is_an_error() -> None:
     with pytest.raises(EngineError, match="due"):
         tiling.run(lambda piece: piece[:, :-1], planes(20, 20), tile=64, halo=0)
+
+
+def test_threads_are_gone_with_the_last_band_and_nobody_waits_for_what_is_given_up() -> None:
+    image = np.zeros((64, 16, 1), np.float32)
+    pieces = tiling.cut(64, 16, tile=16, halo=0)
+    before = threading.active_count()
+    bands = tiling.stream(lambda piece: piece, image, pieces, in_flight=2)
+    kept = [next(bands) for _ in pieces.rows]
+    assert len(kept) > 2
+    assert threading.active_count() == before
+
+    release, calls = threading.Event(), 0
+
+    def slow(piece: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            release.wait(60)
+        return piece
+
+    given_up = tiling.stream(slow, image, pieces, in_flight=2)
+    next(given_up)
+    given_up.close()  # type: ignore[attr-defined]  # a generator
+    assert not release.is_set()
+    assert threading.active_count() > before
+    release.set()

@@ -161,7 +161,8 @@ def stream(
                 yield band, row, column, answer
 
     done = 0
-    with ThreadPoolExecutor(in_flight) as pool:
+    pool = ThreadPoolExecutor(in_flight)
+    try:
         waiting: deque[tuple[Future[None], list[Values]]] = deque()
 
         def finished() -> Iterator[Values]:
@@ -172,6 +173,9 @@ def stream(
             done += 1
             if progress is not None:
                 progress(done, pieces.pieces)
+            if done == pieces.pieces:
+                # Before the last band is given out: whoever has it need not come again.
+                pool.shutdown()
             if done % len(pieces.columns) == 0:
                 yield answer.pop()
 
@@ -183,6 +187,14 @@ def stream(
             del band
         while waiting:
             yield from finished()
+    except GeneratorExit:
+        # Nobody wants the rest. This may be the collector of garbage in any thread, even one that is just being started: to wait
+        # for the pool's threads there would be for ever.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
+        pool.shutdown()
+        raise
 
 
 def run(

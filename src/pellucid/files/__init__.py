@@ -42,9 +42,9 @@ __all__ = [
     "read",
     "read_idx",
     "replacing",
+    "with_size",
     "writable_name",
     "write",
-    "with_size",
     "write_pages",
 ]
 
