@@ -177,7 +177,7 @@ def plan(
     failed: list[Outcome] = []
     several = False
     for path in inputs:
-        if path.is_dir() and not files.is_folder_picture(path):
+        if files.is_folder_of_pictures(path):
             several = True
             before = len(listed) + len(failed)
             for found, error in _walk(path, selection, out, mark):
@@ -196,8 +196,8 @@ def plan(
     folder = None
     if out is None:
         pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
-    elif several or (out.is_dir() and not files.is_folder_picture(out)):
-        if out.exists() and (not out.is_dir() or files.is_folder_picture(out)):
+    elif several or files.is_folder_of_pictures(out):
+        if out.exists() and not files.is_folder_of_pictures(out):
             raise OptionError(
                 f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
             )
@@ -211,16 +211,17 @@ def plan(
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {os.path.realpath(source): source for source, _ in pairs}
     folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
-    above = {place for source in sources.values() for place in _places_above(source)}
+    above = {str(folder) for place in sources for folder in Path(place).parents}
     for source, target in pairs:
-        replaced = sources.get(os.path.realpath(target))
+        real = os.path.realpath(target)
+        replaced = sources.get(real)
         if replaced is not None:
             whose = "its own picture" if replaced == source else str(replaced)
             raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
-        inside = next((place for place in _places_above(target) if place in folders), None)
+        inside = next((folders[str(folder)] for folder in Path(real).parents if str(folder) in folders), None)
         if inside is not None:
-            raise OptionError(f"{target}: the answer would lie inside the picture {folders[inside]}; name another place with --out")
-        if os.path.realpath(target) in above:
+            raise OptionError(f"{target}: the answer would lie inside the picture {inside}; name another place with --out")
+        if real in above:
             raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
         if target in taken:
             raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
@@ -548,7 +549,7 @@ def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iter
         for entry in entries:
             if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
                 continue
-            if entry.is_dir() and not files.is_folder_picture(entry):
+            if files.is_folder_of_pictures(entry):
                 place = entry.resolve()
                 if not selection.recursive or place == left_out:
                     continue
@@ -567,11 +568,6 @@ def _is_picture(path: Path, mark: str) -> bool:
     known = {ending for kind in files.FORMATS for ending in kind.endings}
     answer = path.stem.endswith((f".{mark}", f".{mark}.ome"))
     return path.suffix.lower() in known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
-
-
-def _places_above(path: Path) -> Iterator[str]:
-    """The folders that a path lies in, as their true names."""
-    return map(str, Path(os.path.realpath(path)).parents)
 
 
 def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:

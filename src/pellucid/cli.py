@@ -215,9 +215,7 @@ def _inspect(options: argparse.Namespace) -> int:
     from pellucid import diagnosis, files, images, report
 
     paths = [
-        found
-        for path in options.inputs
-        for found in (files.list_images(path) if path.is_dir() and not files.is_folder_picture(path) else [path])
+        found for path in options.inputs for found in (files.list_images(path) if files.is_folder_of_pictures(path) else [path])
     ]
     if not paths:
         raise FileError(f"{options.inputs[0]}: no image in this folder")

@@ -206,7 +206,7 @@ class Restorer:
         self.memory = memory
         self._device = device
         # Pixels of the largest piece that each graph has had: the engine keeps its room.
-        self._held: dict[Path, int] = {}
+        self._held: dict[tuple[Path, int], int] = {}
         self._graphs: dict[tuple[Path, int | None], Graph] = {}
         self._lock = threading.Lock()
         self.cards: dict[int, Card] = {channels: read_card(path) for channels, path in paths.items()}
@@ -455,9 +455,9 @@ class Restorer:
         answer = high * width * scale**2 * channels * _kept(picture).itemsize
         most = 1 if pieces.pieces == 1 else IN_FLIGHT
         for count in range(most, 0, -1):
-            needed = answer + ENGINE_BYTES * max(0, pixels - self._held.get(path, 0)) + count * PIECE_BYTES * pixels
+            needed = answer + ENGINE_BYTES * max(0, pixels - self._held.get((path, scale), 0)) + count * PIECE_BYTES * pixels
             if all(needed <= room for room in rooms):
-                self._held[path] = max(pixels, self._held.get(path, 0))
+                self._held[path, scale] = max(pixels, self._held.get((path, scale), 0))
                 return count
         there = max(0, min(rooms))
         raise MemoryShort(

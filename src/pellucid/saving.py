@@ -151,10 +151,15 @@ def is_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
+def _temporary_name(folder: Path) -> Path:
+    """A name that `TEMPORARY` matches and nobody has."""
+    return folder / f".pellucid-{secrets.token_hex(8)}.tmp"
+
+
 def _temporary(folder: Path) -> tuple[Path, int]:
     """A new temporary file, and the descriptor that holds its lock."""
     while True:
-        path = folder / f".pellucid-{secrets.token_hex(8)}.tmp"
+        path = _temporary_name(folder)
         held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         # A sweep between the two steps has the lock, or has already taken the file away: another name, then.
         if fcntl is None or (_lock(held) is not False and os.fstat(held).st_nlink):
@@ -165,7 +170,7 @@ def _temporary(folder: Path) -> tuple[Path, int]:
 def _temporary_folder(parent: Path) -> tuple[Path, int]:
     """As `_temporary`, a folder; no descriptor (-1) on Windows, which opens none."""
     while True:
-        path = parent / f".pellucid-{secrets.token_hex(8)}.tmp"
+        path = _temporary_name(parent)
         path.mkdir()
         if fcntl is None:
             return path, -1
@@ -188,7 +193,7 @@ def _flush(path: Path) -> None:
 
 def _exchange(temporary: Path, path: Path) -> None:
     """Puts the folder in the place of what is there, which goes once that is done and comes back if it cannot be."""
-    old = path.parent / f".pellucid-{secrets.token_hex(8)}.tmp"
+    old = _temporary_name(path.parent)
     path.rename(old)
     try:
         temporary.rename(path)

@@ -6,6 +6,7 @@ command line, evaluation and training derive their choices from that table.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid import degradations, images, maps
 from pellucid.errors import OptionError
+from pellucid.maps import Extremes
 
 __all__ = ["MAPS", "TASKS", "Denoise", "NoiseRange", "Pair", "Task", "Upscale"]
 
@@ -120,29 +122,40 @@ class Denoise:
         """The example with this very noise; validation uses it so that every run is scored alike."""
         perfect, noisy = noise.pair(clean, rng)
         perfect = np.asarray(perfect, dtype=np.float32)
-        if not self.maps:
-            return Pair(image=noisy, maps=np.empty((*clean.shape[:2], 0), dtype=np.float32), clean=perfect, base=noisy)
-        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+
+        def level(planes: Pixels) -> Pixels:
+            if noise.curve is None:
+                error = np.square(noisy - perfect).mean(axis=2)
+                sigma = np.sqrt(maps.box_mean(error, MEASURED))
+            else:
+                sigma = maps.sigma(planes, noise.curve)
+            return sigma * np.float32(np.exp(rng.normal(0, doubt))) if doubt > 0 else sigma
+
         # Whoever estimates the share of impulses does that well, or sees each.
-        chance = np.full(planes.shape[1:], noise.density, dtype=np.float32)
-        seen = planes
-        if noise.extremes is not None:
-            chance = maps.impulses(planes, noise.extremes)
-            seen = maps.filled(planes, chance)
-        if noise.curve is None:
-            error = np.square(noisy - perfect).mean(axis=2)
-            sigma = np.sqrt(maps.box_mean(error, MEASURED))
-        else:
-            sigma = maps.sigma(seen, noise.curve)
-        if doubt > 0:
-            sigma = sigma * np.float32(np.exp(rng.normal(0, doubt)))
-        planes_by_name = {"sigma": sigma, "impulses": chance}
-        image = np.ascontiguousarray(seen.transpose(1, 2, 0))
+        return self.told(noisy, perfect, noise.density, noise.extremes, level)
+
+    def told(
+        self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]
+    ) -> Pair:
+        """The example with what the network is told of a ``noisy`` image (height, width, channels), and shown of it.
+
+        ``density`` is the share of impulses; black and white ones, of which ``extremes`` tells, are seen one by one and filled.
+        ``level`` says the noise's standard deviation (height, width) in [0, 1] of what is shown, (channels, height, width).
+        """
+        if not self.maps:
+            return Pair(image=noisy, maps=np.empty((*noisy.shape[:2], 0), dtype=np.float32), clean=clean, base=noisy)
+        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+        chance = np.full(planes.shape[1:], density, dtype=np.float32)
+        if extremes is not None:
+            chance = maps.impulses(planes, extremes)
+            planes = maps.filled(planes, chance)
+        planes_by_name = {"sigma": level(planes), "impulses": chance}
+        image = np.ascontiguousarray(planes.transpose(1, 2, 0))
         return Pair(
             image=image,
             base=image,
             maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
-            clean=perfect,
+            clean=clean,
         )
 
 

@@ -29,11 +29,13 @@ __all__ = [
     "FORMATS",
     "MNIST_FILES",
     "ORIENTATION",
+    "WRITTEN",
     "Document",
     "Format",
     "Page",
     "ending_named",
     "ending_of",
+    "is_folder_of_pictures",
     "is_folder_picture",
     "limited",
     "list_images",
@@ -94,6 +96,9 @@ FORMATS: tuple[Format, ...] = (
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
+
+WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
+"""What any picture can be written as: a folder's format is written only from one."""
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
@@ -403,20 +408,23 @@ def ending_of(content: bytes) -> str:
 
 def ending_named(name: str) -> str:
     """The ending for a format's name, or for one of its endings without the dot; `OptionError` for another, or one only read."""
-    # A folder's format is written only from one.
-    written = [kind for kind in FORMATS if kind.writes and not kind.folder]
-    for kind in written:
+    for kind in WRITTEN:
         if name.lower() == kind.name.lower():
             return kind.endings[0]
         if f".{name.lower()}" in kind.endings:
             return f".{name.lower()}"
-    raise OptionError(f"format {name[:40]!r} is not one of {', '.join(kind.name.lower() for kind in written)}")
+    raise OptionError(f"format {name[:40]!r} is not one of {', '.join(kind.name.lower() for kind in WRITTEN)}")
 
 
 def is_folder_picture(path: Path) -> bool:
     """Whether this is a folder that is one picture by its name, and no folder of pictures."""
     kind = _ENDINGS.get(path.suffix.lower())
     return kind is not None and kind.folder and path.is_dir()
+
+
+def is_folder_of_pictures(path: Path) -> bool:
+    """Whether this is a folder to look for pictures in, and not one picture itself."""
+    return path.is_dir() and not is_folder_picture(path)
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -293,7 +293,7 @@ def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
 
 
 def _shots(pictures: Sequence[Seen], data: Data) -> tuple[Shot, ...]:
-    shots = [Seen(seen.name, _in_channels(seen.levels, data.channels), seen.ends) for seen in pictures]
+    shots = [replace(seen, levels=_in_channels(seen.levels, data.channels)) for seen in pictures]
     return tuple(Shot(seen.levels, found) for seen, found in zip(shots, survey.inspected(shots), strict=True))
 
 
@@ -453,7 +453,7 @@ def _pair_of(shot: Shot, clean: Depth | None, recipe: Recipe, rng: np.random.Gen
     """A crop of a noisy picture, and of its clean one; of the noisy one itself where there is none."""
     cut = _cut(shot.levels.shape, recipe.data, rng)
     noisy = cut(shot.levels)
-    return _told(noisy, noisy if clean is None else cut(clean), shot.found, _denoising(recipe.task))
+    return _as_found(noisy, noisy if clean is None else cut(clean), shot.found, recipe.task)
 
 
 def _denoising(task: Task) -> Denoise:
@@ -466,25 +466,15 @@ def _denoising(task: Task) -> Denoise:
 def shown(shot: Shot, window: tuple[slice, slice], task: Task, clean: Planes | None = None) -> Pair:
     """That part of a noisy picture as the network sees it; ``clean`` is the same part of the clean one, where there is one."""
     noisy = survey.floats(shot.levels[window])
-    return _told(noisy, noisy if clean is None else clean, shot.found, _denoising(task))
+    return _as_found(noisy, noisy if clean is None else clean, shot.found, task)
 
 
-def _told(noisy: Planes, clean: Planes, found: Diagnosis, task: Denoise) -> Pair:
-    """The example with what a network is told of noise that was found, as the restorer tells it."""
-    planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
-    chance = np.full(planes.shape[1:], found.impulse_density, dtype=np.float32)
-    if found.extremes is not None and "impulses" in task.maps:
-        chance = maps.impulses(planes, found.extremes)
-        planes = maps.filled(planes, chance)
-    told = {"sigma": maps.sigma(planes, found.curve), "impulses": chance}
-    empty = np.empty((*noisy.shape[:2], 0), dtype=np.float32)
-    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
-    return Pair(
-        image=image,
-        base=image,
-        maps=np.stack([told[name] for name in task.maps], axis=2) if task.maps else empty,
-        clean=clean,
-    )
+def _as_found(noisy: Planes, clean: Planes, found: Diagnosis, task: Task) -> Pair:
+    """The example with what the restorer tells the network of noise that was found."""
+    task = _denoising(task)
+    # A network that never saw any is told of no impulses.
+    extremes = found.extremes if "impulses" in task.maps else None
+    return task.told(noisy, clean, found.impulse_density, extremes, lambda planes: maps.sigma(planes, found.curve))
 
 
 def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:

@@ -125,9 +125,8 @@ def neighbour_loss(
 ) -> torch.Tensor:
     """The loss of a batch of noisy images without clean ones (Huang et al. 2021, equation 8).
 
-    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath
-    the noise
-    is foretold from the whole image's answer, and ``weight`` says how much that counts.
+    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath the
+    noise is foretold from the whole image's answer, and ``weight`` says how much that counts.
     """
     whole = _on_device(made.whole, given.device)
     first, second = (torch.from_numpy(which).to(given.device) for which in (made.first, made.second))
@@ -427,11 +426,10 @@ def _validated(
             clean = _on_device(batch.target, device)
             given, base = _on_device(batch.input, device), _on_device(batch.base, device)
             restored = answer(network, network.answer, given, base)
-            if batch.neighbours is None:
-                restored = restored.clamp(0, 1)
             if batch.neighbours is not None:
                 losses += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
                 continue
+            restored = restored.clamp(0, 1)
             losses += [float(loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
             squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())

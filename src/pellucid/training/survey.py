@@ -258,29 +258,25 @@ def _named(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + more
 
 
-def _level(found: Diagnosis) -> float:
-    return found.sigma
-
-
 def _noise(
     kind: Kind, train: Sequence[Seen], found: Sequence[Diagnosis], clean: Sequence[Seen], told: bool, warnings: list[str]
 ) -> list[tuple[str, str]]:
     """The rows that tell of noise."""
     if not found:
         return []
-    levels = sorted(_level(entry) for entry in found)
+    levels = sorted(entry.sigma for entry in found)
     kinds = ", ".join(_counts(Counter(entry.kind for entry in found)))
     how_many = "" if len(found) == len(train) else f" in {len(found)} of them"
     rows = [("noise", f"sigma {levels[0]:.1f} to {levels[-1]:.1f}, median {levels[len(levels) // 2]:.1f}{how_many} ({kinds})")]
     if kind == "clean":
-        noisy = [picture.name for picture, entry in zip(train, found, strict=False) if _level(entry) >= NOISY]
+        noisy = [picture.name for picture, entry in zip(train, found, strict=False) if entry.sigma >= NOISY]
         if noisy:
             warnings.append(
                 f"{len(noisy)} of {len(found)} 'clean' images look noisy (sigma {NOISY:g} or more): {_named(noisy)}; what is in "
                 "them will be learnt as if it were the picture"
             )
         return rows
-    nothing = [picture.name for picture, entry in zip(train, found, strict=False) if _level(entry) == 0]
+    nothing = [picture.name for picture, entry in zip(train, found, strict=False) if entry.sigma == 0]
     if told and len(nothing) == len(found):
         raise TrainingError(
             f"no noise is found in any of the {len(found)} noisy images, and the network is to be told how much there is; "

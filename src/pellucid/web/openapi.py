@@ -64,12 +64,7 @@ def _schema(option: Option, models: tuple[str, ...]) -> dict[str, Any]:
     if option.name == "model":
         schema |= {"type": "string", "enum": list(models), "description": "a model's name"}
     elif option.name == "format":
-        names = [
-            name
-            for kind in files.FORMATS
-            if kind.writes and not kind.folder
-            for name in (kind.name.lower(), *(e[1:] for e in kind.endings))
-        ]
+        names = [name for kind in files.WRITTEN for name in (kind.name.lower(), *(e[1:] for e in kind.endings))]
         schema |= {"type": "string", "enum": list(dict.fromkeys(names))}
     elif option.kind == "number":
         schema |= {"type": "number", "minimum": option.low, "maximum": option.high}
@@ -107,7 +102,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
     """The description, as JSON holds it."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     readable = list(media_types())
-    writable = [kind.media[0] for kind in files.FORMATS if kind.writes and not kind.folder]
+    writable = [kind.media[0] for kind in files.WRITTEN]
     body = {
         "required": True,
         "description": "The picture itself, or a form with it as its one field. "
