@@ -275,8 +275,9 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     try:
-        from pellucid import images, restorer
-        from pellucid.training import data, export, figures, loop, recipes, survey
+        from pellucid import images, memory, restorer
+        from pellucid.training import cache, data, export, figures, loop, recipes
+        from pellucid.training.survey import Kind
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("pellucid"):
             raise
@@ -297,11 +298,20 @@ def _train(options: argparse.Namespace) -> int:
     recipe = recipes.find(options.recipe)
     if recipe.data.kind == "digits" and kind != "images":
         raise OptionError(f"--{kind}: recipe {recipe.name} learns from digits; 'own' and 'photo' learn from pictures")
+    value_range = images.parse_range(options.range)
+    # Of several processes that train together, the first one speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
+    store = cache.Store(
+        budget=memory.parse_size(options.cache) if options.cache is not None else None,
+        tell=lambda line: print(f"pellucid: {line}", file=sys.stderr) if speaks else None,
+    )
     # Which file of a family serves, and how a network for one's own noisy images looks, the images say.
     by_data = kind != "images" or (options.images is not None and str(options.start) in restorer.MODELS)
     channels = options.channels
     if channels is None and by_data:
-        channels = survey.channels((options.pairs or [options.noisy or options.images])[0])
+        places = options.pairs or [options.noisy or options.images]
+        learnt: Kind = "pairs" if options.pairs else "noisy" if options.noisy else "clean"
+        channels = data.channels(learnt, places, recipe.data, value_range=value_range, store=store)
     if channels is not None:
         recipe = recipes.with_channels(recipe, channels)
     start = None
@@ -325,18 +335,17 @@ def _train(options: argparse.Namespace) -> int:
     if taken and not overwrite:
         raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
 
-    value_range = images.parse_range(options.range)
     if kind == "pairs":
-        pictures = data.load_pairs(options.pairs, recipe.data, recipe.task, valid=options.valid or (), value_range=value_range)
+        pictures = data.load_pairs(
+            options.pairs, recipe.data, recipe.task, valid=options.valid or (), value_range=value_range, store=store
+        )
     else:
         valid = options.valid[0] if options.valid else None
         if kind == "noisy":
-            pictures = data.load_noisy(options.noisy, recipe.data, recipe.task, valid=valid, value_range=value_range)
+            pictures = data.load_noisy(options.noisy, recipe.data, recipe.task, valid=valid, value_range=value_range, store=store)
         else:
             look = options.images is not None and recipe.data.kind == "images"
-            pictures = data.load(options.images, recipe.data, valid=valid, value_range=value_range, look=look)
-    # Of several processes that train together, the first one speaks.
-    speaks = os.environ.get("RANK", "0") == "0"
+            pictures = data.load(options.images, recipe.data, valid=valid, value_range=value_range, look=look, store=store)
     said = [f"pellucid: {note}" for note in pictures.notes]
     if pictures.found is not None:
         said += [str(pictures.found), *(f"pellucid: warning: {warning}" for warning in pictures.found.warnings)]
@@ -742,6 +751,11 @@ def _parser() -> argparse.ArgumentParser:
         "--held-out", type=_number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)"
     )
     command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--cache",
+        metavar="SIZE",
+        help="what decoded images may take on disk, such as 50GB; 0: memory holds them (default: 20GB, or half of what is free)",
+    )
     command.add_argument(
         "--patience",
         type=_count,
