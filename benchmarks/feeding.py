@@ -3,8 +3,10 @@ batches that were made before, and the ratio of the two.
 
     python benchmarks/feeding.py FOLDER --recipe photo own:1 own:3 upscale --out benchmarks/results/feeding.json
 
-FOLDER has clean images; ``:1`` and ``:3`` choose gray and colour. Both run `pellucid.training.loop.train` with the recipe's
-network, batch and precision, in turns; the first steps of each turn do not count. What FILE has of other recipes stays in it.
+FOLDER has clean images; ``:1`` and ``:3`` choose gray and colour. One run of `pellucid.training.loop.train`, with the recipe's
+network, batch and precision, takes its batches now from where it always does, now from memory, by turns: what else the machine does
+meets both. Beside seconds, the processor seconds of a step are counted, which other work does not change: where all cores are busy
+they say the same. What FILE has of other recipes stays in it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,40 +30,42 @@ import torch
 
 from pellucid.saving import replacing
 from pellucid.training import data, loop, recipes
-from pellucid.training.data import Batch, Pictures
-from pellucid.training.recipes import Recipe
+from pellucid.training.data import Batch
 
-SKIPPED = 4
-"""How many steps of each turn do not count: memory is taken and convolutions are chosen in them, and batches made ahead while
-nothing else was at work are used up."""
+SKIPPED = 6
+"""How many steps of each turn do not count: in them the batches are used up that were made ahead while the other turn ran."""
 
 READY = 6
 """How many batches lie ready: of each factor of ``upscale`` two."""
 
 
-def asked(feed: Iterator[Batch], times: list[float], waits: list[float]) -> Iterator[Batch]:
-    """The same batches; notes when each was asked for, and how long it took to come."""
-    for number in itertools.count():
-        times.append(time.perf_counter())
-        batch = next(feed)
-        waits.append(time.perf_counter() - times[number])
-        yield batch
+@dataclass
+class Turns:
+    """Takes batches from ``feed`` and from ``ready`` by turns of so many ``steps``, and notes what each step took."""
 
+    feed: Iterator[Batch]
+    ready: list[Batch]
+    steps: int
+    times: list[tuple[float, float, float]] = field(default_factory=list)
 
-def turn(recipe: Recipe, pictures: Pictures, steps: int, ready: list[Batch] | None) -> tuple[float, float]:
-    """Images a second of so many steps, and the share of their time that the loop waited for batches."""
-    times: list[float] = []
-    waits: list[float] = []
-    real = data.batches
+    def __iter__(self) -> Iterator[Batch]:
+        """The batches, without end."""
+        for number in itertools.count():
+            begun, busy = time.perf_counter(), time.process_time()
+            # The first steps are of neither: memory is taken in them, and convolutions are chosen.
+            fed = number >= SKIPPED and (number - SKIPPED) // (SKIPPED + self.steps) % 2 == 0
+            batch = next(self.feed) if fed else self.ready[number % len(self.ready)]
+            self.times.append((begun, busy, time.perf_counter() - begun))
+            yield batch
 
-    def watched(*arguments: Any, **options: Any) -> Iterator[Batch]:
-        return asked(real(*arguments, **options) if ready is None else itertools.cycle(ready), times, waits)
-
-    recipe = replace(recipe, training=replace(recipe.training.lasting(steps=SKIPPED + steps + 1), validations=1))
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(data, "batches", watched):
-        loop.train(recipe, pictures, checkpoint=Path(folder) / "run.checkpoint")
-    seconds = times[SKIPPED + steps] - times[SKIPPED]
-    return recipe.training.batch * steps / seconds, sum(waits[SKIPPED : SKIPPED + steps]) / seconds
+    def measured(self, fed: bool) -> list[tuple[float, float, float]]:
+        """Seconds and processor seconds of a step, and the share of the time that it waited for its batch, of each turn."""
+        length, found = SKIPPED + self.steps, []
+        for start in range(SKIPPED if fed else SKIPPED + length, len(self.times) - length, 2 * length):
+            part = self.times[start + SKIPPED : start + length + 1]
+            seconds, busy = (part[-1][place] - part[0][place] for place in (0, 1))
+            found.append((seconds / self.steps, busy / self.steps, sum(wait for _, _, wait in part[:-1]) / seconds))
+        return found
 
 
 def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
@@ -71,25 +75,40 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
     if channels:
         recipe = recipes.with_channels(recipe, int(channels))
     pictures = data.load(folder, recipe.data)
-    # The validation at the end of a turn is not what is measured.
+    # The validation at the end is not what is measured.
     pictures = replace(pictures, valid=pictures.valid[:1])
     begun = time.process_time()
     ready = [data.make_batch(pictures, recipe, 1, step) for step in range(READY)]
     making = (time.process_time() - begun) / READY
     load = os.getloadavg()[0]
-    found = [(turn(recipe, pictures, steps, None), turn(recipe, pictures, steps, ready)) for _ in range(turns)]
-    fed, memory = (statistics.median(pair[place][0] for pair in found) for place in (0, 1))
+    real, watched = data.batches, []
+
+    def batches(*arguments: Any, **options: Any) -> Iterator[Batch]:
+        watched.append(Turns(real(*arguments, **options), ready, steps))
+        return iter(watched[0])
+
+    length = SKIPPED + turns * 2 * (SKIPPED + steps) + 1
+    recipe = replace(recipe, training=replace(recipe.training.lasting(steps=length), validations=1))
+    with tempfile.TemporaryDirectory() as place, mock.patch.object(data, "batches", batches):
+        loop.train(recipe, pictures, checkpoint=Path(place) / "run.checkpoint")
+    found = [watched[0].measured(way) for way in (True, False)]
+    if not all(found):
+        raise SystemExit(f"{name}: not one turn of each kind was finished")
+    fed, memory = ([statistics.median(part) for part in zip(*way, strict=True)] for way in found)
     return {
         "recipe": name,
         "batch": recipe.training.batch,
         "images": len(pictures.train),
-        "fed": fed,
-        "memory": memory,
-        "ratio": fed / memory,
-        "waiting": statistics.median(pair[0][1] for pair in found),
+        "fed": recipe.training.batch / fed[0],
+        "memory": recipe.training.batch / memory[0],
+        "ratio": memory[0] / fed[0],
+        "busy_fed": fed[1],
+        "busy_memory": memory[1],
+        "busy_ratio": memory[1] / fed[1],
+        "waiting": fed[2],
         "making": making,
         "steps": steps,
-        "turns": turns,
+        "turns": len(found[1]),
         "load": load,
     }
 
@@ -99,7 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="clean images to learn from")
     parser.add_argument("--recipe", nargs="+", default=["photo", "own:1", "own:3", "upscale"], help="which to measure")
-    parser.add_argument("--steps", type=int, default=20, help="steps of a turn that count (default: 20)")
+    parser.add_argument("--steps", type=int, default=6, help="steps of a turn that count (default: 6)")
     parser.add_argument("--turns", type=int, default=3, help="turns of each kind (default: 3)")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
@@ -107,11 +126,10 @@ def main() -> int:
     for name in options.recipe:
         row = measured(name, options.folder, options.steps, options.turns)
         rows.append(row)
-        print(
-            f"{name}: {row['fed']:.1f} images/s, from memory {row['memory']:.1f}: {row['ratio']:.1%}; "
-            f"waited {row['waiting']:.1%}; a batch takes {1000 * row['making']:.0f} ms of one core to make",
-            flush=True,
-        )
+        told = f"{row['fed']:.1f} images/s, from memory {row['memory']:.1f}: {row['ratio']:.1%}"
+        told += f"; processor seconds a step {row['busy_fed']:.3f} and {row['busy_memory']:.3f}: {row['busy_ratio']:.1%}"
+        told += f"; waited {row['waiting']:.1%}; a batch takes {1000 * row['making']:.0f} ms of one core to make"
+        print(f"{name}: {told}; {row['turns']} turns of {options.steps} steps, load {row['load']:.1f}", flush=True)
     if options.out is not None:
         kept = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
         merged = {row["recipe"]: row for row in [*kept, *rows]}
