@@ -46,6 +46,7 @@ TRAINING_ROWS = (
     {"loop"},
     {"export"},
     {"figures", "calibration"},
+    {"run"},
 )
 
 HEAVY = {
