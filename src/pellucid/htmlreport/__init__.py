@@ -1,7 +1,8 @@
 """One self-contained HTML page of an evaluation: the protocol, the tables, charts, and crops to look at.
 
 The page asks nothing of the network and holds no date: the same evaluation and exhibits give the same bytes. Here data become
-JSON and fill the template; ``page.js`` draws. Charts are by Chart.js, which lies beside this file with its licence.
+JSON and fill the template; ``page.js`` draws, with what it shares with other pages from ``elements.js``. Charts are by
+Chart.js, which lies beside this file with its licence.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def _page(evaluation: Evaluation, exhibits: Sequence[Exhibit]) -> str:
         "licence": _text("CHARTJS-LICENCE.txt"),
         # Its source map is not in the page; a browser's developer tools would ask for it.
         "charts": re.sub(r"\n//# sourceMappingURL=.*", "", _text("chart.umd.min.js")),
+        "elements": _text("elements.js"),
         "script": _text("page.js"),
     }
     # In one pass: what data say is never taken for a field.
