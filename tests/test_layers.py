@@ -44,8 +44,9 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"data"},
     {"loop"},
-    {"export"},
+    {"export", "scoring"},
     {"figures", "calibration"},
+    {"page", "tensorboard"},
     {"run"},
 )
 
@@ -60,6 +61,7 @@ HEAVY = {
     "pywt",
     "bm3d",
     "matplotlib",
+    "tensorboardX",
     "lightning_fabric",
     "onnx",
     "tifffile",

@@ -305,6 +305,7 @@ def _train(options: argparse.Namespace) -> int:
             seed=options.seed,
             device=options.device,
             overwrite=options.force,
+            tensorboard=options.tensorboard,
         )
     )
     pictures = ready.pictures
@@ -314,7 +315,7 @@ def _train(options: argparse.Namespace) -> int:
     count = f"{len(pictures.train)} images to learn from, {len(pictures.valid)} held out"
     said.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
     # Of several processes that train together, the first one speaks.
-    if os.environ.get("RANK", "0") == "0":
+    if run.is_first():
         print("\n".join(said), file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
@@ -708,6 +709,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
     command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
+    command.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"
+    )
     command.add_argument("--force", action="store_true", help="overwrite a model that exists")
 
     command = add("export", _export, "turn a weights file into a model")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from pellucid import restorer
-from pellucid.errors import OptionError
+from pellucid.errors import OptionError, PellucidError
 from pellucid.images import Range
-from pellucid.training import data, export, figures, loop, recipes, survey
+from pellucid.training import data, export, figures, loop, page, recipes, scoring, survey, tensorboard
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Progress, Run
 from pellucid.training.recipes import Recipe
+from pellucid.training.scoring import Scores
 
-__all__ = ["Ready", "Request", "finish", "prepare", "train"]
+__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Request:
     ``recipe`` is a shipped one's name or a TOML file. Images to learn from are one of ``images`` (clean), ``pairs`` (one or two
     places, see `survey.match`) and ``noisy``; ``valid`` are the held-out ones, named alike, ``held_out`` the share of them where
     they are not named. One of ``minutes``, ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin
-    from: a model's name or a file. Raises `OptionError` for what does not go together.
+    from: a model's name or a file. ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
+    Raises `OptionError` for what does not go together.
     """
 
     recipe: str
@@ -48,6 +52,7 @@ class Request:
     seed: int = 0
     device: str = "auto"
     overwrite: bool = False
+    tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("images", "pairs", "noisy") if getattr(self, name)]
@@ -101,7 +106,17 @@ def prepare(request: Request) -> Ready:
     overwrite = request.overwrite or (request.resume and paths.checkpoint.exists())
     if taken and not overwrite:
         raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
+    if request.tensorboard is not None:
+        tensorboard.check()
+        logs = request.tensorboard / out.stem
+        if logs.exists() and not overwrite:
+            raise OptionError(f"{logs} exists; --force adds to it what TensorBoard then shows instead, --out names another model")
     return Ready(request, recipe, _read(request, recipe), start, paths, overwrite)
+
+
+def is_first() -> bool:
+    """Whether this is the process that speaks and writes, of those that torchrun has started together."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
@@ -144,20 +159,32 @@ def _read(request: Request, recipe: Recipe) -> Pictures:
 def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:
     """Trains: `loop.train` with what was asked."""
     request = ready.request
-    return loop.train(
-        ready.recipe,
-        ready.pictures,
-        checkpoint=ready.paths.checkpoint,
-        device=request.device,
-        seed=request.seed,
-        resume=request.resume,
-        start=ready.start,
-        on_progress=on_progress,
-    )
+    log = None
+    if request.tensorboard is not None and is_first():
+        log = tensorboard.Log(request.tensorboard / ready.paths.model.stem, ready.recipe, ready.pictures, resumed=request.resume)
+
+    def tell(line: Progress) -> None:
+        if log is not None:
+            log.progress(line)
+        if on_progress is not None:
+            on_progress(line)
+
+    with closing(log) if log is not None else nullcontext():
+        return loop.train(
+            ready.recipe,
+            ready.pictures,
+            checkpoint=ready.paths.checkpoint,
+            device=request.device,
+            seed=request.seed,
+            resume=request.resume,
+            start=ready.start,
+            on_progress=tell,
+            on_validated=log.validated if log is not None else None,
+        )
 
 
-def finish(ready: Ready, run: Run) -> Iterator[Path | str]:
-    """Writes what the run leaves; answers each file that is there now, and lines that its user should read.
+def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
+    """Writes what the run leaves; answers each file that is there now, lines that its user should read, and the model's scores.
 
     Weights come first: nothing that fails afterwards can lose them. Of several processes the first one alone writes.
     """
@@ -175,7 +202,8 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str]:
         yield f"{recipe.training.patience} validations in a row were no better: done early"
     yield from figures.draw(run, recipe, pictures, paths)
     yield paths.weights
-    if export.can_write_models():
+    written = export.can_write_models()
+    if written:
         export.write_model(paths.model, card, run.network, overwrite=ready.overwrite)
         yield paths.model
     else:
@@ -184,3 +212,28 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str]:
         paths.checkpoint.unlink(missing_ok=True)
     else:
         yield f"stopped early; --resume goes on from {paths.checkpoint}"
+    scores, unscored = None, "There is no model here, without ONNX: none was scored."
+    if written:
+        scores, unscored = _scored(ready)
+    if scores is not None:
+        card = scores.on(card)
+        export.write_card(paths.model, card)
+        export.save_weights(paths.weights, card, run.network.state_dict())
+        yield scores
+        yield from scores.notes
+    elif pictures.kind != "noisy":
+        yield unscored
+    page.write(paths.page, card, run, recipe, pictures, scores, unscored)
+    yield paths.page
+
+
+def _scored(ready: Ready) -> tuple[Scores | None, str]:
+    """The scores of the model that was written; or why there are none."""
+    start = ready.request.start
+    begun = str(start) if start is not None else ""
+    is_model = begun in (*restorer.MODELS, *restorer.names()) or begun.endswith(".onnx")
+    try:
+        scores = scoring.score(ready.paths.model, ready.pictures, ready.recipe, begun_from=begun if is_model else None)
+    except PellucidError as error:
+        return None, f"the model is not scored: {error}"
+    return scores, "There are no clean images to score the model on."
