@@ -45,8 +45,10 @@ TRAINING_ROWS = (
     {"cache"},
     {"data"},
     {"loop"},
-    {"export"},
+    {"export", "scoring"},
     {"figures", "calibration"},
+    {"page", "tensorboard"},
+    {"run"},
 )
 
 HEAVY = {
@@ -60,6 +62,7 @@ HEAVY = {
     "pywt",
     "bm3d",
     "matplotlib",
+    "tensorboardX",
     "lightning_fabric",
     "onnx",
     "tifffile",

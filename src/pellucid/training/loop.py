@@ -61,7 +61,7 @@ class Progress:
     """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
 
     ``validation_loss`` is the recipe's loss on held-out images, ``psnr`` their mean PSNR in dB, by noise and over all (``mean``).
-    Both are None between validations. ``speed`` is in images a second.
+    Both are None between validations. ``speed`` is in images a second, ``rate`` the learning rate of the step.
     """
 
     step: int
@@ -72,6 +72,7 @@ class Progress:
     speed: float
     validation_loss: float | None = None
     psnr: dict[str, float] | None = None
+    rate: float = 0.0
 
 
 @dataclass
@@ -189,12 +190,15 @@ def train(
     resume: bool = False,
     start: dict[str, torch.Tensor] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_validated: Callable[[Progress, dict[str, torch.Tensor]], None] | None = None,
 ) -> Run:
     """Trains the recipe's network on ``pictures``; stops when the recipe says, or early at Ctrl-C or SIGTERM.
 
     ``checkpoint`` is written every minute and at the end (weights, average, the best of it, optimizer, step, history); ``resume``
     goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda.
     Several processes that torchrun has started train together: each draws batches of its own, the first one decides and writes.
+    ``on_progress`` hears of every line, ``on_validated`` of those with scores and of the weights that these are of, which are only
+    its to read.
     Raises `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
     the other way round.
     """
@@ -205,7 +209,8 @@ def train(
         raise OptionError(f"--resume: there is no {checkpoint} to go on from")
 
     noisy = pictures.kind == "noisy"
-    fabric = _fabric(device, plan.precision)
+    # A network for several factors has an output for each, and a step trains one of them.
+    fabric = _fabric(device, plan.precision, unused=len(getattr(recipe.network, "scales", ())) > 1)
     torch.manual_seed(seed)
     network = recipe.network.build()
     # Half-size pictures learn from each other.
@@ -244,6 +249,8 @@ def train(
             run.before, best = line, _copied(average)
             if on_progress is not None and fabric.is_global_zero:
                 on_progress(line)
+            if on_validated is not None and fabric.is_global_zero:
+                on_validated(line, average)
 
     world = fabric.world_size
     per_epoch = max(1, len(pictures.train) // (plan.batch * world))
@@ -309,6 +316,7 @@ def train(
                     else plan.minutes - minutes(),
                     loss=mean,
                     speed=seen_at_show / max(now - shown, 1e-9),
+                    rate=optimizer.param_groups[0]["lr"],
                 )
                 if due:
                     validated = int(done * rounds)
@@ -323,6 +331,8 @@ def train(
                     run.stalled = 0 < plan.patience <= waited
                 if on_progress is not None and fabric.is_global_zero:
                     on_progress(line)
+                if due and on_validated is not None and fabric.is_global_zero:
+                    on_validated(line, average)
                 losses, seen_at_show, shown = [], 0, time.monotonic()
             if now - saved > SAVE_EVERY_S:
                 save()
@@ -523,7 +533,8 @@ def _has_bfloat16(device: str) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _fabric(device: str, precision: str) -> Any:
+def _fabric(device: str, precision: str, *, unused: bool) -> Any:
+    """Devices, precision and processes. ``unused`` says that a step may leave parameters unused: processes then look which."""
     try:
         from lightning_fabric import Fabric
     except ImportError:
@@ -544,7 +555,7 @@ def _fabric(device: str, precision: str) -> Any:
     fabric = Fabric(
         accelerator=device,
         devices=count,
-        strategy="ddp" if count > 1 else "auto",
+        strategy=("ddp_find_unused_parameters_true" if unused else "ddp") if count > 1 else "auto",
         precision="bf16-mixed" if low else "32-true",
     )
     fabric.launch()
