@@ -735,7 +735,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
     command.add_argument(
-        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 1500 do for gain)"
+        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 3500 do for gain)"
     )
     command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
