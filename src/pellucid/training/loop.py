@@ -25,7 +25,7 @@ from pellucid.training.data import Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "train"]
+__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "stein_loss", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
@@ -45,6 +45,10 @@ that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 20
 
 NEIGHBOUR_WEIGHT = 2.0
 """How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
+
+PROBE = 0.25
+"""How strong `stein_loss` makes its own noise, as a share of the image's: strong enough to be felt through bfloat16, too weak for
+the level to be another one (1.03 times)."""
 
 STATE = frozenset(
     ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
@@ -138,6 +142,29 @@ def neighbour_loss(
     return error.square().mean() + weight * (error - expected).square().mean()
 
 
+def stein_loss(
+    model: torch.nn.Module, network: Network, given: torch.Tensor, noisy: torch.Tensor, probe: torch.Tensor, level: int
+) -> torch.Tensor:
+    """Each image's squared error, (n,), estimated without the clean image from noise of known level, plane ``level`` of ``given``.
+
+    An image with more noise, y + a s z, and one with other noise, y - s z / a, have independent errors where the noise of y is
+    Gaussian with the standard deviation s (Pang et al. 2021, "Recorrupted-to-Recorrupted"). With z and -z drawn together and what
+    does not depend on the answer left out, that is Stein's unbiased estimate (1981), its divergence told by the difference of both
+    answers.
+    """
+    channels = noisy.shape[1]
+    sigma = given[:, level : level + 1]
+    moved = PROBE * sigma * probe
+    more, less = given.clone(), given.clone()
+    more[:, :channels] += moved
+    less[:, :channels] -= moved
+    both = torch.cat((more, less))
+    both[:, level] *= math.sqrt(1 + PROBE**2)
+    first, second = answer(model, network.answer, both, both[:, :channels]).chunk(2)
+    away = ((first - noisy).square() + (second - noisy).square()) / 2
+    return (away + sigma * probe * (first - second) / PROBE - sigma.square()).mean(dim=(1, 2, 3))
+
+
 def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
     """Pixel number ``which`` (n, h, w), 0 to 3, of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
     count, channels, height, width = planes.shape
@@ -186,10 +213,10 @@ def train(
     fabric = _fabric(device, plan.precision, unused=len(getattr(recipe.network, "scales", ())) > 1)
     torch.manual_seed(seed)
     network = recipe.network.build()
-    if noisy and recipe.data.patch % (2 * network.multiple_of):
-        raise OptionError(
-            f"--noisy: data.patch is a multiple of {2 * network.multiple_of} for this network, not {recipe.data.patch}"
-        )
+    # Half-size pictures learn from each other.
+    multiple = network.multiple_of * (2 if recipe.from_neighbours else 1)
+    if noisy and recipe.data.patch % multiple:
+        raise OptionError(f"--noisy: data.patch is a multiple of {multiple} for this network, not {recipe.data.patch}")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
         _adopt(network, start)
@@ -255,6 +282,8 @@ def train(
             given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
             if batch.neighbours is not None:
                 loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
+            elif batch.probe is not None:
+                loss = stein_loss(model, network, given, clean, _on_device(batch.probe, fabric.device), _level(recipe)).mean()
             else:
                 restored = answer(model, network.answer, given, base)
                 kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
@@ -323,6 +352,11 @@ def train(
     network.load_state_dict(average if best is None else best)
     network.to("cpu").eval()
     return run
+
+
+def _level(recipe: Recipe) -> int:
+    """Which plane of the network's input tells the level of noise."""
+    return recipe.data.channels + recipe.task.maps.index("sigma")
 
 
 def _score(line: Progress) -> float:
@@ -435,6 +469,9 @@ def _validated(
         for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
             clean = _on_device(batch.target, device)
             given, base = _on_device(batch.input, device), _on_device(batch.base, device)
+            if batch.probe is not None:
+                losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()
+                continue
             restored = answer(network, network.answer, given, base)
             if batch.neighbours is not None:
                 losses += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()

@@ -141,6 +141,8 @@ def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
         recipe = replace(recipe, data=replace(recipe.data, held_out=request.held_out))
     if request.patience is not None:
         recipe = replace(recipe, training=replace(recipe.training, patience=request.patience))
+    if start is not None and recipe.training.tuning_rate:
+        recipe = replace(recipe, training=replace(recipe.training, rate=recipe.training.tuning_rate))
     length = recipe.training.lasting(minutes=request.minutes, epochs=request.epochs, steps=request.steps)
     return replace(recipe, training=length), start
 
