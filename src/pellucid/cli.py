@@ -274,7 +274,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from pellucid import images
+    from pellucid import images, memory
 
     try:
         from pellucid.training import loop, run
@@ -294,6 +294,7 @@ def _train(options: argparse.Namespace) -> int:
             valid=tuple(options.valid or ()),
             held_out=options.held_out,
             value_range=images.parse_range(options.range),
+            cache=memory.parse_size(options.cache) if options.cache is not None else None,
             channels=options.channels,
             patience=options.patience,
             minutes=options.minutes,
@@ -306,7 +307,8 @@ def _train(options: argparse.Namespace) -> int:
             device=options.device,
             overwrite=options.force,
             tensorboard=options.tensorboard,
-        )
+        ),
+        tell=lambda line: print(f"pellucid: {line}", file=sys.stderr, flush=True),
     )
     pictures = ready.pictures
     said = [f"pellucid: {note}" for note in pictures.notes]
@@ -687,6 +689,11 @@ def _parser() -> argparse.ArgumentParser:
         "--held-out", type=_number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)"
     )
     command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--cache",
+        metavar="SIZE",
+        help="what decoded images may take on disk, such as 50GB; 0: memory holds them (default: 20GB, or half of what is free)",
+    )
     command.add_argument(
         "--patience",
         type=_count,
