@@ -466,12 +466,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     spoiled = options.noise or (["shrink:2"] if options.task == "upscale" else DEFAULT_NOISE)
     noises = [degradations.parse(text) for text in spoiled]
     if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
-        raise OptionError("--task upscale takes --noise shrink:FACTOR, and nothing else does")
-    models = {}
+        raise OptionError("--task upscale takes --noise shrink:FACTOR, with or without +NOISE after it, and nothing else does")
+    models: dict[str, evaluation.Model] = {}
     for name in options.model:
+        parts = [name] if Path(name).is_file() else name.split("+")
         # A file goes by its name alone: its folder is nobody's concern who reads the table.
-        shown = Path(name).stem if Path(name).suffix == ".onnx" else name
-        models[name if shown in models else shown] = restorer.load(name, device=options.device, engine=options.engine)
+        title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
+        steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
+        models[name if title in models else title] = steps[0] if len(steps) == 1 else evaluation.InTurn(steps)
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
@@ -803,13 +805,19 @@ def _parser() -> argparse.ArgumentParser:
     command = add("evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
     command.add_argument("--task", choices=("denoise", "upscale"), default="denoise", help="what is asked (default: denoise)")
-    command.add_argument("--model", action="append", default=[], help="a model's name or file; may be repeated")
+    command.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="a model's name or file, or several in turn (photo+upscale); may be repeated",
+    )
     command.add_argument(
         "--noise",
         action="append",
         default=[],
         metavar="KIND:LEVEL[:clip]",
-        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2)",
+        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2, which may be "
+        "followed by more: shrink:2+gaussian:5+jpeg:70)",
     )
     command.add_argument("--baselines", default="", help="classical methods, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not tell the models the noise level")
