@@ -168,8 +168,8 @@ class Upscale:
     """Small in, large out, by each of the factors ``scales`` (2 to 8): a batch has one, in turn.
 
     The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then spoiled by one
-    of ``noise`` where there is any, of which the network is told nothing. Its residual is taken away from the bicubic enlargement of
-    what it sees.
+    of ``noise`` where there is any, of which the network is told nothing. Its residual is taken away from the bicubic enlargement
+    of what it sees.
     """
 
     scales: tuple[int, ...] = (2, 3, 4)
