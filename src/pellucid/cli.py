@@ -27,9 +27,6 @@ __all__ = ["main"]
 DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 """What `evaluate` does to clean images when nothing is said."""
 
-LARGE = "large"
-"""What the names of `upscale`'s answers bear."""
-
 PIPE = Path("-")
 """Stands for the standard input or output."""
 
@@ -134,7 +131,7 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}"
-            level = f"x{options.scale:g}" if options.mark == LARGE else level
+            level = f"x{options.scale:g}" if options.enlarges else level
             level = f"{outcome.saw} (estimated)" if outcome.saw is not None else level
             if outcome.expected_gain is not None:
                 gain = f"expected gain {outcome.expected_gain:.1f} dB" if outcome.expected_gain >= 0.05 else "no gain expected"
@@ -648,7 +645,12 @@ def _add_settings(command: argparse.ArgumentParser, task: str) -> None:
             except OptionError as error:
                 raise argparse.ArgumentTypeError(str(error)) from error
 
-        command.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+        place = command.add_mutually_exclusive_group() if option.shorthands else command
+        place.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+        for name, value, about in option.shorthands:
+            place.add_argument(
+                f"--{name}", dest=option.name, action="store_const", const=value, default=argparse.SUPPRESS, help=about
+            )
 
 
 def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> None:
@@ -689,6 +691,8 @@ def _port(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pellucid.options import MARKS
+
     parser = argparse.ArgumentParser(prog="pellucid", description="Takes the noise out of images, on the computer you have.")
     parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -698,9 +702,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    for task, mark, said in (("denoise", "clean", "take the noise out of pictures"), ("upscale", LARGE, "make pictures larger")):
+    for task, said in (("denoise", "take the noise out of pictures"), ("upscale", "make pictures larger")):
         command = add(task, _restore, said)
-        command.set_defaults(mark=mark)
+        mark = MARKS[task]
+        command.set_defaults(mark=mark, enlarges=task == "upscale")
         _add_pictures(command, task, mark)
 
     command = add("serve", _serve, "the page and the HTTP service, on this computer")
