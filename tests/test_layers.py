@@ -44,8 +44,10 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"data"},
     {"loop"},
-    {"export"},
+    {"export", "scoring"},
     {"figures", "calibration"},
+    {"page", "tensorboard"},
+    {"run"},
 )
 
 HEAVY = {
@@ -59,6 +61,7 @@ HEAVY = {
     "pywt",
     "bm3d",
     "matplotlib",
+    "tensorboardX",
     "lightning_fabric",
     "onnx",
     "tifffile",

@@ -271,9 +271,10 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from pellucid import images
+
     try:
-        from pellucid import images, restorer
-        from pellucid.training import data, export, figures, loop, recipes, survey
+        from pellucid.training import loop, run
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("pellucid"):
             raise
@@ -281,65 +282,37 @@ def _train(options: argparse.Namespace) -> int:
 
         raise MissingExtra(error.name, "train") from error
 
-    kinds = [name for name in ("images", "pairs", "noisy") if getattr(options, name) is not None]
-    if len(kinds) > 1:
-        raise OptionError(f"--{kinds[0]} and --{kinds[1]}: images to learn from are clean, or pairs, or noisy")
-    kind = kinds[0] if kinds else "images"
-    for name, most in (("pairs", 2), ("valid", 2 if kind == "pairs" else 1)):
-        given = getattr(options, name)
-        if given is not None and len(given) > most:
-            raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(given)}")
-    if options.valid and options.held_out is not None:
-        raise OptionError("--valid and --held-out: held-out images are in a folder of their own, or a share of the others")
-    recipe = recipes.find(options.recipe)
-    if recipe.data.kind == "digits" and kind != "images":
-        raise OptionError(f"--{kind}: recipe {recipe.name} learns from digits; 'own' and 'photo' learn from pictures")
-    # Which file of a family serves, and how a network for one's own noisy images looks, the images say.
-    by_data = kind != "images" or (options.images is not None and str(options.start) in restorer.MODELS)
-    channels = options.channels
-    if channels is None and by_data:
-        channels = survey.channels((options.pairs or [options.noisy or options.images])[0])
-    if channels is not None:
-        recipe = recipes.with_channels(recipe, channels)
-    start = None
-    if options.start is not None:
-        card, start = export.beginning(str(options.start), recipe.data.channels)
-        if card is not None and str(options.start) in (*restorer.MODELS, *restorer.names()):
-            recipe = recipes.with_network_of(recipe, recipes.Recipe.from_dict(card.recipe))
-    if options.held_out is not None:
-        recipe = replace(recipe, data=replace(recipe.data, held_out=options.held_out))
-    if options.patience is not None:
-        recipe = replace(recipe, training=replace(recipe.training, patience=options.patience))
-    length = recipe.training.lasting(minutes=options.minutes, epochs=options.epochs, steps=options.steps)
-    recipe = replace(recipe, training=length)
-    out: Path = options.out or Path(f"{recipe.name}.onnx")
-    if out.suffix != ".onnx":
-        raise OptionError(f"--out {out}: a model's name ends in .onnx")
-    paths = export.Outputs.beside(out)
-    taken = [path for path in paths.results if path.exists()]
-    # A run that was stopped has left its first results: the same run may replace them.
-    overwrite = options.force or (options.resume and paths.checkpoint.exists())
-    if taken and not overwrite:
-        raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
-
-    value_range = images.parse_range(options.range)
-    if kind == "pairs":
-        pictures = data.load_pairs(options.pairs, recipe.data, recipe.task, valid=options.valid or (), value_range=value_range)
-    else:
-        valid = options.valid[0] if options.valid else None
-        if kind == "noisy":
-            pictures = data.load_noisy(options.noisy, recipe.data, recipe.task, valid=valid, value_range=value_range)
-        else:
-            look = options.images is not None and recipe.data.kind == "images"
-            pictures = data.load(options.images, recipe.data, valid=valid, value_range=value_range, look=look)
-    # Of several processes that train together, the first one speaks.
-    speaks = os.environ.get("RANK", "0") == "0"
+    ready = run.prepare(
+        run.Request(
+            recipe=options.recipe,
+            images=options.images,
+            pairs=tuple(options.pairs or ()),
+            noisy=options.noisy,
+            valid=tuple(options.valid or ()),
+            held_out=options.held_out,
+            value_range=images.parse_range(options.range),
+            channels=options.channels,
+            patience=options.patience,
+            minutes=options.minutes,
+            epochs=options.epochs,
+            steps=options.steps,
+            out=options.out,
+            start=options.start,
+            resume=options.resume,
+            seed=options.seed,
+            device=options.device,
+            overwrite=options.force,
+            tensorboard=options.tensorboard,
+        )
+    )
+    pictures = ready.pictures
     said = [f"pellucid: {note}" for note in pictures.notes]
     if pictures.found is not None:
         said += [str(pictures.found), *(f"pellucid: warning: {warning}" for warning in pictures.found.warnings)]
     count = f"{len(pictures.train)} images to learn from, {len(pictures.valid)} held out"
-    said.append(f"{recipe.name}: {count}; Ctrl-C stops early and keeps the model")
-    if speaks:
+    said.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
+    # Of several processes that train together, the first one speaks.
+    if run.is_first():
         print("\n".join(said), file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
@@ -354,41 +327,13 @@ def _train(options: argparse.Namespace) -> int:
             text += "  PSNR in dB: " + "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
         print(text, file=sys.stderr, flush=True)
 
-    run = loop.train(
-        recipe,
-        pictures,
-        checkpoint=paths.checkpoint,
-        device=options.device,
-        seed=options.seed,
-        resume=options.resume,
-        start=start,
-        on_progress=show,
-    )
-    if not run.first:
-        return 0
-    begun_from = options.start.name if options.start is not None else None
-    card = export.card_of(recipe, pictures, run, out.stem, begun_from=begun_from)
-    export.save_weights(paths.weights, card, run.network.state_dict())
-    if run.best_step != run.steps:
-        export.save_weights(paths.last, card, run.last)
-        print(f"pellucid: the best was step {run.best_step}; {paths.last} has the last one's weights", file=sys.stderr)
-    else:
-        # Of an earlier run that this one replaces.
-        paths.last.unlink(missing_ok=True)
-    if run.stalled:
-        print(f"pellucid: {recipe.training.patience} validations in a row were no better: done early", file=sys.stderr)
-    for path in figures.draw(run, recipe, pictures, paths):
-        print(path)
-    print(paths.weights)
-    if export.can_write_models():
-        export.write_model(out, card, run.network, overwrite=overwrite)
-        print(out)
-    else:
-        print(f"pellucid: no ONNX here; elsewhere 'pellucid export {paths.weights}' makes the model", file=sys.stderr)
-    if run.finished:
-        paths.checkpoint.unlink(missing_ok=True)
-    else:
-        print(f"pellucid: stopped early; --resume goes on from {paths.checkpoint}", file=sys.stderr)
+    trained = run.train(ready, on_progress=show)
+    if trained.first:
+        for entry in run.finish(ready, trained):
+            if isinstance(entry, Path):
+                print(entry, flush=True)
+            else:
+                print(f"pellucid: {entry}", file=sys.stderr, flush=True)
     return 0
 
 
@@ -771,6 +716,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
     command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
+    command.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"
+    )
     command.add_argument("--force", action="store_true", help="overwrite a model that exists")
 
     command = add("export", _export, "turn a weights file into a model")

@@ -48,6 +48,7 @@ __all__ = [
     "evaluate",
     "exhibits",
     "load_images",
+    "processor",
     "scale_of",
     "spoiled",
     "spoiled_digits",
@@ -679,7 +680,7 @@ def _protocol(
         else "the process that runs one method on the largest image under its strongest noise, at its peak",
         "versions": {name: _version(name) for name in dict.fromkeys(packages)},
         "python": platform.python_version(),
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
     }
 
@@ -699,7 +700,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def processor() -> str:
     """The processor as the system names it."""
     about = Path("/proc/cpuinfo")
     if about.exists():

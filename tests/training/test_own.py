@@ -23,6 +23,7 @@ OWN = replace(
     network=UnetSpec(channels=1, maps=OWN.task.maps, widths=(8, 16), blocks=(1, 1)),
     training=replace(OWN.training.lasting(steps=60), batch=8, precision="float32", validations=2, rate=2e-3, warmup=10),
 )
+NEIGHBOURS = replace(OWN, training=replace(OWN.training, noisy_loss="neighbours"))
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_pairs_are_cut_alike_and_told_what_is_found(places: tuple[Path, Path]) -
 
 def test_of_noisy_images_a_pixel_foretells_its_neighbour(places: tuple[Path, Path]) -> None:
     pictures = data.load_noisy(places[0], OWN.data, OWN.task)
-    batch = data.make_batch(pictures, OWN, seed=0, step=0)
+    batch = data.make_batch(pictures, NEIGHBOURS, seed=0, step=0)
     made = batch.neighbours
     assert made is not None
     assert batch.input.shape == (8, 3, 32, 32)
@@ -69,13 +70,50 @@ def test_of_noisy_images_a_pixel_foretells_its_neighbour(places: tuple[Path, Pat
         np.testing.assert_array_equal(loop.picked(planes, torch.from_numpy(which)).numpy(), picked)
     # Never the same pixel, never the one across: one step to the side, or one up or down.
     assert set(np.unique(made.first ^ made.second)) == {1, 2}
-    again = data.make_batch(pictures, OWN, seed=0, step=0)
+    again = data.make_batch(pictures, NEIGHBOURS, seed=0, step=0)
     np.testing.assert_array_equal(batch.input, again.input)
 
 
-def test_noisy_images_alone_teach_to_restore_them(places: tuple[Path, Path], tmp_path: Path) -> None:
+def test_who_is_not_told_the_level_learns_from_neighbours(places: tuple[Path, Path]) -> None:
     pictures = data.load_noisy(places[0], OWN.data, OWN.task)
-    recipe = replace(OWN, training=OWN.training.lasting(steps=120))
+    assert data.make_batch(pictures, OWN, seed=0, step=0).probe is not None
+    blind = replace(OWN, task=replace(OWN.task, maps=()))
+    assert data.make_batch(pictures, blind, seed=0, step=0).neighbours is not None
+
+
+class Smoother(torch.nn.Module):
+    """Answers with a share of what sets a pixel apart from those around it."""
+
+    answer = "residual"
+    multiple_of = 1
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, planes: torch.Tensor) -> torch.Tensor:
+        return self.share * (planes[:, :1] - torch.nn.functional.avg_pool2d(planes[:, :1], 5, 1, 2))
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+def test_the_error_is_told_without_the_clean_image(share: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.nn.functional.interpolate(torch.rand(16, 1, 16, 16, generator=generator), size=128, mode="bicubic")
+    sigma = 0.1
+    noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
+    network = Smoother(share)
+    given = torch.cat((noisy, torch.full_like(noisy, sigma)), dim=1)
+    told = loop.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
+    # What it tells is the error at the level that the network sees: with noise of its own.
+    seen = noisy + loop.PROBE * sigma * torch.randn(clean.shape, generator=generator)
+    true = (seen - network(seen) - clean).square().mean()
+    assert abs(told / true - 1) < 0.03
+
+
+@pytest.mark.parametrize("noisy_loss", ["stein", "neighbours"])
+def test_noisy_images_alone_teach_to_restore_them(noisy_loss: recipes.NoisyLoss, places: tuple[Path, Path], tmp_path: Path) -> None:
+    pictures = data.load_noisy(places[0], OWN.data, OWN.task)
+    recipe = replace(OWN, training=replace(OWN.training.lasting(steps=120), noisy_loss=noisy_loss))
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     pairs = data.load_pairs(places, OWN.data, OWN.task)
     for _, batch in data.validation_batches(pairs, OWN, most=9):

@@ -127,10 +127,13 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
     if len(at) < 4:
         return flat
     light, variance = np.array(at), np.array(found)
-    best = _fitted(light, variance)
-    variances = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
     # The fainter the noise, the more texture is in what is measured, and the more must be seen to be believed.
     bends = BENDS + max(0.0, FAINT - sigma)
+    if variance.max() < bends * variance.min():
+        # A curve through these bends no more than they do.
+        return flat
+    best = _fitted(light, variance)
+    variances = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
     if best.flat or variances.max() < bends * max(float(variances.min()), 1e-9):
         return flat
     return best

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -80,6 +80,7 @@ class Blocks:
     """``values`` (n, 64) of pixels in 8-bit levels, from one channel each, one channel after the other; none of them clipped."""
 
     values: NDArray[np.float32]
+    _busy: dict[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def energies(self) -> NDArray[np.float32]:
@@ -100,8 +101,10 @@ class Blocks:
 
     def busy(self, low: int, high: int) -> NDArray[np.float32]:
         """The energy of each block at the orders low to high."""
-        answer: NDArray[np.float32] = self.energies[:, (order >= low) & (order <= high)].sum(axis=1)
-        return answer
+        # Asked for again and again, with the same orders.
+        if (low, high) not in self._busy:
+            self._busy[low, high] = self.energies[:, (order >= low) & (order <= high)].sum(axis=1)
+        return self._busy[low, high]
 
     def calmest(self, share: float, low: int, high: int, fewest: int) -> NDArray[np.int64]:
         """The numbers of a ``share`` of the blocks, at least ``fewest``: those with the least energy at the orders low to high.

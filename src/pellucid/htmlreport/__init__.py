@@ -1,7 +1,8 @@
-"""One self-contained HTML page of an evaluation: the protocol, the tables, charts, and crops to look at.
+"""Self-contained HTML pages: of an evaluation (the protocol, the tables, charts, and crops to look at) and of a training run.
 
-The page asks nothing of the network and holds no date: the same evaluation and exhibits give the same bytes. Here data become
-JSON and fill the template; ``page.js`` draws. Charts are by Chart.js, which lies beside this file with its licence.
+A page asks nothing of the network and holds no date: the same data give the same bytes. Here data become JSON and fill a
+template, ``page.html`` or ``run.html``; ``page.js`` and ``run.js`` draw, and share ``elements.js``. Charts are by Chart.js, which
+lies beside this file with its licence.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import html
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,12 @@ from typing import Any
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import files
+from pellucid import files, metrics
 from pellucid.errors import ImageError, OptionError
 from pellucid.evaluation import Evaluation, Exhibit
 from pellucid.images import Pixels
 
-__all__ = ["LARGEST_CROP", "REASONS", "write"]
+__all__ = ["LARGEST_CROP", "REASONS", "Sample", "write", "write_run"]
 
 LARGEST_CROP = 320
 """Longest side in pixels of an exhibit: two dozen crops a page stay within some megabytes, and one fits a phone at full size."""
@@ -45,20 +47,64 @@ def write(path: Path, evaluation: Evaluation, exhibits: Sequence[Exhibit], *, ov
         temporary.write_bytes(_page(evaluation, exhibits).encode("utf-8", "backslashreplace"))
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A held-out picture of a run: crops (height, width, 1 or 3), float32, clipped for show; ``clean`` where it is known.
+
+    ``image`` and ``noise`` are words for the reader, as is ``given`` for what the network was given; ``zoom`` (1, 2 or 3) is how
+    many of the screen's pixels show one.
+    """
+
+    image: str
+    noise: str
+    clean: Pixels | None
+    noisy: Pixels
+    restored: Pixels
+    given: str = "noisy"
+    zoom: int = 1
+
+
+def write_run(path: Path, run: Mapping[str, Any], samples: Sequence[Sample], *, overwrite: bool = False) -> None:
+    """Writes the page of a training run to ``path``: one HTML file that needs nothing else.
+
+    ``run`` is what ``run.js`` draws, plain data without a number that JSON has not: ``name``, ``lead``, ``warnings`` and ``notes``
+    (lists of lines), ``scores`` (``methods``, ``rows``, ``said``) or None and why in ``unscored``, ``pictured`` (a line on the
+    pictures), ``history`` (a list of `vars` of each validation), ``before`` (one such, or None), ``best_step``, ``loss`` (its
+    name), ``validated`` and ``losses`` (a line on either curve), and ``about`` (a list of ``title`` and ``facts``). Raises `FileError` and
+    `ImageError` as `write`.
+    """
+    fields = {
+        "title": html.escape(f"{run['name']}: training by pellucid"),
+        "run": _in_script(json.dumps(run, indent=1, ensure_ascii=False, allow_nan=False)),
+        "pictures": _in_script(json.dumps([_sampled(sample) for sample in samples])),
+        "script": _text("run.js"),
+    }
+    with files.replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(_filled("run.html", fields).encode("utf-8", "backslashreplace"))
+
+
 def _page(evaluation: Evaluation, exhibits: Sequence[Exhibit]) -> str:
     source = str(evaluation.protocol.get("images") or "images")
     fields = {
         "title": html.escape(f"{source}: evaluation by pellucid"),
-        "style": _text("page.css"),
         "evaluation": _in_script(evaluation.to_json()),
         "exhibits": _in_script(json.dumps([_shown(exhibit) for exhibit in exhibits])),
+        "script": _text("page.js"),
+    }
+    return _filled("page.html", fields)
+
+
+def _filled(template: str, fields: dict[str, str]) -> str:
+    """The template with its own fields and with what all pages have."""
+    fields = fields | {
+        "style": _text("page.css"),
         "licence": _text("CHARTJS-LICENCE.txt"),
         # Its source map is not in the page; a browser's developer tools would ask for it.
         "charts": re.sub(r"\n//# sourceMappingURL=.*", "", _text("chart.umd.min.js")),
-        "script": _text("page.js"),
+        "elements": _text("elements.js"),
     }
     # In one pass: what data say is never taken for a field.
-    return FIELD.sub(lambda found: fields[found[1]], _text("page.html"))
+    return FIELD.sub(lambda found: fields[found[1]], _text(template))
 
 
 def _text(name: str) -> str:
@@ -90,6 +136,31 @@ def _shown(exhibit: Exhibit) -> dict[str, Any]:
         "noisy": _png(exhibit.noisy),
         "answers": [{"method": method, "src": _png(answer)} for method, answer in exhibit.answers.items()],
         "psnr": dict(exhibit.psnr),
+    }
+
+
+def _sampled(sample: Sample) -> dict[str, Any]:
+    pictures = [sample.noisy, sample.restored, *([] if sample.clean is None else [sample.clean])]
+    if any(picture.ndim != 3 or picture.shape != sample.noisy.shape or picture.shape[2] not in (1, 3) for picture in pictures):
+        raise ImageError(f"{sample.image}: pictures of shapes {', '.join(str(picture.shape) for picture in pictures)}")
+    height, width = sample.noisy.shape[:2]
+    if not 0 < max(height, width) <= LARGEST_CROP:
+        raise ImageError(f"{sample.image}: {width}x{height} pixels; a crop is at most {LARGEST_CROP} on either side")
+    scores = None
+    if sample.clean is not None:
+        found = [metrics.psnr(sample.clean, np.clip(picture, 0, 1), data_range=1.0) for picture in (sample.noisy, sample.restored)]
+        scores = [value if np.isfinite(value) else None for value in found]
+    return {
+        "image": sample.image,
+        "noise": sample.noise,
+        "width": width,
+        "height": height,
+        "zoom": sample.zoom,
+        "given": sample.given,
+        "clean": None if sample.clean is None else _png(sample.clean),
+        "noisy": _png(sample.noisy),
+        "restored": _png(sample.restored),
+        "psnr": scores,
     }
 
 

@@ -1,6 +1,6 @@
-"use strict";
-// Draws the page from the two JSON elements in it. Text from data only ever becomes text nodes and attribute values.
+// Draws the page of an evaluation from the two JSON elements in it.
 (() => {
+  const { at, axis, chooser, colour, compared, dataTable, drawing, family, inDecibels, isNumber, make, plain, said, sections, tooltip, unique } = pages;
   const evaluation = JSON.parse(document.getElementById("evaluation").textContent);
   const exhibits = JSON.parse(document.getElementById("exhibits").textContent);
   const protocol = evaluation.protocol ?? {};
@@ -32,8 +32,6 @@
   ];
   const metric = (key) => METRICS.find((entry) => entry.key === key);
 
-  const unique = (values) => [...new Set(values)];
-  const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
   const nothing = "none";
   const models = new Set(Object.keys(protocol.models ?? {}));
 
@@ -76,57 +74,13 @@
     return timeDigits(summary.map((row) => row[entry.key]).filter(isNumber));
   }
 
-  const said = (value, digits) => (value === null ? "–" : value === Infinity ? "identical" : value.toFixed(digits).replace("-", "−"));
-
   const SPELLED = { psnr: "PSNR", ssim: "SSIM", ms_ssim: "MS-SSIM", cpu: "Processor", cores: "Processor cores", count: "Number of images", numpy: "NumPy", scipy: "SciPy", opencv: "OpenCV", openvino: "OpenVINO", onnxruntime: "ONNX Runtime", pellucid: "pellucid" };
   function spelled(key) {
     const text = key.replaceAll("_", " ");
     return Object.hasOwn(SPELLED, key) ? SPELLED[key] : text.charAt(0).toUpperCase() + text.slice(1);
   }
 
-  // -- elements -------------------------------------------------------------------------------------------------------
-
-  const at = (id) => document.getElementById(id);
-
-  function make(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (value === null || value === undefined || value === false) continue;
-      element.setAttribute(name, value === true ? "" : String(value));
-    }
-    element.append(...children.filter((child) => child !== null && child !== undefined));
-    return element;
-  }
-
-  let counter = 0;
-  function chooser(label, options, chosen, onChange) {
-    const select = make("select", {}, ...options.map(([value, text]) => make("option", { value, selected: value === chosen }, text)));
-    select.addEventListener("change", () => onChange(select.value));
-    return { select, label: make("label", {}, label, select) };
-  }
-
-  function dataTable(caption, head, body) {
-    return make("details", { class: "behind" },
-      make("summary", {}, caption),
-      make("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption },
-        make("table", {},
-          make("thead", {}, make("tr", {}, ...head.map((text, index) => make("th", { scope: "col", class: index ? null : "method" }, text)))),
-          make("tbody", {}, ...body.map(([first, ...cells]) => make("tr", {}, make("th", { scope: "row" }, first), ...cells.map((cell) => make("td", {}, cell))))))));
-  }
-
   // -- head -----------------------------------------------------------------------------------------------------------
-
-  function plain(value) {
-    if (value === null || value === undefined) return "not stated";
-    if (value === true) return "yes";
-    if (value === false) return "no";
-    if (Array.isArray(value)) return value.length ? value.map(plain).join(", ") : "none";
-    if (typeof value === "object") {
-      const entries = Object.entries(value);
-      return entries.length ? entries.map(([key, inner]) => `${key}: ${plain(inner)}`).join("; ") : "none";
-    }
-    return String(value);
-  }
 
   function head() {
     const digits = results.length === 0 && summary.length > 0;
@@ -161,12 +115,6 @@
     const download = at("download");
     download.href = URL.createObjectURL(new Blob([at("evaluation").textContent], { type: "application/json" }));
     download.download = `${String(protocol.images ?? "evaluation").replace(/[^\p{L}\p{N}._-]+/gu, "-")}.json`;
-  }
-
-  function sections() {
-    const shown = [...document.querySelectorAll("main > section:not([hidden])")];
-    at("sections").append(make("ul", {}, ...shown.map((section) =>
-      make("li", {}, make("a", { href: `#${section.id}` }, section.querySelector("h2").textContent)))));
   }
 
   // -- the tables -----------------------------------------------------------------------------------------------------
@@ -249,20 +197,10 @@
 
   // -- charts ---------------------------------------------------------------------------------------------------------
 
-  const charts = [];
   const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
   const STROKES = new Set(["star", "crossRot", "cross"]);
   const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
   const SERIES = 8;
-
-  function colour(name) {
-    const probe = document.createElement("span");
-    probe.style.color = `var(${name})`;
-    document.body.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
-  }
 
   function look(method) {
     if (method === nothing) return { colour: "--muted", point: "line", dash: [3, 4], width: 1.5, radius: 5 };
@@ -281,7 +219,6 @@
     };
   }
 
-  const family = () => getComputedStyle(document.body).fontFamily;
   const fontOf = (method, size = 12.5) => `${models.has(method) ? "650 " : ""}${size}px ${family()}`;
 
   function shortened(context, text, most) {
@@ -365,47 +302,6 @@
       context.restore();
     },
   };
-
-  function axis(title, more = {}) {
-    const line = colour("--line");
-    const muted = colour("--muted");
-    return {
-      title: { display: true, text: title, color: muted, font: { size: document.body.clientWidth < 480 ? 11 : 12.5 } },
-      grid: { color: line, tickColor: line },
-      border: { color: muted },
-      ticks: { color: muted, font: { size: 12 }, ...more.ticks },
-      ...Object.fromEntries(Object.entries(more).filter(([key]) => key !== "ticks")),
-    };
-  }
-
-  function tooltip(callbacks) {
-    return { enabled: true, displayColors: false, backgroundColor: colour("--ink"), titleColor: colour("--paper"), bodyColor: colour("--paper"), callbacks };
-  }
-
-  // A chart in its figure. "config" makes the whole configuration anew: colours follow the theme, data the choices.
-  function drawing(config, { label, height }) {
-    const canvas = make("canvas", { role: "img", "aria-label": label() });
-    const holder = make("div", { class: "chart" }, canvas);
-    const caption = make("figcaption");
-    const tables = make("div");
-    const figure = make("figure", {}, holder, caption, tables);
-    let chart = null;
-    function draw() {
-      if (height) holder.style.height = `${height()}px`;
-      const { options, ...rest } = config(holder.clientWidth);
-      const whole = { ...rest, options: { animation: false, responsive: true, maintainAspectRatio: false, locale: "en", ...options } };
-      canvas.setAttribute("aria-label", label());
-      if (chart) {
-        chart.data = whole.data;
-        chart.options = { ...whole.options, devicePixelRatio: chart.forPrint ? 3 : undefined };
-        chart.update("none");
-      } else {
-        chart = new Chart(canvas, whole);
-        charts.push({ draw, get chart() { return chart; }, holder });
-      }
-    }
-    return { figure, caption, tables, draw, canvas };
-  }
 
   function decades(scale) {
     const ticks = [];
@@ -649,36 +545,11 @@
 
   // -- pictures -------------------------------------------------------------------------------------------------------
 
-  const AMPLIFIED = 4;
-
-  // |picture - clean| times AMPLIFIED, channel by channel, as another data URI.
-  async function difference(source, clean, width, height) {
-    async function values(src) {
-      const image = new Image();
-      image.src = src;
-      await image.decode();
-      const canvas = make("canvas", { width, height });
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.drawImage(image, 0, 0);
-      return { canvas, context, pixels: context.getImageData(0, 0, width, height) };
-    }
-    const [one, two] = [await values(source), await values(clean)];
-    const a = one.pixels.data;
-    const b = two.pixels.data;
-    for (let index = 0; index < a.length; index += 1) {
-      if (index % 4 !== 3) a[index] = AMPLIFIED * Math.abs(a[index] - b[index]);
-    }
-    one.context.putImageData(one.pixels, 0, 0);
-    return one.canvas.toDataURL("image/png");
-  }
-
   function decibels(exhibit, method) {
     if (!Object.hasOwn(exhibit.psnr ?? {}, method)) return null;
     const value = exhibit.psnr[method];
     return value === null ? Infinity : value;
   }
-
-  const inDecibels = (value) => (value === null ? "" : value === Infinity ? "identical" : `${value.toFixed(2)} dB`);
 
   function panelsOf(exhibit) {
     const answers = exhibit.answers.filter((answer) => answer.method !== nothing);
@@ -686,76 +557,14 @@
     return [
       { name: "clean", src: exhibit.clean, psnr: null },
       { name: "noisy", src: exhibit.noisy, psnr: decibels(exhibit, nothing) },
-      ...answers.toSorted((a, b) => place(a) - place(b)).map((answer) => ({ name: answer.method, src: answer.src, psnr: decibels(exhibit, answer.method), model: models.has(answer.method) })),
+      ...answers.toSorted((a, b) => place(a) - place(b)).map((answer) => ({ name: answer.method, what: `restored by ${answer.method}`, src: answer.src, psnr: decibels(exhibit, answer.method), model: models.has(answer.method) })),
     ];
   }
 
-  function picture(exhibit, panel) {
-    return make("img", { class: "pixels", src: panel.src, width: exhibit.width, height: exhibit.height, decoding: "async", alt: describe(exhibit, panel, false) });
-  }
-
-  function describe(exhibit, panel, differs) {
-    const what = panel.name === "clean" || panel.name === "noisy" ? panel.name : `restored by ${panel.name}`;
-    return `${exhibit.image}, ${exhibit.noise}, ${what}${differs ? `: difference from clean, times ${AMPLIFIED}` : ""}`;
-  }
-
   function exhibited(exhibit) {
-    const id = `exhibit-${(counter += 1)}`;
     const panels = panelsOf(exhibit);
-    const scoresOf = panels.map((panel) => panel.psnr).filter((value) => value !== null);
-    const best = scoresOf.length > 1 ? Math.max(...scoresOf) : null;
-    const images = panels.map((panel) => picture(exhibit, panel));
-    const strip = make("div", { class: "strip", tabindex: 0, role: "group", "aria-label": `Pictures of ${exhibit.image} at ${exhibit.noise}` },
-      ...panels.map((panel, index) => make("figure", { class: panel.model ? "panel model" : "panel" }, images[index],
-        make("figcaption", {}, make("b", {}, panel.name), make("span", { class: panel.psnr !== null && panel.psnr === best ? "top" : null }, inDecibels(panel.psnr))))));
-
-    // The comparison: the right picture below, the left one over it as far as the divider.
     const firstModel = panels.findIndex((panel) => panel.model);
-    const state = { left: 1, right: firstModel >= 0 ? firstModel : panels.length > 2 ? 2 : 0, differs: false };
-    const under = picture(exhibit, panels[state.right]);
-    const over = picture(exhibit, panels[state.left]);
-    const divider = make("div", { class: "divider" });
-    const slider = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50 });
-    const stage = make("div", { class: "stage" }, under, make("div", { class: "over" }, over), divider, slider);
-    const options = panels.map((panel, index) => [String(index), panel.psnr === null ? panel.name : `${panel.name}, ${inDecibels(panel.psnr)}`]);
-    const left = chooser("Left", options, String(state.left), (value) => { state.left = Number(value); refresh(); });
-    const right = chooser("Right", options, String(state.right), (value) => { state.right = Number(value); refresh(); });
-    const zoom = chooser("Size", [["1", "100 %"], ["2", "200 %"], ["3", "300 %"]], "1", (value) => article.style.setProperty("--zoom", value));
-    const differs = make("input", { type: "checkbox", class: "differs" });
-    const check = make("label", { class: "check" }, differs, `Difference from clean, ×${AMPLIFIED}`);
-
-    function moved() {
-      stage.style.setProperty("--at", `${slider.value}%`);
-      slider.setAttribute("aria-valuetext", `${slider.value} % ${panels[state.left].name}, the rest ${panels[state.right].name}`);
-    }
-    function refresh() {
-      const shown = (panel) => (state.differs ? panel.difference : panel.src);
-      panels.forEach((panel, index) => { images[index].src = shown(panel); images[index].alt = describe(exhibit, panel, state.differs); });
-      for (const [image, index] of [[under, state.right], [over, state.left]]) {
-        image.src = shown(panels[index]);
-        image.alt = describe(exhibit, panels[index], state.differs);
-      }
-      slider.setAttribute("aria-label", `Divider between ${panels[state.left].name} and ${panels[state.right].name}`);
-      article.dataset.view = state.differs ? "difference" : "pictures";
-      moved();
-    }
-    slider.addEventListener("input", moved);
-    differs.addEventListener("change", async () => {
-      if (differs.checked) {
-        for (const panel of panels) panel.difference ??= await difference(panel.src, exhibit.clean, exhibit.width, exhibit.height);
-      }
-      state.differs = differs.checked;
-      refresh();
-    });
-
-    const article = make("article", { class: "exhibit", "aria-labelledby": id, style: `--w: ${Number(exhibit.width)}; --h: ${Number(exhibit.height)}` },
-      make("header", {}, make("h3", { id }, exhibit.image), make("span", {}, exhibit.noise)),
-      make("div", { class: "compare control" }, make("div", { class: "window" }, stage),
-        make("div", { class: "sides" }, left.label, right.label, zoom.label, check,
-          make("p", {}, "Drag across the picture, or use the arrow keys."))),
-      strip);
-    refresh();
-    return article;
+    return compared(exhibit, panels, { left: 1, right: firstModel >= 0 ? firstModel : panels.length > 2 ? 2 : 0 });
   }
 
   function gallery() {
@@ -772,54 +581,8 @@
     at("worst-title").textContent = words[count] ?? "The worst images";
   }
 
-  // -- theme and print ------------------------------------------------------------------------------------------------
-
-  const THEMES = { "": "automatic", light: "light", dark: "dark" };
-  const root = document.documentElement;
-  const redraw = () => charts.forEach((entry) => entry.draw());
-
-  at("theme").addEventListener("click", () => {
-    const names = Object.keys(THEMES);
-    const next = names[(names.indexOf(root.dataset.theme ?? "") + 1) % names.length];
-    if (next) root.dataset.theme = next;
-    else delete root.dataset.theme;
-    at("theme").textContent = `Colours: ${THEMES[next]}`;
-    redraw();
-  });
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-
-  // On paper: light, details open, charts of one width whatever the window was.
-  const PRINTED = { width: 980, height: 430 };
-  let before = null;
-  window.addEventListener("beforeprint", () => {
-    if (before) return;
-    const closed = [...document.querySelectorAll("details:not([open])")];
-    before = { theme: root.dataset.theme, closed };
-    root.dataset.theme = "light";
-    closed.forEach((details) => { details.open = true; });
-    for (const { chart, draw, holder } of charts) {
-      const height = holder.style.height ? holder.clientHeight : PRINTED.height;
-      chart.forPrint = true;
-      draw();
-      chart.resize(PRINTED.width, height);
-    }
-  });
-  window.addEventListener("afterprint", () => {
-    if (!before) return;
-    if (before.theme) root.dataset.theme = before.theme;
-    else delete root.dataset.theme;
-    before.closed.forEach((details) => { details.open = false; });
-    before = null;
-    for (const { chart, draw } of charts) {
-      chart.forPrint = false;
-      draw();
-      chart.resize();
-    }
-  });
-
   // -------------------------------------------------------------------------------------------------------------------
 
-  Chart.defaults.font.family = family();
   head();
   scores();
   speed();
@@ -827,5 +590,5 @@
   spread();
   gallery();
   sections();
-  root.dataset.ready = "yes";
+  document.documentElement.dataset.ready = "yes";
 })();

@@ -109,12 +109,17 @@ class Neighbours:
 @dataclass(frozen=True)
 class Batch:
     """``input`` (n, channels + maps, h, w), ``target`` and ``base``, what a residual is taken from: (n, channels, h, w), or larger
-    by the task's factor; float32. ``neighbours`` where no image is clean."""
+    by the task's factor; float32.
+
+    Where no image is clean, one of two more says how the network learns all the same: ``neighbours``, or ``probe``, standard normal
+    noise of the target's shape.
+    """
 
     input: Planes
     target: Planes
     base: Planes
     neighbours: Neighbours | None = None
+    probe: Planes | None = None
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -404,7 +409,7 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         chosen = rng.choice(count, size=size, p=pictures.chances)
     rounds = chosen.reshape(-1, detail)
     if pictures.kind == "noisy":
-        return _neighbours([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], rng)
+        return _without_clean([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], recipe, rng)
     if pictures.kind == "pairs":
         drawn_pairs = ([_pair_of(pictures.shots[index], pictures.train[index], recipe, rng) for index in drawn] for drawn in rounds)
         return _stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
@@ -477,6 +482,14 @@ def _as_found(noisy: Planes, clean: Planes, found: Diagnosis, task: Task) -> Pai
     return task.told(noisy, clean, found.impulse_density, extremes, lambda planes: maps.sigma(planes, found.curve))
 
 
+def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:
+    """Noisy crops with what the recipe's loss of noisy images needs beside them."""
+    if recipe.from_neighbours:
+        return _neighbours(pairs, rng)
+    batch = _stack(pairs)
+    return replace(batch, probe=rng.standard_normal(batch.target.shape, dtype=np.float32))
+
+
 def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:
     """Of each noisy crop one pixel of every 2x2 cell, drawn at random, and one that touches it by a side."""
     whole = _stack(pairs)
@@ -544,15 +557,15 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
             else:
                 pair = shown(pictures.valid_shots[index], window, recipe.task, pixels)
             if group and (group[0].clean.shape != pair.clean.shape or len(group) * pair.clean.size >= 500_000):
-                yield text, _validating(group, pictures.kind)
+                yield text, _validating(group, pictures.kind, recipe)
                 group = []
             group.append(pair)
         if group:
-            yield text, _validating(group, pictures.kind)
+            yield text, _validating(group, pictures.kind, recipe)
 
 
-def _validating(pairs: list[Pair], kind: Kind) -> Batch:
-    return _neighbours(pairs, np.random.default_rng(len(pairs))) if kind == "noisy" else _stack(pairs)
+def _validating(pairs: list[Pair], kind: Kind, recipe: Recipe) -> Batch:
+    return _without_clean(pairs, recipe, np.random.default_rng(len(pairs))) if kind == "noisy" else _stack(pairs)
 
 
 def _middle(picture: Depth, side: int, least: int) -> tuple[slice, slice]:

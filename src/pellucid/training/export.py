@@ -37,6 +37,7 @@ __all__ = [
     "network_of",
     "save_weights",
     "with_scores",
+    "write_card",
     "write_model",
 ]
 
@@ -55,18 +56,19 @@ class Outputs:
     last: Path
     curve: Path
     samples: Path
+    page: Path
     checkpoint: Path
 
     @classmethod
     def beside(cls, model: Path) -> Outputs:
         """``digits.onnx`` has ``digits.weights.npz``, ``digits.last.weights.npz``, ``digits.curve.png`` and so on."""
-        endings = (".weights.npz", ".last.weights.npz", ".curve.png", ".samples.png", ".checkpoint")
+        endings = (".weights.npz", ".last.weights.npz", ".curve.png", ".samples.png", ".html", ".checkpoint")
         return cls(model, *(model.with_suffix(ending) for ending in endings))
 
     @property
     def results(self) -> tuple[Path, ...]:
         """What a run writes and keeps."""
-        return (self.model, self.weights, self.last, self.curve, self.samples)
+        return (self.model, self.weights, self.last, self.curve, self.samples, self.page)
 
 
 def can_write_models() -> bool:
@@ -238,6 +240,20 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     model.producer_name, model.doc_string = "pellucid", card.summary
     onnx.checker.check_model(model)
     with replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+
+
+def write_card(path: Path, card: Card) -> None:
+    """Puts another card into a model's file; `MissingExtra` without ONNX."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise MissingExtra(str(error.name), "train") from error
+    model = onnx.load_model_from_string(path.read_bytes())
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, card.to_json()
+    with replacing(path, overwrite=True) as temporary:
         temporary.write_bytes(model.SerializeToString())
 
 

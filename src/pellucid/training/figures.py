@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,19 @@ import torch
 from pellucid import degradations, report
 from pellucid.errors import MissingExtra
 from pellucid.files import replacing
+from pellucid.images import Pixels
 from pellucid.training import data as training_data
 from pellucid.training import survey
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Run, answer
+from pellucid.training.networks import Network
 from pellucid.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["draw"]
+__all__ = ["Example", "draw", "examples"]
 
 SAMPLES = 10
 """How many held-out digits the figure shows, as the seed's author drew them; of photographs a third."""
@@ -65,37 +68,59 @@ def _one_loss(recipe: Recipe) -> bool:
     return recipe.training.finish_loss == recipe.training.loss
 
 
+@dataclass(frozen=True)
+class Example:
+    """The middle of a held-out image: ``noisy`` (or enlarged) and ``restored``, unclipped, and ``clean`` where it is known; each
+    (height, width, channels) float32."""
+
+    noise: str
+    clean: Pixels | None
+    noisy: Pixels
+    restored: Pixels
+
+    @property
+    def parts(self) -> dict[str, Pixels]:
+        """Clean, noisy and restored by name, in this order."""
+        clean = {} if self.clean is None else {"clean": self.clean}
+        return {**clean, self.noise: self.noisy, "restored": self.restored}
+
+
 @torch.no_grad()
-def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Held-out images drawn at random: clean, noisy (or enlarged), restored; by the middle one of the validation noises, or as they
-    are."""
+def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str | None = None) -> list[Example]:
+    """Held-out images drawn at random, always the same, as the network on the CPU restores them, told the true level.
+
+    Clean ones under ``noise``, the middle one of the validation noises unless given; pairs and noisy ones as they are.
+    """
     rng = np.random.default_rng(0)
-    noise = degradations.parse(recipe.data.validation[len(recipe.data.validation) // 2])
+    spoiling = degradations.parse(noise or recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
-    label = str(noise) if pictures.kind == "clean" else "noisy"
-    names = (label, "restored") if pictures.kind == "noisy" else ("clean", label, "restored")
-    rows: dict[str, list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]] = {name: [] for name in names}
     side = 28 if recipe.data.kind == "digits" else 256
+    found: list[Example] = []
     for index in rng.choice(len(pictures.valid), size=count, replace=False):
         picture = pictures.valid[int(index)]
-        height, width = (min(side, size) // run.network.multiple_of * run.network.multiple_of for size in picture.shape[:2])
+        height, width = (min(side, size) // network.multiple_of * network.multiple_of for size in picture.shape[:2])
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         window = (slice(top, top + height), slice(left, left + width))
         clean = survey.floats(picture[window])
         if pictures.kind == "clean":
-            pair = recipe.task.spoil(clean, noise, rng)
+            pair = recipe.task.spoil(clean, spoiling, rng)
         else:
             pair = training_data.shown(pictures.valid_shots[int(index)], window, recipe.task)
         planes, base = (
             torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)[None]))
             for part in (np.concatenate([pair.image, pair.maps], axis=2), pair.base)
         )
-        restored = answer(run.network, run.network.answer, planes, base)[0].permute(1, 2, 0).numpy()
+        restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
-        seen = pair.image if noise.scale == 1 else pair.base
-        perfect = pair.clean if pictures.kind == "clean" else clean
-        for name, pixels in (("clean", perfect), (label, seen), ("restored", restored)):
-            if name in rows:
-                rows[name].append(pixels)
+        seen = pair.image if spoiling.scale == 1 else pair.base
+        perfect = {"clean": pair.clean, "pairs": clean, "noisy": None}[pictures.kind]
+        found.append(Example(str(spoiling) if pictures.kind == "clean" else "noisy", perfect, seen, restored))
+    return found
+
+
+def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
+    """Some held-out images, as `examples` gives them: a column each."""
+    shown = [example.parts for example in examples(run.network, recipe, pictures)]
+    rows = {name: [parts[name] for parts in shown] for name in shown[0]}
     report.grid(rows, path, zoom=3 if recipe.data.kind == "digits" else 1, overwrite=True)
     return path

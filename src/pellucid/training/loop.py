@@ -25,7 +25,7 @@ from pellucid.training.data import Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "train"]
+__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "stein_loss", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
@@ -46,6 +46,10 @@ that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 20
 NEIGHBOUR_WEIGHT = 2.0
 """How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
 
+PROBE = 0.25
+"""How strong `stein_loss` makes its own noise, as a share of the image's: strong enough to be felt through bfloat16, too weak for
+the level to be another one (1.03 times)."""
+
 STATE = frozenset(
     ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
 )
@@ -57,7 +61,7 @@ class Progress:
     """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
 
     ``validation_loss`` is the recipe's loss on held-out images, ``psnr`` their mean PSNR in dB, by noise and over all (``mean``).
-    Both are None between validations. ``speed`` is in images a second.
+    Both are None between validations. ``speed`` is in images a second, ``rate`` the learning rate of the step.
     """
 
     step: int
@@ -68,6 +72,7 @@ class Progress:
     speed: float
     validation_loss: float | None = None
     psnr: dict[str, float] | None = None
+    rate: float = 0.0
 
 
 @dataclass
@@ -137,6 +142,29 @@ def neighbour_loss(
     return error.square().mean() + weight * (error - expected).square().mean()
 
 
+def stein_loss(
+    model: torch.nn.Module, network: Network, given: torch.Tensor, noisy: torch.Tensor, probe: torch.Tensor, level: int
+) -> torch.Tensor:
+    """Each image's squared error, (n,), estimated without the clean image from noise of known level, plane ``level`` of ``given``.
+
+    An image with more noise, y + a s z, and one with other noise, y - s z / a, have independent errors where the noise of y is
+    Gaussian with the standard deviation s (Pang et al. 2021, "Recorrupted-to-Recorrupted"). With z and -z drawn together and what
+    does not depend on the answer left out, that is Stein's unbiased estimate (1981), its divergence told by the difference of both
+    answers.
+    """
+    channels = noisy.shape[1]
+    sigma = given[:, level : level + 1]
+    moved = PROBE * sigma * probe
+    more, less = given.clone(), given.clone()
+    more[:, :channels] += moved
+    less[:, :channels] -= moved
+    both = torch.cat((more, less))
+    both[:, level] *= math.sqrt(1 + PROBE**2)
+    first, second = answer(model, network.answer, both, both[:, :channels]).chunk(2)
+    away = ((first - noisy).square() + (second - noisy).square()) / 2
+    return (away + sigma * probe * (first - second) / PROBE - sigma.square()).mean(dim=(1, 2, 3))
+
+
 def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
     """Pixel number ``which`` (n, h, w), 0 to 3, of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
     count, channels, height, width = planes.shape
@@ -162,12 +190,15 @@ def train(
     resume: bool = False,
     start: dict[str, torch.Tensor] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_validated: Callable[[Progress, dict[str, torch.Tensor]], None] | None = None,
 ) -> Run:
     """Trains the recipe's network on ``pictures``; stops when the recipe says, or early at Ctrl-C or SIGTERM.
 
     ``checkpoint`` is written every minute and at the end (weights, average, the best of it, optimizer, step, history); ``resume``
     goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda.
     Several processes that torchrun has started train together: each draws batches of its own, the first one decides and writes.
+    ``on_progress`` hears of every line, ``on_validated`` of those with scores and of the weights that these are of, which are only
+    its to read.
     Raises `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
     the other way round.
     """
@@ -178,13 +209,14 @@ def train(
         raise OptionError(f"--resume: there is no {checkpoint} to go on from")
 
     noisy = pictures.kind == "noisy"
-    fabric = _fabric(device, plan.precision)
+    # A network for several factors has an output for each, and a step trains one of them.
+    fabric = _fabric(device, plan.precision, unused=len(getattr(recipe.network, "scales", ())) > 1)
     torch.manual_seed(seed)
     network = recipe.network.build()
-    if noisy and recipe.data.patch % (2 * network.multiple_of):
-        raise OptionError(
-            f"--noisy: data.patch is a multiple of {2 * network.multiple_of} for this network, not {recipe.data.patch}"
-        )
+    # Half-size pictures learn from each other.
+    multiple = network.multiple_of * (2 if recipe.from_neighbours else 1)
+    if noisy and recipe.data.patch % multiple:
+        raise OptionError(f"--noisy: data.patch is a multiple of {multiple} for this network, not {recipe.data.patch}")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
         _adopt(network, start)
@@ -217,6 +249,8 @@ def train(
             run.before, best = line, _copied(average)
             if on_progress is not None and fabric.is_global_zero:
                 on_progress(line)
+            if on_validated is not None and fabric.is_global_zero:
+                on_validated(line, average)
 
     world = fabric.world_size
     per_epoch = max(1, len(pictures.train) // (plan.batch * world))
@@ -248,6 +282,8 @@ def train(
             given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
             if batch.neighbours is not None:
                 loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
+            elif batch.probe is not None:
+                loss = stein_loss(model, network, given, clean, _on_device(batch.probe, fabric.device), _level(recipe)).mean()
             else:
                 restored = answer(model, network.answer, given, base)
                 kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
@@ -280,6 +316,7 @@ def train(
                     else plan.minutes - minutes(),
                     loss=mean,
                     speed=seen_at_show / max(now - shown, 1e-9),
+                    rate=optimizer.param_groups[0]["lr"],
                 )
                 if due:
                     validated = int(done * rounds)
@@ -294,6 +331,8 @@ def train(
                     run.stalled = 0 < plan.patience <= waited
                 if on_progress is not None and fabric.is_global_zero:
                     on_progress(line)
+                if due and on_validated is not None and fabric.is_global_zero:
+                    on_validated(line, average)
                 losses, seen_at_show, shown = [], 0, time.monotonic()
             if now - saved > SAVE_EVERY_S:
                 save()
@@ -313,6 +352,11 @@ def train(
     network.load_state_dict(average if best is None else best)
     network.to("cpu").eval()
     return run
+
+
+def _level(recipe: Recipe) -> int:
+    """Which plane of the network's input tells the level of noise."""
+    return recipe.data.channels + recipe.task.maps.index("sigma")
 
 
 def _score(line: Progress) -> float:
@@ -425,6 +469,9 @@ def _validated(
         for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
             clean = _on_device(batch.target, device)
             given, base = _on_device(batch.input, device), _on_device(batch.base, device)
+            if batch.probe is not None:
+                losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()
+                continue
             restored = answer(network, network.answer, given, base)
             if batch.neighbours is not None:
                 losses += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
@@ -486,7 +533,8 @@ def _has_bfloat16(device: str) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _fabric(device: str, precision: str) -> Any:
+def _fabric(device: str, precision: str, *, unused: bool) -> Any:
+    """Devices, precision and processes. ``unused`` says that a step may leave parameters unused: processes then look which."""
     try:
         from lightning_fabric import Fabric
     except ImportError:
@@ -507,7 +555,7 @@ def _fabric(device: str, precision: str) -> Any:
     fabric = Fabric(
         accelerator=device,
         devices=count,
-        strategy="ddp" if count > 1 else "auto",
+        strategy=("ddp_find_unused_parameters_true" if unused else "ddp") if count > 1 else "auto",
         precision="bf16-mixed" if low else "32-true",
     )
     fabric.launch()

@@ -21,6 +21,7 @@ from pellucid.training.networks import NETWORKS, Spec
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
 Loss = Literal["l1", "l2", "psnr", "psnr-part", "bce"]
+NoisyLoss = Literal["stein", "neighbours"]
 T = TypeVar("T")
 
 
@@ -76,11 +77,13 @@ class Training:
     """How long and by what rule.
 
     One of ``minutes``, ``epochs`` and ``steps`` says when it ends. ``rate`` is the peak learning rate, reached after ``warmup``
-    steps; ``cosine`` lets it fall to a hundredth by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses
-    ``finish_loss``. ``clip`` bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which
-    is what is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has
-    it in hardware. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a
-    row that were no better than the best before (0: never).
+    steps; ``tuning_rate`` takes its place where a run begins from weights (0: it does not); ``cosine`` lets it fall to a hundredth
+    by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses ``finish_loss``. ``noisy_loss`` is how a
+    network learns where no image is clean: ``stein`` where it is told the level; else, or if so said, from ``neighbours``. ``clip``
+    bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which is what is validated and
+    exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has it in hardware. ``validations``
+    is how often held-out images are restored; a run ends early after ``patience`` of them in a row that were no better than the
+    best before (0: never).
     """
 
     batch: int = 16
@@ -89,10 +92,12 @@ class Training:
     steps: int = 0
     optimizer: Literal["adam", "adamw"] = "adamw"
     rate: float = 1.5e-3
+    tuning_rate: float = 0.0
     warmup: int = 100
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.0
     loss: Loss = "l1"
+    noisy_loss: NoisyLoss = "stein"
     finish_loss: Loss = "l1"
     finish_share: float = 0.0
     clip: float = 1.0
@@ -108,10 +113,14 @@ class Training:
             raise ModelError(
                 "recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
             )
+        if self.tuning_rate < 0:
+            raise ModelError("recipe: training.tuning_rate is 0 or more")
         if self.patience < 0:
             raise ModelError("recipe: training.patience is 0 or more")
         if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
             raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
+        if self.noisy_loss not in get_args(NoisyLoss):
+            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(get_args(NoisyLoss))}")
 
     def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
         """The same with another length; the recipe's own where none is given."""
@@ -131,6 +140,11 @@ class Recipe:
     network: Spec
     data: Data
     training: Training
+
+    @property
+    def from_neighbours(self) -> bool:
+        """Whether noisy images without clean ones teach by their neighbouring pixels: Stein's way must know the level of noise."""
+        return self.training.noisy_loss == "neighbours" or "sigma" not in self.task.maps
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for the card; `from_dict` reads it back."""

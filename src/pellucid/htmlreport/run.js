@@ -1,0 +1,159 @@
+// Draws the page of a training run from the two JSON elements in it.
+(() => {
+  const { at, axis, colour, compared, dataTable, drawing, chooser, inDecibels, isNumber, make, plain, said, sections, tooltip } = pages;
+  const run = JSON.parse(at("run").textContent);
+  const pictures = JSON.parse(at("pictures").textContent);
+  const history = run.history;
+
+  // -- head -----------------------------------------------------------------------------------------------------------
+
+  function listed(title, lines) {
+    if (!lines.length) return null;
+    return make("div", { class: "notice" }, make("strong", {}, title), make("ul", {}, ...lines.map((line) => make("li", {}, line))));
+  }
+
+  function head() {
+    at("heading").textContent = run.name;
+    at("lead").textContent = run.lead;
+    at("notices").append(...[listed("Of the images:", run.warnings), listed("To know:", run.notes)].filter(Boolean));
+    const download = at("download");
+    download.href = URL.createObjectURL(new Blob([at("run").textContent], { type: "application/json" }));
+    download.download = `${run.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}.json`;
+  }
+
+  function about() {
+    for (const { title, facts } of run.about) {
+      const list = make("dl", {}, ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, plain(value)))));
+      at("about-body").append(make("details", { class: "protocol", open: true }, make("summary", {}, title), list));
+    }
+  }
+
+  // -- scores ---------------------------------------------------------------------------------------------------------
+
+  function table(name, what, digits, methods, rows, valueOf) {
+    const own = methods.at(-1);
+    const cells = rows.map((row) => methods.map((method) => valueOf(row, method)));
+    const bests = cells.map((values) => Math.max(...values.filter(isNumber).map((value) => Number(value.toFixed(digits)))));
+    return make("div", { class: "matrix scroll", tabindex: 0, role: "group", "aria-label": `Table: ${name}` },
+      make("table", {},
+        make("caption", {}, make("span", {}, make("strong", {}, name), `: ${what}; higher is better, best in bold.`)),
+        make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "method" }, ""), ...rows.map((row) => make("th", { scope: "col" }, row.noise)))),
+        make("tbody", {}, ...methods.map((method, index) =>
+          make("tr", { class: method === own ? "model" : index === 0 ? "none" : null },
+            make("th", { scope: "row" }, method),
+            ...cells.map((values, column) => {
+              const value = values[index];
+              if (!isNumber(value)) return make("td", {}, "–");
+              return make("td", { class: methods.length > 1 && Number(value.toFixed(digits)) === bests[column] ? "best" : null }, said(value, digits));
+            }))))));
+  }
+
+  function scores() {
+    const found = run.scores;
+    if (!found && !run.unscored) return;
+    at("scores").hidden = false;
+    const body = at("scores-body");
+    if (!found) {
+      body.append(make("p", { class: "note" }, run.unscored));
+      return;
+    }
+    body.append(make("p", { class: "note" }, found.said));
+    body.append(table("PSNR", "mean over the images, in dB", 2, found.methods, found.rows, (row, method) => row.psnr[method]));
+    if (found.rows.some((row) => Object.keys(row.ssim).length)) {
+      body.append(make("div", { class: "behind" }, table("SSIM", "structural similarity, mean over the images, 1 is identical", 4, found.methods, found.rows, (row, method) => row.ssim[method])));
+    }
+  }
+
+  // -- pictures -------------------------------------------------------------------------------------------------------
+
+  function gallery() {
+    if (!pictures.length) return;
+    at("samples").hidden = false;
+    at("samples-body").append(make("p", { class: "note" }, run.pictured), ...pictures.map((shown) => {
+      const panels = [
+        ...(shown.clean ? [{ name: "clean", src: shown.clean, psnr: null }] : []),
+        { name: shown.given, src: shown.noisy, psnr: shown.psnr?.[0] ?? null },
+        { name: "restored", src: shown.restored, psnr: shown.psnr?.[1] ?? null, model: true },
+      ];
+      return compared(shown, panels, { left: panels.length - 2, right: panels.length - 1 });
+    }));
+  }
+
+  // -- curves ---------------------------------------------------------------------------------------------------------
+
+  const AXES = { minutes: "minutes", step: "steps" };
+  const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
+  const shortOf = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : String(Number(value.toPrecision(4)))).replace("-", "−");
+
+  // A chart of several series over the run; each has a name and its points {line, y}. "unit" names the values, "word" says one.
+  function curves({ section, series, unit, word, caption, best }) {
+    at(section).hidden = false;
+    const state = { along: "minutes" };
+    const crowded = history.length > 40;
+    function config() {
+      const datasets = series.map(({ name, points, strong, dashed }, index) => {
+        const paint = colour(strong ? "--ink" : `--series-${index % 8}`);
+        const data = points.map(({ line, y }) => ({ x: line[state.along], y, best: best && line.step === run.best_step }));
+        return {
+          label: name, data, showLine: true, borderColor: paint, backgroundColor: paint, borderWidth: strong ? 2.75 : 2, borderDash: dashed ? [6, 4] : [],
+          pointStyle: strong ? "circle" : POINTS[index % POINTS.length],
+          radius: (item) => (item.raw?.best ? 7 : crowded ? 0 : 3), hoverRadius: 6, pointHitRadius: 8,
+        };
+      });
+      return {
+        type: "scatter",
+        data: { datasets },
+        options: {
+          interaction: { mode: "nearest", intersect: false },
+          scales: {
+            x: axis(AXES[state.along], { min: 0, max: history.at(-1)[state.along] || undefined, ticks: { maxRotation: 0 } }),
+            y: axis(unit, { grace: "4%", ticks: { maxTicksLimit: 8 } }),
+          },
+          plugins: {
+            legend: { display: series.length > 1, position: "bottom", labels: { color: colour("--ink"), usePointStyle: true, pointStyleWidth: 26, boxHeight: 5, padding: 16 } },
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${word(item.parsed.y)} at ${shortOf(item.parsed.x)} ${AXES[state.along]}` }),
+          },
+        },
+      };
+    }
+    const ends = series.map(({ name, points }) => `${name} from ${word(points[0].y)} to ${word(points.at(-1).y)}`);
+    const drawn = drawing(config, { label: () => `${unit} over the run: ${ends.join("; ")}.` });
+    drawn.canvas.id = `${section}-chart`;
+    const choice = chooser("Along", Object.entries(AXES), state.along, (value) => { state.along = value; drawn.draw(); });
+    choice.select.id = `${section}-along`;
+    at(`${section}-body`).append(make("div", { class: "tools" }, choice.label), drawn.figure);
+    drawn.caption.textContent = caption;
+    drawn.draw();
+    const lines = [...new Set(series.flatMap(({ points }) => points.map(({ line }) => line)))].toSorted((a, b) => a.step - b.step);
+    drawn.tables.append(dataTable("The figures of this chart", ["Step", "Minutes", ...series.map(({ name }) => name)],
+      lines.map((line) => [String(line.step), line.minutes.toFixed(1), ...series.map(({ points }) => { const own = points.find((point) => point.line === line); return own ? word(own.y) : "–"; })])));
+  }
+
+  function quality() {
+    const lines = [...(run.before ? [run.before] : []), ...history].filter((line) => line.psnr);
+    if (!lines.length) return;
+    const noises = Object.keys(lines.at(-1).psnr).filter((noise) => noise !== "mean");
+    const names = noises.length > 1 ? [...noises, "mean"] : noises;
+    const series = names.map((name) => ({ name, strong: name === "mean", points: lines.filter((line) => isNumber(line.psnr[name])).map((line) => ({ line, y: line.psnr[name] })) }));
+    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", word: (value) => said(value, 2), best: true, caption: run.validated });
+  }
+
+  function loss() {
+    const series = [["training", "loss", false], ["held out", "validation_loss", true]].map(([name, key, dashed]) => ({
+      name, dashed, points: [...(run.before && key === "validation_loss" ? [run.before] : []), ...history].filter((line) => isNumber(line[key])).map((line) => ({ line, y: line[key] })),
+    })).filter(({ points }) => points.length);
+    if (!series.length) return;
+    curves({ section: "loss", series, unit: `loss (${run.loss}), lower is better`, word: shortOf, best: false, caption: run.losses });
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+
+  head();
+  scores();
+  gallery();
+  quality();
+  loss();
+  about();
+  sections();
+  document.documentElement.dataset.ready = "yes";
+})();

@@ -1,0 +1,213 @@
+"""The page a run leaves: what was learnt from what, by what and how long, what it is worth, its curves, and pictures."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from pellucid import __version__, degradations, evaluation, htmlreport
+from pellucid.cards import Card
+from pellucid.htmlreport import Sample
+from pellucid.training import figures
+from pellucid.training.data import Pictures
+from pellucid.training.figures import Example
+from pellucid.training.loop import Progress, Run
+from pellucid.training.recipes import Recipe
+from pellucid.training.scoring import SIDE, Scores
+
+__all__ = ["write"]
+
+LINES = 12
+"""How many notes of a kind are on the page; the others are counted."""
+
+KINDS = {"clean": "clean images, spoiled here", "pairs": "pairs of a noisy and a clean image", "noisy": "noisy images alone"}
+
+
+def write(
+    path: Path, card: Card, run: Run, recipe: Recipe, pictures: Pictures, scores: Scores | None, unscored: str | None = None
+) -> None:
+    """Writes the page of a run to ``path``; ``unscored`` says why there are no ``scores``."""
+    own = scores.methods[-1] if scores is not None else card.name
+    facts = {
+        "name": card.name,
+        "lead": _lead(run, recipe, scores),
+        "warnings": list(pictures.found.warnings) if pictures.found is not None else [],
+        "notes": [*_shortened(pictures.notes), *(scores.notes if scores is not None else ())],
+        "scores": None if scores is None else {**asdict(scores), "said": _said(scores, own)},
+        "unscored": unscored,
+        "pictured": _pictured(pictures),
+        "history": [_line(line, recipe) for line in run.history],
+        "before": None if run.before is None else _line(run.before, recipe),
+        "best_step": run.best_step,
+        "loss": recipe.training.loss,
+        "validated": _validated(run, pictures),
+        "losses": _losses(pictures),
+        "about": _about(card, run, recipe, pictures),
+    }
+    htmlreport.write_run(path, facts, _samples(run, recipe, pictures), overwrite=True)
+
+
+def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
+    """One or two sentences: how long, and to what end."""
+    text = f"Recipe {recipe.name}: {run.steps:,} steps in {run.minutes:.1f} minutes on {_device(run)}."
+    if scores is not None and scores.rows:
+        row = scores.rows[len(scores.rows) // 2]
+        others = ", ".join(f"{row.psnr[method]:.2f} dB {_phrase(method)}" for method in scores.methods[:-1])
+        text += f" Held-out images, {row.noise}: {row.psnr[scores.methods[-1]]:.2f} dB restored, {others}."
+    return text
+
+
+def _phrase(method: str) -> str:
+    return {"noisy": "noisy", "bicubic": "by bicubic enlargement"}.get(method, f"by {method}, from which it began")
+
+
+def _said(scores: Scores, own: str) -> str:
+    told = " It estimated the level of noise itself, as it does for its users." if scores.blind else ""
+    return (
+        f"{own} as it was exported, through the engine ({scores.engine}), on {scores.images} of {scores.held_out} held-out images, "
+        f"of larger ones the middle {SIDE}x{SIDE} pixels.{told}"
+    )
+
+
+def _pictured(pictures: Pictures) -> str:
+    told = ", told the true level where it takes one" if pictures.kind == "clean" else ""
+    psnr = " PSNR is of what is shown." if pictures.kind != "noisy" else ""
+    return f"Drawn at random from the held-out images, and restored by the network of the best step{told}.{psnr}"
+
+
+def _validated(run: Run, pictures: Pictures) -> str:
+    told = "the true level" if pictures.kind == "clean" else "what is found in each image"
+    before = " The first is of what the run began from." if run.before is not None else ""
+    return (
+        f"Mean PSNR of the held-out images at each validation, by the network in training; one that takes the level of noise is told "
+        f"{told}. The largest points are the step that was kept.{before}"
+    )
+
+
+def _losses(pictures: Pictures) -> str:
+    text = "Of training the mean since the line before, of held-out images by the averaged weights."
+    if pictures.kind == "noisy":
+        text += " Both are measured on noisy pictures, whose noise stays in them: that they fall counts, not how low they are."
+    return text
+
+
+def _line(line: Progress, recipe: Recipe) -> dict[str, Any]:
+    """A line of the history as JSON has it; the loss of a finish by another rule has another unit, and is left out."""
+    entry = vars(line)
+    plan = recipe.training
+    if not math.isfinite(line.loss) or (plan.finish_loss != plan.loss and line.done >= 1 - plan.finish_share):
+        entry = entry | {"loss": None}
+    return entry
+
+
+def _shortened(notes: Sequence[str]) -> list[str]:
+    more = [f"and {len(notes) - LINES} more like these"] if len(notes) > LINES else []
+    return [*notes[:LINES], *more]
+
+
+def _device(run: Run) -> str:
+    """The processor, or the GPU, by its name."""
+    return torch.cuda.get_device_name() if run.device.startswith("cuda") else evaluation.processor() or run.device
+
+
+def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dict[str, Any]]:
+    plan, spec = recipe.training, asdict(recipe.network)
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    speeds = [line.speed for line in run.history if line.speed > 0]
+    ended = "as planned" if run.finished else "early, by its user"
+    if run.stalled:
+        ended = f"early: {plan.patience} validations in a row were no better"
+    length = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs:g} epochs" if plan.epochs else f"{plan.steps} steps"
+    images: list[list[Any]] = [
+        ["Learnt from", KINDS[pictures.kind]],
+        ["Source", [f"{source.source} ({source.count}), licence: {source.licence}" for source in pictures.origin]],
+    ]
+    if pictures.found is None:
+        images.append(["Images", f"{len(pictures.train)} to learn from, {len(pictures.valid)} held out"])
+    else:
+        images += [[what.capitalize(), found] for what, found in pictures.found.rows]
+    return [
+        {
+            "title": "How it went",
+            "facts": [
+                ["Recipe", f"{recipe.name}: {recipe.summary}"],
+                ["Began from", card.training["from"] or "fresh weights"],
+                ["Planned length", length],
+                ["Steps", run.steps],
+                ["Minutes", round(run.minutes, 1)],
+                ["Ended", ended],
+                [
+                    "Step that was kept",
+                    f"{run.best_step}, the best on held-out images" if run.best_step else "0: nothing was better",
+                ],
+                ["Images a second", round(median(speeds), 1) if speeds else None],
+            ],
+        },
+        {"title": "Images", "facts": images},
+        {
+            "title": "Network and rule",
+            "facts": [
+                ["Network", recipe.network.network],
+                ["Parameters", f"{card.parameters:,}"],
+                *(
+                    [name.replace("_", " ").capitalize(), value]
+                    for name, value in spec.items()
+                    if name not in ("channels", "maps", "scales")
+                ),
+                ["Channels", recipe.data.channels],
+                ["Told beside the image", list(card.maps) or "nothing"],
+                ["Sees, in pixels around each", card.halo],
+                [
+                    "Loss",
+                    plan.loss
+                    if plan.loss == plan.finish_loss or not plan.finish_share
+                    else f"{plan.loss}, then {plan.finish_loss}",
+                ],
+                [
+                    "Batch",
+                    f"{plan.batch} crops of {recipe.data.patch}x{recipe.data.patch}"
+                    + (f", in each of {processes} processes" if processes > 1 else ""),
+                ],
+                ["Optimizer", f"{plan.optimizer}, rate {plan.rate:g}, {plan.schedule}"],
+                ["Average of weights", plan.ema or "none"],
+                ["Seed", run.seed],
+            ],
+        },
+        {
+            "title": "Machine",
+            "facts": [
+                ["Device", _device(run)],
+                ["Processor cores", os.cpu_count()],
+                ["Processes", processes],
+                ["PyTorch", torch.__version__],
+                ["pellucid", __version__],
+            ],
+        },
+    ]
+
+
+def _samples(run: Run, recipe: Recipe, pictures: Pictures) -> list[Sample]:
+    """What is shown: of digits a row under each validation noise, of images some by themselves."""
+    given = "enlarged" if degradations.parse(recipe.data.validation[0]).scale > 1 else "noisy"
+    if recipe.data.kind != "digits":
+        shown = figures.examples(run.network, recipe, pictures)
+        return [_sample(f"Held-out image {number}", [example], given, 1) for number, example in enumerate(shown, 1)]
+    return [
+        _sample("Held-out digits", figures.examples(run.network, recipe, pictures, noise=noise), given, 3)
+        for noise in recipe.data.validation
+    ]
+
+
+def _sample(name: str, row: Sequence[Example], given: str, zoom: int) -> Sample:
+    """Examples of one size beside each other."""
+    clean = [example.clean for example in row if example.clean is not None]
+    noisy, restored = (np.concatenate([getattr(example, part) for example in row], axis=1) for part in ("noisy", "restored"))
+    return Sample(name, row[0].noise, np.concatenate(clean, axis=1) if clean else None, noisy, restored, given, zoom)

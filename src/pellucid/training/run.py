@@ -1,0 +1,241 @@
+"""A training run, from what is asked to the files that it leaves: the recipe adapted, the images read, the outputs written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from pellucid import restorer
+from pellucid.errors import OptionError, PellucidError
+from pellucid.images import Range
+from pellucid.training import data, export, figures, loop, page, recipes, scoring, survey, tensorboard
+from pellucid.training.data import Pictures
+from pellucid.training.export import Outputs
+from pellucid.training.loop import Progress, Run
+from pellucid.training.recipes import Recipe
+from pellucid.training.scoring import Scores
+
+__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a run, as `docs/training.md` explains it; None takes what the recipe says.
+
+    ``recipe`` is a shipped one's name or a TOML file. Images to learn from are one of ``images`` (clean), ``pairs`` (one or two
+    places, see `survey.match`) and ``noisy``; ``valid`` are the held-out ones, named alike, ``held_out`` the share of them where
+    they are not named. One of ``minutes``, ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin
+    from: a model's name or a file. ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
+    Raises `OptionError` for what does not go together.
+    """
+
+    recipe: str
+    images: Path | None = None
+    pairs: tuple[Path, ...] = ()
+    noisy: Path | None = None
+    valid: tuple[Path, ...] = ()
+    held_out: float | None = None
+    value_range: Range = "auto"
+    channels: int | None = None
+    patience: int | None = None
+    minutes: float | None = None
+    epochs: float | None = None
+    steps: int | None = None
+    out: Path | None = None
+    start: Path | None = None
+    resume: bool = False
+    seed: int = 0
+    device: str = "auto"
+    overwrite: bool = False
+    tensorboard: Path | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("images", "pairs", "noisy") if getattr(self, name)]
+        if len(given) > 1:
+            raise OptionError(f"--{given[0]} and --{given[1]}: images to learn from are clean, or pairs, or noisy")
+        for name, places, most in (("pairs", self.pairs, 2), ("valid", self.valid, 2 if self.pairs else 1)):
+            if len(places) > most:
+                raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(places)}")
+        if self.valid and self.held_out is not None:
+            raise OptionError("--valid and --held-out: held-out images are in a folder of their own, or a share of the others")
+
+    @property
+    def kind(self) -> str:
+        """Which of the three says what to learn from; ``images`` where none does."""
+        return "pairs" if self.pairs else "noisy" if self.noisy is not None else "images"
+
+    @property
+    def source(self) -> Path | None:
+        """The first place of what to learn from."""
+        return self.pairs[0] if self.pairs else self.noisy or self.images
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run about to begin: the adapted ``recipe``, the ``pictures``, the weights to begin with, and where the outputs go.
+
+    ``overwrite`` says that outputs which are there may be replaced: they are asked to be, or an earlier part of this run left them.
+    """
+
+    request: Request
+    recipe: Recipe
+    pictures: Pictures
+    start: dict[str, torch.Tensor] | None
+    paths: Outputs
+    overwrite: bool
+
+
+def prepare(request: Request) -> Ready:
+    """Adapts the recipe to what is asked, and reads the images.
+
+    Raises `OptionError` for what does not go together and where an output exists, `TrainingError` for images that cannot be learnt
+    from, `FileError` for files that cannot be read.
+    """
+    recipe, start = _adapted(request)
+    out = request.out or Path(f"{recipe.name}.onnx")
+    if out.suffix != ".onnx":
+        raise OptionError(f"--out {out}: a model's name ends in .onnx")
+    paths = Outputs.beside(out)
+    taken = [path for path in paths.results if path.exists()]
+    # A run that was stopped has left its first results: the same run may replace them.
+    overwrite = request.overwrite or (request.resume and paths.checkpoint.exists())
+    if taken and not overwrite:
+        raise OptionError(f"{taken[0]} exists; --force overwrites it, --out names another place")
+    if request.tensorboard is not None:
+        tensorboard.check()
+        logs = request.tensorboard / out.stem
+        if logs.exists() and not overwrite:
+            raise OptionError(f"{logs} exists; --force adds to it what TensorBoard then shows instead, --out names another model")
+    return Ready(request, recipe, _read(request, recipe), start, paths, overwrite)
+
+
+def is_first() -> bool:
+    """Whether this is the process that speaks and writes, of those that torchrun has started together."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
+    """The recipe with what is asked of it, and the weights to begin with."""
+    recipe = recipes.find(request.recipe)
+    if recipe.data.kind == "digits" and request.kind != "images":
+        raise OptionError(f"--{request.kind}: recipe {recipe.name} learns from digits; 'own' and 'photo' learn from pictures")
+    begun = str(request.start)
+    # Which file of a family serves, and how a network for one's own noisy images looks, the images say.
+    by_data = request.kind != "images" or (request.images is not None and begun in restorer.MODELS)
+    channels = request.channels
+    if channels is None and by_data and request.source is not None:
+        channels = survey.channels(request.source)
+    if channels is not None:
+        recipe = recipes.with_channels(recipe, channels)
+    start = None
+    if request.start is not None:
+        card, start = export.beginning(begun, recipe.data.channels)
+        if card is not None and begun in (*restorer.MODELS, *restorer.names()):
+            recipe = recipes.with_network_of(recipe, Recipe.from_dict(card.recipe))
+    if request.held_out is not None:
+        recipe = replace(recipe, data=replace(recipe.data, held_out=request.held_out))
+    if request.patience is not None:
+        recipe = replace(recipe, training=replace(recipe.training, patience=request.patience))
+    if start is not None and recipe.training.tuning_rate:
+        recipe = replace(recipe, training=replace(recipe.training, rate=recipe.training.tuning_rate))
+    length = recipe.training.lasting(minutes=request.minutes, epochs=request.epochs, steps=request.steps)
+    return replace(recipe, training=length), start
+
+
+def _read(request: Request, recipe: Recipe) -> Pictures:
+    """The images, split into those to learn from and those held out."""
+    if request.pairs:
+        return data.load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=request.value_range)
+    valid = request.valid[0] if request.valid else None
+    if request.noisy is not None:
+        return data.load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=request.value_range)
+    look = request.images is not None and recipe.data.kind == "images"
+    return data.load(request.images, recipe.data, valid=valid, value_range=request.value_range, look=look)
+
+
+def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:
+    """Trains: `loop.train` with what was asked."""
+    request = ready.request
+    log = None
+    if request.tensorboard is not None and is_first():
+        log = tensorboard.Log(request.tensorboard / ready.paths.model.stem, ready.recipe, ready.pictures, resumed=request.resume)
+
+    def tell(line: Progress) -> None:
+        if log is not None:
+            log.progress(line)
+        if on_progress is not None:
+            on_progress(line)
+
+    with closing(log) if log is not None else nullcontext():
+        return loop.train(
+            ready.recipe,
+            ready.pictures,
+            checkpoint=ready.paths.checkpoint,
+            device=request.device,
+            seed=request.seed,
+            resume=request.resume,
+            start=ready.start,
+            on_progress=tell,
+            on_validated=log.validated if log is not None else None,
+        )
+
+
+def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
+    """Writes what the run leaves; answers each file that is there now, lines that its user should read, and the model's scores.
+
+    Weights come first: nothing that fails afterwards can lose them. Of several processes the first one alone writes.
+    """
+    recipe, pictures, paths = ready.recipe, ready.pictures, ready.paths
+    begun_from = ready.request.start.name if ready.request.start is not None else None
+    card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
+    export.save_weights(paths.weights, card, run.network.state_dict())
+    if run.best_step != run.steps:
+        export.save_weights(paths.last, card, run.last)
+        yield f"the best was step {run.best_step}; {paths.last} has the last one's weights"
+    else:
+        # Of an earlier run that this one replaces.
+        paths.last.unlink(missing_ok=True)
+    if run.stalled:
+        yield f"{recipe.training.patience} validations in a row were no better: done early"
+    yield from figures.draw(run, recipe, pictures, paths)
+    yield paths.weights
+    written = export.can_write_models()
+    if written:
+        export.write_model(paths.model, card, run.network, overwrite=ready.overwrite)
+        yield paths.model
+    else:
+        yield f"no ONNX here; elsewhere 'pellucid export {paths.weights}' makes the model"
+    if run.finished:
+        paths.checkpoint.unlink(missing_ok=True)
+    else:
+        yield f"stopped early; --resume goes on from {paths.checkpoint}"
+    scores, unscored = None, "There is no model here, without ONNX: none was scored."
+    if written:
+        scores, unscored = _scored(ready)
+    if scores is not None:
+        card = scores.on(card)
+        export.write_card(paths.model, card)
+        export.save_weights(paths.weights, card, run.network.state_dict())
+        yield scores
+        yield from scores.notes
+    elif pictures.kind != "noisy":
+        yield unscored
+    page.write(paths.page, card, run, recipe, pictures, scores, unscored)
+    yield paths.page
+
+
+def _scored(ready: Ready) -> tuple[Scores | None, str]:
+    """The scores of the model that was written; or why there are none."""
+    start = ready.request.start
+    begun = str(start) if start is not None else ""
+    is_model = begun in (*restorer.MODELS, *restorer.names()) or begun.endswith(".onnx")
+    try:
+        scores = scoring.score(ready.paths.model, ready.pictures, ready.recipe, begun_from=begun if is_model else None)
+    except PellucidError as error:
+        return None, f"the model is not scored: {error}"
+    return scores, "There are no clean images to score the model on."

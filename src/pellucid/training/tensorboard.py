@@ -1,0 +1,76 @@
+"""A run told to TensorBoard while it lasts: curves, and held-out images at each validation."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pellucid.errors import MissingExtra
+from pellucid.training import figures
+from pellucid.training.data import Pictures
+from pellucid.training.loop import Progress
+from pellucid.training.recipes import Recipe
+
+__all__ = ["Log", "check"]
+
+
+def check() -> None:
+    """Raises `MissingExtra` where the package that writes the logs is not there."""
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("tensorboardX", "tensorboard") from error
+
+
+class Log:
+    """Event files in ``folder``, of one run; `progress` and `validated` fit `loop.train`. `close` it at the end.
+
+    What the folder has of an earlier run TensorBoard then leaves out; of one that is ``resumed``, what came after the first step
+    told here.
+    """
+
+    def __init__(self, folder: Path, recipe: Recipe, pictures: Pictures, *, resumed: bool = False) -> None:
+        check()
+        self._resumed = resumed
+        self._folder, self._recipe, self._pictures = folder, recipe, pictures
+        # A network of its own: the one that learns goes on from its own weights.
+        self._network = recipe.network.build().eval()
+        self._writer: Any = None
+
+    def _open(self, step: int) -> Any:
+        if self._writer is None:
+            from tensorboardX import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder), purge_step=step if self._resumed else 0, flush_secs=10)
+        return self._writer
+
+    def progress(self, line: Progress) -> None:
+        """Loss, learning rate and images a second; of a validation the held-out loss, and PSNR by noise."""
+        writer = self._open(line.step)
+        scalars: dict[str, float | None] = {"loss/held out": line.validation_loss}
+        if line.step:
+            scalars |= {"loss/training": line.loss, "run/learning rate": line.rate, "run/images a second": line.speed}
+        scalars |= {f"PSNR/{noise}": value for noise, value in (line.psnr or {}).items()}
+        for name, value in scalars.items():
+            if value is not None and math.isfinite(value):
+                writer.add_scalar(name, value, line.step)
+
+    def validated(self, line: Progress, weights: dict[str, torch.Tensor]) -> None:
+        """Held-out images, each noisy, restored and, where it is known, clean beside each other."""
+        writer = self._open(line.step)
+        self._network.load_state_dict(weights)
+        for number, example in enumerate(figures.examples(self._network, self._recipe, self._pictures), 1):
+            parts = [example.noisy, example.restored, *([] if example.clean is None else [example.clean])]
+            levels = np.rint(np.clip(np.concatenate(parts, axis=1), 0, 1) * 255).astype(np.uint8)
+            words = f"noisy ({example.noise})" if example.noise != "noisy" else "noisy"
+            name = f"held out {number}/{words}, restored" + ("" if example.clean is None else ", clean")
+            writer.add_image(name, levels, line.step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Writes what is waiting."""
+        if self._writer is not None:
+            self._writer.close()
