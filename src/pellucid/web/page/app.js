@@ -298,8 +298,9 @@ async function look(keep = false) {
       if (before && result) after = await createImageBitmap(result.after || result.blob);
       if (after && (after.width !== before.width || after.height !== before.height)) {
         // Both lie over each other: the smaller one as large as the other, as any program would show it.
+        const larger = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
         before.close();
-        before = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
+        before = larger;
       }
     } catch {
       // Not to be shown: the words beside it say why.
