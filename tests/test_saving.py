@@ -57,3 +57,28 @@ def test_a_torn_line_is_ended_first(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == ["one", "tw", "three"]
     with pytest.raises(FileError, match="cannot be written"):
         saving.append_line(tmp_path / "none" / "lines", "x")
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_a_folder_takes_the_place_of_another(in_one_step: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not in_one_step:
+        monkeypatch.setattr(saving, "_swapped", lambda first, second: False)
+    made: list[Path] = []
+    name_of = saving._temporary_name
+
+    def named(folder: Path) -> Path:
+        made.append(name_of(folder))
+        return made[-1]
+
+    monkeypatch.setattr(saving, "_temporary_name", named)
+    place = tmp_path / "a.zarr"
+    place.mkdir()
+    (place / "old").write_bytes(b"old")
+    with saving.replacing_folder(place, overwrite=True) as temporary:
+        (temporary / "new").write_bytes(b"new")
+        assert [entry.name for entry in place.iterdir()] == ["old"]
+    assert [entry.name for entry in place.iterdir()] == ["new"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.zarr"]
+    if sys.platform == "linux":
+        # In one step the old folder has the new one's temporary name and needs none of its own.
+        assert len(made) == (1 if in_one_step else 2)

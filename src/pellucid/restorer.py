@@ -7,6 +7,7 @@ residual and the blend happen here, in float32; the graph does nothing but answe
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -583,14 +584,20 @@ def _probed(picture: Image, multiple_of: int) -> Iterator[NDArray[Any]]:
     """Parts (h, w, c) of a picture for `Restorer.expected_gain`, evenly spread; their sides divide by ``multiple_of``."""
     height, width = picture.pixels.shape[:2]
     sides = [min(side, PROBE) // multiple_of * multiple_of for side in (height, width)]
-    across = min(max(1, width // sides[1]), PROBES)
-    down = min(max(1, height // sides[0]), PROBES // across)
-    for row in range(down):
-        top = (height - sides[0]) * (2 * row + 1) // (2 * down)
+    # Where so many parts cover the picture, overlapping, they do: what one place gains says little of another.
+    across = min(math.ceil(width / sides[1]), PROBES)
+    down = min(math.ceil(height / sides[0]), PROBES // across)
+    for top in _spread(height, sides[0], down):
         band = images.rows_of(picture.pixels, top, top + sides[0])
-        for column in range(across):
-            left = (width - sides[1]) * (2 * column + 1) // (2 * across)
+        for left in _spread(width, sides[1], across):
             yield band[:, left : left + sides[1]]
+
+
+def _spread(whole: int, part: int, count: int) -> list[int]:
+    """Where so many parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
+    if count > 1 and count * part >= whole:
+        return [(whole - part) * index // (count - 1) for index in range(count)]
+    return [(whole - part) * (2 * index + 1) // (2 * count) for index in range(count)]
 
 
 def _in_range(picture: Image) -> Image:

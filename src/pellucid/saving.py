@@ -6,11 +6,13 @@ temporary name and no lock was left by a run that was killed, and `sweep` may ta
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,9 @@ __all__ = ["append_line", "failure", "files_below", "is_full", "replacing", "rep
 
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
+
+AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
+"""Of Linux's renameat2 (paths as usual, exchange) and of macOS's renamex_np."""
 
 
 @contextmanager
@@ -193,6 +198,9 @@ def _flush(path: Path) -> None:
 
 def _exchange(temporary: Path, path: Path) -> None:
     """Puts the folder in the place of what is there, which goes once that is done and comes back if it cannot be."""
+    if path.is_dir() and not path.is_symlink() and _swapped(temporary, path):
+        # The old one goes as a temporary folder does.
+        return
     old = _temporary_name(path.parent)
     path.rename(old)
     try:
@@ -204,6 +212,18 @@ def _exchange(temporary: Path, path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         old.unlink()
+
+
+def _swapped(first: Path, second: Path) -> bool:
+    """Whether both have each other's name now, in one step that a kill cannot come between; False where the system has none."""
+    try:
+        library = ctypes.CDLL(None)
+        names = os.fsencode(first), os.fsencode(second)
+        if sys.platform == "darwin":
+            return bool(library.renamex_np(*names, RENAME_SWAP) == 0)
+        return bool(library.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0)
+    except (OSError, TypeError, AttributeError):  # Windows; a C library before 2018
+        return False
 
 
 def _lock(held: int) -> bool | None:
