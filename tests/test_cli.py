@@ -224,6 +224,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "photo-int8",
         "seed-digits",
         "upscale",
+        "upscale-photo",
     }
     assert run("recipes", "--json") == 0
     assert len(json.loads(capsys.readouterr().out)) == 15
