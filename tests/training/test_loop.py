@@ -221,7 +221,7 @@ def test_train_writes_model_curve_samples_and_weights(tmp_path: Path, capsys: py
     assert "2000 digits in the package" in said.err
     # Where the best step was not the last, the last one's weights are kept, too.
     names = {path.name for path in tmp_path.iterdir()} - {"mine.last.weights.npz"}
-    assert names == {"tiny-digits.toml", "mine.onnx", "mine.weights.npz", "mine.curve.png", "mine.samples.png"}
+    assert names == {"tiny-digits.toml", "mine.onnx", "mine.weights.npz", "mine.curve.png", "mine.samples.png", "mine.html"}
     card = cards.read_card(out)
     assert (card.name, card.training["steps"], card.training["seed"]) == ("mine", 20, 0)
     assert card.recipe["network"]["widths"] == [8, 16]

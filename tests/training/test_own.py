@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,15 +278,3 @@ def test_misuse_is_one_line(places: tuple[Path, Path], capsys: pytest.CaptureFix
     pictures = data.load_noisy(places[0], odd.data, odd.task)
     with pytest.raises(OptionError, match="multiple of"):
         loop.train(odd, pictures, checkpoint=places[0] / "x.checkpoint")
-
-
-def test_two_processes_train_together(places: tuple[Path, Path], tmp_path: Path) -> None:
-    recipe, out = tmp_path / "tiny.toml", tmp_path / "two.onnx"
-    recipe.write_text('name = "tiny"\nbase = "own"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n')
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pellucid", "train", str(recipe)]
-    arguments = ["--noisy", str(places[0]), "--steps", "10", "--out", str(out), "--device", "cpu"]
-    done = subprocess.run([*launch, *arguments], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    # One of them speaks and writes.
-    assert done.stderr.count("Ctrl-C stops early") == 1
-    assert cards.read_card(out).training["steps"] == 10

@@ -70,8 +70,8 @@ def write_run(path: Path, run: Mapping[str, Any], samples: Sequence[Sample], *, 
     ``run`` is what ``run.js`` draws, plain data without a number that JSON has not: ``name``, ``lead``, ``warnings`` and ``notes``
     (lists of lines), ``scores`` (``methods``, ``rows``, ``said``) or None and why in ``unscored``, ``pictured`` (a line on the
     pictures), ``history`` (a list of `vars` of each validation), ``before`` (one such, or None), ``best_step``, ``loss`` (its
-    name), ``validated`` and ``losses`` (a line on either curve), and ``about`` (a list of ``title`` and ``facts``). Raises `FileError` and
-    `ImageError` as `write`.
+    name), ``validated`` and ``losses`` (a line on either curve), and ``about`` (a list of ``title`` and ``facts``). Raises
+    `FileError` and `ImageError` as `write`.
     """
     fields = {
         "title": html.escape(f"{run['name']}: training by pellucid"),

@@ -104,13 +104,15 @@
         type: "scatter",
         data: { datasets },
         options: {
+          clip: false,
+          layout: { padding: { right: 12 } },
           interaction: { mode: "nearest", intersect: false },
           scales: {
             x: axis(AXES[state.along], { min: 0, max: history.at(-1)[state.along] || undefined, ticks: { maxRotation: 0 } }),
             y: axis(unit, { grace: "4%", ticks: { maxTicksLimit: 8 } }),
           },
           plugins: {
-            legend: { display: series.length > 1, position: "bottom", labels: { color: colour("--ink"), usePointStyle: true, pointStyleWidth: 26, boxHeight: 5, padding: 16 } },
+            legend: { display: series.length > 1, position: "bottom", labels: { color: colour("--ink"), usePointStyle: true, pointStyleWidth: 10, boxHeight: 7, padding: 16 } },
             tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${word(item.parsed.y)} at ${shortOf(item.parsed.x)} ${AXES[state.along]}` }),
           },
         },

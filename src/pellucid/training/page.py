@@ -87,8 +87,8 @@ def _validated(run: Run, pictures: Pictures) -> str:
     told = "the true level" if pictures.kind == "clean" else "what is found in each image"
     before = " The first is of what the run began from." if run.before is not None else ""
     return (
-        f"Mean PSNR of the held-out images at each validation, by the network in training; one that takes the level of noise is told "
-        f"{told}. The largest points are the step that was kept.{before}"
+        "Mean PSNR of the held-out images at each validation, by the network in training; one that takes the level of noise is "
+        f"told {told}. The largest points are the step that was kept.{before}"
     )
 
 
