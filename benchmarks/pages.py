@@ -270,30 +270,18 @@ def feeding() -> str:
     if found is None:
         return ""
     names = {"1": "gray", "3": "colour"}
-    head = [
-        "recipe",
-        "images/s",
-        "from memory",
-        "share",
-        "processor s a step",
-        "from memory",
-        "share",
-        "to make a batch, ms of a core",
-    ]
-    rows = [head]
+    rows = [["recipe", "images/s", "from memory, images/s", "share", "of the processor for batches", "load before"]]
     for row in found["rows"]:
         recipe, _, channels = row["recipe"].partition(":")
-        seconds = [f"{row['fed']:.1f}", f"{row['memory']:.1f}", f"{row['ratio']:.0%}"]
-        busy = [f"{row['busy_fed']:.3f}", f"{row['busy_memory']:.3f}", f"{row['busy_ratio']:.0%}"]
         title = f"`{recipe}`{', ' + names[channels] if channels else ''}"
-        rows.append([title, *seconds, *busy, f"{1000 * row['making']:.0f}"])
+        speeds = [f"{row['fed']:.1f}", f"{row['memory']:.1f}", f"{row['ratio']:.0%}"]
+        rows.append([title, *speeds, f"{row['making']:.1%}", f"{row['load']:.1f}"])
     waited = max(row["waiting"] for row in found["rows"])
     busiest = max(row["load"] for row in found["rows"])
-    note = f"{found['cores']} cores; batches of the training loop and batches that lay ready, by turns in one run, medians of the"
-    note += f" turns. The loop waited for its batches for {waited:.1%} of the time at most."
+    note = f"{found['cores']} cores; batches of the training loop and batches that lay ready, by turns in one run; the quickest"
+    note += f" turn of each kind counts. In no turn the loop waited for its batches for more than {waited:.1%} of the time."
     if busiest > 1:
-        note += f" The machine was busy with other work besides (a load of up to {busiest:.1f}): the seconds are too many, which"
-        note += " the two have in common."
+        note += f" The machine was busy with other work besides (a load of up to {busiest:.1f} before a run)."
     return f"{markdown(rows)}\n\n{note}"
 
 
