@@ -55,6 +55,9 @@ QUERIES = (
     "?model=digits",
     "?preview=true",
     "?gain=true&keep_grain=1",
+    "?task=upscale&strength=0",
+    "?task=upscale&scale=8",
+    "?task=upscale&scale=1e999",
 )
 
 

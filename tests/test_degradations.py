@@ -256,6 +256,15 @@ def test_make_refuses_an_unknown_kind() -> None:
 
 
 class TestShrink:
+    def test_noise_may_come_upon_what_was_made_smaller(self, clean: NDArray[np.float64]) -> None:
+        chain = parse("shrink:2+gaussian:5+jpeg:70")
+        assert (str(chain), chain.scale) == ("shrink:2+gaussian:5+jpeg:70", 2)
+        perfect, spoiled = chain.pair(clean, rng(2))
+        np.testing.assert_array_equal(perfect, parse("shrink:2").pair(clean, rng(2))[0])
+        again = rng(2)
+        expected = parse("jpeg:70")(parse("gaussian:5")(parse("shrink:2")(clean, again), again), again)
+        np.testing.assert_array_equal(spoiled, expected)
+
     def test_cuts_to_multiples_and_scales_down(self, clean: NDArray[np.float64]) -> None:
         for shape in ((50, 41), (50, 41, 1), (50, 41, 3)):
             small = parse("shrink:4")(np.full(shape, 0.5), rng())

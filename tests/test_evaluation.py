@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import baselines, degradations, evaluation, files, images, metrics, report, restorer, samples
+from pellucid import baselines, cli, degradations, evaluation, files, images, metrics, report, restorer, samples
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
 
 
@@ -446,6 +446,28 @@ def test_enlarging_is_scored_on_the_luma_inside_the_edges(folder: Path, tmp_path
     assert "too few for a factor of 3" in tiny.failed[0]
     shown = evaluation.exhibits(loaded, found, models={}, baselines=["bicubic", "lanczos"])
     assert shown[0].clean.shape == shown[0].noisy.shape == shown[0].answers["lanczos"].shape
+
+
+def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = "shrink:2+gaussian:20"
+    models = ("--model", "upscale", "--model", "photo+upscale")
+    command = ("evaluate", str(folder), "--task", "upscale", *models, "--noise", noise, "--runs", "1", "--limit", "2")
+    out = tmp_path / "scores.json"
+    assert cli.main([*command, "--out", str(out)]) == 0
+    told = json.loads(out.read_text())
+    scores = {row["method"]: row["psnr"] for row in told["summary"]}
+    # The clean images' network makes the noise larger with the rest.
+    assert scores["photo+upscale"] > scores["upscale"] + 2
+    assert told["protocol"]["models"]["photo+upscale"] == ["photo-gray", "photo-color", "upscale"]
+    name, clean = evaluation.load_images(folder, limit=1).named[0]
+    true, noisy = evaluation.spoiled(clean, degradations.parse(noise), 0)
+    by_hand = restorer.load("upscale").restore(restorer.load("photo").restore(noisy), scale=2)
+    in_turn = evaluation.InTurn((restorer.load("photo"), restorer.load("upscale"))).restore(noisy, scale=2)
+    np.testing.assert_array_equal(in_turn, by_hand)
+    with pytest.raises(OptionError, match="at most one"):
+        evaluation.InTurn((restorer.load("upscale"), restorer.load("upscale")))
+    assert cli.main([*command[:4], "--model", "photo+nonesuch"]) == 1
+    assert "no model 'nonesuch'" in capsys.readouterr().err
 
 
 def test_tasks_do_not_mix(folder: Path) -> None:

@@ -42,6 +42,7 @@ TRAINING_ROWS = (
     {"networks"},
     {"mnist", "photos"},
     {"recipes", "survey"},
+    {"cache"},
     {"data"},
     {"loop"},
     {"export", "scoring"},

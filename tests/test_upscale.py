@@ -298,6 +298,29 @@ def test_batches_have_one_factor_in_turn_and_the_enlargement_to_start_from() -> 
     assert sides == [14, 7, 14, 7]
 
 
+def test_noise_comes_upon_the_small_image_and_the_answer_is_clean() -> None:
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    from pellucid.training import recipes
+
+    recipe = recipes.find("upscale-photo")
+    assert recipes.Recipe.from_dict(recipe.to_dict()) == recipe
+    # It begins from the weights of the other.
+    assert recipe.network == recipes.find("upscale").network
+    clean = np.random.default_rng(1).random((24, 24, 3), dtype=np.float32)
+    errors = []
+    for seed in range(40):
+        task = recipe.task.of_batch(seed)
+        pair, again = (task.pair(clean, np.random.default_rng(seed)) for _ in range(2))
+        np.testing.assert_array_equal(pair.image, again.image)
+        np.testing.assert_array_equal(pair.clean, clean)
+        scale = 24 // len(pair.image)
+        assert scale == (2, 3, 4)[seed % 3]
+        np.testing.assert_array_equal(pair.base, images.enlarged(pair.image, scale))
+        errors.append(float(np.abs(pair.image - degradations.Shrink(scale)(clean, np.random.default_rng(0))).mean()))
+    # A share of them is not spoiled at all.
+    assert 0 < sum(error == 0 for error in errors) < 12
+
+
 def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
     from pellucid.errors import ModelError
@@ -307,7 +330,8 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     for where, key, value, error in (
         ("task", "scales", [], OptionError),
         ("task", "scales", [1], OptionError),
-        ("task", "noise", [], ModelError),
+        ("task", "noise", [{"kind": "gaussian", "low": 9, "high": 5}], OptionError),
+        ("task", "doubt", 0.1, ModelError),
         ("network", "name", "unet", ModelError),
         ("network", "scales", [2], ModelError),
         ("network", "blocks", 0, ModelError),

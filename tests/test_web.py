@@ -27,15 +27,15 @@ from PIL import Image as PillowImage
 
 from pellucid import cli, files, images, options, restorer, samples
 from pellucid.errors import EngineError, OptionError
+from pellucid.tasks import TASKS
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 from pellucid.web import limits, openapi, pool, security, server, uploads
-from pellucid.web.limits import SERVED
 
-MODELS = [name for name in restorer.MODELS if restorer.load(name).card.task in SERVED]
+MODELS = list(restorer.MODELS)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-def as_command_line(source: Path, folder: Path, *arguments: str) -> bytes:
-    """What `pellucid denoise` writes."""
+def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "denoise") -> bytes:
+    """What `pellucid denoise` writes, or another task's command."""
     answer = folder / "answer"
-    assert cli.main(["denoise", str(source), "-o", str(answer), *arguments]) == 0
+    assert cli.main([task, str(source), "-o", str(answer), *arguments]) == 0
     (written,) = answer.glob("[!.]*")
     return written.read_bytes()
 
@@ -115,20 +115,25 @@ def parts_of(answer: Any) -> dict[str, bytes]:
         ("webp", "?format=png&strip=true", ("--format", "png", "--strip")),
         ("npy", "?sigma=20&axes=ZYX&task=denoise", ("--sigma", "20", "--axes", "ZYX")),
         ("png", "?model=seed-digits", ("--model", "seed-digits")),
+        ("jpg", "?task=upscale", ()),
+        ("tif", "?task=upscale&scale=3&strength=0.5", ("--scale", "3", "--strength", "0.5")),
     ],
 )
 def test_an_answer_is_the_command_lines_file(
     ending: str, query: str, arguments: tuple[str, ...], served: Any, pictures: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "answer").mkdir()
+    task = "upscale" if "upscale" in query else "denoise"
     answer = served.ask("POST", f"/v1/restore{query}", pictures[ending].read_bytes())
     assert answer.status == 200, answer.body
-    expected = as_command_line(pictures[ending], tmp_path, *arguments)
+    expected = as_command_line(pictures[ending], tmp_path, *arguments, task=task)
     assert answer.body == expected
     kind = next(kind for kind in files.FORMATS if f".{'png' if 'format=png' in query else ending}" in kind.endings)
     assert answer.headers["content-type"] == kind.media[0]
     assert answer.headers["content-disposition"] == f'attachment; filename="restored{kind.endings[0]}"'
-    if "sigma" not in query and "model" not in query:
+    scale = 1 if task == "denoise" else float((re.findall(r"scale=([\d.]+)", query) or ["2"])[0])
+    assert answer.headers["x-pellucid-size"] == f"{round(128 * scale)}x{round(96 * scale)}"
+    if "sigma" not in query and "model" not in query and task == "denoise":
         assert answer.headers["x-pellucid-estimated"] == "true"
         assert 15 < float(answer.headers["x-pellucid-sigma"]) < 25
 
@@ -165,6 +170,33 @@ def test_previews_are_what_a_browser_shows(served: Any, pictures: dict[str, Path
     assert list(inspected) == ["details", "before"]
 
 
+def test_a_larger_answer_in_json_and_in_previews(served: Any, pictures: dict[str, Path]) -> None:
+    content = pictures["tif"].read_bytes()
+    found = served.ask("POST", "/v1/restore?task=upscale&scale=3", content, Accept="application/json").json
+    assert (found["width"], found["height"], found["depth"], found["model"], found["sigma"]) == (
+        384,
+        288,
+        "uint16",
+        "upscale",
+        None,
+    )
+    # What was found is of the picture that came.
+    assert found["diagnosis"] == served.ask("POST", "/v1/inspect", content).json["diagnosis"]
+    parts = parts_of(served.ask("POST", "/v1/restore?task=upscale&scale=3&preview=true", content))
+    sizes = {}
+    for name in ("before", "after"):
+        with PillowImage.open(io.BytesIO(parts[name])) as picture:
+            sizes[name] = picture.size
+    assert sizes == {"before": (128, 96), "after": (384, 288)}
+
+
+def test_a_stacks_answer_is_within_the_limit_too(served: Any) -> None:
+    pages = io.BytesIO()
+    np.save(pages, np.zeros((3, 160, 160), np.uint8))
+    answer = served.ask("POST", "/v1/restore?task=upscale&scale=4", pages.getvalue())
+    assert (answer.status, "pages together" in answer.json["error"]) == (413, True)
+
+
 def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> None:
     found = served.ask("POST", "/v1/inspect", pictures["npy"].read_bytes()).json
     assert (found["format"], found["pages"], found["channels"], found["alpha"]) == ("NumPy", 2, 1, False)
@@ -174,19 +206,26 @@ def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> N
 
 def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = served.ask("GET", "/v1/models").json
-    assert [task["name"] for task in found["tasks"]] == list(SERVED)
+    assert [task["name"] for task in found["tasks"]] == list(TASKS) == list(options.MARKS)
     for task in found["tasks"]:
+        assert task["keeps_size"] == TASKS[task["name"]].keeps_size
         assert [option["name"] for option in task["options"]] == [option.name for option in options.of_task(task["name"])]
     assert {model["name"] for model in found["models"]} == set(MODELS)
     described = served.ask("GET", "/openapi.json").json
     asked = {parameter["name"]: parameter for parameter in described["paths"]["/v1/restore"]["post"]["parameters"]}
-    with pytest.raises(SystemExit):
-        cli.main(["denoise", "--help"])
-    shown = capsys.readouterr().out
-    for option in options.of_task("denoise"):
+    # Names are there once, whichever tasks they are of.
+    assert len(asked) == len(described["paths"]["/v1/restore"]["post"]["parameters"])
+    for task, option in ((name, option) for name in TASKS for option in options.of_task(name)):
+        with pytest.raises(SystemExit):
+            cli.main([task, "--help"])
+        shown = capsys.readouterr().out
         assert option.flag in shown
+        assert all(f"--{name}" in shown for name, _, _ in option.shorthands)
         schema = asked[option.name]["schema"]
-        assert schema.get("default") == option.default
+        if option.name == "model":
+            assert "default: photo for denoise, upscale for upscale" in asked["model"]["description"]
+        else:
+            assert schema.get("default") == option.default
         if option.kind == "number":
             assert (schema["minimum"], schema["maximum"]) == (option.low, option.high)
     assert asked["model"]["schema"]["enum"] == list(MODELS)
@@ -257,6 +296,20 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/restore?ticket=short", b"png", {}, 422, "ticket"),
         ("/v1/restore?axes=ZYX", b"png", {}, 200, ""),
         ("/v1/restore?model=digits&sigma=5", b"png", {}, 422, "blind"),
+        ("/v1/restore?model=upscale", b"png", {}, 422, "not one of photo"),
+        ("/v1/restore?scale=2", b"png", {}, 422, "'scale' is no option of denoise"),
+        ("/v1/restore?task=upscale&model=photo", b"png", {}, 422, "not one of upscale"),
+        ("/v1/restore?task=upscale&sigma=5", b"png", {}, 422, "'sigma' is no option of upscale"),
+        ("/v1/restore?task=upscale&scale=9", b"png", {}, 422, "no number from 1.01 to 8"),
+        ("/v1/restore?task=upscale&scale=1", b"png", {}, 422, "no number from 1.01 to 8"),
+        # What comes is small enough, and its answer would not be.
+        (
+            "/v1/restore?task=upscale&scale=7",
+            png_claiming(200, 128),
+            {},
+            413,
+            "200x128 pixels times 7 are more than are taken here",
+        ),
         ("/v1/inspect?sigma=5", b"png", {}, 422, "no option here"),
         ("/v1/restore", b"", {}, 422, "no picture"),
         ("/v1/restore", b"words, not pixels", {}, 415, "no picture in"),

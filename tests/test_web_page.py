@@ -48,7 +48,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1")
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--max-megapixels", "9")
     yield made
     made.end()
 
@@ -154,9 +154,9 @@ def page(browser: Any, served: Any, tmp_path: Path) -> Page:
     return opened
 
 
-def as_command_line(source: Path, folder: Path, *arguments: str) -> bytes:
+def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "denoise") -> bytes:
     answer = folder / f"expected{source.suffix}"
-    assert cli.main(["denoise", str(source), "-o", str(answer), "--force", *arguments]) == 0
+    assert cli.main([task, str(source), "-o", str(answer), "--force", *arguments]) == 0
     return answer.read_bytes()
 
 
@@ -236,6 +236,87 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     page.find("download").click()
     assert page.downloaded("first.clean.png") == as_command_line(source, tmp_path, "--sigma", "10")
     assert "downloaded" in page.find("status").get_attribute("textContent")
+    page.assert_quiet()
+
+
+def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    source = tmp_path / "small.png"
+    files.write(source, images.from_array(samples.photograph()[100:180, 150:270]))
+    assert page.run("return [...document.querySelectorAll('#tasks input')].map(e => e.value)") == ["denoise", "upscale"]
+    page.give("drop", source)
+    page.restored(1)
+    page.shown(1)
+    assert page.run("return document.getElementById('option-scale')") is None
+    chosen = "document.querySelector('#tasks input[value={}]').click()"
+    page.run(chosen.format("upscale"))
+    page.until("document.getElementById('list').textContent.includes('enlarged to 240 × 160')")
+    page.shown(1)
+    assert page.find("facts").text.startswith("120 × 80 → 240 × 160 · PNG")
+    assert page.find("noise").text.endswith("Enlarged by upscale.")
+    assert "enlarged to 240 × 160" in page.find("status").get_attribute("textContent")
+    # What the other task alone has is not there.
+    assert page.run("return document.getElementById('option-sigma')") is None
+    assert page.run("return [...document.getElementById('option-model').options].map(e => e.value)") == ["upscale"]
+
+    scale = page.find("option-scale-exact")
+    assert scale.get_attribute("value") == "2"
+    scale.clear()
+    scale.send_keys("2.25", Keys.ENTER)
+    page.until("document.getElementById('list').textContent.includes('enlarged to 270 × 180')")
+    page.shown(1)
+    assert page.find("option-scale-exact").get_attribute("value") == "2.25"
+    # Of one size, over each other: at 100 % the answer's pixels on the right, on the left what was sent, made as large.
+    before, after = levels(source.read_bytes()), levels(as_command_line(source, tmp_path, "--scale", "2.25", task="upscale"))
+    page.find("actual").click()
+    seen = page.drawn()
+    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
+    found, line = seen[top : top + 180, first : first + 270, :3], seen.shape[1] // 2 - first
+    assert np.array_equal(found[:45, line + 4 :], after[:45, line + 4 :])
+    plain = np.asarray(PillowImage.fromarray(before).resize((270, 180), PillowImage.Resampling.BICUBIC)).astype(float)
+    assert np.abs(found[:45, : line - 4] - plain[:45, : line - 4]).mean() < 3
+    # Smooth, with no blocks of one colour.
+    assert np.mean(np.abs(np.diff(found[:45, 2 : line - 4].astype(int), axis=1)).sum(axis=2) == 0) < 0.3
+    page.run("document.getElementById('magnify').click()")
+    page.frame()
+    page.shot("enlarged")
+    page.run("document.getElementById('magnify').click()")
+    page.find("download").click()
+    assert page.downloaded("small.large.png") == as_command_line(source, tmp_path, "--scale", "2.25", task="upscale")
+
+    # Each task keeps what it has come to; the way back is a step that is taken back.
+    page.requests()
+    page.run(chosen.format("denoise"))
+    page.shown(1)
+    assert page.find("list").text.count("restored") == 1
+    assert page.find("facts").text.startswith("120 × 80 · PNG")
+    page.find("undo").click()
+    page.until("document.getElementById('facts').textContent.startsWith('120 × 80 → 270 × 180')")
+    assert page.run("return document.querySelector('#tasks input:checked').value") == "upscale"
+    assert page.requests() == []
+
+    # A format that the browser does not show comes as previews; what would be too large is refused in a line.
+    page.give("drop", pictures["third.tif"])
+    page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
+    page.run("document.querySelectorAll('.entry')[1].click()")
+    page.shown(2)
+    page.find("actual").click()
+    page.frame()
+    seen = page.drawn()
+    assert int((seen[seen.shape[0] // 2, :, 3] > 0).sum()) == min(600, seen.shape[1])
+    files.write(tmp_path / "wide.png", images.from_array(np.zeros((400, 500), np.uint8)))
+    page.give("drop", tmp_path / "wide.png")
+    page.run("document.querySelectorAll('.entry')[2].click()")
+    page.until("document.getElementById('list').textContent.includes('enlarged to 1000 × 800')", 60)
+    exact = page.find("option-scale-exact")
+    exact.clear()
+    exact.send_keys("8", Keys.ENTER)
+    page.until("document.querySelectorAll('li[data-state=failed]').length === 1")
+    assert "500x400 pixels times 8 are more than are taken here" in page.find("alert").text
+    said = page.browser.get_log("browser")
+    assert [entry["message"] for entry in said if "status of 413" not in entry["message"]] == []
     page.assert_quiet()
 
 
@@ -319,6 +400,13 @@ def test_on_a_phone(page: Page, pictures: dict[str, Path]) -> None:
         page.shot(f"phone-{theme}")
     page.run("scrollTo(0, 700)")
     page.shot("phone-below")
+    page.run("document.querySelector('#tasks input[value=upscale]').click()")
+    page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
+    page.until(narrow)
+    page.run("scrollTo(0, 0)")
+    page.shot("phone-enlarged")
+    page.run("scrollTo(0, 700)")
+    page.shot("phone-enlarged-below")
     # A finger takes hold of the divider, and moves the picture elsewhere.
     before = page.run("return document.getElementById('divider').value")
     page.run("scrollTo(0, 0)")

@@ -27,9 +27,6 @@ __all__ = ["main"]
 DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 """What `evaluate` does to clean images when nothing is said."""
 
-LARGE = "large"
-"""What the names of `upscale`'s answers bear."""
-
 PIPE = Path("-")
 """Stands for the standard input or output."""
 
@@ -134,7 +131,7 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
             level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}"
-            level = f"x{options.scale:g}" if options.mark == LARGE else level
+            level = f"x{options.scale:g}" if options.enlarges else level
             level = f"{outcome.saw} (estimated)" if outcome.saw is not None else level
             if outcome.expected_gain is not None:
                 gain = f"expected gain {outcome.expected_gain:.1f} dB" if outcome.expected_gain >= 0.05 else "no gain expected"
@@ -274,7 +271,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from pellucid import images
+    from pellucid import images, memory
 
     try:
         from pellucid.training import loop, run
@@ -294,6 +291,7 @@ def _train(options: argparse.Namespace) -> int:
             valid=tuple(options.valid or ()),
             held_out=options.held_out,
             value_range=images.parse_range(options.range),
+            cache=memory.parse_size(options.cache) if options.cache is not None else None,
             channels=options.channels,
             patience=options.patience,
             minutes=options.minutes,
@@ -306,7 +304,8 @@ def _train(options: argparse.Namespace) -> int:
             device=options.device,
             overwrite=options.force,
             tensorboard=options.tensorboard,
-        )
+        ),
+        tell=lambda line: print(f"pellucid: {line}", file=sys.stderr, flush=True),
     )
     pictures = ready.pictures
     said = [f"pellucid: {note}" for note in pictures.notes]
@@ -411,12 +410,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     spoiled = options.noise or (["shrink:2"] if options.task == "upscale" else DEFAULT_NOISE)
     noises = [degradations.parse(text) for text in spoiled]
     if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
-        raise OptionError("--task upscale takes --noise shrink:FACTOR, and nothing else does")
-    models = {}
+        raise OptionError("--task upscale takes --noise shrink:FACTOR, with or without +NOISE after it, and nothing else does")
+    models: dict[str, evaluation.Model] = {}
     for name in options.model:
+        parts = [name] if Path(name).is_file() else name.split("+")
         # A file goes by its name alone: its folder is nobody's concern who reads the table.
-        shown = Path(name).stem if Path(name).suffix == ".onnx" else name
-        models[name if shown in models else shown] = restorer.load(name, device=options.device, engine=options.engine)
+        title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
+        steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
+        models[name if title in models else title] = steps[0] if len(steps) == 1 else evaluation.InTurn(steps)
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
@@ -591,7 +592,12 @@ def _add_settings(command: argparse.ArgumentParser, task: str) -> None:
             except OptionError as error:
                 raise argparse.ArgumentTypeError(str(error)) from error
 
-        command.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+        place = command.add_mutually_exclusive_group() if option.shorthands else command
+        place.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
+        for name, value, about in option.shorthands:
+            place.add_argument(
+                f"--{name}", dest=option.name, action="store_const", const=value, default=argparse.SUPPRESS, help=about
+            )
 
 
 def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> None:
@@ -632,6 +638,8 @@ def _port(text: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from pellucid.options import MARKS
+
     parser = argparse.ArgumentParser(prog="pellucid", description="Takes the noise out of images, on the computer you have.")
     parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -641,9 +649,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    for task, mark, said in (("denoise", "clean", "take the noise out of pictures"), ("upscale", LARGE, "make pictures larger")):
+    for task, said in (("denoise", "take the noise out of pictures"), ("upscale", "make pictures larger")):
         command = add(task, _restore, said)
-        command.set_defaults(mark=mark)
+        mark = MARKS[task]
+        command.set_defaults(mark=mark, enlarges=task == "upscale")
         _add_pictures(command, task, mark)
 
     command = add("serve", _serve, "the page and the HTTP service, on this computer")
@@ -687,6 +696,11 @@ def _parser() -> argparse.ArgumentParser:
         "--held-out", type=_number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)"
     )
     command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--cache",
+        metavar="SIZE",
+        help="what decoded images may take on disk, such as 50GB; 0: memory holds them (default: 20GB, or half of what is free)",
+    )
     command.add_argument(
         "--patience",
         type=_count,
@@ -735,7 +749,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
     command.add_argument(
-        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 1500 do for gain)"
+        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 3500 do for gain)"
     )
     command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
@@ -751,13 +765,19 @@ def _parser() -> argparse.ArgumentParser:
     command = add("evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
     command.add_argument("--task", choices=("denoise", "upscale"), default="denoise", help="what is asked (default: denoise)")
-    command.add_argument("--model", action="append", default=[], help="a model's name or file; may be repeated")
+    command.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="a model's name or file, or several in turn (photo+upscale); may be repeated",
+    )
     command.add_argument(
         "--noise",
         action="append",
         default=[],
         metavar="KIND:LEVEL[:clip]",
-        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2)",
+        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2, which may be "
+        "followed by more: shrink:2+gaussian:5+jpeg:70)",
     )
     command.add_argument("--baselines", default="", help="classical methods, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not tell the models the noise level")

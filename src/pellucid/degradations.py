@@ -5,7 +5,8 @@ float arrays of shape ``(height, width)`` or ``(height, width, channels)`` in [0
 float32. Nothing here keeps state: the same image, fields and generator state give the same answer.
 
 The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is what the command line
-and recipes use, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``); `parse` reads it and ``str()`` writes it.
+and recipes use, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
+``str()`` writes it.
 """
 
 from __future__ import annotations
@@ -475,14 +476,14 @@ def _smoothed(pixels: Pixels, brightness: float, colour: float, sharpness: float
 
 @dataclass(frozen=True)
 class Chain(_Law):
-    """Several degradations, one after the other; ``parts`` has two or more."""
+    """Several degradations, one after the other; ``parts`` has two or more, of which only the first may change the size."""
 
     parts: tuple[Degradation, ...]
     kind: ClassVar[str] = "chain"
 
     def __post_init__(self) -> None:
-        if len(self.parts) < 2 or any(part.scale > 1 for part in self.parts):
-            raise OptionError("a chain of degradations has two or more, and none that changes the size")
+        if len(self.parts) < 2 or any(part.scale > 1 for part in self.parts[1:]):
+            raise OptionError("a chain of degradations has two or more, and only the first may change the size")
         if any(part.kind == Camera.kind for part in self.parts[1:]):
             raise OptionError("in a chain of degradations a camera comes first: it takes a scene, not a picture")
 
@@ -490,6 +491,11 @@ class Chain(_Law):
     def sigma(self) -> float:
         """Of the Gaussian parts together."""
         return float(np.sqrt(sum(part.sigma**2 for part in self.parts)))
+
+    @property
+    def scale(self) -> int:
+        """That of its first part."""
+        return self.parts[0].scale
 
     @property
     def density(self) -> float:

@@ -4,7 +4,8 @@ The protocol of the denoising papers: noise is added in float64 and not clipped 
 image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; the answer is clipped to [0, 1] and not rounded; PSNR is
 taken over all pixels and channels of an image, then the mean over images.
 
-Enlarging follows the papers on it: images are cut to multiples of the factor and scaled down (`pellucid.degradations.Shrink`);
+Enlarging follows the papers on it: images are cut to multiples of the factor and scaled down (`pellucid.degradations.Shrink`), and
+then spoiled where the noise says so (``shrink:2+gaussian:5+jpeg:70``);
 scores are of the luma alone (Rec. 601 within 16 to 235), without as many pixels at each edge as the factor.
 """
 
@@ -41,6 +42,7 @@ __all__ = [
     "Evaluation",
     "Exhibit",
     "Images",
+    "InTurn",
     "check_chosen",
     "compare",
     "evaluate",
@@ -214,7 +216,42 @@ def scale_of(noise: Degradation) -> int | None:
     return noise.scale if noise.scale > 1 else None
 
 
-def told_sigma(model: Restorer, noise: Degradation, *, blind: bool) -> float | None:
+@dataclass(frozen=True)
+class InTurn:
+    """Restorers that are one method: the first is shown the image, each of the others the answer of the one before.
+
+    So ``photo`` and ``upscale`` take noise away and then enlarge; at most one of them enlarges.
+    """
+
+    steps: tuple[Restorer, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.steps) < 2 or sum(bool(step.card.scales) for step in self.steps) > 1:
+            raise OptionError("models in turn are two or more, of which at most one enlarges")
+
+    def restore(self, image: Noisy, *, sigma: float | None = None, scale: float | None = None) -> Noisy:
+        """As `Restorer.restore`: the first is told ``sigma``, the one that enlarges the ``scale``."""
+        for number, step in enumerate(self.steps):
+            image = step.restore(image, sigma=None if number else sigma, scale=scale if step.card.scales else None)
+        return image
+
+    def restore_batch(self, stack: Noisy, *, sigma: float | None = None) -> Noisy:
+        """As `Restorer.restore_batch`: the first is told ``sigma``."""
+        for number, step in enumerate(self.steps):
+            stack = step.restore_batch(stack, sigma=None if number else sigma)
+        return stack
+
+    @property
+    def takes_sigma(self) -> bool:
+        """Whether the first does."""
+        return self.steps[0].takes_sigma
+
+
+Model = Restorer | InTurn
+"""What is scored."""
+
+
+def told_sigma(model: Model, noise: Degradation, *, blind: bool) -> float | None:
     """What a model is told, in 8-bit levels: the level of Gaussian noise alone, where it takes one and is not to be ``blind``."""
     return noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
 
@@ -225,7 +262,7 @@ def told_sigma(model: Restorer, noise: Degradation, *, blind: bool) -> float | N
 def evaluate(
     images: Images,
     *,
-    models: Mapping[str, Restorer],
+    models: Mapping[str, Model],
     noises: Sequence[Degradation],
     baselines: Sequence[str] = ("none",),
     blind: bool = False,
@@ -251,7 +288,7 @@ def evaluate(
         raise OptionError("evaluate: runs and workers are 1 or more")
     task = _task(noises)
     for method in methods:
-        own = method.model.card.task if method.model is not None else find(method.name).task
+        own = _task_of(method.model) if method.model is not None else find(method.name).task
         if own != task:
             raise OptionError(f"{method.name!r} is for the task {own}, not {task}")
     protocol = _protocol(images, noises, methods, models, blind, runs, workers)
@@ -282,6 +319,16 @@ def _too_small(results: list[Row]) -> list[str]:
     return [f"{image}: too small for {' and '.join(names)}" for image, names in missing.items() if names]
 
 
+def _steps(model: Model) -> tuple[Restorer, ...]:
+    return model.steps if isinstance(model, InTurn) else (model,)
+
+
+def _task_of(model: Model) -> str:
+    """The task of the one that enlarges, else of the last."""
+    steps = _steps(model)
+    return next((step for step in steps if step.card.scales), steps[-1]).card.task
+
+
 def _task(noises: Sequence[Degradation]) -> str:
     scales = {noise.scale for noise in noises}
     if 1 in scales and len(scales) > 1:
@@ -297,10 +344,10 @@ def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -
 
 @dataclass(frozen=True)
 class _Method:
-    """A model (with its restorer) or a classical method, in a form that another process can be told."""
+    """A model, or several in turn, or a classical method, in a form that another process can be told."""
 
     name: str
-    model: Restorer | None
+    model: Model | None
     blind: bool
 
     def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation) -> Noisy:
@@ -326,7 +373,7 @@ class _Method:
         return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))
 
 
-def _methods(models: Mapping[str, Restorer], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
+def _methods(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
@@ -588,7 +635,7 @@ def _protocol(
     images: Images,
     noises: Sequence[Degradation],
     methods: Sequence[_Method],
-    models: Mapping[str, Restorer],
+    models: Mapping[str, Model],
     blind: bool,
     runs: int,
     workers: int,
@@ -603,7 +650,7 @@ def _protocol(
     psnr = f"per image, capped at {DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
     psnr = f"{psnr if task == 'denoise' else 'per image, of the luma'}, then the mean"
     classical = [find(method.name) for method in methods if method.model is None]
-    engines = [model.engine for model in models.values()]
+    engines = [step.engine for model in models.values() for step in _steps(model)]
     packages = ["numpy", "pillow", *engines, *(package for entry in classical for package in entry.packages)]
     return {
         "pellucid": __version__,
@@ -621,9 +668,9 @@ def _protocol(
         if blind
         else "told to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
         "blind": blind,
-        "models": {name: [card.name for card in model.cards.values()] for name, model in models.items()},
-        "fingerprints": {name: model.fingerprint()[:16] for name, model in models.items()},
-        "engines": {name: f"{model.engine}, {model.device}" for name, model in models.items()},
+        "models": {name: [card.name for step in _steps(model) for card in step.cards.values()] for name, model in models.items()},
+        "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in _steps(model)) for name, model in models.items()},
+        "engines": {name: f"{_steps(model)[0].engine}, {_steps(model)[0].device}" for name, model in models.items()},
         "baselines": {entry.name: entry.summary for entry in classical},
         "times": "the whole stack, once, after a first call that is not counted"
         if stack
@@ -670,7 +717,7 @@ def exhibits(
     images: Images,
     evaluation: Evaluation,
     *,
-    models: Mapping[str, Restorer],
+    models: Mapping[str, Model],
     baselines: Sequence[str] = (),
     chosen: Sequence[str] = (),
     worst: int = 3,
@@ -712,7 +759,7 @@ def check_chosen(images: Images, chosen: Sequence[str]) -> None:
         raise OptionError(f"no image {unknown[0]!r} among the {len(names)} that are evaluated")
 
 
-def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Restorer]) -> list[Exhibit]:
+def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Model]) -> list[Exhibit]:
     """The first ten digits in a row, under each noise, with the means of all."""
 
     def row(digits: NDArray[np.floating]) -> Noisy:

@@ -13,7 +13,10 @@ from typing import Any, Literal
 
 from pellucid.errors import OptionError
 
-__all__ = ["RESTORING", "Option", "of_task", "read"]
+__all__ = ["MARKS", "RESTORING", "Option", "of_task", "read"]
+
+MARKS = {"denoise": "clean", "upscale": "large"}
+"""Name of a task, of `pellucid.tasks.TASKS` -> what the names of its answers bear: ``photo.clean.jpg``."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Option:
 
     ``kind`` says what its values are: ``number`` (from ``low`` to ``high``), ``flag`` (off unless said), ``choice`` (one of
     ``choices``) or ``text``. ``default`` None: left out, which ``help`` explains. ``tasks`` are the names of those it is for, in
-    `pellucid.tasks.TASKS`; empty for all. ``label`` is what a form calls it, ``main`` whether it shows it at first sight.
+    `pellucid.tasks.TASKS`; empty for all. ``label`` is what a form calls it, ``main`` whether it shows it at first sight. ``marks``
+    are a number's values that a form offers. ``shorthands``: the command line takes ``--NAME`` for one of its values (name, value,
+    help).
     """
 
     name: str
@@ -37,6 +42,8 @@ class Option:
     tasks: tuple[str, ...] = ()
     label: str = ""
     main: bool = False
+    marks: tuple[float, ...] = ()
+    shorthands: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def flag(self) -> str:
@@ -64,7 +71,17 @@ class Option:
 
 RESTORING: tuple[Option, ...] = (
     Option("model", "a shipped model's name or an .onnx file", default="photo", tasks=("denoise",), label="Model", main=True),
-    Option("model", "a shipped model's name or an .onnx file", default="upscale", tasks=("upscale",), label="Model", main=True),
+    Option(
+        "model",
+        "a shipped model's name or an .onnx file",
+        default="upscale",
+        tasks=("upscale",),
+        label="Model",
+        main=True,
+        shorthands=(
+            ("clean", "upscale", "the model for clean pictures"),
+        ),
+    ),
     Option(
         "scale",
         "how many times as high and wide, above 1 and up to 8; 2, 3 and 4 are what the shipped model learnt",
@@ -76,6 +93,7 @@ RESTORING: tuple[Option, ...] = (
         tasks=("upscale",),
         label="Scale",
         main=True,
+        marks=(2, 3, 4),
     ),
     Option(
         "sigma",

@@ -15,9 +15,8 @@ from pellucid import files, images, maps, metrics
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, scale_of, spoiled, spoiled_digits, told_sigma
+from pellucid.evaluation import Evaluation, Images, Model, scale_of, spoiled, spoiled_digits, told_sigma
 from pellucid.images import Pixels
-from pellucid.restorer import Restorer
 
 __all__ = ["comparison", "evaluation_figure", "grid", "sheet", "text_table"]
 
@@ -150,7 +149,7 @@ def sheet(panels: Sequence[tuple[str, Pixels]], rows: Sequence[tuple[str, Pixels
 
 def evaluation_figure(
     images: Images,
-    models: Mapping[str, Restorer],
+    models: Mapping[str, Model],
     noises: Sequence[Degradation],
     path: Path,
     *,

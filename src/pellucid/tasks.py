@@ -7,7 +7,7 @@ command line, evaluation and training derive their choices from that table.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -83,6 +83,12 @@ class NoiseRange:
         return degradations.Chain((first, *(entry.draw(rng) for entry in self.then)))
 
 
+def _drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> degradations.Degradation:
+    """A degradation of one of the ranges, as their weights have it."""
+    weights = np.array([entry.weight for entry in ranges])
+    return ranges[int(rng.choice(len(ranges), p=weights / weights.sum()))].draw(rng)
+
+
 @dataclass(frozen=True)
 class Denoise:
     """Noisy in, clean out. ``noise`` is what training draws from; ``maps`` what the network is told beside the image.
@@ -114,9 +120,7 @@ class Denoise:
 
     def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
         """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
-        weights = np.array([entry.weight for entry in self.noise])
-        entry = self.noise[int(rng.choice(len(self.noise), p=weights / weights.sum()))]
-        return self.spoil(clean, entry.draw(rng), rng, doubt=self.doubt)
+        return self.spoil(clean, _drawn(self.noise, rng), rng, doubt=self.doubt)
 
     def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator, *, doubt: float = 0.0) -> Pair:
         """The example with this very noise; validation uses it so that every run is scored alike."""
@@ -163,11 +167,13 @@ class Denoise:
 class Upscale:
     """Small in, large out, by each of the factors ``scales`` (2 to 8): a batch has one, in turn.
 
-    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing); the network's residual
-    is taken away from its bicubic enlargement.
+    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then spoiled by one
+    of ``noise`` where there is any, of which the network is told nothing. Its residual is taken away from the bicubic enlargement
+    of what it sees.
     """
 
     scales: tuple[int, ...] = (2, 3, 4)
+    noise: tuple[NoiseRange, ...] = ()
     name: ClassVar[str] = "upscale"
     summary: ClassVar[str] = "make an image larger"
     keeps_size: ClassVar[bool] = False
@@ -182,16 +188,17 @@ class Upscale:
 
     def of_batch(self, number: int) -> Upscale:
         """The task of a batch: one factor after the other."""
-        return Upscale((self.scales[number % len(self.scales)],))
+        return replace(self, scales=(self.scales[number % len(self.scales)],))
 
     def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
         """A training example from a large image of shape (height, width, channels), float32 in [0, 1]; one of several factors is
         drawn."""
         scale = self.scales[0] if len(self.scales) == 1 else int(rng.choice(self.scales))
-        return self.spoil(clean, degradations.Shrink(scale), rng)
+        shrunk = degradations.Shrink(scale)
+        return self.spoil(clean, degradations.Chain((shrunk, _drawn(self.noise, rng))) if self.noise else shrunk, rng)
 
     def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator) -> Pair:
-        """The example with this very factor."""
+        """The example with this very factor, and noise upon the small image."""
         large, small = noise.pair(clean, rng)
         large = np.asarray(large, dtype=np.float32)
         return Pair(

@@ -64,7 +64,7 @@ def features(parts: Sequence[NDArray[np.float32]], blocks: Blocks, quality: int 
             np.log2(noise.spread(blocks).ravel() + 0.1),
             [noise.independence(parts)],
             [np.log2(noise.white_sigma(blocks) + 0.1)],
-            np.log10(impulses.outliers(parts) + 1e-4),
+            impulses.outliers(parts),
             [(100 if quality is None else quality) / 25, np.log2(min(rougher, 4.0))],
         ]
     ).astype(np.float32)

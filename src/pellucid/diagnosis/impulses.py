@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.maps import Extremes
 
-__all__ = ["STEPS", "beyond", "extremes", "outliers"]
+__all__ = ["STEPS", "TAILS", "beyond", "counted", "extremes", "outliers"]
 
 CELL = 32
 """Side in pixels of the cells in which black and white pixels are counted."""
@@ -37,6 +36,16 @@ and white things it is many times likelier."""
 
 STEPS = (0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.45, 0.6)
 """The differences from the median of the neighbours beyond which `outliers` counts."""
+
+TAILS = (0.8, 0.9, 0.95, 0.98, 0.99)
+"""The shares of these differences whose bound `outliers` gives, as a multiple of the median one: of noise alone they hardly depend
+on its level, impulses on top of it make them longer."""
+
+FINEST = 0.002
+"""Added to these bounds: half a level of 8 bits, below which nothing differs."""
+
+BEYOND = 4.5
+"""How many standard deviations of the noise a pixel is from the median of its neighbours at least for `counted`."""
 
 ROWS = 16_000
 """Pixels that `outliers` looks at, about."""
@@ -164,18 +173,39 @@ def beyond(parts: Sequence[NDArray[np.float32]]) -> float:
 
 
 def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """The shares of pixels that differ from the median of their eight neighbours by more than each of `STEPS`.
+    """How pixels differ from the median of their eight neighbours: the logarithms of the shares that do by more than each of
+    `STEPS` (to base 10), and of the bounds of `TAILS` (to base 2).
 
     Of three channels the one in the middle: an impulse replaces all of them.
     """
+    found = np.abs(np.concatenate([np.zeros(1), *(middle - around for middle, around in _with_medians(parts))]))
+    shares = np.array([np.mean(found > step) for step in STEPS])
+    middle, *bounds = np.quantile(found, (0.5, *TAILS))
+    return np.concatenate([np.log10(shares + 1e-4), np.log2((np.array(bounds) + FINEST) / (middle + FINEST))])
+
+
+def counted(parts: Sequence[NDArray[np.float32]], sigma: float) -> float:
+    """The share of pixels that are impulses of any value, on top of noise of ``sigma`` (8-bit levels).
+
+    From those farther from the median of their neighbours than the noise moves any, and how likely an impulse, anywhere in [0, 1]
+    alike, is so far from there.
+    """
+    far = np.float32(max(BEYOND * sigma / 255, STEPS[3]))
+    beyond = likely = 0.0
+    for middle, around in _with_medians(parts):
+        beyond += float(np.count_nonzero(np.abs(middle - around) > far))
+        likely += float((np.clip(around - far, 0, 1) + np.clip(1 - around - far, 0, 1)).sum(dtype=np.float64))
+    return min(1.0, beyond / likely) if likely > 0 else 0.0
+
+
+def _with_medians(parts: Sequence[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Pixels and the medians of their eight neighbours, of some rows of each part."""
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
     step = max(1, pixels // ROWS)
-    differences: list[NDArray[Any]] = []
     for part in parts:
         plane = part[..., part.shape[2] // 2]
         if min(plane.shape) < 3:
             continue
-        rows = range(1, plane.shape[0] - 1, step)
         middle = plane[1:-1:step, 1:-1]
         around = [
             plane[1 + down : plane.shape[0] - 1 + down : step, 1 + right : plane.shape[1] - 1 + right]
@@ -183,10 +213,5 @@ def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
             for right in (-1, 0, 1)
             if down or right
         ]
-        assert len(rows) == len(middle)
         ranked = np.partition(np.stack(around), (3, 4), axis=0)
-        differences.append(np.abs(middle - (ranked[3] + ranked[4]) / 2).ravel())
-    if not differences:
-        return np.zeros(len(STEPS))
-    found = np.concatenate(differences)
-    return np.array([np.mean(found > step) for step in STEPS])
+        yield middle.ravel(), ((ranked[3] + ranked[4]) / 2).ravel()

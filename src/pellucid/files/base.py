@@ -50,7 +50,7 @@ BAND_ROWS = 64
 UNSUSPICIOUS = 1 << 26
 """Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
 
-_most: ContextVar[int | None] = ContextVar("most", default=None)
+_most: ContextVar[tuple[int, float] | None] = ContextVar("most", default=None)
 """What `limited` says."""
 
 MOST_SAMPLES_PER_BYTE = 5000
@@ -138,17 +138,21 @@ def check_size(width: int, height: int, channels: int, stored: int) -> None:
     if width < 1 or height < 1:
         raise FileError(f"{width}x{height} pixels are no picture")
     samples = width * height * max(1, channels)
-    most = _most.get() or MOST_PIXELS
-    if width * height > most or samples > 4 * MOST_PIXELS:
-        raise SizeError(f"{width}x{height} pixels are more than {'are taken here' if most < MOST_PIXELS else 'this can take'}")
+    most, scale = _most.get() or (MOST_PIXELS, 1.0)
+    if width * height * scale**2 > most or samples > 4 * MOST_PIXELS:
+        factor = "" if width * height > most else f" times {scale:g}"
+        raise SizeError(
+            f"{width}x{height} pixels{factor} are more than {'are taken here' if most < MOST_PIXELS else 'this can take'}"
+        )
     if samples > UNSUSPICIOUS and samples > MOST_SAMPLES_PER_BYTE * stored:
         raise SizeError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
 
 
 @contextmanager
-def limited(most: int) -> Iterator[None]:
-    """Within it, `check_size` refuses pages of more than ``most`` pixels: by what their headers say, before they are decoded."""
-    token = _most.set(most)
+def limited(most: int, scale: float = 1.0) -> Iterator[None]:
+    """Within it, `check_size` refuses pages of more than ``most`` pixels, or that would have more when ``scale`` times as high and
+    wide: by what their headers say, before they are decoded."""
+    token = _most.set((most, scale))
     try:
         yield
     finally:

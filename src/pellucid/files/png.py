@@ -24,9 +24,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 """Chunks that say what the values mean as colours, beside a profile."""
 
-LEVEL = 3
-"""How hard deflate tries, 0 to 9. A noisy photograph of 512x512, two cores: 265 KB in 17 ms, 6 gives 260 KB in 37 ms, Pillow's own
-6 279 KB in 40 ms."""
+LEVEL = 2
+"""How hard deflate tries, 0 to 9. Restored photographs of 512x512 in colour take 394 KB in 13 ms of processor time; 3 gives
+387 KB in 19 ms, 6 377 KB in 54 ms."""
 
 XMP_KEY = "XML:com.adobe.xmp"
 

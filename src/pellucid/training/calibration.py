@@ -25,16 +25,16 @@ SIDES = (192, 720)
 
 KINDS = {
     "clean": 0.16,
-    "gaussian": 0.22,
+    "gaussian": 0.2,
     "poisson": 0.1,
     "speckle": 0.05,
-    "camera": 0.12,
+    "camera": 0.11,
     "grain": 0.08,
     "grain+jpeg": 0.06,
     "jpeg": 0.06,
     "gaussian+jpeg": 0.03,
-    "impulses": 0.09,
-    "gaussian+impulses": 0.03,
+    "impulses": 0.08,
+    "gaussian+impulses": 0.12,
 }
 """What is done to the crops, and how often."""
 

@@ -1,4 +1,4 @@
-"""Training data: images decoded once into memory, and batches that are a pure function of seed and step.
+"""Training data: images decoded once into the cache, and batches that are a pure function of seed and step.
 
 There are three kinds of it: clean images, which are spoiled here; pairs of a noisy and a clean image; and noisy images alone. Of
 the last, each half-size picture that is made of one pixel of every 2x2 cell learns to foretell another one made of their
@@ -21,7 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,15 +33,17 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, OptionError, TrainingError
 from pellucid.images import Range
 from pellucid.tasks import Denoise, Pair, Task
-from pellucid.training import mnist, photos, survey
+from pellucid.training import cache, mnist, photos, survey
+from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data, Recipe
-from pellucid.training.survey import Kind, Look, Seen
+from pellucid.training.survey import Facts, Kind, Look, Seen
 
 __all__ = [
     "Batch",
     "Neighbours",
     "Pictures",
     "batches",
+    "channels",
     "load",
     "load_noisy",
     "load_pairs",
@@ -76,7 +78,8 @@ class Pictures:
 
     Of ``kind`` clean and pairs, ``train`` and ``valid`` are clean, of noisy they are noisy. ``shots`` and ``valid_shots`` are the
     noisy ones of both, in the same order; clean images have none. ``found`` is what a look at them said. Clean images are uint8; of
-    the others each has its file's depth: uint8, uint16, or float32 in the file's units of black to white.
+    the others each has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in
+    files (see `pellucid.training.cache`), are read as they are drawn, and cannot be written to.
     """
 
     names: tuple[str, ...]
@@ -126,14 +129,20 @@ class Batch:
 
 
 def load(
-    source: Path | None, data: Data, *, valid: Path | None = None, value_range: Range = "auto", look: bool = False
+    source: Path | None,
+    data: Data,
+    *,
+    valid: Path | None = None,
+    value_range: Range = "auto",
+    look: bool = False,
+    store: Store | None = None,
 ) -> Pictures:
     """The clean images that ``source`` holds, split into training and held-out ones; or the latter from ``valid``.
 
     ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: what ``pellucid fetch`` has put
     into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says which values of files are
-    black and white, as of `pellucid.files.read`; ``look`` asks for a look at them.
-    Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read.
+    black and white, as of `pellucid.files.read`; ``look`` asks for a look at them; decoded images are kept in ``store``.
+    Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read or the store cannot be written.
     """
     if data.kind == "digits":
         if valid is not None:
@@ -145,7 +154,11 @@ def load(
         raise TrainingError(
             "this recipe learns from photographs: 'pellucid fetch photos' brings some, or name your own with --images"
         )
-    named, notes = _from_pack(source) if source.is_file() else _from_folder(source, value_range)
+    sources, notes = _sources(source, value_range)
+    others, more = _sources(valid, value_range) if valid is not None else ([], [])
+    seen, unread = _opened([*sources, *others], _form("clean", data, value_range), store)
+    notes += [*more, *unread]
+    named = _readable(seen[: len(sources)])
     if not named:
         raise TrainingError(f"{source}: no image in it that can be read")
     fitting, small = survey.usable(named, data.patch, str(source))
@@ -155,11 +168,10 @@ def load(
         if not held_out:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
     else:
-        others, more = _from_pack(valid) if valid.is_file() else _from_folder(valid, value_range)
-        held_out, small = survey.usable(others, data.patch, str(valid))
-        learnt, notes = fitting, [*notes, *more, *small]
+        held_out, small = survey.usable(_readable(seen[len(sources) :]), data.patch, str(valid))
+        learnt, notes = fitting, [*notes, *small]
     names = [picture.name for picture in learnt]
-    train = [scaled for picture in learnt for scaled in _at_scales(_in_channels(_eight_bits(picture.levels), data.channels), data)]
+    train = [_in_channels(scaled, data.channels) for picture in learnt for scaled in _at_scales(picture, data)]
     if not train:
         raise TrainingError(f"{source}: no image is as large as a patch of {data.patch} pixels at the scales {data.scales}")
     found = None
@@ -167,12 +179,18 @@ def load(
         some = learnt[:: max(1, len(learnt) // survey.INSPECTED)]
         rest = [picture for picture in learnt if not any(picture is one for one in some)]
         found = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
-    kept = tuple(_in_channels(_eight_bits(picture.levels), data.channels) for picture in held_out)
+    kept = tuple(_in_channels(picture.levels, data.channels) for picture in held_out)
     return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=found)
 
 
 def load_pairs(
-    places: Sequence[Path], data: Data, task: Task, *, valid: Sequence[Path] = (), value_range: Range = "auto"
+    places: Sequence[Path],
+    data: Data,
+    task: Task,
+    *,
+    valid: Sequence[Path] = (),
+    value_range: Range = "auto",
+    store: Store | None = None,
 ) -> Pictures:
     """Pairs of a noisy and a clean image, split into training and held-out ones, or the latter from ``valid``.
 
@@ -180,10 +198,15 @@ def load_pairs(
     Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
     """
     task = _denoising(task)
-    pairs, notes = _pairs(places, data, value_range)
+    matched, notes = survey.match(places)
+    matched_valid, more = survey.match(valid) if valid else ([], [])
+    paths = [path for pair in (*matched, *matched_valid) for path in pair]
+    seen, unread = _opened([cache.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
+    couples = list(zip(seen[::2], seen[1::2], strict=True))
+    notes += [*more, *unread]
+    pairs = _pairs(couples[: len(matched)], places[0], data, notes)
     if valid:
-        held_out, more = _pairs(valid, data, value_range)
-        notes += more
+        held_out = _pairs(couples[len(matched) :], valid[0], data, notes)
     else:
         _, out = _split([noisy for noisy, _ in pairs], data)
         if not out:
@@ -209,17 +232,22 @@ def load_pairs(
     )
 
 
-def load_noisy(source: Path, data: Data, task: Task, *, valid: Path | None = None, value_range: Range = "auto") -> Pictures:
+def load_noisy(
+    source: Path, data: Data, task: Task, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
+) -> Pictures:
     """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``; of one alone, its lower
     edge is held out.
 
     Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
     """
     task = _denoising(task)
-    train, notes = _noisy(source, data, value_range)
+    sources = [_noisy_sources(place, value_range) for place in (source, valid) if place is not None]
+    seen, notes = _opened([entry for part in sources for entry in part], _form("noisy", data, value_range), store)
+    train, small = survey.usable(_readable(seen[: len(sources[0])]), data.patch, str(source))
+    notes += small
     if valid is not None:
-        held_out, more = _noisy(valid, data, value_range)
-        notes += more
+        held_out, small = survey.usable(_readable(seen[len(sources[0]) :]), data.patch, str(valid))
+        notes += small
     else:
         train, held_out = _split(train, data)
         if not held_out:
@@ -240,39 +268,72 @@ def load_noisy(source: Path, data: Data, task: Task, *, valid: Path | None = Non
     )
 
 
-def _pairs(places: Sequence[Path], data: Data, value_range: Range) -> tuple[list[tuple[Seen, Seen]], list[str]]:
-    """The pairs that can be learnt from, and a line for each other image."""
-    matched, notes = survey.match(places)
-    first, unread = survey.read_all([noisy for noisy, _ in matched], value_range)
-    second, more = survey.read_all([clean for _, clean in matched], value_range)
-    notes += unread + more
+def channels(
+    kind: Kind, places: Sequence[Path], data: Data, *, value_range: Range = "auto", store: Store | None = None
+) -> Literal[1, 3]:
+    """1 where all images of a folder (of pairs: the noisy ones) are gray, else 3; what cannot be read does not count.
+
+    ``places`` are one, or of pairs as of `survey.match`. What is decoded for that is kept for whoever loads them.
+    """
+    if kind == "pairs":
+        sources = [cache.source(noisy, value_range) for noisy, _ in survey.match(places)[0]]
+    else:
+        sources = _noisy_sources(places[0], value_range) if kind == "noisy" else _sources(places[0], value_range)[0]
+    # Most folders of colour pictures show it in the first one: then the others are decoded when it is known what they are for.
+    for part in (sources[:1], sources):
+        seen, _ = cache.opened(part, replace(_form(kind, data, value_range), gray=False), store or Store())
+        if any(picture.facts.coloured for picture in _readable(seen)):
+            return 3
+    return 1
+
+
+def _form(kind: Kind, data: Data, value_range: Range) -> Form:
+    """What is kept of each image."""
+    if kind == "clean":
+        return Form(True, data.channels == 1, data.scales, data.patch, value_range)
+    return Form(False, data.channels == 1, value_range=value_range)
+
+
+def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple[list[Seen | None], list[str]]:
+    """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
+    seen, notes = cache.opened(sources, form, store or Store())
+    problems = [entry for entry in seen if isinstance(entry, str)]
+    return [None if isinstance(entry, str) else entry for entry in seen], [*problems, *notes]
+
+
+def _readable(seen: Sequence[Seen | str | None]) -> list[Seen]:
+    return [entry for entry in seen if isinstance(entry, Seen)]
+
+
+def _pairs(
+    couples: Sequence[tuple[Seen | None, Seen | None]], place: Path, data: Data, notes: list[str]
+) -> list[tuple[Seen, Seen]]:
+    """The pairs that can be learnt from; a line for each other image goes to ``notes``."""
     pairs: list[tuple[Seen, Seen]] = []
-    for noisy, clean in zip(first, second, strict=True):
+    for noisy, clean in couples:
         if noisy is None or clean is None:
             continue
-        if noisy.levels.shape[:2] != clean.levels.shape[:2]:
-            sizes = " and ".join(f"{seen.levels.shape[1]}x{seen.levels.shape[0]}" for seen in (noisy, clean))
+        if noisy.facts.size != clean.facts.size:
+            sizes = " and ".join(f"{seen.facts.size[1]}x{seen.facts.size[0]}" for seen in (noisy, clean))
             notes.append(f"left out: {noisy.name}: noisy and clean are of different sizes, {sizes}")
             continue
         pairs.append((noisy, clean))
     if not pairs:
         why = f"; {notes[-1].removeprefix('left out: ')}" if notes else ""
-        raise TrainingError(f"{places[0]}: no pair to learn from{why}")
-    everyone, _ = survey.usable([seen for pair in pairs for seen in pair], data.patch, str(places[0]))
+        raise TrainingError(f"{place}: no pair to learn from{why}")
+    everyone, _ = survey.usable([seen for pair in pairs for seen in pair], data.patch, str(place))
     fitting = {id(seen) for seen in everyone}
     small = [noisy.name for noisy, _ in pairs if id(noisy) not in fitting]
     notes += [f"left out: {name}: smaller than the patch of {data.patch} pixels" for name in small]
-    return [pair for pair in pairs if id(pair[0]) in fitting], notes
+    return [pair for pair in pairs if id(pair[0]) in fitting]
 
 
-def _noisy(source: Path, data: Data, value_range: Range) -> tuple[list[Seen], list[str]]:
-    """The noisy images that can be learnt from, and a line for each other one; ``source`` may be one image."""
-    paths = [source] if source.is_file() else files.list_images(source)
+def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
+    """The images of a folder, or one."""
+    paths = [place] if place.is_file() else files.list_images(place)
     if not paths:
-        raise TrainingError(f"{source}: no images")
-    seen, notes = survey.read_all(paths, value_range)
-    fitting, small = survey.usable([picture for picture in seen if picture is not None], data.patch, str(source))
-    return fitting, notes + small
+        raise TrainingError(f"{place}: no images")
+    return [cache.source(path, value_range) for path in paths]
 
 
 def _split(pictures: Sequence[Seen], data: Data) -> tuple[list[Seen], list[Seen]]:
@@ -293,20 +354,19 @@ def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
     edge = max(data.patch, round(height * data.held_out))
     if height - edge < data.patch:
         raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {data.patch} are needed")
-    upper, lower = picture.levels[: height - edge], picture.levels[height - edge :]
-    return [replace(picture, levels=upper)], [replace(picture, name=f"{picture.name} (lower edge)", levels=lower)]
+    upper, lower = (
+        Seen(name, levels, Facts.of(levels, picture.facts.ends))
+        for name, levels in (
+            (picture.name, picture.levels[: height - edge]),
+            (f"{picture.name} (lower edge)", picture.levels[height - edge :]),
+        )
+    )
+    return [upper], [lower]
 
 
 def _shots(pictures: Sequence[Seen], data: Data) -> tuple[Shot, ...]:
     shots = [replace(seen, levels=_in_channels(seen.levels, data.channels)) for seen in pictures]
     return tuple(Shot(seen.levels, found) for seen, found in zip(shots, survey.inspected(shots), strict=True))
-
-
-def _eight_bits(levels: Depth) -> Levels:
-    if levels.dtype == np.uint8:
-        return levels
-    eight: Levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
-    return eight
 
 
 def is_held_out(name: str, data: Data) -> bool:
@@ -316,30 +376,15 @@ def is_held_out(name: str, data: Data) -> bool:
     return draw < data.held_out or any(word in stem for word in data.hold_out)
 
 
-def _at_scales(picture: Levels, data: Data) -> Iterator[Levels]:
+def _at_scales(picture: Seen, data: Data) -> list[Depth]:
     """The picture at each of the recipe's scales where a patch still fits into it; at scale 1 always."""
-    height, width, channels = picture.shape
-    for scale in data.scales:
-        size = round(width * scale), round(height * scale)
-        if scale == 1:
-            yield picture
-        elif min(size) >= data.patch:
-            small = PillowImage.fromarray(picture[..., 0] if channels == 1 else picture).resize(
-                size, PillowImage.Resampling.LANCZOS
-            )
-            yield np.asarray(small).reshape(size[1], size[0], channels)
+    copies = {1.0: picture.levels, **dict(picture.smaller)}
+    return [copies[scale] for scale in data.scales if scale in copies]
 
 
 def _in_channels(levels: Depth, channels: int) -> Depth:
-    """Gray or colour, as the network wants it, as a contiguous (h, w, channels) array."""
-    if levels.ndim == 2:
-        levels = levels[..., None]
-    if levels.shape[2] == channels:
-        return np.ascontiguousarray(levels)
-    if channels == 3:
-        return np.repeat(levels, 3, axis=2)
-    gray = images.gray(levels.astype(np.float32))
-    return gray if levels.dtype.kind == "f" else np.rint(gray).astype(levels.dtype)
+    """(h, w, channels): a gray picture stands for all channels, and takes no more memory than it did."""
+    return np.broadcast_to(levels, (*levels.shape[:2], channels))
 
 
 def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, ...]:
@@ -351,29 +396,29 @@ def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, 
     return tuple(TrainingImages(source, count, licence) for (source, licence), count in counts.items())
 
 
-def _from_folder(folder: Path, value_range: Range) -> tuple[list[Seen], list[str]]:
-    seen, notes = survey.read_all(files.list_images(folder), value_range)
-    return [picture for picture in seen if picture is not None], notes
-
-
-def _from_pack(path: Path) -> tuple[list[Seen], list[str]]:
+def _sources(place: Path, value_range: Range) -> tuple[list[Source], list[str]]:
+    """The images of a folder or a pack, and what is to be said of them."""
+    if not place.is_file():
+        return [cache.source(path, value_range) for path in files.list_images(place)], []
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
-            manifest = json.loads(archive.read(PACK_MANIFEST))
-            contents = [archive.read(name) for name in names]
+        # Open as long as one of its images may be read.
+        archive = zipfile.ZipFile(place)
+        names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
+        manifest = json.loads(archive.read(PACK_MANIFEST))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise FileError(f"{path}: not a pack of images ('pellucid pack' makes one): {error}") from error
+        raise FileError(f"{place}: not a pack of images ('pellucid pack' makes one): {error}") from error
 
-    def decode(content: bytes) -> Levels:
-        with PillowImage.open(io.BytesIO(content)) as picture:
-            levels = np.asarray(picture)
-            return levels[..., None] if levels.ndim == 2 else levels
+    def read(name: str) -> Seen:
+        try:
+            with archive.open(name) as content, PillowImage.open(content) as picture:
+                levels = np.asarray(picture)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise FileError(f"{place}: {name}: {error}") from error
+        levels = levels[..., None] if levels.ndim == 2 else levels
+        return Seen(name, levels, Facts.of(levels, (0.0, None)))
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        decoded = list(pool.map(decode, contents))
-    seen = [Seen(name, levels, (0.0, None)) for name, levels in zip(names, decoded, strict=True)]
-    return seen, [f"{path.name}: {manifest['stored']}"]
+    whole = cache.identity(place)
+    return [Source(name, (*whole, name), partial(read, name)) for name in names], [f"{place.name}: {manifest['stored']}"]
 
 
 def _digits(source: Path | None, data: Data) -> Pictures:
@@ -386,7 +431,7 @@ def _digits(source: Path | None, data: Data) -> Pictures:
     else:
         digits = files.load_mnist(source)["train_images"]
     kept = len(digits) - round(len(digits) * data.held_out)
-    pictures = tuple(_in_channels(digit, data.channels) for digit in digits)
+    pictures = tuple(_in_channels(digit[..., None], data.channels) for digit in digits)
     origin = _origin([f"mnist-{index}" for index in range(kept)], data, "digits")
     return Pictures(("mnist",), pictures[:kept], pictures[kept:], origin, notes)
 
@@ -448,7 +493,8 @@ def _cut(shape: tuple[int, ...], data: Data, rng: np.random.Generator) -> Callab
     turns, mirrored = (int(rng.integers(4)), int(rng.integers(2))) if data.augment else (0, 0)
 
     def cut(picture: Depth) -> Planes:
-        crop = np.rot90(picture[top : top + side, left : left + side], turns)
+        # Contiguous: gray that stands for all channels has them in one place.
+        crop = np.rot90(np.ascontiguousarray(picture[top : top + side, left : left + side]), turns)
         return survey.floats(crop[:, ::-1] if mirrored else crop)
 
     return cut

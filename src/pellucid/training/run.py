@@ -13,12 +13,14 @@ import torch
 from pellucid import restorer
 from pellucid.errors import OptionError, PellucidError
 from pellucid.images import Range
-from pellucid.training import data, export, figures, loop, page, recipes, scoring, survey, tensorboard
+from pellucid.training import data, export, figures, loop, page, recipes, scoring, tensorboard
+from pellucid.training.cache import Store
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Progress, Run
 from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import Scores
+from pellucid.training.survey import Kind
 
 __all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
 
@@ -29,8 +31,9 @@ class Request:
 
     ``recipe`` is a shipped one's name or a TOML file. Images to learn from are one of ``images`` (clean), ``pairs`` (one or two
     places, see `survey.match`) and ``noisy``; ``valid`` are the held-out ones, named alike, ``held_out`` the share of them where
-    they are not named. One of ``minutes``, ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin
-    from: a model's name or a file. ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
+    they are not named; ``cache`` is what decoded images may take on disk, in bytes (see `cache.Store`). One of ``minutes``,
+    ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin from: a model's name or a file.
+    ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
     Raises `OptionError` for what does not go together.
     """
 
@@ -41,6 +44,7 @@ class Request:
     valid: tuple[Path, ...] = ()
     held_out: float | None = None
     value_range: Range = "auto"
+    cache: int | None = None
     channels: int | None = None
     patience: int | None = None
     minutes: float | None = None
@@ -90,13 +94,16 @@ class Ready:
     overwrite: bool
 
 
-def prepare(request: Request) -> Ready:
-    """Adapts the recipe to what is asked, and reads the images.
+def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> Ready:
+    """Adapts the recipe to what is asked, and reads the images; ``tell`` hears a line where that takes its time.
 
     Raises `OptionError` for what does not go together and where an output exists, `TrainingError` for images that cannot be learnt
     from, `FileError` for files that cannot be read.
     """
-    recipe, start = _adapted(request)
+    store = Store(budget=request.cache)
+    if tell is not None and is_first():
+        store = replace(store, tell=tell)
+    recipe, start = _adapted(request, store)
     out = request.out or Path(f"{recipe.name}.onnx")
     if out.suffix != ".onnx":
         raise OptionError(f"--out {out}: a model's name ends in .onnx")
@@ -111,7 +118,7 @@ def prepare(request: Request) -> Ready:
         logs = request.tensorboard / out.stem
         if logs.exists() and not overwrite:
             raise OptionError(f"{logs} exists; --force adds to it what TensorBoard then shows instead, --out names another model")
-    return Ready(request, recipe, _read(request, recipe), start, paths, overwrite)
+    return Ready(request, recipe, _read(request, recipe, store), start, paths, overwrite)
 
 
 def is_first() -> bool:
@@ -119,7 +126,7 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
+def _adapted(request: Request, store: Store) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
     """The recipe with what is asked of it, and the weights to begin with."""
     recipe = recipes.find(request.recipe)
     if recipe.data.kind == "digits" and request.kind != "images":
@@ -129,7 +136,9 @@ def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
     by_data = request.kind != "images" or (request.images is not None and begun in restorer.MODELS)
     channels = request.channels
     if channels is None and by_data and request.source is not None:
-        channels = survey.channels(request.source)
+        learnt: Kind = "pairs" if request.pairs else "noisy" if request.noisy is not None else "clean"
+        places = request.pairs or (request.source,)
+        channels = data.channels(learnt, places, recipe.data, value_range=request.value_range, store=store)
     if channels is not None:
         recipe = recipes.with_channels(recipe, channels)
     start = None
@@ -147,15 +156,16 @@ def _adapted(request: Request) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
     return replace(recipe, training=length), start
 
 
-def _read(request: Request, recipe: Recipe) -> Pictures:
+def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
     """The images, split into those to learn from and those held out."""
+    values = request.value_range
     if request.pairs:
-        return data.load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=request.value_range)
+        return data.load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=values, store=store)
     valid = request.valid[0] if request.valid else None
     if request.noisy is not None:
-        return data.load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=request.value_range)
+        return data.load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=values, store=store)
     look = request.images is not None and recipe.data.kind == "images"
-    return data.load(request.images, recipe.data, valid=valid, value_range=request.value_range, look=look)
+    return data.load(request.images, recipe.data, valid=valid, value_range=values, look=look, store=store)
 
 
 def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:

@@ -1,7 +1,7 @@
 """The look at one's own images before a network learns from them: what is there, and what is wrong with it.
 
-Pictures are read once, at the depth they have; `look` says what was found in a few rows, and what looks wrong in a line each. What
-cannot work at all raises `TrainingError`.
+`read` gives a picture at the depth it has, and facts about it, which are kept where it is not itself; `look` says what was found in
+a few rows, and what looks wrong in a line each. What cannot work at all raises `TrainingError`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from PIL import Image as PillowImage
 
 from pellucid import diagnosis, files, images
 from pellucid.diagnosis import Diagnosis
-from pellucid.errors import FileError, MissingExtra, TrainingError
+from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
 
-__all__ = ["Kind", "Look", "Seen", "channels", "floats", "inspected", "look", "match", "read", "read_all", "usable"]
+__all__ = ["Facts", "Kind", "Look", "Seen", "floats", "inspected", "look", "match", "read", "usable"]
 
 Kind = Literal["clean", "pairs", "noisy"]
 Levels = NDArray[Any]
@@ -51,18 +51,37 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is known of a picture as its file has it, all of it: ``size`` (height, width), ``depth`` (uint8, uint16 or float32),
+    ``coloured``; ``digest``, the same for two pictures of the same pixels; and its ``thumbnail`` in gray, flat, in 8-bit levels.
+    ``ends`` are the file's values for black and white."""
+
+    size: tuple[int, int]
+    depth: str
+    coloured: bool
+    ends: tuple[float, float | None]
+    digest: bytes
+    thumbnail: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, levels: Levels, ends: tuple[float, float | None]) -> Facts:
+        """Those of (height, width, channels)."""
+        size = (levels.shape[0], levels.shape[1])
+        # The bytes are hashed where they are: a copy of a large picture is as much memory again.
+        digest = hashlib.sha256(repr(levels.shape).encode())
+        digest.update(np.ascontiguousarray(levels).data)
+        return cls(size, levels.dtype.name, levels.shape[2] == 3, ends, digest.digest(), _thumbnail(levels))
+
+
+@dataclass(frozen=True)
 class Seen:
-    """One picture as it was read: ``levels`` (height, width, 1 or 3), uint8, uint16 or float32 as the file had it; ``ends``
-    which of the file's values are black and white."""
+    """One picture to learn from: ``levels`` (height, width, 1 or 3), uint8, uint16 or float32, and ``smaller`` copies by their
+    scale; ``facts`` are those of the file, which may have more of it, in another depth."""
 
     name: str
     levels: Levels
-    ends: tuple[float, float | None]
-
-    @property
-    def digest(self) -> bytes:
-        """The same for two pictures of the same pixels."""
-        return hashlib.sha256(repr(self.levels.shape).encode() + np.ascontiguousarray(self.levels).tobytes()).digest()
+    facts: Facts
+    smaller: tuple[tuple[float, Levels], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,9 @@ class Look:
 
 def floats(levels: Levels) -> NDArray[np.float32]:
     """Pixels in [0, 1] of integer levels; floats as they are."""
+    if 0 in levels.strides:
+        # Gray that stands for all channels: as if each had been written.
+        levels = np.ascontiguousarray(levels)
     if levels.dtype.kind == "f":
         return np.asarray(levels, dtype=np.float32)
     return np.asarray(levels, dtype=np.float32) / np.float32(TOPS[levels.dtype.name])
@@ -88,7 +110,7 @@ def floats(levels: Levels) -> NDArray[np.float32]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, value_range: Range = "auto", *, name: str | None = None) -> Seen:
+def read(path: Path, value_range: Range = "auto") -> Seen:
     """The picture in ``path``, its pixels at the depth they have: whole numbers of 8 or 16 bits, or float32 (not clipped)."""
     picture = files.read(path, value_range=value_range)
     pixels = picture.pixels
@@ -100,23 +122,7 @@ def read(path: Path, value_range: Range = "auto", *, name: str | None = None) ->
         levels: Levels = np.asarray(pixels, np.float32) if outside else np.rint(pixels * top).astype(depth)
     else:
         levels = np.asarray(pixels, dtype=np.float32)
-    return Seen(name or path.name, levels, (picture.black, picture.white))
-
-
-def read_all(paths: Sequence[Path], value_range: Range = "auto") -> tuple[list[Seen | None], list[str]]:
-    """Each picture, None for those that cannot be read; and a line for each of these."""
-
-    def one(path: Path) -> Seen | str:
-        try:
-            return read(path, value_range)
-        except FileError as error:
-            return f"left out: {error}"
-        except MissingExtra as error:
-            return f"left out: {path}: {error}"
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = list(pool.map(one, paths))
-    return [None if isinstance(entry, str) else entry for entry in found], [entry for entry in found if isinstance(entry, str)]
+    return Seen(path.name, levels, Facts.of(levels, (picture.black, picture.white)))
 
 
 def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -169,21 +175,6 @@ def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def channels(place: Path) -> int:
-    """1 where all images of a folder, or of a CSV's first column, are gray, else 3; what cannot be read does not count."""
-    if place.suffix.lower() == ".csv":
-        paths = [noisy for noisy, _ in _from_csv(place)]
-    else:
-        paths = [place] if place.is_file() else files.list_images(place)
-    for path in paths:
-        try:
-            if files.read(path).pixels.shape[2] == 3:
-                return 3
-        except (FileError, MissingExtra):
-            continue
-    return 1
-
-
 def usable(seen: Sequence[Seen], patch: int, where: str) -> tuple[list[Seen], list[str]]:
     """Those that a patch fits into, and a line for each other one; `TrainingError` when there is none, or when they disagree about
     which values are black and white."""
@@ -193,8 +184,8 @@ def usable(seen: Sequence[Seen], patch: int, where: str) -> tuple[list[Seen], li
         said = f"the largest has a side of {largest}" if seen else "there is none that can be read"
         raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {said}")
     # An image that is stretched between its own darkest and lightest value has another noise than its neighbour.
-    own = [picture for picture in fitting if picture.ends != (0.0, None) and picture.levels.dtype.kind == "f"]
-    if own and len({picture.ends for picture in fitting}) > 1:
+    own = [picture for picture in fitting if picture.facts.ends != (0.0, None) and picture.facts.depth == "float32"]
+    if own and len({picture.facts.ends for picture in fitting}) > 1:
         raise TrainingError(f"{where}: {own[0].name} does not say which values are black and white; --range LO:HI does")
     small = [picture.name for picture in seen if min(picture.levels.shape[:2]) < patch]
     return fitting, [f"left out: {name}: smaller than the patch of {patch} pixels" for name in small]
@@ -228,7 +219,7 @@ def look(
     size = "x".join(map(str, sizes[0])) + (f" to {'x'.join(map(str, sizes[-1]))}, {len(sizes)} sizes" if len(sizes) > 1 else "")
     pixels = sum(picture.levels.shape[0] * picture.levels.shape[1] for picture in train)
     depths = Counter(_depth(picture) for picture in train)
-    channels = Counter("gray" if picture.levels.shape[2] == 1 else "colour" for picture in train)
+    channels = Counter("colour" if picture.facts.coloured else "gray" for picture in train)
     rows = [
         ("images", f"{len(train)} to learn from, {len(valid)} held out ({', '.join(_counts(channels))})"),
         ("size", f"{size}; {pixels / 1e6:.1f} megapixels"),
@@ -249,7 +240,7 @@ def _counts(counter: Counter[str]) -> list[str]:
 
 
 def _depth(picture: Seen) -> str:
-    return {"uint8": "8 bits", "uint16": "16 bits"}.get(picture.levels.dtype.name, "float")
+    return {"uint8": "8 bits", "uint16": "16 bits"}.get(picture.facts.depth, "float")
 
 
 def _named(names: Sequence[str]) -> str:
@@ -336,8 +327,8 @@ def _stripes(pixels: NDArray[np.float32]) -> float:
     return found
 
 
-def _thumbnail(picture: Seen) -> NDArray[np.float32]:
-    gray = images.gray(floats(picture.levels)) if picture.levels.shape[2] == 3 else floats(picture.levels)
+def _thumbnail(levels: Levels) -> NDArray[np.float32]:
+    gray = images.gray(floats(levels)) if levels.shape[2] == 3 else floats(levels)
     plane = PillowImage.fromarray(np.ascontiguousarray(gray[..., 0]))
     return 255 * np.asarray(plane.resize((THUMBNAIL, THUMBNAIL), PillowImage.Resampling.BOX), dtype=np.float32).ravel()
 
@@ -346,12 +337,12 @@ def _same(train: Sequence[Seen], valid: Sequence[Seen], warnings: list[str]) -> 
     """Warns of pictures that are there twice, and of held-out ones that are learnt from."""
     pictures = [*train, *valid]
     digests: dict[bytes, int] = {}
-    thumbnails = np.stack([_thumbnail(picture) for picture in pictures])
+    thumbnails = np.stack([picture.facts.thumbnail for picture in pictures])
     flat = np.ptp(thumbnails, axis=1) < 8
     twice: list[str] = []
     leaks: list[str] = []
     for index, picture in enumerate(pictures):
-        first = digests.setdefault(picture.digest, index)
+        first = digests.setdefault(picture.facts.digest, index)
         if first == index and not flat[index] and index:
             near = np.abs(thumbnails[:index] - thumbnails[index]).mean(axis=1)
             nearest = int(np.argmin(near))
@@ -370,7 +361,7 @@ def _partners(noisy: Sequence[Seen], clean: Sequence[Seen], warnings: list[str])
     """Warns of pairs that do not show the same."""
     strangers = []
     for one, other in zip(noisy, clean, strict=True):
-        first, second = _thumbnail(one), _thumbnail(other)
+        first, second = one.facts.thumbnail, other.facts.thumbnail
         if min(float(first.std()), float(second.std())) > 1 and float(np.corrcoef(first, second)[0, 1]) < RELATED:
             strangers.append(one.name)
     if strangers:

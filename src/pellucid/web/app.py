@@ -24,9 +24,10 @@ from starlette.types import Receive, Scope, Send
 
 from pellucid import __version__, files, options, restorer
 from pellucid.errors import OptionError, PellucidError
+from pellucid.tasks import TASKS
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
-from pellucid.web.limits import SERVED, Limits
+from pellucid.web.limits import Limits
 from pellucid.web.metrics import MEDIA, Metrics
 from pellucid.web.pool import Busy, Failed, Pool, Ticket
 from pellucid.web.security import Guard
@@ -67,12 +68,13 @@ class Service:
         self.tickets: dict[str, Ticket] = {}
         self.document = openapi.document(limits, tuple(models), token=token)
         self.catalogue = _catalogue(limits, models)
+        self.models_of = {task: [model["name"] for model in self.catalogue["models"] if model["task"] == task] for task in TASKS}
 
 
 def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
     """What `/v1/models` answers: everything that the page makes its form from."""
     cards = {name: restorer.load(path) for name, path in models.items()}
-    fields = ("name", "kind", "label", "help", "default", "step", "choices", "main")
+    fields = ("name", "kind", "label", "help", "default", "step", "marks", "choices", "main")
 
     def declared(option: options.Option) -> dict[str, Any]:
         row = {field: getattr(option, field) for field in fields}
@@ -81,8 +83,14 @@ def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
     return {
         "version": __version__,
         "tasks": [
-            {"name": name, "summary": task.summary, "options": [declared(option) for option in options.of_task(name)]}
-            for name, task in SERVED.items()
+            {
+                "name": name,
+                "summary": task.summary,
+                "keeps_size": task.keeps_size,
+                "mark": options.MARKS[name],
+                "options": [declared(option) for option in options.of_task(name)],
+            }
+            for name, task in TASKS.items()
         ],
         "models": [
             {
@@ -90,6 +98,7 @@ def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
                 "task": model.card.task,
                 "summary": model.card.summary,
                 "takes_sigma": model.takes_sigma,
+                "takes_noise": bool(model.card.recipe.get("task", {}).get("noise")),
                 "channels": sorted(model.cards),
                 "licence": model.card.licence,
                 "parameters": sum(card.parameters for card in model.cards.values()),
@@ -208,13 +217,12 @@ class Restore(_Picture):
     own = ("task", "preview", "ticket")
 
     async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
-        task = given.get("task", next(iter(SERVED)))
-        if task not in SERVED:
-            raise OptionError(f"no task {task[:40]!r} here; there are {', '.join(SERVED)}")
+        task = given.get("task", next(iter(TASKS)))
         values = options.read(task, {name: text for name, text in given.items() if name not in self.own})
         preview = _flag(given, "preview")
-        if values["model"] not in self.service.models:
-            raise OptionError(f"model: {values['model'][:40]!r} is not one of {', '.join(self.service.models)}")
+        models = self.service.models_of[task]
+        if values["model"] not in models:
+            raise OptionError(f"model: {values['model'][:40]!r} is not one of {', '.join(models)}")
         ending = files.ending_named(values["format"]) if values["format"] is not None else None
         settings_are_right(values)
         kinds = ["multipart/form-data"] if preview else ["image/*", "application/json"]
@@ -244,6 +252,7 @@ class Restore(_Picture):
         headers = {
             "Content-Disposition": f'attachment; filename="restored{target.suffix}"',
             "X-Pellucid-Model": str(found["model"]),
+            "X-Pellucid-Size": f"{found['width']}x{found['height']}",
             "X-Pellucid-Estimated": str(found["estimated"]).lower(),
             "X-Pellucid-Seconds": f"{found['seconds']:.3f}",
         }
@@ -268,7 +277,7 @@ class Inspect(_Picture):
         strangers = [name for name in told if name not in ("range", "axes")]
         if strangers:
             raise OptionError(f"{strangers[0][:40]!r} is no option here; there are range, axes, preview, ticket")
-        values = options.read(next(iter(SERVED)), told)
+        values = options.read(next(iter(TASKS)), told)
         settings_are_right(values)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
         source = await self._upload(request, folder, share)

@@ -7,22 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pellucid.errors import OptionError
-from pellucid.tasks import TASKS
 
-__all__ = ["SERVED", "Limits", "workers"]
-
-SERVED = {name: task for name, task in TASKS.items() if task.keeps_size}
-"""The tasks of the page and the service: both lay the picture before and after over each other, and bound a request's work by the
-size of what comes in."""
+__all__ = ["Limits", "workers"]
 
 
 @dataclass(frozen=True)
 class Limits:
     """Bounds of the service. Raises `OptionError` for values that leave nothing to do.
 
-    ``bytes`` and ``pixels`` are the most that one upload may have (a stack's pages together), ``seconds`` the longest that reading,
-    restoring and writing one may take, ``transfer`` the longest in seconds for an upload to come or an answer to go. ``queue``
-    requests wait at most while ``workers`` are at work; ``held`` is the most bytes of uploads that lie here at once.
+    ``bytes`` are the most that one upload may have, ``pixels`` the most of it and of its answer (a stack's pages together),
+    ``seconds`` the longest that reading, restoring and writing one may take, ``transfer`` the longest in seconds for an upload to
+    come or an answer to go. ``queue`` requests wait at most while ``workers`` are at work; ``held`` is the most bytes of uploads
+    that lie here at once.
     """
 
     bytes: int = 100_000_000

@@ -7,7 +7,8 @@ from typing import Any
 from pellucid import __version__, files
 from pellucid.diagnosis import KINDS
 from pellucid.options import Option, of_task
-from pellucid.web.limits import SERVED, Limits
+from pellucid.tasks import TASKS
+from pellucid.web.limits import Limits
 from pellucid.web.uploads import BINARY, FIELD, media_types
 
 __all__ = ["TICKET", "document"]
@@ -22,7 +23,7 @@ ERRORS = {
     406: "None of the media types in Accept can be answered.",
     408: "The picture did not come in time.",
     409: "A request of this name is at work.",
-    413: "The picture has too many bytes or pixels.",
+    413: "The picture or its answer has too many bytes or pixels.",
     415: "No known picture, or not the one that its Content-Type says.",
     421: "The service does not answer to this host's name.",
     422: "A setting is wrong, or the picture is damaged or takes too long.",
@@ -59,6 +60,25 @@ DESCRIPTION: dict[str, Any] = {
 }
 
 
+def _settings(models: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Every task's settings, a parameter for each name; what is not of all tasks says so, and where defaults differ by task."""
+    of_name: dict[str, dict[str, Option]] = {}
+    for task in TASKS:
+        for option in of_task(task):
+            of_name.setdefault(option.name, {})[task] = option
+    found = []
+    for name, by_task in of_name.items():
+        schema = _schema(next(iter(by_task.values())), models)
+        if len({option.default for option in by_task.values()}) > 1:
+            del schema["default"]
+            defaults = ", ".join(f"{option.default} for {task}" for task, option in by_task.items())
+            schema["description"] += f" (default: {defaults})"
+        if len(by_task) < len(TASKS):
+            schema["description"] = f"of {' and '.join(by_task)}: {schema['description']}"
+        found.append(_parameter(name, schema))
+    return found
+
+
 def _schema(option: Option, models: tuple[str, ...]) -> dict[str, Any]:
     schema: dict[str, Any] = {"description": option.help}
     if option.name == "model":
@@ -68,6 +88,8 @@ def _schema(option: Option, models: tuple[str, ...]) -> dict[str, Any]:
         schema |= {"type": "string", "enum": list(dict.fromkeys(names))}
     elif option.kind == "number":
         schema |= {"type": "number", "minimum": option.low, "maximum": option.high}
+        if option.marks:
+            schema["examples"] = list(option.marks)
     elif option.kind == "flag":
         schema |= {"type": "boolean"}
     elif option.kind == "choice":
@@ -106,7 +128,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
     body = {
         "required": True,
         "description": "The picture itself, or a form with it as its one field. "
-        f"At most {limits.bytes} bytes and {limits.pixels} pixels.",
+        f"At most {limits.bytes} bytes, and {limits.pixels} pixels, as it is and as it is answered.",
         "content": {
             **dict.fromkeys((BINARY, *readable), binary),
             "multipart/form-data": {
@@ -114,9 +136,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
             },
         },
     }
-    task = _parameter(
-        "task", {"type": "string", "enum": list(SERVED), "default": next(iter(SERVED)), "description": "what is done"}
-    )
+    task = _parameter("task", {"type": "string", "enum": list(TASKS), "default": next(iter(TASKS)), "description": "what is done"})
     preview = _parameter(
         "preview",
         {"type": "boolean", "default": False, "description": "answer a form: details, and PNGs that any browser shows"},
@@ -125,10 +145,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "ticket",
         {"type": "string", "pattern": TICKET, "description": "a name of the client's for this request; see /v1/progress"},
     )
-    settings = [
-        _parameter(option.name, _schema(option, models))
-        for option in dict.fromkeys(option for name in SERVED for option in of_task(name))
-    ]
+    settings = _settings(models)
     reading = [parameter for parameter in settings if parameter["name"] in ("range", "axes")]
     refused = (400, 401, 403, 406, 408, 409, 413, 415, 421, 422, 429, 503)
     restored = {
@@ -147,12 +164,27 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "tasks": {
             "type": "array",
             "items": _object(
-                {"name": STRING, "summary": STRING, "options": {"type": "array", "items": option}}, ["name", "options"]
+                {
+                    "name": STRING,
+                    "summary": STRING,
+                    "keeps_size": {"type": "boolean", "description": "whether the answer is as large as the picture"},
+                    "mark": {**STRING, "description": "what names of answers bear before their ending"},
+                    "options": {"type": "array", "items": option},
+                },
+                ["name", "options"],
             ),
         },
         "models": {
             "type": "array",
-            "items": _object({"name": STRING, "task": STRING, "takes_sigma": {"type": "boolean"}}, ["name"]),
+            "items": _object(
+                {
+                    "name": STRING,
+                    "task": STRING,
+                    "takes_sigma": {"type": "boolean", "description": "whether it can be told the noise's level"},
+                    "takes_noise": {"type": "boolean", "description": "whether it learnt from noisy pictures"},
+                },
+                ["name"],
+            ),
         },
         "formats": {"type": "array", "items": _object({"name": STRING, "endings": {"type": "array", "items": STRING}}, ["name"])},
         "limits": _object({"bytes": INTEGER, "pixels": INTEGER, "seconds": NUMBER}, ["bytes", "pixels", "seconds"]),
@@ -168,6 +200,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
 
     text_headers = {
         "X-Pellucid-Model": {"schema": STRING, "description": "the file that served"},
+        "X-Pellucid-Size": {"schema": STRING, "description": "the answer's width and height in pixels, such as 640x480"},
         "X-Pellucid-Sigma": {"schema": STRING, "description": "the level that was used, in 8-bit levels"},
         "X-Pellucid-Estimated": {"schema": STRING, "description": "whether it was measured from the picture"},
         "X-Pellucid-Noise": {"schema": STRING, "description": "what was found, where the level was not given"},
@@ -257,7 +290,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "info": {
             "title": "pellucid",
             "version": __version__,
-            "description": "Takes the noise out of images. Nothing that is sent is kept.",
+            "description": "Takes the noise out of images, and makes them larger. Nothing that is sent is kept.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

@@ -20,7 +20,7 @@ import uvicorn
 from pellucid import restorer
 from pellucid.errors import OptionError
 from pellucid.web.app import application
-from pellucid.web.limits import SERVED, Limits
+from pellucid.web.limits import Limits
 from pellucid.web.pool import Pool
 from pellucid.web.security import is_loopback
 
@@ -83,7 +83,7 @@ def serve(configuration: Configuration, announce: Callable[[str], None]) -> None
     ``announce`` is told the page's address when the first worker is ready. Raises `OptionError` for an address that cannot be had,
     `ModelError` and `EngineError` where models cannot be run.
     """
-    models = {name: name for name in restorer.MODELS if restorer.load(name).card.task in SERVED}
+    models = {name: name for name in restorer.MODELS}
     for path in configuration.models:
         models[path.stem] = str(path)
     with _listening(configuration) as listening, _private_folder() as folder:

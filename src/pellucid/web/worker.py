@@ -91,20 +91,20 @@ class Worker:
 
         def watch(before: files.Page, after: files.Page) -> None:
             nonlocal pixels
-            pixels += _size(before)
+            pixels += max(_size(before), _size(after))
             if pixels > self._most_pixels:
                 raise SizeError(f"{source}: its pages together have more pixels than are taken here")
             if found:
                 return
-            found.update(_described(before, 1))
+            found.update(_described(after, 1))
             if job["diagnose"]:
                 found["diagnosis"] = _diagnosed(before)
             if job["preview"]:
-                found["preview"] = _draw(source.with_name("before.png"), before)
-                _draw(source.with_name("after.png"), after)
+                _draw(source.with_name("before.png"), before)
+                found["preview"] = _draw(source.with_name("after.png"), after)
 
-        with files.limited(self._most_pixels):
-            settings = batch.Settings.of(options)
+        settings = batch.Settings.of(options)
+        with files.limited(self._most_pixels, settings.scale or 1.0):
             model = self.model(options["model"])
             # What is looked at besides must be held.
             sparing = not (job["diagnose"] or job["preview"])

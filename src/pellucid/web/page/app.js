@@ -10,7 +10,7 @@ const AT_ONCE = 2; // pictures that are sent at a time
 const UNDO_STEPS = 30;
 
 let told = null; // what the service says of itself
-let task = null; // the one chosen, as the service declares it
+let task = null; // that of the picture chosen, and of those to come, as the service declares it
 let pictures = [];
 let chosen = null;
 let count = 0;
@@ -33,9 +33,11 @@ function warn(text) {
 // Settings that the network's answer does not depend on: strength is a blend.
 const BLENDED = "strength";
 
-function defaults() {
-  return Object.fromEntries(task.options.map((option) => [option.name, option.default]));
+function defaults(declared) {
+  return Object.fromEntries(declared.options.map((option) => [option.name, option.default]));
 }
+
+const taskOf = (entry) => told.tasks.find((each) => each.name === entry.task);
 
 function picture(file) {
   return {
@@ -47,8 +49,11 @@ function picture(file) {
     done: 0,
     shown: true, // whether this browser can show the file
     details: null,
-    settings: defaults(),
-    result: null, // { blob, media, settings, model, sigma, seconds, scale, before, after }
+    task: task.name,
+    // What each task is set to and has come to: { blob, media, settled, model, sigma, seconds, gain, width, height, before, after }.
+    of: Object.fromEntries(told.tasks.map((each) => [each.name, { settings: defaults(each), result: null }])),
+    get settings() { return this.of[this.task].settings; },
+    get result() { return this.of[this.task].result; },
     preview: null, // the service's PNG of the file, where the browser cannot show it
     controller: null,
     item: null,
@@ -157,7 +162,7 @@ const STATES = {
 
 function progress(entry, seen) {
   if (!entry.controller) return;
-  const what = entry.state === "measuring" ? "Measuring" : "Restoring";
+  const what = entry.state === "measuring" ? "Measuring" : taskOf(entry).keeps_size ? "Restoring" : "Enlarging";
   const working = seen.state === "working";
   entry.words = working ? `${what}${seen.done ? `, ${Math.round(seen.done * 100)} %` : "…"}` : STATES[seen.state](seen);
   entry.done = working && seen.done ? seen.done : null;
@@ -196,8 +201,8 @@ async function begin(entry) {
 // What a restoration is asked for, strength aside.
 function asked(entry) {
   const model = told.models.find((each) => each.name === entry.settings.model);
-  const query = { task: task.name };
-  for (const option of task.options) {
+  const query = { task: entry.task };
+  for (const option of taskOf(entry).options) {
     const value = entry.settings[option.name];
     if (option.name === BLENDED || value === option.default || value === null || value === "") continue;
     if (option.name === "sigma" && model && !model.takes_sigma) continue;
@@ -210,12 +215,15 @@ async function restore(entry, signal) {
   entry.state = "restoring";
   refresh(entry);
   const tell = (seen) => progress(entry, seen);
+  const place = entry.of[entry.task];
+  const keeps = taskOf(entry).keeps_size;
   const query = asked(entry);
   const settled = JSON.stringify(query);
   const answer = await post("/v1/restore", entry.file, entry.shown ? query : { ...query, preview: true }, entry.shown ? "image/*" : "multipart/form-data", { signal, tell });
   let result;
   if (entry.shown) {
     const level = answer.header("X-Pellucid-Sigma");
+    const [width, height] = answer.header("X-Pellucid-Size").split("x").map(Number);
     result = {
       blob: answer.blob,
       model: answer.header("X-Pellucid-Model"),
@@ -223,6 +231,8 @@ async function restore(entry, signal) {
       estimated: answer.header("X-Pellucid-Estimated") === "true",
       seconds: Number(answer.header("X-Pellucid-Seconds")),
       gain: answer.header("X-Pellucid-Expected-Gain") === null ? null : Number(answer.header("X-Pellucid-Expected-Gain")),
+      width,
+      height,
       before: null,
       after: null,
     };
@@ -233,16 +243,17 @@ async function restore(entry, signal) {
     }
   } else {
     const found = await parts(answer);
-    const { model, sigma, estimated, seconds, expected_gain: gain } = found.details;
-    result = { blob: found.image, model, sigma, estimated, seconds, gain, before: found.before, after: found.after };
+    const { model, sigma, estimated, seconds, expected_gain: gain, width, height } = found.details;
+    result = { blob: found.image, model, sigma, estimated, seconds, gain, width, height, before: found.before, after: found.after };
   }
-  const last = entry.result;
-  entry.result = { ...result, media: result.blob.type, settled };
+  if (signal.aborted) throw new Cancelled();
+  const last = place.result;
+  place.result = { ...result, media: result.blob.type, settled };
   entry.state = "restored";
   entry.words = "";
-  if (last) record(() => { entry.result = last; if (chosen === entry) look(true); refresh(entry); });
+  if (last) record(() => { place.result = last; if (chosen === entry) look(true); refresh(entry); });
   const level = result.sigma === null ? "" : `, noise level ${result.sigma.toFixed(1)}${result.estimated ? " (estimated)" : ""}`;
-  say(`${entry.name} restored${level}, ${result.seconds.toFixed(2)} seconds.`);
+  say(`${entry.name} ${keeps ? `restored${level}` : `enlarged to ${result.width} × ${result.height}`}, ${result.seconds.toFixed(2)} seconds.`);
   if (chosen === entry) {
     settings();
     await look(true);
@@ -285,6 +296,12 @@ async function look(keep = false) {
     try {
       if (source) before = await createImageBitmap(source);
       if (before && result) after = await createImageBitmap(result.after || result.blob);
+      if (after && (after.width !== before.width || after.height !== before.height)) {
+        // Both lie over each other: the smaller one as large as the other, as any program would show it.
+        const larger = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
+        before.close();
+        before = larger;
+      }
     } catch {
       // Not to be shown: the words beside it say why.
     }
@@ -308,7 +325,7 @@ function describe() {
   if (!chosen) return;
   const zoom = `${Math.round(viewer.scale * 100)} %`;
   const text = viewer.after
-    ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, restored on the right; zoom ${zoom}`
+    ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, ${taskOf(chosen).keeps_size ? "restored" : "enlarged"} on the right; zoom ${zoom}`
     : `${chosen.name}, as it is; zoom ${zoom}`;
   if (text !== described) $("picture").setAttribute("aria-label", text);
   described = text;
@@ -319,6 +336,7 @@ function choose(entry) {
   chosen = entry;
   for (const other of pictures) other.item.button.setAttribute("aria-current", String(other === entry));
   if (entry) {
+    useTask(entry.task);
     settings();
     refresh(entry);
   }
@@ -358,7 +376,8 @@ function stale(entry) {
 function refresh(entry) {
   const busy = Boolean(entry.controller);
   const { result } = entry;
-  const settled = result ? (result.sigma === null ? "restored" : `restored, level ${result.sigma.toFixed(1)}`) : "";
+  const restored = result && (result.sigma === null ? "restored" : `restored, level ${result.sigma.toFixed(1)}`);
+  const settled = result ? (taskOf(entry).keeps_size ? restored : `enlarged to ${result.width} × ${result.height}`) : "";
   entry.item.words.textContent = busy || entry.state === "failed" ? entry.words : stale(entry) ? "settings changed" : settled;
   entry.item.root.dataset.state = busy ? "busy" : entry.state;
   entry.item.bar.hidden = !busy;
@@ -376,7 +395,8 @@ function refresh(entry) {
 function buttons() {
   const busy = chosen && chosen.controller;
   $("restore").disabled = !chosen || Boolean(busy);
-  $("restore").textContent = chosen && chosen.result && !stale(chosen) ? "Restore again" : "Restore";
+  const verb = task.keeps_size ? "Restore" : "Enlarge";
+  $("restore").textContent = chosen && chosen.result && !stale(chosen) ? `${verb} again` : verb;
   $("restore").classList.toggle("primary", !(chosen && chosen.result && !stale(chosen)));
   $("download").classList.toggle("primary", Boolean(chosen && chosen.result && !stale(chosen)));
   $("download").disabled = !(chosen && chosen.result) || Boolean(busy);
@@ -397,7 +417,9 @@ function show() {
 function settings() {
   const { details, result } = chosen;
   $("name").textContent = chosen.name;
-  const facts = details ? [`${details.width} × ${details.height}`, details.format, details.depth.replace("uint8", "8 bits").replace("uint16", "16 bits"), details.pages > 1 ? `${details.pages} pages, the first is shown` : ""] : [];
+  const keeps = task.keeps_size;
+  const size = details ? `${details.width} × ${details.height}${result && !keeps ? ` → ${result.width} × ${result.height}` : ""}` : "";
+  const facts = details ? [size, details.format, details.depth.replace("uint8", "8 bits").replace("uint16", "16 bits"), details.pages > 1 ? `${details.pages} pages, the first is shown` : ""] : [];
   $("facts").textContent = facts.filter(Boolean).join(" · ");
   const model = told.models.find((each) => each.name === chosen.settings.model);
   const takes = !model || model.takes_sigma;
@@ -407,7 +429,11 @@ function settings() {
   if (estimate !== null) {
     noise.append("Found: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
     if (result && result.sigma !== null) noise.append(`Restored at noise level ${result.sigma.toFixed(1)} by ${result.model}.`);
-    else if (result) noise.append(`Restored by ${result.model}, which needs no level.`);
+    else if (result) noise.append(keeps ? `Restored by ${result.model}, which needs no level.` : `Enlarged by ${result.model}.`);
+    const other = told.models.find((each) => each.task === task.name && each.takes_noise);
+    if (!keeps && details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
+      noise.append(` This model makes the noise larger, too; ${other.name} takes it away.`);
+    }
     if (result && result.gain !== null) noise.append(` Expected gain: ${result.gain.toFixed(1)} dB.`);
   } else noise.textContent = "The noise is measured when the picture is there.";
   form.set(chosen.settings, { sigma: estimate });
@@ -419,14 +445,15 @@ let moving = null; // the value that a slider had when it was taken hold of
 function changed(name, value, finished) {
   if (!chosen) return;
   const entry = chosen;
-  if (!moving || moving.name !== name) moving = { name, value: entry.settings[name] };
-  entry.settings[name] = value;
+  const values = entry.settings;
+  if (!moving || moving.name !== name) moving = { name, value: values[name] };
+  values[name] = value;
   if (name === BLENDED) viewer.setStrength(value);
   if (finished) {
     const before = moving.value;
     moving = null;
     if (before !== value) record(() => {
-      entry.settings[name] = before;
+      values[name] = before;
       if (chosen === entry) {
         settings();
         if (name === BLENDED) viewer.setStrength(before);
@@ -444,28 +471,64 @@ function restoreAgain(entry) {
 
 function applyToAll() {
   const others = pictures.filter((entry) => entry !== chosen);
-  const before = others.map((entry) => entry.settings);
-  for (const entry of others) entry.settings = { ...chosen.settings };
-  record(() => others.forEach((entry, index) => { entry.settings = before[index]; refresh(entry); }));
+  const before = others.map((entry) => ({ task: entry.task, settings: entry.of[task.name].settings }));
+  for (const entry of others) {
+    if (entry.task !== task.name) turnTo(entry, task.name);
+    entry.of[task.name].settings = { ...chosen.settings };
+  }
+  const { name } = task;
+  record(() => others.forEach((entry, index) => {
+    entry.of[name].settings = before[index].settings;
+    if (entry.task !== before[index].task) turnTo(entry, before[index].task);
+    refresh(entry);
+  }));
   const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
   for (const entry of others) refresh(entry);
   for (const entry of again) restoreAgain(entry);
   say(`Settings used for ${others.length} other pictures.`);
 }
 
-function chooseTask(name) {
+// Another task for a picture: what each has come to is kept.
+function turnTo(entry, name) {
+  stop(entry);
+  entry.task = name;
+  if (entry.details) entry.state = entry.result ? "restored" : "measured";
+}
+
+function switchTask(name) {
+  const entry = chosen;
+  if (!entry) {
+    useTask(name);
+    return;
+  }
+  const before = entry.task;
+  const turn = (to) => {
+    turnTo(entry, to);
+    if (chosen === entry) {
+      useTask(to);
+      settings();
+      look();
+    }
+    refresh(entry);
+  };
+  turn(name);
+  record(() => turn(before));
+  if (!entry.result || stale(entry)) restoreAgain(entry);
+}
+
+// Shows the settings of a task, and gives it to the pictures to come.
+function useTask(name) {
+  if (task && task.name === name) return;
   task = told.tasks.find((each) => each.name === name);
-  $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: how much is measured, and you see it before and after.`;
+  for (const input of $("tasks").querySelectorAll("input")) input.checked = input.value === name;
+  $("start-title").textContent = `Drop an image, see it ${task.keeps_size ? "clean" : "large"}`;
+  const also = task.keeps_size ? "how much is measured, and you see it" : "you see it";
+  $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: ${also} before and after.`;
   const models = told.models.filter((model) => model.task === name);
   form.build(task.options, {
     model: models.map((model) => ({ value: model.name, text: model.name, about: model.summary })),
     format: [{ value: "", text: "as the picture's" }, ...told.formats.filter((format) => format.written).map((format) => ({ value: format.endings[0].slice(1), text: format.name }))],
   });
-  for (const entry of pictures) {
-    entry.settings = defaults();
-    refresh(entry);
-  }
-  if (chosen) settings();
 }
 
 // -- taking away --
@@ -476,7 +539,7 @@ function answerName(entry, media) {
   const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
   const format = told.formats.find((each) => each.media_types.includes(media));
   const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
-  return `${stem}.clean${ending || (format ? format.endings[0] : "")}`;
+  return `${stem}.${taskOf(entry).mark}${ending || (format ? format.endings[0] : "")}`;
 }
 
 // The file to take away: the restoration itself, or the service's blend at the strength that is set.
@@ -597,13 +660,13 @@ function tasks() {
   const field = $("tasks");
   field.hidden = told.tasks.length < 2;
   for (const each of told.tasks) {
-    const input = Object.assign(document.createElement("input"), { type: "radio", name: "task", value: each.name, checked: each === told.tasks[0] });
+    const input = Object.assign(document.createElement("input"), { type: "radio", name: "task", value: each.name });
     const label = document.createElement("label");
     label.append(input, Object.assign(document.createElement("span"), { textContent: each.name }));
-    input.addEventListener("change", () => chooseTask(each.name));
+    input.addEventListener("change", () => switchTask(each.name));
     field.append(label);
   }
-  chooseTask(told.tasks[0].name);
+  useTask(told.tasks[0].name);
 }
 
 async function start() {

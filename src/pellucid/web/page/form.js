@@ -50,12 +50,18 @@ export class Form {
     const bounds = { min: option.low * unit, max: option.high * unit, step: (option.step || 0.01) * unit };
     const slide = element("input", { type: "range", id, ...bounds });
     const exact = element("input", { type: "number", id: `${id}-exact`, ...bounds });
+    // Decimals that are shown: the step's, and one at least.
+    const fine = 10 ** Math.max(1, Math.ceil(-Math.log10(bounds.step) - 1e-9));
+    const marks = option.marks && option.marks.length
+      ? element("datalist", { id: `${id}-marks` }, ...option.marks.map((value) => element("option", { value: value * unit })))
+      : "";
+    if (marks) slide.setAttribute("list", marks.id);
     exact.setAttribute("aria-label", `${option.label}, exactly`);
     const label = element("label", { htmlFor: id }, option.label);
     const head = element("div", { className: "row-head" }, label);
     const automatic = option.default === null ? element("input", { type: "checkbox", id: `${id}-automatic` }) : null;
     if (automatic) head.append(element("label", { className: "check" }, automatic, "automatic"));
-    const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
+    const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, marks, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
     const tell = (text, finished) => {
       const value = Number(text);
       if (text === "" || !Number.isFinite(value)) return;
@@ -83,7 +89,7 @@ export class Form {
       if (automatic) automatic.checked = value === null || value === undefined;
       // A text like 24.4 is no multiple of the step; it is shown as it is.
       exact.step = "any";
-      exact.value = shown === undefined || shown === null ? "" : String(Math.round(shown * unit * 10) / 10);
+      exact.value = shown === undefined || shown === null ? "" : String(Math.round(shown * unit * fine) / fine);
       slide.value = exact.value || String(bounds.min);
       slide.setAttribute("aria-valuetext", `${exact.value}${percent ? " %" : ""}${automatic && automatic.checked ? ", automatic" : ""}`);
     };

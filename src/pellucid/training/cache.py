@@ -1,0 +1,639 @@
+"""Decoded images in memory-mapped files: each is decoded once, and memory holds what is being looked at.
+
+The files lie in the user's cache folder, each of some hundred images in a row with an index behind them. Who reads them maps them:
+what has been read stays in memory as long as nothing else needs it, so that a folder which fits into memory is as quick as arrays,
+and a larger one works. An image is known by its file (path, size, time of change) and by what is made of it (`Form`); a second run
+decodes nothing.
+
+A run whose images are more than the cache may hold learns from the middle of each: as much of it as fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+import pellucid
+from pellucid import images, memory
+from pellucid.engines import cache_folder
+from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
+from pellucid.images import Range
+from pellucid.saving import failure, files_below, is_full, replacing, sweep
+from pellucid.training import survey
+from pellucid.training.survey import Facts, Seen
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs may decode the same images, each for itself
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "source"]
+
+Levels = NDArray[Any]
+T = TypeVar("T")
+U = TypeVar("U")
+
+BUDGET = 20 * 10**9
+"""Bytes that the cache may take where nothing else is said: 5.5 gigapixels at recipe ``photo``'s three sizes, in which there are
+400,000 crops of 96x96 that have no pixel in common; an hour of it on two cores draws 280,000."""
+
+SHARD = 256 * 2**20
+"""Bytes of images in one file: few enough that a kill costs little of what was decoded and that the oldest can go alone, and
+enough that 20 GB are 80 open files."""
+
+LEAST = 256
+"""Side in pixels below which no image is cut down: what validation looks at."""
+
+OVERHEAD = 2048
+"""Bytes that an image takes beside its pixels: its thumbnail, its line in the index, and what aligns it."""
+
+PATIENCE_S = 2.0
+"""Seconds after which it is said that images are being decoded."""
+
+ALIGNED = 64
+"""Where arrays begin: at multiples of so many bytes."""
+
+ENDING = ".images"
+MAGIC = b"pellucid images 1\n"
+"""What a file begins and ends with; the number is that of its form."""
+
+
+# -- what is asked for ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Form:
+    """What is made of an image: ``eight`` bits or its own depth; ``gray``, or its own channels; and smaller copies at ``scales``
+    where a ``patch`` still fits into them. ``value_range`` says which values of the file are black and white."""
+
+    eight: bool
+    gray: bool
+    scales: tuple[float, ...] = (1.0,)
+    patch: int = 0
+    value_range: Range = "auto"
+
+    def base(self, levels: Levels) -> Levels:
+        """The image itself, (height, width, 1 or 3), contiguous."""
+        if self.eight and levels.dtype != np.uint8:
+            levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
+        if self.gray and levels.shape[2] == 3:
+            luma = images.gray(levels.astype(np.float32))
+            levels = luma if levels.dtype.kind == "f" else np.rint(luma).astype(levels.dtype)
+        return np.ascontiguousarray(levels)
+
+    def smaller(self, base: Levels) -> tuple[tuple[float, Levels], ...]:
+        """Its smaller copies."""
+        height, width, channels = base.shape
+        made = []
+        for scale in dict.fromkeys(self.scales):
+            size = round(width * scale), round(height * scale)
+            if scale != 1 and min(size) >= self.patch:
+                plane = PillowImage.fromarray(base[..., 0] if channels == 1 else base)
+                small = np.asarray(plane.resize(size, PillowImage.Resampling.LANCZOS))
+                made.append((scale, small.reshape(size[1], size[0], channels)))
+        return tuple(made)
+
+    def bytes_of(self, sizes: NDArray[np.int64], each: NDArray[Any]) -> NDArray[np.float64]:
+        """What images of these heights and widths (n, 2) take, smaller copies and all, at ``each`` bytes a pixel."""
+        height, width = sizes[:, 0], sizes[:, 1]
+        total = np.asarray(height * width * each, dtype=np.float64)
+        for scale in dict.fromkeys(self.scales):
+            high, wide = np.rint(height * scale), np.rint(width * scale)
+            if scale != 1:
+                total += np.where(np.minimum(high, wide) >= self.patch, high * wide * each, 0)
+        return total + OVERHEAD
+
+    @property
+    def least(self) -> int:
+        """The side in pixels below which nothing is cut down: a patch fits into every copy that it fitted into."""
+        return max(LEAST, math.ceil(self.patch / min(self.scales)) + 1)
+
+    def keys(self, source: Source) -> tuple[str, ...]:
+        """The names under which an image may be in the cache, first that under which it is put there."""
+
+        def key(gray: bool) -> str:
+            patch = self.patch if self.scales != (1.0,) else 0
+            parts = (pellucid.__version__, source.identity, self.eight, gray, self.scales, patch, self.value_range)
+            return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+        # What was kept in its own channels and has one is gray.
+        return (key(True), key(False)) if self.gray else (key(False),)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image comes from: its ``name``, what it ``identity`` is (anything that changes when the file does), and how it is
+    read; that raises `FileError` or `MissingExtra`."""
+
+    name: str
+    identity: tuple[str | int, ...]
+    read: Callable[[], Seen]
+
+
+def source(path: Path, value_range: Range = "auto") -> Source:
+    """An image file."""
+    return Source(path.name, identity(path), lambda: survey.read(path, value_range))
+
+
+def identity(path: Path) -> tuple[str | int, ...]:
+    """What changes when a file does; of an image that is a folder, when one of its files does."""
+    try:
+        parts = [entry.stat() for entry in files_below(path)] if path.is_dir() else [path.stat()]
+        return (str(path.resolve()), len(parts), sum(part.st_size for part in parts), max(part.st_mtime_ns for part in parts))
+    except (OSError, ValueError):
+        # Reading it tells what is the matter.
+        return (str(path), 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Store:
+    """The cache: ``folder`` (None: the user's), and the ``budget`` in bytes that it may take (None: `BUDGET`, or half of what is
+    free on the disk; 0: nothing is kept, images are held in memory). ``tell`` hears a line when something takes its time."""
+
+    folder: Path | None = None
+    budget: int | None = None
+    tell: Callable[[str], None] = lambda line: None
+
+    def place(self) -> Path | None:
+        """The folder, made; None where nothing is to be kept, or can be."""
+        base = self.folder or cache_folder()
+        if self.budget == 0 or base is None:
+            return None
+        try:
+            (base / "images").mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None
+        return base / "images"
+
+    def room(self, place: Path) -> int:
+        """Bytes that the cache may take."""
+        if self.budget is not None:
+            return self.budget
+        room = BUDGET
+        # In halves, so that what was free yesterday and is today is mostly the same.
+        while room > (shutil.disk_usage(place).free + _taken(place)) / 2 and room > SHARD:
+            room //= 2
+        return room
+
+
+def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[Seen | str], list[str]]:
+    """Each image as ``form`` has it, or a line that says why it cannot be read; and lines about all of them.
+
+    Of all sources as many pixels are kept as the store has room for. Raises `DiskFull`, `FileError` when the cache cannot be
+    written, and `OptionError` when there is not even room for a small part of each image.
+    """
+    place = store.place()
+    if place is None:
+        notes = [] if store.budget == 0 else ["the cache folder cannot be written: decoded images are held in memory"]
+        made = _ahead(lambda source: _made(source, form), sources)
+        return [found if isinstance(found, str) else found.seen for found in made], notes
+    room = store.room(place)
+    run = _Run(place, room, sources, form)
+    run.look()
+    if not run.complete():
+        with _alone(place, store.tell):
+            sweep(place)
+            # Another run may have made them in the meantime.
+            run.look()
+            if not run.complete():
+                run.fill(store.tell)
+    run.touch()
+    notes = []
+    if run.share < 1:
+        whole = memory.shown(run.whole)
+        notes.append(
+            f"decoded, the images take {whole}, more than the cache of {memory.shown(room)}: of each the middle is learnt from, "
+            f"{run.share:.0%} of all pixels; --cache {math.ceil(run.whole / 1e9)}GB takes them whole"
+        )
+    return [run.problems[index] if index in run.problems else run.kept[index].seen for index in range(len(sources))], notes
+
+
+# -- decoding ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """An image in hand: what of it is in which ``file`` (None: in memory), the bytes that it takes there, and its ``key``."""
+
+    seen: Seen
+    key: str
+    size: int
+    file: Path | None = None
+
+
+def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> _Kept | str:
+    """The image, or the middle (height, width) of it, decoded; or why not."""
+    try:
+        raw = source.read()
+    except FileError as error:
+        return f"left out: {error}"
+    except MissingExtra as error:
+        return f"left out: {source.name}: {error}"
+    levels = raw.levels if size is None else _middle(raw.levels, size)
+    return _formed(replace(raw, name=source.name), form.base(levels), form, form.keys(source)[0])
+
+
+def _formed(seen: Seen, base: Levels, form: Form, key: str) -> _Kept:
+    """The image with its smaller copies."""
+    seen = replace(seen, levels=base, smaller=form.smaller(base))
+    return _Kept(seen, key, base.nbytes + sum(small.nbytes for _, small in seen.smaller) + OVERHEAD)
+
+
+def _ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """The answers in order, by as many threads as there are cores; no more of them wait than that, so that memory holds a few."""
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[U]] = deque()
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _middle(levels: Levels, size: tuple[int, int]) -> Levels:
+    """The middle (height, width) of it."""
+    top, left = ((whole - part) // 2 for whole, part in zip(levels.shape, size, strict=False))
+    return levels[top : top + size[0], left : left + size[1]]
+
+
+# -- one run's images -------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    """The images of one run: those that the cache has, and those that are made."""
+
+    def __init__(self, place: Path, room: int, sources: Sequence[Source], form: Form) -> None:
+        self.place, self.room, self.sources, self.form = place, room, sources, form
+        self.kept: dict[int, _Kept] = {}
+        self.facts: dict[int, Facts] = {}
+        self.each: dict[int, int] = {}
+        self.problems: dict[int, str] = {}
+        self.share, self.whole = 1.0, 0.0
+        self.wanted: dict[int, tuple[int, int]] = {}
+
+    def look(self) -> None:
+        """Finds what the cache has of them, in whatever size; damaged files go."""
+        index = _index(self.place)
+        places: dict[int, tuple[Path, dict[str, Any]]] = {}
+        for number, source in enumerate(self.sources):
+            known = self.kept.get(number)
+            if known is not None and known.file is not None and known.file.exists():
+                continue
+            for place, key in enumerate(self.form.keys(source)):
+                found = index.get(key)
+                if found is not None and not (place and found[1]["facts"]["coloured"]):
+                    places[number] = found
+                    break
+        maps = {path: _mapped(path) for path in {path for path, _ in places.values()}}
+        names = [source.name for source in self.sources]
+
+        def checked(item: tuple[int, tuple[Path, dict[str, Any]]]) -> tuple[int, Path, _Kept | None]:
+            number, (path, entry) = item
+            return number, path, _read(path, maps[path], entry, names[number])
+
+        damaged = set()
+        for number, path, kept in _ahead(checked, places.items()):
+            if kept is None:
+                damaged.add(path)
+            else:
+                self._take(number, kept)
+        for path in damaged:
+            _remove(path)
+            for number in [number for number, kept in self.kept.items() if kept.file == path]:
+                del self.kept[number]
+
+    def _take(self, number: int, kept: _Kept) -> None:
+        self.kept[number] = kept
+        self._note(number, kept)
+
+    def _note(self, number: int, kept: _Kept) -> None:
+        self.facts[number] = kept.seen.facts
+        self.each[number] = kept.seen.levels.shape[2] * kept.seen.levels.dtype.itemsize
+
+    def complete(self) -> bool:
+        """Whether all is there that can be, in the size that there is room for."""
+        if len(self.facts) + len(self.problems) < len(self.sources):
+            return False
+        self._share()
+        return self._missing() == [] and _taken(self.place) <= max(self.room, 1)
+
+    def _missing(self) -> list[int]:
+        return [number for number, size in self.wanted.items() if self._size(number) != size]
+
+    def _size(self, number: int) -> tuple[int, ...] | None:
+        return self.kept[number].seen.levels.shape[:2] if number in self.kept else None
+
+    def _share(self) -> None:
+        """How much of each image there is room for."""
+        numbers = sorted(self.facts)
+        sizes = np.array([self.facts[number].size for number in numbers], dtype=np.int64).reshape(-1, 2)
+        each = np.array([self.each[number] for number in numbers])
+
+        def taken(share: float) -> float:
+            return float(self.form.bytes_of(_cut(sizes, share, self.form.least), each).sum())
+
+        self.share, self.whole = 1.0, taken(1)
+        if self.whole > self.room:
+            if taken(0) > self.room:
+                raise OptionError(
+                    f"--cache {memory.shown(self.room)}: {len(numbers)} images need {memory.shown(taken(0))} at least, for the "
+                    f"middle {self.form.least} pixels of each"
+                )
+            low, high = 0.0, 1.0
+            for _ in range(30):
+                middle = (low + high) / 2
+                low, high = (middle, high) if taken(middle) <= self.room else (low, middle)
+            self.share = low
+        cut = _cut(sizes, self.share, self.form.least)
+        self.wanted = {number: (int(size[0]), int(size[1])) for number, size in zip(numbers, cut, strict=True)}
+
+    def fill(self, tell: Callable[[str], None]) -> None:
+        """Makes what is missing."""
+        missing = [number for number in range(len(self.sources)) if number not in self.kept and number not in self.problems]
+        begun, told = time.monotonic(), False
+        used = sum(kept.size for kept in self.kept.values())
+        with _Writer(self) as writer:
+            for number, made in zip(missing, _ahead(lambda number: _made(self.sources[number], self.form), missing), strict=True):
+                if not told and time.monotonic() - begun > PATIENCE_S:
+                    tell(f"decoding {len(missing)} images, once: they stay in {self.place}")
+                    told = True
+                if isinstance(made, str):
+                    self.problems[number] = made
+                    continue
+                self._note(number, made)
+                used += made.size
+                # Too many? What each is to be cut to is known when all sizes are.
+                if used <= self.room:
+                    writer.add(number, made)
+        self._share()
+        missing = self._missing()
+        if missing and self.share < 1:
+            tell(f"the cache is to take {memory.shown(self.room)} at most: of each image the middle is kept")
+        # What has become useless in files that are in use goes when the rest of them is written anew.
+        if not missing and _taken(self.place) > self.room:
+            self._evict(0)
+            if _taken(self.place) > self.room:
+                missing = list(self.wanted)
+        with _Writer(self) as writer:
+            for number, made in self._again(missing):
+                writer.add(number, made)
+        self._evict(0)
+
+    def _again(self, numbers: list[int]) -> Iterator[tuple[int, _Kept]]:
+        """The images in the size that is wanted, out of what is kept where that is large enough."""
+
+        def again(number: int) -> tuple[int, _Kept | str]:
+            kept, size, source = self.kept.get(number), self.wanted[number], self.sources[number]
+            if kept is not None and all(has >= want for has, want in zip(kept.seen.levels.shape, size, strict=False)):
+                base = np.ascontiguousarray(_middle(kept.seen.levels, size))
+                return number, _formed(kept.seen, base, self.form, kept.key)
+            return number, _made(source, self.form, size)
+
+        for number, made in _ahead(again, numbers):
+            if isinstance(made, str):
+                # It could be read a moment ago.
+                self.problems[number] = made
+                self.kept.pop(number, None)
+            else:
+                yield number, made
+
+    def _evict(self, room: int) -> None:
+        """Lets files go that this run does not use, the oldest first, until there is ``room`` for so many bytes more."""
+        used = {kept.file for kept in self.kept.values()}
+        taken = _taken(self.place)
+        for path in sorted(_files(self.place), key=_age):
+            if taken + room <= self.room:
+                break
+            if path not in used:
+                taken -= _length(path)
+                _remove(path)
+
+    def touch(self) -> None:
+        """The files in use are the newest."""
+        for path in {kept.file for kept in self.kept.values()}:
+            if path is not None:
+                with suppress(OSError):
+                    os.utime(path)
+
+
+def _cut(sizes: NDArray[np.int64], share: float, least: int) -> NDArray[np.int64]:
+    """Heights and widths (n, 2) that are that share of the pixels; none below ``least`` that was not. What is cut off is even, so
+    that the middle is where it was."""
+    small = np.maximum(np.minimum(sizes, least), (sizes * math.sqrt(share)).astype(np.int64))
+    return small + (sizes - small) % 2
+
+
+class _Writer:
+    """Puts images of a run into files of at most `SHARD` bytes (one image may be larger)."""
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        self.limit = min(SHARD, run.room // 8)
+        self.stack = ExitStack()
+        self.file: BinaryIO | None = None
+        self.path = run.place
+        self.entries: list[tuple[int, dict[str, Any]]] = []
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            # The file that is not done goes with its temporary name.
+            self.stack.__exit__(kind, error, trace)  # type: ignore[arg-type]  # handed on as they came
+
+    def add(self, number: int, made: _Kept) -> None:
+        """Writes one; the run has it when the file is done."""
+        try:
+            if self.file is not None and self.file.tell() + made.size > self.limit:
+                self.finish()
+            if self.file is None:
+                self._begin(max(self.limit, made.size))
+            self.entries.append((number, _write(self.file, made)))  # type: ignore[arg-type]  # just begun
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def _begin(self, room: int) -> None:
+        self.run._evict(room)
+        self.path = self.run.place / f"{secrets.token_hex(8)}{ENDING}"
+        temporary = self.stack.enter_context(replacing(self.path))
+        self.file = self.stack.enter_context(temporary.open("wb"))
+        self.file.write(MAGIC)
+
+    def finish(self) -> None:
+        """The file gets its index and its name; its images are mapped."""
+        if self.file is None:
+            return
+        try:
+            content = json.dumps([entry for _, entry in self.entries]).encode()
+            self.file.write(content)
+            tail = {"length": len(content), "crc": zlib.crc32(content)}
+            self.file.write(json.dumps(tail).encode().rjust(ALIGNED) + MAGIC)
+            self.file.flush()
+            self.stack.close()
+        except OSError as error:
+            raise self._failure(error) from error
+        except DiskFull as error:
+            raise self._full() from error
+        mapped = _mapped(self.path)
+        for number, entry in self.entries:
+            seen = None if mapped is None else _read(self.path, mapped, entry, self.run.sources[number].name, check=False)
+            if seen is None:
+                raise FileError(f"{self.path}: written, and cannot be read")
+            self.run._take(number, seen)
+        self.file, self.entries = None, []
+
+    def _failure(self, error: OSError) -> FileError:
+        return self._full() if is_full(error) else failure(self.path, error)
+
+    def _full(self) -> DiskFull:
+        return DiskFull(f"{self.run.place}: the disk is full; --cache SIZE takes less, PELLUCID_CACHE names another folder")
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _write(file: BinaryIO, made: _Kept) -> dict[str, Any]:
+    """Appends the arrays of an image; its line in the index."""
+    seen, facts = made.seen, made.seen.facts
+    file.write(bytes(-file.tell() % ALIGNED))
+    begun, crc, arrays = file.tell(), 0, []
+    for scale, array in ((0.0, facts.thumbnail), (1.0, seen.levels), *seen.smaller):
+        padding = bytes(-file.tell() % ALIGNED)
+        file.write(padding)
+        arrays.append((scale, file.tell(), array.shape, array.dtype.str))
+        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        file.write(content)
+        crc = zlib.crc32(content, zlib.crc32(padding, crc))
+    kept = {"size": facts.size, "depth": facts.depth, "coloured": facts.coloured, "ends": facts.ends, "digest": facts.digest.hex()}
+    return {"key": made.key, "facts": kept, "arrays": arrays, "bytes": (begun, file.tell()), "crc": crc}
+
+
+def _read(path: Path, mapped: NDArray[np.uint8] | None, entry: dict[str, Any], name: str, *, check: bool = True) -> _Kept | None:
+    """The image that the index's line tells of, in the mapped file; None where it is damaged."""
+    try:
+        begin, end = entry["bytes"]
+        if mapped is None or (check and zlib.crc32(mapped[begin:end].data) != entry["crc"]):
+            return None
+        arrays = {}
+        for scale, offset, shape, text in entry["arrays"]:
+            kind = np.dtype(text)
+            arrays[scale] = mapped[offset : offset + math.prod(shape) * kind.itemsize].view(kind).reshape(shape)
+        told = entry["facts"]
+        height, width = told["size"]
+        black, white = told["ends"]
+        digest, thumbnail = bytes.fromhex(told["digest"]), np.array(arrays.pop(0.0))
+        facts = Facts((height, width), told["depth"], told["coloured"], (black, white), digest, thumbnail)
+        seen = Seen(name, arrays.pop(1.0), facts, tuple(arrays.items()))
+        return _Kept(seen, entry["key"], seen.levels.nbytes + sum(a.nbytes for _, a in seen.smaller) + OVERHEAD, path)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _mapped(path: Path) -> NDArray[np.uint8] | None:
+    """The file's bytes; None where another process took it away."""
+    try:
+        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+    except (OSError, ValueError):
+        return None
+
+
+def _index(place: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """All images in the cache by their keys, the largest of one key; files that are none of ours, or damaged, go."""
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for path in _files(place):
+        try:
+            with path.open("rb") as file:
+                file.seek(-(ALIGNED + len(MAGIC)), os.SEEK_END)
+                tail = file.read()
+                if not tail.endswith(MAGIC):
+                    raise ValueError
+                told = json.loads(tail[:ALIGNED])
+                file.seek(-(ALIGNED + len(MAGIC) + told["length"]), os.SEEK_END)
+                content = file.read(told["length"])
+            if zlib.crc32(content) != told["crc"]:
+                raise ValueError
+            for entry in json.loads(content):
+                other = found.get(entry["key"])
+                if other is None or entry["bytes"][1] - entry["bytes"][0] > other[1]["bytes"][1] - other[1]["bytes"][0]:
+                    found[entry["key"]] = (path, entry)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError, TypeError):
+            _remove(path)
+    return found
+
+
+def _files(place: Path) -> list[Path]:
+    return [path for path in place.iterdir() if path.suffix == ENDING]
+
+
+def _length(path: Path) -> int:
+    with suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _age(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _taken(place: Path) -> int:
+    return sum(_length(path) for path in _files(place))
+
+
+def _remove(path: Path) -> None:
+    # Whoever has it mapped keeps it until he is done; Windows keeps it for him.
+    with suppress(OSError):
+        path.unlink()
+
+
+_in_process = threading.Lock()
+
+
+@contextmanager
+def _alone(place: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """While one process decodes, others wait: all of its cores are at work, and what it decodes may be what they need."""
+    with ExitStack() as stack:
+        stack.enter_context(_in_process)
+        if fcntl is not None:
+            try:
+                held = stack.enter_context((place / "lock").open("ab"))
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    tell("another run is decoding images; this one waits for it")
+                    fcntl.flock(held, fcntl.LOCK_EX)
+            except OSError as error:
+                if is_full(error) or isinstance(error, PermissionError):
+                    raise failure(place / "lock", error) from error
+                # A file system without locks.
+        yield
