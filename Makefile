@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test fuzz fuzz-web check build digits benchmarks limits noises clean
+.PHONY: help demo test fuzz fuzz-web check build digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -85,6 +85,10 @@ ifdef CLEAN
 	$(FULL) benchmarks/inspecting.py $(CLEAN) --out benchmarks/results/inspecting.json
 	$(FULL) benchmarks/gain.py $(CLEAN) --out benchmarks/results/gain.json
 endif
+	$(FULL) benchmarks/pages.py
+
+feeding: .venv/done ## CLEAN=FOLDER: the speed of training beside training that is fed from memory
+	$(FULL) benchmarks/feeding.py $(CLEAN) --out benchmarks/results/feeding.json
 	$(FULL) benchmarks/pages.py
 
 limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/limits.md from that: on a quiet machine, 8 minutes

@@ -5,7 +5,8 @@
 
 All of it lies in ``benchmarks/results``. ``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid
 evaluate``, ``noises-NAME.json`` by ``noises.py``, ``inspecting.json`` by ``inspecting.py``, ``gain.json`` by ``gain.py``,
-``speed.json`` by ``speed.py --json``, ``harm.json`` by ``harm.py --json`` and ``limits.json`` by ``limits.py``.
+``speed.json`` by ``speed.py --json``, ``feeding.json`` by ``feeding.py``, ``harm.json`` by ``harm.py --json`` and ``limits.json``
+by ``limits.py``.
 """
 
 from __future__ import annotations
@@ -263,6 +264,39 @@ def limits() -> str:
     return f"{markdown(rows)}\n\n{note}"
 
 
+def feeding() -> str:
+    """The training loop beside itself fed from memory."""
+    found = kept("feeding")
+    if found is None:
+        return ""
+    names = {"1": "gray", "3": "colour"}
+    head = [
+        "recipe",
+        "images/s",
+        "from memory",
+        "share",
+        "processor s a step",
+        "from memory",
+        "share",
+        "to make a batch, ms of a core",
+    ]
+    rows = [head]
+    for row in found["rows"]:
+        recipe, _, channels = row["recipe"].partition(":")
+        seconds = [f"{row['fed']:.1f}", f"{row['memory']:.1f}", f"{row['ratio']:.0%}"]
+        busy = [f"{row['busy_fed']:.3f}", f"{row['busy_memory']:.3f}", f"{row['busy_ratio']:.0%}"]
+        title = f"`{recipe}`{', ' + names[channels] if channels else ''}"
+        rows.append([title, *seconds, *busy, f"{1000 * row['making']:.0f}"])
+    waited = max(row["waiting"] for row in found["rows"])
+    busiest = max(row["load"] for row in found["rows"])
+    note = f"{found['cores']} cores; batches of the training loop and batches that lay ready, by turns in one run, medians of the"
+    note += f" turns. The loop waited for its batches for {waited:.1%} of the time at most."
+    if busiest > 1:
+        note += f" The machine was busy with other work besides (a load of up to {busiest:.1f}): the seconds are too many, which"
+        note += " the two have in common."
+    return f"{markdown(rows)}\n\n{note}"
+
+
 def results() -> str:
     """The whole page."""
     parts = [
@@ -311,7 +345,12 @@ def results() -> str:
             )
             compared.append([method, *(f"{value:.2f}" for value in values), less])
         parts += [markdown(compared), f"Protocol: {_protocol(protocol)}"]
-    for title, text in (("Digits", digits()), ("Time", speed()), ("Clean photographs and faint noise", harm())):
+    for title, text in (
+        ("Digits", digits()),
+        ("Time", speed()),
+        ("Feeding of training", feeding()),
+        ("Clean photographs and faint noise", harm()),
+    ):
         if text:
             parts += [f"## {title}", text]
     return "\n\n".join(parts) + "\n"

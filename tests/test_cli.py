@@ -227,7 +227,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "upscale-photo",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 15
+    assert len(json.loads(capsys.readouterr().out)) == 16
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
