@@ -125,6 +125,22 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     short = scoring.score(made.out, pictures, recipe, seconds=0)
     assert short is not None
     assert (short.images, short.held_out, whole.images) == (1, 4, 4)
+    # So does Ctrl-C, which keeps what is done; before anything is, it ends all.
+    whole_of, calls = scoring._scored, [0]
+
+    def interrupted(*arguments: Any) -> Any:
+        calls[0] += 1
+        if calls[0] > 3:
+            raise KeyboardInterrupt
+        return whole_of(*arguments)
+
+    monkeypatch.setattr(scoring, "_scored", interrupted)
+    kept = scoring.score(made.out, pictures, recipe)
+    assert kept is not None
+    # The second image was restored under one noise of two: it does not count.
+    assert (kept.images, kept.rows) == (1, short.rows)
+    with pytest.raises(KeyboardInterrupt):
+        scoring.score(made.out, pictures, recipe)
     noisy = data.load_noisy(made.folder / "noisy", recipe.data, recipe.task)
     assert scoring.score(made.out, noisy, recipe) is None
 
