@@ -200,6 +200,7 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         "digits",
         "seed-digits",
         "upscale",
+        "upscale-photo",
     }
     for row in rows:
         assert {"name", "task", "bytes", "scores", "licence", "training_images"} <= set(row)

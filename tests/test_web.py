@@ -117,6 +117,7 @@ def parts_of(answer: Any) -> dict[str, bytes]:
         ("png", "?model=seed-digits", ("--model", "seed-digits")),
         ("jpg", "?task=upscale", ()),
         ("tif", "?task=upscale&scale=3&strength=0.5", ("--scale", "3", "--strength", "0.5")),
+        ("npy", "?task=upscale&scale=1.5&model=upscale-photo", ("--scale", "1.5", "--photo")),
     ],
 )
 def test_an_answer_is_the_command_lines_file(

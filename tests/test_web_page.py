@@ -258,7 +258,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     assert "enlarged to 240 × 160" in page.find("status").get_attribute("textContent")
     # What the other task alone has is not there.
     assert page.run("return document.getElementById('option-sigma')") is None
-    assert page.run("return [...document.getElementById('option-model').options].map(e => e.value)") == ["upscale"]
+    assert page.run("return [...document.getElementById('option-model').options].map(e => e.value)") == ["upscale", "upscale-photo"]
 
     scale = page.find("option-scale-exact")
     assert scale.get_attribute("value") == "2"
@@ -302,10 +302,22 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
     page.run("document.querySelectorAll('.entry')[1].click()")
     page.shown(2)
+    assert "This model makes the noise larger, too; upscale-photo takes it away." in page.find("noise").text
     page.find("actual").click()
     page.frame()
     seen = page.drawn()
     assert int((seen[seen.shape[0] // 2, :, 3] > 0).sum()) == min(600, seen.shape[1])
+    # Each picture has its own task, which goes with the settings that are used for all.
+    page.run(chosen.format("denoise"))
+    page.until("document.querySelectorAll('li')[1].textContent.includes('restored, level')")
+    page.run("document.querySelectorAll('.entry')[0].click()")
+    assert page.run("return document.querySelector('#tasks input:checked').value") == "upscale"
+    page.find("apply-all").click()
+    page.until("document.querySelectorAll('li')[1].textContent.includes('enlarged to 675 × 450')")
+    page.find("undo").click()
+    page.find("undo").click()
+    page.until("document.querySelectorAll('li')[1].textContent.includes('restored, level')")
+    assert page.run("return document.querySelectorAll('li')[0].textContent.includes('enlarged to 270 × 180')")
     files.write(tmp_path / "wide.png", images.from_array(np.zeros((400, 500), np.uint8)))
     page.give("drop", tmp_path / "wide.png")
     page.run("document.querySelectorAll('.entry')[2].click()")

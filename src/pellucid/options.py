@@ -80,6 +80,7 @@ RESTORING: tuple[Option, ...] = (
         main=True,
         shorthands=(
             ("clean", "upscale", "the model for clean pictures"),
+            ("photo", "upscale-photo", "the one for photographs with a little noise, or what JPEG has left"),
         ),
     ),
     Option(

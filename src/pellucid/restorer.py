@@ -37,6 +37,7 @@ MODELS: dict[str, dict[int, str]] = {
     "digits": {1: "digits"},
     "seed-digits": {1: "seed-digits"},
     "upscale": {3: "upscale"},
+    "upscale-photo": {3: "upscale-photo"},
 }
 """Name -> channels of the image -> the shipped file (without ``.onnx``) that serves it. An image whose channels are not listed is
 served channel by channel by the gray file."""

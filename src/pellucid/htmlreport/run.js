@@ -85,15 +85,18 @@
   const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
   const shortOf = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : String(Number(value.toPrecision(4)))).replace("-", "−");
 
-  // A chart of several series over the run; each has a name and its points {line, y}. "unit" names the values, "word" says one.
-  function curves({ section, series, unit, word, caption, best }) {
+  // A chart of several series over the run; each has a name and its points {line, y}. "unit" names the values, "word" says one;
+  // "change" names their difference from the first, which may be shown instead, and is where the run began from something.
+  function curves({ section, series, unit, word, caption, best, change }) {
     at(section).hidden = false;
-    const state = { along: "minutes" };
+    const state = { along: "minutes", change: Boolean(change && run.before) };
+    const valueOf = ({ points }, y) => (state.change ? y - points[0].y : y);
     const crowded = history.length > 40;
     function config() {
-      const datasets = series.map(({ name, points, strong, dashed }, index) => {
+      const datasets = series.map((own, index) => {
+        const { name, points, strong, dashed } = own;
         const paint = colour(strong ? "--ink" : `--series-${index % 8}`);
-        const data = points.map(({ line, y }) => ({ x: line[state.along], y, best: best && line.step === run.best_step }));
+        const data = points.map(({ line, y }) => ({ x: line[state.along], y: valueOf(own, y), best: best && line.step === run.best_step }));
         return {
           label: name, data, showLine: true, borderColor: paint, backgroundColor: paint, borderWidth: strong ? 2.75 : 2, borderDash: dashed ? [6, 4] : [],
           pointStyle: strong ? "circle" : POINTS[index % POINTS.length],
@@ -109,7 +112,7 @@
           interaction: { mode: "nearest", intersect: false },
           scales: {
             x: axis(AXES[state.along], { min: 0, max: history.at(-1)[state.along] || undefined, ticks: { maxRotation: 0 } }),
-            y: axis(unit, { grace: "4%", ticks: { maxTicksLimit: 8 } }),
+            y: axis(state.change ? change : unit, { grace: "4%", ticks: { maxTicksLimit: 8 } }),
           },
           plugins: {
             legend: { display: series.length > 1, position: "bottom", labels: { color: colour("--ink"), usePointStyle: true, pointStyleWidth: 10, boxHeight: 7, padding: 16 } },
@@ -123,7 +126,13 @@
     drawn.canvas.id = `${section}-chart`;
     const choice = chooser("Along", Object.entries(AXES), state.along, (value) => { state.along = value; drawn.draw(); });
     choice.select.id = `${section}-along`;
-    at(`${section}-body`).append(make("div", { class: "tools" }, choice.label), drawn.figure);
+    const tools = make("div", { class: "tools" }, choice.label);
+    if (change) {
+      const shown = chooser("Show", [["", "PSNR"], ["change", "change from the first"]], state.change ? "change" : "", (value) => { state.change = value !== ""; drawn.draw(); });
+      shown.select.id = `${section}-show`;
+      tools.append(shown.label);
+    }
+    at(`${section}-body`).append(tools, drawn.figure);
     drawn.caption.textContent = caption;
     drawn.draw();
     const lines = [...new Set(series.flatMap(({ points }) => points.map(({ line }) => line)))].toSorted((a, b) => a.step - b.step);
@@ -137,7 +146,7 @@
     const noises = Object.keys(lines.at(-1).psnr).filter((noise) => noise !== "mean");
     const names = noises.length > 1 ? [...noises, "mean"] : noises;
     const series = names.map((name) => ({ name, strong: name === "mean", points: lines.filter((line) => isNumber(line.psnr[name])).map((line) => ({ line, y: line.psnr[name] })) }));
-    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", word: (value) => said(value, 2), best: true, caption: run.validated });
+    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", change: "change in PSNR, dB; higher is better", word: (value) => said(value, 2), best: true, caption: run.validated });
   }
 
   function loss() {

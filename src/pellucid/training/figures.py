@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,14 @@ from pellucid.training import data as training_data
 from pellucid.training import survey
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
-from pellucid.training.loop import Run, answer
+from pellucid.training.loop import Progress, Run, answer
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Example", "draw", "examples"]
+__all__ = ["Example", "draw", "examples", "has_loss", "loss_name"]
 
 SAMPLES = 10
 """How many held-out digits the figure shows, as the seed's author drew them; of photographs a third."""
@@ -32,10 +33,24 @@ SAMPLES = 10
 
 def draw(run: Run, recipe: Recipe, pictures: Pictures, paths: Outputs) -> list[Path]:
     """Writes the loss curve and the sample picture of a run; answers the files written."""
-    return [_curve(run, recipe, paths.curve), _samples(run, recipe, pictures, paths.samples)]
+    return [_curve(run, recipe, pictures, paths.curve), _samples(run, recipe, pictures, paths.samples)]
 
 
-def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
+def loss_name(recipe: Recipe, pictures: Pictures) -> str:
+    """The name of the loss that counts for most of a run."""
+    if pictures.kind != "noisy":
+        return recipe.training.loss
+    return "neighbours" if recipe.from_neighbours else recipe.training.noisy_loss
+
+
+def has_loss(line: Progress, recipe: Recipe, pictures: Pictures) -> bool:
+    """Whether a line's loss is that of `loss_name`: a finish by another one has another unit, and would only squash the curve."""
+    plan = recipe.training
+    finishing = line.done >= 1 - plan.finish_share and plan.finish_loss != plan.loss
+    return math.isfinite(line.loss) and (pictures.kind == "noisy" or not finishing)
+
+
+def _curve(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
     """Training and held-out loss, and held-out PSNR, against minutes."""
     try:
         from matplotlib.figure import Figure
@@ -43,11 +58,10 @@ def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
         raise MissingExtra("matplotlib", "train") from error
     figure: Figure = Figure(figsize=(10, 4), layout="constrained")
     left, *others = figure.subplots(1, 2 if any(line.psnr for line in run.history) else 1, squeeze=False)[0]
-    # A finish by another loss has another unit: it would only squash the curve.
-    lines = [line for line in run.history if line.done < 1 - recipe.training.finish_share or _one_loss(recipe)]
+    lines = [line for line in run.history if has_loss(line, recipe, pictures)]
     left.plot([line.minutes for line in lines], [line.loss for line in lines], label="training")
     left.plot([line.minutes for line in lines], [line.validation_loss for line in lines], label="held out")
-    left.set(xlabel="minutes", ylabel=f"loss ({recipe.training.loss})", title=f"{recipe.name}: loss")
+    left.set(xlabel="minutes", ylabel=f"loss ({loss_name(recipe, pictures)})", title=f"{recipe.name}: loss")
     left.legend()
     noises = [noise for noise in (run.history[-1].psnr or {}) if noise != "mean"] if run.history else []
     for right in others:
@@ -62,10 +76,6 @@ def _curve(run: Run, recipe: Recipe, path: Path) -> Path:
     with replacing(path, overwrite=True) as temporary:
         figure.savefig(temporary, dpi=100, format="png")
     return path
-
-
-def _one_loss(recipe: Recipe) -> bool:
-    return recipe.training.finish_loss == recipe.training.loss
 
 
 @dataclass(frozen=True)

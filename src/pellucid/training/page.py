@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -44,12 +43,12 @@ def write(
         "scores": None if scores is None else {**asdict(scores), "said": _said(scores, own)},
         "unscored": unscored,
         "pictured": _pictured(pictures),
-        "history": [_line(line, recipe) for line in run.history],
-        "before": None if run.before is None else _line(run.before, recipe),
+        "history": [_line(line, recipe, pictures) for line in run.history],
+        "before": None if run.before is None else _line(run.before, recipe, pictures),
         "best_step": run.best_step,
-        "loss": recipe.training.loss,
+        "loss": figures.loss_name(recipe, pictures),
         "validated": _validated(run, pictures),
-        "losses": _losses(pictures),
+        "losses": _losses(recipe, pictures),
         "about": _about(card, run, recipe, pictures),
     }
     htmlreport.write_run(path, facts, _samples(run, recipe, pictures), overwrite=True)
@@ -92,20 +91,18 @@ def _validated(run: Run, pictures: Pictures) -> str:
     )
 
 
-def _losses(pictures: Pictures) -> str:
+def _losses(recipe: Recipe, pictures: Pictures) -> str:
     text = "Of training the mean since the line before, of held-out images by the averaged weights."
-    if pictures.kind == "noisy":
+    if pictures.kind == "noisy" and not recipe.from_neighbours:
+        text += " Both estimate the squared error against the clean picture without having it (Stein's unbiased estimate)."
+    elif pictures.kind == "noisy":
         text += " Both are measured on noisy pictures, whose noise stays in them: that they fall counts, not how low they are."
     return text
 
 
-def _line(line: Progress, recipe: Recipe) -> dict[str, Any]:
-    """A line of the history as JSON has it; the loss of a finish by another rule has another unit, and is left out."""
-    entry = vars(line)
-    plan = recipe.training
-    if not math.isfinite(line.loss) or (plan.finish_loss != plan.loss and line.done >= 1 - plan.finish_share):
-        entry = entry | {"loss": None}
-    return entry
+def _line(line: Progress, recipe: Recipe, pictures: Pictures) -> dict[str, Any]:
+    """A line of the history as JSON has it."""
+    return vars(line) | ({} if figures.has_loss(line, recipe, pictures) else {"loss": None})
 
 
 def _shortened(notes: Sequence[str]) -> list[str]:
@@ -167,8 +164,8 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
                 ["Sees, in pixels around each", card.halo],
                 [
                     "Loss",
-                    plan.loss
-                    if plan.loss == plan.finish_loss or not plan.finish_share
+                    figures.loss_name(recipe, pictures)
+                    if pictures.kind == "noisy" or plan.loss == plan.finish_loss or not plan.finish_share
                     else f"{plan.loss}, then {plan.finish_loss}",
                 ],
                 [

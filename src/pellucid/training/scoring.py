@@ -150,9 +150,8 @@ def score(
             # Without noise there is nothing to gain.
             continue
         if row.psnr[best] > row.psnr[methods[-1]]:
-            notes.append(
-                f"on {row.noise} {best} is better than {methods[-1]}: {row.psnr[best]:.2f} and {row.psnr[methods[-1]]:.2f} dB"
-            )
+            words = {"noisy": "the noisy image", "bicubic": "bicubic enlargement"}.get(best, best)
+            notes.append(f"{row.noise}: {words} has {row.psnr[best]:.2f} dB, {methods[-1]} {row.psnr[methods[-1]]:.2f}")
     return Scores(methods, rows, done, len(pictures.valid), own.engine, own.takes_sigma, tuple(notes))
 
 

@@ -51,10 +51,10 @@ class Log:
     def progress(self, line: Progress) -> None:
         """Loss, learning rate and images a second; of a validation the held-out loss, and PSNR by noise."""
         writer = self._open(line.step)
-        scalars: dict[str, float | None] = {"loss/held out": line.validation_loss}
+        scalars: dict[str, float | None] = {"loss/held-out": line.validation_loss}
         if line.step:
-            scalars |= {"loss/training": line.loss, "run/learning rate": line.rate, "run/images a second": line.speed}
-        scalars |= {f"PSNR/{noise}": value for noise, value in (line.psnr or {}).items()}
+            scalars |= {"loss/training": line.loss, "run/learning-rate": line.rate, "run/images-per-second": line.speed}
+        scalars |= {f"PSNR/{noise.replace(':', '-')}": value for noise, value in (line.psnr or {}).items()}
         for name, value in scalars.items():
             if value is not None and math.isfinite(value):
                 writer.add_scalar(name, value, line.step)
@@ -66,9 +66,8 @@ class Log:
         for number, example in enumerate(figures.examples(self._network, self._recipe, self._pictures), 1):
             parts = [example.noisy, example.restored, *([] if example.clean is None else [example.clean])]
             levels = np.rint(np.clip(np.concatenate(parts, axis=1), 0, 1) * 255).astype(np.uint8)
-            words = f"noisy ({example.noise})" if example.noise != "noisy" else "noisy"
-            name = f"held out {number}/{words}, restored" + ("" if example.clean is None else ", clean")
-            writer.add_image(name, levels, line.step, dataformats="HWC")
+            name = "noisy-restored" if example.clean is None else "noisy-restored-clean"
+            writer.add_image(f"held-out-{number}/{name}", levels, line.step, dataformats="HWC")
 
     def close(self) -> None:
         """Writes what is waiting."""
