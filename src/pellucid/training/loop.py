@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import signal
@@ -559,7 +560,16 @@ def _fabric(device: str, precision: str, *, unused: bool) -> Any:
         precision="bf16-mixed" if low else "32-true",
     )
     fabric.launch()
+    if count > 1:
+        # Threads that still listen to the other processes would end this one with an abort, and torchrun the others then.
+        atexit.register(_leave)
     return fabric
+
+
+def _leave() -> None:
+    """Ends what this process shares with those it has trained with."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
