@@ -32,6 +32,7 @@ OTHERS = (
     "impulses:0.1",
     "impulses:0.3",
     "gaussian:25+salt-pepper:0.1",
+    "gaussian:25+impulses:0.1",
     "jpeg:10",
     "jpeg:40",
     "jpeg:85",

@@ -29,6 +29,7 @@ NOISES = (
     "impulses:0.3",
     "gaussian:25",
     "gaussian:25+salt-pepper:0.1",
+    "gaussian:25+impulses:0.1",
     "poisson:4",
     "poisson:30",
     "speckle:0.1",
