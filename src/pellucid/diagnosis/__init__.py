@@ -159,7 +159,9 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
         measured = max(said.white, noise.white_sigma(blocks))
-        if measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
+        # Of few photons, or speckle: as strong in the light as to look like impulses there.
+        bent = not noise.curve(blocks, measured).flat
+        if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
     clear = said.density >= (SPARSEST if said.white < SPARE else CLEAR) and said.white < STRONG
     if clear and quality is None and said.correlated < FAINTEST:
