@@ -270,18 +270,21 @@ def feeding() -> str:
     if found is None:
         return ""
     names = {"1": "gray", "3": "colour"}
-    rows = [["recipe", "images/s", "from memory, images/s", "share", "of the processor for batches", "load before"]]
+    rows = [["recipe", "images/s", "from memory, images/s", "share", "of the processor, for batches", "of the time, waiting"]]
     for row in found["rows"]:
         recipe, _, channels = row["recipe"].partition(":")
         title = f"`{recipe}`{', ' + names[channels] if channels else ''}"
-        speeds = [f"{row['fed']:.1f}", f"{row['memory']:.1f}", f"{row['ratio']:.0%}"]
-        rows.append([title, *speeds, f"{row['making']:.1%}", f"{row['load']:.1f}"])
-    waited = max(row["waiting"] for row in found["rows"])
-    busiest = max(row["load"] for row in found["rows"])
+        # Beside other work the same steps take twice as long or half: that is no speed.
+        calm = row["load"] <= found["cores"]
+        speeds = [f"{row['fed']:.1f}", f"{row['memory']:.1f}", f"{row['ratio']:.0%}"] if calm else ["", "", ""]
+        rows.append([title, *speeds, f"{row['making']:.1%}", f"{row['waiting']:.1%}"])
     note = f"{found['cores']} cores; batches of the training loop and batches that lay ready, by turns in one run; the quickest"
-    note += f" turn of each kind counts. In no turn the loop waited for its batches for more than {waited:.1%} of the time."
-    if busiest > 1:
-        note += f" The machine was busy with other work besides (a load of up to {busiest:.1f} before a run)."
+    note += (
+        " turn of each kind counts. Where all cores are busy, what batches take of the processor is what the loop loses by them."
+    )
+    busiest = max(row["load"] for row in found["rows"])
+    if busiest > found["cores"]:
+        note += f" Speeds are left out where the machine was busy with other work (a load of up to {busiest:.0f} before a run)."
     return f"{markdown(rows)}\n\n{note}"
 
 
