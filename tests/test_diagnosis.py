@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
 
 from pellucid import degradations, diagnosis, images
 from pellucid.diagnosis import jpeg, sampling
@@ -50,6 +52,27 @@ def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[
     assert told.shape == photograph.shape[:2]
     light = photograph.mean(axis=2)
     assert told[light > np.quantile(light, 0.9)].mean() > 1.3 * told[light < np.quantile(light, 0.1)].mean()
+
+
+@pytest.mark.parametrize("density", [0.1, 0.2])
+@pytest.mark.parametrize("before", ["gaussian:10", "gaussian:20:clip"])
+def test_impulses_of_any_value_are_seen_on_top_of_noise(photograph: NDArray[np.float64], density: float, before: str) -> None:
+    for clean in (photograph, photograph[..., :1]):
+        found = diagnosis.inspect(spoiled(clean, f"{before}+impulses:{density}"))
+        assert found.kind == "impulses"
+        assert found.impulse_density == pytest.approx(density, rel=0.3)
+        assert found.sigma == pytest.approx(degradations.parse(before).sigma, rel=0.3)
+
+
+@pytest.mark.parametrize("noise", ["gaussian:15", "gaussian:25"])
+def test_letters_are_no_impulses(noise: str) -> None:
+    page = PillowImage.new("L", (400, 300), 230)
+    for line in range(18):
+        words = " ".join(["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog"][line % 5 :] * 3)
+        ImageDraw.Draw(page).text((8, 8 + 16 * line), words, fill=30, font=ImageFont.load_default(13))
+    found = diagnosis.inspect(spoiled(np.asarray(page)[..., None] / 255, noise))
+    assert found.kind == "gaussian"
+    assert found.sigma == pytest.approx(degradations.parse(noise).sigma, rel=0.2)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.1, 0.3, 0.5, 0.9])

@@ -164,10 +164,12 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
     clear = said.density >= (SPARSEST if said.white < SPARE else CLEAR) and said.white < STRONG
+    counted = impulses.counted(parts, said.white) if clear and said.white >= SPARE else 0.0
+    clear = clear and (said.white < SPARE or counted > 0)
     if clear and quality is None and said.correlated < FAINTEST:
         level = said.white if said.white >= SPARE else 0.0
         # On top of noise the network sees fewer than there are.
-        density = max(said.density, impulses.counted(parts, level)) if level else said.density
+        density = max(said.density, counted) if level else said.density
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=Curve(level / 255))
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE

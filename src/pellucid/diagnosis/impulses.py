@@ -47,6 +47,10 @@ FINEST = 0.002
 BEYOND = 4.5
 """How many standard deviations of the noise a pixel is from the median of its neighbours at least for `counted`."""
 
+BESIDE = 2.6
+"""How many times likelier than by chance the neighbour of a pixel so far off may be so far off as well. On 26 held-out
+photographs with a tenth of impulses it was 0.95 to 2.3 times, in ten pages of text without any 2.9 to 12 times."""
+
 ROWS = 16_000
 """Pixels that `outliers` looks at, about."""
 
@@ -178,30 +182,39 @@ def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
 
     Of three channels the one in the middle: an impulse replaces all of them.
     """
-    found = np.abs(np.concatenate([np.zeros(1), *(middle - around for middle, around in _with_medians(parts))]))
+    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
+    found = np.abs(
+        np.concatenate(
+            [np.zeros(1), *((middle - around).ravel() for middle, around in _with_medians(parts, max(1, pixels // ROWS)))]
+        )
+    )
     shares = np.array([np.mean(found > step) for step in STEPS])
     middle, *bounds = np.quantile(found, (0.5, *TAILS))
     return np.concatenate([np.log10(shares + 1e-4), np.log2((np.array(bounds) + FINEST) / (middle + FINEST))])
 
 
 def counted(parts: Sequence[NDArray[np.float32]], sigma: float) -> float:
-    """The share of pixels that are impulses of any value, on top of noise of ``sigma`` (8-bit levels).
+    """The share of pixels that are impulses of any value, on top of noise of ``sigma`` (8-bit levels); 0 where chance made none.
 
     From those farther from the median of their neighbours than the noise moves any, and how likely an impulse, anywhere in [0, 1]
-    alike, is so far from there.
+    alike, is so far from there. Letters and other fine things are far, too, but beside one another.
     """
     far = np.float32(max(BEYOND * sigma / 255, STEPS[3]))
-    beyond = likely = 0.0
-    for middle, around in _with_medians(parts):
-        beyond += float(np.count_nonzero(np.abs(middle - around) > far))
+    beyond = likely = pixels = beside = pairs = 0.0
+    for middle, around in _with_medians(parts, 1):
+        there = np.abs(middle - around) > far
+        beyond += float(np.count_nonzero(there))
         likely += float((np.clip(around - far, 0, 1) + np.clip(1 - around - far, 0, 1)).sum(dtype=np.float64))
-    return min(1.0, beyond / likely) if likely > 0 else 0.0
+        pixels += there.size
+        beside += float(np.count_nonzero(there[:, 1:] & there[:, :-1]) + np.count_nonzero(there[1:] & there[:-1]))
+        pairs += there[:, 1:].size + there[1:].size
+    if not likely or not pairs or beside / pairs > BESIDE * (beyond / pixels) ** 2:
+        return 0.0
+    return min(1.0, beyond / likely)
 
 
-def _with_medians(parts: Sequence[NDArray[np.float32]]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Pixels and the medians of their eight neighbours, of some rows of each part."""
-    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
-    step = max(1, pixels // ROWS)
+def _with_medians(parts: Sequence[NDArray[np.float32]], step: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Pixels and the medians of their eight neighbours (h, w), of every so many rows of each part."""
     for part in parts:
         plane = part[..., part.shape[2] // 2]
         if min(plane.shape) < 3:
@@ -214,4 +227,4 @@ def _with_medians(parts: Sequence[NDArray[np.float32]]) -> Iterator[tuple[NDArra
             if down or right
         ]
         ranked = np.partition(np.stack(around), (3, 4), axis=0)
-        yield middle.ravel(), ((ranked[3] + ranked[4]) / 2).ravel()
+        yield middle, (ranked[3] + ranked[4]) / 2
