@@ -257,8 +257,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
     tell = calibration.gain_scores if of_gain else calibration.scores
     found = make(list(pictures.train), options.examples, options.seed, show)
-    # What a gain is off by has much chance in it: more steps learn the examples.
-    learnt = calibration.train(found, steps=min(6000, (1 if of_gain else 10) * options.examples), seed=options.seed)
+    # What a gain is off by has much chance in it: more steps, or several networks, learn the examples.
+    steps, members = (min(6000, options.examples), 1) if of_gain else (min(25_000, 10 * options.examples), 6)
+    learnt = calibration.train(found, steps=steps, seed=options.seed, members=members)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
     held = make(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
@@ -749,7 +750,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
     command.add_argument(
-        "--examples", type=_count, default=14_000, help="how many to learn from (default: 14000; 3500 do for gain)"
+        "--examples", type=_count, default=16_000, help="how many to learn from (default: 16000; 3500 do for gain)"
     )
     command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")

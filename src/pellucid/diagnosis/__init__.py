@@ -45,6 +45,9 @@ Gaussian or photon noise below `STRONG`, none was said to have a tenth of that."
 STRONG = 40.0
 """Level in 8-bit levels from which noise that was clipped, or photon noise of few photons, looks like impulses, too."""
 
+OVERRATED = 1.4
+"""How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
+
 STRONGEST = 60.0
 """As `STRONG`, of what calm blocks have, to which impulses add."""
 
@@ -168,8 +171,7 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     clear = clear and (said.white < SPARE or counted > 0)
     if clear and quality is None and said.correlated < FAINTEST:
         level = said.white if said.white >= SPARE else 0.0
-        # On top of noise the network sees fewer than there are.
-        density = max(said.density, counted) if level else said.density
+        density = counted if level else said.density
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=Curve(level / 255))
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
@@ -183,6 +185,9 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         )
     level = noise.white_sigma(blocks)
     found = noise.curve(blocks, level)
+    if found.flat and OVERRATED * said.white < level < STRONG:
+        # A page whose paper is clipped has no calm blocks left but those that are full of letters.
+        found = Curve(said.white / 255)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
 from torch import nn
 
 from pellucid import degradations, images
@@ -22,6 +23,9 @@ __all__ = ["Examples", "example", "examples", "gain_examples", "gain_scores", "s
 
 SIDES = (192, 720)
 """The sides of the crops in pixels."""
+
+PAGES = 0.14
+"""The share of drawn pages of text among the pictures."""
 
 KINDS = {
     "clean": 0.16,
@@ -51,7 +55,7 @@ class Examples:
 
 def example(picture: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The features of a crop of ``picture`` (h, w, 3) under noise drawn by ``rng``, and what the network should say of them."""
-    crop = _crop(picture, rng)
+    crop = _page(rng) if rng.random() < PAGES else _crop(picture, rng)
     kind = str(rng.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))
     noise = _noise(kind, rng)
     perfect, noisy = crop, crop
@@ -82,6 +86,29 @@ def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.fl
     top, left = (int(rng.integers(0, whole - part + 1)) for whole, part in zip(picture.shape, (height, width), strict=False))
     crop = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
     return images.gray(crop) if rng.random() < 0.5 else crop
+
+
+def _page(rng: np.random.Generator) -> NDArray[np.float32]:
+    """A drawn page of letters and rules, gray or in colour: what looks most like impulses and is none."""
+    height, width = (int(rng.integers(*SIDES)) for _ in range(2))
+    paper = rng.integers(150, 256) + rng.integers(-25, 26, 3) * (rng.random() < 0.3)
+    ink = rng.integers(0, 110) + rng.integers(-60, 61, 3) * (rng.random() < 0.3)
+    if rng.random() < 0.15:
+        paper, ink = ink, paper
+    page = PillowImage.new("RGB", (width, height), tuple(int(level) for level in np.clip(paper, 0, 255)))
+    pen, colour = ImageDraw.Draw(page), tuple(int(level) for level in np.clip(ink, 0, 255))
+    top, left, size = int(rng.integers(4, 40)), int(rng.integers(2, 60)), float(np.exp(rng.uniform(np.log(8), np.log(48))))
+    font, step = ImageFont.load_default(size), size * float(rng.uniform(1.05, 1.9))
+    letters = np.array(list("eeeeettttaaaooonnniiihhsssrrdlucmfywgpbvkxqjz0123456789EATSRM.,-"))
+    while top < height:
+        if rng.random() < 0.08:
+            pen.line((left, top, width - left, top), fill=colour, width=int(rng.integers(1, 4)))
+        elif rng.random() < 0.92:
+            words = ("".join(rng.choice(letters, int(rng.integers(1, 10)))) for _ in range(2 + round(width / size / 3)))
+            pen.text((left, top), " ".join(words), fill=colour, font=font)
+        top += max(1, round(step))
+    pixels = np.asarray(page, dtype=np.float32) / np.float32(255)
+    return images.gray(pixels) if rng.random() < 0.5 else pixels
 
 
 def _noise(kind: str, rng: np.random.Generator) -> degradations.Degradation | None:
@@ -152,8 +179,35 @@ def gain_scores(weights: estimator.Weights, found: Examples) -> list[str]:
     return [f"gain: off by {np.median(off):.2f} dB (median), {np.quantile(off, 0.9):.2f} (90th percentile) in {len(off)}"]
 
 
-def train(found: Examples, *, steps: int = 6000, seed: int = 0) -> estimator.Weights:
-    """The network trained on ``found``: three layers, Huber loss, Adam, the rate falling to nothing."""
+def train(found: Examples, *, steps: int = 6000, seed: int = 0, members: int = 1) -> estimator.Weights:
+    """The network trained on ``found``: three layers, Huber loss, Adam, the rate falling to nothing.
+
+    Of several ``members``, each from a start of its own, it answers the mean: they lie side by side in its layers.
+    """
+    trained = [_trained(found, steps, seed + index) for index in range(members)]
+    if members == 1:
+        return trained[0]
+    first, *between, last = zip(*(member.layers for member in trained), strict=True)
+    layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = [
+        (np.concatenate([matrix for matrix, _ in first], axis=1), np.concatenate([bias for _, bias in first]))
+    ]
+    for layer in between:
+        layers.append((_diagonal([matrix for matrix, _ in layer]), np.concatenate([bias for _, bias in layer])))
+    share = np.float32(1 / members)
+    layers.append((share * np.concatenate([matrix for matrix, _ in last]), share * np.sum([bias for _, bias in last], axis=0)))
+    return estimator.Weights(trained[0].mean, trained[0].spread, tuple(layers))
+
+
+def _diagonal(matrices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """One matrix of several along its diagonal, zero elsewhere."""
+    heights, widths = ([0, *np.cumsum([matrix.shape[axis] for matrix in matrices])] for axis in (0, 1))
+    whole = np.zeros((heights[-1], widths[-1]), np.float32)
+    for index, matrix in enumerate(matrices):
+        whole[heights[index] : heights[index + 1], widths[index] : widths[index + 1]] = matrix
+    return whole
+
+
+def _trained(found: Examples, steps: int, seed: int) -> estimator.Weights:
     torch.manual_seed(seed)
     mean, spread = found.features.mean(axis=0), found.features.std(axis=0) + np.float32(1e-3)
     inputs, targets = torch.from_numpy((found.features - mean) / spread), torch.from_numpy(found.targets)
