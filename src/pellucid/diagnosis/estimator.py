@@ -1,9 +1,9 @@
 """A small network that reads the measurements: what is noise, what only looks like it, and how much there is.
 
 Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how
-they change from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network has a few
-thousand weights, in
-``estimator.npz``; ``pellucid calibrate noise`` makes them again.
+they change from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network is the mean of
+six, which lie side by side in its layers, of a few thousand weights each: ``estimator.npz``; ``pellucid calibrate noise`` makes them
+again.
 """
 
 from __future__ import annotations
