@@ -2,7 +2,7 @@
 
 Classical measurements of calm blocks cannot tell a meadow from film grain where an image has nothing but meadow; together with how
 they change from calm to calmer blocks, from frequency to frequency and with what JPEG has left, they do. The network is the mean of
-six, which lie side by side in its layers, of a few thousand weights each: ``estimator.npz``; ``pellucid calibrate noise`` makes them
+six, side by side in its layers, of a few thousand weights each: ``estimator.npz``; ``pellucid calibrate noise`` makes them
 again.
 """
 
