@@ -48,6 +48,12 @@ STRONG = 40.0
 OVERRATED = 1.4
 """How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
 
+PLAIN = 12.0
+"""And how strong, in 8-bit levels: of fainter noise in fine texture the mean of both is nearer."""
+
+FARTHEST = 3.0
+"""How many times as strong at most for it to have been noise that the network spoke of."""
+
 STRONGEST = 60.0
 """As `STRONG`, of what calm blocks have, to which impulses add."""
 
@@ -159,6 +165,7 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     blocks = sampling.blocks(parts)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
+    heard = said.white
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
         measured = max(said.white, noise.white_sigma(blocks))
@@ -185,9 +192,9 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         )
     level = noise.white_sigma(blocks)
     found = noise.curve(blocks, level)
-    if found.flat and OVERRATED * said.white < level < STRONG:
-        # A page whose paper is clipped has no calm blocks left but those that are full of letters.
-        found = Curve(said.white / 255)
+    if found.flat and heard < level < min(STRONG, FARTHEST * heard):
+        # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
+        found = Curve((heard if level > max(PLAIN, OVERRATED * heard) else float(np.sqrt(level * heard))) / 255)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
 
