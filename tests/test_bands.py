@@ -63,7 +63,7 @@ def restored(source: Path, target: Path, model: restorer.Restorer, **settings: A
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of some 80 pixels a side, so that small pictures have several bands."""
-    monkeypatch.setattr(restorer, "TILE", 80)
+    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 80))
 
 
 @pytest.mark.usefixtures("small_pieces")

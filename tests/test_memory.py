@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import batch, files, images, memory, restorer
+from pellucid import batch, engines, files, images, memory, restorer
 from pellucid.errors import EngineError, OptionError
 
 GIB = 2**30
@@ -67,7 +67,7 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
 
 
 def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restorer, "TILE", 96)
+    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
     noisy = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
     at_once: list[int] = []
     stream = restorer.tiling.stream
@@ -75,11 +75,11 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     free = restorer.load(gray_model).restore(noisy, sigma=10)
     # Used is what it is; the budgets are above it by what one piece and two need.
     monkeypatch.setattr(memory, "used", lambda: GIB)
-    pixels = 96 * 96
+    pixels, engine_bytes = 96 * 96, restorer.ENGINE_BYTES[engines.precision("openvino")]
     answer = noisy.size
-    one = restorer.load(gray_model, memory=GIB + answer + pixels * (restorer.ENGINE_BYTES + restorer.PIECE_BYTES))
+    one = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + restorer.PIECE_BYTES))
     np.testing.assert_array_equal(one.restore(noisy, sigma=10), free)
-    two = restorer.load(gray_model, memory=GIB + answer + pixels * (restorer.ENGINE_BYTES + 2 * restorer.PIECE_BYTES))
+    two = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + 2 * restorer.PIECE_BYTES))
     np.testing.assert_array_equal(two.restore(noisy, sigma=10), free)
     assert at_once == [2, 1, 2]
     # The engine keeps its room: the same picture again needs no more.

@@ -117,7 +117,7 @@ def test_a_family_serves_each_image_with_its_own_file(photo: restorer.Restorer, 
 def test_tiled_equals_whole(photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
     noisy = noisy_photograph(photograph[:300, :517])
     whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(restorer, "TILE", 96)
+    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
     tiled = photo.restore(noisy, sigma=25)
     assert np.abs(tiled - whole).max() <= 1 / 255
     assert np.abs(tiled - whole).mean() <= 0.05 / 255
@@ -128,7 +128,7 @@ def test_a_margin_that_is_too_small_shows(
 ) -> None:
     noisy = noisy_photograph(photograph[:200, :328])
     whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(restorer, "TILE", 96)
+    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
     monkeypatch.setattr(restorer, "SEEN", 0)
     monkeypatch.setattr(restorer, "NEAR", 8)
     tiled = photo.restore(noisy, sigma=25)
@@ -140,7 +140,7 @@ def test_no_answer_depends_on_the_tiles_in_flight(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy = noisy_photograph(photograph[:200, :328, 0])
-    monkeypatch.setattr(restorer, "TILE", 48)
+    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 48))
     monkeypatch.setattr(restorer, "SEEN", 0)
     monkeypatch.setattr(restorer, "NEAR", 8)
     assert tiling.cut(200, 328, tile=48, halo=8, multiple_of=8).pieces > 20
@@ -297,7 +297,7 @@ def test_tiles_answer_as_the_whole_for_every_kind(
         whole = photo.restore(noisy)
         with monkeypatch.context() as patch:
             for name in ("TILE", "FILLED_TILE"):
-                patch.setattr(restorer, name, 320)
+                patch.setattr(restorer, name, dict.fromkeys(restorer.TILE, 320))
             tiled = photo.restore(noisy)
         difference = np.abs(tiled - whole) * 255
         assert difference.max() <= 1.01

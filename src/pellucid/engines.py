@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError
 
-__all__ = ["DEVICES", "ENGINES", "Graph", "cache_folder", "devices", "engine_for", "open_graph"]
+__all__ = ["DEVICES", "ENGINES", "Graph", "cache_folder", "devices", "engine_for", "open_graph", "precision"]
 
 Planes = NDArray[np.float32]
 Run = Callable[[Planes], Planes]
@@ -34,11 +34,12 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 class Graph:
-    """A compiled graph. Calls may come from several threads."""
+    """A compiled graph. Calls may come from several threads. ``precision`` is that of `precision`."""
 
-    def __init__(self, run: Run, card: Card, engine: str) -> None:
+    def __init__(self, run: Run, card: Card, engine: str, precision: str) -> None:
         self.card = card
         self.engine = engine
+        self.precision = precision
         self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
@@ -72,7 +73,13 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
         raise
     except Exception as error:  # both engines raise types of their own
         raise EngineError(f"{path}: cannot be compiled: {_last_line(error)}") from error
-    return Graph(run, card, name)
+    return Graph(run, card, name, precision(name))
+
+
+def precision(engine: str) -> str:
+    """What an engine computes in where a layer is not of 8 bits: ``bf16`` (OpenVINO, on a processor that has it) or ``f32``."""
+    has = engine == "openvino" and "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "bf16" if has else "f32"
 
 
 def devices() -> tuple[str, ...]:
@@ -126,9 +133,7 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
     core = _openvino_core()
     import openvino
 
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        settings["INFERENCE_PRECISION_HINT"] = "bf16"
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
     folder = cache_folder()
     if folder is not None:
         settings["CACHE_DIR"] = str(folder)

@@ -54,19 +54,20 @@ ROUTES: dict[str, dict[str, str]] = {
 """Name of a family -> what `diagnosis.inspect` finds (one of its `KINDS`) -> the shipped file that serves such images, gray and
 colour, in the place of those in `MODELS`. Only where nothing is said of the noise: given a level, it is Gaussian noise."""
 
-TILE = 2112
-"""Side in pixels of the square that no piece of an image has more pixels than, margins included. Fixed, so that an answer never
-depends on the machine. The engine works as fast on large pieces as on small ones (2.5 megapixels a second, whatever the shape, from
-512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest that keep a colour JPEG of 24 megapixels (six
-of them, a ninth of their pixels margins) below the 1.5 GiB that are promised."""
+TILE = {"bf16": 2112, "f32": 1616}
+"""Side in pixels of the square that no piece of an image has more pixels than, margins included, by the engine's precision. Fixed,
+so that an answer never depends on what else a machine does. The engine works as fast on large pieces as on small ones (2.5
+megapixels a second, whatever the shape, from 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest
+that keep a colour JPEG of 24 megapixels (six of them in bfloat16, a ninth of their pixels margins; twelve in float32, a fifth)
+below the 1.5 GiB that are promised."""
 
 ENLARGED_TILE = 1536
 """As `TILE`, of an image that is made larger, on the side of the answer: an engine holds 64 channels for each pixel of the small
-image, and six or more numbers for each of the large one stand around it."""
+image, and six or more numbers for each of the large one stand around it. In float32, too."""
 
-FILLED_TILE = 1536
+FILLED_TILE = {"bf16": 1536, "f32": 1264}
 """As `TILE`, for an image with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while they
-are filled, where they need 275 otherwise, and 317 where the noise depends on intensity."""
+are filled (in bfloat16), where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 SEEN = 0.75
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
@@ -83,10 +84,12 @@ NEAR = 64
 IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
 
-ENGINE_BYTES, PIECE_BYTES = 210, 100
-"""Bytes for each pixel of a piece: what the engine needs for the one that it works on, and what stands around it for each that is
-in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and pieces of 4.4
-megapixels, 196 to 208 in the engine; `photo-gray` needs 159. The second is that of images with impulses: see `FILLED_TILE`."""
+ENGINE_BYTES = {"bf16": 210, "f32": 400}
+PIECE_BYTES = 100
+"""Bytes for each pixel of a piece: what the engine needs for the one that it works on, by its precision, and what stands around it
+for each that is in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and
+pieces of 4.4 megapixels, 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
+`photo-gray` needs 159 and 283. The second is that of images with impulses: see `FILLED_TILE`."""
 
 SHARE = 0.8
 """Of the memory that is free, what a picture may take where nothing else is said."""
@@ -301,15 +304,16 @@ class Restorer:
         else:
             # Impulses are filled on a grid of their own.
             step = max(card.multiple_of, maps.GRID) if told.density > 0 else card.multiple_of
-            tile = TILE if told.density == 0 else FILLED_TILE
+            graph = self._graph(path)
+            tile = (TILE if told.density == 0 else FILLED_TILE)[graph.precision]
             margin = _margin(card, told)
             then = self._then(path, picture, told)
             if then is not None:
                 margin += _margin(then.card, told.mended)
                 step = max(step, then.card.multiple_of)
             pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=margin, multiple_of=step)
-            in_flight = self._in_flight(path, picture, pieces, card.scale)
-            restored = _restored(self._graph(path), then, picture, told, strength, pieces, in_flight, progress)
+            in_flight = self._in_flight(path, picture, pieces, graph)
+            restored = _restored(graph, then, picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(_in_range(picture) if answer is picture else answer),
@@ -344,8 +348,9 @@ class Restorer:
                     progress(done if number + 1 == len(factors) else 0, of)
 
             pieces = tiling.cut(*answer.pixels.shape[:2], tile=ENLARGED_TILE // factor, halo=card.halo)
-            in_flight = self._in_flight(path, answer, pieces, factor)
-            restored = _restored(self._graph(path, factor), None, answer, _Told(None), strength, pieces, in_flight, tell)
+            graph = self._graph(path, factor)
+            in_flight = self._in_flight(path, answer, pieces, graph)
+            restored = _restored(graph, None, answer, _Told(None), strength, pieces, in_flight, tell)
             answer = images.with_pixels(answer, restored)
         if not exact:
             smaller = images.resized(images.floating(answer).pixels, wanted[0], wanted[1], images.BICUBIC)
@@ -443,8 +448,9 @@ class Restorer:
         plain = self._path(picture.pixels.shape[2])
         return self._graph(plain) if told.density > 0 and told.level and plain != path else None
 
-    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut, scale: int) -> int:
+    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut, graph: Graph) -> int:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No answer depends on it."""
+        scale, engine_bytes = graph.card.scale, ENGINE_BYTES[graph.precision]
         free = memory.free()
         rooms = [SHARE * free] if free is not None and self.memory is None else []
         if self.memory is not None:
@@ -457,7 +463,7 @@ class Restorer:
         answer = high * width * scale**2 * channels * _kept(picture).itemsize
         most = 1 if pieces.pieces == 1 else IN_FLIGHT
         for count in range(most, 0, -1):
-            needed = answer + ENGINE_BYTES * max(0, pixels - self._held.get((path, scale), 0)) + count * PIECE_BYTES * pixels
+            needed = answer + engine_bytes * max(0, pixels - self._held.get((path, scale), 0)) + count * PIECE_BYTES * pixels
             if all(needed <= room for room in rooms):
                 self._held[path, scale] = max(pixels, self._held.get((path, scale), 0))
                 return count

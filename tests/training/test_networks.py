@@ -129,8 +129,9 @@ class TestLaws:
                 with torch.no_grad():
                     expected = answers(network, x)[which].numpy()
                 scale = max(1.0, float(np.abs(expected).max()))
-                # The engine may run in bfloat16: three decimals.
-                assert np.abs(graph(x.numpy()) - expected).max() < 0.04 * scale
+                # The engine may run in bfloat16: three decimals. Where the processor adds products of 8 bits in 16 (no VNNI), it
+                # halves weights of signed inputs first: 7 bits, which random weights feel.
+                assert np.abs(graph(x.numpy()) - expected).max() < (0.1 if getattr(spec, "int8", False) else 0.04) * scale
             assert graph.card == (card if factor is None else replace(card, scale=factor))
 
     def test_every_parameter_gets_a_gradient(self, name: str) -> None:
