@@ -163,12 +163,13 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         return _salt_and_pepper(parts, struck)
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
-    said = estimator.answer(estimator.load(), estimator.features(parts, blocks, quality, rougher))
+    calm = noise.white_sigma(blocks)
+    said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
     heard = said.white
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
-        measured = max(said.white, noise.white_sigma(blocks))
+        measured = max(said.white, calm)
         # Of few photons, or speckle: as strong in the light as to look like impulses there.
         bent = not noise.curve(blocks, measured).flat
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
@@ -190,11 +191,10 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         return Diagnosis(
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
-    level = noise.white_sigma(blocks)
-    found = noise.curve(blocks, level)
-    if found.flat and heard < level < min(STRONG, FARTHEST * heard):
+    found = noise.curve(blocks, calm)
+    if found.flat and heard < calm < min(STRONG, FARTHEST * heard):
         # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
-        found = Curve((heard if level > max(PLAIN, OVERRATED * heard) else float(np.sqrt(level * heard))) / 255)
+        found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
 

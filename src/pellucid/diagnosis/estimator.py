@@ -55,15 +55,17 @@ class Weights:
         return values
 
 
-def features(parts: Sequence[NDArray[np.float32]], blocks: Blocks, quality: int | None, rougher: float) -> NDArray[np.float32]:
-    """What the network sees of an image: logarithms of spectra and of outliers, and JPEG's traces."""
+def features(
+    parts: Sequence[NDArray[np.float32]], blocks: Blocks, white: float, quality: int | None, rougher: float
+) -> NDArray[np.float32]:
+    """What the network sees of an image: logarithms of spectra and of outliers, ``white`` (`noise.white_sigma`), JPEG's traces."""
     spectra = noise.spectrum(blocks)
     return np.concatenate(
         [
             np.log2(spectra.ravel() + 0.1),
             np.log2(noise.spread(blocks).ravel() + 0.1),
             [noise.independence(parts)],
-            [np.log2(noise.white_sigma(blocks) + 0.1)],
+            [np.log2(white + 0.1)],
             impulses.outliers(parts),
             [(100 if quality is None else quality) / 25, np.log2(min(rougher, 4.0))],
         ]

@@ -229,5 +229,25 @@ def _with_medians(parts: Sequence[NDArray[np.float32]], step: int) -> Iterator[t
             for right in (-1, 0, 1)
             if down or right
         ]
-        ranked = np.partition(np.stack(around), (3, 4), axis=0)
-        yield middle, (ranked[3] + ranked[4]) / 2
+        yield middle, _median(around)
+
+
+def _median(planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The median of eight planes at each place, the mean of the fourth and the fifth: many times as fast as `numpy.partition`.
+
+    Batcher's networks: sorted pairs, sorted fours, and of two fours the highest of the lower half and the lowest of the upper one.
+    """
+    ranked = list(planes)
+
+    def sort(*pairs: tuple[int, int]) -> None:
+        for one, other in pairs:
+            ranked[one], ranked[other] = np.minimum(ranked[one], ranked[other]), np.maximum(ranked[one], ranked[other])
+
+    sort((0, 1), (2, 3), (4, 5), (6, 7))
+    sort((0, 2), (1, 3), (4, 6), (5, 7))
+    sort((1, 2), (5, 6))
+    # Of one four from its lowest and of the other from its highest, the lower of each pair are the lowest four of all.
+    low = np.maximum.reduce([np.minimum(ranked[index], ranked[7 - index]) for index in range(4)])
+    high = np.minimum.reduce([np.maximum(ranked[index], ranked[7 - index]) for index in range(4)])
+    answer: NDArray[np.float32] = (low + high) / 2
+    return answer

@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.diagnosis.sampling import SIDE, Blocks, order
+from pellucid.diagnosis.sampling import SIDE, Blocks, between
 from pellucid.maps import Curve
 
 __all__ = ["GROUPS", "SHARES", "curve", "independence", "length", "sparse_sigma", "spectrum", "spread", "white_sigma"]
 
-LOW, HIGH = 9, 10
-"""Coefficients of order (row + column) 1 to LOW tell how busy a block is; those from HIGH on are measured."""
+LOW, HIGH, HIGHEST = 9, 10, 14
+"""Coefficients of order (row + column) 1 to LOW tell how busy a block is; those from HIGH to HIGHEST, the last, are measured."""
 
 CALM_SHARE = 0.05
 FEWEST = 600
@@ -52,7 +52,7 @@ def white_sigma(blocks: Blocks) -> float:
         # Nearly all of it is black or white; what noise there was cannot be told from what is left.
         return 0.0
     calm = blocks.calmest(CALM_SHARE, 1, LOW, FEWEST)
-    return float(np.sqrt(np.median(blocks.energies[calm][:, order >= HIGH].mean(axis=0))))
+    return float(np.sqrt(np.median(np.take(blocks.energies[between(HIGH, HIGHEST)], calm, axis=1).mean(axis=1))))
 
 
 def spectrum(blocks: Blocks) -> NDArray[np.float64]:
@@ -64,9 +64,9 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
     if len(blocks.values) < 60:
         return answer
     for row, share in enumerate(SHARES):
-        energies = blocks.energies[blocks.calmest(share, 1, 4, 60)].mean(axis=0)
+        calm = blocks.calmest(share, 1, 4, 60)
         for column, (low, high) in enumerate(GROUPS):
-            answer[row, column] = np.sqrt(np.median(energies[(order >= low) & (order <= high)]))
+            answer[row, column] = np.sqrt(np.median(np.take(blocks.energies[between(low, high)], calm, axis=1).mean(axis=1)))
     return answer
 
 
@@ -78,8 +78,8 @@ def spread(blocks: Blocks) -> NDArray[np.float64]:
     answer = np.zeros((2, len(QUANTILES)))
     if len(blocks.values) < 60:
         return answer
-    for row, (low, high) in enumerate(((5, 8), (10, 14))):
-        energy = blocks.energies[:, (order >= low) & (order <= high)].mean(axis=1)
+    for row, (low, high) in enumerate(((5, 8), (HIGH, HIGHEST))):
+        energy = blocks.energies[between(low, high)].mean(axis=0)
         answer[row] = np.sqrt(np.quantile(energy, QUANTILES))
     return answer
 
@@ -113,7 +113,7 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
         return flat
     means = np.clip(blocks.means / 255, 0, 1)
     busy = blocks.busy(1, LOW)
-    energy = blocks.energies[:, order >= HIGH].mean(axis=1) / 255**2
+    energy = blocks.energies[between(HIGH, HIGHEST)].mean(axis=0) / 255**2
     edges = np.quantile(means, np.linspace(0, 1, BINS + 1))
     at, found = [], []
     for first, last in pairwise(edges):

@@ -15,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 from torch import nn
 
 from pellucid import degradations, images
-from pellucid.diagnosis import estimator, gain, jpeg, sampling
+from pellucid.diagnosis import estimator, gain, jpeg, noise, sampling
 from pellucid.restorer import Restorer
 from pellucid.saving import replacing
 
@@ -57,21 +57,22 @@ def example(picture: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArr
     """The features of a crop of ``picture`` (h, w, 3) under noise drawn by ``rng``, and what the network should say of them."""
     crop = _page(rng) if rng.random() < PAGES else _crop(picture, rng)
     kind = str(rng.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))
-    noise = _noise(kind, rng)
+    spoil = _noise(kind, rng)
     perfect, noisy = crop, crop
-    if noise is not None:
-        perfect, noisy = noise.pair(crop, rng)
+    if spoil is not None:
+        perfect, noisy = spoil.pair(crop, rng)
     if rng.random() < 0.6:
         noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
     parts = [window.of(noisy) for window in sampling.windows(*noisy.shape[:2])]
     quality, rougher = jpeg.quality(parts)
-    seen = estimator.features(parts, sampling.blocks(parts), quality, rougher)
+    blocks = sampling.blocks(parts)
+    seen = estimator.features(parts, blocks, noise.white_sigma(blocks), quality, rougher)
     white = correlated = 0.0
-    if kind in ("gaussian", "poisson", "speckle", "gaussian+impulses") and noise is not None and noise.curve is not None:
-        white = 255 * float(np.sqrt(noise.curve.variance(perfect).mean()))
+    if kind in ("gaussian", "poisson", "speckle", "gaussian+impulses") and spoil is not None and spoil.curve is not None:
+        white = 255 * float(np.sqrt(spoil.curve.variance(perfect).mean()))
     elif kind in ("camera", "grain", "grain+jpeg", "gaussian+jpeg"):
         correlated = 255 * float(np.sqrt(np.square(noisy - perfect).mean()))
-    return seen, estimator.targets(white, correlated, noise.density if noise is not None else 0.0)
+    return seen, estimator.targets(white, correlated, spoil.density if spoil is not None else 0.0)
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
