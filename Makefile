@@ -82,6 +82,7 @@ ifdef SETS
 	$(FULL) benchmarks/noises.py $(SETS)
 endif
 ifdef CLEAN
+	$(FULL) benchmarks/cameras.py $(CLEAN) --out benchmarks/results/cameras.json
 	$(FULL) benchmarks/inspecting.py $(CLEAN) --out benchmarks/results/inspecting.json
 	$(FULL) benchmarks/gain.py $(CLEAN) --out benchmarks/results/gain.json
 endif

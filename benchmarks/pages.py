@@ -4,7 +4,8 @@
     python benchmarks/pages.py                                                                    # only writes
 
 All of it lies in ``benchmarks/results``. ``NAME.json`` of a set of photographs is by ``quality.py``, ``digits.json`` by ``pellucid
-evaluate``, ``noises-NAME.json`` by ``noises.py``, ``inspecting.json`` by ``inspecting.py``, ``gain.json`` by ``gain.py``,
+evaluate``, ``noises-NAME.json`` by ``noises.py``, ``cameras.json`` by ``cameras.py``, ``inspecting.json`` by
+``inspecting.py``, ``gain.json`` by ``gain.py``,
 ``speed.json`` by ``speed.py --json``, ``feeding.json`` by ``feeding.py``, ``harm.json`` by ``harm.py --json`` and ``limits.json``
 by ``limits.py``.
 """
@@ -200,6 +201,25 @@ def noises() -> str:
             rows.append([f"`{noise}`", *(f"{by_method[method]:.2f}" for method in methods), f"{gain:+.2f}"])
         parts.append(f"{found['protocol']['count']} images:\n\n{markdown(rows)}")
     return "\n\n".join(parts)
+
+
+def cameras() -> str:
+    """Camera noise that LibRaw developed."""
+    found = kept("cameras")
+    if found is None:
+        return ""
+    gentle = found["strengths"].index(4)
+    rows = [["gain of the shot noise", "pictures", "noisy, dB", "`photo`", "at least", "non-local means, h = 4", "at its best"]]
+    for level in dict.fromkeys(row["level"] for row in found["rows"]):
+        chosen = [row for row in found["rows"] if row["level"] == level]
+        gains = [row["restored"] - row["noisy"] for row in chosen]
+        others = [[score - row["noisy"] for score in row["non_local_means"]] for row in chosen]
+        # The best strength for all pictures, as one would set it.
+        best = max(statistics.mean(each) for each in zip(*others, strict=True))
+        cells = (statistics.mean(gains), min(gains), statistics.mean(each[gentle] for each in others), best)
+        noisy = statistics.mean(row["noisy"] for row in chosen)
+        rows.append([f"{level:g}", str(len(chosen)), f"{noisy:.2f}", *(f"{value:+.2f}" for value in cells)])
+    return markdown(rows)
 
 
 def inspecting() -> str:
@@ -414,7 +434,7 @@ def main() -> int:
     with files.replacing(LIMITS, overwrite=True) as temporary:
         temporary.write_text(fill(LIMITS.read_text("utf-8"), "limits", limits()), "utf-8")
     page = NOISE.read_text("utf-8")
-    for name, text in (("noises", noises()), ("inspecting", inspecting()), ("gains", gains())):
+    for name, text in (("noises", noises()), ("cameras", cameras()), ("inspecting", inspecting()), ("gains", gains())):
         page = fill(page, name, text)
     with files.replacing(NOISE, overwrite=True) as temporary:
         temporary.write_text(page, "utf-8")

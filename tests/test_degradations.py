@@ -217,6 +217,14 @@ class TestCamera:
             assert -10 * np.log10(np.square(answer - part).mean()) > 26
             assert np.abs((answer - part).mean(axis=(0, 1))).max() < 0.02
 
+    def test_green_along_edges_keeps_them(self) -> None:
+        across = np.repeat(np.tile(np.arange(24) > 9, (20, 1))[..., None], 3, axis=2).astype(np.float32)
+        for edge in (across, across.transpose(1, 0, 2)):
+            mosaic = degradations._mosaic(edge)
+            plain, along = (degradations._demosaiced(mosaic, 1.0, directed) for directed in (False, True))
+            np.testing.assert_allclose(along, edge, atol=1e-6)
+            assert np.abs(plain - edge).max() > 0.2
+
     def test_noise_grows_with_the_gain_and_depends_on_the_signal(self) -> None:
         spreads = [
             np.mean([self.noise_of(level, 0.4, seed).std(axis=(0, 1)).mean() for seed in range(4)])

@@ -337,10 +337,11 @@ class Camera(_Law):
     read noise. Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising": the image is taken back to sensor values (tone
     curve, gamma 2.2, colour matrix, white balance, mosaic), noise is added there (their fit of the read noise to the shot noise of
     real cameras; shot gains of 0.0001 to 0.012 are theirs), and the same steps lead forward again. Between them lie what they
-    leave out and cameras do, each of a drawn strength: demosaicing (bilinear, or of colour differences), smoothing, more of colour
-    than of brightness, sharpening, and JPEG of quality 80 to 98. So the noise is correlated and depends on the signal. A perfect
-    answer is what the camera makes of the same scene without noise, before JPEG: the mean of many shots. Gray images pass as
-    colourless ones. Always clipped.
+    leave out and cameras do, each of a drawn strength: a lens that is not quite sharp, demosaicing (bilinear, of colour
+    differences, or along edges), smoothing, more of colour than of brightness, sharpening, and JPEG of quality 80 to 98; every
+    other camera has no tone curve but gamma. So the noise is correlated and depends on the signal. A perfect answer is what the
+    camera makes of the same scene without noise, before JPEG: the mean of many shots. Gray images pass as colourless ones.
+    Always clipped.
     """
 
     level: float
@@ -361,8 +362,10 @@ class Camera(_Law):
         scene = np.repeat(scene, 3, axis=2) if gray else scene
         matrix = _camera_matrix(rng)
         gains = (np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)]) / rng.normal(0.8, 0.1)).astype(np.float32)
-        linear = (0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3)) ** np.float32(2.2) @ matrix.T
-        ideal = _mosaic(_dimmed(np.clip(linear, 0, 1), gains))
+        softness, directed, toned = rng.uniform(0, 2), rng.random() < 0.5, rng.random() < 0.5
+        display = 0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3) if toned else scene
+        linear = _blurred(np.clip(display ** np.float32(2.2) @ matrix.T, 0, 1), softness)
+        ideal = _mosaic(_dimmed(linear, gains))
         read = np.exp(2.18 * np.log(self.level) + 1.20 + rng.normal(0, 0.26)) if self.level > 0 else 0.0
         noise = rng.standard_normal(ideal.shape, dtype=np.float32) * np.sqrt(ideal * np.float32(self.level) + np.float32(read))
         back = np.linalg.inv(matrix).T
@@ -374,9 +377,11 @@ class Camera(_Law):
         )
 
         def developed(mosaic: Pixels) -> Pixels:
-            sensed = np.clip(_demosaiced(np.clip(mosaic, 0, 1), differences) * gains, 0, 1)
-            toned = np.clip(sensed @ back, 0, 1) ** np.float32(1 / 2.2)
-            return np.clip(_smoothed(3 * toned**2 - 2 * toned**3, brightness, colour, sharpness), 0, 1)
+            sensed = np.clip(_demosaiced(np.clip(mosaic, 0, 1), differences, directed) * gains, 0, 1)
+            shown = np.clip(sensed @ back, 0, 1) ** np.float32(1 / 2.2)
+            if toned:
+                shown = 3 * shown**2 - 2 * shown**3
+            return np.clip(_smoothed(shown, brightness, colour, sharpness), 0, 1)
 
         quality = Jpeg(float(rng.integers(80, 99)))
         answers = developed(ideal), quality(developed(ideal + noise), rng)
@@ -429,17 +434,18 @@ def _mosaic(linear: Pixels) -> Pixels:
     return seen
 
 
-def _demosaiced(mosaic: Pixels, differences: float) -> Pixels:
+def _demosaiced(mosaic: Pixels, differences: float, directed: bool) -> Pixels:
     """(h, w, 3) from an RGGB mosaic (h, w): each colour the mean of its values among the 3x3 pixels around, weighted 1 2 1.
 
-    Of red and blue a share ``differences`` (0 to 1) is interpolated as their differences from green, which follows edges better.
+    Of red and blue a share ``differences`` (0 to 1) is interpolated as their differences from green, which follows edges better;
+    ``directed`` takes green along edges.
     """
     known = [np.zeros_like(mosaic) for _ in SITES]
     for plane, sites in zip(known, SITES, strict=True):
         for row, column in sites:
             plane[row::2, column::2] = 1
     weights = [np.maximum(_around(plane), 1e-9) for plane in known]
-    green = _around(mosaic * known[1]) / weights[1]
+    green = _green_along_edges(mosaic) if directed else _around(mosaic * known[1]) / weights[1]
     green += known[1] * (mosaic - green)
     share = np.float32(differences)
     colours = [green]
@@ -448,6 +454,38 @@ def _demosaiced(mosaic: Pixels, differences: float) -> Pixels:
         colour = _around((mosaic - share * green) * known[channel]) / weights[channel] + share * green
         colours.insert(channel, colour)
     return np.stack(colours, axis=2)
+
+
+def _green_along_edges(mosaic: Pixels) -> Pixels:
+    """Green (h, w) where a mosaic (h, w) sees red or blue: of both directions the one in which less changes.
+
+    The mean of its two neighbours, and a quarter of how far the pixel's own colour bends there: Hamilton and Adams 1997 (US
+    5,629,734), which later methods (PPG, AHD) refine. Where green is seen the answer means nothing.
+    """
+    # Mirrored at the outermost pixels, a mosaic goes on in step.
+    wide = np.pad(mosaic, 2, mode="reflect")
+    (height, width), here = mosaic.shape, mosaic
+
+    def at(down: int, right: int) -> Pixels:
+        part: Pixels = wide[2 + down : 2 + down + height, 2 + right : 2 + right + width]
+        return part
+
+    guesses, changes = [], []
+    for down, right in ((0, 1), (1, 0)):
+        before, after = at(-down, -right), at(down, right)
+        bend = 2 * here - at(-2 * down, -2 * right) - at(2 * down, 2 * right)
+        guesses.append((before + after) / 2 + bend / 4)
+        changes.append(np.abs(before - after) + np.abs(bend))
+    return np.where(changes[0] < changes[1], guesses[0], guesses[1])
+
+
+def _blurred(pixels: Pixels, times: float) -> Pixels:
+    """(h, w, 3) under the window 1 2 1 so many times, the last time by the share that is left."""
+    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))[..., None]
+    while times > 0:
+        pixels = pixels + np.float32(min(1.0, times)) * (_around(pixels) / weights - pixels)
+        times -= 1
+    return pixels
 
 
 def _around(plane: NDArray[Any]) -> Pixels:

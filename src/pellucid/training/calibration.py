@@ -28,11 +28,11 @@ PAGES = 0.14
 """The share of drawn pages of text among the pictures."""
 
 KINDS = {
-    "clean": 0.16,
+    "clean": 0.18,
     "gaussian": 0.2,
     "poisson": 0.1,
     "speckle": 0.05,
-    "camera": 0.11,
+    "camera": 0.16,
     "grain": 0.08,
     "grain+jpeg": 0.06,
     "jpeg": 0.06,
