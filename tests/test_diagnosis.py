@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import jpeg, sampling
+from pellucid.diagnosis import impulses, jpeg, sampling
 from pellucid.errors import ImageError
 
 
@@ -52,6 +52,27 @@ def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[
     assert told.shape == photograph.shape[:2]
     light = photograph.mean(axis=2)
     assert told[light > np.quantile(light, 0.9)].mean() > 1.3 * told[light < np.quantile(light, 0.1)].mean()
+
+
+@pytest.mark.parametrize("peak", [4, 6])
+def test_counts_of_few_photons_are_no_impulses_in_eight_bits_either(photograph: NDArray[np.float64], peak: int) -> None:
+    for clean in (photograph, photograph[..., 1:2], photograph / 2):
+        levels = np.rint(spoiled(clean, f"poisson:{peak}:clip") * 255).astype(np.float32) / np.float32(255)
+        found = diagnosis.inspect(levels)
+        assert found.kind in ("poisson", "speckle", "gaussian")
+        expected = 255 * np.sqrt(np.minimum(clean, 1).mean() / peak)
+        assert found.sigma_map(levels).mean() == pytest.approx(expected, rel=0.35)
+
+
+def test_values_are_counts_where_they_are_few_and_evenly_apart() -> None:
+    rng = np.random.default_rng(0)
+    counted = np.minimum(rng.poisson(1.5, (64, 64, 3)) / 5, 1).astype(np.float32)
+    assert impulses.counts([counted]) == pytest.approx(0.2)
+    assert impulses.counts([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
+    ink = (rng.random((64, 64, 1)) < 0.5).astype(np.float32)
+    palette = rng.choice(np.array([0, 0.1, 0.4, 0.45, 1], np.float32), (64, 64, 1))
+    for other in (ink, palette, rng.random((64, 64, 1)).astype(np.float32)):
+        assert impulses.counts([other]) == 0
 
 
 @pytest.mark.parametrize("density", [0.1, 0.2])

@@ -54,6 +54,9 @@ PLAIN = 12.0
 FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
+COUNTED = 1.6
+"""By which factor at most noise may be stronger or fainter than that of as many photons as the few values of a picture tell."""
+
 STRONGEST = 60.0
 """As `STRONG`, of what calm blocks have, to which impulses add."""
 
@@ -174,6 +177,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         bent = not noise.curve(blocks, measured).flat
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
+    elif said.density >= CLEAR and (step := impulses.counts(parts)) > 0:
+        counted_photons = Curve(gain=step)
+        expected = 255 * float(np.sqrt(counted_photons.variance(blocks.means / 255).mean())) if len(blocks.values) else 0.0
+        if expected / COUNTED < calm < expected * COUNTED:
+            return Diagnosis("poisson", poisson_gain=step, sure=sure, curve=counted_photons)
     clear = said.density >= (SPARSEST if said.white < SPARE else CLEAR) and said.white < STRONG
     counted = impulses.counted(parts, said.white) if clear and said.white >= SPARE else 0.0
     clear = clear and (said.white < SPARE or counted > 0)
@@ -195,6 +203,8 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     if found.flat and heard < calm < min(STRONG, FARTHEST * heard):
         # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
+    if found.flat and 255 * found.sigma < FAINTEST:
+        return Diagnosis("clean", sure=sure)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
 

@@ -1,15 +1,18 @@
-"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour) and writes both; chunks beside the pixels are our own."""
+"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour). What is written is our own, but for deflate.
+
+Libraries try five filters for each row and pack with zlib: three to four times as long as two filters and libdeflate, for files
+of the same size.
+"""
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import Image as PillowImage
+from numpy.typing import NDArray
 
 from pellucid.errors import FileError
 from pellucid.files.base import Reading, check_size, fitting, picture_of
@@ -25,8 +28,16 @@ COLOUR_CHUNKS = (b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 """Chunks that say what the values mean as colours, beside a profile."""
 
 LEVEL = 2
-"""How hard deflate tries, 0 to 9. Restored photographs of 512x512 in colour take 394 KB in 13 ms of processor time; 3 gives
-387 KB in 19 ms, 6 377 KB in 54 ms."""
+"""How hard deflate tries, 0 to 12."""
+
+MOST = 1 << 30
+"""Bytes of image data in one chunk: its length has 31 bits."""
+
+BAND = 1 << 18
+"""Bytes of rows that are filtered at a time."""
+
+COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Channels -> colour type."""
 
 XMP_KEY = "XML:com.adobe.xmp"
 
@@ -66,18 +77,10 @@ def from_png(content: bytes, reading: Reading) -> Image:
 
 def to_png(image: Image) -> bytes:
     """A PNG file of 8 or 16 bits; floats and wider integers are spread over 16."""
-    values = np.ascontiguousarray(fitting(image, ("uint8", "uint16")))
-    try:
-        import imagecodecs
-
-        content = bytes(imagecodecs.png_encode(values, level=LEVEL))
-    except ModuleNotFoundError:
-        # Training draws its figures on machines that have nothing else of ours; Pillow has no 16-bit colour.
-        if values.dtype != np.uint8:
-            raise
-        buffer = io.BytesIO()
-        PillowImage.fromarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values).save(buffer, "PNG")
-        content = buffer.getvalue()
+    values = np.atleast_3d(fitting(image, ("uint8", "uint16")))
+    height, width, channels = values.shape
+    packed = _deflated(_filtered(values))
+    header = struct.pack(">IIBBBBB", width, height, 8 * values.itemsize, COLOURS[channels], 0, 0, 0)
     chunks = b""
     # PNG's specification: a profile outweighs the other colour chunks, and may not stand beside sRGB.
     if image.icc:
@@ -95,8 +98,42 @@ def to_png(image: Image) -> bytes:
         # A key is 1 to 79 characters of Latin-1; what was no PNG may have others.
         name = key.encode("latin-1", "replace")[:79].replace(b"\0", b" ") or b"Comment"
         chunks += _international(name.decode("latin-1"), value.encode())
-    # The signature (8 bytes) and the header chunk (25) come first.
-    return content[:33] + chunks + content[33:]
+    data = b"".join(_chunk(b"IDAT", packed[start : start + MOST]) for start in range(0, len(packed), MOST))
+    return SIGNATURE + _chunk(b"IHDR", header) + chunks + data + _chunk(b"IEND", b"")
+
+
+def _filtered(values: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
+    """The rows' bytes (h, 1 + n) as PNG packs them: the filter's number, then what differs from the pixel to the left or above, of
+    both the one with the smaller sum (the heuristic of PNG's specification)."""
+    height, width, channels = values.shape
+    pixel = channels * values.itemsize
+    answer = np.empty((height, 1 + pixel * width), np.uint8)
+    before = np.zeros((1, pixel * width), np.uint8)
+    # As many rows at a time as the processor's cache has room for.
+    step = max(1, BAND // (pixel * width))
+    for start in range(0, height, step):
+        rows = np.ascontiguousarray(values[start : start + step].astype(values.dtype.newbyteorder(">"), copy=False))
+        rows = rows.view(np.uint8).reshape(len(rows), -1)
+        beside = rows.copy()
+        beside[:, pixel:] -= rows[:, :-pixel]
+        above = rows - np.concatenate([before, rows[:-1]])
+        # As signed numbers: of bytes the smaller way round.
+        sums = [np.abs(each.view(np.int8)).sum(axis=1, dtype=np.int64) for each in (beside, above)]
+        better = sums[1] < sums[0]
+        answer[start : start + step, 0] = np.where(better, 2, 1)
+        answer[start : start + step, 1:] = np.where(better[:, None], above, beside)
+        before = rows[-1:]
+    return answer
+
+
+def _deflated(content: NDArray[np.uint8]) -> bytes:
+    try:
+        import imagecodecs
+    except ModuleNotFoundError:
+        # Training draws its figures on machines that have nothing else of ours.
+        return zlib.compress(content.data, LEVEL)
+    # Any buffer is taken, whatever its stubs say.
+    return bytes(imagecodecs.deflate_encode(content.data, level=LEVEL))  # type: ignore[arg-type]
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
