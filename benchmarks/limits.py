@@ -23,7 +23,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import degradations, files, images, samples
+from pellucid import degradations, engines, files, images, samples
 from pellucid.saving import replacing
 
 PICTURES = (
@@ -115,9 +115,10 @@ def main() -> int:
                 f"{found['peak_mib']:>10.0f}{found['seconds']:>9.1f}",
                 flush=True,
             )
+    about = {"cores": os.cpu_count(), "sigma": SIGMA, "precision": engines.precision("openvino")}
     if options.out is not None:
         with replacing(options.out, overwrite=True) as temporary:
-            temporary.write_text(json.dumps({"cores": os.cpu_count(), "sigma": SIGMA, "rows": rows}, indent=1) + "\n")
+            temporary.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
     return 0
 
 

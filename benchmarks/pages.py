@@ -260,28 +260,35 @@ def gains() -> str:
     return markdown(rows)
 
 
+PRECISIONS = {"bf16": "bfloat16", "f32": "float32 (the processor has no bfloat16)"}
+
+
 def limits() -> str:
-    """Peak memory and seconds by the picture's size, a process each."""
-    found = kept("limits")
-    if found is None:
-        return ""
-    rows = [["picture", "megapixels", "file, MB", "peak memory, MiB", "seconds", "megapixels a second"]]
-    for row in found["rows"]:
-        pixels = row["width"] * row["height"] / 1e6
-        measured = (
-            f"{row['bytes'] / 1e6:.0f}",
-            f"{row['peak_mib']:.0f}",
-            f"{row['seconds']:.1f}",
-            f"{pixels / row['seconds']:.2f}",
-        )
-        rows.append([f"{row['format']}, {row['width']}x{row['height']}", f"{pixels:.0f}", *measured])
-    busy = max(row["load"] for row in found["rows"])
-    note = f"{found['cores']} cores, Gaussian noise of sigma {found['sigma']:g}, measured from the picture."
-    if busy > 1:
-        note += (
-            f" The machine was busy with other work besides (a load of up to {busy:.1f} before a run): the seconds are too many."
-        )
-    return f"{markdown(rows)}\n\n{note}"
+    """Peak memory and seconds by the picture's size, a process each: a table for each precision of the engine."""
+    parts = []
+    for name in ("limits", "limits-f32"):
+        found = kept(name)
+        if found is None:
+            continue
+        rows = [["picture", "megapixels", "file, MB", "peak memory, MiB", "seconds", "megapixels a second"]]
+        for row in found["rows"]:
+            pixels = row["width"] * row["height"] / 1e6
+            measured = (
+                f"{row['bytes'] / 1e6:.0f}",
+                f"{row['peak_mib']:.0f}",
+                f"{row['seconds']:.1f}",
+                f"{pixels / row['seconds']:.2f}",
+            )
+            rows.append([f"{row['format']}, {row['width']}x{row['height']}", f"{pixels:.0f}", *measured])
+        busy = max(row["load"] for row in found["rows"])
+        note = f"{found['cores']} cores, in {PRECISIONS[found['precision']]}."
+        note += f" Gaussian noise of sigma {found['sigma']:g}, measured from the picture."
+        # The runs themselves leave a load of about as many as there are cores.
+        if busy > found["cores"] + 1:
+            note += f" The machine was busy with other work besides (a load of up to {busy:.1f} before a run)"
+            note += ": the seconds are too many."
+        parts.append(f"{markdown(rows)}\n\n{note}")
+    return "\n\n".join(parts)
 
 
 def feeding() -> str:
