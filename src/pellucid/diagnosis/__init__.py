@@ -201,8 +201,8 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         )
     found = noise.curve(blocks, calm)
     everywhere = 255 * float(np.sqrt(found.variance(blocks.means / 255).mean()))
-    if not found.flat and heard < PLAIN and OVERRATED * heard < everywhere:
-        # Texture in the light, or in the dark: noise of that kind would have been heard.
+    if not found.flat and SPARE < heard < OVERRATED * calm and OVERRATED * heard < everywhere < PLAIN:
+        # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
         # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
