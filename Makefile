@@ -92,9 +92,9 @@ feeding: .venv/done ## CLEAN=FOLDER: the speed of training beside training that 
 	$(FULL) benchmarks/feeding.py $(CLEAN) --out benchmarks/results/feeding.json
 	$(FULL) benchmarks/pages.py
 
-limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/limits.md from that: on a quiet machine, 8 minutes
+limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/limits.md from that: on a quiet machine, 8 minutes (30 without bfloat16)
 	$(FULL) $(PIP) --editable '.[bench]'
-	$(FULL) benchmarks/limits.py --out benchmarks/results/limits.json
+	$(FULL) benchmarks/limits.py --out benchmarks/results
 	$(FULL) benchmarks/pages.py
 
 build: .venv/done ## wheel and sdist, in dist/

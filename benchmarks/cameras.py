@@ -6,8 +6,8 @@
 Clean photographs are blurred a little, as lenses do, and taken back to what a sensor sees through a Bayer mosaic, with the noise of
 photons and of reading; that is written as a DNG, and LibRaw develops it (six of its ways of demosaicing in turn), with noise and
 without; the noisy one becomes a JPEG. So nothing but the sensor is ours: the models learnt from our own development alone
-(`pellucid.degradations.Camera`). A perfect answer is what LibRaw makes of the noise-free sensor. Photographs that the models
-learnt from tell little.
+(`pellucid.degradations.Camera`, an earlier form of it). A perfect answer is what LibRaw makes of the noise-free sensor. Photographs
+that the models learnt from tell little.
 """
 
 from __future__ import annotations
@@ -144,15 +144,16 @@ def main() -> int:
     options = parser.parse_args()
     model = restorer.load(options.model)
     rows = []
-    turn = 0
+    used = 0
     with tempfile.TemporaryDirectory() as place:
         for number, path in enumerate(files.list_images(options.folder)):
             clean = middle(path)
             if clean is None:
                 continue
             rng = np.random.default_rng(number)
-            for level in LEVELS:
-                how, turn = DEMOSAICING[turn % len(DEMOSAICING)], turn + 1
+            for place_of_level, level in enumerate(LEVELS):
+                # Of six pictures each level meets all six.
+                how = DEMOSAICING[(used + 2 * place_of_level) % len(DEMOSAICING)]
                 ideal, noisy = pair(clean, level, how, rng, Path(place))
                 answer = model.restore_with_details(noisy)
                 said = answer.diagnosis
@@ -175,6 +176,7 @@ def main() -> int:
                     f"{row['kind']} {row['sigma']:.1f} of {row['rms']:.1f}",
                     flush=True,
                 )
+            used += 1
     if options.out is not None:
         with replacing(options.out, overwrite=True) as temporary:
             temporary.write_text(json.dumps({"strengths": STRENGTHS, "rows": rows}, indent=1) + "\n")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import degradations, diagnosis, evaluation, restorer
+from pellucid import degradations, diagnosis, engines, evaluation, restorer
 from pellucid.saving import replacing
 
 GAUSSIAN = tuple(f"gaussian:{level}" for level in (2, 3, 5, 10, 15, 25, 50, 75))
@@ -114,7 +114,8 @@ def main() -> int:
         print(f"{entry['megapixels']:.2f} megapixels: {entry['inspect'] * 1e3:.1f} ms, {share:.0%} of the restoration's time")
     if options.out is not None:
         with replacing(options.out, overwrite=True) as temporary:
-            temporary.write_text(json.dumps({"folder": options.folder.name, "rows": rows, "times": times}, indent=1))
+            found = {"folder": options.folder.name, "precision": engines.precision("openvino"), "rows": rows, "times": times}
+            temporary.write_text(json.dumps(found, indent=1))
     return 0
 
 

@@ -1,6 +1,6 @@
 """How much memory and time large pictures take: peak memory and seconds of `pellucid denoise` for 1, 24, 100 and 400 megapixels.
 
-    python benchmarks/limits.py --out benchmarks/results/limits.json
+    python benchmarks/limits.py --out benchmarks/results
 
 Each in a process of its own, from file to file, as a user runs it: the noise is measured, and what the process takes to start is
 counted. The pictures are mosaics of the package's photograph with Gaussian noise, different in every tile.
@@ -92,7 +92,11 @@ def main() -> int:
     parser.add_argument("--most", type=float, default=400, help="leave larger pictures out, in megapixels (default: 400)")
     parser.add_argument("--model", default="photo", help="a model's name or file (default: photo)")
     parser.add_argument("--folder", type=Path, help="where the pictures are made and kept (default: a temporary folder)")
-    parser.add_argument("--out", type=Path, help="write what was measured, as JSON")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="write what was measured as JSON: a folder's limits.json, or limits-f32.json, by the engine's precision",
+    )
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     print(f"{'picture':<14}{'size':>14}{'megapixels':>12}{'file MB':>9}{'peak MiB':>10}{'seconds':>9}")
@@ -115,9 +119,11 @@ def main() -> int:
                 f"{found['peak_mib']:>10.0f}{found['seconds']:>9.1f}",
                 flush=True,
             )
-    about = {"cores": os.cpu_count(), "sigma": SIGMA, "precision": engines.precision("openvino")}
+    precision = engines.precision("openvino")
+    about = {"cores": os.cpu_count(), "sigma": SIGMA, "precision": precision}
     if options.out is not None:
-        with replacing(options.out, overwrite=True) as temporary:
+        name = "limits.json" if precision == "bf16" else f"limits-{precision}.json"
+        with replacing(options.out / name, overwrite=True) as temporary:
             temporary.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
     return 0
 

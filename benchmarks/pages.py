@@ -7,7 +7,7 @@ All of it lies in ``benchmarks/results``. ``NAME.json`` of a set of photographs 
 evaluate``, ``noises-NAME.json`` by ``noises.py``, ``cameras.json`` by ``cameras.py``, ``inspecting.json`` by
 ``inspecting.py``, ``gain.json`` by ``gain.py``,
 ``speed.json`` by ``speed.py --json``, ``feeding.json`` by ``feeding.py``, ``harm.json`` by ``harm.py --json`` and ``limits.json``
-by ``limits.py``.
+and ``limits-f32.json`` by ``limits.py``, which tells them apart by the engine's precision.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ LABELS = {
     "nlm-skimage": "non-local means, scikit-image",
     "bm3d": "BM3D",
 }
+
+PRECISIONS = {"bf16": "bfloat16", "f32": "float32 (the processor has no bfloat16)"}
 
 PUBLISHED = {
     "Set12": {"BM3D": (32.37, 29.97, 26.72)},
@@ -241,7 +243,7 @@ def inspecting() -> str:
         rows.append([f"`{row['noise']}`", kinds, *errors])
     images = found["rows"][0]["images"]
     times = [f"{entry['megapixels']:.2f} megapixels {entry['inspect'] / entry['restore']:.0%}" for entry in found["times"]]
-    note = f"Looking takes, as a share of the restoration's time: {', '.join(times)}."
+    note = f"Looking takes, as a share of the restoration's time in {PRECISIONS[found['precision']]}: {', '.join(times)}."
     head = f"{images} clean pictures that no model learnt from; errors are medians, in brackets the 90th percentile:"
     return f"{head}\n\n{markdown(rows)}\n\n{note}"
 
@@ -258,9 +260,6 @@ def gains() -> str:
         mean = statistics.mean(row["true"] for row in chosen)
         rows.append([f"{sigma:g}", str(len(chosen)), f"{mean:.2f}", f"{statistics.median(off):.2f}", f"{max(off):.2f}"])
     return markdown(rows)
-
-
-PRECISIONS = {"bf16": "bfloat16", "f32": "float32 (the processor has no bfloat16)"}
 
 
 def limits() -> str:

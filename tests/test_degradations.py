@@ -225,6 +225,18 @@ class TestCamera:
             np.testing.assert_allclose(along, edge, atol=1e-6)
             assert np.abs(plain - edge).max() > 0.2
 
+    def test_a_lens_keeps_the_mean_and_may_be_sharp(self, photograph: NDArray[np.float64]) -> None:
+        scene = photograph[:60, :61].astype(np.float32)
+        np.testing.assert_array_equal(degradations._blurred(scene, 0), scene)
+        once, twice = (degradations._blurred(scene, times) for times in (1, 1.5))
+        assert np.var(scene - scene.mean()) > np.var(once) > np.var(twice)
+        np.testing.assert_allclose(twice.mean(axis=(0, 1)), scene.mean(axis=(0, 1)), atol=2e-3)
+
+    @pytest.mark.parametrize("size", [(3, 3), (4, 7), (9, 5)])
+    def test_small_and_odd_sizes(self, size: tuple[int, int]) -> None:
+        for seed in range(6):
+            assert parse("camera:0.001")(np.full((*size, 3), 0.5), rng(seed)).shape == (*size, 3)
+
     def test_noise_grows_with_the_gain_and_depends_on_the_signal(self) -> None:
         spreads = [
             np.mean([self.noise_of(level, 0.4, seed).std(axis=(0, 1)).mean() for seed in range(4)])

@@ -7,8 +7,9 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import impulses, jpeg, sampling
+from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
 from pellucid.errors import ImageError
+from pellucid.maps import Curve
 
 
 def spoiled(clean: NDArray[np.float64], noise: str, seed: int = 0) -> NDArray[np.float32]:
@@ -67,12 +68,56 @@ def test_counts_of_few_photons_are_no_impulses_in_eight_bits_either(photograph: 
 def test_values_are_counts_where_they_are_few_and_evenly_apart() -> None:
     rng = np.random.default_rng(0)
     counted = np.minimum(rng.poisson(1.5, (64, 64, 3)) / 5, 1).astype(np.float32)
-    assert impulses.counts([counted]) == pytest.approx(0.2)
-    assert impulses.counts([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
+    assert impulses.photon_step([counted]) == pytest.approx(0.2)
+    assert impulses.photon_step([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
     ink = (rng.random((64, 64, 1)) < 0.5).astype(np.float32)
     palette = rng.choice(np.array([0, 0.1, 0.4, 0.45, 1], np.float32), (64, 64, 1))
-    for other in (ink, palette, rng.random((64, 64, 1)).astype(np.float32)):
-        assert impulses.counts([other]) == 0
+    near = rng.choice(np.array([3, 4, 6, 7, 9], np.float32), (64, 64, 1)) / np.float32(255)
+    dark = np.rint(np.clip(rng.normal(12, 2, (64, 64, 1)), 0, 255)).astype(np.float32) / np.float32(255)
+    for other in (ink, palette, near, dark, rng.random((64, 64, 1)).astype(np.float32)):
+        assert impulses.photon_step([other]) == 0
+
+
+def test_the_median_of_eight() -> None:
+    # Networks that sort every row of zeros and ones sort all.
+    rows = np.array([[number >> bit & 1 for number in range(256)] for bit in range(8)], np.float32)
+    np.testing.assert_array_equal(impulses._median(list(rows)), np.median(rows, axis=0))
+    some = np.random.default_rng(0).random((8, 30, 40)).astype(np.float32)
+    np.testing.assert_array_equal(impulses._median(list(some)), np.median(some, axis=0))
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 100, 1024, 2100])
+def test_energies_are_those_of_the_cosine_transform(count: int) -> None:
+    values = np.random.default_rng(count).random((count, 64)).astype(np.float32) * 255
+    order = np.add.outer(np.arange(8), np.arange(8)).ravel()
+    expected = np.square(values.astype(np.float64) @ sampling.transform.T)
+    found = sampling.Blocks(values)
+    assert found.energies.shape == (64, count)
+    for low, high in ((0, 0), (1, 4), (5, 8), (10, 14), (0, 14)):
+        wanted = (order >= low) & (order <= high)
+        assert sampling.between(low, high).stop - sampling.between(low, high).start == wanted.sum()
+        np.testing.assert_allclose(found.busy(low, high), expected[:, wanted].sum(axis=1), rtol=1e-4, atol=0.5)
+
+
+def test_a_curve_that_nobody_hears_is_texture(photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = spoiled(photograph, "gaussian:5")
+    bent = Curve(speckle=0.008)
+    monkeypatch.setattr(noise, "curve", lambda blocks, sigma: bent)
+    assert diagnosis._mean_level(bent, sampling.blocks([noisy])) > 7.5
+    found = diagnosis.inspect(noisy)
+    assert found.kind == "gaussian"
+    assert found.sigma == pytest.approx(5, rel=0.1)
+    # Where the noise follows the light, calm blocks have less than is heard.
+    monkeypatch.setattr(noise, "white_sigma", lambda blocks: 2.0)
+    assert diagnosis.inspect(noisy).kind == "speckle"
+
+
+def test_what_comes_out_too_faint_is_clean(photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimator, "answer", lambda weights, seen: estimator.Estimate(0.85, 0.0, 0.0))
+    monkeypatch.setattr(noise, "curve", lambda blocks, sigma: Curve(sigma / 255))
+    for calm, kind in ((0.6, "clean"), (2.0, "gaussian")):
+        monkeypatch.setattr(noise, "white_sigma", lambda blocks, calm=calm: calm)
+        assert diagnosis.inspect(photograph.astype(np.float32)).kind == kind
 
 
 @pytest.mark.parametrize("density", [0.1, 0.2])
@@ -136,8 +181,8 @@ def test_the_quality_of_a_jpeg_is_read_from_its_steps(photograph: NDArray[np.flo
 
 
 def test_correlated_noise_is_told_from_white(photograph: NDArray[np.float64]) -> None:
-    for noise in ("grain:12", "camera:0.003"):
-        found = diagnosis.inspect(spoiled(photograph, noise))
+    for text in ("grain:12", "camera:0.003"):
+        found = diagnosis.inspect(spoiled(photograph, text))
         assert found.kind == "correlated"
         assert found.correlation_length > 0.5
         assert 4 < found.correlated < 25

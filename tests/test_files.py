@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from PIL import Image as PillowImage
 
 from pellucid import files, images, samples
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files import base
+from pellucid.files import base, png
 from pellucid.files.photographs import JpegNotes
 from pellucid.images import Image
 
@@ -34,6 +35,36 @@ def picture(dtype: type, channels: int, side: tuple[int, int] = (33, 47)) -> Ima
 
 def as_array(image: Image) -> NDArray[np.generic]:
     return images.to_array(replace(image, flat=False))
+
+
+@pytest.mark.parametrize("packer", ["libdeflate", "zlib"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_pngs_are_what_other_readers_read(
+    dtype: type, channels: int, packer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import imagecodecs
+
+    # Bands of few rows, chunks of few bytes: what large pictures have.
+    monkeypatch.setattr(png, "BAND", 300)
+    monkeypatch.setattr(png, "MOST", 500)
+    if packer == "zlib":
+        monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    rng = np.random.default_rng(channels)
+    values = rng.integers(0, np.iinfo(dtype).max, (34, 94, channels), dtype=dtype, endpoint=True)
+    values[:12] = values[0]
+    values[20:] = np.arange(94)[None, :, None]
+    for given in (values[::-1, ::2], values[5:6, :1], values[:1], values[:, 3:4]):
+        colours = 1 if channels < 3 else 3
+        alpha = given[..., -1] if channels in (2, 4) else None
+        image = replace(images.from_array(np.ascontiguousarray(given[..., :colours])), pixels=given[..., :colours], alpha=alpha)
+        content = png.to_png(image)
+        np.testing.assert_array_equal(np.atleast_3d(imagecodecs.png_decode(content)).reshape(given.shape), given)
+        if dtype == np.uint8:
+            with PillowImage.open(io.BytesIO(content)) as opened:
+                np.testing.assert_array_equal(np.asarray(opened).reshape(given.shape), given)
+    # Of rows that are the same the difference is nothing, of ramps that of neighbours is small.
+    assert set(png._filtered(values)[:, 0]) == {1, 2}
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -93,6 +93,18 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     assert "\n" not in str(outcome.error)
 
 
+def test_pieces_are_smaller_where_the_engine_needs_more(gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiles: list[int] = []
+    cut = restorer.tiling.cut
+    monkeypatch.setattr(restorer.tiling, "cut", lambda *given, **how: tiles.append(how["tile"]) or cut(*given, **how))
+    for precision in ("bf16", "f32"):
+        monkeypatch.setattr(engines, "precision", lambda engine, precision=precision: precision)
+        restorer.load(gray_model).restore(np.zeros((32, 32), np.uint8), sigma=10)
+    assert tiles == [restorer.TILE["bf16"], restorer.TILE["f32"]]
+    bytes_of = [tile**2 * restorer.ENGINE_BYTES[precision] for tile, precision in zip(tiles, ("bf16", "f32"), strict=True)]
+    assert bytes_of[1] < 1.2 * bytes_of[0]
+
+
 def test_what_is_free_is_asked_where_nothing_is_said(gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free", lambda: 10_000)
     with pytest.raises(EngineError, match="--memory SIZE allows more"):

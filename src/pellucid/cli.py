@@ -262,7 +262,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     learnt = calibration.train(found, steps=steps, seed=options.seed, members=members)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
-    held = make(list(pictures.valid), max(50, options.examples // 10), options.seed + 1)
+    held = make(list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1)
     for line in tell(learnt, held):
         print(line, file=sys.stderr)
     return 0

@@ -34,12 +34,11 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 class Graph:
-    """A compiled graph. Calls may come from several threads. ``precision`` is that of `precision`."""
+    """A compiled graph. Calls may come from several threads."""
 
-    def __init__(self, run: Run, card: Card, engine: str, precision: str) -> None:
+    def __init__(self, run: Run, card: Card, engine: str) -> None:
         self.card = card
         self.engine = engine
-        self.precision = precision
         self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
@@ -73,7 +72,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
         raise
     except Exception as error:  # both engines raise types of their own
         raise EngineError(f"{path}: cannot be compiled: {_last_line(error)}") from error
-    return Graph(run, card, name, precision(name))
+    return Graph(run, card, name)
 
 
 def precision(engine: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, maps, memory, tiling
+from pellucid import diagnosis, engines, images, maps, memory, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Graph, engine_for, open_graph
@@ -85,11 +85,13 @@ IN_FLIGHT = 2
 """Tiles at work at once: the engine has one of them, the other is being made ready or finished. No answer depends on it."""
 
 ENGINE_BYTES = {"bf16": 210, "f32": 400}
+ENLARGED_BYTES = 260
 PIECE_BYTES = 100
 """Bytes for each pixel of a piece: what the engine needs for the one that it works on, by its precision, and what stands around it
 for each that is in flight (its planes, the engine's answer, what is left when that is finished). Measured with `photo-color` and
 pieces of 4.4 megapixels, 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
-`photo-gray` needs 159 and 283. The second is that of images with impulses: see `FILLED_TILE`."""
+`photo-gray` needs 159 and 283. `upscale` needs 250 for each pixel of the answer, in float32. The last is that of images with
+impulses: see `FILLED_TILE`."""
 
 SHARE = 0.8
 """Of the memory that is free, what a picture may take where nothing else is said."""
@@ -304,16 +306,15 @@ class Restorer:
         else:
             # Impulses are filled on a grid of their own.
             step = max(card.multiple_of, maps.GRID) if told.density > 0 else card.multiple_of
-            graph = self._graph(path)
-            tile = (TILE if told.density == 0 else FILLED_TILE)[graph.precision]
+            tile = (TILE if told.density == 0 else FILLED_TILE)[engines.precision(self._engine)]
             margin = _margin(card, told)
             then = self._then(path, picture, told)
             if then is not None:
                 margin += _margin(then.card, told.mended)
                 step = max(step, then.card.multiple_of)
             pieces = tiling.cut(*picture.pixels.shape[:2], tile=tile, halo=margin, multiple_of=step)
-            in_flight = self._in_flight(path, picture, pieces, graph)
-            restored = _restored(graph, then, picture, told, strength, pieces, in_flight, progress)
+            in_flight = self._in_flight(path, picture, pieces, card.scale)
+            restored = _restored(self._graph(path), then, picture, told, strength, pieces, in_flight, progress)
             answer = images.with_pixels(picture, restored)
         return Restoration(
             image=answer if isinstance(image, Image) else images.to_array(_in_range(picture) if answer is picture else answer),
@@ -348,9 +349,8 @@ class Restorer:
                     progress(done if number + 1 == len(factors) else 0, of)
 
             pieces = tiling.cut(*answer.pixels.shape[:2], tile=ENLARGED_TILE // factor, halo=card.halo)
-            graph = self._graph(path, factor)
-            in_flight = self._in_flight(path, answer, pieces, graph)
-            restored = _restored(graph, None, answer, _Told(None), strength, pieces, in_flight, tell)
+            in_flight = self._in_flight(path, answer, pieces, factor)
+            restored = _restored(self._graph(path, factor), None, answer, _Told(None), strength, pieces, in_flight, tell)
             answer = images.with_pixels(answer, restored)
         if not exact:
             smaller = images.resized(images.floating(answer).pixels, wanted[0], wanted[1], images.BICUBIC)
@@ -448,9 +448,9 @@ class Restorer:
         plain = self._path(picture.pixels.shape[2])
         return self._graph(plain) if told.density > 0 and told.level and plain != path else None
 
-    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut, graph: Graph) -> int:
+    def _in_flight(self, path: Path, picture: Image, pieces: tiling.Cut, scale: int) -> int:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No answer depends on it."""
-        scale, engine_bytes = graph.card.scale, ENGINE_BYTES[graph.precision]
+        engine_bytes = ENGINE_BYTES[engines.precision(self._engine)] if scale == 1 else ENLARGED_BYTES
         free = memory.free()
         rooms = [SHARE * free] if free is not None and self.memory is None else []
         if self.memory is not None:

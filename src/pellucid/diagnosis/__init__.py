@@ -51,10 +51,15 @@ OVERRATED = 1.4
 PLAIN = 12.0
 """And how strong, in 8-bit levels: of fainter noise in fine texture the mean of both is nearer."""
 
+BENT = 1.4
+"""How many times as strong as the network says noise must be, by a curve through the intensities, for the curve to be doubted,
+below `PLAIN`; and how many times fainter calm blocks may be than it says: of noise that does follow the light they have less, for
+they are mostly dark."""
+
 FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
-COUNTED = 1.6
+PHOTONS_OFF = 1.6
 """By which factor at most noise may be stronger or fainter than that of as many photons as the few values of a picture tell."""
 
 STRONGEST = 60.0
@@ -177,11 +182,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         bent = not noise.curve(blocks, measured).flat
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
-    elif said.density >= CLEAR and (step := impulses.counts(parts)) > 0:
-        counted_photons = Curve(gain=step)
-        expected = 255 * float(np.sqrt(counted_photons.variance(blocks.means / 255).mean())) if len(blocks.values) else 0.0
-        if expected / COUNTED < calm < expected * COUNTED:
-            return Diagnosis("poisson", poisson_gain=step, sure=sure, curve=counted_photons)
+    elif said.density >= CLEAR and len(blocks.values) and (step := impulses.photon_step(parts)) > 0:
+        photons = Curve(gain=step)
+        expected = _mean_level(photons, blocks)
+        if expected / PHOTONS_OFF < calm < expected * PHOTONS_OFF:
+            return Diagnosis("poisson", poisson_gain=step, sure=sure, curve=photons)
     clear = said.density >= (SPARSEST if said.white < SPARE else CLEAR) and said.white < STRONG
     counted = impulses.counted(parts, said.white) if clear and said.white >= SPARE else 0.0
     clear = clear and (said.white < SPARE or counted > 0)
@@ -200,8 +205,7 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
     found = noise.curve(blocks, calm)
-    everywhere = 255 * float(np.sqrt(found.variance(blocks.means / 255).mean()))
-    if not found.flat and SPARE < heard < OVERRATED * calm and OVERRATED * heard < everywhere < PLAIN:
+    if not found.flat and SPARE < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
         # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
@@ -211,6 +215,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         return Diagnosis("clean", sure=sure)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
+
+
+def _mean_level(curve: Curve, blocks: sampling.Blocks) -> float:
+    """The standard deviation of the noise all over the picture, in 8-bit levels."""
+    return 255 * float(np.sqrt(curve.variance(blocks.means / 255).mean()))
 
 
 def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis:

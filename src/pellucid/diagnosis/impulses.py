@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pellucid.maps import Extremes
 
-__all__ = ["STEPS", "TAILS", "beyond", "counted", "counts", "extremes", "outliers"]
+__all__ = ["STEPS", "TAILS", "beyond", "counted", "extremes", "outliers", "photon_step"]
 
 CELL = 32
 """Side in pixels of the cells in which black and white pixels are counted."""
@@ -57,8 +57,8 @@ with 5 to 30 % of impulses on top of noise it was 0.8 to 2.0 times, in ten pages
 FEW, MANY = 4, 24
 """How many different values counts of few photons have: fewer are an ink and its paper, and impulses of any value have more."""
 
-ROUNDED = 1.5 / 255
-"""How unlike the steps between such values may be: they were rounded to 8 bits, perhaps."""
+ROUNDED = 1 / 255
+"""How far such values may be from multiples of their step: they were rounded to 8 bits, perhaps."""
 
 ROWS = 16_000
 """Pixels that `outliers` looks at, about."""
@@ -185,8 +185,8 @@ def beyond(parts: Sequence[NDArray[np.float32]]) -> float:
     return outside / sum(part.size for part in parts)
 
 
-def counts(parts: Sequence[NDArray[np.float32]]) -> float:
-    """How far apart values are that are few and evenly apart, as those of a camera that counts few photons; 0 where they are not.
+def photon_step(parts: Sequence[NDArray[np.float32]]) -> float:
+    """What one photon adds, where values are few and whole multiples of it, as those of a camera that counts few photons; else 0.
 
     The noise of such counts looks like impulses.
     """
@@ -196,8 +196,11 @@ def counts(parts: Sequence[NDArray[np.float32]]) -> float:
         values = np.union1d(values, part[::2, :, part.shape[2] // 2])
         if len(values) > MANY:
             return 0.0
-    steps = np.diff(values)
-    return float(steps.mean()) if len(values) >= FEW and np.ptp(steps) <= ROUNDED else 0.0
+    if len(values) < FEW:
+        return 0.0
+    step = float(np.diff(values).mean())
+    off = values - step * np.rint(values / step)
+    return step if step > 4 * ROUNDED and float(np.abs(off).max()) <= ROUNDED else 0.0
 
 
 def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

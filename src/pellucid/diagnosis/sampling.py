@@ -24,7 +24,7 @@ ACROSS = 64
 WINDOWS = 100
 """How many there are at most: four hundred thousand pixels tell the noise within a hundredth, whatever the image's size."""
 
-STACK, HEAP = 64, 16
+STACK, AT_ONCE = 64, 16
 """Blocks that are transformed in one product, and products in one go."""
 
 HEAPED = 0.05
@@ -98,10 +98,10 @@ class Blocks:
         # In products so small that the linear algebra library runs each in one thread: threads that it starts wait busily for
         # more, for a while, and take the cores from the engine that runs next (a third of its time on 512x512 pixels). In the
         # same room again and again: fresh memory takes as long as the products.
-        room = np.empty((HEAP, SIDE * SIDE, STACK), dtype=np.float32)
+        room = np.empty((AT_ONCE, SIDE * SIDE, STACK), dtype=np.float32)
         whole = count - count % STACK
-        for start in range(0, whole, HEAP * STACK):
-            stop = min(start + HEAP * STACK, whole)
+        for start in range(0, whole, AT_ONCE * STACK):
+            stop = min(start + AT_ONCE * STACK, whole)
             stacked = self.values[start:stop].reshape(-1, STACK, SIDE * SIDE)
             made = np.matmul(rows, stacked.transpose(0, 2, 1), out=room[: len(stacked)])
             np.square(made.transpose(1, 0, 2), out=answer[:, start:stop].reshape(SIDE * SIDE, -1, STACK))
