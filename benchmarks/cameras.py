@@ -63,7 +63,7 @@ def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Pictu
     return mosaic
 
 
-def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: Picture) -> None:
+def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: NDArray[Any]) -> None:
     """A mosaic with values from 0 to 1 as a DNG of 14 bits; ``matrix`` (3, 3) leads from XYZ to the camera's colours."""
 
     def ratios(values: NDArray[Any]) -> list[int]:
@@ -90,7 +90,13 @@ def developed(path: Path, how: dict[str, Any]) -> Picture:
     """What LibRaw makes of it: (h, w, 3) in sRGB."""
     with rawpy.imread(str(path)) as raw:
         # Nothing that depends on the picture's values: noise would change it.
-        fixed = {"use_camera_wb": True, "no_auto_bright": True, "adjust_maximum_thr": 0.0, "user_flip": 0, "output_bps": 16}
+        fixed: dict[str, Any] = {
+            "use_camera_wb": True,
+            "no_auto_bright": True,
+            "adjust_maximum_thr": 0.0,
+            "user_flip": 0,
+            "output_bps": 16,
+        }
         return np.asarray(raw.postprocess(**fixed, **how), np.float32) / np.float32(65535)
 
 
@@ -98,7 +104,7 @@ def pair(
     clean: Picture, level: float, how: dict[str, Any], rng: np.random.Generator, place: Path
 ) -> tuple[Picture, NDArray[np.uint8]]:
     """What LibRaw makes of the scene without noise, and the JPEG of what it makes of it with."""
-    scene = cv2.GaussianBlur(clean, (0, 0), rng.uniform(0.6, 1.1))
+    scene = np.asarray(cv2.GaussianBlur(clean, (0, 0), rng.uniform(0.6, 1.1)), np.float32)
     to_camera = degradations.XYZ_TO_CAMERA[rng.integers(len(degradations.XYZ_TO_CAMERA))]
     white = (to_camera @ degradations.RGB_TO_XYZ).sum(axis=1, keepdims=True)
     gains = np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)], np.float32)
@@ -111,7 +117,7 @@ def pair(
         answers.append(developed(place / "shot.dng", how))
     quality = int(rng.choice(QUALITIES))
     jpeg = cv2.imencode(".jpg", np.rint(answers[1][..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return answers[0], np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
+    return answers[0], np.ascontiguousarray(np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def psnr(ideal: Picture, levels: NDArray[np.uint8]) -> float:
