@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -108,7 +109,10 @@ def main() -> int:
                 continue
             source = folder / f"{width}x{height}{ending}"
             if not source.exists():
-                make(source, width, height)
+                # In a process of its own: one that is started inherits the peak of the one that starts it.
+                maker = multiprocessing.get_context("spawn").Process(target=make, args=(source, width, height))
+                maker.start()
+                maker.join()
             target = Path(room) / f"answer{ending}"
             found = measured(source, target, ["--model", options.model, "--force"])
             target.unlink()
