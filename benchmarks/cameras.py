@@ -56,11 +56,7 @@ def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Pictu
     """What a mosaic (RGGB) sees of an sRGB image (h, w, 3): (h, w)."""
     linear = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4)
     seen = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
-    mosaic = np.zeros(scene.shape[:2], np.float32)
-    for channel, sites in enumerate(degradations.SITES):
-        for row, column in sites:
-            mosaic[row::2, column::2] = seen[row::2, column::2, channel]
-    return mosaic
+    return degradations.mosaic_of(seen.astype(np.float32))
 
 
 def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: NDArray[Any]) -> None:

@@ -113,6 +113,8 @@ def main() -> int:
                 maker = multiprocessing.get_context("spawn").Process(target=make, args=(source, width, height))
                 maker.start()
                 maker.join()
+                if maker.exitcode:
+                    raise SystemExit(f"{source}: could not be made")
             target = Path(room) / f"answer{ending}"
             found = measured(source, target, ["--model", options.model, "--force"])
             target.unlink()

@@ -64,8 +64,7 @@ def operations(path: Path, planes: tuple[int, ...]) -> float:
 
 def peak(seconds: float) -> tuple[str, float]:
     """The engine's precision here, and the operations a second of a product of two 2048x2048 matrices in it."""
-    core = openvino.Core()
-    precision = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    core, precision = openvino.Core(), engines.precision("openvino")
     side = 2048
     ops = openvino.opset13
     left = ops.parameter([side, side], np.float32)

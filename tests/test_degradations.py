@@ -220,7 +220,7 @@ class TestCamera:
     def test_green_along_edges_keeps_them(self) -> None:
         across = np.repeat(np.tile(np.arange(24) > 9, (20, 1))[..., None], 3, axis=2).astype(np.float32)
         for edge in (across, across.transpose(1, 0, 2)):
-            mosaic = degradations._mosaic(edge)
+            mosaic = degradations.mosaic_of(edge)
             plain, along = (degradations._demosaiced(mosaic, 1.0, directed) for directed in (False, True))
             np.testing.assert_allclose(along, edge, atol=1e-6)
             assert np.abs(plain - edge).max() > 0.2

@@ -40,9 +40,7 @@ def as_array(image: Image) -> NDArray[np.generic]:
 @pytest.mark.parametrize("packer", ["libdeflate", "zlib"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pngs_are_what_other_readers_read(
-    dtype: type, channels: int, packer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pngs_are_what_other_readers_read(dtype: type, channels: int, packer: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import imagecodecs
 
     # Bands of few rows, chunks of few bytes: what large pictures have.

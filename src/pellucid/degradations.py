@@ -37,6 +37,7 @@ __all__ = [
     "SaltPepper",
     "Shrink",
     "Speckle",
+    "mosaic_of",
     "parse",
 ]
 
@@ -338,8 +339,8 @@ class Camera(_Law):
     curve, gamma 2.2, colour matrix, white balance, mosaic), noise is added there (their fit of the read noise to the shot noise of
     real cameras; shot gains of 0.0001 to 0.012 are theirs), and the same steps lead forward again. Between them lie what they
     leave out and cameras do, each of a drawn strength: a lens that is not quite sharp, demosaicing (bilinear, of colour
-    differences, or along edges), smoothing, more of colour than of brightness, sharpening, and JPEG of quality 80 to 98; every
-    other camera has no tone curve but gamma. So the noise is correlated and depends on the signal. A perfect answer is what the
+    differences, or along edges), smoothing, more of colour than of brightness, sharpening, and JPEG of quality 80 to 98; half
+    of the cameras have no tone curve but gamma. So the noise is correlated and depends on the signal. A perfect answer is what the
     camera makes of the same scene without noise, before JPEG: the mean of many shots. Gray images pass as colourless ones.
     Always clipped.
     """
@@ -365,7 +366,7 @@ class Camera(_Law):
         softness, directed, toned = rng.uniform(0, 2), rng.random() < 0.5, rng.random() < 0.5
         display = 0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3) if toned else scene
         linear = _blurred(np.clip(display ** np.float32(2.2) @ matrix.T, 0, 1), softness)
-        ideal = _mosaic(_dimmed(linear, gains))
+        ideal = mosaic_of(_dimmed(linear, gains))
         read = np.exp(2.18 * np.log(self.level) + 1.20 + rng.normal(0, 0.26)) if self.level > 0 else 0.0
         noise = rng.standard_normal(ideal.shape, dtype=np.float32) * np.sqrt(ideal * np.float32(self.level) + np.float32(read))
         back = np.linalg.inv(matrix).T
@@ -426,7 +427,7 @@ SITES = (((0, 0),), ((0, 1), (1, 0)), ((1, 1),))
 """Where a Bayer mosaic (RGGB) sees red, green and blue: rows and columns of each 2x2 pixels."""
 
 
-def _mosaic(linear: Pixels) -> Pixels:
+def mosaic_of(linear: Pixels) -> Pixels:
     """What a sensor with a Bayer mosaic (RGGB) sees of (h, w, 3): (h, w)."""
     seen = linear[..., 1].copy()
     seen[::2, ::2] = linear[::2, ::2, 0]
@@ -481,11 +482,21 @@ def _green_along_edges(mosaic: Pixels) -> Pixels:
 
 def _blurred(pixels: Pixels, times: float) -> Pixels:
     """(h, w, 3) under the window 1 2 1 so many times, the last time by the share that is left."""
-    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))[..., None]
+    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))
     while times > 0:
-        pixels = pixels + np.float32(min(1.0, times)) * (_around(pixels) / weights - pixels)
+        pixels = _softened(pixels, min(1.0, times), weights)
         times -= 1
     return pixels
+
+
+def _softened(pixels: NDArray[Any], share: float, weights: Pixels) -> NDArray[Any]:
+    """(h, w, ...) with a ``share`` of each pixel replaced by the mean around it; less than 0 puts on top what differs from that.
+
+    ``weights`` (h, w): what the window has there, `_around` of ones.
+    """
+    around = _around(pixels) / weights.reshape(*weights.shape, *(1,) * (pixels.ndim - 2))
+    answer: NDArray[Any] = pixels + np.float32(share) * (around - pixels)
+    return answer
 
 
 def _around(plane: NDArray[Any]) -> Pixels:
@@ -504,10 +515,9 @@ def _smoothed(pixels: Pixels, brightness: float, colour: float, sharpness: float
     weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))
     luma: NDArray[Any] = pixels @ images.LUMA
     chroma: NDArray[Any] = pixels - luma[..., None]
-    luma = luma + np.float32(brightness) * (_around(luma) / weights - luma)
-    luma = luma + np.float32(sharpness) * (luma - _around(luma) / weights)
+    luma = _softened(_softened(luma, brightness, weights), -sharpness, weights)
     for _ in range(2):
-        chroma = chroma + np.float32(colour) * (_around(chroma) / weights[..., None] - chroma)
+        chroma = _softened(chroma, colour, weights)
     smoothed: Pixels = chroma + luma[..., None]
     return smoothed
 
