@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid import degradations
+from pellucid import degradations, maps, restorer
 from pellucid.errors import OptionError
 from pellucid.tasks import MAPS, TASKS, Denoise, NoiseRange
 
@@ -58,6 +58,34 @@ def test_noise_may_follow_upon_noise_and_be_told_with_doubt() -> None:
     assert np.std(np.log(np.array(unsure) * 255 / 20)) == pytest.approx(0.2, rel=0.2)
 
 
+def test_only_impulses_of_any_value_are_looked_at_again() -> None:
+    clean = np.full((16, 16, 1), 0.5, dtype=np.float32)
+    rng = np.random.default_rng
+    kinds = {
+        "impulses:0.1": True,
+        "gaussian:25+impulses:0.1": True,
+        "salt-pepper:0.1": False,
+        "gaussian:25": False,
+    }
+    ranges = tuple(NoiseRange("impulses", 0.1, 0.3) for _ in range(2))
+    for noise, again in kinds.items():
+        spoilt = Denoise(noise=ranges, again=0.5).spoil(clean, degradations.parse(noise), rng(0))
+        assert spoilt.again == again, noise
+        assert not Denoise(noise=ranges).spoil(clean, degradations.parse(noise), rng(0)).again
+    asked = [Denoise(noise=ranges, again=0.3).pair(clean, rng(seed)).again for seed in range(300)]
+    assert np.mean(asked) == pytest.approx(0.3, abs=0.08)
+
+
+def test_the_second_look_is_the_restorers() -> None:
+    card = restorer.shipped_card("photo-impulses")
+    planes, first = np.random.default_rng(0).random((2, 3, 48, 40), dtype=np.float32)
+    told = restorer._Told(25.0, maps.Curve(25 / 255), density=0.2)
+    # What it is told the first time is the same everywhere.
+    given = restorer._with_maps(planes, card, told)
+    np.testing.assert_array_equal(given[3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (48 * 40, 2)))
+    np.testing.assert_array_equal(Denoise.second_look(given, first), restorer._with_maps(planes, card, told, first=first))
+
+
 def test_pairs_are_seeded_and_of_every_kind() -> None:
     task = Denoise(noise=(NoiseRange("gaussian", 10, 20), NoiseRange("salt-pepper", 0.3, 0.4)), maps=())
     clean = np.full((16, 16, 1), 0.5, dtype=np.float32)
@@ -90,6 +118,8 @@ def test_log_spread_halves_at_the_geometric_middle() -> None:
         lambda: Denoise(noise=()),
         lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), doubt=2),
         lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), maps=("colour",)),
+        lambda: Denoise(noise=(NoiseRange("gaussian", 0, 2),), again=2),
+        lambda: Denoise(noise=(NoiseRange("impulses", 0, 0.2),), again=0.5, maps=("sigma",)),
     ],
 )
 def test_nonsense_is_refused(make: object) -> None:

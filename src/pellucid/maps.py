@@ -124,16 +124,17 @@ def impulses(planes: Planes, extremes: Extremes) -> Planes:
     return certain
 
 
-def unlikely(planes: Planes, answer: Planes, density: float, sigma: float) -> Planes:
+def unlikely(planes: Planes, answer: Planes, density: float | Planes, sigma: float | Planes) -> Planes:
     """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
 
     Bayes' rule: an impulse is anywhere in [0, 1] alike, a true pixel near the answer, off by noise of ``sigma`` (share of full
-    range) and by the answer's own error (`OFF`). Of several channels, the one that is farthest off.
+    range) and by the answer's own error (`OFF`). Of several channels, the one that is farthest off. ``density`` and ``sigma`` are
+    of all pixels, or of each (h, w).
     """
-    spread = np.float32(np.hypot(sigma, OFF))
+    share, spread = np.float32(density), np.hypot(np.float32(sigma), np.float32(OFF))
     off = np.abs(planes - answer).max(axis=0)
     true = np.exp(-np.square(off / spread) / 2) / (spread * np.float32(np.sqrt(2 * np.pi)))
-    chance: Planes = np.float32(density) / (np.float32(density) + np.float32(1 - density) * true)
+    chance: Planes = share / (share + (1 - share) * true)
     return chance
 
 

@@ -35,13 +35,14 @@ class Pair:
     """One training example: ``image`` has shape (height, width, channels), ``maps`` (height, width, maps).
 
     ``clean`` is the perfect answer, ``base`` what the network's residual is taken away from: both (height, width, channels), or
-    larger by the factor that the image is to be enlarged by.
+    larger by the factor that the image is to be enlarged by. ``again`` asks for what `Denoise.second_look` makes of it.
     """
 
     image: Pixels
     maps: Pixels
     clean: Pixels
     base: Pixels
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,14 @@ class Denoise:
 
     With no maps the network is blind: it is never told the level. ``doubt`` is how far wrong it is told in training: the standard
     deviation of the logarithm of the factor between true and told (levels of noise that must be estimated are never exact).
+    ``again`` is the share of the examples with impulses of any value that are shown as whoever restores shows them the second time,
+    by the network's own first answer.
     """
 
     noise: tuple[NoiseRange, ...]
     maps: tuple[str, ...] = MAPS
     doubt: float = 0.0
+    again: float = 0.0
     name: ClassVar[str] = "denoise"
     summary: ClassVar[str] = "take the noise out of an image"
     keeps_size: ClassVar[bool] = True
@@ -110,9 +114,13 @@ class Denoise:
             raise OptionError("task denoise: name at least one noise range")
         if not 0 <= self.doubt <= 1:
             raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
+        if not 0 <= self.again <= 1:
+            raise OptionError(f"task denoise: again is a share from 0 to 1, not {self.again!r}")
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
+        if self.again and self.maps != MAPS:
+            raise OptionError(f"task denoise: to look again, the network takes the maps {', '.join(MAPS)}")
 
     def of_batch(self, number: int) -> Denoise:
         """The task of a batch: this one."""
@@ -120,10 +128,12 @@ class Denoise:
 
     def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
         """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
-        return self.spoil(clean, _drawn(self.noise, rng), rng, doubt=self.doubt)
+        pair = self.spoil(clean, _drawn(self.noise, rng), rng, doubt=self.doubt)
+        return replace(pair, again=bool(rng.random() < self.again)) if pair.again else pair
 
     def spoil(self, clean: Pixels, noise: degradations.Degradation, rng: np.random.Generator, *, doubt: float = 0.0) -> Pair:
-        """The example with this very noise; validation uses it so that every run is scored alike."""
+        """The example with this very noise; validation uses it so that every run is scored alike, and looks again wherever the
+        network learns to."""
         perfect, noisy = noise.pair(clean, rng)
         perfect = np.asarray(perfect, dtype=np.float32)
 
@@ -136,7 +146,17 @@ class Denoise:
             return sigma * np.float32(np.exp(rng.normal(0, doubt))) if doubt > 0 else sigma
 
         # Whoever estimates the share of impulses does that well, or sees each.
-        return self.told(noisy, perfect, noise.density, noise.extremes, level)
+        pair = self.told(noisy, perfect, noise.density, noise.extremes, level)
+        return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
+
+    @staticmethod
+    def second_look(given: Pixels, first: Pixels) -> Pixels:
+        """What the network sees next of what it saw, ``given`` (channels + maps, height, width), and answered, ``first`` (channels,
+        height, width): pixels that are impulses by that answer are filled, and the map says how likely each is one."""
+        channels = len(first)
+        planes, (sigma, density) = given[:channels], given[channels:]
+        chance = maps.unlikely(planes, first, density, sigma)
+        return np.concatenate([maps.filled(planes, chance), sigma[None], chance[None]])
 
     def told(
         self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]

@@ -20,6 +20,7 @@ import torch
 import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
+from pellucid.tasks import Denoise, NoiseRange
 from pellucid.training import data, export, loop, recipes
 from pellucid.training.networks import UnetSpec
 
@@ -175,6 +176,43 @@ def test_a_part_counts_by_its_error_and_every_level_alike() -> None:
     assert 50 < much / little < 100
     assert 50 < much_noisier / little_noisier < 100
     assert 0.5 < much / much_noisier < 2
+
+
+def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
+    class Knows(torch.nn.Module):
+        """Answers gray, whatever it sees, and counts what it sees."""
+
+        answer = "clean"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+            self.seen = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert not self.training
+            self.seen += len(x)
+            return torch.full_like(x[:, :1], 0.5)
+
+    task = Denoise(noise=(NoiseRange("impulses", 0.1, 0.1),), again=1)
+    clean = np.full((16, 24, 1), 0.5, dtype=np.float32)
+    noises = ("impulses:0.2", "salt-pepper:0.2", "gaussian:5+impulses:0.2")
+    pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
+    batch = data._stack(pairs)
+    network: Any = Knows().train()
+    seen = loop.seen_again(network, network, batch)
+    assert network.training
+    assert network.seen == 2
+    np.testing.assert_array_equal(seen.input[1], batch.input[1])
+    for index in (0, 2):
+        # Impulses far from gray are filled, and said to be some; what the residual is taken from is what is seen.
+        far = np.abs(batch.input[index, 0] - 0.5) > 0.2
+        assert far.mean() > 0.05
+        assert np.abs(seen.input[index, 0][far] - 0.5).max() < 0.1
+        assert seen.input[index, 2][far].min() > 0.9
+        np.testing.assert_array_equal(seen.base[index, 0], seen.input[index, 0])
+    np.testing.assert_array_equal(seen.target, batch.target)
+    np.testing.assert_array_equal(loop.seen_again(network, network, data._stack(pairs[1:2])).input, batch.input[1:2])
 
 
 def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:

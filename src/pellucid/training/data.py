@@ -115,7 +115,8 @@ class Batch:
     by the task's factor; float32.
 
     Where no image is clean, one of two more says how the network learns all the same: ``neighbours``, or ``probe``, standard normal
-    noise of the target's shape.
+    noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to them
+    (`Denoise.second_look`).
     """
 
     input: Planes
@@ -123,6 +124,7 @@ class Batch:
     base: Planes
     neighbours: Neighbours | None = None
     probe: Planes | None = None
+    again: tuple[bool, ...] = ()
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -473,7 +475,7 @@ def _pair(crop: Planes, task: Task, data: Data, rng: np.random.Generator) -> Pai
 def _in_all_channels(pair: Pair, channels: int) -> Pair:
     """A gray example for a network of so many channels, as the restorer shows it gray images."""
     image, clean, base = (planes.repeat(channels, axis=2) for planes in (pair.image, pair.clean, pair.base))
-    return Pair(image, pair.maps, clean, base)
+    return replace(pair, image=image, clean=clean, base=base)
 
 
 @lru_cache(maxsize=4)
@@ -564,7 +566,7 @@ def _stack(pairs: list[Pair]) -> Batch:
     inputs = np.stack([np.concatenate([pair.image, pair.maps], axis=2) for pair in pairs])
     targets, bases = np.stack([pair.clean for pair in pairs]), np.stack([pair.base for pair in pairs])
     given, target, base = (np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases))
-    return Batch(given, target, base)
+    return Batch(given, target, base, again=tuple(pair.again for pair in pairs))
 
 
 def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, threads: int = 2) -> Iterator[Batch]:

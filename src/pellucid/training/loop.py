@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,12 +21,13 @@ from torch.nn import functional
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
+from pellucid.tasks import Denoise
 from pellucid.training import data as training_data
-from pellucid.training.data import Neighbours, Pictures
+from pellucid.training.data import Batch, Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "stein_loss", "train"]
+__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "seen_again", "stein_loss", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
@@ -124,6 +125,24 @@ def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torc
     if kind == "psnr-part":
         squared = squared + PART_SOFTENING * (noisy - clean).square().mean(dim=(1, 2, 3)).sqrt()
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
+
+
+@torch.no_grad()
+def seen_again(model: torch.nn.Module, network: Network, batch: Batch) -> Batch:
+    """The batch with those of its examples that ask for it as the network sees them the second time."""
+    which = np.flatnonzero(batch.again)
+    if not len(which):
+        return batch
+    device, learning = next(network.parameters()).device, model.training
+    model.eval()
+    given, base = _on_device(batch.input[which], device), _on_device(batch.base[which], device)
+    first = answer(model, network.answer, given, base).cpu().numpy()
+    model.train(learning)
+    shown, bases = batch.input.copy(), batch.base.copy()
+    for index, said in zip(which, first, strict=True):
+        shown[index] = Denoise.second_look(batch.input[index], said)
+        bases[index] = shown[index, : len(said)]
+    return replace(batch, input=shown, base=bases)
 
 
 def neighbour_loss(
@@ -277,7 +296,7 @@ def train(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
-            batch = next(feed)
+            batch = seen_again(model, network, next(feed))
             clean = _on_device(batch.target, fabric.device)
             model.train()
             given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
@@ -467,7 +486,8 @@ def _validated(
     low_precision = device.type == "cuda" or recipe.training.precision != "float32"
     with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
-        for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
+        for noise, seen in training_data.validation_batches(pictures, recipe, most=most):
+            batch = seen_again(network, network, seen)
             clean = _on_device(batch.target, device)
             given, base = _on_device(batch.input, device), _on_device(batch.base, device)
             if batch.probe is not None:
