@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import baselines, cli, degradations, evaluation, files, images, metrics, report, restorer, samples
+from pellucid import baselines, cli, degradations, evaluation, exhibits, files, images, metrics, report, restorer, samples
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
 
 
@@ -255,7 +255,7 @@ def test_digits_go_through_a_model_that_takes_a_level(digits_file: Path) -> None
     noisy, restored = (row["psnr"] for row in found.summary)
     assert restored > noisy + 3
     with pytest.raises(OptionError, match="first ten"):
-        evaluation.check_chosen(loaded, ["5"])
+        exhibits.check_chosen(loaded, ["5"])
 
 
 def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
     loaded = evaluation.load_images(tmp_path)
     noises = [degradations.parse("gaussian:5"), degradations.parse("gaussian:25")]
     found = evaluation.evaluate(loaded, models={}, noises=noises, baselines=["none", "median"], runs=1)
-    shown = evaluation.exhibits(loaded, found, models={}, baselines=["none", "median"], chosen=["d"])
+    shown = exhibits.gather(loaded, found, models={}, baselines=["none", "median"], chosen=["d"])
     assert [entry.reason for entry in shown] == ["chosen", "worst", "worst", "worst"]
     assert shown[0].image == "d"
     assert shown[1].image == "c"
@@ -281,9 +281,9 @@ def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
         assert entry.psnr["median"] == row["psnr"]
     # Of the worst, where the error is largest: the stripes at the lower end.
     np.testing.assert_allclose(shown[1].clean, loaded.named[2][1][44:300], atol=1e-6)
-    assert len(evaluation.exhibits(loaded, found, models={}, baselines=["none"])) == 6
+    assert len(exhibits.gather(loaded, found, models={}, baselines=["none"])) == 6
     with pytest.raises(OptionError, match="'e'"):
-        evaluation.exhibits(loaded, found, models={}, chosen=["e"])
+        exhibits.gather(loaded, found, models={}, chosen=["e"])
 
 
 def test_two_pictures_are_compared(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:
     noisy, restored = found.summary
     assert noisy["accuracy"] + 0.1 < restored["accuracy"] <= restored["accuracy_clean"]
     assert "read right" in report.text_table(found)
-    (shown,) = evaluation.exhibits(loaded, found, models={"digits": restorer.load("digits")}, baselines=["none"])
+    (shown,) = exhibits.gather(loaded, found, models={"digits": restorer.load("digits")}, baselines=["none"])
     assert shown.clean.shape == shown.noisy.shape == shown.answers["digits"].shape == (28, 280, 1)
     np.testing.assert_allclose(shown.clean[:, 28:56, 0], stack[1] / 255, atol=1e-6)
     assert shown.psnr["digits"] == restored["psnr"]
@@ -444,7 +444,7 @@ def test_enlarging_is_scored_on_the_luma_inside_the_edges(folder: Path, tmp_path
     files.write(tmp_path / "tiny.png", images.from_array(np.zeros((2, 9), np.uint8)))
     tiny = evaluation.evaluate(evaluation.load_images(tmp_path), models={}, noises=noises, baselines=["bicubic"])
     assert "too few for a factor of 3" in tiny.failed[0]
-    shown = evaluation.exhibits(loaded, found, models={}, baselines=["bicubic", "lanczos"])
+    shown = exhibits.gather(loaded, found, models={}, baselines=["bicubic", "lanczos"])
     assert shown[0].clean.shape == shown[0].noisy.shape == shown[0].answers["lanczos"].shape
 
 

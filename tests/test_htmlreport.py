@@ -17,7 +17,8 @@ from PIL import Image as PillowImage
 
 from pellucid import htmlreport, samples
 from pellucid.errors import FileError, ImageError, OptionError
-from pellucid.evaluation import Evaluation, Exhibit
+from pellucid.evaluation import Evaluation
+from pellucid.exhibits import Exhibit
 
 HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror=\"window.broken = 1\"> 'q' {{script}} <!-- \u2028"
 

@@ -395,7 +395,7 @@ def _recipes(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import degradations, evaluation, htmlreport, report, restorer
+    from pellucid import degradations, evaluation, exhibits, htmlreport, report, restorer
 
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
     if len(set(written)) < len(written):
@@ -423,7 +423,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
     images = evaluation.load_images(options.images, limit=options.limit)
-    evaluation.check_chosen(images, options.show)
+    exhibits.check_chosen(images, options.show)
 
     def show(done: int, total: int) -> None:
         print(f"\r{done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
@@ -444,7 +444,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         evaluation.write_json(options.out, result, overwrite=options.force)
     print(report.text_table(result))
     if options.report is not None:
-        shown = evaluation.exhibits(images, result, models=models, baselines=baselines, chosen=options.show)
+        shown = exhibits.gather(images, result, models=models, baselines=baselines, chosen=options.show)
         htmlreport.write(options.report, result, shown, overwrite=options.force)
         print(options.report)
     if options.figure is not None:

@@ -40,14 +40,14 @@ from pellucid.restorer import Restorer
 
 __all__ = [
     "Evaluation",
-    "Exhibit",
     "Images",
     "InTurn",
-    "check_chosen",
+    "Method",
+    "Model",
     "compare",
     "evaluate",
-    "exhibits",
     "load_images",
+    "methods_of",
     "processor",
     "scale_of",
     "spoiled",
@@ -67,12 +67,6 @@ LONG_S = 2.0
 
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 """Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
-
-ROW = 10
-"""Digits in a row."""
-
-EXHIBIT_SIDE = 256
-"""Side in pixels of what an exhibit shows."""
 
 Clean = NDArray[np.float64]
 Noisy = NDArray[np.float32]
@@ -123,23 +117,6 @@ class Evaluation:
             "notes": self.notes,
         }
         return json.dumps(data, indent=1, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """What a report shows of one image under one noise: crops (h, w, 1 or 3), float32.
-
-    ``reason`` is ``chosen``, or ``worst`` for one of the lowest scores; ``clean`` is in [0, 1], ``noisy`` may leave it; ``answers``
-    and ``psnr`` (dB, of the whole image; None where not one pixel differs) go by method.
-    """
-
-    image: str
-    noise: str
-    reason: str
-    clean: Noisy
-    noisy: Noisy
-    answers: Mapping[str, Noisy]
-    psnr: Mapping[str, float | None]
 
 
 # -- the images -------------------------------------------------------------------------------------------------------
@@ -279,7 +256,7 @@ def evaluate(
     (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
     `OptionError` when there is nothing to score.
     """
-    methods = _methods(models, baselines, blind)
+    methods = methods_of(models, baselines, blind)
     # Noises of one text are one noise.
     noises = list({str(noise): noise for noise in noises}.values())
     if not methods or not noises:
@@ -343,7 +320,7 @@ def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -
 
 
 @dataclass(frozen=True)
-class _Method:
+class Method:
     """A model, or several in turn, or a classical method, in a form that another process can be told."""
 
     name: str
@@ -373,15 +350,17 @@ class _Method:
         return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))
 
 
-def _methods(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[_Method, ...]:
+def methods_of(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[Method, ...]:
+    """The classical methods of these names, then the models; `OptionError` where a name is both, `MissingExtra` for what is not
+    here."""
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
     for name in names:
         # Before the work, not in the middle of it.
         find(name).check()
-    classical = [_Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
-    return (*classical, *(_Method(name, model, blind) for name, model in models.items()))
+    classical = [Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
+    return (*classical, *(Method(name, model, blind) for name, model in models.items()))
 
 
 Job = tuple[int, str, Clean, Degradation]
@@ -391,7 +370,7 @@ Job = tuple[int, str, Clean, Degradation]
 class _Scorer:
     """Runs every method on an image; remembers which have been run before, so that no first call is timed."""
 
-    methods: tuple[_Method, ...]
+    methods: tuple[Method, ...]
     runs: int
     warm: set[tuple[str, int, bool]] = field(default_factory=set)
 
@@ -404,7 +383,7 @@ class _Scorer:
             return [{**head, "method": method.name, **_failed(error)} for method in self.methods]
         return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
 
-    def _row(self, method: _Method, clean: Clean, noisy: Noisy, noise: Degradation) -> Row:
+    def _row(self, method: Method, clean: Clean, noisy: Noisy, noise: Degradation) -> Row:
         try:
             level = method.told(clean, noisy, noise)
             # Without noise most methods do nothing at all: such a call warms nothing.
@@ -462,7 +441,7 @@ _scorer: _Scorer | None = None
 """A worker process's own: what `_begin` was told, for every job of `_go_on`."""
 
 
-def _begin(methods: tuple[_Method, ...], runs: int) -> None:
+def _begin(methods: tuple[Method, ...], runs: int) -> None:
     global _scorer
     # Ctrl-C goes to every process of the terminal; the one that was called decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -474,7 +453,7 @@ def _go_on(job: Job) -> list[Row]:
     return _scorer(job)
 
 
-def _scored(jobs: Sequence[Job], methods: tuple[_Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
+def _scored(jobs: Sequence[Job], methods: tuple[Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
     """The rows of each job, in order."""
     if workers == 1:
         yield from map(_Scorer(methods, runs), jobs)
@@ -503,7 +482,7 @@ def _scored(jobs: Sequence[Job], methods: tuple[_Method, ...], runs: int, worker
     pool.shutdown()
 
 
-def _peaks(images: Images, methods: tuple[_Method, ...], noises: Sequence[Degradation]) -> dict[str, float | None]:
+def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degradation]) -> dict[str, float | None]:
     """Each method's peak memory in MiB, the whole process with the interpreter; None where it cannot be read.
 
     On the largest image under its strongest noise: without noise most methods do nothing.
@@ -531,7 +510,7 @@ def _peaks(images: Images, methods: tuple[_Method, ...], noises: Sequence[Degrad
     return found
 
 
-def _peak(method: _Method, noisy: Noisy, noise: Degradation, level: Degradation) -> float | None:
+def _peak(method: Method, noisy: Noisy, noise: Degradation, level: Degradation) -> float | None:
     try:
         method(noisy, noise, level)
     except Exception:  # a method that failed is reported by its row
@@ -586,7 +565,7 @@ def spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
     return noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
 
 
-def _digits(images: Images, methods: Sequence[_Method], noises: Sequence[Degradation]) -> tuple[list[Row], tuple[str, ...]]:
+def _digits(images: Images, methods: Sequence[Method], noises: Sequence[Degradation]) -> tuple[list[Row], tuple[str, ...]]:
     """Rows of the summary and notes: digits are scored as a stack of thousands of small images, and none has a row of its own."""
     others = [method.name for method in methods if method.model is None and method.name != "none"]
     if others:
@@ -634,7 +613,7 @@ def _digits(images: Images, methods: Sequence[_Method], noises: Sequence[Degrada
 def _protocol(
     images: Images,
     noises: Sequence[Degradation],
-    methods: Sequence[_Method],
+    methods: Sequence[Method],
     models: Mapping[str, Model],
     blind: bool,
     runs: int,
@@ -708,124 +687,6 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-# -- what a report shows ----------------------------------------------------------------------------------------------
-
-
-def exhibits(
-    images: Images,
-    evaluation: Evaluation,
-    *,
-    models: Mapping[str, Model],
-    baselines: Sequence[str] = (),
-    chosen: Sequence[str] = (),
-    worst: int = 3,
-) -> list[Exhibit]:
-    """What a report shows of an evaluation: the ``chosen`` images, and the ``worst`` ones of its last method; of digits the first
-    ten.
-
-    Without a name three images, evenly from the first to the last, are chosen; their middle 256x256 pixels are shown, under the
-    noise in the middle of the list. The worst are the images of the lowest PSNR, each under the noise where its score lies farthest
-    below that noise's mean, and shown where the error is largest. Raises `OptionError` for a name that is not among the images.
-    """
-    if images.stack is not None:
-        return _first_digits(images.stack, evaluation, models)
-    if not evaluation.results:
-        return []
-    blind = bool(evaluation.protocol["blind"])
-    methods = _methods(models, baselines, blind)
-    check_chosen(images, chosen)
-    # What no method could answer, such as an image too small to be scaled down, shows nothing.
-    scored = {row["image"] for row in evaluation.results if "error" not in row}
-    names = [name for name, _ in images.named if name in scored]
-    if not names:
-        return []
-    noises = list(dict.fromkeys(row["noise"] for row in evaluation.results))
-    places = np.unique(np.linspace(0, len(names) - 1, 3).round().astype(int))
-    wanted = [(name, noises[len(noises) // 2], "chosen") for name in (chosen or [names[place] for place in places])]
-    wanted = [entry for entry in wanted if entry[0] in scored]
-    wanted += [(name, noise, "worst") for name, noise in _worst(evaluation, methods[-1].name, worst)]
-    return [_exhibit(images, evaluation, methods, *entry) for entry in wanted]
-
-
-def check_chosen(images: Images, chosen: Sequence[str]) -> None:
-    """Raises `OptionError` when a name is not among the images, or names are given for digits."""
-    if chosen and images.stack is not None:
-        raise OptionError("digits have no names; a report shows the first ten")
-    names = [name for name, _ in images.named]
-    unknown = [name for name in chosen if name not in names]
-    if unknown:
-        raise OptionError(f"no image {unknown[0]!r} among the {len(names)} that are evaluated")
-
-
-def _first_digits(stack: Clean, evaluation: Evaluation, models: Mapping[str, Model]) -> list[Exhibit]:
-    """The first ten digits in a row, under each noise, with the means of all."""
-
-    def row(digits: NDArray[np.floating]) -> Noisy:
-        return np.concatenate(list(digits[:ROW]), axis=1)[..., None].astype(np.float32)
-
-    methods = _methods(models, (), bool(evaluation.protocol["blind"]))
-    found = []
-    for text in dict.fromkeys(entry["noise"] for entry in evaluation.summary):
-        noise = degradations.parse(text)
-        noisy = spoiled_digits(stack, noise)
-        answers = {
-            method.name: row(np.clip(method.model.restore_batch(noisy[:ROW], sigma=method.sigma(noise)), 0, 1))
-            for method in methods
-            if method.model is not None
-        }
-        scores = {entry["method"]: entry["psnr"] for entry in evaluation.summary if entry["noise"] == text}
-        found.append(Exhibit("the first ten digits", text, "chosen", row(stack), row(noisy), answers, scores))
-    return found
-
-
-def _worst(evaluation: Evaluation, method: str, count: int) -> list[tuple[str, str]]:
-    means = {row["noise"]: row["psnr"] for row in evaluation.summary if row["method"] == method}
-    below: dict[str, tuple[float, str]] = {}
-    for row in evaluation.results:
-        if row["method"] == method and row["psnr"] is not None:
-            short = (row["psnr"] - means[row["noise"]], row["noise"])
-            below[row["image"]] = min(short, below.get(row["image"], short))
-    order = sorted(below, key=lambda name: (below[name], name))
-    return [(name, below[name][1]) for name in order[:count]]
-
-
-def _exhibit(
-    images: Images, evaluation: Evaluation, methods: Sequence[_Method], name: str, noise_text: str, reason: str
-) -> Exhibit:
-    index = [entry for entry, _ in images.named].index(name)
-    clean, noise = images.named[index][1], degradations.parse(noise_text)
-    clean, noisy = spoiled(clean, noise, images.places[index])
-    shown_noisy = noisy.repeat(noise.scale, axis=0).repeat(noise.scale, axis=1)
-    scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
-    answers = {
-        method.name: np.clip(method(noisy, noise, method.told(clean, noisy, noise)), 0, 1)
-        for method in methods
-        if method.name != "none" and "error" not in scores.get(method.name, {})
-    }
-    height, width = clean.shape[:2]
-    top, left = max(0, (height - EXHIBIT_SIDE) // 2), max(0, (width - EXHIBIT_SIDE) // 2)
-    if reason == "worst" and answers:
-        top, left = _largest_error(np.square(list(answers.values())[-1] - clean).reshape(height, width, -1).sum(axis=2))
-
-    def crop(pixels: NDArray[np.floating]) -> Noisy:
-        part = pixels[top : top + EXHIBIT_SIDE, left : left + EXHIBIT_SIDE].astype(np.float32)
-        return part if part.ndim == 3 else part[..., None]
-
-    shown = {method: crop(answer) for method, answer in answers.items()}
-    return Exhibit(
-        name, noise_text, reason, crop(clean), crop(shown_noisy), shown, {method: row["psnr"] for method, row in scores.items()}
-    )
-
-
-def _largest_error(energy: NDArray[np.float64]) -> tuple[int, int]:
-    """The corner of the window of an exhibit's size that holds the most of ``energy`` (h, w)."""
-    total = np.pad(energy.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-    high, wide = (min(EXHIBIT_SIDE, side) for side in energy.shape)
-    inside = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
-    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
-    return int(top), int(left)
 
 
 def compare(first: Path, second: Path) -> dict[str, float | bool | None]:

@@ -1,7 +1,8 @@
 """The one door to the networks: load a model, restore an image.
 
-A name may stand for a family: `MODELS` says which file serves which image. Padding, tiling, the noise maps, the subtraction of the
-residual and the blend happen here, in float32; the graph does nothing but answer.
+A name may stand for a family: `MODELS` says which file serves which image, `ROUTES` which noise. Here images are cut into pieces
+and put together again, in the memory that there is; what happens to a piece is `pellucid.answering`'s, and the graph does nothing
+but answer.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, engines, images, maps, memory, tiling
+from pellucid import answering, diagnosis, engines, images, maps, memory, tiling
+from pellucid.answering import Told
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Graph, engine_for, open_graph
 from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.images import Image, Pixels, Rows
-from pellucid.maps import NONE, Curve, Extremes
+from pellucid.maps import Curve
 
 __all__ = ["MODELS", "Restoration", "Restorer", "load", "names", "shipped_card", "shipped_path"]
 
@@ -96,21 +98,6 @@ impulses: see `FILLED_TILE`."""
 SHARE = 0.8
 """Of the memory that is free, what a picture may take where nothing else is said."""
 
-FARTHEST = 4.5
-"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
-that an image with hardly any noise comes back as it was, whatever the network says."""
-
-FAINT = 6.0
-"""Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
-
-FAINTEST = 2.0
-"""Level in 8-bit levels below which only a share of the network's answer counts, as much as the level has of this: the errors of
-the answer do not shrink with the noise. On 17 held-out photographs at level 1 no half answer was a loss; of the whole ones one
-was, by 0.35 dB."""
-
-WINDOW = 17
-"""Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
-
 PROBES = 6
 PROBE = 384
 LEAST_PROBE = 32
@@ -140,56 +127,6 @@ class Restoration:
     estimated: bool
     seconds: float
     diagnosis: Diagnosis | None = None
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What is told of an image's noise: the level of all of it by intensity, and its impulses.
-
-    ``white``: whether the noise is white, so that a bound on it is one on what may be taken away. ``level`` in 8-bit levels, None
-    for a model that takes none. ``keep_grain`` as of `Restorer.restore`.
-    """
-
-    level: float | None
-    curve: Curve = NONE
-    white: bool = True
-    extremes: Extremes | None = None
-    density: float = 0.0
-    keep_grain: float = 0.0
-
-    @classmethod
-    def of(cls, found: Diagnosis) -> _Told:
-        return cls(found.sigma, found.curve, found.kind in WHITE, found.extremes, found.impulse_density)
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there is nothing to take away."""
-        return self.level == 0 and self.white and self.curve.flat and self.density == 0
-
-    @property
-    def faint(self) -> bool:
-        """Whether there is so little noise that `_within_noise` looks at what is taken away."""
-        return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
-
-    @property
-    def looks(self) -> int:
-        """How often the network looks: impulses of any value are found by what they are off from a first answer."""
-        return 2 if self.density > 0 and self.extremes is None else 1
-
-    @property
-    def mended(self) -> _Told:
-        """What is told of the image once its impulses are filled."""
-        return replace(self, white=True, extremes=None, density=0.0)
-
-    @property
-    def reach(self) -> int:
-        """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
-        seen = maps.REACH if self.density > 0 or not self.curve.flat else 0
-        return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
-
-
-WHITE = ("clean", "gaussian", "poisson", "speckle")
-"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
 
 
 class Restorer:
@@ -350,7 +287,7 @@ class Restorer:
 
             pieces = tiling.cut(*answer.pixels.shape[:2], tile=ENLARGED_TILE // factor, halo=card.halo)
             in_flight = self._in_flight(path, answer, pieces, factor)
-            restored = _restored(self._graph(path, factor), None, answer, _Told(None), strength, pieces, in_flight, tell)
+            restored = _restored(self._graph(path, factor), None, answer, Told(None), strength, pieces, in_flight, tell)
             answer = images.with_pixels(answer, restored)
         if not exact:
             smaller = images.resized(images.floating(answer).pixels, wanted[0], wanted[1], images.BICUBIC)
@@ -392,8 +329,8 @@ class Restorer:
             step = np.float32(0.05 * float(level.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
-            answer = _answer(graph, planes, told)
-            divergence = ((_answer(graph, moved, told) - answer) * probe).mean(axis=0) / step
+            answer = answering.answer(graph, planes, told)
+            divergence = ((answering.answer(graph, moved, told) - answer) * probe).mean(axis=0) / step
             measured.add(planes, answer, level, divergence)
         return measured
 
@@ -421,14 +358,14 @@ class Restorer:
         answers = np.empty_like(pixels)
         for start in range(0, count, BATCH):
             part = np.pad(pixels[start : start + BATCH], margins, mode="symmetric")
-            given = np.stack([_with_maps(planes, graph.card, told) for planes in part])
+            given = np.stack([answering.with_maps(planes, graph.card, told) for planes in part])
             said = graph(given)[:, :, :height, :width]
             for index, one in enumerate(said):
-                answers[start + index] = _finished(pixels[start + index], one, graph.card, told)
+                answers[start + index] = answering.finished(pixels[start + index], one, graph.card, told)
         flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
-    def _prepare(self, picture: Image, sigma: float | None, found: Diagnosis | None = None) -> tuple[Path, _Told, Diagnosis | None]:
+    def _prepare(self, picture: Image, sigma: float | None, found: Diagnosis | None = None) -> tuple[Path, Told, Diagnosis | None]:
         """The file that serves this image, what it is told, and what was found, if the image was inspected, now or before."""
         path = self._path(picture.pixels.shape[2])
         card = self._card(path)
@@ -437,13 +374,13 @@ class Restorer:
         if found is None:
             found = _inspected(picture)
         path = self.routes.get(found.kind, path)
-        told = _Told.of(found)
+        told = Told.of(found)
         if found.impulse_density > 0 and not _knows_impulses(self._card(path)):
             # A network that never saw any: what it can do is to take them for noise.
-            told = _Told(found.sigma, found.curve)
+            told = Told(found.sigma, found.curve)
         return path, told, found
 
-    def _then(self, path: Path, picture: Image, told: _Told) -> Graph | None:
+    def _then(self, path: Path, picture: Image, told: Told) -> Graph | None:
         """The graph that takes the noise away once impulses on top of it are filled: the family's own file for white noise."""
         plain = self._path(picture.pixels.shape[2])
         return self._graph(plain) if told.density > 0 and told.level and plain != path else None
@@ -534,15 +471,15 @@ def _within(value: Any, low: float, high: float) -> bool:
         return False
 
 
-def _given(card: Card, sigma: float | None) -> _Told:
+def _given(card: Card, sigma: float | None) -> Told:
     """A level of Gaussian noise, as the card takes it; `OptionError` when it is out of range or the model cannot be told."""
     if sigma is None:
-        return _Told(None)
+        return Told(None)
     if not _within(sigma, 0, 255):
         raise OptionError(f"sigma must be a number from 0 to 255 (8-bit levels), not {sigma!r}")
     if "sigma" not in card.maps:
         raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
-    return _Told(float(sigma), Curve(float(sigma) / 255))
+    return Told(float(sigma), Curve(float(sigma) / 255))
 
 
 def _check_scale(card: Card, scale: float | None) -> None:
@@ -613,80 +550,7 @@ def _in_range(picture: Image) -> Image:
     return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
-def _chance(planes: NDArray[np.float32], told: _Told, first: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """The chance (h, w) that a pixel of (c, h, w) is an impulse: black and white ones are seen, others by a ``first`` answer."""
-    if told.extremes is not None:
-        return maps.impulses(planes, told.extremes)
-    assert first is not None
-    return maps.unlikely(planes, first, told.density, told.curve.sigma)
-
-
-def _with_maps(
-    planes: NDArray[np.float32],
-    card: Card,
-    told: _Told,
-    room: NDArray[np.float32] | None = None,
-    first: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
-
-    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes, if
-    there is one and nothing is filled: copies of large pieces take time.
-    """
-    if not card.maps:
-        return np.ascontiguousarray(planes)
-    channels, height, width = planes.shape
-    if room is not None and told.extremes is None and first is None:
-        seen = room
-    else:
-        seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
-        seen[:channels] = planes
-    chance: NDArray[np.float32] | float = told.density
-    if told.extremes is not None or first is not None:
-        chance = _chance(planes, told, first)
-        seen[:channels] = maps.filled(planes, chance)
-    for index, name in enumerate(card.maps):
-        if name == "impulses":
-            seen[channels + index] = chance
-        else:
-            seen[channels + index] = told.curve.sigma if told.curve.flat else maps.sigma(seen[:channels], told.curve)
-    return seen
-
-
-def _finished(
-    pixels: NDArray[np.float32],
-    said: NDArray[np.float32],
-    card: Card,
-    told: _Told,
-    sigma: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """The restored pixels (c, h, w), in the place of what the network said: that itself, or its input ``pixels`` less it.
-
-    ``sigma`` is the map that it was told, None where it is flat.
-    """
-    if card.answer == "clean":
-        return said
-    if told.white and told.density == 0 and told.level is not None:
-        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(told.curve.sigma))
-        np.clip(said, -most, most, out=said)
-        if told.faint:
-            _within_noise(said, told.level)
-            said *= np.float32(min(1.0, told.level / FAINTEST))
-    return np.subtract(pixels, said, out=said)
-
-
-def _within_noise(said: NDArray[np.float32], level: float) -> None:
-    """Holds back what would be taken away, (c, h, w), wherever it has more energy than the noise.
-
-    The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
-    faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
-    """
-    energy = maps.box_mean(np.square(said).mean(axis=0, dtype=np.float32), WINDOW)
-    allowed = np.float32((level / 255) ** 2)
-    said *= np.square(allowed / np.maximum(energy, allowed))
-
-
-def _margin(card: Card, told: _Told) -> int:
+def _margin(card: Card, told: Told) -> int:
     """The pixels around a tile's core that the model sees, and those that are looked at beyond them."""
     return told.looks * max(round(SEEN * card.halo), min(card.halo, NEAR)) + told.reach
 
@@ -700,68 +564,11 @@ def _kept(picture: Image) -> np.dtype[Any]:
     return np.dtype(np.uint8 if plain else np.float32)
 
 
-def _answer(graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three.
-
-    ``room`` as of `_with_maps`.
-    """
-    card = graph.card
-    if card.channels == len(planes):
-        return _answer_of_all(graph, planes, told, room)
-    if card.channels == 1:
-        return np.concatenate([_answer_of_all(graph, plane[None], told) for plane in planes])
-    said = _answer_of_all(graph, np.repeat(planes, card.channels, axis=0), told)
-    return np.asarray(said.mean(axis=0, keepdims=True), dtype=np.float32)
-
-
-def _answer_of_all(
-    graph: Graph, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    card = graph.card
-    given = _with_maps(planes, card, told, room)
-    seen = given[: len(planes)]
-    if card.scales:
-        return _finished(_larger(seen, card.scale), graph(given[None])[0], card, told)
-    sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
-    said = _finished(seen, graph(given[None])[0], card, told, sigma)
-    if told.looks > 1:
-        given = _with_maps(planes, card, told, first=said)
-        seen = given[: len(planes)]
-        said = _finished(seen, graph(given[None])[0], card, told)
-    if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
-        # Without other noise a pixel that was not replaced is the true one.
-        said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)
-    if told.keep_grain > 0:
-        for plane, lost in zip(said, seen - said, strict=True):
-            plane += np.float32(told.keep_grain) * (lost - maps.local_mean(lost))
-    return said
-
-
-def _larger(planes: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
-    """The bicubic enlargement of (c, h, w)."""
-    return np.ascontiguousarray(images.enlarged(planes.transpose(1, 2, 0), scale).transpose(2, 0, 1))
-
-
-def _answer_in_turn(
-    graph: Graph, then: Graph | None, planes: NDArray[np.float32], told: _Told, room: NDArray[np.float32] | None
-) -> NDArray[np.float32]:
-    """As `_answer`; with ``then``, impulses alone are replaced by that answer, and ``then`` takes away the noise that they lay
-    upon.
-
-    It knows noise better than the graph that knows both: 29.95 dB on Set12 with sigma 25 and 10 % of salt and pepper, not 29.2.
-    """
-    if then is None:
-        return _answer(graph, planes, told, room)
-    first = _answer(graph, planes, replace(told, keep_grain=0.0), room)
-    chance = _chance(planes, told, first)
-    return _answer(then, planes + chance * (first - planes), told.mended)
-
-
 def _restored(
     graph: Graph,
     then: Graph | None,
     picture: Image,
-    told: _Told,
+    told: Told,
     strength: float,
     pieces: tiling.Cut,
     in_flight: int,
@@ -775,9 +582,9 @@ def _restored(
         # on one tile the next is made ready and the last one finished.
         room = np.empty((channels + len(card.maps), *part.shape[:2]), np.float32)
         piece = images.as_pixels(picture, part, out=room[:channels])
-        said = _answer_in_turn(graph, then, piece, told, room)
+        said = answering.answer_in_turn(graph, then, piece, told, room)
         if strength < 1:
-            before = _larger(piece, card.scale) if card.scales else piece
+            before = answering.larger(piece, card.scale) if card.scales else piece
             said -= before
             said *= np.float32(strength)
             said += before

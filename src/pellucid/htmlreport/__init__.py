@@ -23,7 +23,8 @@ from PIL import Image as PillowImage
 
 from pellucid import files, metrics
 from pellucid.errors import ImageError, OptionError
-from pellucid.evaluation import Evaluation, Exhibit
+from pellucid.evaluation import Evaluation
+from pellucid.exhibits import Exhibit
 from pellucid.images import Pixels
 
 __all__ = ["LARGEST_CROP", "REASONS", "Sample", "write", "write_run"]

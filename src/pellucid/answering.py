@@ -1,0 +1,217 @@
+"""One piece of an image: what a network is told of it, and what becomes of the network's answer.
+
+Everything is (channels, height, width) in float32. `Told` is what is known of the noise; the maps, the filling of impulses, the
+subtraction of the residual, and what holds the network back where noise is faint, are here; `pellucid.restorer` chooses the files,
+cuts the pieces and puts them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import images, maps
+from pellucid.cards import Card
+from pellucid.diagnosis import Diagnosis
+from pellucid.engines import Graph
+from pellucid.maps import NONE, Curve, Extremes
+
+__all__ = ["Told", "answer", "answer_in_turn", "finished", "larger", "with_maps"]
+
+FARTHEST = 4.5
+"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
+that an image with hardly any noise comes back as it was, whatever the network says."""
+
+FAINT = 6.0
+"""Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
+
+FAINTEST = 2.0
+"""Level in 8-bit levels below which only a share of the network's answer counts, as much as the level has of this: the errors of
+the answer do not shrink with the noise. On 17 held-out photographs at level 1 no half answer was a loss; of the whole ones one
+was, by 0.35 dB."""
+
+WINDOW = 17
+"""Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of an image's noise: the level of all of it by intensity, and its impulses.
+
+    ``white``: whether the noise is white, so that a bound on it is one on what may be taken away. ``level`` in 8-bit levels, None
+    for a model that takes none. ``keep_grain`` as of `Restorer.restore`.
+    """
+
+    level: float | None
+    curve: Curve = NONE
+    white: bool = True
+    extremes: Extremes | None = None
+    density: float = 0.0
+    keep_grain: float = 0.0
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> Told:
+        """What was found in an image."""
+        return cls(found.sigma, found.curve, found.kind in WHITE, found.extremes, found.impulse_density)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to take away."""
+        return self.level == 0 and self.white and self.curve.flat and self.density == 0
+
+    @property
+    def faint(self) -> bool:
+        """Whether there is so little noise that `_within_noise` looks at what is taken away."""
+        return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
+
+    @property
+    def looks(self) -> int:
+        """How often the network looks: impulses of any value are found by what they are off from a first answer."""
+        return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
+    def mended(self) -> Told:
+        """What is told of the image once its impulses are filled."""
+        return replace(self, white=True, extremes=None, density=0.0)
+
+    @property
+    def reach(self) -> int:
+        """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
+        seen = maps.REACH if self.density > 0 or not self.curve.flat else 0
+        return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
+
+
+WHITE = ("clean", "gaussian", "poisson", "speckle")
+"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
+
+
+def _chance(planes: NDArray[np.float32], told: Told, first: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The chance (h, w) that a pixel of (c, h, w) is an impulse: black and white ones are seen, others by a ``first`` answer."""
+    if told.extremes is not None:
+        return maps.impulses(planes, told.extremes)
+    assert first is not None
+    return maps.unlikely(planes, first, told.density, told.curve.sigma)
+
+
+def with_maps(
+    planes: NDArray[np.float32],
+    card: Card,
+    told: Told,
+    room: NDArray[np.float32] | None = None,
+    first: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """What the network sees of (c, h, w): the planes, with impulses filled where they are known, and those of the card's maps.
+
+    Black and white ones are known; those of any value show in a ``first`` answer. In a ``room`` that begins with the planes, if
+    there is one and nothing is filled: copies of large pieces take time.
+    """
+    if not card.maps:
+        return np.ascontiguousarray(planes)
+    channels, height, width = planes.shape
+    if room is not None and told.extremes is None and first is None:
+        seen = room
+    else:
+        seen = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
+        seen[:channels] = planes
+    chance: NDArray[np.float32] | float = told.density
+    if told.extremes is not None or first is not None:
+        chance = _chance(planes, told, first)
+        seen[:channels] = maps.filled(planes, chance)
+    for index, name in enumerate(card.maps):
+        if name == "impulses":
+            seen[channels + index] = chance
+        else:
+            seen[channels + index] = told.curve.sigma if told.curve.flat else maps.sigma(seen[:channels], told.curve)
+    return seen
+
+
+def finished(
+    pixels: NDArray[np.float32],
+    said: NDArray[np.float32],
+    card: Card,
+    told: Told,
+    sigma: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The restored pixels (c, h, w), in the place of what the network said: that itself, or its input ``pixels`` less it.
+
+    ``sigma`` is the map that it was told, None where it is flat.
+    """
+    if card.answer == "clean":
+        return said
+    if told.white and told.density == 0 and told.level is not None:
+        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(told.curve.sigma))
+        np.clip(said, -most, most, out=said)
+        if told.faint:
+            _within_noise(said, told.level)
+            said *= np.float32(min(1.0, told.level / FAINTEST))
+    return np.subtract(pixels, said, out=said)
+
+
+def _within_noise(said: NDArray[np.float32], level: float) -> None:
+    """Holds back what would be taken away, (c, h, w), wherever it has more energy than the noise.
+
+    The best answer never has: it is the mean of the noise given the image, and a mean varies less than its variable. Where noise is
+    faint and texture strong the network's does, and most of it is texture then: it is scaled down by the square of the excess.
+    """
+    energy = maps.box_mean(np.square(said).mean(axis=0, dtype=np.float32), WINDOW)
+    allowed = np.float32((level / 255) ** 2)
+    said *= np.square(allowed / np.maximum(energy, allowed))
+
+
+def answer(graph: Graph, planes: NDArray[np.float32], told: Told, room: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """The graph's answer to (c, h, w), whose sides it divides: channel by channel where it has one and the image three.
+
+    ``room`` as of `with_maps`.
+    """
+    card = graph.card
+    if card.channels == len(planes):
+        return _answer_of_all(graph, planes, told, room)
+    if card.channels == 1:
+        return np.concatenate([_answer_of_all(graph, plane[None], told) for plane in planes])
+    said = _answer_of_all(graph, np.repeat(planes, card.channels, axis=0), told)
+    return np.asarray(said.mean(axis=0, keepdims=True), dtype=np.float32)
+
+
+def _answer_of_all(
+    graph: Graph, planes: NDArray[np.float32], told: Told, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    card = graph.card
+    given = with_maps(planes, card, told, room)
+    seen = given[: len(planes)]
+    if card.scales:
+        return finished(larger(seen, card.scale), graph(given[None])[0], card, told)
+    sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.curve.flat else None
+    said = finished(seen, graph(given[None])[0], card, told, sigma)
+    if told.looks > 1:
+        given = with_maps(planes, card, told, first=said)
+        seen = given[: len(planes)]
+        said = finished(seen, graph(given[None])[0], card, told)
+    if told.extremes is not None and told.level == 0 and "impulses" in card.maps:
+        # Without other noise a pixel that was not replaced is the true one.
+        said += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - said)
+    if told.keep_grain > 0:
+        for plane, lost in zip(said, seen - said, strict=True):
+            plane += np.float32(told.keep_grain) * (lost - maps.local_mean(lost))
+    return said
+
+
+def larger(planes: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """The bicubic enlargement of (c, h, w)."""
+    return np.ascontiguousarray(images.enlarged(planes.transpose(1, 2, 0), scale).transpose(2, 0, 1))
+
+
+def answer_in_turn(
+    graph: Graph, then: Graph | None, planes: NDArray[np.float32], told: Told, room: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """As `answer`; with ``then``, impulses alone are replaced by that answer, and ``then`` takes away the noise that they lay
+    upon.
+
+    It knows noise better than the graph that knows both: 29.95 dB on Set12 with sigma 25 and 10 % of salt and pepper, not 29.2.
+    """
+    if then is None:
+        return answer(graph, planes, told, room)
+    first = answer(graph, planes, replace(told, keep_grain=0.0), room)
+    chance = _chance(planes, told, first)
+    return answer(then, planes + chance * (first - planes), told.mended)
