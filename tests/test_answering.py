@@ -1,0 +1,80 @@
+"""What a network is told of a piece, and what becomes of its answer: with networks that answer what the test says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pellucid import answering, maps, restorer
+from pellucid.answering import Told
+from pellucid.maps import Curve, Extremes
+
+
+class Says:
+    """A graph that takes nothing away, and remembers what it saw."""
+
+    def __init__(self, name: str) -> None:
+        self.card = restorer.shipped_card(name)
+        self.seen: list[NDArray[np.float32]] = []
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.seen.append(batch.copy())
+        return np.zeros_like(batch[:, : self.card.channels])
+
+
+def struck(density: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Gray (1, 64, 64) with that share of black and white pixels, and which."""
+    rng = np.random.default_rng(0)
+    hit = rng.random((64, 64)) < density
+    planes = np.where(hit, rng.integers(0, 2, hit.shape), 0.5)[None].astype(np.float32)
+    return planes, hit
+
+
+def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
+    told = Told(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
+    left = told.mended
+    assert (left.density, left.extremes, left.looks) == (0, None, 1)
+    assert left.level == pytest.approx(20)
+    # The variance of pixels of which the share 0.36 has none.
+    light = np.linspace(0, 1, 5, dtype=np.float32)
+    curve = Curve(0.1, 0.02, 0.03)
+    half = Told(None, curve, density=0.5).mended
+    np.testing.assert_allclose(half.curve.variance(light), curve.variance(light) / 2, rtol=1e-6)
+    assert half.level is None
+
+
+def test_impulses_are_filled_by_one_graph_and_the_noise_left_to_another() -> None:
+    planes, hit = struck(0.19)
+    told = Told(25.0, Curve(25 / 255), extremes=Extremes(0.095, 0.095), density=0.19)
+    first: Any = Says("photo-impulses")
+    then: Any = Says("photo-gray")
+    answer = answering.answer_in_turn(first, then, planes, told, None)
+    (seen,), (seen_then,) = first.seen, then.seen
+    sigma, impulses = (seen[0, 3 + first.card.maps.index(name)] for name in ("sigma", "impulses"))
+    assert np.ptp(sigma) == 0
+    assert sigma[0, 0] == np.float32(25 / 255)
+    np.testing.assert_array_equal(impulses > 0.5, hit)
+    # The second sees good pixels as they were, impulses as the first filled them (where many are together, some may be black or
+    # white by nature), and is told what noise is left.
+    np.testing.assert_array_equal(seen_then[0, 0][~hit], planes[0][~hit])
+    assert np.abs(seen_then[0, 0][hit] - 0.5).mean() < 0.01
+    np.testing.assert_allclose(seen_then[0, 1 + then.card.maps.index("sigma")], 0.9 * 25 / 255, rtol=1e-6)
+    np.testing.assert_array_equal(answer, seen_then[0, :1])
+
+
+def test_impulses_of_any_value_are_looked_at_twice() -> None:
+    planes, hit = struck(0.1)
+    told = Told(0.0, density=0.1)
+    graph: Any = Says("photo-impulses")
+    answering.answer(graph, planes, told)
+    first, second = graph.seen
+    at = 3 + graph.card.maps.index("impulses")
+    np.testing.assert_array_equal(first[0, at], np.float32(0.1))
+    # Whoever believes every pixel finds no impulse by his own answer.
+    expected = maps.unlikely(planes, planes, 0.1, 0)
+    np.testing.assert_allclose(second[0, at], expected, rtol=1e-6)
+    assert expected.max() < 0.1
+    assert hit.any()
