@@ -170,14 +170,14 @@ def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, cap
     np.testing.assert_array_equal(files.read(tmp_path / "c.png").pixels, files.read(clean).pixels)
 
 
-@pytest.mark.parametrize(("what", "told"), [("noise", "called noisy"), ("gain", "gain: off by")])
-def test_calibrate_makes_weights(what: str, told: str, noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("what", "examples", "told"), [("noise", 12, "called noisy"), ("gain", 4, "gain: off by")])
+def test_calibrate_makes_weights(what: str, examples: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
     for index in range(4):
         files.write(folder / f"{index}.png", images.from_array(np.rot90(samples.photograph()[:300, :300], index).copy()))
     out = tmp_path / "weights.npz"
-    assert run("calibrate", what, "--images", folder, "-o", out, "--examples", 12) == 0
+    assert run("calibrate", what, "--images", folder, "-o", out, "--examples", examples) == 0
     with np.load(out) as stored:
         assert stored["matrix0"].shape[0] == len(stored["mean"])
     assert told in capsys.readouterr().err
