@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import answering, maps, restorer
+from pellucid import answering, restorer
 from pellucid.answering import Told
 from pellucid.maps import Curve, Extremes
 
 
 class Says:
-    """A graph that takes nothing away, and remembers what it saw."""
+    """A graph that takes nothing away, or leaves gray of the value ``clean``, and remembers what it saw."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clean: float | None = None) -> None:
         self.card = restorer.shipped_card(name)
+        self.clean = clean
         self.seen: list[NDArray[np.float32]] = []
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         self.seen.append(batch.copy())
-        return np.zeros_like(batch[:, : self.card.channels])
+        planes = batch[:, : self.card.channels]
+        return np.zeros_like(planes) if self.clean is None else planes - np.float32(self.clean)
 
 
 def struck(density: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -37,13 +39,13 @@ def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
     told = Told(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
     left = told.mended
     assert (left.density, left.extremes, left.looks) == (0, None, 1)
-    assert left.level == pytest.approx(20)
-    # The variance of pixels of which the share 0.36 has none.
-    light = np.linspace(0, 1, 5, dtype=np.float32)
-    curve = Curve(0.1, 0.02, 0.03)
-    half = Told(None, curve, density=0.5).mended
-    np.testing.assert_allclose(half.curve.variance(light), curve.variance(light) / 2, rtol=1e-6)
-    assert half.level is None
+    graph: Any = Says("photo-gray")
+    planes, _ = struck(0)
+    sigma = answering.with_maps(planes, graph.card, left)[1 + graph.card.maps.index("sigma")]
+    np.testing.assert_allclose(sigma, 20 / 255, rtol=1e-6)
+    # What may be taken away of a pixel that was not struck is not less for that.
+    answer = answering.finished(planes, np.ones_like(planes), graph.card, left)
+    np.testing.assert_allclose(planes - answer, answering.FARTHEST * 25 / 255, rtol=1e-5)
 
 
 def test_impulses_are_filled_by_one_graph_and_the_noise_left_to_another() -> None:
@@ -65,16 +67,21 @@ def test_impulses_are_filled_by_one_graph_and_the_noise_left_to_another() -> Non
     np.testing.assert_array_equal(answer, seen_then[0, :1])
 
 
-def test_impulses_of_any_value_are_looked_at_twice() -> None:
+@pytest.mark.parametrize("then", [None, "photo-gray"])
+def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     planes, hit = struck(0.1)
-    told = Told(0.0, density=0.1)
-    graph: Any = Says("photo-impulses")
-    answering.answer(graph, planes, told)
+    # All of it but the impulses is known: the first answer is the clean picture.
+    graph: Any = Says("photo-impulses", clean=0.5)
+    following: Any = Says(then) if then else None
+    told = Told(5.0 if then else 0.0, Curve(5 / 255 if then else 0.0), density=0.1)
+    answering.answer_in_turn(graph, following, planes, told, None)
     first, second = graph.seen
     at = 3 + graph.card.maps.index("impulses")
     np.testing.assert_array_equal(first[0, at], np.float32(0.1))
-    # Whoever believes every pixel finds no impulse by his own answer.
-    expected = maps.unlikely(planes, planes, 0.1, 0)
-    np.testing.assert_allclose(second[0, at], expected, rtol=1e-6)
-    assert expected.max() < 0.1
-    assert hit.any()
+    np.testing.assert_array_equal(first[0, :3], np.repeat(planes, 3, axis=0))
+    np.testing.assert_array_equal(second[0, at] > 0.9, hit)
+    assert second[0, at][~hit].max() < 0.1
+    assert np.abs(second[0, 0][hit] - 0.5).mean() < 0.01
+    if following is not None:
+        (left,) = following.seen
+        assert np.abs(left[0, 0] - 0.5).max() < 1e-3

@@ -292,7 +292,7 @@ def test_tiles_answer_as_the_whole_for_every_kind(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = np.tile(photograph, (1, 2, 1))[:320, :640]
-    for text in ("salt-pepper:0.5", "poisson:20", "camera:0.003"):
+    for text in ("salt-pepper:0.5", "gaussian:25+salt-pepper:0.2", "gaussian:5+impulses:0.1", "poisson:20", "camera:0.003"):
         noisy = degradations.parse(text)(large, np.random.default_rng(0))
         whole = photo.restore(noisy)
         with monkeypatch.context() as patch:

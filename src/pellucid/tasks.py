@@ -96,8 +96,8 @@ class Denoise:
 
     With no maps the network is blind: it is never told the level. ``doubt`` is how far wrong it is told in training: the standard
     deviation of the logarithm of the factor between true and told (levels of noise that must be estimated are never exact).
-    ``again`` is the share of the examples with impulses of any value that are shown as whoever restores shows them the second time,
-    by the network's own first answer.
+    ``again`` is the share of the examples made from clean images with impulses of any value that are shown as whoever restores
+    shows them the second time, by the network's own first answer.
     """
 
     noise: tuple[NoiseRange, ...]
@@ -152,7 +152,10 @@ class Denoise:
     @staticmethod
     def second_look(given: Pixels, first: Pixels) -> Pixels:
         """What the network sees next of what it saw, ``given`` (channels + maps, height, width), and answered, ``first`` (channels,
-        height, width): pixels that are impulses by that answer are filled, and the map says how likely each is one."""
+        height, width): pixels that are impulses by that answer are filled, and the map says how likely each is one.
+
+        Noise between them is the same everywhere, as it is for whoever restores.
+        """
         channels = len(first)
         planes, (sigma, density) = given[:channels], given[channels:]
         chance = maps.unlikely(planes, first, density, sigma)

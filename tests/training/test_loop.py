@@ -21,7 +21,7 @@ import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks import Denoise, NoiseRange
-from pellucid.training import data, export, loop, recipes
+from pellucid.training import data, export, figures, loop, recipes
 from pellucid.training.networks import UnetSpec
 
 SOURCE = Path(pellucid.__file__).parent.parent
@@ -198,7 +198,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     clean = np.full((16, 24, 1), 0.5, dtype=np.float32)
     noises = ("impulses:0.2", "salt-pepper:0.2", "gaussian:5+impulses:0.2")
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
-    batch = data._stack(pairs)
+    batch = data.stack(pairs)
     network: Any = Knows().train()
     seen = loop.seen_again(network, batch)
     assert network.training
@@ -212,7 +212,35 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
         assert seen.input[index, 2][far].min() > 0.9
         np.testing.assert_array_equal(seen.base[index, 0], seen.input[index, 0])
     np.testing.assert_array_equal(seen.target, batch.target)
-    np.testing.assert_array_equal(loop.seen_again(network, data._stack(pairs[1:2])).input, batch.input[1:2])
+    np.testing.assert_array_equal(loop.seen_again(network, data.stack(pairs[1:2])).input, batch.input[1:2])
+
+
+def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = recipes.find("photo-impulses")
+    noise = (NoiseRange("impulses", 0.2, 0.2),)
+    recipe = replace(
+        recipe,
+        task=replace(recipe.task, noise=noise, again=1.0),
+        network=replace(recipe.network, widths=(8, 16), blocks=(1, 1)),
+        data=replace(recipe.data, patch=64, validation=("impulses:0.2", "salt-pepper:0.2")),
+        training=replace(recipe.training, minutes=0, steps=2, batch=2, validations=1, precision="float32"),
+    )
+    looked = Denoise.second_look
+    counts: list[int] = []
+
+    def counted(given: Any, first: Any) -> Any:
+        counts.append(given.shape[-1])
+        return looked(given, first)
+
+    monkeypatch.setattr(Denoise, "second_look", staticmethod(counted))
+    pictures = data.load(photos, recipe.data)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
+    # Two batches of two crops, and the held-out images once.
+    assert counts.count(64) == 4
+    assert len(counts) == 4 + len(pictures.valid)
+    counts.clear()
+    shown = figures.examples(run.network, recipe, pictures, noise="impulses:0.2")
+    assert len(counts) == len(shown) > 0
 
 
 def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:

@@ -50,6 +50,7 @@ __all__ = [
     "make_batch",
     "pack",
     "shown",
+    "stack",
     "validation_batches",
 ]
 
@@ -459,10 +460,10 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         return _without_clean([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], recipe, rng)
     if pictures.kind == "pairs":
         drawn_pairs = ([_pair_of(pictures.shots[index], pictures.train[index], recipe, rng) for index in drawn] for drawn in rounds)
-        return _stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
+        return stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
     crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
     task = recipe.task.of_batch(step)
-    return _stack([_pair(crop, task, data, rng) for crop in crops])
+    return stack([_pair(crop, task, data, rng) for crop in crops])
 
 
 def _pair(crop: Planes, task: Task, data: Data, rng: np.random.Generator) -> Pair:
@@ -534,13 +535,13 @@ def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) 
     """Noisy crops with what the recipe's loss of noisy images needs beside them."""
     if recipe.from_neighbours:
         return _neighbours(pairs, rng)
-    batch = _stack(pairs)
+    batch = stack(pairs)
     return replace(batch, probe=rng.standard_normal(batch.target.shape, dtype=np.float32))
 
 
 def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:
     """Of each noisy crop one pixel of every 2x2 cell, drawn at random, and one that touches it by a side."""
-    whole = _stack(pairs)
+    whole = stack(pairs)
     count, _, height, width = whole.input.shape
     drawn = NEIGHBOURS[rng.integers(len(NEIGHBOURS), size=(count, height // 2, width // 2))]
     first, second = drawn[..., 0], drawn[..., 1]
@@ -562,7 +563,8 @@ def _detail(crop: Planes) -> float:
     return float(np.abs(np.diff(crop, axis=0)).mean() + np.abs(np.diff(crop, axis=1)).mean())
 
 
-def _stack(pairs: list[Pair]) -> Batch:
+def stack(pairs: list[Pair]) -> Batch:
+    """The pairs, all of one size, as a batch."""
     inputs = np.stack([np.concatenate([pair.image, pair.maps], axis=2) for pair in pairs])
     targets, bases = np.stack([pair.clean for pair in pairs]), np.stack([pair.base for pair in pairs])
     given, target, base = (np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases))
@@ -613,7 +615,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
 
 
 def _validating(pairs: list[Pair], kind: Kind, recipe: Recipe) -> Batch:
-    return _without_clean(pairs, recipe, np.random.default_rng(len(pairs))) if kind == "noisy" else _stack(pairs)
+    return _without_clean(pairs, recipe, np.random.default_rng(len(pairs))) if kind == "noisy" else stack(pairs)
 
 
 def _middle(picture: Depth, side: int, least: int) -> tuple[slice, slice]:

@@ -18,7 +18,7 @@ from pellucid.training import data as training_data
 from pellucid.training import survey
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
-from pellucid.training.loop import Progress, Run, answer
+from pellucid.training.loop import Progress, Run, answer, seen_again
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Recipe
 
@@ -99,7 +99,8 @@ class Example:
 def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str | None = None) -> list[Example]:
     """Held-out images drawn at random, always the same, as the network on the CPU restores them, told the true level.
 
-    Clean ones under ``noise``, the middle one of the validation noises unless given; pairs and noisy ones as they are.
+    It looks twice where it learnt to. Clean ones under ``noise``, the middle one of the validation noises unless given; pairs and
+    noisy ones as they are.
     """
     rng = np.random.default_rng(0)
     spoiling = degradations.parse(noise or recipe.data.validation[len(recipe.data.validation) // 2])
@@ -116,10 +117,8 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
             pair = recipe.task.spoil(clean, spoiling, rng)
         else:
             pair = training_data.shown(pictures.valid_shots[int(index)], window, recipe.task)
-        planes, base = (
-            torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)[None]))
-            for part in (np.concatenate([pair.image, pair.maps], axis=2), pair.base)
-        )
+        batch = seen_again(network, training_data.stack([pair]))
+        planes, base = torch.from_numpy(batch.input), torch.from_numpy(batch.base)
         restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
         seen = pair.image if spoiling.scale == 1 else pair.base
