@@ -127,13 +127,15 @@ def impulses(planes: Planes, extremes: Extremes) -> Planes:
 def unlikely(planes: Planes, answer: Planes, density: float | Planes, sigma: float | Planes) -> Planes:
     """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
 
-    Bayes' rule: an impulse is anywhere in [0, 1] alike, a true pixel near the answer, off by noise of ``sigma`` (share of full
-    range) and by the answer's own error (`OFF`). Of several channels, the one that is farthest off. ``density`` and ``sigma`` are
-    of all pixels, or of each (h, w).
+    Bayes' rule: an impulse is anywhere in [0, 1] alike in each channel, a true pixel near the answer in all of them, off by noise of
+    ``sigma`` (share of full range) and by the answer's own error (`OFF`). ``density`` and ``sigma`` are of all pixels, or of each
+    (h, w). Gray that is shown in several channels is one.
     """
+    if len(planes) > 1 and (planes == planes[:1]).all():
+        planes, answer = planes[:1], answer.mean(axis=0, keepdims=True, dtype=np.float32)
     share, spread = np.float32(density), np.hypot(np.float32(sigma), np.float32(OFF))
-    off = np.abs(planes - answer).max(axis=0)
-    true = np.exp(-np.square(off / spread) / 2) / (spread * np.float32(np.sqrt(2 * np.pi)))
+    off = np.square((planes - answer) / spread).sum(axis=0)
+    true = np.exp(-off / 2) / (spread * np.float32(np.sqrt(2 * np.pi))) ** len(planes)
     chance: Planes = share / (share + (1 - share) * true)
     return chance
 
