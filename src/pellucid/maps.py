@@ -127,9 +127,9 @@ def impulses(planes: Planes, extremes: Extremes) -> Planes:
 def unlikely(planes: Planes, answer: Planes, density: float | Planes, sigma: float | Planes) -> Planes:
     """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
 
-    Bayes' rule: an impulse is anywhere in [0, 1] alike in each channel, a true pixel near the answer in all of them, off by noise of
-    ``sigma`` (share of full range) and by the answer's own error (`OFF`). ``density`` and ``sigma`` are of all pixels, or of each
-    (h, w). Gray that is shown in several channels is one.
+    Bayes' rule: an impulse is anywhere in [0, 1] alike in each channel, a true pixel near the answer in all of them, off by noise
+    of ``sigma`` (share of full range) and by the answer's own error (`OFF`). ``density`` and ``sigma`` are of all pixels, or of
+    each (h, w). Gray that is shown in several channels is one.
     """
     if len(planes) > 1 and (planes == planes[:1]).all():
         planes, answer = planes[:1], answer.mean(axis=0, keepdims=True, dtype=np.float32)

@@ -191,8 +191,9 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     counted = impulses.counted(parts, said.white) if clear and said.white >= SPARE else 0.0
     clear = clear and (said.white < SPARE or counted > 0)
     if clear and quality is None and said.correlated < FAINTEST:
-        level = said.white if said.white >= SPARE else 0.0
-        density = counted if level else said.density
+        density = counted if said.white >= SPARE else said.density
+        # The network hears impulses as noise, too; of a picture too small to measure it is all there is.
+        level = (noise.struck_sigma(parts, counted) or said.white) if said.white >= SPARE else 0.0
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=Curve(level / 255))
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
