@@ -154,6 +154,25 @@ def test_salt_and_pepper_is_counted(photograph: NDArray[np.float64], density: fl
             assert found.gaussian_sigma == pytest.approx(20, rel=0.3)
 
 
+@pytest.mark.parametrize(("density", "within"), [(0.1, 0.04), (0.3, 0.12)])
+@pytest.mark.parametrize("sigma", [10, 25])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_level_under_impulses_is_measured(sigma: float, density: float, within: float, channels: int) -> None:
+    # Nothing but noise: what is off is the measurement's own bias.
+    rng = np.random.default_rng(0)
+    noisy = np.clip(0.5 + rng.normal(0, sigma / 255, (400, 600, channels)), 0, 1)
+    hit = rng.random((400, 600)) < density
+    struck = np.where(hit[..., None], rng.random(noisy.shape), noisy).astype(np.float32)
+    assert noise.sparse_sigma([struck], [~hit]) == pytest.approx(sigma, rel=0.03)
+    assert noise.struck_sigma([struck], density) == pytest.approx(sigma, rel=within)
+
+
+def test_too_few_cells_tell_no_level_under_impulses() -> None:
+    part = np.random.default_rng(0).random((48, 70, 1), dtype=np.float32)
+    assert noise.struck_sigma([part], 0.1) == 0
+    assert noise.sparse_sigma([part], [np.ones((48, 70), dtype=bool)]) == 0
+
+
 @pytest.mark.parametrize("density", [0.1, 0.3])
 def test_impulses_of_any_value_are_counted(photograph: NDArray[np.float64], density: float) -> None:
     found = diagnosis.inspect(spoiled(photograph, f"impulses:{density}"))
