@@ -212,7 +212,8 @@ def answer_in_turn(
     """As `answer`; with ``then``, impulses alone are replaced by that answer, and ``then`` takes away the noise that they lay
     upon.
 
-    It knows noise better than the graph that knows both: 29.95 dB on Set12 with sigma 25 and 10 % of salt and pepper, not 29.2.
+    It knows noise better than the graph that knows both: by 0.5 dB on 17 held-out photographs with sigma 25 and 10 % of salt and
+    pepper, and by 0.4 with as many impulses of any value.
     """
     if then is None:
         return answer(graph, planes, told, room)
