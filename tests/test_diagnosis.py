@@ -173,6 +173,14 @@ def test_too_few_cells_tell_no_level_under_impulses() -> None:
     assert noise.sparse_sigma([part], [np.ones((48, 70), dtype=bool)]) == 0
 
 
+@pytest.mark.parametrize("density", [0.55, 0.9, 1.0])
+def test_of_mostly_impulses_no_level_is_told(density: float) -> None:
+    part = np.random.default_rng(0).random((300, 200, 3), dtype=np.float32)
+    assert noise.struck_sigma([part], density) == 0
+    # Pixels of any value alike, wherever they come from.
+    assert 0 <= diagnosis.inspect(part).sigma < 255
+
+
 @pytest.mark.parametrize("density", [0.1, 0.3])
 def test_impulses_of_any_value_are_counted(photograph: NDArray[np.float64], density: float) -> None:
     found = diagnosis.inspect(spoiled(photograph, f"impulses:{density}"))

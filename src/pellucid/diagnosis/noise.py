@@ -53,6 +53,9 @@ CELL = 24
 LEAST_CELLS = 12
 """Side in pixels of the cells in which `sparse_sigma` and `struck_sigma` measure, and how many there must be."""
 
+FEWEST_GOOD = 0.1
+"""The share of second differences that must be of good pixels alone for `struck_sigma` to tell a level: half of the pixels."""
+
 BELOW = 1.5
 """The share of second differences with a replaced pixel that are below t is this times t. It would be 5/3 if one of the three
 pixels, one time in three the middle one, which counts twice, were anything alike on either side of what was there; but the range
@@ -231,6 +234,8 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     much (texture), where the network, which hears impulses as noise, was off by -34 to +9 %.
     """
     good = (1 - density) ** 3
+    if good < FEWEST_GOOD:
+        return 0.0
     found: list[NDArray[np.float64]] = []
     for part in parts:
         bend = np.abs(part[:, :-2] - 2 * part[:, 1:-1] + part[:, 2:])
