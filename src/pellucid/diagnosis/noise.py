@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def independence(parts: Sequence[NDArray[np.float32]]) -> float:
     apart, together = [], []
     for part in parts:
         rows = part[:: max(1, part.shape[0] // 48)]
-        signed = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+        signed = _bend(rows)
         bend = np.abs(signed)
         for first, second in ((0, 1), (2, 1)):
             apart.append(np.abs(signed[..., first] - signed[..., second]).ravel())
@@ -211,17 +212,13 @@ def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np
     found: list[NDArray[np.float64]] = []
     for part, kept in zip(parts, good, strict=True):
         triples = kept[:, :-2] & kept[:, 1:-1] & kept[:, 2:]
-        bend = np.square(part[:, :-2] - 2 * part[:, 1:-1] + part[:, 2:]).mean(axis=2, dtype=np.float32) / 6
-        rows, columns = (side // CELL for side in bend.shape)
-        if not rows or not columns:
-            continue
-        counted = triples[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
-        power = (bend * triples)[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL)
-        counts = counted.sum(axis=(1, 3)).ravel()
+        bend = np.square(_bend(part)).mean(axis=2, dtype=np.float32) / 6
+        counts = _cells(triples).sum(axis=1)
+        power = _cells(bend * triples).sum(axis=1, dtype=np.float64)
         told = counts >= 12
         # Differences that share pixels: so many of them are worth half as many independent ones.
         expected = _tenth(counts[told] * part.shape[2] * 2 / 3.9)
-        found.append(power.sum(axis=(1, 3), dtype=np.float64).ravel()[told] / counts[told] / expected)
+        found.append(power[told] / counts[told] / expected)
     cells = np.concatenate(found) if found else np.zeros(0)
     return 255 * float(np.sqrt(np.quantile(cells, 0.1))) if len(cells) >= LEAST_CELLS else 0.0
 
@@ -238,12 +235,7 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
         return 0.0
     found: list[NDArray[np.float64]] = []
     for part in parts:
-        bend = np.abs(part[:, :-2] - 2 * part[:, 1:-1] + part[:, 2:])
-        rows, columns = (side // CELL for side in bend.shape[:2])
-        if not rows or not columns:
-            continue
-        cells = bend[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL, -1).swapaxes(1, 2)
-        values = np.sort(cells.reshape(rows * columns, -1), axis=1)
+        values = np.sort(_cells(np.abs(_bend(part))), axis=1)
         count = values.shape[1]
         median = np.zeros(len(values), dtype=np.float32)
         for _ in range(4):
@@ -256,6 +248,20 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     if len(medians) < LEAST_CELLS:
         return 0.0
     return 255 * float(np.quantile(medians, 0.1)) / (0.6745 * float(np.sqrt(6)))
+
+
+def _bend(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Second differences along the rows of (h, w, channels)."""
+    answer: NDArray[np.float32] = part[:, :-2] - 2 * part[:, 1:-1] + part[:, 2:]
+    return answer
+
+
+def _cells(values: NDArray[Any]) -> NDArray[Any]:
+    """The values of (h, w) or (h, w, channels) cell by cell, (cells, values of one); what fills no cell is left out."""
+    rows, columns = (side // CELL for side in values.shape[:2])
+    channels = values.size // (values.shape[0] * values.shape[1])
+    cut = values[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL * channels)
+    return cut.swapaxes(1, 2).reshape(rows * columns, CELL * CELL * channels)
 
 
 def _tenth(freedom: NDArray[np.float64]) -> NDArray[np.float64]:
