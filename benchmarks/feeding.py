@@ -31,7 +31,7 @@ from unittest import mock
 import torch
 
 from pellucid.saving import replacing
-from pellucid.training import data, loop, recipes
+from pellucid.training import data, feed, loop, recipes
 from pellucid.training.data import Batch
 
 SKIPPED = 6
@@ -94,17 +94,18 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
     pictures = replace(pictures, valid=pictures.valid[:1])
     ready = [data.make_batch(pictures, recipe, 1, step) for step in range(READY)]
     load = os.getloadavg()[0]
-    real = data.batches
+    real = feed.batches
     watched = Turns(iter(()), ready, steps)
 
     def batches(*arguments: Any, **options: Any) -> Iterator[Batch]:
-        watched.feed = real(*arguments, **options)
+        # By threads: those of other processes could not be asked what they took.
+        watched.feed = real(*arguments, **{**options, "processes": 0})
         return iter(watched)
 
     length = SKIPPED + turns * 2 * (SKIPPED + steps) + 1
     recipe = replace(recipe, training=replace(recipe.training.lasting(steps=length), validations=1))
     making = mock.patch.object(data, "make_batch", watched.made_by(data.make_batch))
-    with tempfile.TemporaryDirectory() as place, mock.patch.object(data, "batches", batches), making:
+    with tempfile.TemporaryDirectory() as place, mock.patch.object(feed, "batches", batches), making:
         loop.train(recipe, pictures, checkpoint=Path(place) / "run.checkpoint")
     fed, memory = watched.measured(True), watched.measured(False)
     if not fed or not memory:

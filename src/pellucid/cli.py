@@ -303,6 +303,7 @@ def _train(options: argparse.Namespace) -> int:
             resume=options.resume,
             seed=options.seed,
             device=options.device,
+            workers=options.workers,
             overwrite=options.force,
             tensorboard=options.tensorboard,
         ),
@@ -724,6 +725,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
     command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make the batches; 0: threads do (default: from eight cores on, all but two of them)",
+    )
     command.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"
     )

@@ -170,7 +170,7 @@ def box_mean(plane: Planes, side: int) -> Planes:
 def _pulled(light: NDArray[Any], good: NDArray[Any], levels: int) -> NDArray[Any]:
     """The mean of ``light`` / ``good`` around each pixel, from as near as there is something good."""
     weight = _windowed(good, KERNEL)
-    near = np.stack([_windowed(plane, KERNEL) for plane in light])
+    near = _windowed(light, KERNEL)
     mean = near / np.maximum(weight, 1e-6)
     if levels == 0:
         # Where nothing is good within reach: what there is, which is nothing.
@@ -190,15 +190,28 @@ def _halved(planes: NDArray[Any]) -> Planes:
     return answer
 
 
-def _windowed(plane: Planes, window: NDArray[Any]) -> Planes:
-    """(h, w) under a window of odd length, across and down, mirrored at the edges."""
+def _windowed(planes: Planes, window: NDArray[Any]) -> Planes:
+    """(..., h, w) under a window of odd length, across and down, mirrored at the edges."""
     radius = len(window) // 2
-    tall = np.pad(plane, ((radius, radius), (0, 0)), mode="symmetric")
-    down = window[0] * tall[: plane.shape[0]]
+    height, width = planes.shape[-2:]
+    tall = _mirrored(planes, radius, -2)
+    down = window[0] * tall[..., :height, :]
     for index in range(1, len(window)):
-        down += window[index] * tall[index : index + plane.shape[0]]
-    wide = np.pad(down, ((0, 0), (radius, radius)), mode="symmetric")
-    across: Planes = window[0] * wide[:, : plane.shape[1]]
+        down += window[index] * tall[..., index : index + height, :]
+    wide = _mirrored(down, radius, -1)
+    across: Planes = window[0] * wide[..., :width]
     for index in range(1, len(window)):
-        across += window[index] * wide[:, index : index + plane.shape[1]]
+        across += window[index] * wide[..., index : index + width]
     return across
+
+
+def _mirrored(planes: Planes, reach: int, axis: int) -> Planes:
+    """``planes`` with ``reach`` pixels more at either end of an axis, those of its edge in reverse."""
+    if planes.shape[axis] < reach:
+        # So narrow that it is mirrored more than once.
+        around = [(0, 0)] * planes.ndim
+        around[axis] = (reach, reach)
+        return np.pad(planes, around, mode="symmetric")
+    # Crops of training are so small that `numpy.pad` would take longer than the window itself.
+    first, last = np.arange(reach)[::-1], planes.shape[axis] - 1 - np.arange(reach)
+    return np.concatenate([np.take(planes, first, axis), planes, np.take(planes, last, axis)], axis=axis)

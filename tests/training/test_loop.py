@@ -134,6 +134,28 @@ def test_a_loss_that_is_no_number_ends_the_run(pictures: data.Pictures, tmp_path
         loop.train(recipe, pictures, checkpoint=tmp_path / "a")
 
 
+def test_a_run_that_diverges_leaves_the_best_that_it_had(
+    pictures: data.Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small(steps=60, validations=6)
+    real, seen = loop.loss_of, []
+
+    def lost(*arguments: Any) -> torch.Tensor:
+        loss = real(*arguments)
+        if not loss.requires_grad:
+            return loss
+        seen.append(loss)
+        return loss * float("nan") if len(seen) > 25 else loss
+
+    monkeypatch.setattr(loop, "loss_of", lost)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a")
+    assert run.diverged == 30
+    assert run.finished
+    assert run.best_step in (10, 20)
+    assert [line.step for line in run.history] == [10, 20]
+    assert all(bool(torch.isfinite(weight).all()) for weight in run.network.state_dict().values())
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_missing_gpu_is_said(pictures: data.Pictures, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cuda"):

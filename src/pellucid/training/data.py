@@ -5,8 +5,8 @@ the last, each half-size picture that is made of one pixel of every 2x2 cell lea
 neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from
 Single Noisy Images").
 
-Because a batch depends on nothing but (seed, step), any number of threads may prepare them ahead, and a run that is resumed sees
-the same ones as a run that never stopped.
+Because a batch depends on nothing but (seed, step), any number of them may be prepared ahead (`pellucid.training.feed`), and a run
+that is resumed sees the same ones as a run that never stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -42,7 +42,6 @@ __all__ = [
     "Batch",
     "Neighbours",
     "Pictures",
-    "batches",
     "channels",
     "load",
     "load_noisy",
@@ -475,7 +474,8 @@ def _pair(crop: Planes, task: Task, data: Data, rng: np.random.Generator) -> Pai
 
 def _in_all_channels(pair: Pair, channels: int) -> Pair:
     """A gray example for a network of so many channels, as the restorer shows it gray images."""
-    image, clean, base = (planes.repeat(channels, axis=2) for planes in (pair.image, pair.clean, pair.base))
+    image, clean = (planes.repeat(channels, axis=2) for planes in (pair.image, pair.clean))
+    base = image if pair.base is pair.image else pair.base.repeat(channels, axis=2)
     return replace(pair, image=image, clean=clean, base=base)
 
 
@@ -564,30 +564,25 @@ def _detail(crop: Planes) -> float:
 
 
 def stack(pairs: list[Pair]) -> Batch:
-    """The pairs, all of one size, as a batch."""
-    inputs = np.stack([np.concatenate([pair.image, pair.maps], axis=2) for pair in pairs])
-    targets, bases = np.stack([pair.clean for pair in pairs]), np.stack([pair.base for pair in pairs])
-    given, target, base = (np.ascontiguousarray(planes.transpose(0, 3, 1, 2)) for planes in (inputs, targets, bases))
+    """The pairs, all of one size, as a batch; ``base`` is part of ``input`` where that is what residuals are taken from."""
+    (height, width, channels), told = pairs[0].image.shape, pairs[0].maps.shape[2]
+    given = np.empty((len(pairs), channels + told, height, width), dtype=np.float32)
+    for place, pair in zip(given, pairs, strict=True):
+        place[:channels] = pair.image.transpose(2, 0, 1)
+        place[channels:] = pair.maps.transpose(2, 0, 1)
+    target = _channels_first([pair.clean for pair in pairs])
+    same = all(pair.base is pair.image for pair in pairs)
+    base = given[:, :channels] if same else _channels_first([pair.base for pair in pairs])
     return Batch(given, target, base, again=tuple(pair.again for pair in pairs))
 
 
-def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, threads: int = 2) -> Iterator[Batch]:
-    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``threads`` threads (NumPy draws without the lock)."""
-    ahead = 2 * threads
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-
-        def submit(step: int) -> Future[Batch]:
-            return pool.submit(make_batch, pictures, recipe, seed, step, rank)
-
-        waiting = [submit(start + offset) for offset in range(ahead)]
-        step = start + ahead
-        try:
-            while True:
-                yield waiting.pop(0).result()
-                waiting.append(submit(step))
-                step += 1
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _channels_first(images: list[Planes]) -> Planes:
+    """(n, c, h, w) of images (h, w, c)."""
+    height, width, channels = images[0].shape
+    planes = np.empty((len(images), channels, height, width), dtype=np.float32)
+    for place, image in zip(planes, images, strict=True):
+        place[:] = image.transpose(2, 0, 1)
+    return planes
 
 
 def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: int = 256) -> Iterator[tuple[str, Batch]]:

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, T
 from pellucid.files import replacing
 from pellucid.tasks import Denoise
 from pellucid.training import data as training_data
+from pellucid.training import feed
 from pellucid.training.data import Batch, Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
@@ -83,7 +85,8 @@ class Run:
 
     These are the average's, where there is one, at the step ``best_step``, where held-out images were restored best; ``last`` are
     those of the end. ``before`` is what the weights that the run began from were worth, where it began from any.
-    ``stalled`` says that it was over early, for want of progress.
+    ``stalled`` says that it was over early, for want of progress; ``diverged`` is the step whose loss was no number, 0 where there
+    was none.
     """
 
     network: Network
@@ -97,6 +100,7 @@ class Run:
     last: dict[str, torch.Tensor] = field(default_factory=dict)
     before: Progress | None = None
     stalled: bool = False
+    diverged: int = 0
     first: bool = True
     """Whether this process is the one that speaks and writes, of those that train together."""
 
@@ -136,16 +140,17 @@ def seen_again(network: Network, batch: Batch) -> Batch:
     which = np.flatnonzero(batch.again)
     if not len(which):
         return batch
+    channels = batch.target.shape[1]
     device, learning = next(network.parameters()).device, network.training
     network.eval()
-    given, base = _on_device(batch.input[which], device), _on_device(batch.base[which], device)
-    first = answer(network, network.answer, given, base).cpu().numpy()
+    given = _on_device(batch.input[which], device)
+    first = answer(network, network.answer, given, given[:, :channels]).cpu().numpy()
     network.train(learning)
-    shown, bases = batch.input.copy(), batch.base.copy()
-    for index, said in zip(which, first, strict=True):
-        shown[index] = Denoise.second_look(batch.input[index], said)
-        bases[index] = shown[index, : len(said)]
-    return replace(batch, input=shown, base=bases)
+    shown = batch.input.copy()
+    with ThreadPoolExecutor(max_workers=min(len(which), os.cpu_count() or 1)) as pool:
+        for index, planes in zip(which, pool.map(Denoise.second_look, batch.input[which], first), strict=True):
+            shown[index] = planes
+    return replace(batch, input=shown, base=shown[:, :channels])
 
 
 def neighbour_loss(
@@ -209,6 +214,7 @@ def train(
     *,
     checkpoint: Path,
     device: str = "auto",
+    workers: int | None = None,
     seed: int = 0,
     resume: bool = False,
     start: dict[str, torch.Tensor] | None = None,
@@ -219,11 +225,12 @@ def train(
 
     ``checkpoint`` is written every minute and at the end (weights, average, the best of it, optimizer, step, history); ``resume``
     goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda.
+    ``workers`` are the processes that make the batches (0: threads of this one do; None: as `feed.workers` has it).
     Several processes that torchrun has started train together: each draws batches of its own, the first one decides and writes.
     ``on_progress`` hears of every line, ``on_validated`` of those with scores and of the weights that these are of, which are only
     its to read.
-    Raises `TrainingError` when the loss is not a number, and `OptionError` when a checkpoint exists and ``resume`` was not said, or
-    the other way round.
+    A loss that is no number ends the run with the best weights that it had. Raises `TrainingError` where it had none yet, and
+    `OptionError` when a checkpoint exists and ``resume`` was not said, or the other way round.
     """
     plan = recipe.training
     if checkpoint.exists() and not resume:
@@ -260,6 +267,8 @@ def train(
         run.history = [Progress(**line) for line in state["history"]]
         run.before = None if state["before"] is None else Progress(**state["before"])
         best, run.best_step, waited = state["best"], state["best_step"], state["waited"]
+    # Crops are all of one size: the quickest of the ways to convolve them is worth looking for.
+    torch.backends.cudnn.benchmark = True
     model, optimizer = fabric.setup(network, optimizer)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     if state is not None:
@@ -291,7 +300,16 @@ def train(
         if fabric.is_global_zero:
             _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
 
-    feed = training_data.batches(pictures, recipe, seed, run.steps, fabric.global_rank, threads=max(2, (os.cpu_count() or 2) - 2))
+    cores = os.cpu_count() or 2
+    made_ahead = feed.batches(
+        pictures,
+        recipe,
+        seed,
+        run.steps,
+        fabric.global_rank,
+        threads=max(2, cores - 2),
+        processes=feed.workers(cores, world) if workers is None else workers,
+    )
     with _stop_signals() as stopping:
         while True:
             done, stop = _agreed(_done(run.steps, minutes(), last, plan.minutes), stopping.is_set() or run.stalled, fabric)
@@ -300,10 +318,9 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
             with fabric.autocast():
-                batch = seen_again(network, next(feed))
-            clean = _on_device(batch.target, fabric.device)
+                batch = seen_again(network, next(made_ahead))
+            given, base, clean = _planes_on_device(batch, fabric.device)
             model.train()
-            given, base = _on_device(batch.input, fabric.device), _on_device(batch.base, fabric.device)
             if batch.neighbours is not None:
                 loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
             elif batch.probe is not None:
@@ -330,7 +347,10 @@ def train(
             if due or now - shown > 10 or done >= 1:
                 mean = float(np.mean([float(value) for value in losses]))
                 if not math.isfinite(mean):
-                    raise TrainingError(f"step {run.steps}: the loss is not a number; a lower training.rate may help")
+                    if not run.best_step:
+                        raise TrainingError(f"step {run.steps}: the loss is not a number; a lower training.rate may help")
+                    run.diverged = run.steps
+                    break
                 line = Progress(
                     step=run.steps,
                     done=done,
@@ -361,11 +381,12 @@ def train(
             if now - saved > SAVE_EVERY_S:
                 save()
                 saved = time.monotonic()
-        feed.close()  # type: ignore[attr-defined]  # a generator
+        made_ahead.close()  # type: ignore[attr-defined]  # a generator
     run.minutes = minutes()
-    run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1 or run.stalled
-    save()
-    if run.steps and (not run.history or run.history[-1].step != run.steps) and run.first:
+    run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1 or run.stalled or bool(run.diverged)
+    if not run.diverged:
+        save()
+    if run.steps and (not run.history or run.history[-1].step != run.steps) and run.first and not run.diverged:
         # Stopped between two validations. What follows is not in the checkpoint: an unbroken run has no such line.
         line = Progress(step=run.steps, done=done, minutes=run.minutes, minutes_left=0, loss=math.nan, speed=0)
         line = _validated(line, network, average, pictures, recipe, fabric.device)
@@ -419,6 +440,14 @@ def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.devi
     if device.type == "cuda":
         tensor = tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(memory_format=torch.channels_last)
+
+
+def _planes_on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What is seen, what the residual is taken from, and the target."""
+    given, clean = _on_device(batch.input, device), _on_device(batch.target, device)
+    if np.may_share_memory(batch.base, batch.input):
+        return given, given[:, : clean.shape[1]], clean
+    return given, _on_device(batch.base, device), clean
 
 
 @torch.no_grad()
@@ -492,8 +521,7 @@ def _validated(
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
         for noise, seen in training_data.validation_batches(pictures, recipe, most=most):
             batch = seen_again(network, seen)
-            clean = _on_device(batch.target, device)
-            given, base = _on_device(batch.input, device), _on_device(batch.base, device)
+            given, base, clean = _planes_on_device(batch, device)
             if batch.probe is not None:
                 losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()
                 continue

@@ -122,6 +122,8 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
     ended = "as planned" if run.finished else "early, by its user"
     if run.stalled:
         ended = f"early: {plan.patience} validations in a row were no better"
+    if run.diverged:
+        ended = f"early: the loss of step {run.diverged} is not a number"
     length = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs:g} epochs" if plan.epochs else f"{plan.steps} steps"
     images: list[list[Any]] = [
         ["Learnt from", KINDS[pictures.kind]],

@@ -13,7 +13,7 @@ import torch
 from pellucid import restorer
 from pellucid.errors import OptionError, PellucidError
 from pellucid.images import Range
-from pellucid.training import data, export, figures, loop, page, recipes, scoring, tensorboard
+from pellucid.training import data, export, feed, figures, loop, page, recipes, scoring, tensorboard
 from pellucid.training.cache import Store
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
@@ -33,7 +33,7 @@ class Request:
     places, see `survey.match`) and ``noisy``; ``valid`` are the held-out ones, named alike, ``held_out`` the share of them where
     they are not named; ``cache`` is what decoded images may take on disk, in bytes (see `cache.Store`). One of ``minutes``,
     ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin from: a model's name or a file.
-    ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
+    ``workers`` as of `loop.train`. ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
     Raises `OptionError` for what does not go together.
     """
 
@@ -55,6 +55,7 @@ class Request:
     resume: bool = False
     seed: int = 0
     device: str = "auto"
+    workers: int | None = None
     overwrite: bool = False
     tensorboard: Path | None = None
 
@@ -65,6 +66,8 @@ class Request:
         for name, places, most in (("pairs", self.pairs, 2), ("valid", self.valid, 2 if self.pairs else 1)):
             if len(places) > most:
                 raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(places)}")
+        if self.workers is not None:
+            feed.check(self.workers)
         if self.valid and self.held_out is not None:
             raise OptionError("--valid and --held-out: held-out images are in a folder of their own, or a share of the others")
 
@@ -187,6 +190,7 @@ def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None
             ready.pictures,
             checkpoint=ready.paths.checkpoint,
             device=request.device,
+            workers=request.workers,
             seed=request.seed,
             resume=request.resume,
             start=ready.start,
@@ -204,7 +208,10 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     begun_from = ready.request.start.name if ready.request.start is not None else None
     card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network.state_dict())
-    if run.best_step != run.steps:
+    if run.diverged:
+        lost = f"step {run.diverged}: the loss is not a number, and the run is over"
+        yield f"{lost}; what it leaves is its best, step {run.best_step}; a lower training.rate may help"
+    if run.best_step != run.steps and not run.diverged:
         export.save_weights(paths.last, card, run.last)
         yield f"the best was step {run.best_step}; {paths.last} has the last one's weights"
     else:

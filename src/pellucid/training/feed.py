@@ -1,0 +1,133 @@
+"""Batches prepared ahead while the network learns: by threads where cores are few, by processes where they are many.
+
+Threads share one interpreter, so more than a few of them wait for each other; but they need no copies of batches, and no start.
+Either way batch number n is what `pellucid.training.data.make_batch` makes of n.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from pellucid.errors import OptionError
+from pellucid.training import data
+from pellucid.training.data import Batch, Pictures
+from pellucid.training.recipes import Recipe
+
+__all__ = ["MANY_CORES", "batches", "check", "workers"]
+
+MANY_CORES = 8
+"""Cores from which processes make the batches."""
+
+AHEAD = 2
+"""Batches that each thread or process is ahead."""
+
+
+def workers(cores: int, runs: int = 1) -> int:
+    """How many processes make batches where nothing is said, for each of so many ``runs`` on a machine; 0: threads do."""
+    return cores // runs - 2 if _can_fork() and cores // runs >= MANY_CORES else 0
+
+
+def check(processes: int) -> None:
+    """Raises `OptionError` where not so many processes can make batches."""
+    if processes < 0:
+        raise OptionError(f"--workers is 0 or more, not {processes}")
+    if processes and not _can_fork():
+        raise OptionError("--workers: this system cannot fork a process; 0 takes threads instead")
+
+
+def batches(
+    pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, *, threads: int = 2, processes: int = 0
+) -> Iterator[Batch]:
+    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``processes``, or by ``threads`` where these are 0."""
+    make = partial(data.make_batch, pictures, recipe, seed, rank=rank)
+    if not processes:
+        yield from _by_threads(make, start, threads)
+        return
+    loader: DataLoader[Any] = DataLoader(
+        _Made(make),
+        batch_size=None,
+        sampler=itertools.count(start),
+        num_workers=processes,
+        prefetch_factor=AHEAD,
+        collate_fn=_itself,
+        worker_init_fn=_begin,
+        multiprocessing_context="fork",
+    )
+    for made in loader:
+        yield _with_arrays(made)
+
+
+def _by_threads(make: partial[Batch], start: int, threads: int) -> Iterator[Batch]:
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        # NumPy computes and draws without the interpreter's lock.
+        waiting: list[Future[Batch]] = [pool.submit(make, start + offset) for offset in range(AHEAD * threads)]
+        step = start + len(waiting)
+        try:
+            while True:
+                yield waiting.pop(0).result()
+                waiting.append(pool.submit(make, step))
+                step += 1
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Made(Dataset[Any]):
+    """Batches by their number, as tensors: these go from process to process in shared memory."""
+
+    def __init__(self, make: partial[Batch]) -> None:
+        self.make = make
+
+    def __getitem__(self, step: int) -> Any:
+        batch = self.make(step)
+        # What the residual is taken from is mostly what is seen: then it need not be sent.
+        if np.may_share_memory(batch.base, batch.input):
+            batch = replace(batch, base=batch.base[:0])
+        return _with_tensors(batch)
+
+
+def _with_tensors(value: Any) -> Any:
+    """A batch, or part of one, with a tensor in each array's place."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _with_tensors(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
+def _with_arrays(value: Any) -> Any:
+    """What `_with_tensors` was given."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy()
+    if is_dataclass(value) and not isinstance(value, type):
+        value = replace(value, **{field.name: _with_arrays(getattr(value, field.name)) for field in fields(value)})
+        if isinstance(value, Batch) and not len(value.base):
+            return replace(value, base=value.input[:, : value.target.shape[1]])
+    return value
+
+
+def _can_fork() -> bool:
+    """A process that is forked has the mapped images; one that is started afresh would be sent all of them."""
+    return "fork" in multiprocessing.get_all_start_methods()
+
+
+def _itself(batch: Any) -> Any:
+    return batch
+
+
+def _begin(number: int) -> None:
+    """A worker is ended by its run, not by who interrupts it: the step in hand wants its batch."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.nice(5)  # The run itself goes first.

@@ -1,0 +1,104 @@
+"""Whoever makes the batches, they are the same; and whoever takes no more of them leaves nothing running."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import fields, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid import degradations, files, images, samples
+from pellucid.errors import OptionError
+from pellucid.training import data, feed, recipes
+from pellucid.training.data import Batch, Pictures
+from pellucid.training.recipes import Recipe
+
+FORKS = "fork" in multiprocessing.get_all_start_methods()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clean pictures in one folder in it, and noisy ones in another."""
+    place = tmp_path_factory.mktemp("photos")
+    noise = degradations.parse("gaussian:20:clip")
+    for name in ("clean", "noisy"):
+        (place / name).mkdir()
+    for index in range(4):
+        crop = samples.photograph()[30 * index : 30 * index + 150, 40 * index : 40 * index + 140]
+        files.write(place / "clean" / f"{index}.png", images.from_array(crop))
+        noisy = noise(crop / np.float32(255), np.random.default_rng(index))
+        files.write(place / "noisy" / f"{index}.png", images.from_array(np.rint(255 * noisy).astype(np.uint8)))
+    return place
+
+
+def made(folder: Path, name: str) -> tuple[Pictures, Recipe]:
+    recipe = recipes.find(name)
+    recipe = replace(
+        recipe, data=replace(recipe.data, scales=(1.0,), patch=64, held_out=0.3), training=replace(recipe.training, batch=3)
+    )
+    if name == "own":
+        return data.load_noisy(folder / "noisy", recipe.data, recipe.task), recipe
+    return data.load(folder / "clean", recipe.data), recipe
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    for field in fields(expected):
+        one, other = getattr(found, field.name), getattr(expected, field.name)
+        if isinstance(other, np.ndarray):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
+        elif other is None or isinstance(other, tuple):
+            assert one == other
+        else:
+            assert_same(one, other)
+
+
+# Second looks, residuals from an enlargement of several sizes, and noisy pictures by themselves and by their neighbours.
+@pytest.mark.parametrize("name", ["photo-impulses", "upscale", "own", "own by neighbours"])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.skipif(not FORKS, reason="this system cannot fork"))])
+def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: int) -> None:
+    pictures, recipe = made(folder, name.partition(" ")[0])
+    if name == "own by neighbours":
+        recipe = replace(recipe, training=replace(recipe.training, noisy_loss="neighbours"))
+    taken = feed.batches(pictures, recipe, 3, 5, 1, threads=3, processes=processes)
+    batches: list[Batch] = list(islice(taken, 7))
+    taken.close()  # type: ignore[attr-defined]  # a generator
+    for step, batch in enumerate(batches, start=5):
+        assert_same(batch, data.make_batch(pictures, recipe, 3, step, 1))
+    if name == "photo-impulses":
+        assert any(any(batch.again) for batch in batches)
+    assert (batches[0].neighbours is not None) == (name == "own by neighbours")
+
+
+@pytest.mark.skipif(not FORKS, reason="this system cannot fork")
+def test_processes_end_with_the_feed(folder: Path) -> None:
+    pictures, recipe = made(folder, "photo")
+    taken = feed.batches(pictures, recipe, 0, 0, processes=2)
+    next(taken)
+    assert len(multiprocessing.active_children()) == 2
+    taken.close()  # type: ignore[attr-defined]  # a generator
+    end = time.monotonic() + 20
+    while multiprocessing.active_children() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not multiprocessing.active_children()
+
+
+def test_processes_pay_where_cores_are_many() -> None:
+    assert [feed.workers(cores) for cores in (1, 2, 4, 7)] == [0, 0, 0, 0]
+    if FORKS:
+        assert [feed.workers(16), feed.workers(16, 2), feed.workers(8, 2)] == [14, 6, 0]
+    with pytest.raises(OptionError, match="0 or more"):
+        feed.check(-1)
+
+
+def test_where_no_process_can_be_forked_threads_are_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    assert feed.workers(64) == 0
+    feed.check(0)
+    with pytest.raises(OptionError, match="cannot fork"):
+        feed.check(2)
