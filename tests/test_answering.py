@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid import answering, restorer
 from pellucid.answering import Told
-from pellucid.maps import Curve, Extremes
+from pellucid.maps import Curve, Extremes, local_mean
 
 
 class Says:
@@ -83,5 +84,30 @@ def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     assert second[0, at][~hit].max() < 0.1
     assert np.abs(second[0, 0][hit] - 0.5).mean() < 0.01
     if following is not None:
-        (left,) = following.seen
+        left, mirrored = following.seen
         assert np.abs(left[0, 0] - 0.5).max() < 1e-3
+        # It sees the image once more, from the other side, with what its own answer tells of replaced by that answer.
+        assert np.abs(mirrored[0, 0] - 0.5).max() < 1e-3
+
+
+def test_what_lay_under_impulses_is_answered_from_both_sides() -> None:
+    class Leans(Says):
+        """Takes a little more away the farther to the right, wherever that is."""
+
+        def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            self.seen.append(batch.copy())
+            slope = np.linspace(0, 0.002, batch.shape[3], dtype=np.float32)
+            return np.broadcast_to(slope, batch[:, :1].shape).copy()
+
+    planes, _ = struck(0.1)
+    planes[0, :, :20] = np.linspace(0.2, 0.7, 20)
+    graph: Any = Says("photo-impulses")
+    told = Told(5.0, Curve(5 / 255), density=0.1)
+    leans: Any = Leans("photo-gray")
+    answer = answering.answer_in_turn(graph, leans, planes, told, None)
+    first, second = (seen[0, :1] for seen in leans.seen)
+    np.testing.assert_allclose(answer, (first + second[..., ::-1]) / 2 - 0.001, atol=1e-6)
+    # Grain is put back once, of what was taken away of the image as it was seen last.
+    grainy = answering.answer_in_turn(graph, Leans("photo-gray"), planes, replace(told, keep_grain=0.5), None)  # type: ignore[arg-type]
+    lost = second[..., ::-1] - answer
+    np.testing.assert_allclose(grainy, answer + 0.5 * (lost - local_mean(lost[0])), atol=1e-6)

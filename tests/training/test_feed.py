@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import fields, replace
 from itertools import islice
@@ -102,3 +106,24 @@ def test_where_no_process_can_be_forked_threads_are_what_there_is(monkeypatch: p
     feed.check(0)
     with pytest.raises(OptionError, match="cannot fork"):
         feed.check(2)
+
+
+@pytest.mark.skipif(not FORKS, reason="this system cannot fork")
+def test_an_interrupt_of_all_processes_ends_the_run_in_order(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of the terminal's: the run goes on to its end with the batches that it still needs."""
+    recipe, out = tmp_path / "tiny.toml", tmp_path / "a.onnx"
+    recipe.write_text('name = "tiny"\nbase = "digits"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[training]\nvalidations = 1\n')
+    command = [sys.executable, "-m", "pellucid", "train", str(recipe), "--minutes", "5", "--workers", "2", "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
+        assert running.stderr is not None
+        said = []
+        for line in running.stderr:
+            said.append(line)
+            if "images/s" in line and len(said) > 1:
+                os.killpg(running.pid, signal.SIGINT)
+                break
+        said += running.stderr.readlines()
+        assert running.wait(60) == 0, "".join(said)
+    assert "Traceback" not in "".join(said)
+    assert "stopped early" in "".join(said)
+    assert out.exists()

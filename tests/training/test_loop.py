@@ -291,7 +291,7 @@ def tiny_recipe(place: Path, kind: str = "digits") -> Path:
     """A recipe file of a user's own, with a network that trains in seconds."""
     text = (Path(recipes.__file__).parent / "recipes" / f"{kind}.toml").read_text()
     text = text.replace("widths = [64, 128]", "widths = [8, 16]").replace("blocks = [3, 3]", "blocks = [1, 1]")
-    text = text.replace("widths = [64, 128, 256]", "widths = [8, 16]").replace("blocks = [4, 3, 2]", "blocks = [1, 1]")
+    text = text.replace("widths = [64, 128, 256]", "widths = [8, 16]").replace("blocks = [4, 3, 4]", "blocks = [1, 1]")
     # Held-out images take longer than so small a network's steps.
     text = text.replace("[training]", "[training]\nvalidations = 2")
     path = place / f"tiny-{kind}.toml"
