@@ -10,13 +10,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from quality import RESULTS
+from quality import keep
 
-from pellucid import degradations, evaluation, files, restorer
+from pellucid import degradations, evaluation, restorer
 from pellucid.errors import PellucidError
 
 NOISES = (
@@ -48,7 +47,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER", help="sets to measure; the name is the table's")
     parser.add_argument("--model", default="photo", help="the model's name or file (default: photo)")
-    parser.add_argument("--baselines", default=",".join(BASELINES), help=f"classical methods (default: {','.join(BASELINES)})")
+    parser.add_argument(
+        "--baselines", default=",".join(BASELINES), help=f"classical methods (default: {','.join(BASELINES)}; '': those kept)"
+    )
     parser.add_argument("--noise", action="append", default=[], help="only these; may be repeated")
     parser.add_argument("--limit", type=int, help="only the first so many images of a set")
     options = parser.parse_args()
@@ -75,10 +76,7 @@ def main() -> int:
             print(f"noises: {error}", file=sys.stderr)
             return 1
         failed += found.failed
-        RESULTS.mkdir(exist_ok=True)
-        with files.replacing(RESULTS / f"noises-{name}.json", overwrite=True) as temporary:
-            content = {"protocol": found.protocol, "summary": found.summary}
-            temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        keep(name, found.summary, found.protocol)
     for line in failed:
         print(f"noises: {line}", file=sys.stderr)
     return 1 if failed else 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,6 @@ ESTIMATED = ", level estimated"
 
 def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int, runs_an_image: int) -> list[str]:
     """Measures a set and keeps what is not measured now as it was; what failed, a line each."""
-    kept = RESULTS / f"{name}.json"
-    before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
     images = evaluation.load_images(folder)
     noises = [degradations.parse(f"gaussian:{level}") for level in LEVELS]
     loaded = {model: restorer.load(model) for model in models}
@@ -60,15 +59,27 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
         for run in runs
         for row in run.summary
     ]
-    measured = {row["method"] for row in rows}
-    rows = [row for row in before["summary"] if row["method"] not in measured] + rows
     protocol = {key: value for key, value in runs[0].protocol.items() if key not in ("models", "baselines", "level", "blind")}
-    # Methods that were measured before keep the versions that they were measured with.
-    protocol["versions"] = before["protocol"].get("versions", {}) | protocol["versions"]
+    keep(name, rows, protocol)
+    return [line for run in runs for line in run.failed]
+
+
+def keep(name: str, rows: Sequence[dict[str, Any]], protocol: dict[str, Any]) -> None:
+    """Writes what was measured of a set; what was measured before of other methods or noises stays."""
+    kept = RESULTS / f"{name}.json"
+    before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
+    measured = {(row["method"], row["noise"]) for row in rows}
+    rows = [row for row in before["summary"] if (row["method"], row["noise"]) not in measured] + list(rows)
+    # Methods and noises that were measured before stay named, methods with the versions that they were measured with.
+    told = before["protocol"]
+    for key, now in protocol.items():
+        if key in told and isinstance(now, dict):
+            protocol = protocol | {key: told[key] | now}
+        elif key == "noise" and key in told:
+            protocol = protocol | {key: list(dict.fromkeys([*told[key], *now]))}
     RESULTS.mkdir(exist_ok=True)
     with files.replacing(kept, overwrite=True) as temporary:
         temporary.write_text(json.dumps({"protocol": protocol, "summary": rows}, indent=1) + "\n", "utf-8")
-    return [line for run in runs for line in run.failed]
 
 
 def main() -> int:

@@ -233,7 +233,8 @@ def answer_in_turn(
     said = answer(then, seen, mended)
     if told.looks > 1:
         seen = replaced(said)
-        said = (said + _mirrored(answer(then, _mirrored(seen), mended))) / 2
+        said += _mirrored(answer(then, _mirrored(seen), mended))
+        said /= 2
     return _with_grain(said, seen, told.keep_grain)
 
 
