@@ -76,7 +76,7 @@ def main() -> int:
             print(f"noises: {error}", file=sys.stderr)
             return 1
         failed += found.failed
-        keep(name, found.summary, found.protocol)
+        keep(f"noises-{name}", found.summary, found.protocol)
     for line in failed:
         print(f"noises: {line}", file=sys.stderr)
     return 1 if failed else 0
