@@ -31,8 +31,9 @@ demo: .venv-light/done ## spoil and restore the package's own photograph and dig
 	@mkdir -p demo
 	$(LIGHT) -m pellucid demo --out demo/demo.png --force
 
+# Two processes, each with one thread of PyTorch: threads that wait for one another's share of tiny networks are slower than none.
 test: .venv/done ## the tests, with all that they need
-	$(FULL) -m pytest
+	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal
 
 fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000

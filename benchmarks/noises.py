@@ -72,11 +72,11 @@ def main() -> int:
                 runs=1,
                 on_progress=show,
             )
+            keep(f"noises-{name}", found.summary, found.protocol)
         except PellucidError as error:
             print(f"noises: {error}", file=sys.stderr)
             return 1
         failed += found.failed
-        keep(f"noises-{name}", found.summary, found.protocol)
     for line in failed:
         print(f"noises: {line}", file=sys.stderr)
     return 1 if failed else 0

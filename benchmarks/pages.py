@@ -199,8 +199,8 @@ def noises() -> str:
         rows = [[f"{name}, PSNR in dB", *(label(method) for method in methods), "gain"]]
         for noise in dict.fromkeys(row["noise"] for row in found["summary"]):
             by_method = {row["method"]: row["psnr"] for row in found["summary"] if row["noise"] == noise}
-            gain = by_method[methods[-1]] - by_method["none"]
-            rows.append([f"`{noise}`", *(f"{by_method[method]:.2f}" for method in methods), f"{gain:+.2f}"])
+            gain = f"{by_method['photo'] - by_method['none']:+.2f}" if {"photo", "none"} <= by_method.keys() else ""
+            rows.append([f"`{noise}`", *(f"{by_method[method]:.2f}" if method in by_method else "" for method in methods), gain])
         parts.append(f"{found['protocol']['count']} images:\n\n{markdown(rows)}")
     return "\n\n".join(parts)
 

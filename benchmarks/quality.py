@@ -68,6 +68,8 @@ def keep(name: str, rows: Sequence[dict[str, Any]], protocol: dict[str, Any]) ->
     """Writes what was measured of a set; what was measured before of other methods or noises stays."""
     kept = RESULTS / f"{name}.json"
     before: dict[str, Any] = json.loads(kept.read_text("utf-8")) if kept.exists() else {"protocol": {}, "summary": []}
+    if before["protocol"].get("pixels", protocol["pixels"]) != protocol["pixels"]:
+        raise OptionError(f"{kept} is of other images; another name, or delete it")
     measured = {(row["method"], row["noise"]) for row in rows}
     rows = [row for row in before["summary"] if (row["method"], row["noise"]) not in measured] + list(rows)
     # Methods and noises that were measured before stay named, methods with the versions that they were measured with.

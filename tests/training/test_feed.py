@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,6 +78,8 @@ def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: 
         assert_same(batch, data.make_batch(pictures, recipe, 3, step, 1))
     if name == "photo-impulses":
         assert any(any(batch.again) for batch in batches)
+    # Where the residual is taken from what is seen, that need be neither kept nor sent twice.
+    assert all(np.shares_memory(batch.base, batch.input) for batch in batches) == (name != "upscale")
     assert (batches[0].neighbours is not None) == (name == "own by neighbours")
 
 
@@ -92,25 +96,52 @@ def test_processes_end_with_the_feed(folder: Path) -> None:
     assert not multiprocessing.active_children()
 
 
-def test_processes_pay_where_cores_are_many() -> None:
-    assert [feed.workers(cores) for cores in (1, 2, 4, 7)] == [0, 0, 0, 0]
-    if FORKS:
-        assert [feed.workers(16), feed.workers(16, 2), feed.workers(8, 2)] == [14, 6, 0]
+@pytest.fixture
+def large_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, int]:
+    """A Linux machine that forks, with a gigabyte free in shared memory, which the test may change."""
+    room = {"free": 10**9}
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["fork", "spawn"])
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(feed, "SHARED", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=room["free"] if place == tmp_path else 0))
+    return room
+
+
+def test_processes_pay_where_cores_are_many(large_machine: dict[str, int]) -> None:
+    recipe = recipes.find("photo")
+    assert [feed.workers(recipe, cores) for cores in (1, 4, 7, 8, 16, 64)] == [0, 0, 0, 6, 14, 14]
+    assert [feed.workers(recipe, 16, 2), feed.workers(recipe, 8, 2)] == [6, 0]
+    assert 1 <= feed.cores() <= (os.cpu_count() or 1)
     with pytest.raises(OptionError, match="0 or more"):
         feed.check(-1)
 
 
-def test_where_no_process_can_be_forked_threads_are_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
-    assert feed.workers(64) == 0
+def test_no_more_processes_than_shared_memory_has_room_for(large_machine: dict[str, int]) -> None:
+    # A batch of photo: 16 crops of 96x96, of eleven planes at most, four bytes each.
+    batch = 16 * 96 * 96 * 11 * 4
+    large_machine["free"] = 2 * feed.AHEAD * batch * 5
+    assert feed.workers(recipes.find("photo"), 16) == 5
+    large_machine["free"] = 2 * feed.AHEAD * batch
+    assert feed.workers(recipes.find("photo"), 16) == 0
+
+
+@pytest.mark.parametrize("missing", ["fork", "linux"])
+def test_where_processes_cannot_well_be_forked_threads_are_what_there_is(
+    missing: str, large_machine: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if missing == "fork":
+        monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+        with pytest.raises(OptionError, match="cannot fork"):
+            feed.check(2)
+    else:
+        monkeypatch.setattr(sys, "platform", "darwin")
+    assert feed.workers(recipes.find("photo"), 64) == 0
     feed.check(0)
-    with pytest.raises(OptionError, match="cannot fork"):
-        feed.check(2)
 
 
 @pytest.mark.skipif(not FORKS, reason="this system cannot fork")
-def test_an_interrupt_of_all_processes_ends_the_run_in_order(tmp_path: Path) -> None:
-    """Ctrl-C reaches every process of the terminal's: the run goes on to its end with the batches that it still needs."""
+def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None:
+    """Ctrl-C, and what ends a batch job, reach the whole group: the run takes the step in hand with the batch that it needs."""
     recipe, out = tmp_path / "tiny.toml", tmp_path / "a.onnx"
     recipe.write_text('name = "tiny"\nbase = "digits"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[training]\nvalidations = 1\n')
     command = [sys.executable, "-m", "pellucid", "train", str(recipe), "--minutes", "5", "--workers", "2", "--out", str(out)]
@@ -120,7 +151,7 @@ def test_an_interrupt_of_all_processes_ends_the_run_in_order(tmp_path: Path) -> 
         for line in running.stderr:
             said.append(line)
             if "images/s" in line and len(said) > 1:
-                os.killpg(running.pid, signal.SIGINT)
+                os.killpg(running.pid, signal.SIGTERM)
                 break
         said += running.stderr.readlines()
         assert running.wait(60) == 0, "".join(said)

@@ -138,7 +138,7 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
     pictures: data.Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(steps=60, validations=6)
-    real, seen = loop.loss_of, []
+    real, seen = loop.loss_of, list[torch.Tensor]()
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
@@ -386,6 +386,30 @@ def test_a_stopped_run_leaves_a_model_and_goes_on(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(loop, "train", whole)
     assert run_command("train", recipe, "--steps", 40, "--out", out, "--resume") == 0
     assert cards.read_card(out).training["steps"] == 40
+
+
+def test_a_run_that_diverges_at_once_leaves_what_it_began_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, first, out = tiny_recipe(tmp_path), tmp_path / "a.onnx", tmp_path / "b.onnx"
+    assert run_command("train", recipe, "--steps", 10, "--out", first) == 0
+    real = loop.loss_of
+
+    def lost(*arguments: Any) -> torch.Tensor:
+        loss = real(*arguments)
+        return loss * float("nan") if loss.requires_grad else loss
+
+    monkeypatch.setattr(loop, "loss_of", lost)
+    capsys.readouterr()
+    assert run_command("train", recipe, "--steps", 10, "--out", out, "--from", tmp_path / "a.weights.npz") == 0
+    said = capsys.readouterr().err
+    assert "the loss is not a number" in said
+    assert "what it began from" in said
+    assert not (tmp_path / "b.checkpoint").exists()
+    assert not (tmp_path / "b.last.weights.npz").exists()
+    kept, before = (export.load_weights(tmp_path / f"{name}.weights.npz")[1] for name in ("b", "a"))
+    assert all(torch.equal(kept[name], before[name]) for name in before)
+    assert "not a number" in (tmp_path / "b.html").read_text()
 
 
 def test_pack_and_train_without_installing_and_without_an_engine(tmp_path: Path, photos: Path) -> None:

@@ -300,6 +300,21 @@ TOLERANCE = 0.12
 """In dB. Measured with two seeds: 0.01 and 0.05 between the two runs, 0.35 between seeds; half the batch costs 0.16."""
 
 
+def test_two_processes_end_together_when_they_diverge(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(TINY_DIGITS + '8\nrate = 1e12\nwarmup = 0\nclip = 0\nloss = "l2"\n')
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pellucid", "train", str(recipe)]
+    done = subprocess.run(
+        [sys.executable, *launch, "--steps", "500", "--out", str(tmp_path / "two.onnx"), "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode != 0
+    assert done.stderr.count("the loss is not a number") == 1
+
+
 def test_two_processes_are_worth_one_with_their_batches_together(tmp_path: Path) -> None:
     recipe, out = tmp_path / "tiny.toml", tmp_path / "two.onnx"
     recipe.write_text(TINY_DIGITS + "32\n")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
-import signal
+import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,18 +27,40 @@ from pellucid.training import data
 from pellucid.training.data import Batch, Pictures
 from pellucid.training.recipes import Recipe
 
-__all__ = ["MANY_CORES", "batches", "check", "workers"]
+__all__ = ["MANY_CORES", "batches", "check", "cores", "workers"]
 
 MANY_CORES = 8
 """Cores from which processes make the batches."""
 
+MOST = 14
+"""Processes at most: each has the run's files open, and what they make ahead lies in shared memory."""
+
 AHEAD = 2
 """Batches that each thread or process is ahead."""
 
+SHARED = Path("/dev/shm")
+"""Where the system keeps shared memory, of which containers often have 64 MB."""
 
-def workers(cores: int, runs: int = 1) -> int:
-    """How many processes make batches where nothing is said, for each of so many ``runs`` on a machine; 0: threads do."""
-    return cores // runs - 2 if _can_fork() and cores // runs >= MANY_CORES else 0
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
+    """How many processes make batches where nothing is said, for each of so many ``runs`` on ``cores``; 0: threads do.
+
+    So many as there are cores but two, at most `MOST`, and no more than shared memory has room for.
+    """
+    # On a Mac, what a process has begun with the system's own libraries may break in a fork.
+    if cores // runs < MANY_CORES or not _can_fork() or sys.platform == "darwin":
+        return 0
+    # What is seen, its maps and the target, and as much again where the residual is taken from something else.
+    planes = 3 * recipe.data.channels + len(recipe.task.maps)
+    ahead = AHEAD * 4 * planes * recipe.data.patch**2 * recipe.training.batch * runs
+    room = shutil.disk_usage(SHARED).free // 2 if SHARED.is_dir() else 0
+    count = min(cores // runs - 2, MOST, room // ahead)
+    return count if count > 1 else 0
 
 
 def check(processes: int) -> None:
@@ -127,7 +151,7 @@ def _itself(batch: Any) -> Any:
 
 
 def _begin(number: int) -> None:
-    """A worker is ended by its run, not by who interrupts it: the step in hand wants its batch."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """A worker is ended by its run, not by who stops that: the step in hand wants its batch. So signals to the run's process group
+    are none to it."""
+    os.setpgid(0, 0)
     os.nice(5)  # The run itself goes first.

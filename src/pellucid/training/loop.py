@@ -147,7 +147,7 @@ def seen_again(network: Network, batch: Batch) -> Batch:
     first = answer(network, network.answer, given, given[:, :channels]).cpu().numpy()
     network.train(learning)
     shown = batch.input.copy()
-    with ThreadPoolExecutor(max_workers=min(len(which), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(which), feed.cores())) as pool:
         for index, planes in zip(which, pool.map(Denoise.second_look, batch.input[which], first), strict=True):
             shown[index] = planes
     return replace(batch, input=shown, base=shown[:, :channels])
@@ -268,7 +268,7 @@ def train(
         run.before = None if state["before"] is None else Progress(**state["before"])
         best, run.best_step, waited = state["best"], state["best_step"], state["waited"]
     # Crops are all of one size: the quickest of the ways to convolve them is worth looking for.
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     model, optimizer = fabric.setup(network, optimizer)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
     if state is not None:
@@ -300,19 +300,19 @@ def train(
         if fabric.is_global_zero:
             _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
 
-    cores = os.cpu_count() or 2
     made_ahead = feed.batches(
         pictures,
         recipe,
         seed,
         run.steps,
         fabric.global_rank,
-        threads=max(2, cores - 2),
-        processes=feed.workers(cores, world) if workers is None else workers,
+        threads=max(2, feed.cores() - 2),
+        processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
     )
     with _stop_signals() as stopping:
         while True:
-            done, stop = _agreed(_done(run.steps, minutes(), last, plan.minutes), stopping.is_set() or run.stalled, fabric)
+            over = stopping.is_set() or run.stalled or bool(run.diverged)
+            done, stop = _agreed(_done(run.steps, minutes(), last, plan.minutes), over, fabric)
             if done >= 1 or stop:
                 break
             for group in optimizer.param_groups:
@@ -346,11 +346,10 @@ def train(
             due = int(done * rounds) > validated
             if due or now - shown > 10 or done >= 1:
                 mean = float(np.mean([float(value) for value in losses]))
-                if not math.isfinite(mean):
-                    if not run.best_step:
-                        raise TrainingError(f"step {run.steps}: the loss is not a number; a lower training.rate may help")
+                if not math.isfinite(mean) and fabric.is_global_zero:
+                    # What spoils the weights of one process spoils all: the first one says so to the others, as of every end.
                     run.diverged = run.steps
-                    break
+                    continue
                 line = Progress(
                     step=run.steps,
                     done=done,
@@ -365,6 +364,9 @@ def train(
                 if due:
                     validated = int(done * rounds)
                     line = _validated(line, network, average, pictures, recipe, fabric.device)
+                    if math.isnan(_score(line)) and fabric.is_global_zero:
+                        run.diverged = run.steps
+                        continue
                     best_before = max(
                         (_score(entry) for entry in (run.before, *run.history) if entry is not None), default=-math.inf
                     )
@@ -378,10 +380,13 @@ def train(
                 if due and on_validated is not None and fabric.is_global_zero:
                     on_validated(line, average)
                 losses, seen_at_show, shown = [], 0, time.monotonic()
-            if now - saved > SAVE_EVERY_S:
+            # A checkpoint is to go on from: not from weights that are none any more.
+            if now - saved > SAVE_EVERY_S and (not losses or math.isfinite(float(losses[-1]))):
                 save()
                 saved = time.monotonic()
         made_ahead.close()  # type: ignore[attr-defined]  # a generator
+    if run.diverged and best is None:
+        raise TrainingError(f"step {run.diverged}: the loss is not a number; a lower training.rate may help")
     run.minutes = minutes()
     run.finished = _done(run.steps, run.minutes, last, plan.minutes) >= 1 or run.stalled or bool(run.diverged)
     if not run.diverged:

@@ -209,8 +209,9 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network.state_dict())
     if run.diverged:
-        lost = f"step {run.diverged}: the loss is not a number, and the run is over"
-        yield f"{lost}; what it leaves is its best, step {run.best_step}; a lower training.rate may help"
+        best = f"its best, step {run.best_step}" if run.best_step else "what it began from: no step was better"
+        over = f"step {run.diverged}: the loss is not a number, and the run is over"
+        yield f"{over}; what it leaves is {best}; a lower training.rate may help"
     if run.best_step != run.steps and not run.diverged:
         export.save_weights(paths.last, card, run.last)
         yield f"the best was step {run.best_step}; {paths.last} has the last one's weights"
