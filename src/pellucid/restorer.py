@@ -56,11 +56,11 @@ ROUTES: dict[str, dict[str, str]] = {
 """Name of a family -> what `diagnosis.inspect` finds (one of its `KINDS`) -> the shipped file that serves such images, gray and
 colour, in the place of those in `MODELS`. Only where nothing is said of the noise: given a level, it is Gaussian noise."""
 
-TILE = {"bf16": 2112, "f32": 1616}
+TILE = {"bf16": 2176, "f32": 1616}
 """Side in pixels of the square that no piece of an image has more pixels than, margins included, by the engine's precision. Fixed,
 so that an answer never depends on what else a machine does. The engine works as fast on large pieces as on small ones (2.5
 megapixels a second, whatever the shape, from 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest
-that keep a colour JPEG of 24 megapixels (eight of them in bfloat16, a sixth of their pixels margins; twelve in float32, a quarter)
+that keep a colour JPEG of 24 megapixels (six of them in bfloat16, a seventh of their pixels margins; twelve in float32, a quarter)
 below the 1.5 GiB that are promised."""
 
 ENLARGED_TILE = 1536
