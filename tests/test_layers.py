@@ -46,6 +46,7 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"cache"},
     {"data"},
+    {"feed"},
     {"loop"},
     {"export", "scoring"},
     {"figures", "calibration"},
