@@ -729,7 +729,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers",
         type=int,
         metavar="N",
-        help="processes that make the batches; 0: threads do (default: from eight cores on, all but two of them)",
+        help="processes that make the batches; 0: threads do (default: from eight cores on, all but two, 14 at most)",
     )
     command.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"

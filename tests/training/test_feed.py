@@ -24,7 +24,7 @@ from pellucid.training import data, feed, recipes
 from pellucid.training.data import Batch, Pictures
 from pellucid.training.recipes import Recipe
 
-FORKS = "fork" in multiprocessing.get_all_start_methods()
+forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def assert_same(found: Any, expected: Any) -> None:
 
 # Second looks, residuals from an enlargement of several sizes, and noisy pictures by themselves and by their neighbours.
 @pytest.mark.parametrize("name", ["photo-impulses", "upscale", "own", "own by neighbours"])
-@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.skipif(not FORKS, reason="this system cannot fork"))])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=forks)])
 def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: int) -> None:
     pictures, recipe = made(folder, name.partition(" ")[0])
     if name == "own by neighbours":
@@ -83,7 +83,7 @@ def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: 
     assert (batches[0].neighbours is not None) == (name == "own by neighbours")
 
 
-@pytest.mark.skipif(not FORKS, reason="this system cannot fork")
+@forks
 def test_processes_end_with_the_feed(folder: Path) -> None:
     pictures, recipe = made(folder, "photo")
     taken = feed.batches(pictures, recipe, 0, 0, processes=2)
@@ -139,7 +139,7 @@ def test_where_processes_cannot_well_be_forked_threads_are_what_there_is(
     feed.check(0)
 
 
-@pytest.mark.skipif(not FORKS, reason="this system cannot fork")
+@forks
 def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None:
     """Ctrl-C, and what ends a batch job, reach the whole group: the run takes the step in hand with the batch that it needs."""
     recipe, out = tmp_path / "tiny.toml", tmp_path / "a.onnx"

@@ -286,10 +286,15 @@ def test_what_does_not_go_together() -> None:
 # -- two processes ----------------------------------------------------------------------------------------------------
 
 
+def by_two(*what: object) -> subprocess.CompletedProcess[str]:
+    """Two processes that run this, once they are done."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *map(str, what)]
+    return subprocess.run(launch, capture_output=True, text=True, check=False, timeout=600)
+
+
 def of_two(*what: object) -> str:
     """What two processes say that run this."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", *map(str, what)]
-    done = subprocess.run(launch, capture_output=True, text=True, check=False, timeout=600)
+    done = by_two(*what)
     assert done.returncode == 0, done.stderr
     return done.stderr
 
@@ -303,14 +308,7 @@ TOLERANCE = 0.12
 def test_two_processes_end_together_when_they_diverge(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(TINY_DIGITS + '8\nrate = 1e12\nwarmup = 0\nclip = 0\nloss = "l2"\n')
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "pellucid", "train", str(recipe)]
-    done = subprocess.run(
-        [sys.executable, *launch, "--steps", "500", "--out", str(tmp_path / "two.onnx"), "--device", "cpu"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = by_two("-m", "pellucid", "train", recipe, "--steps", 500, "--out", tmp_path / "two.onnx", "--device", "cpu")
     assert done.returncode != 0
     assert done.stderr.count("the loss is not a number") == 1
 

@@ -187,13 +187,14 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         expected = _mean_level(photons, blocks)
         if expected / PHOTONS_OFF < calm < expected * PHOTONS_OFF:
             return Diagnosis("poisson", poisson_gain=step, sure=sure, curve=photons)
-    clear = said.density >= (SPARSEST if said.white < SPARE else CLEAR) and said.white < STRONG
-    counted = impulses.counted(parts, said.white) if clear and said.white >= SPARE else 0.0
-    clear = clear and (said.white < SPARE or counted > 0)
-    if clear and quality is None and said.correlated < FAINTEST:
-        density = counted if said.white >= SPARE else said.density
+    on_noise = said.white >= SPARE
+    if said.density >= (CLEAR if on_noise else SPARSEST) and said.white < STRONG:
+        density = impulses.counted(parts, said.white) if on_noise else said.density
+    else:
+        density = 0.0
+    if density > 0 and quality is None and said.correlated < FAINTEST:
         # The network hears impulses as noise, too; of a picture too small to measure it is all there is.
-        level = (noise.struck_sigma(parts, counted) or said.white) if said.white >= SPARE else 0.0
+        level = (noise.struck_sigma(parts, density) or said.white) if on_noise else 0.0
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=Curve(level / 255))
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE

@@ -111,8 +111,9 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Batch:
-    """``input`` (n, channels + maps, h, w), ``target`` and ``base``, what a residual is taken from: (n, channels, h, w), or larger
-    by the task's factor; float32.
+    """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), or larger by the task's factor; float32.
+
+    ``enlarged``, of the target's shape, is what a residual is taken from where that is not what is seen.
 
     Where no image is clean, one of two more says how the network learns all the same: ``neighbours``, or ``probe``, standard normal
     noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to them
@@ -121,10 +122,15 @@ class Batch:
 
     input: Planes
     target: Planes
-    base: Planes
+    enlarged: Planes | None = None
     neighbours: Neighbours | None = None
     probe: Planes | None = None
     again: tuple[bool, ...] = ()
+
+    @property
+    def base(self) -> Planes:
+        """What a residual is taken from, of the target's shape."""
+        return self.input[:, : self.target.shape[1]] if self.enlarged is None else self.enlarged
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -547,7 +553,7 @@ def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:
     first, second = drawn[..., 0], drawn[..., 1]
     target = _picked(whole.target, second)
     given = _picked(whole.input, first)
-    return Batch(given, target, given[:, : target.shape[1]], Neighbours(whole.input, first, second))
+    return Batch(given, target, neighbours=Neighbours(whole.input, first, second))
 
 
 def _picked(planes: Planes, which: NDArray[np.int64]) -> Planes:
@@ -564,7 +570,7 @@ def _detail(crop: Planes) -> float:
 
 
 def stack(pairs: list[Pair]) -> Batch:
-    """The pairs, all of one size, as a batch; ``base`` is part of ``input`` where that is what residuals are taken from."""
+    """The pairs, all of one size, as a batch."""
     (height, width, channels), told = pairs[0].image.shape, pairs[0].maps.shape[2]
     given = np.empty((len(pairs), channels + told, height, width), dtype=np.float32)
     for place, pair in zip(given, pairs, strict=True):
@@ -572,8 +578,8 @@ def stack(pairs: list[Pair]) -> Batch:
         place[channels:] = pair.maps.transpose(2, 0, 1)
     target = _channels_first([pair.clean for pair in pairs])
     same = all(pair.base is pair.image for pair in pairs)
-    base = given[:, :channels] if same else _channels_first([pair.base for pair in pairs])
-    return Batch(given, target, base, again=tuple(pair.again for pair in pairs))
+    enlarged = None if same else _channels_first([pair.base for pair in pairs])
+    return Batch(given, target, enlarged, again=tuple(pair.again for pair in pairs))
 
 
 def _channels_first(images: list[Planes]) -> Planes:

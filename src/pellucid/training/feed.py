@@ -114,11 +114,7 @@ class _Made(Dataset[Any]):
         self.make = make
 
     def __getitem__(self, step: int) -> Any:
-        batch = self.make(step)
-        # What the residual is taken from is mostly what is seen: then it need not be sent.
-        if np.may_share_memory(batch.base, batch.input):
-            batch = replace(batch, base=batch.base[:0])
-        return _with_tensors(batch)
+        return _with_tensors(self.make(step))
 
 
 def _with_tensors(value: Any) -> Any:
@@ -135,9 +131,7 @@ def _with_arrays(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value.numpy()
     if is_dataclass(value) and not isinstance(value, type):
-        value = replace(value, **{field.name: _with_arrays(getattr(value, field.name)) for field in fields(value)})
-        if isinstance(value, Batch) and not len(value.base):
-            return replace(value, base=value.input[:, : value.target.shape[1]])
+        return replace(value, **{field.name: _with_arrays(getattr(value, field.name)) for field in fields(value)})
     return value
 
 

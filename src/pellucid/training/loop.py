@@ -140,17 +140,16 @@ def seen_again(network: Network, batch: Batch) -> Batch:
     which = np.flatnonzero(batch.again)
     if not len(which):
         return batch
-    channels = batch.target.shape[1]
     device, learning = next(network.parameters()).device, network.training
     network.eval()
     given = _on_device(batch.input[which], device)
-    first = answer(network, network.answer, given, given[:, :channels]).cpu().numpy()
+    first = answer(network, network.answer, given, given[:, : batch.target.shape[1]]).cpu().numpy()
     network.train(learning)
     shown = batch.input.copy()
     with ThreadPoolExecutor(max_workers=min(len(which), feed.cores())) as pool:
         for index, planes in zip(which, pool.map(Denoise.second_look, batch.input[which], first), strict=True):
             shown[index] = planes
-    return replace(batch, input=shown, base=shown[:, :channels])
+    return replace(batch, input=shown)
 
 
 def neighbour_loss(
@@ -450,9 +449,8 @@ def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.devi
 def _planes_on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What is seen, what the residual is taken from, and the target."""
     given, clean = _on_device(batch.input, device), _on_device(batch.target, device)
-    if np.may_share_memory(batch.base, batch.input):
-        return given, given[:, : clean.shape[1]], clean
-    return given, _on_device(batch.base, device), clean
+    base = given[:, : clean.shape[1]] if batch.enlarged is None else _on_device(batch.enlarged, device)
+    return given, base, clean
 
 
 @torch.no_grad()
