@@ -76,16 +76,6 @@ def test_only_impulses_of_any_value_are_looked_at_again() -> None:
     assert np.mean(asked) == pytest.approx(0.3, abs=0.08)
 
 
-def test_the_second_look_is_the_restorers() -> None:
-    card = restorer.shipped_card("photo-impulses")
-    planes, first = np.random.default_rng(0).random((2, 3, 48, 40), dtype=np.float32)
-    told = answering.Told(25.0, maps.Curve(25 / 255), density=0.2)
-    # What it is told the first time is the same everywhere.
-    given = answering.with_maps(planes, card, told)
-    np.testing.assert_array_equal(given[3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (48 * 40, 2)))
-    np.testing.assert_array_equal(Denoise.second_look(given, first), answering.with_maps(planes, card, told, first=first))
-
-
 def test_pairs_are_seeded_and_of_every_kind() -> None:
     task = Denoise(noise=(NoiseRange("gaussian", 10, 20), NoiseRange("salt-pepper", 0.3, 0.4)), maps=())
     clean = np.full((16, 16, 1), 0.5, dtype=np.float32)

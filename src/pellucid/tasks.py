@@ -35,7 +35,7 @@ class Pair:
     """One training example: ``image`` has shape (height, width, channels), ``maps`` (height, width, maps).
 
     ``clean`` is the perfect answer, ``base`` what the network's residual is taken away from: both (height, width, channels), or
-    larger by the factor that the image is to be enlarged by. ``again`` asks for what `Denoise.second_look` makes of it.
+    larger by the factor that the image is to be enlarged by. ``again`` asks for what `pellucid.training.looks` makes of it.
     """
 
     image: Pixels
@@ -148,18 +148,6 @@ class Denoise:
         # Whoever estimates the share of impulses does that well, or sees each.
         pair = self.told(noisy, perfect, noise.density, noise.extremes, level)
         return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
-
-    @staticmethod
-    def second_look(given: Pixels, first: Pixels) -> Pixels:
-        """What the network sees next of what it saw, ``given`` (channels + maps, height, width), and answered, ``first`` (channels,
-        height, width): pixels that are impulses by that answer are filled, and the map says how likely each is one.
-
-        Noise between them is the same everywhere, as it is for whoever restores.
-        """
-        channels = len(first)
-        planes, (sigma, density) = given[:channels], given[channels:]
-        chance = maps.unlikely(planes, first, density, sigma)
-        return np.concatenate([maps.filled(planes, chance), sigma[None], chance[None]])
 
     def told(
         self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]

@@ -21,7 +21,7 @@ import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks import Denoise, NoiseRange
-from pellucid.training import data, export, figures, loop, recipes, run
+from pellucid.training import data, export, figures, looks, loop, recipes, run
 from pellucid.training.networks import UnetSpec
 
 SOURCE = Path(pellucid.__file__).parent.parent
@@ -222,19 +222,20 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
     batch = data.stack(pairs)
     network: Any = Knows().train()
-    seen = loop.seen_again(network, batch)
+    seen, base, target = (planes.numpy() for planes in loop.planes_of(batch, network, torch.device("cpu")))
     assert network.training
     assert network.seen == 2
-    np.testing.assert_array_equal(seen.input[1], batch.input[1])
+    np.testing.assert_array_equal(seen[1], batch.input[1])
     for index in (0, 2):
         # Impulses far from gray are filled, and said to be some; what the residual is taken from is what is seen.
         far = np.abs(batch.input[index, 0] - 0.5) > 0.2
         assert far.mean() > 0.05
-        assert np.abs(seen.input[index, 0][far] - 0.5).max() < 0.1
-        assert seen.input[index, 2][far].min() > 0.9
-        np.testing.assert_array_equal(seen.base[index, 0], seen.input[index, 0])
-    np.testing.assert_array_equal(seen.target, batch.target)
-    np.testing.assert_array_equal(loop.seen_again(network, data.stack(pairs[1:2])).input, batch.input[1:2])
+        assert np.abs(seen[index, 0][far] - 0.5).max() < 0.1
+        assert seen[index, 2][far].min() > 0.9
+        np.testing.assert_array_equal(base[index, 0], seen[index, 0])
+    np.testing.assert_array_equal(target, batch.target)
+    once = torch.from_numpy(batch.input[1:2])
+    assert loop.seen_again(network, once, (False,), 1) is once
 
 
 def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,14 +248,14 @@ def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkey
         data=replace(recipe.data, patch=64, validation=("impulses:0.2", "salt-pepper:0.2")),
         training=replace(recipe.training, minutes=0, steps=2, batch=2, validations=1, precision="float32"),
     )
-    looked = Denoise.second_look
+    looked = looks.second
     counts: list[int] = []
 
     def counted(given: Any, first: Any) -> Any:
-        counts.append(given.shape[-1])
+        counts.extend([given.shape[-1]] * len(given))
         return looked(given, first)
 
-    monkeypatch.setattr(Denoise, "second_look", staticmethod(counted))
+    monkeypatch.setattr(looks, "second", counted)
     pictures = data.load(photos, recipe.data)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     # Two batches of two crops, and the held-out images once.

@@ -117,7 +117,7 @@ class Batch:
 
     Where no image is clean, one of two more says how the network learns all the same: ``neighbours``, or ``probe``, standard normal
     noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to them
-    (`Denoise.second_look`).
+    (`pellucid.training.looks`).
     """
 
     input: Planes

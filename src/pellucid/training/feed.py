@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
@@ -72,13 +72,41 @@ def check(processes: int) -> None:
 
 
 def batches(
-    pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int = 0, *, threads: int = 2, processes: int = 0
+    pictures: Pictures,
+    recipe: Recipe,
+    seed: int,
+    start: int,
+    rank: int = 0,
+    *,
+    threads: int = 2,
+    processes: int = 0,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
-    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``processes``, or by ``threads`` where these are 0."""
+    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``processes``, or by ``threads`` where these are 0.
+
+    ``pinned``: in memory that an NVIDIA GPU fetches them from by itself.
+    """
     make = partial(data.make_batch, pictures, recipe, seed, rank=rank)
-    if not processes:
-        yield from _by_threads(make, start, threads)
-        return
+    made = _by_processes(make, start, processes) if processes else _by_threads(make, start, threads)
+    yield from _pinned(made) if pinned else made
+
+
+def _pinned(made: Iterator[Batch]) -> Iterator[Batch]:
+    """The batches, each copied while the step before it runs."""
+
+    def fetch() -> Batch:
+        batch: Batch = _each(next(made), lambda array: torch.from_numpy(array).pin_memory().numpy(), np.ndarray)
+        return batch
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(fetch)
+        while True:
+            batch = waiting.result()
+            waiting = pool.submit(fetch)
+            yield batch
+
+
+def _by_processes(make: partial[Batch], start: int, processes: int) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
         _Made(make),
         batch_size=None,
@@ -90,7 +118,7 @@ def batches(
         multiprocessing_context="fork",
     )
     for made in loader:
-        yield _with_arrays(made)
+        yield _each(made, torch.Tensor.numpy, torch.Tensor)
 
 
 def _by_threads(make: partial[Batch], start: int, threads: int) -> Iterator[Batch]:
@@ -114,24 +142,15 @@ class _Made(Dataset[Any]):
         self.make = make
 
     def __getitem__(self, step: int) -> Any:
-        return _with_tensors(self.make(step))
+        return _each(self.make(step), torch.from_numpy, np.ndarray)
 
 
-def _with_tensors(value: Any) -> Any:
-    """A batch, or part of one, with a tensor in each array's place."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+def _each(value: Any, change: Callable[[Any], Any], kind: type) -> Any:
+    """A batch, or part of one, with another thing in the place of each of that ``kind``: arrays, or tensors."""
+    if isinstance(value, kind):
+        return change(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _with_tensors(getattr(value, field.name)) for field in fields(value)})
-    return value
-
-
-def _with_arrays(value: Any) -> Any:
-    """What `_with_tensors` was given."""
-    if isinstance(value, torch.Tensor):
-        return value.numpy()
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _with_arrays(getattr(value, field.name)) for field in fields(value)})
+        return replace(value, **{field.name: _each(getattr(value, field.name), change, kind) for field in fields(value)})
     return value
 
 

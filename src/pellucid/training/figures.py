@@ -18,7 +18,7 @@ from pellucid.training import data as training_data
 from pellucid.training import survey
 from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
-from pellucid.training.loop import Progress, Run, answer, seen_again
+from pellucid.training.loop import Progress, Run, answer, planes_of
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Recipe
 
@@ -117,8 +117,7 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
             pair = recipe.task.spoil(clean, spoiling, rng)
         else:
             pair = training_data.shown(pictures.valid_shots[int(index)], window, recipe.task)
-        batch = seen_again(network, training_data.stack([pair]))
-        planes, base = torch.from_numpy(batch.input), torch.from_numpy(batch.base)
+        planes, base, _ = planes_of(training_data.stack([pair]), network, torch.device("cpu"))
         restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
         seen = pair.image if spoiling.scale == 1 else pair.base

@@ -8,10 +8,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,14 +21,13 @@ from torch.nn import functional
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
-from pellucid.tasks import Denoise
 from pellucid.training import data as training_data
-from pellucid.training import feed
+from pellucid.training import feed, looks
 from pellucid.training.data import Batch, Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "seen_again", "stein_loss", "train"]
+__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "planes_of", "seen_again", "stein_loss", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
@@ -132,24 +130,21 @@ def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torc
 
 
 @torch.no_grad()
-def seen_again(network: Network, batch: Batch) -> Batch:
-    """The batch with those of its examples that ask for it as the network sees them the second time.
+def seen_again(network: Network, given: torch.Tensor, again: Sequence[bool], channels: int) -> torch.Tensor:
+    """What is ``given`` of a batch, (n, channels + maps, h, w), with those of its examples that ask ``again`` as the network sees
+    them the second time.
 
     By the network itself, not by what makes several processes of it: they need not look again at the same step.
     """
-    which = np.flatnonzero(batch.again)
+    which = torch.from_numpy(np.flatnonzero(again)).to(given.device)
     if not len(which):
-        return batch
-    device, learning = next(network.parameters()).device, network.training
+        return given
+    learning = network.training
     network.eval()
-    given = _on_device(batch.input[which], device)
-    first = answer(network, network.answer, given, given[:, : batch.target.shape[1]]).cpu().numpy()
+    once = given[which]
+    first = answer(network, network.answer, once, once[:, :channels])
     network.train(learning)
-    shown = batch.input.copy()
-    with ThreadPoolExecutor(max_workers=min(len(which), feed.cores())) as pool:
-        for index, planes in zip(which, pool.map(Denoise.second_look, batch.input[which], first), strict=True):
-            shown[index] = planes
-    return replace(batch, input=shown)
+    return given.index_copy(0, which, looks.second(once, first))
 
 
 def neighbour_loss(
@@ -250,7 +245,8 @@ def train(
     if start is not None:
         _adopt(network, start)
     rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
-    optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay)
+    fused = True if fabric.device.type == "cuda" else None
+    optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay, fused=fused)
     run = Run(network, device=str(fabric.device), seed=seed, first=fabric.is_global_zero)
     best: dict[str, torch.Tensor] | None = None
     waited = 0
@@ -307,6 +303,7 @@ def train(
         fabric.global_rank,
         threads=max(2, feed.cores() - 2),
         processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
+        pinned=fabric.device.type == "cuda",
     )
     with _stop_signals() as stopping:
         while True:
@@ -316,9 +313,9 @@ def train(
                 break
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
+            batch = next(made_ahead)
             with fabric.autocast():
-                batch = seen_again(network, next(made_ahead))
-            given, base, clean = _planes_on_device(batch, fabric.device)
+                given, base, clean = planes_of(batch, network, fabric.device)
             model.train()
             if batch.neighbours is not None:
                 loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
@@ -440,15 +437,15 @@ def _rate(peak: float, schedule: str, warmup: int, step: int, done: float) -> fl
 
 
 def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
-    tensor = torch.from_numpy(planes)
-    if device.type == "cuda":
-        tensor = tensor.pin_memory().to(device, non_blocking=True)
+    # Without waiting, where the batch's memory is pinned.
+    tensor = torch.from_numpy(planes).to(device, non_blocking=True)
     return tensor.to(memory_format=torch.channels_last)
 
 
-def _planes_on_device(batch: Batch, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What is seen, what the residual is taken from, and the target."""
+def planes_of(batch: Batch, network: Network, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What the network sees of a batch, for the second time where that is asked for; what a residual is taken from; the target."""
     given, clean = _on_device(batch.input, device), _on_device(batch.target, device)
+    given = seen_again(network, given, batch.again, clean.shape[1])
     base = given[:, : clean.shape[1]] if batch.enlarged is None else _on_device(batch.enlarged, device)
     return given, base, clean
 
@@ -522,9 +519,8 @@ def _validated(
     low_precision = device.type == "cuda" or recipe.training.precision != "float32"
     with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
-        for noise, seen in training_data.validation_batches(pictures, recipe, most=most):
-            batch = seen_again(network, seen)
-            given, base, clean = _planes_on_device(batch, device)
+        for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
+            given, base, clean = planes_of(batch, network, device)
             if batch.probe is not None:
                 losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()
                 continue
