@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, sampling
 from pellucid.errors import ImageError
 from pellucid.maps import Curve
 
@@ -70,12 +70,31 @@ def test_values_are_counts_where_they_are_few_and_evenly_apart() -> None:
     counted = np.minimum(rng.poisson(1.5, (64, 64, 3)) / 5, 1).astype(np.float32)
     assert impulses.photon_step([counted]) == pytest.approx(0.2)
     assert impulses.photon_step([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
-    ink = (rng.random((64, 64, 1)) < 0.5).astype(np.float32)
     palette = rng.choice(np.array([0, 0.1, 0.4, 0.45, 1], np.float32), (64, 64, 1))
     near = rng.choice(np.array([3, 4, 6, 7, 9], np.float32), (64, 64, 1)) / np.float32(255)
     dark = np.rint(np.clip(rng.normal(12, 2, (64, 64, 1)), 0, 255)).astype(np.float32) / np.float32(255)
-    for other in (ink, palette, near, dark, rng.random((64, 64, 1)).astype(np.float32)):
+    for other in (palette, near, dark, rng.random((64, 64, 1)).astype(np.float32)):
         assert impulses.photon_step([other]) == 0
+
+
+@pytest.mark.parametrize("peak", [1, 2, 5, 20])
+def test_counts_vary_as_counts_do(photograph: NDArray[np.float64], peak: int) -> None:
+    counted = np.rint(spoiled(photograph, f"poisson:{peak}:clip") * 255).astype(np.float32) / np.float32(255)
+    found = diagnosis.inspect(counted)
+    assert found.kind == "poisson"
+    assert found.poisson_gain == pytest.approx(1 / peak, rel=0.01)
+    assert found.clipping is not None
+    assert (found.clipping.low, found.clipping.high) == (False, True)
+
+
+def test_ink_and_dithering_are_no_counts(photograph: NDArray[np.float64]) -> None:
+    gray = PillowImage.fromarray(np.rint(photograph[..., 0] * 255).astype(np.uint8))
+    dithered = np.asarray(gray.convert("1"), dtype=np.float32)[..., None]
+    ink = (photograph[..., :1] > 0.5).astype(np.float32)
+    for values in (dithered, ink):
+        assert impulses.photon_step([values]) == 1
+        assert not clipped.counted([values], 1)
+        assert diagnosis.inspect(values).kind != "poisson"
 
 
 def test_the_median_of_eight() -> None:
@@ -252,6 +271,7 @@ def test_plain_data(photograph: NDArray[np.float64]) -> None:
         "jpeg_quality",
         "correlated",
         "correlation_length",
+        "clipped",
         "sure",
     }
 

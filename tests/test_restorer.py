@@ -92,11 +92,23 @@ def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float6
     np.testing.assert_allclose(photo.restore(noisy, sigma=25, strength=0.5), (noisy + full) / 2, atol=2e-3)
 
 
-def test_floats_are_not_clipped_on_the_way_in(photo: restorer.Restorer) -> None:
-    # Unclipped noise around black averages to black; clipped, it would leave a gray veil.
-    noisy = np.random.default_rng(0).standard_normal((128, 128)) * 50 / 255
-    veil = photo.restore(np.clip(noisy, 0, 1), sigma=50).mean()
-    assert photo.restore(noisy, sigma=50).mean() < 0.2 * veil
+def test_noise_beyond_the_range_counts_whether_it_is_there_or_lost(photo: restorer.Restorer) -> None:
+    # Noise around a dark gray averages to it. What is clipped averages to a lighter one, and must not: neither a picture's own nor
+    # what is told beside it.
+    noise = np.random.default_rng(0).standard_normal((128, 128)) * 50 / 255
+    for dark in (0.05, 0.15, 0.85):
+        noisy = dark + noise
+        clipped = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.uint8)
+        assert abs(clipped.mean() / 255 - dark) > 0.01
+        assert photo.restore(noisy, sigma=50).mean() == pytest.approx(dark, abs=0.012)
+        assert photo.restore(clipped, sigma=50).mean() / 255 == pytest.approx(dark, abs=0.012)
+
+
+def test_shadows_are_kept_where_less_noise_is_there_than_is_told(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    dark = (photograph[:96, :96] * 0.3).astype(np.float32)
+    dark[:20] = 0
+    restored = photo.restore(dark, sigma=40)
+    assert restored.mean() == pytest.approx(dark.mean(), rel=0.05)
 
 
 def test_sigma_is_estimated_and_reported(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid import answering, degradations, maps, restorer
+from pellucid import degradations
 from pellucid.errors import OptionError
 from pellucid.tasks import MAPS, TASKS, Denoise, NoiseRange
 

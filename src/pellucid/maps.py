@@ -64,6 +64,10 @@ class Curve:
         """Whether the noise is the same at every intensity."""
         return self.gain == 0 and self.speckle == 0
 
+    def scaled(self, factor: float) -> Curve:
+        """Of the noise of an image times ``factor``."""
+        return Curve(self.sigma * factor, self.gain * factor, self.speckle)
+
     def variance(self, mean: NDArray[Any]) -> Planes:
         """At ``mean``; below black as at black."""
         light = np.maximum(mean, 0)

@@ -298,7 +298,7 @@ class Restorer:
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """What noise the image has (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
-        return _inspected(picture)
+        return diagnosis.inspect_parts(_parts(picture))
 
     def expected_gain(
         self, image: ArrayLike | Image, *, sigma: float | None = None, found: Diagnosis | None = None
@@ -326,7 +326,7 @@ class Restorer:
         graph, rng, measured = self._graph(path), np.random.default_rng(0), gain.Measured()
         for part in _probed(picture, max(graph.card.multiple_of, maps.GRID)):
             planes = images.as_pixels(picture, part)
-            level = maps.sigma(planes, told.curve)
+            level = told.sigma(planes)
             step = np.float32(0.05 * float(level.mean()))
             probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
             moved = np.asarray(planes + step * probe, dtype=np.float32)
@@ -371,9 +371,10 @@ class Restorer:
         path = self._path(picture.pixels.shape[2])
         card = self._card(path)
         if sigma is not None or not card.maps:
-            return path, _given(card, sigma), None
+            told = _given(card, sigma)
+            return path, replace(told, clipping=diagnosis.clipping(_parts(picture), told.curve)) if sigma else told, None
         if found is None:
-            found = _inspected(picture)
+            found = diagnosis.inspect_parts(_parts(picture))
         path = self.routes.get(found.kind, path)
         told = Told.of(found)
         if found.impulse_density > 0 and not _knows_impulses(self._card(path)):
@@ -509,8 +510,8 @@ def _knows_impulses(card: Card) -> bool:
     return "impulses" in card.maps and not kinds.isdisjoint({"salt-pepper", "impulses"})
 
 
-def _inspected(picture: Image) -> Diagnosis:
-    """What noise a picture has, wherever its pixels are."""
+def _parts(picture: Image) -> list[Pixels]:
+    """The parts of a picture that are looked at, wherever its pixels are."""
     parts: list[Pixels] = []
     windows = diagnosis.windows(*picture.pixels.shape[:2])
     band: NDArray[Any] | None = None
@@ -522,7 +523,7 @@ def _inspected(picture: Image) -> Diagnosis:
             band = images.rows_of(picture.pixels, top, top + window.height)
         part = band[:, window.left : window.left + window.width]
         parts.append(images.as_pixels(picture, part).transpose(1, 2, 0))
-    return diagnosis.inspect_parts(parts)
+    return parts
 
 
 def _probed(picture: Image, multiple_of: int) -> Iterator[NDArray[Any]]:

@@ -21,7 +21,9 @@ def test_the_second_look_is_the_restorers(size: tuple[int, int]) -> None:
     shown = [(planes, first), (planes[:1].repeat(3, axis=0), first)]
     # What it is told the first time is the same everywhere.
     given = [answering.with_maps(seen, card, told) for seen, _ in shown]
-    np.testing.assert_array_equal(given[0][3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (size[0] * size[1], 2)))
+    np.testing.assert_array_equal(
+        given[0][3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (size[0] * size[1], 2))
+    )
     again = looks.second(torch.from_numpy(np.stack(given)), torch.from_numpy(np.stack([first, first]))).numpy()
     for found, (seen, answered) in zip(again, shown, strict=True):
         np.testing.assert_allclose(found, answering.with_maps(seen, card, told, first=answered), atol=2e-6)

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import maps
-from pellucid.diagnosis import estimator, impulses, jpeg, noise, sampling
+from pellucid.clipping import Clipping
+from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, sampling
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Curve, Extremes
 
-__all__ = ["KINDS", "Diagnosis", "inspect", "inspect_parts", "windows"]
+__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "windows"]
 
 windows = sampling.windows
+clipping = clipped.clipping
 
 KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg")
 """What `Diagnosis.kind` may say; `inspect` describes them."""
@@ -59,11 +61,11 @@ they are mostly dark."""
 FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
-PHOTONS_OFF = 1.6
-"""By which factor at most noise may be stronger or fainter than that of as many photons as the few values of a picture tell."""
-
 STRONGEST = 60.0
 """As `STRONG`, of what calm blocks have, to which impulses add."""
+
+MUTED = 30.0
+"""Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it."""
 
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
@@ -85,7 +87,8 @@ class Diagnosis:
     and ``extremes`` how many of them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no
     JPEG shows; ``correlated`` the standard deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and
     ``correlation_length`` how far it reaches, in pixels.
-    ``curve`` is all noise but impulses by intensity. ``sure`` is how much there was to go by, 0 to 1.
+    ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
+    beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
 
     kind: str
@@ -99,6 +102,7 @@ class Diagnosis:
     sure: float = 1.0
     curve: Curve = NONE
     extremes: Extremes | None = None
+    clipping: Clipping | None = None
 
     @property
     def sigma(self) -> float:
@@ -123,6 +127,7 @@ class Diagnosis:
             "jpeg_quality": self.jpeg_quality,
             "correlated": round(self.correlated, 2),
             "correlation_length": round(self.correlation_length, 2),
+            "clipped": self.clipping is not None,
             "sure": round(self.sure, 2),
         }
 
@@ -169,6 +174,9 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     struck = impulses.extremes(parts)
     if struck is not None:
         return _salt_and_pepper(parts, struck)
+    if (step := impulses.photon_step(parts)) > 0 and clipped.counted(parts, step):
+        photons = Curve(gain=step)
+        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
     calm = noise.white_sigma(blocks)
@@ -182,11 +190,6 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         bent = not noise.curve(blocks, measured).flat
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
-    elif said.density >= CLEAR and len(blocks.values) and (step := impulses.photon_step(parts)) > 0:
-        photons = Curve(gain=step)
-        expected = _mean_level(photons, blocks)
-        if expected / PHOTONS_OFF < calm < expected * PHOTONS_OFF:
-            return Diagnosis("poisson", poisson_gain=step, sure=sure, curve=photons)
     on_noise = said.white >= SPARE
     if said.density >= (CLEAR if on_noise else SPARSEST) and said.white < STRONG:
         density = impulses.counted(parts, said.white) if on_noise else said.density
@@ -215,8 +218,14 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
     if found.flat and 255 * found.sigma < FAINTEST:
         return Diagnosis("clean", sure=sure)
+    lost = clipped.clipping(parts, found)
+    if lost is not None and _mean_level(found, blocks) > MUTED:
+        found = clipped.fitted(parts, lost) or found
+        lost = clipped.clipping(parts, found)
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
-    return Diagnosis(kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found)
+    return Diagnosis(
+        kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found, clipping=lost
+    )
 
 
 def _mean_level(curve: Curve, blocks: sampling.Blocks) -> float:

@@ -15,6 +15,7 @@ from pellucid.maps import Curve
 __all__ = [
     "GROUPS",
     "SHARES",
+    "by_light",
     "curve",
     "independence",
     "length",
@@ -132,6 +133,27 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
     flat = Curve(sigma=sigma / 255)
     if len(blocks.values) < 600 or sigma <= 0:
         return flat
+    light, variance = by_light(blocks)
+    if len(light) < 4:
+        return flat
+    # The fainter the noise, the more texture is in what is measured, and the more must be seen to be believed.
+    bends = BENDS + max(0.0, FAINT - sigma)
+    if variance.max() < bends * variance.min():
+        # A curve through these bends no more than they do.
+        return flat
+    best = _fitted(light, variance)
+    means = np.clip(blocks.means / 255, 0, 1)
+    variances = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
+    if best.flat or variances.max() < bends * max(float(variances.min()), 1e-9):
+        return flat
+    return best
+
+
+def by_light(blocks: Blocks, one_of: int = 8) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The intensities, from black (0) to white (1), at which there are blocks enough, and the noise's variance there: by one block
+    ``one_of`` so many, the calmest."""
+    if not len(blocks.values):
+        return np.zeros(0), np.zeros(0)
     means = np.clip(blocks.means / 255, 0, 1)
     busy = blocks.busy(1, LOW)
     energy = blocks.energies[between(HIGH, HIGHEST)].mean(axis=0) / 255**2
@@ -142,22 +164,10 @@ def curve(blocks: Blocks, sigma: float) -> Curve:
         # A bin as wide as to hold light and dark says nothing of either.
         if len(inside) < 60:
             continue
-        calm = inside[np.argpartition(busy[inside], len(inside) // 8)[: max(40, len(inside) // 8)]]
+        calm = inside[np.argpartition(busy[inside], len(inside) // one_of)[: max(40, len(inside) // one_of)]]
         at.append(float(means[calm].mean()))
         found.append(float(energy[calm].mean()))
-    if len(at) < 4:
-        return flat
-    light, variance = np.array(at), np.array(found)
-    # The fainter the noise, the more texture is in what is measured, and the more must be seen to be believed.
-    bends = BENDS + max(0.0, FAINT - sigma)
-    if variance.max() < bends * variance.min():
-        # A curve through these bends no more than they do.
-        return flat
-    best = _fitted(light, variance)
-    variances = best.variance(np.quantile(means, [0.1, 0.5, 0.9]).astype(np.float32))
-    if best.flat or variances.max() < bends * max(float(variances.min()), 1e-9):
-        return flat
-    return best
+    return np.array(at), np.array(found)
 
 
 def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:

@@ -132,12 +132,13 @@ class Blocks:
         return answer
 
 
-def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
+def blocks(parts: Sequence[NDArray[np.float32]], heaped: float | None = None) -> Blocks:
     """Blocks of the ``parts`` (h, w, channels each), at odd steps, which meet every phase of a regular texture and of a JPEG's
     grid.
 
     Each channel gives its share of them. A block with more than `HEAPED` of its values at either end of the range, where
-    clipping hides noise, is left out; values beyond the ends show that nothing was clipped.
+    clipping hides noise, is left out; values beyond the ends show that nothing was clipped. ``heaped`` is another bound, for
+    whoever reckons with clipping: which blocks strong noise heaps at the ends is chance, and those that it spares have less.
     """
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
     step = 1
@@ -156,8 +157,8 @@ def blocks(parts: Sequence[NDArray[np.float32]]) -> Blocks:
         np.multiply(view, np.float32(255), out=values[start:stop].reshape(view.shape))
         start = stop
     if len(values) and values.min() >= -0.01 and values.max() <= 255.01:
-        heaped = ((values <= 0) | (values >= 255)).mean(axis=1)
+        share = ((values <= 0) | (values >= 255)).mean(axis=1)
         # Where noise is so strong that nearly all of them are, those that are least: better too low a level than none.
-        most = max(HEAPED, float(np.quantile(heaped, 0.1)))
-        values = values[heaped <= (most if most <= MOST_HEAPED else HEAPED)]
+        most = max(HEAPED, float(np.quantile(share, 0.1)))
+        values = values[share <= (heaped or (most if most <= MOST_HEAPED else HEAPED))]
     return Blocks(values)

@@ -76,4 +76,5 @@ def _windowed(planes: torch.Tensor) -> torch.Tensor:
     tall = functional.pad(planes, (0, 0, 1, 1), mode="replicate")
     down = outer * (tall[..., :-2, :] + tall[..., 2:, :]) + middle * planes
     wide = functional.pad(down, (1, 1, 0, 0), mode="replicate")
-    return outer * (wide[..., :-2] + wide[..., 2:]) + middle * down
+    across: torch.Tensor = outer * (wide[..., :-2] + wide[..., 2:]) + middle * down
+    return across

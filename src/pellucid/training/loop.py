@@ -27,7 +27,18 @@ from pellucid.training.data import Batch, Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
 
-__all__ = ["Progress", "Run", "answer", "checkpoint_weights", "neighbour_loss", "picked", "planes_of", "seen_again", "stein_loss", "train"]
+__all__ = [
+    "Progress",
+    "Run",
+    "answer",
+    "checkpoint_weights",
+    "neighbour_loss",
+    "picked",
+    "planes_of",
+    "seen_again",
+    "stein_loss",
+    "train",
+]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""

@@ -1,0 +1,145 @@
+"""What noise becomes where the range of values ends: beyond black and white it is lost, and the mean with it.
+
+An 8-bit picture cannot hold what noise put below black, so a noisy shadow is too light, and a noisy light too dark, however well
+the noise is then averaged away. The model of Foi 2009, "Clipped noisy images: Heteroskedastic modeling and practical denoising":
+the noise is normal before it is clipped, except that of few photons, whose counts are told as such. From the level, it says for
+each true intensity the mean and the deviation of what is left of it; back from the mean to the intensity, it mends the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import lgamma
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import maps
+from pellucid.maps import Curve
+
+__all__ = ["Clipping"]
+
+NODES = 1025
+"""Intensities, evenly from black to white, at which everything is tabled; between them it is linear."""
+
+FEW_PHOTONS = 64
+"""Peak up to which noise that grows as the light does is told as counts: of more, their distribution is as good as normal."""
+
+LEAST_MOVED = 0.02 / 255
+"""What an answer is moved by at least for it to be worth the while."""
+
+STRIP = 64
+"""Rows that are moved at once: a large piece's tables of places would take much memory."""
+
+
+@dataclass(frozen=True)
+class Clipping:
+    """Noise of a ``curve`` that was clipped at black (``low``), at white (``high``), or both, in an image times ``factor``."""
+
+    curve: Curve
+    low: bool = True
+    high: bool = True
+    factor: float = 1.0
+
+    def scaled(self, factor: float) -> Clipping:
+        """That of the image times ``factor``."""
+        return replace(self, factor=self.factor * factor)
+
+    def sigma(self, planes: maps.Planes) -> maps.Planes:
+        """As `maps.sigma`: the standard deviation (h, w) of what was left of the noise, of noisy ``planes`` (c, h, w)."""
+        seen = [maps.local_mean(plane) / np.float32(self.factor) for plane in planes]
+        variance = np.mean([self.variance(plane) for plane in seen], axis=0, dtype=np.float32)
+        answer: maps.Planes = np.sqrt(variance) * np.float32(self.factor)
+        return answer
+
+    def undone(self, answer: maps.Planes) -> maps.Planes:
+        """The intensities of which an ``answer`` (c, h, w) is the mean, in its place."""
+        table = _table(self.curve, self.low, self.high)
+        unit, shift = np.float32((NODES - 1) / self.factor), table.shift * np.float32(self.factor)
+        first, last = table.moved
+        for plane in answer:
+            for top in range(0, len(plane), STRIP):
+                part = plane[top : top + STRIP]
+                if part.min() > first * self.factor and part.max() < last * self.factor:
+                    continue
+                place = np.clip(part * unit, 0, NODES - 1)
+                below = np.minimum(place.astype(np.int32), NODES - 2)
+                place -= below
+                part += shift[below] * (1 - place) + shift[below + 1] * place
+        return answer
+
+    def variance(self, mean: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Of what was left, where it has that ``mean``, which is one in [0, 1] of the image as it is without a factor."""
+        table = _table(self.curve, self.low, self.high)
+        answer: NDArray[np.float64] = np.interp(mean, table.mean, table.variance)
+        return answer
+
+    def shares(self, mean: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Which share of the values is at black, and which at white, where what was left has that ``mean``."""
+        table = _table(self.curve, self.low, self.high)
+        return np.interp(mean, table.mean, table.black), np.interp(mean, table.mean, table.white)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """For each of `NODES` intensities the ``mean`` and ``variance`` of what is left, and which share of it is ``black`` and
+    ``white``; for each of as many means the ``shift`` to the intensity, and those between which there is none (``moved``)."""
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    black: NDArray[np.float64]
+    white: NDArray[np.float64]
+    shift: NDArray[np.float32]
+    moved: tuple[float, float]
+
+
+@lru_cache(maxsize=16)
+def _table(curve: Curve, low: bool, high: bool) -> _Table:
+    light = np.linspace(0, 1, NODES)
+    few = curve.sigma == 0 and curve.speckle == 0 and 1 / curve.gain <= FEW_PHOTONS if curve.gain > 0 else False
+    left = _counts(light, 1 / curve.gain, high) if few else _normal(light, np.sqrt(curve.variance(light)), low, high)
+    mean, square, black, white = left
+    # Never the same twice, so that it can be read backwards.
+    mean = np.maximum.accumulate(mean) + 1e-9 * np.arange(NODES)
+    shift = np.interp(light, mean, light) - light
+    down, up = light[shift <= -LEAST_MOVED], light[shift >= LEAST_MOVED]
+    moved = (float(down.max(initial=-np.inf)), float(up.min(initial=np.inf)))
+    return _Table(mean, np.maximum(square - mean**2, 0), black, white, shift.astype(np.float32), moved)
+
+
+def _normal(light: NDArray[np.float64], sigma: NDArray[np.float64], low: bool, high: bool) -> tuple[NDArray[np.float64], ...]:
+    """Mean, mean square and shares at either end of normal noise that was clipped."""
+    sigma = np.maximum(sigma, 1e-9)
+    down = -light / sigma if low else np.full_like(light, -np.inf)
+    up = (1 - light) / sigma if high else np.full_like(light, np.inf)
+    black, white = _below(down), 1 - _below(up)
+    within = 1 - black - white
+    density_down, density_up = (np.exp(-(end**2) / 2) / np.sqrt(2 * np.pi) for end in (down, up))
+    # An end that is infinitely far has no density, whatever it is multiplied with.
+    edge = np.where(np.isfinite(down), down, 0) * density_down - np.where(np.isfinite(up), up, 0) * density_up
+    mean = light * within + sigma * (density_down - density_up) + white
+    square = (light**2 + sigma**2) * within + 2 * light * sigma * (density_down - density_up) + sigma**2 * edge + white
+    return mean, square, black, white
+
+
+def _below(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The share of a normal variable that is below ``value`` (Abramowitz and Stegun 1964, 26.2.17: off by 7.5e-8 at most)."""
+    far = np.abs(np.clip(value, -40, 40))
+    part = 1 / (1 + 0.2316419 * far)
+    series = part * (0.319381530 + part * (-0.356563782 + part * (1.781477937 + part * (-1.821255978 + part * 1.330274429))))
+    tail = np.exp(-(far**2) / 2) / np.sqrt(2 * np.pi) * series
+    answer: NDArray[np.float64] = np.where(value < 0, tail, 1 - tail)
+    return answer
+
+
+def _counts(light: NDArray[np.float64], peak: float, high: bool) -> tuple[NDArray[np.float64], ...]:
+    """As `_normal`, of counts of photons, ``peak`` of them at white; they are never below black."""
+    most = int(peak) if high else int(peak + 12 * np.sqrt(peak) + 24)
+    count = np.arange(most + 1)
+    expected = np.maximum(light * peak, 1e-12)[:, None]
+    chance = np.exp(count * np.log(expected) - expected - np.array([lgamma(number + 1) for number in count]))
+    value = count / peak
+    rest = np.maximum(1 - chance.sum(axis=1), 0) if high else np.zeros_like(light)
+    white = rest + chance[:, value >= 1].sum(axis=1) if high else rest
+    return (chance * value).sum(axis=1) + rest, (chance * value**2).sum(axis=1) + rest, chance[:, 0], white
