@@ -84,13 +84,13 @@ def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     assert second[0, at][~hit].max() < 0.1
     assert np.abs(second[0, 0][hit] - 0.5).mean() < 0.01
     if following is not None:
-        left, mirrored = following.seen
-        assert np.abs(left[0, 0] - 0.5).max() < 1e-3
-        # It sees the image once more, from the other side, with what its own answer tells of replaced by that answer.
-        assert np.abs(mirrored[0, 0] - 0.5).max() < 1e-3
+        # It sees the image again, from other sides, with what its own answer tells of replaced by that answer.
+        assert len(following.seen) == 3
+        for seen in following.seen:
+            assert np.abs(seen[0, 0] - 0.5).max() < 1e-3
 
 
-def test_what_lay_under_impulses_is_answered_from_both_sides() -> None:
+def test_what_lay_under_impulses_is_answered_from_several_sides() -> None:
     class Leans(Says):
         """Takes a little more away the farther to the right, wherever that is."""
 
@@ -105,9 +105,18 @@ def test_what_lay_under_impulses_is_answered_from_both_sides() -> None:
     told = Told(5.0, Curve(5 / 255), density=0.1)
     leans: Any = Leans("photo-gray")
     answer = answering.answer_in_turn(graph, leans, planes, told, None)
-    first, second = (seen[0, :1] for seen in leans.seen)
-    np.testing.assert_allclose(answer, (first + second[..., ::-1]) / 2 - 0.001, atol=1e-6)
+    first, second, third = (seen[0, :1] for seen in leans.seen)
+    slope = np.linspace(0, 0.002, planes.shape[2], dtype=np.float32)
+    answers = (first - slope, second[..., ::-1] - slope[::-1], third[:, ::-1] - slope)
+    np.testing.assert_allclose(answer, np.mean(answers, axis=0), atol=1e-6)
+    # In gray, a little less noise is told of than the share of pixels that were left would have.
+    level = leans.seen[0][0, 1 + leans.card.maps.index("sigma")]
+    np.testing.assert_allclose(level, 5 / 255 * np.sqrt(0.9 * answering.FAINTER), rtol=1e-6)
+    # Where many were replaced, more answers agree no better.
+    many: Any = Leans("photo-gray")
+    answering.answer_in_turn(graph, many, planes, replace(told, density=0.3), None)
+    assert len(many.seen) == 2
     # Grain is put back once, of what was taken away of the image as it was seen last.
     grainy = answering.answer_in_turn(graph, Leans("photo-gray"), planes, replace(told, keep_grain=0.5), None)  # type: ignore[arg-type]
-    lost = second[..., ::-1] - answer
+    lost = third[:, ::-1] - answer
     np.testing.assert_allclose(grainy, answer + 0.5 * (lost - local_mean(lost[0])), atol=1e-6)

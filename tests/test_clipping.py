@@ -27,9 +27,9 @@ def test_what_is_left_of_noise(noise: str, light: float) -> None:
     drawn = degradations.parse(f"{noise}:clip")(np.full((600, 600, 1), light), np.random.default_rng(0))
     mean, variance = float(drawn.mean()), float(drawn.var())
     clipping = Clipping(CURVES[noise])
-    assert float(clipping.variance(np.array(mean))) == pytest.approx(variance, rel=0.02)
+    assert float(clipping.variance(np.array(mean))) == pytest.approx(variance, rel=0.03)
     black, white = clipping.shares(np.array(mean))
-    # Of counts the one that is white by itself makes a difference.
+    # Counts go in steps, of which one is white.
     assert float(black) == pytest.approx(float((drawn <= 0).mean()), abs=0.012)
     assert float(white) == pytest.approx(float((drawn >= 1).mean()), abs=0.012)
     seen = np.full((1, 70, 3), mean, dtype=np.float32)

@@ -42,6 +42,16 @@ STRONGEST = 75.0
 biases answer a fainter image by a fainter answer, but eight-bit steps have a range, and end at what was seen in training: at level
 150 the answers to six gray held-out photographs were 4.7 dB better so, at photon noise of peak 1 it was 7.5, at peak 4 0.14."""
 
+FAINTER = 0.92
+"""How much less variance is told of a gray image whose impulses of any value were replaced than the pixels that were left have:
+what was taken for an impulse and was none is smoother than it was. Six hundredths of a dB on 17 held-out photographs with 10 % on
+sigma 25, two at 30 %; nothing in colour, where impulses are better known."""
+
+MIRRORED = (-1, -2)
+MANY = 0.2
+"""Along which axes an image is mirrored when it is answered again, and the share of impulses from which only once: then more
+answers do not agree better, and were 0.05 dB worse in gray."""
+
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
@@ -275,13 +285,15 @@ def answer_in_turn(
     upon.
 
     It knows noise better than the graph that knows both: by 0.5 dB on 17 held-out photographs with sigma 25 and 10 % of salt and
-    pepper, and by 0.4 with as many impulses of any value. Of these it then answers once more, with those replaced that its own
-    answer tells of, and mirrored: the mean of both is 0.08 (gray) and 0.1 dB (colour) better, as errors of its own differ.
+    pepper, and by 0.4 with as many impulses of any value. Of these it then answers again, with those replaced that its own answers
+    tell of, and mirrored: the mean of all is 0.08 (gray) and 0.1 dB (colour) better, as errors of its own differ.
     """
     if then is None:
         return answer(graph, planes, told, room)
-    first = answer(graph, planes, replace(told, keep_grain=0.0), room)
+    first = answer(graph, planes, replace(told, keep_grain=0.0, clipping=None), room)
     mended = replace(told.mended, keep_grain=0.0)
+    if told.looks > 1 and len(planes) == 1:
+        mended = replace(mended, share=mended.share * FAINTER)
 
     def replaced(by: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(planes + _chance(planes, told, by) * (by - planes), dtype=np.float32)
@@ -289,11 +301,12 @@ def answer_in_turn(
     seen = replaced(first)
     said = answer(then, seen, mended)
     if told.looks > 1:
-        seen = replaced(said)
-        said += _mirrored(answer(then, _mirrored(seen), mended))
-        said /= 2
+        for count, axes in enumerate(MIRRORED[: 2 if told.density < MANY else 1], 1):
+            seen = replaced(said)
+            said *= np.float32(count / (count + 1))
+            said += _mirrored(answer(then, _mirrored(seen, axes), mended), axes) / np.float32(count + 1)
     return _with_grain(said, seen, told.keep_grain)
 
 
-def _mirrored(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(planes[..., ::-1])
+def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
+    return np.ascontiguousarray(np.flip(planes, axes))

@@ -20,7 +20,7 @@ from pellucid.maps import Curve
 
 __all__ = ["Clipping"]
 
-NODES = 1025
+NODES = 513
 """Intensities, evenly from black to white, at which everything is tabled; between them it is linear."""
 
 FEW_PHOTONS = 64

@@ -372,7 +372,9 @@ class Restorer:
         card = self._card(path)
         if sigma is not None or not card.maps:
             told = _given(card, sigma)
-            return path, replace(told, clipping=diagnosis.clipping(_parts(picture), told.curve)) if sigma else told, None
+            if sigma and not _learnt_clipped(card):
+                told = replace(told, clipping=diagnosis.clipping(_parts(picture), told.curve))
+            return path, told, None
         if found is None:
             found = diagnosis.inspect_parts(_parts(picture))
         path = self.routes.get(found.kind, path)
@@ -380,6 +382,8 @@ class Restorer:
         if found.impulse_density > 0 and not _knows_impulses(self._card(path)):
             # A network that never saw any: what it can do is to take them for noise.
             told = Told(found.sigma, found.curve)
+        if _learnt_clipped(self._card(path)):
+            told = replace(told, clipping=None)
         return path, told, found
 
     def _then(self, path: Path, picture: Image, told: Told) -> Graph | None:
@@ -508,6 +512,13 @@ def _knows_impulses(card: Card) -> bool:
     noises = card.recipe.get("task", {}).get("noise", [])
     kinds = {part["kind"] for entry in noises for part in (entry, *entry.get("then", []))}
     return "impulses" in card.maps and not kinds.isdisjoint({"salt-pepper", "impulses"})
+
+
+def _learnt_clipped(card: Card) -> bool:
+    """Whether the model learnt from noise that was clipped, beside clean images: its answer is the true intensity by itself."""
+    noises = card.recipe.get("task", {}).get("noise", [])
+    clipped = any(part.get("clip", False) for entry in noises for part in (entry, *entry.get("then", [])))
+    return clipped or card.training.get("learnt_from") == "pairs"
 
 
 def _parts(picture: Image) -> list[Pixels]:

@@ -18,8 +18,8 @@ __all__ = ["clipping", "counted", "fitted"]
 LEAST_BINS = 4
 """Intensities at which noise must be seen for `fitted`."""
 
-FAINTEST, STRONGEST = 0.005, 4.0
-"""Variances at white between which it looks: 18 to 510 in 8-bit levels."""
+MOVED = (0.7, 12.0)
+"""How many times the variance that is seen it was before, at least and at most."""
 
 CALMER = 2
 """One block of so many is measured, the calmest of each intensity: where values are clipped, a block that has less of the low
@@ -34,8 +34,8 @@ COUNTS = (0.85, 1.4)
 either end. On ten held-out photographs, peaks of 1 to 3, clipped, they were 0.98 to 1.29; dithered to black and white, 0.27 to
 2.9."""
 
-HALVINGS = 14
-"""After so many of that range the level is known to a thousandth."""
+HALVINGS = 10
+"""After so many of that range the level is known to a thousandth or two."""
 
 FEWEST = 2e-4
 """Share of all values that clipped noise must have at an end for it to matter there."""
@@ -47,6 +47,9 @@ have has less, and where its shadows are no accident they would be lost."""
 ALL = 0.95
 """Share of a block's values at an end from which the block says nothing: it is black, or white, with noise or without."""
 
+BLOCKS = 4000
+"""Blocks in which the values at the ends are counted, about."""
+
 
 def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | None:
     """How noise of that ``curve`` was clipped in the ``parts`` (h, w, channels each); None where it was not."""
@@ -57,7 +60,8 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
     there = [_at_end(parts, end) >= FEWEST * total for end in (0, 1)]
     if not any(there):
         return None
-    blocks = [_blocks(part) for part in parts if min(part.shape[:2]) >= SIDE]
+    step = max(1, total // SIDE**2 // BLOCKS) if len(parts) == 1 else 1
+    blocks = [_blocks(part, step) for part in parts if min(part.shape[:2]) >= SIDE]
     if not blocks:
         return None
     means, black, white = (np.concatenate([each[index] for each in blocks]) for index in range(3))
@@ -68,7 +72,7 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
         many = float(expected[told].sum())
         found.append(bool(there[end] and many > FEWEST * len(means) and share[told].sum() > AS_MANY * many))
     # Noise that grows from nothing at black never goes beyond it.
-    low, high = found[0] and curve.sigma > 0, found[1]
+    low, high = found[0] and bool(curve.sigma > 0), found[1]
     return Clipping(curve, low=low, high=high) if low or high else None
 
 
@@ -84,8 +88,10 @@ def fitted(parts: Sequence[NDArray[np.float32]], ends: Clipping) -> Curve | None
         return None
     measured = np.log(np.maximum(variance, 1e-8))
     best: tuple[float, Curve] | None = None
-    for term in ("sigma", "gain", "speckle"):
-        low, high = np.log(FAINTEST), np.log(STRONGEST)
+    for term, power in (("sigma", 0), ("gain", 1), ("speckle", 2)):
+        # Clipping takes some of the variance, never adds to it.
+        least = float(np.median(measured - power * np.log(np.maximum(light, 1e-3))))
+        low, high = least + np.log(MOVED[0]), least + np.log(MOVED[1])
         off = measured
         for _ in range(HALVINGS):
             middle = (low + high) / 2
@@ -122,8 +128,8 @@ def _at_end(parts: Sequence[NDArray[np.float32]], end: int) -> int:
     return 0 if beyond else sum(int(np.count_nonzero(part <= 0)) for part in inward)
 
 
-def _blocks(part: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-    """Of each 8x8 block of each channel the mean, and the shares of values that are black and white."""
+def _blocks(part: NDArray[np.float32], step: int) -> tuple[NDArray[np.float32], ...]:
+    """Of the 8x8 blocks of each channel, every so many rows of them, the mean, and the shares of values at black and at white."""
     rows, columns = part.shape[0] // SIDE, part.shape[1] // SIDE
-    cut = part[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, part.shape[2])
+    cut = part[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, part.shape[2])[::step]
     return tuple(values.mean(axis=(1, 3), dtype=np.float32).ravel() for values in (cut, cut <= 0, cut >= 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import erfc
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,12 @@ FINEST = 0.002
 BEYOND = 4.5
 """How many standard deviations of the noise a pixel is from the median of its neighbours at least for `counted`."""
 
-FAR = 0.35
-"""And how far at least: what is nearer may be a picture's own."""
+FAR, FARTHEST = 0.35, 0.6
+"""And how far at least, for what is nearer may be a picture's own; and at most, for few impulses are farther; of stronger noise
+what chance makes is taken off."""
+
+AROUND = 1.1
+"""How many times as far from the median of its neighbours as from the truth noise is."""
 
 BESIDE = 2.5
 """How many times likelier than by chance the neighbour of a pixel so far off may be so far off as well. On 26 held-out photographs
@@ -60,8 +65,11 @@ MANY = 24
 ROUNDED = 1 / 255
 """How far such values may be from multiples of their step: they were rounded to 8 bits, perhaps."""
 
-ROWS = 16_000
-"""Pixels that `outliers` looks at, about."""
+ROWS, COUNTED = 16_000, 150_000
+"""Pixels that `outliers` looks at, about, and `counted`."""
+
+BAND = 32
+"""Rows that the latter takes together: what is beside one another matters."""
 
 
 def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
@@ -228,9 +236,10 @@ def counted(parts: Sequence[NDArray[np.float32]], sigma: float) -> float:
     From those farther from the median of their neighbours than the noise moves any, and how likely an impulse, anywhere in [0, 1]
     alike, is so far from there. Letters and other fine things are far, too, but beside one another.
     """
-    far = np.float32(max(BEYOND * sigma / 255, FAR))
+    far = np.float32(min(max(BEYOND * sigma / 255, FAR), FARTHEST))
+    chance = erfc(far / (AROUND * sigma / 255) / np.sqrt(2)) if sigma > 0 else 0.0
     beyond = likely = pixels = beside = pairs = 0.0
-    for middle, around in _with_medians(parts, 1):
+    for middle, around in _with_medians(_some(parts, COUNTED), 1):
         there = np.abs(middle - around) > far
         beyond += float(np.count_nonzero(there))
         likely += float((np.clip(around - far, 0, 1) + np.clip(1 - around - far, 0, 1)).sum(dtype=np.float64))
@@ -239,7 +248,15 @@ def counted(parts: Sequence[NDArray[np.float32]], sigma: float) -> float:
         pairs += there[:, 1:].size + there[1:].size
     if not likely or not pairs or beside / pairs > BESIDE * (beyond / pixels) ** 2:
         return 0.0
-    return min(1.0, beyond / likely)
+    return min(1.0, max(0.0, beyond - chance * pixels) / likely)
+
+
+def _some(parts: Sequence[NDArray[np.float32]], pixels: int) -> Sequence[NDArray[np.float32]]:
+    """About so many ``pixels`` of the parts: bands of rows, evenly spread."""
+    step = sum(part.shape[0] * part.shape[1] for part in parts) // pixels
+    if step < 2:
+        return parts
+    return [part[top : top + BAND] for part in parts for top in range(0, len(part) - BAND + 1, BAND)][::step]
 
 
 def _with_medians(parts: Sequence[NDArray[np.float32]], step: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.diagnosis.sampling import SIDE, Blocks, between
+from pellucid.diagnosis.sampling import HEAPED, SIDE, Blocks, between
 from pellucid.maps import Curve
 
 __all__ = [
@@ -54,6 +54,9 @@ BINS = 12
 CELL = 24
 LEAST_CELLS = 12
 """Side in pixels of the cells in which `sparse_sigma` and `struck_sigma` measure, and how many there must be."""
+
+WHOLE = 0.85
+"""The share of good pixels, of as many as there are elsewhere, with which a cell counts for `sparse_sigma`."""
 
 FEWEST_GOOD = 0.1
 """The share of second differences that must be of good pixels alone for `struck_sigma` to tell a level: half of the pixels."""
@@ -220,6 +223,7 @@ def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np
     such a choice; 0 where too few are left.
     """
     found: list[NDArray[np.float64]] = []
+    whole: list[NDArray[np.float64]] = []
     for part, kept in zip(parts, good, strict=True):
         triples = kept[:, :-2] & kept[:, 1:-1] & kept[:, 2:]
         bend = np.square(_bend(part)).mean(axis=2, dtype=np.float32) / 6
@@ -229,7 +233,13 @@ def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np
         # Differences that share pixels: so many of them are worth half as many independent ones.
         expected = _tenth(counts[told] * part.shape[2] * 2 / 3.9)
         found.append(power[told] / counts[told] / expected)
+        whole.append(counts[told])
     cells = np.concatenate(found) if found else np.zeros(0)
+    if len(cells):
+        # Where fewer are good than elsewhere, noise was clipped: what is left of it is fainter.
+        counts = np.concatenate(whole)
+        full = cells[counts >= WHOLE * np.quantile(counts, 0.8)]
+        cells = full if len(full) >= LEAST_CELLS else cells
     return 255 * float(np.sqrt(np.quantile(cells, 0.1))) if len(cells) >= LEAST_CELLS else 0.0
 
 
@@ -244,6 +254,7 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     if good < FEWEST_GOOD:
         return 0.0
     found: list[NDArray[np.float64]] = []
+    heaped: list[NDArray[np.float64]] = []
     for part in parts:
         values = np.sort(_cells(np.abs(_bend(part))), axis=1)
         count = values.shape[1]
@@ -252,12 +263,16 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
             other = np.minimum(BELOW * median, 1)
             place = np.minimum((good / 2 + (1 - good) * other) * count, count - 1).astype(np.intp)
             median = values[np.arange(len(values)), place]
-        # Chance of the tenth cell: the median of so many is off by 1.4 / sqrt(n), in parts of itself.
-        found.append(median / (1 - 1.28 * 1.4 / np.sqrt(good * count)))
+        # Chance of the twentieth cell: the median of so many is off by 1.4 / sqrt(n), in parts of itself.
+        found.append(median / (1 - 1.645 * 1.4 / np.sqrt(good * count)))
+        heaped.append(_cells((part[:, 1:-1] <= 0) | (part[:, 1:-1] >= 1)).mean(axis=1))
     medians = np.concatenate(found) if found else np.zeros(0)
+    if len(medians) and min(part.min() for part in parts) >= 0 and max(part.max() for part in parts) <= 1:
+        clear = medians[np.concatenate(heaped) <= HEAPED]
+        medians = clear if len(clear) >= LEAST_CELLS else medians
     if len(medians) < LEAST_CELLS:
         return 0.0
-    return 255 * float(np.quantile(medians, 0.1)) / (0.6745 * float(np.sqrt(6)))
+    return 255 * float(np.quantile(medians, 0.05)) / (0.6745 * float(np.sqrt(6)))
 
 
 def _bend(part: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import degradations, files, images, maps, samples
+from pellucid import degradations, files, images, samples
+from pellucid.answering import Told
 from pellucid.cards import TrainingImages
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, OptionError, TrainingError
@@ -532,9 +533,10 @@ def shown(shot: Shot, window: tuple[slice, slice], task: Task, clean: Planes | N
 def _as_found(noisy: Planes, clean: Planes, found: Diagnosis, task: Task) -> Pair:
     """The example with what the restorer tells the network of noise that was found."""
     task = _denoising(task)
-    # A network that never saw any is told of no impulses.
+    # A network that never saw any is told of no impulses, and one that sees clean images beside clipped noise of no clipping.
     extremes = found.extremes if "impulses" in task.maps else None
-    return task.told(noisy, clean, found.impulse_density, extremes, lambda planes: maps.sigma(planes, found.curve))
+    told = replace(Told.of(found), clipping=found.clipping if clean is noisy else None)
+    return task.told(noisy, clean, found.impulse_density, extremes, told.sigma)
 
 
 def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:

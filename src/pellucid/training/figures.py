@@ -116,7 +116,9 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
         if pictures.kind == "clean":
             pair = recipe.task.spoil(clean, spoiling, rng)
         else:
-            pair = training_data.shown(pictures.valid_shots[int(index)], window, recipe.task)
+            pair = training_data.shown(
+                pictures.valid_shots[int(index)], window, recipe.task, clean if pictures.kind == "pairs" else None
+            )
         planes, base, _ = planes_of(training_data.stack([pair]), network, torch.device("cpu"))
         restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
