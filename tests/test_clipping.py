@@ -95,11 +95,12 @@ def test_answers_to_clipped_noise_are_no_lighter(photograph: NDArray[np.float64]
 
 
 def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.float64]) -> None:
-    assert answering.Told(150.0, Curve(150 / 255)).brightness == pytest.approx(0.5)
-    assert answering.Told(50.0, Curve(50 / 255)).brightness == 1
-    assert answering.Told(None).brightness == 1
+    card = restorer.shipped_card("photo-color")
+    assert answering.Told(150.0, Curve(150 / 255)).brightness(card) == pytest.approx(0.5)
+    assert answering.Told(50.0, Curve(50 / 255)).brightness(card) == 1
+    assert answering.Told(None).brightness(card) == 1
     # Of noise that grows with the light, what it is at white counts.
-    assert answering.Told(90.0, Curve(gain=0.25)).brightness == pytest.approx(75 / 127.5)
+    assert answering.Told(90.0, Curve(gain=0.25)).brightness(card) == pytest.approx(75 / 127.5)
     photo = restorer.load("photo")
     gains = []
     for sigma in (70, 140):
@@ -108,3 +109,35 @@ def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.
             10 * np.log10(np.square(noisy - photograph).mean() / np.square(photo.restore(noisy, sigma=sigma) - photograph).mean())
         )
     assert gains[1] > gains[0] + 2
+
+
+def test_no_more_noise_is_taken_back_than_there_is(photograph: NDArray[np.float64]) -> None:
+    """A level that is told too high smooths more, but shadows stay as dark as they are."""
+    photo, dark = restorer.load("photo"), photograph * 0.2
+    for real, told in ((10, 40), (25, 100)):
+        noisy = np.rint(np.clip(dark + np.random.default_rng(0).standard_normal(dark.shape) * real / 255, 0, 1) * 255) / 255
+        assert photo.restore(noisy, sigma=told).mean() == pytest.approx(dark.mean(), abs=4 / 255)
+
+
+def test_black_areas_have_no_specks() -> None:
+    noisy = np.clip(np.random.default_rng(0).standard_normal((160, 160)) * 50 / 255, 0, 1)
+    noisy[60:100, 60:100] = np.clip(0.25 + noisy[60:100, 60:100], 0, 1)
+    assert restorer.load("photo").restore(noisy, sigma=50)[:40].max() < 0.08
+
+
+def test_dark_pictures_with_strong_noise_are_measured(photograph: NDArray[np.float64]) -> None:
+    for sigma in (35, 50):
+        noisy = np.clip(photograph * 0.2 + np.random.default_rng(0).standard_normal(photograph.shape) * sigma / 255, 0, 1)
+        found = diagnosis.inspect((np.rint(noisy * 255) / 255).astype(np.float32))
+        assert found.kind == "gaussian"
+        assert found.gaussian_sigma == pytest.approx(sigma, rel=0.08)
+
+
+def test_a_stack_is_restored_as_its_images_are(photograph: NDArray[np.float64]) -> None:
+    photo = restorer.load("photo")
+    for sigma in (40, 120):
+        noise = np.random.default_rng(0).standard_normal((3, 64, 64)) * sigma / 255
+        stack = np.clip(np.stack([photograph[top : top + 64, :64, 0] for top in (0, 32, 64)]) * 0.5 + noise, 0, 1)
+        together = photo.restore_batch(stack, sigma=sigma)
+        each = np.stack([photo.restore(image, sigma=sigma) for image in stack])
+        assert np.abs(together - each).mean() < 0.01

@@ -37,11 +37,6 @@ CLIPPED = 30.0
 """Level in 8-bit levels from which the network is told that clipped noise is fainter near black and white. On 14 held-out
 photographs that gained 0.2 to 0.6 dB at levels 50 and 75, and 0.01 to 0.05 at 15 and 25."""
 
-STRONGEST = 75.0
-"""Level in 8-bit levels up to which the models learnt: an image with stronger noise is shown to them fainter. Networks without
-biases answer a fainter image by a fainter answer, but eight-bit steps have a range, and end at what was seen in training: at level
-150 the answers to six gray held-out photographs were 4.7 dB better so, at photon noise of peak 1 it was 7.5, at peak 4 0.14."""
-
 FAINTER = 0.92
 """How much less variance is told of a gray image whose impulses of any value were replaced than the pixels that were left have:
 what was taken for an impulse and was none is smoother than it was. Six hundredths of a dB on 17 held-out photographs with 10 % on
@@ -102,12 +97,16 @@ class Told:
         return self.curve.flat and (self.clipping is None or 255 * self.curve.sigma < CLIPPED)
 
     @property
-    def brightness(self) -> float:
+    def strongest(self) -> float:
+        """The noise's level at white, where it is strongest, in 8-bit levels."""
+        return 255 * float(np.sqrt(self.curve.variance(np.ones(1))[0]))
+
+    def brightness(self, card: Card) -> float:
         """What the image is to be multiplied by for its noise to be no stronger, even at white, than a model has learnt."""
-        if not self.white or self.density > 0:
+        learnt = _strongest(card)
+        if not self.white or self.density > 0 or learnt is None or self.strongest <= learnt:
             return 1.0
-        strongest = 255 * float(np.sqrt(self.curve.variance(np.ones(1))[0]))
-        return min(1.0, STRONGEST / strongest) if strongest > 0 else 1.0
+        return learnt / self.strongest
 
     def sigma(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The noise's standard deviation (h, w), as a share of full range, by the noisy ``planes`` (c, h, w)."""
@@ -132,6 +131,19 @@ class Told:
         """The pixels beyond those that a model sees at which what it is told, or what becomes of its answer, looks."""
         seen = maps.REACH if self.density > 0 or not self.flat else 0
         return max(seen, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
+
+
+def _strongest(card: Card) -> float | None:
+    """The level in 8-bit levels up to which a model learnt from noise that was made; None where that is not known.
+
+    An image with stronger noise is shown to it fainter. Networks without biases answer a fainter image by a fainter answer, but
+    eight-bit steps have a range, and end at what was seen in training: at level 150 the answers to six gray held-out photographs
+    were 4.7 dB better so, at photon noise of peak 1 it was 7.5, at peak 4 0.14.
+    """
+    if "sigma" not in card.maps or card.training.get("learnt_from", "clean") != "clean":
+        return None
+    levels = [entry["high"] for entry in card.recipe.get("task", {}).get("noise", []) if entry["kind"] == "gaussian"]
+    return max(levels, default=None)
 
 
 WHITE = ("clean", "gaussian", "poisson", "speckle")
@@ -193,12 +205,13 @@ def finished(
 ) -> NDArray[np.float32]:
     """The restored pixels (c, h, w), in the place of what the network said: that itself, or its input ``pixels`` less it.
 
-    ``sigma`` is the map that it was told, None where it is flat.
+    ``sigma`` is the map that it was told, None where it is flat, or where noise was clipped: what is left of that is fainter, but
+    its tail is as long as before.
     """
     if card.answer == "clean":
         return said
     if told.white and told.density == 0 and told.level is not None:
-        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(told.curve.sigma))
+        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(told.strongest / 255))
         np.clip(said, -most, most, out=said)
         if told.faint:
             _within_noise(said, told.level)
@@ -224,7 +237,7 @@ def answer(graph: Graph, planes: NDArray[np.float32], told: Told, room: NDArray[
 
     ``room`` as of `with_maps`.
     """
-    factor = told.brightness if "sigma" in graph.card.maps else 1.0
+    factor = told.brightness(graph.card)
     if factor == 1:
         return _answer_as_it_is(graph, planes, told, room)
     room = np.empty((len(planes) + len(graph.card.maps), *planes.shape[1:]), dtype=np.float32)
@@ -253,7 +266,8 @@ def _answer_of_all(
     seen = given[: len(planes)]
     if card.scales:
         return finished(larger(seen, card.scale), graph(given[None])[0], card, told)
-    sigma = given[len(planes) + card.maps.index("sigma")] if "sigma" in card.maps and not told.flat else None
+    told_map = "sigma" in card.maps and not told.flat and told.clipping is None
+    sigma = given[len(planes) + card.maps.index("sigma")] if told_map else None
     said = finished(seen, graph(given[None])[0], card, told, sigma)
     if told.looks > 1:
         given = with_maps(planes, card, told, first=said)

@@ -353,17 +353,20 @@ class Restorer:
         graph = self._graph(self._path(1))
         if "sigma" in graph.card.maps and sigma is None:
             raise OptionError(f"model {graph.card.name!r} must be told sigma for a stack of small images")
-        told = _given(graph.card, sigma)
+        told = self._prepare(tall, sigma)[1]
+        factor = told.brightness(graph.card)
+        told = told.scaled(factor)
         step = graph.card.multiple_of
         margins = ((0, 0), (0, 0), (0, -height % step), (0, -width % step))
         answers = np.empty_like(pixels)
         for start in range(0, count, BATCH):
-            part = np.pad(pixels[start : start + BATCH], margins, mode="symmetric")
+            shown = pixels[start : start + BATCH] * np.float32(factor)
+            part = np.pad(shown, margins, mode="symmetric")
             given = np.stack([answering.with_maps(planes, graph.card, told) for planes in part])
             said = graph(given)[:, :, :height, :width]
             for index, one in enumerate(said):
-                answers[start + index] = answering.finished(pixels[start + index], one, graph.card, told)
-        flat = np.clip(answers, 0, 1).reshape(count * height, width, 1)
+                answers[start + index] = answering.finished(shown[index], one, graph.card, told)
+        flat = np.clip(answers / np.float32(factor), 0, 1).reshape(count * height, width, 1)
         return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
 
     def _prepare(self, picture: Image, sigma: float | None, found: Diagnosis | None = None) -> tuple[Path, Told, Diagnosis | None]:
@@ -517,7 +520,9 @@ def _knows_impulses(card: Card) -> bool:
 def _learnt_clipped(card: Card) -> bool:
     """Whether the model learnt from noise that was clipped, beside clean images: its answer is the true intensity by itself."""
     noises = card.recipe.get("task", {}).get("noise", [])
-    clipped = any(part.get("clip", False) for entry in noises for part in (entry, *entry.get("then", [])))
+    every = [part for entry in noises for part in (entry, *entry.get("then", []))]
+    # What a camera makes of noise, and JPEG, is clipped without a word.
+    clipped = any(part.get("clip", False) or part["kind"] in ("camera", "jpeg") for part in every)
     return clipped or card.training.get("learnt_from") == "pairs"
 
 

@@ -22,7 +22,7 @@ from pellucid.maps import NONE, Curve, Extremes
 __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "windows"]
 
 windows = sampling.windows
-clipping = clipped.clipping
+clipping = clipped.of_told
 
 KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg")
 """What `Diagnosis.kind` may say; `inspect` describes them."""
@@ -43,6 +43,9 @@ OUTSIDE = 0.005
 CLEAR = 0.006
 """Share of impulses of any value that is believed where there is noise besides: of 51 held-out photographs with nothing but
 Gaussian or photon noise below `STRONG`, none was said to have a tenth of that."""
+
+MANY = 0.4
+"""Share of impulses from which nobody can tell whether noise between them was clipped."""
 
 LOUD = 20.0
 """Level in 8-bit levels from which impulses are counted whatever the network hears: it takes a fifth of those on noise of level 35
@@ -78,8 +81,9 @@ FARTHEST = 3.0
 STRONGEST = 60.0
 """As `STRONG`, of what calm blocks have, to which impulses add."""
 
-MUTED = 30.0
-"""Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it."""
+MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
+"""Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where
+more than that share of all values is black or white."""
 
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
@@ -218,7 +222,7 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         density, level = _struck(parts, blocks, max(heard, calm))
     if density > 0 and white:
         curve = Curve(level / 255)
-        lost = clipped.clipping(parts, curve)
+        lost = clipped.clipping(parts, curve) if density < MANY else None
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=curve, clipping=lost)
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
@@ -240,9 +244,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     if found.flat and 255 * found.sigma < FAINTEST:
         return Diagnosis("clean", sure=sure)
     lost = clipped.clipping(parts, found)
-    if lost is not None and _mean_level(found, blocks) > MUTED:
-        found = clipped.fitted(parts, lost) or found
-        lost = clipped.clipping(parts, found)
+    if lost is not None and _mean_level(found, blocks) > (MUTED if clipped.share(parts) < HEAPED else LEAST_MUTED):
+        better = clipped.fitted(parts, lost)
+        again = None if better is None else clipped.clipping(parts, better)
+        if better is not None and again is not None:
+            found, lost = better, again
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(
         kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found, clipping=lost
@@ -277,5 +283,5 @@ def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis:
     level = noise.sparse_sigma(parts, good)
     level = level if level >= SPARE else 0.0
     density, curve = struck.pepper + struck.salt, Curve(level / 255)
-    lost = clipped.clipping(parts, curve)
+    lost = clipped.clipping(parts, curve) if density < MANY else None
     return Diagnosis("salt-pepper", level, impulse_density=density, curve=curve, extremes=struck, clipping=lost)

@@ -13,7 +13,7 @@ from pellucid.diagnosis import noise, sampling
 from pellucid.diagnosis.sampling import SIDE
 from pellucid.maps import Curve
 
-__all__ = ["clipping", "counted", "fitted"]
+__all__ = ["clipping", "counted", "fitted", "of_told", "share"]
 
 LEAST_BINS = 4
 """Intensities at which noise must be seen for `fitted`."""
@@ -47,6 +47,18 @@ have has less, and where its shadows are no accident they would be lost."""
 ALL = 0.95
 """Share of a block's values at an end from which the block says nothing: it is black, or white, with noise or without."""
 
+LEAST_AT_BLACK = 0.01
+"""The share of its variance at white that noise has at black at least for anything to go beyond."""
+
+FEW_PHOTONS = 20
+"""Peak below which counts of photons have so few values that they are known by them."""
+
+MUCH = 0.02
+"""The share of black values beyond those expected, and a fifth more, that noise which is nothing at black cannot have."""
+
+ENOUGH = 0.9
+"""The share of a level that is told which must be measured for it to be true."""
+
 BLOCKS = 4000
 """Blocks in which the values at the ends are counted, about."""
 
@@ -71,24 +83,31 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
         told = share < ALL
         many = float(expected[told].sum())
         found.append(bool(there[end] and many > FEWEST * len(means) and share[told].sum() > AS_MANY * many))
-    # Noise that grows from nothing at black never goes beyond it.
-    low, high = found[0] and bool(curve.sigma > 0), found[1]
+    # Noise that grows from nothing at black, or from next to nothing, never goes beyond it.
+    low, high = found[0] and bool(curve.sigma**2 > LEAST_AT_BLACK * (curve.gain + curve.speckle)), found[1]
     return Clipping(curve, low=low, high=high) if low or high else None
 
 
-def fitted(parts: Sequence[NDArray[np.float32]], ends: Clipping) -> Curve | None:
-    """The noise by intensity where it is so strong that most of what is seen of it was clipped, at the ``ends``; None where too
+def fitted(
+    parts: Sequence[NDArray[np.float32]], ends: Clipping, terms: Sequence[str] = ("sigma", "gain", "speckle")
+) -> Curve | None:
+    """The noise by intensity where it is so strong that much of what is seen of it was clipped, at the ``ends``; None where too
     little is seen.
 
-    Of the curves with one term the one by which the noise that is left at each intensity is what was measured, but for a constant
-    that is nearest to one.
+    Of the curves with one of the ``terms`` the one by which the noise that is left at each intensity is what was measured, but for
+    a constant that is nearest to one. Noise of few photons has few values, and was known by them; noise that is nothing at black
+    leaves hardly a value there.
     """
-    light, variance = noise.by_light(sampling.blocks(parts, heaped=ALL), CALMER)
+    blocks = sampling.blocks(parts, heaped=ALL)
+    light, variance = noise.by_light(blocks, CALMER)
     if len(light) < LEAST_BINS:
         return None
     measured = np.log(np.maximum(variance, 1e-8))
+    black = float((blocks.values <= 0).mean())
     best: tuple[float, Curve] | None = None
     for term, power in (("sigma", 0), ("gain", 1), ("speckle", 2)):
+        if term not in terms:
+            continue
         # Clipping takes some of the variance, never adds to it.
         least = float(np.median(measured - power * np.log(np.maximum(light, 1e-3))))
         low, high = least + np.log(MOVED[0]), least + np.log(MOVED[1])
@@ -98,10 +117,31 @@ def fitted(parts: Sequence[NDArray[np.float32]], ends: Clipping) -> Curve | None
             curve = _with(term, float(np.exp(middle)))
             off = measured - np.log(np.maximum(replace(ends, curve=curve).variance(light), 1e-8))
             low, high = (middle, high) if np.quantile(off, LEAST) > 0 else (low, middle)
+        if term != "sigma":
+            whole = Clipping(curve)
+            few = curve.gain > 0 and 1 / curve.gain <= FEW_PHOTONS
+            if few or black > MUCH + 1.2 * float(whole.shares(blocks.means / 255)[0].mean()):
+                continue
         spread = float(np.quantile(np.abs(off), 0.8))
         if best is None or spread < best[0]:
             best = (spread, curve)
     return None if best is None else best[1]
+
+
+def of_told(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | None:
+    """As `clipping`, of Gaussian noise of which somebody says that it is there: reckoned with no more of it than is."""
+    ends = clipping(parts, curve)
+    if ends is None:
+        return None
+    measured = fitted(parts, ends, ("sigma",))
+    if measured is None:
+        return None
+    return replace(ends, curve=curve) if measured.sigma > ENOUGH * curve.sigma else clipping(parts, measured)
+
+
+def share(parts: Sequence[NDArray[np.float32]]) -> float:
+    """Which share of all values is black or white."""
+    return (_at_end(parts, 0) + _at_end(parts, 1)) / sum(part.size for part in parts)
 
 
 def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
@@ -118,7 +158,7 @@ def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
 
 def _with(term: str, variance: float) -> Curve:
     """The curve that has this variance at white, by one term alone."""
-    return Curve(**{term: np.sqrt(variance) if term == "sigma" else variance})
+    return Curve(**{term: float(np.sqrt(variance)) if term == "sigma" else variance})
 
 
 def _at_end(parts: Sequence[NDArray[np.float32]], end: int) -> int:

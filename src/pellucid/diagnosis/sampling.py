@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SIDE", "Blocks", "Window", "between", "blocks", "transform", "windows"]
+__all__ = ["HEAPED", "SIDE", "Blocks", "Window", "between", "blocks", "transform", "windows"]
 
 SIDE = 8
 """Side of the blocks in pixels."""
@@ -28,8 +28,10 @@ STACK, AT_ONCE = 64, 16
 """Blocks that are transformed in one product, and products in one go."""
 
 HEAPED = 0.05
+"""The share of a block's values at either end of the range with which it still counts, usually."""
+
 MOST_HEAPED = 0.5
-"""The share of a block's values at either end of the range with which it still counts, usually, and where all blocks have more."""
+"""And where all blocks have more."""
 
 BLOCKS = 11_000
 """How many blocks are transformed at most."""
