@@ -34,6 +34,12 @@ COUNTS = (0.85, 1.4)
 either end. On ten held-out photographs, peaks of 1 to 3, clipped, they were 0.98 to 1.29; dithered to black and white, 0.27 to
 2.9."""
 
+FEW_VALUES, MANY_COUNTS = 3, 2.5
+"""Where there are more values than that, black not counted, the middle one of these shares need only be within this factor of 1."""
+
+DOUBT = 1.4
+"""How much better noise of another kind must fit than that of the kind which it was taken for."""
+
 HALVINGS = 10
 """After so many of that range the level is known to a thousandth or two."""
 
@@ -52,9 +58,6 @@ LEAST_AT_BLACK = 0.01
 
 FEW_PHOTONS = 20
 """Peak below which counts of photons have so few values that they are known by them."""
-
-MUCH = 0.02
-"""The share of black values beyond those expected, and a fifth more, that noise which is nothing at black cannot have."""
 
 ENOUGH = 0.9
 """The share of a level that is told which must be measured for it to be true."""
@@ -117,14 +120,13 @@ def fitted(
             curve = _with(term, float(np.exp(middle)))
             off = measured - np.log(np.maximum(replace(ends, curve=curve).variance(light), 1e-8))
             low, high = (middle, high) if np.quantile(off, LEAST) > 0 else (low, middle)
-        if term != "sigma":
-            whole = Clipping(curve)
-            few = curve.gain > 0 and 1 / curve.gain <= FEW_PHOTONS
-            if few or black > MUCH + 1.2 * float(whole.shares(blocks.means / 255)[0].mean()):
-                continue
-        spread = float(np.quantile(np.abs(off), 0.8))
-        if best is None or spread < best[0]:
-            best = (spread, curve)
+        if curve.gain > 0 and 1 / curve.gain <= FEW_PHOTONS:
+            continue
+        misfit = float(np.quantile(np.abs(off), 0.8)) * (1 if getattr(ends.curve, term) > 0 else DOUBT)
+        # Black values that nothing explains: noise which is nothing at black leaves hardly one.
+        misfit += max(0.0, black - float(Clipping(curve).shares(blocks.means / 255)[0].mean()))
+        if best is None or misfit < best[0]:
+            best = (misfit, curve)
     return None if best is None else best[1]
 
 
@@ -152,7 +154,10 @@ def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
     if len(light) < LEAST_BINS or variance.min() <= 0:
         return False
     counts = Clipping(Curve(gain=step), low=False, high=max(float(part.max()) for part in parts) <= 1)
-    low, high = np.quantile(variance / np.maximum(counts.variance(light), 1e-8), (0.1, 0.9))
+    low, middle, high = np.quantile(variance / np.maximum(counts.variance(light), 1e-8), (0.1, 0.5, 0.9))
+    if max(float(part.max()) for part in parts) > (FEW_VALUES - 0.5) * step:
+        # So many values evenly apart are hardly anything else; texture adds to what they vary by.
+        return bool(1 / MANY_COUNTS < middle < MANY_COUNTS)
     return bool(low > COUNTS[0] and high < COUNTS[1])
 
 

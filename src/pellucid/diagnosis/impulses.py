@@ -208,7 +208,9 @@ def photon_step(parts: Sequence[NDArray[np.float32]]) -> float:
                 return 0.0
     if len(values) < 2:
         return 0.0
-    step = float(np.diff(values).mean())
+    # Not every count need be there; and each is rounded.
+    numbers = np.rint(values / np.median(np.diff(values)))
+    step = float((values * numbers).sum() / max(float(np.square(numbers).sum()), 1))
     off = values - step * np.rint(values / step)
     return step if step > 4 * ROUNDED and float(np.abs(off).max()) <= ROUNDED else 0.0
 
