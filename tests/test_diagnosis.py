@@ -70,6 +70,8 @@ def test_values_are_counts_where_they_are_few_and_evenly_apart() -> None:
     counted = np.minimum(rng.poisson(1.5, (64, 64, 3)) / 5, 1).astype(np.float32)
     assert impulses.photon_step([counted]) == pytest.approx(0.2)
     assert impulses.photon_step([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
+    gaps = rng.choice(np.array([0, 1, 2, 3, 4, 5, 7, 10], np.float32) / 4, (64, 64, 1))
+    assert impulses.photon_step([gaps]) == pytest.approx(0.25)
     palette = rng.choice(np.array([0, 0.1, 0.4, 0.45, 1], np.float32), (64, 64, 1))
     near = rng.choice(np.array([3, 4, 6, 7, 9], np.float32), (64, 64, 1)) / np.float32(255)
     dark = np.rint(np.clip(rng.normal(12, 2, (64, 64, 1)), 0, 255)).astype(np.float32) / np.float32(255)
