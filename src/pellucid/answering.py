@@ -142,8 +142,7 @@ def _strongest(card: Card) -> float | None:
     """
     if "sigma" not in card.maps or card.training.get("learnt_from", "clean") != "clean":
         return None
-    levels = [entry["high"] for entry in card.recipe.get("task", {}).get("noise", []) if entry["kind"] == "gaussian"]
-    return max(levels, default=None)
+    return max((noise["high"] for noise in card.noises if noise["kind"] == "gaussian"), default=None)
 
 
 WHITE = ("clean", "gaussian", "poisson", "speckle")
@@ -186,10 +185,7 @@ def with_maps(
         if name == "impulses":
             seen[channels + index] = chance
         else:
-            if told.flat:
-                seen[channels + index] = told.curve.sigma
-            else:
-                seen[channels + index] = told.sigma(seen[:channels])
+            seen[channels + index] = told.curve.sigma if told.flat else told.sigma(seen[:channels])
             if told.share < 1:
                 # Noise in some of the pixels is fainter noise in all. What bounds the answer is the noise that a pixel has.
                 seen[channels + index] *= np.float32(np.sqrt(told.share))

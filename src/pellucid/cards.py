@@ -74,6 +74,12 @@ class Card:
         if self.multiple_of < 1 or self.halo < 0 or self.scale < 1 or self.answer not in ANSWERS:
             raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer out of range")
 
+    @property
+    def noises(self) -> list[dict[str, Any]]:
+        """Every noise of the recipe that it learnt from, those that follow upon another among them; none where it names none."""
+        entries = self.recipe.get("task", {}).get("noise", [])
+        return [part for entry in entries for part in (entry, *entry.get("then", []))]
+
     def to_json(self) -> str:
         """The card as JSON text; `from_json` reads it back to an equal card."""
         return json.dumps(asdict(self), ensure_ascii=False)

@@ -512,17 +512,14 @@ def _factors(scales: tuple[int, ...], scale: float) -> tuple[int, ...]:
 
 def _knows_impulses(card: Card) -> bool:
     """Whether the model learnt from pixels replaced by impulses."""
-    noises = card.recipe.get("task", {}).get("noise", [])
-    kinds = {part["kind"] for entry in noises for part in (entry, *entry.get("then", []))}
+    kinds = {noise["kind"] for noise in card.noises}
     return "impulses" in card.maps and not kinds.isdisjoint({"salt-pepper", "impulses"})
 
 
 def _learnt_clipped(card: Card) -> bool:
     """Whether the model learnt from noise that was clipped, beside clean images: its answer is the true intensity by itself."""
-    noises = card.recipe.get("task", {}).get("noise", [])
-    every = [part for entry in noises for part in (entry, *entry.get("then", []))]
     # What a camera makes of noise, and JPEG, is clipped without a word.
-    clipped = any(part.get("clip", False) or part["kind"] in ("camera", "jpeg") for part in every)
+    clipped = any(noise.get("clip", False) or noise["kind"] in ("camera", "jpeg") for noise in card.noises)
     return clipped or card.training.get("learnt_from") == "pairs"
 
 

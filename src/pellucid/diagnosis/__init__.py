@@ -259,8 +259,10 @@ def _struck(parts: Sequence[Pixels], blocks: sampling.Blocks, level: float) -> t
     """The share of impulses of any value on strong noise, and that noise's level, which is at most ``level``; 0 and 0 where there
     are none."""
     heard, density = level, impulses.counted(parts, level)
+    if density < SURE:
+        return 0.0, 0.0
     # Of noise that grows with the light, what is in the light is far off, too.
-    least = SURE if density < SURE or noise.curve(blocks, level).flat else SURER
+    least = SURE if noise.curve(blocks, level).flat else SURER
     for _ in range(ROUNDS):
         if density < least:
             return 0.0, 0.0

@@ -56,7 +56,7 @@ ALL = 0.95
 LEAST_AT_BLACK = 0.01
 """The share of its variance at white that noise has at black at least for anything to go beyond."""
 
-FEW_PHOTONS = 20
+KNOWN_PEAK = 20
 """Peak below which counts of photons have so few values that they are known by them."""
 
 ENOUGH = 0.9
@@ -82,10 +82,10 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
     means, black, white = (np.concatenate([each[index] for each in blocks]) for index in range(3))
     whole = Clipping(curve)
     found = []
-    for end, (share, expected) in enumerate(zip((black, white), whole.shares(means), strict=True)):
-        told = share < ALL
+    for end, (seen, expected) in enumerate(zip((black, white), whole.shares(means), strict=True)):
+        told = seen < ALL
         many = float(expected[told].sum())
-        found.append(bool(there[end] and many > FEWEST * len(means) and share[told].sum() > AS_MANY * many))
+        found.append(bool(there[end] and many > FEWEST * len(means) and seen[told].sum() > AS_MANY * many))
     # Noise that grows from nothing at black, or from next to nothing, never goes beyond it.
     low, high = found[0] and bool(curve.sigma**2 > LEAST_AT_BLACK * (curve.gain + curve.speckle)), found[1]
     return Clipping(curve, low=low, high=high) if low or high else None
@@ -120,7 +120,7 @@ def fitted(
             curve = _with(term, float(np.exp(middle)))
             off = measured - np.log(np.maximum(replace(ends, curve=curve).variance(light), 1e-8))
             low, high = (middle, high) if np.quantile(off, LEAST) > 0 else (low, middle)
-        if curve.gain > 0 and 1 / curve.gain <= FEW_PHOTONS:
+        if curve.gain > 0 and 1 / curve.gain <= KNOWN_PEAK:
             continue
         misfit = float(np.quantile(np.abs(off), 0.8)) * (1 if getattr(ends.curve, term) > 0 else DOUBT)
         # Black values that nothing explains: noise which is nothing at black leaves hardly one.

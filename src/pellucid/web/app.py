@@ -98,7 +98,7 @@ def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
                 "task": model.card.task,
                 "summary": model.card.summary,
                 "takes_sigma": model.takes_sigma,
-                "takes_noise": bool(model.card.recipe.get("task", {}).get("noise")),
+                "takes_noise": bool(model.card.noises),
                 "channels": sorted(model.cards),
                 "licence": model.card.licence,
                 "parameters": sum(card.parameters for card in model.cards.values()),
