@@ -305,12 +305,12 @@ def test_demo_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_an_interrupt_ends_quietly(monkeypatch: pytest.MonkeyPatch, noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from pellucid import batch
+    from pellucid import plan
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(batch, "plan", interrupted)
+    monkeypatch.setattr(plan, "plan", interrupted)
     assert run("denoise", noisy) == 130
     assert capsys.readouterr().err == "pellucid: interrupted\n"
 

@@ -35,6 +35,7 @@ ROWS = (
     {"report"},
     {"htmlreport"},
     {"training"},
+    {"manifest", "plan"},
     {"batch", "demo"},
     {"web"},
     {"cli"},

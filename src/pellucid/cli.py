@@ -20,7 +20,7 @@ from pellucid import __version__
 from pellucid.errors import FileError, OptionError, PellucidError
 
 if TYPE_CHECKING:
-    from pellucid import batch
+    from pellucid import batch, plan
 
 __all__ = ["main"]
 
@@ -58,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from pellucid import batch, memory, restorer
+    from pellucid import batch, memory, plan, restorer
 
     settings = batch.Settings.of(vars(options))
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
-            selection = batch.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = batch.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=options.mark)
+            selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
+            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=options.mark)
         else:
             planned = _pipe_plan(options, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
@@ -78,9 +78,9 @@ def _restore(options: argparse.Namespace) -> int:
     return status
 
 
-def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
+def _pipe_plan(options: argparse.Namespace, room: Path) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
-    from pellucid import batch, files
+    from pellucid import files, plan
 
     if len(options.inputs) > 1 or options.inputs[0].is_dir():
         raise OptionError("a pipe takes one picture")
@@ -100,8 +100,8 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> batch.Plan:
         source.write_bytes(content)
     target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
-        return batch.plan([source], target)
-    return batch.plan([source], options.out, ending=_ending(options.format), mark=options.mark)
+        return plan.plan([source], target)
+    return plan.plan([source], options.out, ending=_ending(options.format), mark=options.mark)
 
 
 def _ending(name: str | None) -> str | None:
@@ -111,7 +111,7 @@ def _ending(name: str | None) -> str | None:
     return files.ending_named(name) if name is not None else None
 
 
-def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
+def _show_outcomes(planned: plan.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
     """Says what becomes of each file, and of many in the end; the exit status."""
     from pellucid import batch
 
@@ -171,7 +171,7 @@ def _show_outcomes(planned: batch.Plan, outcomes: Generator[batch.Outcome, None,
 class _Bar:
     """One line on a terminal that is drawn anew: files done, megapixels a second, time left."""
 
-    def __init__(self, planned: batch.Plan) -> None:
+    def __init__(self, planned: plan.Plan) -> None:
         self._begun = time.perf_counter()
         self._total = len(planned.pairs) + len(planned.failed)
         # The time left goes by the size of the files: they may differ much.
