@@ -166,7 +166,8 @@ class Restorer:
     ) -> Restoration:
         """As `restore`, with the file that served, the seconds it took, and the facts of the task.
 
-        ``progress`` is called with (pieces done, pieces in all); an exception from it ends the restoration.
+        ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
+        pass; an exception from it ends the restoration.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("photo").details(np.full((32, 32), 0.5), sigma=25).model
@@ -176,9 +177,17 @@ class Restorer:
         chosen = self.settings(settings, **given)
         picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
-        output = self._done(job, picture, chosen.share, progress) if job.passes else picture
+        output = picture
+        if job.passes:
+            held = job.held or len(job.passes) > 1
+            picture = _in_memory(picture) if held else picture
+            source = picture if job.image is None else _in_memory(job.image) if held else job.image
+            for number, step in enumerate(job.passes):
+                tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
+                source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
+            output = job.finish(picture, source.pixels)
         if not isinstance(image, Image):
-            output = images.to_array(_in_range(picture) if output is picture else output)
+            output = images.to_array(output if job.passes else _in_range(picture))
         return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
@@ -202,24 +211,8 @@ class Restorer:
             raise OptionError(f"task {self.task.name} takes images one by one")
         return restore(stack, self.models, self.settings(settings, **given))
 
-    def _done(self, job: tasks.base.Job, picture: Image, share: float, progress: Progress | None) -> Image:
-        """All passes of the job, and its finish."""
-        held = job.held or len(job.passes) > 1
-        picture = _in_memory(picture) if held else picture
-        source = picture if job.image is None else _in_memory(job.image) if held else job.image
-        for number, step in enumerate(job.passes):
-
-            def tell(done: int, of: int, last: bool = number + 1 == len(job.passes)) -> None:
-                if progress is not None:
-                    # The last pass takes the longest: its output is the largest.
-                    progress(done if last else 0, of)
-
-            pixels = self._passed(step, job.model, source, share, tell)
-            source = images.with_pixels(source, pixels)
-        return job.finish(picture, pixels)
-
-    def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress) -> NDArray[Any] | Rows:
-        """The pixels that a pass makes of the picture, of `_kept`. `Rows` for `Rows`."""
+    def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
+        """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`."""
         height, width, channels = picture.pixels.shape
         pieces = tiling.cut(height, width, tile=step.tile, halo=step.halo, multiple_of=step.multiple_of)
         in_flight = self._in_flight(step, model, picture, pieces)
@@ -229,7 +222,7 @@ class Restorer:
             # on one piece the next is made ready and the last one finished.
             planes = np.empty((channels + step.room, *part.shape[:2]), np.float32)
             given = images.as_pixels(picture, part, out=planes[:channels])
-            output = step.piece(planes, place)
+            output = step.piece(given, place, planes)
             if share < 1:
                 before = given if step.before is None else step.before(given)
                 output -= before
@@ -312,8 +305,15 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
 
 
+def _before_the_last(progress: Progress | None) -> Progress | None:
+    """Nothing of the last pass is done yet; but what asks for progress may end the restoration."""
+    return None if progress is None else lambda done, of: progress(0, of)
+
+
 def _in_memory(picture: Image) -> Image:
-    return replace(picture, pixels=images.whole(picture.pixels), alpha=None if picture.alpha is None else images.whole(picture.alpha))
+    return replace(
+        picture, pixels=images.whole(picture.pixels), alpha=None if picture.alpha is None else images.whole(picture.alpha)
+    )
 
 
 def _in_range(picture: Image) -> Image:

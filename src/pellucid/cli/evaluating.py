@@ -162,20 +162,21 @@ def add_models(commands: Commands) -> None:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from pellucid import restorer
+    from pellucid.cards import read_card
+    from pellucid.families import names, shipped_path
 
-    cards = [restorer.shipped_card(name) for name in restorer.names()]
+    cards = [read_card(shipped_path(name)) for name in names()]
     if options.json:
         rows: list[dict[str, Any]] = []
-        for name, card in zip(restorer.names(), cards, strict=True):
+        for name, card in zip(names(), cards, strict=True):
             entry = asdict(card)
             for field in ("spec", "recipe"):
                 entry.pop(field)
-            rows.append({"file": f"{name}.onnx", "bytes": restorer.shipped_path(name).stat().st_size, **entry})
+            rows.append({"file": f"{name}.onnx", "bytes": shipped_path(name).stat().st_size, **entry})
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
-    for name, card in zip(restorer.names(), cards, strict=True):
-        size = restorer.shipped_path(name).stat().st_size / 2**20
+    for name, card in zip(names(), cards, strict=True):
+        size = shipped_path(name).stat().st_size / 2**20
         told = ", ".join(card.maps) or "nothing (blind)"
         print(f"{name}: {card.summary}")
         print(f"  task {card.task}, {card.channels} channel(s), told {told}, {card.parameters:,} parameters, {size:.1f} MiB")

@@ -18,7 +18,7 @@ from pellucid.tasks.settings import Settings, Shape, setting
 if TYPE_CHECKING:
     from pellucid.tasks.base import TaskModule
 
-__all__ = ["LARGEST", "TASKS", "DenoiseSettings", "Fact", "Task", "UpscaleSettings", "find", "jsonable"]
+__all__ = ["LARGEST", "TASKS", "DenoiseSettings", "Fact", "Task", "UpscaleSettings", "find"]
 
 LARGEST = 8
 """The largest factor to enlarge by: beyond it hardly anything of the output comes from the picture."""
@@ -54,6 +54,14 @@ class DenoiseSettings(Settings):
         changes_output=False,
     )
 
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """The noise level, or the noise that was found, and the gain that is expected."""
+        sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
+        parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"sigma {sigma:.1f}"]
+        if gain is not None:
+            parts.append(f"expected gain {gain:.1f} dB" if gain >= 0.05 else "no gain expected")
+        return ", ".join(parts)
+
     @classmethod
     def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
         """A blind model takes no ``sigma``."""
@@ -79,6 +87,10 @@ class UpscaleSettings(Settings):
         1.0, "0 gives the bicubic enlargement, 1 the model's", low=0, high=1, step=0.01, label="Strength", main=True
     )
 
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """The factor."""
+        return f"x{self.scale:g}"
+
     def answer(self, given: Shape) -> Shape:
         """Both sides times ``scale``, rounded."""
         height, width = (None if side is None else max(1, round(side * self.scale)) for side in given[:2])
@@ -89,12 +101,14 @@ class UpscaleSettings(Settings):
 class Fact:
     """A fact that an output comes with: ``name`` in JSON, ``header`` (X-Pellucid-HEADER) in HTTP where it has one.
 
-    ``schema`` is its JSON Schema, ``digits`` those behind the point in the header. The header is left out where the fact is None.
+    ``schema`` is its JSON Schema, ``default`` its value where the task has none, ``digits`` those behind the point in the header. The
+    header is left out where the fact is None.
     """
 
     name: str
     help: str
     schema: Mapping[str, Any]
+    default: Any = None
     header: str | None = None
     digits: int = 2
 
@@ -132,6 +146,11 @@ class Task:
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
 
+    def told(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """All facts of the row as JSON holds them, by default where ``facts`` has none: what has ``to_dict`` as that answers."""
+        values = {fact.name: facts.get(fact.name, fact.default) for fact in self.facts}
+        return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
+
     def module(self) -> TaskModule:
         """The module that does the work, imported now."""
         module: TaskModule = import_module(f"{__name__}.{self.name}")  # type: ignore[assignment]
@@ -145,13 +164,30 @@ def find(name: str) -> Task:
     return TASKS[name]
 
 
-def jsonable(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts as JSON holds them: what has ``to_dict`` (a diagnosis) as that answers."""
-    return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in facts.items()}
-
-
 _NUMBER_OR_NULL = {"type": ["number", "null"]}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
+
+NOISE: tuple[Fact, ...] = (
+    Fact(
+        "sigma",
+        "the noise level that was used, in 8-bit levels; null where the model takes none",
+        _NUMBER_OR_NULL,
+        header="Sigma",
+        digits=4,
+    ),
+    Fact(
+        "estimated", "whether the noise level was measured from the picture", {"type": "boolean"}, default=False, header="Estimated"
+    ),
+    Fact("saw", "the noise that was found, where no level was given", _TEXT_OR_NULL, header="Noise"),
+    Fact("diagnosis", "the same as data", {"type": ["object", "null"]}),
+    Fact(
+        "expected_gain",
+        "by how many dB the output is expected to be nearer to the clean picture, where that was asked for and can be predicted",
+        _NUMBER_OR_NULL,
+        header="Expected-Gain",
+    ),
+)
+"""The facts about the noise of the input: those of tasks that look at it."""
 
 TASKS: dict[str, Task] = {
     row.name: row
@@ -165,25 +201,7 @@ TASKS: dict[str, Task] = {
             after="the noise level is measured, and you see the picture before and after",
             model="photo",
             settings=DenoiseSettings,
-            facts=(
-                Fact(
-                    "sigma",
-                    "the noise level that was used, in 8-bit levels; null where the model takes none",
-                    _NUMBER_OR_NULL,
-                    header="Sigma",
-                    digits=4,
-                ),
-                Fact("estimated", "whether the noise level was measured from the picture", {"type": "boolean"}, header="Estimated"),
-                Fact("saw", "the noise that was found, where no level was given", _TEXT_OR_NULL, header="Noise"),
-                Fact("diagnosis", "the same as data", {"type": ["object", "null"]}),
-                Fact(
-                    "expected_gain",
-                    "by how many dB the output is expected to be nearer to the clean picture, where that was asked for and can be "
-                    "predicted",
-                    _NUMBER_OR_NULL,
-                    header="Expected-Gain",
-                ),
-            ),
+            facts=NOISE,
         ),
         Task(
             name="upscale",
@@ -194,6 +212,7 @@ TASKS: dict[str, Task] = {
             after="you see the picture before and after",
             model="upscale",
             settings=UpscaleSettings,
+            facts=NOISE,
             shorthands=(
                 ("clean", "upscale", "the model for clean pictures"),
                 ("photo", "upscale-photo", "the model for photographs with a little noise or JPEG artefacts"),

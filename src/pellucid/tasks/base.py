@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +34,18 @@ def _nothing() -> dict[str, Any]:
 class Pass:
     """One trip over the picture, piece by piece.
 
-    ``piece`` is given planes (channels + ``room``, h, w), float32, and their place: the picture's planes, then as many to write
-    into, which it may do. It answers (``channels``, h * ``scale``, w * ``scale``); channels None: as many as the picture has. Pieces
-    overlap by ``halo`` pixels on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more
-    pixels than a square of the side ``tile``.
+    ``piece`` is given planes (channels, h, w), float32, which it must not change, their place, and the array (channels + ``room``,
+    h, w) that begins with those planes: into the planes behind them it may write a network's maps, so that nothing is copied. It
+    answers (``channels``, h * ``scale``, w * ``scale``); channels None: as many as the picture has. Pieces overlap by ``halo`` pixels
+    on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of the
+    side ``tile``.
 
     ``before`` makes of the picture's planes the output of strength 0, in the shape of the piece's; None: the planes themselves.
     Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
     piece in flight. Neither is a guess: measure them.
     """
 
-    piece: Callable[[Planes, Place], Planes]
+    piece: Callable[[Planes, Place, Planes], Planes]
     tile: int
     engine_bytes: int
     piece_bytes: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,9 +25,21 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels, View
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
-from pellucid.tiling import Place
 
-__all__ = ["CASES", "MAPS", "METRICS", "PROTOCOL", "ROUTES", "Learning", "batch", "expected_gain", "known", "measured", "prepare", "scored"]
+__all__ = [
+    "CASES",
+    "MAPS",
+    "METRICS",
+    "PROTOCOL",
+    "ROUTES",
+    "Learning",
+    "batch",
+    "expected_gain",
+    "known",
+    "measured",
+    "prepare",
+    "scored",
+]
 
 MAPS: tuple[str, ...] = ("sigma", "impulses")
 """The planes that a network may take beside the image, in this order, each of the image's height and width:
@@ -142,14 +155,9 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         # Where the graph runs twice, all but the filled pixels is the same the second time: influence from beyond fades before.
         margin += _margin(then.card, noise.mended)
         step = max(step, then.card.multiple_of)
-    channels = view.shape[2]
-
-    def piece(planes: Pixels, place: Place) -> Pixels:
-        return denoising.answer_in_turn(graph, then, planes[:channels], noise, planes)
-
     tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
     once = base.Pass(
-        piece,
+        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise),
         tile=tile,
         engine_bytes=ENGINE_BYTES[models.precision],
         piece_bytes=PIECE_BYTES,
@@ -232,9 +240,7 @@ def expected_gain(view: View, models: Models, settings: DenoiseSettings, found: 
     return value if value is None or isinstance(value, float) else gain.expected(value)
 
 
-def measured(
-    view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None
-) -> gain.Measured | float | None:
+def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None) -> gain.Measured | float | None:
     """The measurements behind `expected_gain`, or its value where there is nothing to measure.
 
     The divergence of the output is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") in `PROBES` parts.
@@ -251,8 +257,8 @@ def measured(
         step = np.float32(0.05 * float(level.mean()))
         probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
         moved = np.asarray(planes + step * probe, dtype=np.float32)
-        output = denoising.answer(graph, planes, noise)
-        divergence = ((denoising.answer(graph, moved, noise) - output) * probe).mean(axis=0) / step
+        output = denoising.answer(graph, noise, planes)
+        divergence = ((denoising.answer(graph, noise, moved) - output) * probe).mean(axis=0) / step
         sums.add(planes, output, level, divergence)
     return sums
 

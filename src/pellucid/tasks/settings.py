@@ -235,6 +235,10 @@ class Settings(Declared):
         """The shape of the output for a picture of this shape."""
         return given
 
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """What was done, in a few words for people, from the output's facts."""
+        return ""
+
     def each(self) -> Mapping[str, Self]:
         """The variants that are asked for, by name: each is one picture. One without a name where there is no choice."""
         return {"": self}

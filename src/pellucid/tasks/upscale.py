@@ -93,7 +93,7 @@ def _bicubic(planes: Pixels, scale: int) -> Pixels:
     return np.ascontiguousarray(images.enlarged(planes.transpose(1, 2, 0), scale).transpose(2, 0, 1))
 
 
-def _enlarged(graph: Graph, planes: Pixels, place: Place) -> Pixels:
+def _enlarged(graph: Graph, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     def run(part: Pixels) -> Pixels:
         part = np.ascontiguousarray(part)
         output = graph(part[None])[0]
