@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import cli, samples
+from pellucid import cli, errors, samples
 from pellucid.diagnosis import Diagnosis
 
 OUTCOME = {
@@ -175,6 +175,13 @@ def test_what_a_restoration_says() -> None:
     assert found.seconds > 0
     given = pellucid.load("photo").restore_with_details(levels(), sigma=20)
     assert (given.sigma, given.estimated, given.diagnosis) == (20.0, False, None)
+
+
+def test_every_error_can_be_caught_by_a_name_of_the_package() -> None:
+    of_the_module = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    assert set(errors.__all__) == of_the_module
+    assert of_the_module <= set(pellucid.__all__)
+    assert all(getattr(pellucid, name) is getattr(errors, name) for name in of_the_module)
 
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------
