@@ -29,7 +29,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from pellucid import baselines, batch, degradations, engines, files, images, restorer, samples
+from pellucid import baselines, batch, degradations, engines, files, images, plan, restorer, samples
 
 SIGMA = 25.0
 
@@ -122,7 +122,7 @@ def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str
         source, target = Path(folder) / "a.jpg", Path(folder) / "b.jpg"
         files.write(source, images.from_array(noisy))
         begun = time.perf_counter()
-        (outcome,) = batch.restore_files(batch.plan([source], target), model, batch.Settings(sigma=limits.SIGMA))
+        (outcome,) = batch.restore_files(plan.plan([source], target), model, batch.Settings(sigma=limits.SIGMA))
         seconds = time.perf_counter() - begun
         if outcome.error is not None:
             raise SystemExit(outcome.error)

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import batch, files, images, restorer, tiling
+from pellucid import batch, files, images, manifest, plan, restorer, tiling
 from pellucid.errors import ImageError
 from pellucid.files import base
 
@@ -56,7 +56,7 @@ SOURCES: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 def restored(source: Path, target: Path, model: restorer.Restorer, **settings: Any) -> batch.Outcome:
-    (outcome,) = batch.restore_files(batch.plan([source], target), model, batch.Settings(**settings), overwrite=True)
+    (outcome,) = batch.restore_files(plan.plan([source], target), model, batch.Settings(**settings), overwrite=True)
     return outcome
 
 
@@ -159,13 +159,13 @@ def test_what_breaks_in_the_middle_is_one_line_and_leaves_nothing(
     (root / "b.tif").write_bytes(content[:-3000])
     (root / "c.ppm").write_bytes(b"P6 70 70 255\n" + bytes(70 * 70 * 3))
     np.save(root / "d.npy", np.where(np.arange(10_000).reshape(100, 100) == 9_000, np.nan, np.float32(0.5)))
-    outcomes = list(batch.restore_files(batch.plan([root], out), restorer.load(gray_model), batch.Settings(sigma=10)))
+    outcomes = list(batch.restore_files(plan.plan([root], out), restorer.load(gray_model), batch.Settings(sigma=10)))
     said = [str(outcome.error) for outcome in outcomes]
     assert said[0].startswith(f"{root}/a.tif: damaged, or no TIFF file")
     assert said[1] == f"{root}/b.tif: the pixels are cut off"
     assert said[2] == "None"
     assert said[3] == f"{root}/d.npy: the array has NaN or infinite values; replace them first"
-    assert sorted(path.name for path in out.iterdir()) == [batch.MANIFEST, "c.ppm"]
+    assert sorted(path.name for path in out.iterdir()) == [manifest.MANIFEST, "c.ppm"]
 
 
 def test_bands_are_given_in_order_and_in_any_height() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pellucid import batch, files, images, restorer, saving
+from pellucid import batch, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, OptionError
 
 TOLD = batch.Settings(sigma=10)
@@ -31,14 +31,14 @@ def put(path: Path, side: int = 20) -> Path:
 
 def test_the_answer_lies_beside_its_picture(tmp_path: Path) -> None:
     source = put(tmp_path / "a.b.png")
-    assert batch.plan([source], None).pairs == ((source, tmp_path / "a.b.clean.png"),)
+    assert plan.plan([source], None).pairs == ((source, tmp_path / "a.b.clean.png"),)
 
 
 def test_one_picture_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     source = put(tmp_path / "a.png")
-    assert batch.plan([source], tmp_path / "out.tif").pairs == ((source, tmp_path / "out.tif"),)
+    assert plan.plan([source], tmp_path / "out.tif").pairs == ((source, tmp_path / "out.tif"),)
     (tmp_path / "sub").mkdir()
-    assert batch.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
+    assert plan.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
 
 
 def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) ->
     put(tmp_path / "a.clean.png")
     (tmp_path / "notes.txt").write_text("x")
     out = tmp_path / "out"
-    assert batch.plan([tmp_path], out).pairs == ((first, out / "a.png"), (second, out / "b.png"))
+    assert plan.plan([tmp_path], out).pairs == ((first, out / "a.png"), (second, out / "b.png"))
 
 
 def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
@@ -55,32 +55,32 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
     twin = put(tmp_path / "sub" / "a.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match="no such file"):
-        batch.plan([tmp_path / "missing.png"], None)
+        plan.plan([tmp_path / "missing.png"], None)
     with pytest.raises(FileError, match="no image"):
-        batch.plan([tmp_path / "empty"], None)
+        plan.plan([tmp_path / "empty"], None)
     with pytest.raises(OptionError, match="replace its own picture"):
-        batch.plan([source], source)
+        plan.plan([source], source)
     with pytest.raises(OptionError, match="both"):
-        batch.plan([source, twin], tmp_path / "out")
+        plan.plan([source, twin], tmp_path / "out")
     with pytest.raises(OptionError, match="folder"):
-        batch.plan([source, twin], source)
+        plan.plan([source, twin], source)
 
 
 def test_a_bad_file_is_reported_and_the_rest_done(tmp_path: Path, gray_model: Path) -> None:
     good, last = put(tmp_path / "a.png"), put(tmp_path / "c.png", 31)
     bad = tmp_path / "b.png"
     bad.write_bytes(good.read_bytes()[:100])
-    pairs = batch.plan([tmp_path], tmp_path / "out")
+    pairs = plan.plan([tmp_path], tmp_path / "out")
     outcomes = list(batch.restore_files(pairs, restorer.load(gray_model), TOLD))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert "b.png" in str(outcomes[1].error)
     assert (outcomes[2].width, outcomes[2].height, outcomes[2].sigma) == (31, 31, 10)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [batch.MANIFEST, "a.png", "c.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [manifest.MANIFEST, "a.png", "c.png"]
     assert last.exists()
 
 
 def test_an_existing_answer_is_kept_unless_told(tmp_path: Path, gray_model: Path) -> None:
-    pairs = batch.plan([put(tmp_path / "a.png")], tmp_path / "out.png")
+    pairs = plan.plan([put(tmp_path / "a.png")], tmp_path / "out.png")
     (tmp_path / "out.png").write_bytes(b"mine")
     model = restorer.load(gray_model)
     (outcome,) = batch.restore_files(pairs, model, TOLD)
@@ -90,7 +90,7 @@ def test_an_existing_answer_is_kept_unless_told(tmp_path: Path, gray_model: Path
     assert outcome.error is None
 
 
-def names(planned: batch.Plan, root: Path) -> list[str]:
+def names(planned: plan.Plan, root: Path) -> list[str]:
     return [source.relative_to(root).as_posix() for source, _ in planned.pairs]
 
 
@@ -112,33 +112,33 @@ def test_a_tree_is_walked_kept_and_narrowed(tmp_path: Path) -> None:
         "g.clean.png",
     ):
         put(root / name)
-    assert names(batch.plan([root], root / "out"), root) == ["A.PNG", "b.png"]
-    whole = batch.plan([root], root / "out", batch.Selection(recursive=True))
+    assert names(plan.plan([root], root / "out"), root) == ["A.PNG", "b.png"]
+    whole = plan.plan([root], root / "out", plan.Selection(recursive=True))
     assert names(whole, root) == ["A.PNG", "b.png", "raw/d.png", "sub/a.png", "sub/deep/c.tif"]
     assert whole.pairs[-1][1] == root / "out" / "sub" / "deep" / "c.tif"
     assert whole.folder == root / "out"
-    some = batch.Selection(recursive=True, include=("*.png",), exclude=("raw", "sub/a.*"))
-    assert names(batch.plan([root], tmp_path / "o", some), root) == ["A.PNG", "b.png", "out/old.png"]
+    some = plan.Selection(recursive=True, include=("*.png",), exclude=("raw", "sub/a.*"))
+    assert names(plan.plan([root], tmp_path / "o", some), root) == ["A.PNG", "b.png", "out/old.png"]
     with pytest.raises(FileError, match="--include"):
-        batch.plan([root], None, batch.Selection(include=("*.webp",)))
+        plan.plan([root], None, plan.Selection(include=("*.webp",)))
 
 
 def test_another_ending_for_the_answers(tmp_path: Path) -> None:
     source = put(tmp_path / "a.tif")
-    assert batch.plan([source], None, ending=".png").pairs == ((source, tmp_path / "a.clean.png"),)
-    assert batch.plan([tmp_path], tmp_path / "o", ending=".png").pairs == ((source, tmp_path / "o" / "a.png"),)
+    assert plan.plan([source], None, ending=".png").pairs == ((source, tmp_path / "a.clean.png"),)
+    assert plan.plan([tmp_path], tmp_path / "o", ending=".png").pairs == ((source, tmp_path / "o" / "a.png"),)
     put(tmp_path / "b.png")
     with pytest.raises(OptionError, match=r"replace .*b\.png"):
-        batch.plan([put(tmp_path / "b.tif"), tmp_path / "b.png"], tmp_path, ending=".png")
+        plan.plan([put(tmp_path / "b.tif"), tmp_path / "b.png"], tmp_path, ending=".png")
     with pytest.raises(OptionError, match="--format"):
-        batch.plan([source], tmp_path / "b.jpg", ending=".png")
+        plan.plan([source], tmp_path / "b.jpg", ending=".png")
 
 
 def test_links_in_a_circle_are_one_line_each(tmp_path: Path, gray_model: Path) -> None:
     put(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "round").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "self.png").symlink_to("self.png")
-    planned = batch.plan([tmp_path / "in"], tmp_path / "out", batch.Selection(recursive=True))
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out", plan.Selection(recursive=True))
     outcomes = list(batch.restore_files(planned, restorer.load(gray_model), TOLD))
     said = sorted(str(outcome.error) for outcome in outcomes)
     assert "None" in said
@@ -159,9 +159,9 @@ def test_overlapping_gives_what_one_after_the_other_gives(
     for ahead in (8_000_000, 1500, 0):
         monkeypatch.setattr(batch, "AHEAD", ahead)
         out = tmp_path / f"out{ahead}"
-        outcomes = list(batch.restore_files(batch.plan([tmp_path / "in"], out), model, TOLD))
+        outcomes = list(batch.restore_files(plan.plan([tmp_path / "in"], out), model, TOLD))
         assert [outcome.error for outcome in outcomes] == [None] * 5
-        (out / batch.MANIFEST).unlink()
+        (out / manifest.MANIFEST).unlink()
         assert content(out) == content(tmp_path / "one")
 
 
@@ -173,7 +173,7 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     model = restorer.load(gray_model)
 
     def run(told: batch.Settings = TOLD, by: restorer.Restorer = model, *, overwrite: bool = False) -> list[str]:
-        outcomes = batch.restore_files(batch.plan([root], out), by, told, resume=True, overwrite=overwrite)
+        outcomes = batch.restore_files(plan.plan([root], out), by, told, resume=True, overwrite=overwrite)
         return ["skipped" if o.skipped else "done" if o.error is None else str(o.error) for o in outcomes]
 
     assert run() == ["done"] * 4
@@ -195,14 +195,14 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     other = restorer.load(make_model(channels=3, maps=("sigma",), name="other"))
     assert run(by=other, overwrite=True) == ["done"] * 4
     # A line that a killed run left without its end, and one that is no object.
-    with (out / batch.MANIFEST).open("ab") as file:
+    with (out / manifest.MANIFEST).open("ab") as file:
         file.write(b'[1]\n{"output": "20.p')
     assert run(by=other) == ["skipped"] * 4
     (out / "20.png").unlink()
     assert run(by=other) == ["done"] + ["skipped"] * 3
     assert run(by=other) == ["skipped"] * 4
     with pytest.raises(OptionError, match="--resume"):
-        list(batch.restore_files(batch.plan([root], None), model, TOLD, resume=True))
+        list(batch.restore_files(plan.plan([root], None), model, TOLD, resume=True))
 
 
 def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, gray_model: Path) -> None:
@@ -217,14 +217,14 @@ def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, 
     model = restorer.load(gray_model)
 
     def run() -> list[batch.Outcome]:
-        return list(batch.restore_files(batch.plan([root], out), model, TOLD, resume=True))
+        return list(batch.restore_files(plan.plan([root], out), model, TOLD, resume=True))
 
     outcomes = run()
     assert [outcome.input.name for outcome in outcomes] == ["a.jpg", "b.png", "c.png", "d.tif", "e.png"]
     assert [outcome.error is None for outcome in outcomes] == [True, False, True, True, True]
     assert "b.png: named as a PNG file, but its content is JPEG" in str(outcomes[1].error)
     assert (outcomes[3].pages, outcomes[3].width, outcomes[3].height, outcomes[3].sigma) == (3, 32, 24, 10)
-    assert sorted(content(out)) == [batch.MANIFEST, "a.jpg", "c.png", "d.tif", "e.png"]
+    assert sorted(content(out)) == [manifest.MANIFEST, "a.jpg", "c.png", "d.tif", "e.png"]
     # Each page is what it is by itself, at its own depth.
     np.testing.assert_array_equal(tifffile.imread(out / "d.tif"), [model.restore(page, sigma=10) for page in stack])
     np.testing.assert_array_equal(images.to_array(files.read(out / "c.png")), model.restore(deep, sigma=10))
@@ -261,16 +261,16 @@ def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
     (tmp_path / "in" / "a.tif").write_bytes(damaged)
     put(tmp_path / "in" / "b.png")
     model = restorer.load(gray_model)
-    first, second = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    first, second = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
     assert str(first.error).startswith(f"{tmp_path}/in/a.tif: damaged")
     assert second.error is None
-    assert list(content(tmp_path / "out")) == [batch.MANIFEST, "b.png"]
-    assert [json.loads(line)["output"] for line in (tmp_path / "out" / batch.MANIFEST).read_text().splitlines()] == ["b.png"]
+    assert list(content(tmp_path / "out")) == [manifest.MANIFEST, "b.png"]
+    assert [json.loads(line)["output"] for line in (tmp_path / "out" / manifest.MANIFEST).read_text().splitlines()] == ["b.png"]
 
     # An interrupt between two pages gives the stack up, and goes on.
     interrupt_the_second(model, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        list(batch.restore_files(batch.plan([tmp_path / "in.tif"], tmp_path / "cut" / "a.tif"), model, TOLD))
+        list(batch.restore_files(plan.plan([tmp_path / "in.tif"], tmp_path / "cut" / "a.tif"), model, TOLD))
     assert list((tmp_path / "cut").iterdir()) == []
 
 
@@ -286,9 +286,9 @@ def test_settings_that_change_the_answer_are_part_of_what_is_resumed(tmp_path: P
         batch.Settings(sigma=10, strip=True),
     ):
         for skipped in (False, True):
-            (outcome,) = batch.restore_files(batch.plan([root], out), model, told, resume=True, overwrite=True)
+            (outcome,) = batch.restore_files(plan.plan([root], out), model, told, resume=True, overwrite=True)
             assert (outcome.error, outcome.skipped) == (None, skipped)
-    (outcome,) = batch.restore_files(batch.plan([root], tmp_path / "o"), model, batch.Settings(sigma=10, axes="YX"))
+    (outcome,) = batch.restore_files(plan.plan([root], tmp_path / "o"), model, batch.Settings(sigma=10, axes="YX"))
     assert str(outcome.error).startswith(f"{root}/a.npy: --axes YX")
 
 
@@ -296,10 +296,10 @@ def test_the_answers_of_camera_raw_are_tiffs(tmp_path: Path) -> None:
     source = tmp_path / "in" / "a.nef"
     source.parent.mkdir()
     source.write_bytes(b"x")
-    assert batch.clean_name(source).name == "a.clean.tif"
-    assert batch.plan([source], None).pairs[0][1].name == "a.clean.tif"
-    assert batch.plan([source.parent], tmp_path / "out").pairs[0][1] == tmp_path / "out" / "a.tif"
-    assert batch.plan([source.parent], tmp_path / "out", ending=".png").pairs[0][1] == tmp_path / "out" / "a.png"
+    assert plan.clean_name(source).name == "a.clean.tif"
+    assert plan.plan([source], None).pairs[0][1].name == "a.clean.tif"
+    assert plan.plan([source.parent], tmp_path / "out").pairs[0][1] == tmp_path / "out" / "a.tif"
+    assert plan.plan([source.parent], tmp_path / "out", ending=".png").pairs[0][1] == tmp_path / "out" / "a.png"
 
 
 def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,10 +311,10 @@ def test_an_answer_noted_but_never_named_is_made_again(tmp_path: Path, gray_mode
 
     with monkeypatch.context() as patch:
         patch.setattr(saving, "_claim", killed)
-        (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+        (outcome,) = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
         assert "killed here" in str(outcome.error)
-    assert list(content(tmp_path / "out")) == [batch.MANIFEST]
-    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
+    assert list(content(tmp_path / "out")) == [manifest.MANIFEST]
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
     assert outcome.error is None
     assert not outcome.skipped
 
@@ -326,7 +326,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, gray_model:
     """What is left, thousands perhaps, would be restored for nothing. With the disk's room back --resume does it."""
     for side in range(20, 30):
         put(tmp_path / "in" / f"{side}.png", side)
-    write, planned, model = Path.write_bytes, batch.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model)
+    write, planned, model = Path.write_bytes, plan.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model)
 
     def full(path: Path, content: bytes) -> int:
         if len(list((tmp_path / "out").glob("*.png"))) == 3:
@@ -342,7 +342,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, gray_model:
     for outcome in outcomes[3:]:
         assert outcome.full
         assert outcome.error == f"{outcome.output}: cannot be written: {FULL}"
-    assert sorted(content(tmp_path / "out")) == [batch.MANIFEST, "20.png", "21.png", "22.png"]
+    assert sorted(content(tmp_path / "out")) == [manifest.MANIFEST, "20.png", "21.png", "22.png"]
     again = list(batch.restore_files(planned, model, TOLD, resume=True))
     assert [outcome.skipped for outcome in again] == [True] * 3 + [False] * 7
     assert [outcome.error for outcome in again] == [None] * 10
@@ -359,7 +359,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path, gray_model: Path, ending: st
     try:
         for index in range(4):
             put(tmp_path / "in" / f"{index}{ending}", 150)
-        planned = batch.plan([tmp_path / "in"], small)
+        planned = plan.plan([tmp_path / "in"], small)
         outcomes = list(batch.restore_files(planned, restorer.load(gray_model), TOLD))
         failed = [outcome for outcome in outcomes if outcome.error is not None]
         assert failed
@@ -367,7 +367,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path, gray_model: Path, ending: st
         assert len(outcomes) <= 3
         # Whole answers, and the manifest; nothing half-written.
         done = {outcome.output.name for outcome in outcomes if outcome.error is None}
-        assert {path.name for path in small.iterdir()} - {batch.MANIFEST} == done
+        assert {path.name for path in small.iterdir()} - {manifest.MANIFEST} == done
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
@@ -387,7 +387,7 @@ def test_a_file_of_several_pages_is_opened_once(tmp_path: Path, gray_model: Path
 
     open_pages = files.open_pages
     monkeypatch.setattr(files, "open_pages", counted)
-    outcomes = list(batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model), TOLD))
+    outcomes = list(batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model), TOLD))
     assert [(outcome.error, outcome.pages) for outcome in outcomes] == [(None, 3)] * 2
     assert (opened, closed) == (["a.tif", "b.tif"], ["a.tif", "b.tif"])
 
@@ -399,7 +399,7 @@ def test_what_was_opened_ahead_is_closed_by_an_interrupt(tmp_path: Path, gray_mo
     model = restorer.load(gray_model)
     interrupt_the_second(model, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        list(batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD))
+        list(batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD))
     # A file left open would be a warning, and warnings are errors here.
     gc.collect()
 
@@ -409,7 +409,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, gray_model: Pa
     put(tmp_path / "in" / "b.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "sub").write_text("a file where a folder must be")
-    planned = batch.plan([tmp_path / "in"], tmp_path / "out", batch.Selection(recursive=True))
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out", plan.Selection(recursive=True))
     first, second = batch.restore_files(planned, restorer.load(gray_model), TOLD)
     assert first.error is None
     assert str(second.error).startswith(f"{tmp_path}/out/sub")
@@ -421,14 +421,14 @@ def test_names_of_any_kind_and_255_bytes(tmp_path: Path, gray_model: Path, name:
     source = put(tmp_path / "in" / "a.png")
     source.rename(tmp_path / "in" / f"{name}.png")
     model = restorer.load(gray_model)
-    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
     assert outcome.error is None
     assert (tmp_path / "out" / f"{name}.png").is_file()
-    (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD, resume=True)
     assert outcome.skipped
-    assert json.loads((tmp_path / "out" / batch.MANIFEST).read_text())["output"] == f"{name}.png"
+    assert json.loads((tmp_path / "out" / manifest.MANIFEST).read_text())["output"] == f"{name}.png"
     if len(os.fsencode(name)) > 240:
-        (outcome,) = batch.restore_files(batch.plan([tmp_path / "in"], None), model, TOLD)
+        (outcome,) = batch.restore_files(plan.plan([tmp_path / "in"], None), model, TOLD)
         assert "too long" in str(outcome.error)
 
 
@@ -437,8 +437,8 @@ def test_an_interrupt_finishes_what_is_being_written(tmp_path: Path, gray_model:
         put(tmp_path / "in" / f"{side}.png", side)
     model = restorer.load(gray_model)
     interrupt_the_second(model, monkeypatch)
-    outcomes = batch.restore_files(batch.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
+    outcomes = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
     assert next(outcomes).output.name == "20.png"
     with pytest.raises(KeyboardInterrupt):
         next(outcomes)
-    assert list(content(tmp_path / "out")) == [batch.MANIFEST, "20.png"]
+    assert list(content(tmp_path / "out")) == [manifest.MANIFEST, "20.png"]

@@ -24,7 +24,7 @@ from PIL import Image as PillowImage
 from PIL import ImageCms, PngImagePlugin
 
 import pellucid
-from pellucid import batch, files, images
+from pellucid import batch, files, images, plan
 from pellucid.errors import FileError, MissingExtra, OptionError, PellucidError
 from pellucid.images import Image
 
@@ -59,7 +59,7 @@ def through(source: Path, target: Path | None = None, *, strip: bool = False, **
 
 def restored(source: Path, target: Path, *, sigma: float) -> batch.Outcome:
     """What became of the one file, denoised by the shipped model."""
-    (outcome,) = batch.restore_files(batch.plan([source], target), pellucid.load("photo"), batch.Settings(sigma=sigma))
+    (outcome,) = batch.restore_files(plan.plan([source], target), pellucid.load("photo"), batch.Settings(sigma=sigma))
     return outcome
 
 

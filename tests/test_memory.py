@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import batch, engines, files, images, memory, restorer
+from pellucid import batch, engines, files, images, memory, plan, restorer
 from pellucid.errors import EngineError, OptionError
 
 GIB = 2**30
@@ -88,7 +88,7 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and 0 MiB may be taken"):
         little.restore(noisy, sigma=10)
     files.write(tmp_path / "a.png", images.from_array(noisy))
-    (outcome,) = batch.restore_files(batch.plan([tmp_path / "a.png"], None), little, batch.Settings(sigma=10))
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.png"], None), little, batch.Settings(sigma=10))
     assert str(outcome.error).startswith(f"{tmp_path}/a.png: 300x200 pixels need ")
     assert "\n" not in str(outcome.error)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import batch, files, restorer, saving
+from pellucid import batch, files, manifest, plan, restorer, saving
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.files import base, omezarr
 
@@ -148,9 +148,9 @@ def test_what_came_in_comes_out(tmp_path: Path, dtype: str, axes: str, version: 
 def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path, gray_model: Path, version: int) -> None:
     values = samples((2, 3, 24, 33), "uint16", seed=version)
     source = pyramid(tmp_path / "a.ome.zarr", values, "czyx", version, chunks=(1, 3, 16, 16), labels=True)
-    before = batch._digest(source)
+    before = manifest.digest_of(source)
     model = restorer.load(str(gray_model))
-    (outcome,) = batch.restore_files(batch.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
+    (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
     assert (outcome.error, outcome.pages, outcome.width, outcome.height) == (None, 6, 33, 24)
     answer = seen(outcome.output / "0", version)
     for index in np.ndindex(2, 3):
@@ -159,11 +159,11 @@ def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path
     np.testing.assert_array_equal(seen(outcome.output / "1", version), halved(answer))
     # Labels speak of places, which are where they were.
     np.testing.assert_array_equal(zarr.open_group(str(outcome.output), mode="r")["labels/nuclei/0"][...], 7)
-    assert batch._digest(source) == before
-    (again,) = batch.restore_files(batch.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
+    assert manifest.digest_of(source) == before
+    (again,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
     assert again.error is not None
     assert "--force" in again.error
-    (forced,) = batch.restore_files(batch.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=10), overwrite=True)
+    (forced,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=10), overwrite=True)
     assert forced.error is None
     assert (seen(forced.output / "0", version) != answer).any()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "b.ome.zarr"]
@@ -176,7 +176,7 @@ def test_bands_and_planes_are_the_same(tmp_path: Path, version: int, monkeypatch
     monkeypatch.setattr(base, "BANDED", 1)
     monkeypatch.setattr(omezarr, "SLAB", 1)
     through(source, tmp_path / "c.zarr", sparing=True)
-    assert batch._digest(tmp_path / "b.zarr") == batch._digest(tmp_path / "c.zarr")
+    assert manifest.digest_of(tmp_path / "b.zarr") == manifest.digest_of(tmp_path / "c.zarr")
 
 
 def test_shards_stay_shards(tmp_path: Path) -> None:
@@ -234,11 +234,11 @@ def test_in_a_folder_it_is_one_picture(tmp_path: Path, gray_model: Path) -> None
     pyramid(tmp_path / "in" / "deep" / "b.zarr", samples((24, 33), "uint8"), "yx", 3)
     pyramid(tmp_path / "in" / "c.clean.ome.zarr", samples((24, 33), "uint8"), "yx", 3)
     (tmp_path / "in" / "a.ome.zarr" / "thumbnail.png").write_bytes(b"no picture of the folder's")
-    selection = batch.Selection(recursive=True)
+    selection = plan.Selection(recursive=True)
     model = restorer.load(str(gray_model))
 
     def run(**how: bool) -> list[tuple[str, bool, str | None]]:
-        planned = batch.plan([tmp_path / "in"], tmp_path / "out", selection)
+        planned = plan.plan([tmp_path / "in"], tmp_path / "out", selection)
         return [(o.output.name, o.skipped, o.error) for o in batch.restore_files(planned, model, batch.Settings(sigma=9), **how)]
 
     assert run() == [("a.ome.zarr", False, None), ("b.zarr", False, None)]
@@ -254,16 +254,16 @@ def test_in_a_folder_it_is_one_picture(tmp_path: Path, gray_model: Path) -> None
 
 def test_an_answer_never_lies_in_its_picture(tmp_path: Path) -> None:
     source = pyramid(tmp_path / "a.ome.zarr", samples((24, 33), "uint8"), "yx", 2)
-    assert batch.plan([source], None).pairs == ((source, tmp_path / "a.clean.ome.zarr"),)
+    assert plan.plan([source], None).pairs == ((source, tmp_path / "a.clean.ome.zarr"),)
     with pytest.raises(OptionError, match="inside the picture"):
-        batch.plan([source], source / "b.zarr")
+        plan.plan([source], source / "b.zarr")
     with pytest.raises(OptionError, match="its own picture"):
-        batch.plan([source], source)
+        plan.plan([source], source)
     inner = pyramid(source / "b.zarr", samples((24, 33), "uint8"), "yx", 2)
     with pytest.raises(OptionError, match="the folder of its picture"):
-        batch.plan([inner], source)
+        plan.plan([inner], source)
     with pytest.raises(OptionError, match="one picture"):
-        batch.plan([source, inner], pyramid(tmp_path / "c.zarr", samples((24, 33), "uint8"), "yx", 2))
+        plan.plan([source, inner], pyramid(tmp_path / "c.zarr", samples((24, 33), "uint8"), "yx", 2))
 
 
 def test_a_folder_of_other_things_is_not_replaced(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_kill_leaves_no_half(tmp_path: Path) -> None:
 def test_what_goes_wrong_leaves_what_was_there(tmp_path: Path) -> None:
     source = pyramid(tmp_path / "a.zarr", samples((3, 24, 33), "uint8"), "zyx", 3)
     old = through(source, tmp_path / "b.zarr")
-    before = batch._digest(old)
+    before = manifest.digest_of(old)
 
     def breaks(pages: Any) -> Any:
         yield next(iter(pages))
@@ -315,7 +315,7 @@ def test_what_goes_wrong_leaves_what_was_there(tmp_path: Path) -> None:
 
     with files.open_pages(source) as document, pytest.raises(FileError, match="no more"):
         files.write_pages(old, breaks(document.pages), document, overwrite=True)
-    assert batch._digest(old) == before
+    assert manifest.digest_of(old) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr", "b.zarr"]
 
 

@@ -1,0 +1,289 @@
+"""Commands that make models: train, export, pack, calibrate, fetch, recipes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pellucid.cli.arguments import Commands, add, count, number
+from pellucid.errors import OptionError
+
+__all__ = ["add_calibrate", "add_export", "add_fetch", "add_pack", "add_recipes", "add_train"]
+
+
+# -- train ------------------------------------------------------------------------------------------------------------
+
+
+def add_train(commands: Commands) -> None:
+    """Adds `train`."""
+    command = add(commands, "train", _train, "train a model by a recipe")
+    command.add_argument("recipe", help="a shipped recipe's name (see 'recipes') or a .toml file")
+    command.add_argument(
+        "--images",
+        type=Path,
+        help="a folder of images, a pack, or a folder of MNIST's IDX files (digits without it: the cache, or the package's own)",
+    )
+    command.add_argument(
+        "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
+    )
+    command.add_argument("--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one: no clean ones are needed")
+    command.add_argument("--valid", type=Path, nargs="+", metavar="PLACE", help="held-out images, named as those to learn from")
+    command.add_argument("--held-out", type=number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)")
+    command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--cache",
+        metavar="SIZE",
+        help="what decoded images may take on disk, such as 50GB; 0: memory holds them (default: 20GB, or half of what is free)",
+    )
+    command.add_argument(
+        "--patience",
+        type=count,
+        metavar="N",
+        help="stop after N validations in a row without a better one (default: the recipe's)",
+    )
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=number(0.01, 1e6), help="train for so many minutes")
+    length.add_argument("--epochs", type=number(0.01, 1e6), help="train for so many passes over the images")
+    length.add_argument("--steps", type=count, help="train for so many batches")
+    command.add_argument("--out", type=Path, help="the model's file (default: RECIPE.onnx)")
+    command.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="MODEL",
+        help="begin from a shipped model, or from a file's weights (.onnx, .npz or .checkpoint)",
+    )
+    command.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray, 3 for colour (default: the recipe's)")
+    command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
+    command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
+    command.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that make the batches; 0: threads do (default: from eight cores on, all but two, 14 at most)",
+    )
+    command.add_argument(
+        "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite a model that exists")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from pellucid import images, memory
+
+    try:
+        from pellucid.training import loop, run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("pellucid"):
+            raise
+        from pellucid.errors import MissingExtra
+
+        raise MissingExtra(error.name, "train") from error
+
+    ready = run.prepare(
+        run.Request(
+            recipe=options.recipe,
+            images=options.images,
+            pairs=tuple(options.pairs or ()),
+            noisy=options.noisy,
+            valid=tuple(options.valid or ()),
+            held_out=options.held_out,
+            value_range=images.parse_range(options.range),
+            cache=memory.parse_size(options.cache) if options.cache is not None else None,
+            channels=options.channels,
+            patience=options.patience,
+            minutes=options.minutes,
+            epochs=options.epochs,
+            steps=options.steps,
+            out=options.out,
+            start=options.start,
+            resume=options.resume,
+            seed=options.seed,
+            device=options.device,
+            workers=options.workers,
+            overwrite=options.force,
+            tensorboard=options.tensorboard,
+        ),
+        tell=lambda line: print(f"pellucid: {line}", file=sys.stderr, flush=True),
+    )
+    pictures = ready.pictures
+    said = [f"pellucid: {note}" for note in pictures.notes]
+    if pictures.found is not None:
+        said += [str(pictures.found), *(f"pellucid: warning: {warning}" for warning in pictures.found.warnings)]
+    count = f"{len(pictures.train)} images to learn from, {len(pictures.valid)} held out"
+    said.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
+    # Of several processes that train together, the first one speaks.
+    if run.is_first():
+        print("\n".join(said), file=sys.stderr)
+
+    def show(line: loop.Progress) -> None:
+        text = (
+            f"{line.done:6.1%}  step {line.step}  loss {line.loss:.4f}  {line.speed:.0f} images/s  {line.minutes_left:.1f} min left"
+        )
+        if line.step == 0:
+            text = "before the first step:"
+        if line.validation_loss is not None:
+            text += f"\n        held-out loss {line.validation_loss:.4g}"
+        if line.psnr is not None:
+            text += "  PSNR in dB: " + "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
+        print(text, file=sys.stderr, flush=True)
+
+    trained = run.train(ready, on_progress=show)
+    if trained.first:
+        for entry in run.finish(ready, trained):
+            if isinstance(entry, Path):
+                print(entry, flush=True)
+            else:
+                print(f"pellucid: {entry}", file=sys.stderr, flush=True)
+    return 0
+
+
+# -- export -----------------------------------------------------------------------------------------------------------
+
+
+def add_export(commands: Commands) -> None:
+    """Adds `export`."""
+    command = add(commands, "export", _export, "turn a weights file into a model")
+    command.add_argument("weights", type=Path, help="a .weights.npz that 'train' wrote")
+    command.add_argument("-o", "--out", type=Path, help="the model's file (default: beside the weights)")
+    command.add_argument(
+        "--scores", type=Path, action="append", default=[], metavar="FILE.json", help="an evaluation whose scores the card bears"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite a model that exists")
+
+
+def _export(options: argparse.Namespace) -> int:
+    from pellucid.training import export
+
+    card, weights = export.load_weights(options.weights)
+    name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
+    out: Path = options.out or options.weights.with_name(f"{name}.onnx")
+    named = export.with_scores(replace(card, name=out.stem), options.scores)
+    export.write_model(out, named, export.network_of(card, weights), overwrite=options.force)
+    print(out)
+    return 0
+
+
+# -- pack -------------------------------------------------------------------------------------------------------------
+
+
+def add_pack(commands: Commands) -> None:
+    """Adds `pack`."""
+    command = add(commands, "pack", _pack, "put a folder of images into one file of bounded size, for training elsewhere")
+    command.add_argument("folder", type=Path, help="the folder of images")
+    command.add_argument("-o", "--out", type=Path, required=True, help="the pack's file")
+    command.add_argument("--megabytes", type=number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
+    command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from pellucid.training import data
+
+    print(f"{options.out}: {data.pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)}")
+    return 0
+
+
+# -- calibrate --------------------------------------------------------------------------------------------------------
+
+
+def add_calibrate(commands: Commands) -> None:
+    """Adds `calibrate`."""
+    command = add(commands, "calibrate", _calibrate, "train the small networks behind 'inspect' and '--gain'")
+    command.add_argument(
+        "what", choices=("noise", "gain"), help="noise: what tells noise from texture; gain: what 'photo' gains, of its own answers"
+    )
+    command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
+    command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
+    command.add_argument("--examples", type=count, default=16_000, help="how many to learn from (default: 16000; 3500 do for gain)")
+    command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    command.add_argument("--force", action="store_true", help="overwrite weights that exist")
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from pellucid import restorer
+    from pellucid.training import calibration, data, recipes
+
+    if options.out.suffix != ".npz":
+        raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
+    if options.out.exists() and not options.force:
+        raise OptionError(f"{options.out} exists; --force overwrites it")
+    table = replace(recipes.find("photo").data, scales=(1.0,))
+    pictures = data.load(options.images, table)
+
+    def show(done: int, of: int) -> None:
+        if done % 200 == 0 or done == of:
+            print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
+
+    of_gain = options.what == "gain"
+    make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
+    tell = calibration.gain_scores if of_gain else calibration.scores
+    found = make(list(pictures.train), options.examples, options.seed, show)
+    # What a gain is off by has much chance in it: more steps, or several networks, learn the examples.
+    steps, members = (min(6000, options.examples), 1) if of_gain else (min(25_000, 10 * options.examples), 6)
+    learnt = calibration.train(found, steps=steps, seed=options.seed, members=members)
+    calibration.save(learnt, options.out, overwrite=options.force)
+    print(options.out)
+    held = make(list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1)
+    for line in tell(learnt, held):
+        print(line, file=sys.stderr)
+    return 0
+
+
+# -- fetch ------------------------------------------------------------------------------------------------------------
+
+
+def add_fetch(commands: Commands) -> None:
+    """Adds `fetch`."""
+    command = add(commands, "fetch", _fetch, "download a public data set for training, checked; into the user's cache unless told")
+    command.add_argument(
+        "name",
+        choices=("mnist", "photos"),
+        help="mnist: 70,000 digits, 11 MB; photos: those 'photo' learnt from, 0.2 GB of packages",
+    )
+    command.add_argument("-o", "--out", type=Path, help="another folder")
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from pellucid.training import mnist, photos
+
+    if options.name == "mnist":
+        for path in mnist.fetch(options.out):
+            print(path, flush=True)
+        return 0
+    done, failed = 0, []
+    for path, error in photos.fetch(options.out):
+        if error is None:
+            done += 1
+            print(path, flush=True)
+        else:
+            failed.append(f"{path.name}: {error}")
+            print(f"pellucid: {failed[-1]}", file=sys.stderr, flush=True)
+    if failed:
+        print(f"pellucid: {done} photographs are there, {len(failed)} could not be had", file=sys.stderr)
+    return 1 if failed else 0
+
+
+# -- recipes ----------------------------------------------------------------------------------------------------------
+
+
+def add_recipes(commands: Commands) -> None:
+    """Adds `recipes`."""
+    command = add(commands, "recipes", _recipes, "list the shipped recipes")
+    command.add_argument("--json", action="store_true", help="as JSON, whole")
+
+
+def _recipes(options: argparse.Namespace) -> int:
+    from pellucid.training import recipes
+
+    found = [recipes.find(name) for name in recipes.names()]
+    if options.json:
+        print(json.dumps([recipe.to_dict() for recipe in found], indent=1))
+        return 0
+    for recipe in found:
+        print(f"{recipe.name:<14} {recipe.summary}")
+    return 0

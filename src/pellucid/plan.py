@@ -1,0 +1,176 @@
+"""Which picture goes where: the pictures that a folder stands for, and the names of their answers."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pellucid import files
+from pellucid.errors import FileError, OptionError
+
+__all__ = ["Plan", "Selection", "clean_name", "exists", "plan"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which pictures a folder stands for.
+
+    Those in the folders below it, too, if ``recursive``; only those that match one of ``include`` (all, if it is empty), and none
+    that matches one of ``exclude``.
+
+    A pattern (``*`` any characters, ``?`` one, ``[...]`` one of these) with a slash is held against the path below the folder, one
+    without against the name; an excluded folder is left out whole. Capital or small letters make no difference.
+    """
+
+    recursive: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which file is written where: ``pairs`` of a picture and its answer; ``failed`` what cannot even be looked at, and why.
+
+    ``folder`` is the folder of all answers, where the manifest lies; None where the answers lie beside their pictures, or where
+    there is one file of a given name.
+    """
+
+    pairs: tuple[tuple[Path, Path], ...]
+    failed: tuple[tuple[Path, str], ...] = ()
+    folder: Path | None = None
+
+
+def clean_name(path: Path, mark: str = "clean") -> Path:
+    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``; with
+    another ``mark`` that one."""
+    # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
+    ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
+    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}"))
+
+
+def plan(
+    inputs: Iterable[Path],
+    out: Path | None,
+    selection: Selection = Selection(),
+    *,
+    ending: str | None = None,
+    mark: str = "clean",
+) -> Plan:
+    """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
+
+    ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
+    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
+    are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the names of answers bear that lie beside their pictures.
+    Hidden files and folders (their
+    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
+    `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
+    """
+    listed: list[tuple[Path, Path]] = []
+    failed: list[tuple[Path, str]] = []
+    several = False
+    for path in inputs:
+        if files.is_folder_of_pictures(path):
+            several = True
+            before = len(listed) + len(failed)
+            for found, error in _walk(path, selection, out, mark):
+                if error is None:
+                    listed.append((found, found.relative_to(path)))
+                else:
+                    failed.append((found, error))
+            if len(listed) + len(failed) == before:
+                narrowed = selection.include or selection.exclude
+                raise FileError(f"{path}: no image in this folder{' that --include and --exclude leave' if narrowed else ''}")
+        elif exists(path):
+            listed.append((path, Path(path.name)))
+        else:
+            raise FileError(f"{path}: no such file")
+    several = several or len(listed) > 1
+    folder = None
+    if out is None:
+        pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
+    elif several or files.is_folder_of_pictures(out):
+        if out.exists() and not files.is_folder_of_pictures(out):
+            raise OptionError(
+                f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
+            )
+        folder = out
+        pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
+    else:
+        if ending is not None and out.suffix.lower() != ending:
+            raise OptionError(f"--out {out}: the name says another format than --format; leave one of them out")
+        pairs = [(listed[0][0], out)]
+    taken: dict[Path, Path] = {}
+    # Not `Path.resolve`, which fails on a link that leads round in a circle.
+    sources = {os.path.realpath(source): source for source, _ in pairs}
+    folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
+    above = {str(folder) for place in sources for folder in Path(place).parents}
+    for source, target in pairs:
+        real = os.path.realpath(target)
+        replaced = sources.get(real)
+        if replaced is not None:
+            whose = "its own picture" if replaced == source else str(replaced)
+            raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
+        inside = next((folders[str(folder)] for folder in Path(real).parents if str(folder) in folders), None)
+        if inside is not None:
+            raise OptionError(f"{target}: the answer would lie inside the picture {inside}; name another place with --out")
+        if real in above:
+            raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
+        if target in taken:
+            raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
+        taken[target] = source
+    return Plan(tuple(pairs), tuple(failed), folder)
+
+
+def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:
+    """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason."""
+    left_out = out.resolve() if out is not None and out.resolve() != root.resolve() else None
+
+    def below(folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str | None]]:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            yield folder, f"{folder}: cannot be read: {error.strerror}"
+            return
+        for entry in entries:
+            if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
+                continue
+            if files.is_folder_of_pictures(entry):
+                place = entry.resolve()
+                if not selection.recursive or place == left_out:
+                    continue
+                if place in above:
+                    yield entry, f"{entry}: this link leads back to a folder above it"
+                    continue
+                yield from below(entry, (*above, place))
+            elif _is_picture(entry, mark) and (not selection.include or _matches(entry, root, selection.include)):
+                # A link to nowhere, or round in a circle, is found by reading it.
+                yield entry, None
+
+    yield from below(root, (root.resolve(),))
+
+
+def _is_picture(path: Path, mark: str) -> bool:
+    known = {ending for kind in files.FORMATS for ending in kind.endings}
+    answer = path.stem.endswith((f".{mark}", f".{mark}.ome"))
+    return path.suffix.lower() in known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
+
+
+def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
+    name, inner = path.name.casefold(), path.relative_to(root).as_posix().casefold()
+    return any(fnmatch.fnmatchcase(inner if "/" in pattern else name, pattern.casefold()) for pattern in patterns)
+
+
+def exists(path: Path) -> bool:
+    """Whether something has this name. Raises `FileError` for a name that cannot be looked up."""
+    try:
+        return path.exists()
+    except OSError as error:
+        # A name that is too long, for one.
+        raise FileError(f"{path}: {error.strerror}") from error
+
+
+def _with_ending(path: Path, ending: str | None) -> Path:
+    return path if ending is None else path.with_suffix(ending)
