@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import (
+    DiskFull,
     EngineError,
     FileError,
     ImageError,
     InputError,
+    MemoryShort,
     MissingExtra,
     ModelError,
     OptionError,
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DiskFull",
     "EngineError",
     "FileError",
     "ImageError",
     "InputError",
+    "MemoryShort",
     "MissingExtra",
     "ModelError",
     "OptionError",
