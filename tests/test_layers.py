@@ -17,6 +17,7 @@ ROWS = (
     {"images", "samples"},
     {"maps"},
     {"clipping"},
+    {"camera"},
     {"degradations"},
     {"metrics"},
     {"diagnosis"},
