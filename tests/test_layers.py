@@ -31,6 +31,8 @@ ROWS = (
     {"answering"},
     {"restorer"},
     {"baselines", "recognition"},
+    {"methods"},
+    {"digits"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
