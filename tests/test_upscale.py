@@ -290,11 +290,12 @@ def test_set5_has_the_published_protocols_scores() -> None:
 
 def test_two_hundred_steps_on_digits_beat_bicubic(tmp_path: Path, digits: NDArray[np.float64]) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
-    from pellucid.training import data, export, loop, recipes
+    from pellucid.training import export, loop, recipes
+    from pellucid.training.pictures import load
 
     recipe = recipes.find("digits-upscale")
     recipe = replace(recipe, training=replace(recipe.training, minutes=0, steps=200, validations=1))
-    pictures = data.load(None, recipe.data)
+    pictures = load(None, recipe.data)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     path = tmp_path / "digits-upscale.onnx"
     export.write_model(path, export.card_of(recipe, pictures, run, "digits-upscale"), run.network)
@@ -315,15 +316,17 @@ def test_two_hundred_steps_on_digits_beat_bicubic(tmp_path: Path, digits: NDArra
 
 def test_batches_have_one_factor_in_turn_and_the_enlargement_to_start_from() -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
-    from pellucid.training import data, recipes
+    from pellucid.training import recipes
+    from pellucid.training.batches import make_batch
+    from pellucid.training.pictures import load
 
     recipe = recipes.find("digits-upscale")
     recipe = replace(recipe, training=replace(recipe.training, batch=3))
-    pictures = data.load(None, recipe.data)
+    pictures = load(None, recipe.data)
     sides = []
     for step in range(4):
-        batch = data.make_batch(pictures, recipe, 0, step)
-        again = data.make_batch(pictures, recipe, 0, step)
+        batch = make_batch(pictures, recipe, 0, step)
+        again = make_batch(pictures, recipe, 0, step)
         np.testing.assert_array_equal(batch.input, again.input)
         assert batch.target.shape == batch.base.shape == (3, 1, 28, 28)
         scale = 28 // batch.input.shape[2]
@@ -359,7 +362,8 @@ def test_noise_comes_upon_the_small_image_and_the_answer_is_clean() -> None:
 def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
     from pellucid.errors import ModelError
-    from pellucid.training import data, recipes
+    from pellucid.training import recipes
+    from pellucid.training.pictures import load_noisy
 
     table: Callable[[], dict[str, dict[str, object]]] = recipes.find("upscale").to_dict
     for where, key, value, error in (
@@ -382,4 +386,4 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
         recipes.Recipe.from_dict(swapped)
     recipe = recipes.find("upscale")
     with pytest.raises(TrainingError, match="clean pictures alone"):
-        data.load_noisy(tmp_path, recipe.data, recipe.task)
+        load_noisy(tmp_path, recipe.data, recipe.task)

@@ -21,8 +21,10 @@ import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks import Denoise, NoiseRange
-from pellucid.training import data, export, figures, looks, loop, recipes, run
+from pellucid.training import export, figures, looks, loop, recipes, run
+from pellucid.training.batches import stack
 from pellucid.training.networks import UnetSpec
+from pellucid.training.pictures import Pictures, load
 
 SOURCE = Path(pellucid.__file__).parent.parent
 
@@ -44,8 +46,8 @@ def small(name: str = "digits", **training: Any) -> recipes.Recipe:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> data.Pictures:
-    return data.load(None, recipes.find("digits").data)
+def pictures() -> Pictures:
+    return load(None, recipes.find("digits").data)
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def photos(tmp_path: Path) -> Path:
     return place
 
 
-def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_two_hundred_steps_beat_doing_nothing(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=200, batch=32)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     clean = np.stack(pictures.valid)[:200].transpose(0, 3, 1, 2).astype(np.float32) / 255
@@ -75,7 +77,7 @@ def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path:
     assert run.history[-1].psnr is not None
 
 
-def test_the_seed_learns_by_cross_entropy(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_the_seed_learns_by_cross_entropy(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small("seed-digits", steps=40, batch=32)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     losses = [line.loss for line in run.history]
@@ -85,7 +87,7 @@ def test_the_seed_learns_by_cross_entropy(pictures: data.Pictures, tmp_path: Pat
     assert run.history[-1].validation_loss < 0.6
 
 
-def test_a_resumed_run_is_the_unbroken_one(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_unbroken_one(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=30)
     whole = loop.train(recipe, pictures, checkpoint=tmp_path / "whole.checkpoint")
     half = tmp_path / "half.checkpoint"
@@ -106,14 +108,14 @@ def test_a_resumed_run_is_the_unbroken_one(pictures: data.Pictures, tmp_path: Pa
         torch.testing.assert_close(resumed.network.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_the_same_seed_gives_the_same_weights(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(pictures: Pictures, tmp_path: Path) -> None:
     runs = [loop.train(small(steps=5), pictures, checkpoint=tmp_path / f"{n}", seed=seed) for n, seed in enumerate((1, 1, 2))]
     first, second, third = (run.network.state_dict()["head.weight"] for run in runs)
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
 
 
-def test_checkpoints_are_neither_ignored_nor_imagined(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_checkpoints_are_neither_ignored_nor_imagined(pictures: Pictures, tmp_path: Path) -> None:
     path = tmp_path / "a.checkpoint"
     with pytest.raises(OptionError, match="to go on from"):
         loop.train(small(steps=1), pictures, checkpoint=path, resume=True)
@@ -128,14 +130,14 @@ def test_checkpoints_are_neither_ignored_nor_imagined(pictures: data.Pictures, t
         loop.train(small(steps=2), pictures, checkpoint=path, resume=True)
 
 
-def test_a_loss_that_is_no_number_ends_the_run(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=200, rate=1e12, warmup=0, clip=0, loss="l2", finish_loss="l2")
     with pytest.raises(TrainingError, match="not a number"):
         loop.train(recipe, pictures, checkpoint=tmp_path / "a")
 
 
 def test_a_run_that_diverges_leaves_the_best_that_it_had(
-    pictures: data.Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(steps=60, validations=6)
     real, seen = loop.loss_of, list[torch.Tensor]()
@@ -157,12 +159,12 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_missing_gpu_is_said(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_missing_gpu_is_said(pictures: Pictures, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cuda"):
         loop.train(small(steps=1), pictures, checkpoint=tmp_path / "a", device="cuda")
 
 
-def test_bfloat16_learns_too(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_bfloat16_learns_too(pictures: Pictures, tmp_path: Path) -> None:
     run = loop.train(small(steps=60, batch=32, precision="bfloat16"), pictures, checkpoint=tmp_path / "a")
     assert run.history[-1].validation_loss is not None
     assert run.history[0].validation_loss is not None
@@ -220,7 +222,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     clean = np.full((16, 24, 1), 0.5, dtype=np.float32)
     noises = ("impulses:0.2", "salt-pepper:0.2", "gaussian:5+impulses:0.2")
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
-    batch = data.stack(pairs)
+    batch = stack(pairs)
     network: Any = Knows().train()
     seen, base, target = (planes.numpy() for planes in loop.planes_of(batch, network, torch.device("cpu")))
     assert network.training
@@ -256,7 +258,7 @@ def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkey
         return looked(given, first)
 
     monkeypatch.setattr(looks, "second", counted)
-    pictures = data.load(photos, recipe.data)
+    pictures = load(photos, recipe.data)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     # Two batches of two crops, and the held-out images once.
     assert counts.count(64) == 4
@@ -362,7 +364,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     checkpoint.write_bytes(kept)
     exact = recipes.find(str(recipe))
     exact = replace(exact, training=exact.training.lasting(steps=steps + 5))
-    digits = data.load(None, exact.data)
+    digits = load(None, exact.data)
     resumed = loop.train(exact, digits, checkpoint=checkpoint, resume=True)
     whole = loop.train(exact, digits, checkpoint=tmp_path / "whole.checkpoint")
     assert all(torch.equal(value, whole.last[name]) for name, value in resumed.last.items())

@@ -21,10 +21,10 @@ from torch.nn import functional
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
-from pellucid.training import data as training_data
 from pellucid.training import feed, looks
-from pellucid.training.data import Batch, Neighbours, Pictures
+from pellucid.training.batches import Batch, Neighbours, validation_batches
 from pellucid.training.networks import Network
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Loss, Recipe
 
 __all__ = [
@@ -530,7 +530,7 @@ def _validated(
     low_precision = device.type == "cuda" or recipe.training.precision != "float32"
     with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
         most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
-        for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
+        for noise, batch in validation_batches(pictures, recipe, most=most):
             given, base, clean = planes_of(batch, network, device)
             if batch.probe is not None:
                 losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()

@@ -17,7 +17,7 @@ from pellucid.degradations import Degradation
 from pellucid.errors import PellucidError
 from pellucid.restorer import Restorer
 from pellucid.training import survey
-from pellucid.training.data import Pictures
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
 __all__ = ["Row", "Scores", "score"]
