@@ -1,6 +1,6 @@
 """Training images: decoded once into the cache, split into those to learn from and held-out ones.
 
-There are three kinds: clean images, which are spoiled later; pairs of a noisy and a clean image; and noisy images alone.
+There are three kinds: clean images, which are degraded later; pairs of a noisy and a clean image; and noisy images alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pellucid.cards import TrainingImages
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError, TrainingError
 from pellucid.images import Range
-from pellucid.tasks import Denoise, Task
+from pellucid.tasks.base import Learning
 from pellucid.training import cache, mnist, packs, photos, survey
 from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data
 from pellucid.training.survey import Facts, Kind, Look, Seen
 
-__all__ = ["Depth", "Pictures", "Shot", "channels_of", "denoising", "is_held_out", "load", "load_noisy", "load_pairs"]
+__all__ = ["Depth", "Pictures", "Shot", "channels_of", "is_held_out", "load", "load_noisy", "load_pairs"]
 
 Depth = NDArray[Any]
 """Pixels at their own depth: uint8, uint16, or float32."""
@@ -125,7 +125,7 @@ def load(
 def load_pairs(
     places: Sequence[Path],
     data: Data,
-    task: Task,
+    task: Learning,
     *,
     valid: Sequence[Path] = (),
     value_range: Range = "auto",
@@ -136,7 +136,7 @@ def load_pairs(
     ``places`` and ``valid`` as for `survey.match`. The restorer gives the network what it finds in an image; so does this.
     Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
     """
-    task = denoising(task)
+    _check_source(task, "pairs")
     matched, notes = survey.match(places)
     matched_valid, more = survey.match(valid) if valid else ([], [])
     paths = [path for pair in (*matched, *matched_valid) for path in pair]
@@ -172,14 +172,14 @@ def load_pairs(
 
 
 def load_noisy(
-    source: Path, data: Data, task: Task, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
+    source: Path, data: Data, task: Learning, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
 ) -> Pictures:
     """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``. The lower edge of a
     single one is held out.
 
     Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
     """
-    task = denoising(task)
+    _check_source(task, "noisy")
     sources = [_noisy_sources(place, value_range) for place in (source, valid) if place is not None]
     seen, notes = _opened([entry for part in sources for entry in part], _form("noisy", data, value_range), store)
     train, small = survey.usable(_readable(seen[: len(sources[0])]), data.patch, str(source))
@@ -226,18 +226,18 @@ def channels_of(
     return 1
 
 
-def denoising(task: Task) -> Denoise:
-    """The task of a recipe that learns from noisy pictures; `TrainingError` for another."""
-    if not isinstance(task, Denoise):
-        raise TrainingError(f"task {task.name} learns from clean pictures alone")
-    return task
-
-
 def is_held_out(name: str, data: Data) -> bool:
     """Whether an image of that file name is kept for validation."""
     stem = Path(name).stem
     draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32
     return draw < data.held_out or any(word in stem for word in data.hold_out)
+
+
+def _check_source(task: Learning, kind: Kind) -> None:
+    """Raises `TrainingError` where the task does not learn from images of this kind."""
+    if kind not in task.sources:
+        only = "clean images alone" if task.sources == ("clean",) else f"images of the kinds {', '.join(task.sources)}"
+        raise TrainingError(f"task {task.name} learns from {only}")
 
 
 def _form(kind: Kind, data: Data, value_range: Range) -> Form:
