@@ -46,6 +46,7 @@ ROWS = (
 TRAINING_ROWS = (
     {"quantisation"},
     {"networks"},
+    {"losses"},
     {"mnist", "photos"},
     {"recipes", "survey"},
     {"cache"},
@@ -53,6 +54,7 @@ TRAINING_ROWS = (
     {"pictures"},
     {"batches"},
     {"feed", "looks"},
+    {"validating"},
     {"loop"},
     {"export", "scoring"},
     {"figures", "calibration"},

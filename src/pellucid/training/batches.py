@@ -48,7 +48,7 @@ class Neighbours:
 class Batch:
     """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), or larger by the task's factor; float32.
 
-    ``enlarged``, of the target's shape, is what a residual is taken from; None where that is the input.
+    ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
 
     Where no image is clean, one of two more is there, from which the network learns all the same: ``neighbours``, or ``probe``,
     standard normal noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to
@@ -124,8 +124,8 @@ def shown(shot: Shot, window: tuple[slice, slice], task: Task, clean: Planes | N
 
 def stack(pairs: list[Pair]) -> Batch:
     """The pairs, all of one size, as a batch."""
-    (height, width, channels), told = pairs[0].image.shape, pairs[0].maps.shape[2]
-    given = np.empty((len(pairs), channels + told, height, width), dtype=np.float32)
+    (height, width, channels), maps = pairs[0].image.shape, pairs[0].maps.shape[2]
+    given = np.empty((len(pairs), channels + maps, height, width), dtype=np.float32)
     for place, pair in zip(given, pairs, strict=True):
         place[:channels] = pair.image.transpose(2, 0, 1)
         place[channels:] = pair.maps.transpose(2, 0, 1)
@@ -185,8 +185,8 @@ def _as_found(noisy: Planes, clean: Planes, found: Diagnosis, task: Task) -> Pai
     task = denoising(task)
     # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
     extremes = found.extremes if "impulses" in task.maps else None
-    told = replace(Told.of(found), clipping=found.clipping if clean is noisy else None)
-    return task.told(noisy, clean, found.impulse_density, extremes, told.sigma)
+    known = replace(Told.of(found), clipping=found.clipping if clean is noisy else None)
+    return task.told(noisy, clean, found.impulse_density, extremes, known.sigma)
 
 
 def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:
