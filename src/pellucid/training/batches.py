@@ -46,7 +46,7 @@ class Neighbours:
 class Batch:
     """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), or larger by the task's factor; float32.
 
-    ``enlarged``, of the target's shape, is what a residual is taken from; None where that is the input.
+    ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
 
     Where no image is clean, one of two more is there, from which the network learns all the same: ``neighbours``, or ``probe``,
     standard normal noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to
@@ -122,8 +122,8 @@ def shown(shot: Shot, window: tuple[slice, slice], task: Learning, clean: Planes
 
 def stack(pairs: list[Pair]) -> Batch:
     """The pairs, all of one size, as a batch."""
-    (height, width, channels), told = pairs[0].image.shape, pairs[0].maps.shape[2]
-    given = np.empty((len(pairs), channels + told, height, width), dtype=np.float32)
+    (height, width, channels), maps = pairs[0].image.shape, pairs[0].maps.shape[2]
+    given = np.empty((len(pairs), channels + maps, height, width), dtype=np.float32)
     for place, pair in zip(given, pairs, strict=True):
         place[:channels] = pair.image.transpose(2, 0, 1)
         place[channels:] = pair.maps.transpose(2, 0, 1)

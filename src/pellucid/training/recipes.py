@@ -11,17 +11,16 @@ import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
 from pellucid import degradations, tasks
 from pellucid.errors import ModelError, PellucidError
 from pellucid.tasks.base import Learning, NoiseRange
+from pellucid.training.losses import LOSSES, NOISY_LOSSES
 from pellucid.training.networks import NETWORKS, Spec
 
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
-Loss = Literal["l1", "l2", "psnr", "psnr-part", "bce"]
-NoisyLoss = Literal["stein", "neighbours"]
 T = TypeVar("T")
 
 
@@ -96,9 +95,9 @@ class Training:
     warmup: int = 100
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.0
-    loss: Loss = "l1"
-    noisy_loss: NoisyLoss = "stein"
-    finish_loss: Loss = "l1"
+    loss: str = "l1"
+    noisy_loss: str = "stein"
+    finish_loss: str = "l1"
     finish_share: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
@@ -117,10 +116,10 @@ class Training:
             raise ModelError("recipe: training.tuning_rate is 0 or more")
         if self.patience < 0:
             raise ModelError("recipe: training.patience is 0 or more")
-        if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
-            raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
-        if self.noisy_loss not in get_args(NoisyLoss):
-            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(get_args(NoisyLoss))}")
+        if self.loss not in LOSSES or self.finish_loss not in LOSSES:
+            raise ModelError(f"recipe: training.loss is one of {', '.join(LOSSES)}")
+        if self.noisy_loss not in NOISY_LOSSES:
+            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(NOISY_LOSSES)}")
 
     def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
         """The same with another length; the recipe's own where none is given."""
@@ -145,6 +144,11 @@ class Recipe:
     def from_neighbours(self) -> bool:
         """Whether learning from noisy images alone uses neighbouring pixels: Stein's estimate needs the noise level."""
         return self.training.noisy_loss == "neighbours" or "sigma" not in self.task.maps
+
+    @property
+    def level_plane(self) -> int:
+        """The index of the input's plane that holds the noise level."""
+        return self.task.planes(self.data.channels)[0] + self.task.maps.index("sigma")
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain data, for the card; `from_dict` reads it back."""
