@@ -56,7 +56,7 @@ LONG_S = 2.0
 """Seconds after which an image is not timed again."""
 
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
-"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
+"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: papers on enlarging score it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Evaluation:
     """Scores: ``results`` has one row an image, noise and method, ``summary`` their means.
 
     ``protocol`` is everything that the figures depend on. ``failed`` lists the files that could not be read and the methods that
-    failed on an image, ``notes`` what the means leave out.
+    failed on an image, ``notes`` say what the means leave out.
     """
 
     protocol: dict[str, Any]
@@ -162,8 +162,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
-    Models are told the level where they take one and the noise is Gaussian, unless ``blind``; classical methods are always
-    told. ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
+    Models get the level where they take one and the noise is Gaussian, unless ``blind``; classical methods always get it.
+    ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
     ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its entry
     (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
     `OptionError` when there is nothing to score.

@@ -1,4 +1,4 @@
-"""What is compared: models, several of them in turn, and classical methods, all behind one call."""
+"""The methods that are compared: models, several of them in turn, and classical methods, all behind one call."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class InTurn:
             raise OptionError("models in turn are two or more, of which at most one enlarges")
 
     def restore(self, image: Noisy, *, sigma: float | None = None, scale: float | None = None) -> Noisy:
-        """As `Restorer.restore`: the first is told ``sigma``, the one that enlarges the ``scale``."""
+        """As `Restorer.restore`: the first gets ``sigma``, the one that enlarges gets ``scale``."""
         for number, step in enumerate(self.steps):
             image = step.restore(image, sigma=None if number else sigma, scale=scale if step.card.scales else None)
         return image
 
     def restore_batch(self, stack: Noisy, *, sigma: float | None = None) -> Noisy:
-        """As `Restorer.restore_batch`: the first is told ``sigma``."""
+        """As `Restorer.restore_batch`: the first gets ``sigma``."""
         for number, step in enumerate(self.steps):
             stack = step.restore_batch(stack, sigma=None if number else sigma)
         return stack
@@ -104,7 +104,7 @@ def told_sigma(model: Model, noise: Degradation, *, blind: bool) -> float | None
 
 @dataclass(frozen=True)
 class Method:
-    """A model, or several in turn, or a classical method, in a form that another process can be told."""
+    """A model, or several in turn, or a classical method, in a form that can be sent to another process."""
 
     name: str
     model: Model | None
@@ -134,8 +134,8 @@ class Method:
 
 
 def methods_of(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[Method, ...]:
-    """The classical methods of these names, then the models; `OptionError` where a name is both, `MissingExtra` for what is not
-    here."""
+    """The classical methods of these names, then the models; `OptionError` where a name is both, `MissingExtra` for one whose
+    package is not here."""
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")

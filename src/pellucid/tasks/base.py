@@ -135,6 +135,7 @@ def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradati
     return ranges[int(rng.choice(len(ranges), p=weights / weights.sum()))].draw(rng)
 
 
+@dataclass(frozen=True)
 class Learning:
     """The ``[task]`` table of a recipe: how training pairs are made. Each task's module has a subclass of this name, a frozen
     dataclass whose fields are the table's keys.
