@@ -20,7 +20,8 @@ import torch
 import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
-from pellucid.tasks import Denoise, NoiseRange
+from pellucid.tasks.base import NoiseRange
+from pellucid.tasks.denoise import Learning
 from pellucid.training import export, figures, looks, loop, losses, recipes, run
 from pellucid.training.batches import stack
 from pellucid.training.networks import UnetSpec
@@ -218,10 +219,10 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
             self.seen += len(x)
             return torch.full_like(x[:, :1], 0.5)
 
-    task = Denoise(noise=(NoiseRange("impulses", 0.1, 0.1),), again=1)
+    task = Learning(noise=(NoiseRange("impulses", 0.1, 0.1),), again=1)
     clean = np.full((16, 24, 1), 0.5, dtype=np.float32)
     noises = ("impulses:0.2", "salt-pepper:0.2", "gaussian:5+impulses:0.2")
-    pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
+    pairs = [task.degrade(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
     batch = stack(pairs)
     network: Any = Knows().train()
     seen, base, target = (planes.numpy() for planes in looks.planes_of(batch, network, torch.device("cpu")))

@@ -142,7 +142,9 @@ def _pair(crop: Planes, task: Learning, data: Data, rng: np.random.Generator) ->
 
 def _in_all_channels(pair: Pair, channels: tuple[int, int]) -> Pair:
     """A gray example with so many channels in and out, as the restorer gives gray images to a colour network."""
-    image, clean = (each.repeat(count // each.shape[2], axis=2) for each, count in zip((pair.image, pair.clean), channels, strict=True))
+    image, clean = (
+        each.repeat(count // each.shape[2], axis=2) for each, count in zip((pair.image, pair.clean), channels, strict=True)
+    )
     base = image if pair.base is pair.image else pair.base.repeat(channels[1] // pair.base.shape[2], axis=2)
     return replace(pair, image=image, clean=clean, base=base)
 
