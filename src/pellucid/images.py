@@ -238,7 +238,8 @@ class View:
         return parts
 
     def crops(self, side: int, count: int, multiple_of: int) -> Iterator[Pixels]:
-        """Crops (channels, h, w), evenly spread, at most ``count``; their sides are at most ``side`` and divide by ``multiple_of``."""
+        """At most ``count`` crops (channels, h, w), evenly spread; their sides are at most ``side``, and multiples of
+        ``multiple_of``."""
         height, width, _ = self.shape
         sides = [min(side, each) // multiple_of * multiple_of for each in (height, width)]
         # Where so many crops cover the picture, overlapping, they do: one place is no sample of another.
@@ -255,7 +256,7 @@ class View:
         The pixels are read once, in bands, each of which is first averaged in whole blocks; a block is at most half as long as a
         pixel of the small picture, so that the average changes little of it.
         """
-        height, width, channels = self.shape
+        height, width = self.shape[:2]
         share = min(1.0, side / max(height, width))
         size = max(1, round(height * share)), max(1, round(width * share))
         block = max(1, int(1 / share) // 2)

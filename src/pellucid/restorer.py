@@ -1,7 +1,7 @@
 """The one door to the networks: load a model, restore a picture.
 
-A name may stand for a family of files (`pellucid.families`). The task of the family (`pellucid.tasks`) looks at the picture and says
-what is to be done; here the picture is cut into pieces and put together again, in the memory that there is. No task is known here.
+A name may stand for a family of files (`pellucid.families`). The task of the family (`pellucid.tasks`) looks at the picture and
+plans the work; here the picture is cut into pieces and put together again, in the memory that there is. No task is known here.
 """
 
 from __future__ import annotations
@@ -175,9 +175,9 @@ class Restorer:
         """
         begun = time.perf_counter()
         chosen = self.settings(settings, **given)
-        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        picture = _picture(image)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
-        output = picture
+        output: Any = picture
         if job.passes:
             held = job.held or len(job.passes) > 1
             picture = _in_memory(picture) if held else picture
@@ -192,9 +192,27 @@ class Restorer:
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
-        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        picture = _picture(image)
         view = View((picture,))
         return diagnosis.inspect_parts(view.parts(diagnosis.windows(*view.shape[:2])))
+
+    def expected_gain(
+        self, image: ArrayLike | Image, settings: Settings | None = None, /, *, found: Diagnosis | None = None, **given: Any
+    ) -> float | None:
+        """By how many dB of PSNR the output is expected to be nearer to the clean image than the input, without the clean image.
+
+        0 where nothing is to be done; None where the noise is not white, or the image too small. ``found`` is the image's
+        diagnosis, where that is known already. Raises `OptionError` where the task predicts no gain.
+
+        >>> import numpy as np, pellucid
+        >>> pellucid.load("photo").expected_gain(np.zeros((64, 64)), sigma=0)
+        0.0
+        """
+        predicted: Callable[..., float | None] | None = getattr(self.task.module(), "expected_gain", None)
+        if predicted is None:
+            raise OptionError(f"task {self.task.name} predicts no gain")
+        picture = _picture(image)
+        return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
     def restore_batch(self, stack: ArrayLike, settings: Settings | None = None, /, **given: Any) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
@@ -303,6 +321,10 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")
     models = Models({"gray" if card.channels == 1 else "colour": path}, device=device, engine=engine)
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
+
+
+def _picture(image: ArrayLike | Image) -> Image:
+    return image if isinstance(image, Image) else images.from_array(image, sparing=True)
 
 
 def _before_the_last(progress: Progress | None) -> Progress | None:

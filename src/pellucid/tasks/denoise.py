@@ -1,8 +1,8 @@
 """Denoising: which file serves which noise, what it is given, and how it learns.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
-``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising` restores
-each piece.
+``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
+restores each piece.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ ROUTES: dict[str, str] = {
     "correlated": "processed",
     "jpeg": "processed",
 }
-"""Kind of noise (of `pellucid.diagnosis.KINDS`) -> the role of the file that serves, where the family has it; other kinds are served
-by ``gray`` or ``colour``. A given level is one of Gaussian noise."""
+"""Kind of noise (of `pellucid.diagnosis.KINDS`) -> the role of the file that serves, where the family has it; ``gray`` or
+``colour`` serves other kinds. A given level is one of Gaussian noise."""
 
 CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 
@@ -76,8 +76,8 @@ FILLED_TILE = {"bf16": 1536, "f32": 1264}
 are filled (in bfloat16), where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 ENGINE_BYTES = {"bf16": 210, "f32": 400}
-"""Bytes that the engine needs for each pixel of the piece that it works on, by its precision. Measured with `photo-color` and pieces
-of 4.4 megapixels: 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
+"""Bytes that the engine needs for each pixel of the piece that it works on, by its precision. Measured with `photo-color` and
+pieces of 4.4 megapixels: 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
 `photo-gray` needs 159 and 283."""
 
 PIECE_BYTES = 100
@@ -185,7 +185,8 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         return _Plan(role, noise, None)
     if found is None:
         found = diagnosis.inspect_parts(_windows(view))
-    role = ROUTES[found.kind] if ROUTES.get(found.kind) in models else role
+    routed = ROUTES.get(found.kind, role)
+    role = routed if routed in models else role
     card = models.card(role)
     noise = Noise.of(found)
     if found.impulse_density > 0 and not _knows_impulses(card):
@@ -375,7 +376,8 @@ class Learning(base.Learning):
         return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
 
     def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> base.Pair:
-        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy one where there is none."""
+        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy image where there is no
+        clean one."""
         # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
         extremes = diagnosis.extremes if "impulses" in self.maps else None
         noise = replace(Noise.of(diagnosis), clipping=diagnosis.clipping if clean is noisy else None)

@@ -71,7 +71,8 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
     def finish(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
         output = images.with_pixels(picture, pixels)
         if not exact:
-            assert wanted.height is not None and wanted.width is not None
+            assert wanted.height is not None
+            assert wanted.width is not None
             smaller = images.resized(images.floating(output).pixels, wanted.height, wanted.width, images.BICUBIC)
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
         return images.with_alpha_resized(output)
@@ -126,9 +127,9 @@ def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
 class Learning(base.Learning):
     """Small in, large out, by each of the factors ``scales`` (2 to 8): a batch has one, in turn.
 
-    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then degraded by one
-    of ``noise`` where there is any; the network gets no map of that. Its residual is taken away from the bicubic enlargement of its
-    input.
+    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then degraded by
+    one of ``noise`` where there is any; the network gets no map of that. Its residual is taken away from the bicubic enlargement of
+    its input.
     """
 
     scales: tuple[int, ...] = (2, 3, 4)
