@@ -63,7 +63,7 @@ BAND = 2**18
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
 
-FILE_DEPTHS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+FILE_DEPTHS = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
 """The dtypes that files have."""
 
 Range = Literal["auto", "dtype"] | tuple[float, float]
@@ -316,7 +316,7 @@ def from_array(array: ArrayLike, *, sparing: bool = False) -> Image:
     """
     values = np.asarray(array)
     if values.dtype.name not in DEPTHS:
-        raise ImageError(f"an array of dtype {values.dtype} is no image; {', '.join(DEPTHS)} are taken")
+        raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
     return from_values(values, "dtype", sparing=sparing)
 
 
@@ -377,9 +377,9 @@ def from_rows(rows: Rows, value_range: Range, *, white: float | None = None) -> 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.name not in FILE_DEPTHS:
-        raise ImageError(f"values of dtype {dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
+        raise ImageError(f"values of dtype {dtype} are not an image; {', '.join(FILE_DEPTHS)} are taken")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        raise ImageError(f"an array of shape {shape} is no image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
+        raise ImageError(f"an array of shape {shape} is not an image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
     if 0 in shape:
         raise ImageError(f"an array of shape {shape} has no pixels")
 
@@ -428,7 +428,7 @@ def floating(image: Image) -> Image:
 
 
 def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind == "f":
+    if dtype.kind in "fb":
         return 0.0, 1.0
     limits = np.iinfo(dtype)
     return float(limits.min), float(limits.max)
@@ -443,7 +443,7 @@ def _ends(
     own = _dtype_ends(dtype)
     if value_range == "dtype":
         return own
-    if dtype.name in ("uint8", "uint16") and white is None:
+    if dtype.name in ("bool", "uint8", "uint16") and white is None:
         return own
     low, high = extremes()
     if white is not None and low >= 0 and white > 0 and high <= white:

@@ -97,8 +97,10 @@ def _bicubic(planes: Pixels, scale: int) -> Pixels:
 def _enlarged(graph: Graph, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     def run(part: Pixels) -> Pixels:
         part = np.ascontiguousarray(part)
-        output = graph(part[None])[0]
-        return output if graph.card.answer == "clean" else np.subtract(_bicubic(part, graph.card.scale), output, out=output)
+        output: Pixels = graph(part[None])[0]
+        if graph.card.answer == "residual":
+            np.subtract(_bicubic(part, graph.card.scale), output, out=output)
+        return output
 
     return in_channels(planes, graph.card.channels, run)
 
