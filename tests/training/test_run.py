@@ -19,6 +19,7 @@ from PIL import Image as PillowImage
 
 from pellucid import cards, cli, degradations, files, htmlreport, images, metrics, restorer, samples
 from pellucid.errors import EngineError, ImageError, OptionError
+from pellucid.families import shipped_path
 from pellucid.htmlreport import Sample
 from pellucid.training import recipes, run, scoring
 from pellucid.training.pictures import load, load_noisy, load_pairs
@@ -337,7 +338,6 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from pellucid.training import run
-from pellucid.families import shipped_path
 folder = Path(sys.argv[1])
 asked = (
     run.Request(str(folder / "digits.toml"), steps=4, out=folder / "digits.onnx", device="cpu"),
