@@ -211,7 +211,7 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network.state_dict())
     if run.diverged:
-        kept = f"those of its best step, {run.best_step}" if run.best_step else "those that it began from: no step was better"
+        kept = f"those of its best step, {run.best_step}" if run.best_step else "those it began from: no step was better"
         over = f"step {run.diverged}: the loss is not a number, and the run is over"
         yield f"{over}; the weights it leaves are {kept}; a lower training.rate may help"
     if run.best_step != run.steps and not run.diverged:
