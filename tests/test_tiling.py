@@ -138,14 +138,14 @@ def test_threads_are_gone_with_the_last_band_and_nobody_waits_for_what_is_given_
     pieces = tiling.cut(64, 16, tile=16, halo=0)
     # Threads of other tests may end meanwhile: what counts is who is new.
     before = set(threading.enumerate())
-    bands = tiling.stream(lambda piece: piece, image, pieces, in_flight=2)
+    bands = tiling.stream(lambda piece, place: piece, image, pieces, in_flight=2)
     kept = [next(bands) for _ in pieces.rows]
     assert len(kept) > 2
     assert set(threading.enumerate()) <= before
 
     release, calls = threading.Event(), 0
 
-    def slow(piece: np.ndarray) -> np.ndarray:
+    def slow(piece: np.ndarray, place: tiling.Place) -> np.ndarray:
         nonlocal calls
         calls += 1
         if calls > 1:

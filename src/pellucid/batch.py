@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,12 +14,20 @@ from typing import Any
 
 from pellucid import files, images, saving
 from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
-from pellucid.images import Range, Rows
+from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
 from pellucid.plan import Plan, exists
-from pellucid.restorer import Restorer
+from pellucid.restorer import Restoration, Restorer
+from pellucid.tasks import Task
+from pellucid.tasks.settings import FileSettings, Settings
 
-__all__ = ["Outcome", "Settings", "Tally", "restore_file", "restore_files"]
+__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files"]
+
+Progress = Callable[[float], None]
+"""Called with the share of a file that is done, 0 to 1."""
+
+PLAIN = FileSettings()
+"""Files read and written as they say themselves."""
 
 AHEAD = 8_000_000
 """Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
@@ -27,49 +35,13 @@ itself that little would be won, and three of them at once would need much memor
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What an answer depends on beside picture and model.
-
-    ``sigma``, ``strength``, ``keep_grain`` and ``scale`` as `Restorer.restore` takes them, ``value_range`` and ``axes`` as
-    `files.open_pages`, ``strip`` as `files.write_pages`. ``gain``: the gain is predicted, too; no answer depends on that.
-    """
-
-    sigma: float | None = None
-    strength: float = 1.0
-    keep_grain: float = 0.0
-    scale: float | None = None
-    value_range: Range = "auto"
-    axes: str | None = None
-    strip: bool = False
-    gain: bool = False
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Settings:
-        """From the values of `pellucid.options.RESTORING` by name; others are passed over.
-
-        Raises `OptionError` for a range that is none.
-        """
-        return cls(
-            sigma=options.get("sigma"),
-            strength=options["strength"],
-            keep_grain=options.get("keep_grain", 0.0),
-            scale=options.get("scale"),
-            gain=options.get("gain", False),
-            value_range=images.parse_range(options["range"]),
-            axes=options["axes"],
-            strip=options["strip"],
-        )
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
-    ``sigma`` is the noise level that was used, in 8-bit levels (None for a model that is told none), ``estimated`` whether it was
-    measured rather than given; then ``saw`` says in a line and ``diagnosis`` as data what was found; ``expected_gain`` in dB where
-    it was asked for; ``model`` the file that served, ``seconds`` the restoration's time without reading and writing (with them
-    where a large picture goes through in bands). Of a stack of ``pages`` they are the first page's, as are ``width`` and
-    ``height``; the seconds are all pages'. ``full`` says that the disk was, which ends the run.
+    ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
+    restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
+    they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. ``full``: the disk was full,
+    which ends the run.
     """
 
     input: Path
@@ -77,16 +49,17 @@ class Outcome:
     error: str | None = None
     skipped: bool = False
     model: str | None = None
-    sigma: float | None = None
-    estimated: bool = False
-    saw: str | None = None
-    diagnosis: dict[str, Any] | None = None
-    expected_gain: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     width: int = 0
     height: int = 0
     seconds: float = 0.0
     pages: int = 1
     full: bool = False
+
+    def to_dict(self, task: Task) -> dict[str, Any]:
+        """Plain data for JSON: the facts of the task's row stand beside the rest."""
+        rest = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "facts"}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.told(self.facts)
 
 
 @dataclass
@@ -112,13 +85,17 @@ class Tally:
 def restore_files(
     planned: Plan,
     restorer: Restorer,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
+    how: FileSettings = PLAIN,
     *,
     overwrite: bool = False,
     resume: bool = False,
+    progress: Progress | None = None,
 ) -> Generator[Outcome, None, None]:
     """Restores each file of a plan, yielding its outcome when it is done; a failure is an outcome, not an end.
 
+    ``settings`` are those of the restorer's task (None: its defaults), ``how`` says how files are read and written; ``progress`` is
+    called with the share of the picture in hand that is done, 0 to 1.
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
     settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some
@@ -126,17 +103,19 @@ def restore_files(
     ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and `KeyboardInterrupt`
     goes on.
     """
+    settings = settings or restorer.settings()
     if resume and planned.folder is None:
         raise OptionError("--resume needs a folder for the answers; name it with --out")
     for path, reason in planned.failed:
         yield Outcome(path, path, error=reason)
     manifest = None
     if planned.folder is not None:
-        # Whether the gain is predicted changes no answer.
-        manifest = Manifest(planned.folder, asdict(replace(settings, gain=False)), restorer.fingerprint())
-    read = partial(_read, settings=settings, manifest=manifest, overwrite=overwrite, resume=resume)
-    write = partial(_write, settings=settings, manifest=manifest, overwrite=overwrite)
-    passed = partial(_restore_open, restorer=restorer, settings=settings, manifest=manifest, overwrite=overwrite)
+        # The format is in the output's name.
+        written = {name: value for name, value in how.to_dict().items() if name != "format"}
+        manifest = Manifest(planned.folder, settings.to_dict() | written, restorer.fingerprint())
+    read = partial(_read, how=how, manifest=manifest, overwrite=overwrite, resume=resume)
+    write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
+    work = _Work(restorer, settings, how, progress)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
@@ -171,9 +150,11 @@ def restore_files(
                     reading = reader.submit(read, *planned.pairs[index + 1])
                 result: _Restored | Outcome
                 if isinstance(loaded, _Loaded):
-                    result = _restore(loaded, restorer, settings)
+                    result = _restore(loaded, work)
+                elif isinstance(loaded, _Open):
+                    result = _restore_open(loaded, work, manifest=manifest, overwrite=overwrite)
                 else:
-                    result = passed(loaded) if isinstance(loaded, _Open) else loaded
+                    result = loaded
                 loaded = None
                 pending.append(result if isinstance(result, Outcome) else writer.submit(write, result))
                 del result
@@ -196,24 +177,40 @@ def restore_file(
     source: Path,
     target: Path,
     restorer: Restorer,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
+    how: FileSettings = PLAIN,
     *,
     sparing: bool = True,
     watch: Callable[[files.Page, files.Page], None] | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
-    """Restores one file as `restore_files` does, and says how far it is.
+    """Restores one file as `restore_files` does.
 
-    ``sparing`` as of `files.open_pages`. ``watch`` is shown each page as it was and restored (sparing, it may not take what `Rows`
-    the answer has), ``progress`` told the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; what ``watch`` and
-    ``progress`` raise ends it, too.
+    ``sparing`` as of `files.open_pages`. ``watch`` is called with each page as it was and restored (sparing, it may not take the
+    `Rows` of the output), ``progress`` with the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; an exception from
+    ``watch`` or ``progress`` ends it, too.
     """
-    how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=sparing)
-    with how as document:
-        return _passed(document, source, target, restorer, settings, overwrite=False, watch=watch, progress=progress)
+    work = _Work(restorer, settings or restorer.settings(), how, progress)
+    with files.open_pages(source, **reading(how), sparing=sparing) as document:
+        return _passed(document, source, target, work, overwrite=False, watch=watch)
+
+
+def reading(how: FileSettings) -> dict[str, Any]:
+    """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
+    return {"value_range": images.parse_range(how.range), "axes": how.axes}
 
 
 # -- one file ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is done to each file: by which model, with which settings, and who is shown how far it is."""
+
+    restorer: Restorer
+    settings: Settings
+    how: FileSettings
+    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -240,7 +237,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Restored:
-    """A file of one page, restored, and what will be told of it once it is written."""
+    """A file of one page, restored, and its outcome once it is written."""
 
     outcome: Outcome
     digest: str
@@ -249,7 +246,7 @@ class _Restored:
 
 
 def _read(
-    source: Path, target: Path, *, settings: Settings, manifest: Manifest | None, overwrite: bool, resume: bool
+    source: Path, target: Path, *, how: FileSettings, manifest: Manifest | None, overwrite: bool, resume: bool
 ) -> _Loaded | _Open | Outcome:
     opened = ExitStack()
     try:
@@ -260,8 +257,7 @@ def _read(
             # Before the work, not after it.
             other = ", but not from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
-        how = files.open_pages(source, value_range=settings.value_range, axes=settings.axes, sparing=True)
-        document = opened.enter_context(how)
+        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True))
         if document.count > 1:
             return _Open(source, target, digest, document, opened.pop_all().close)
         page = _first(source, iter(document.pages))
@@ -274,29 +270,30 @@ def _read(
         opened.close()
 
 
-def _restore(loaded: _Loaded, restorer: Restorer, settings: Settings) -> _Restored | Outcome:
+def _restore(loaded: _Loaded, work: _Work) -> _Restored | Outcome:
     try:
-        page, outcome = _restore_page(loaded.page, Outcome(loaded.source, loaded.target), restorer, settings)
+        page, first, seconds = _restore_page(loaded.page, work, work.progress)
+        outcome = _outcome(Outcome(loaded.source, loaded.target, seconds=seconds), page, first)
         return _Restored(outcome, loaded.digest, _sized(loaded.document, page), page)
     except (PellucidError, MemoryError) as error:
         return _failed(loaded.source, loaded.target, error, loaded.source)
 
 
-def _write(done: _Restored, *, settings: Settings, manifest: Manifest | None, overwrite: bool) -> Outcome:
+def _write(done: _Restored, *, how: FileSettings, manifest: Manifest | None, overwrite: bool) -> Outcome:
     source, target = done.outcome.input, done.outcome.output
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         note = partial(manifest.note, source, target, done.digest) if manifest is not None else None
-        files.write_pages(target, [done.page], done.document, overwrite=overwrite, strip=settings.strip, before=note)
+        files.write_pages(target, [done.page], done.document, overwrite=overwrite, strip=how.strip, before=note)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, target)
     return done.outcome
 
 
-def _restore_open(opened: _Open, *, restorer: Restorer, settings: Settings, manifest: Manifest | None, overwrite: bool) -> Outcome:
+def _restore_open(opened: _Open, work: _Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
     note = partial(manifest.note, opened.source, opened.target, opened.digest) if manifest is not None else None
     try:
-        return _passed(opened.document, opened.source, opened.target, restorer, settings, overwrite=overwrite, before=note)
+        return _passed(opened.document, opened.source, opened.target, work, overwrite=overwrite, before=note)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(opened.source, opened.target, error, opened.target)
     finally:
@@ -307,85 +304,64 @@ def _passed(
     document: files.Document,
     source: Path,
     target: Path,
-    restorer: Restorer,
-    settings: Settings,
+    work: _Work,
     *,
     overwrite: bool,
     before: Callable[[Path], None] | None = None,
     watch: Callable[[files.Page, files.Page], None] | None = None,
-    progress: Callable[[float], None] | None = None,
 ) -> Outcome:
     """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
     there."""
-    outcome = Outcome(source, target, pages=document.count)
+    firsts: list[Restoration] = []
     coming: list[Rows] = []
+    seconds = 0.0
 
     def restored() -> Iterator[files.Page]:
-        nonlocal outcome
+        nonlocal seconds
         for number, page in enumerate(document.pages):
 
             def tell(share: float, number: int = number) -> None:
-                if progress is not None:
-                    progress((number + share) / document.count)
+                if work.progress is not None:
+                    work.progress((number + share) / document.count)
 
             tell(0)
-            answer, outcome = _restore_page(page, outcome, restorer, settings, tell)
-            coming.extend(picture.pixels for picture in answer.pictures if isinstance(picture.pixels, Rows))
+            output, first, taken = _restore_page(page, work, tell)
+            seconds += taken
+            if not firsts:
+                firsts.append(first)
+            coming.extend(picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows))
             if watch is not None:
-                watch(page, answer)
-            yield answer
+                watch(page, output)
+            yield output
 
     pages = restored()
     # The first before its file is begun: what cannot be read leaves no folder behind.
     first = _first(source, pages)
     target.parent.mkdir(parents=True, exist_ok=True)
     document = _sized(document, first)
-    files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=settings.strip, before=before)
-    return replace(outcome, seconds=outcome.seconds + sum(rows.seconds for rows in coming))
+    files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=work.how.strip, before=before)
+    seconds += sum(rows.seconds for rows in coming)
+    return _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
 
 
-def _restore_page(
-    page: files.Page,
-    outcome: Outcome,
-    restorer: Restorer,
-    settings: Settings,
-    progress: Callable[[float], None] | None = None,
-) -> tuple[files.Page, Outcome]:
-    """The page restored, and the outcome with what is to be told of it: of a file's first picture, and the time of all."""
-    pictures = []
+def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> tuple[files.Page, Restoration, float]:
+    """The page restored, how its first picture came about, and the seconds of all its pictures."""
+    results: list[Restoration] = []
     for number, picture in enumerate(page.pictures):
 
         def tell(done: int, of: int, number: int = number) -> None:
             if progress is not None:
                 progress((number + done / of) / len(page.pictures))
 
-        result = restorer.restore_with_details(
-            picture,
-            sigma=settings.sigma,
-            strength=settings.strength,
-            keep_grain=settings.keep_grain,
-            scale=settings.scale,
-            progress=tell,
-        )
-        if outcome.model is None:
-            height, width = result.image.pixels.shape[:2]
-            gain = None
-            if settings.gain:
-                gain = restorer.expected_gain(picture, sigma=settings.sigma, found=result.diagnosis)
-            outcome = replace(
-                outcome,
-                model=result.model,
-                sigma=result.sigma,
-                estimated=result.estimated,
-                width=width,
-                height=height,
-                saw=str(result.diagnosis) if result.diagnosis is not None else None,
-                diagnosis=result.diagnosis.to_dict() if result.diagnosis is not None else None,
-                expected_gain=gain,
-            )
-        outcome = replace(outcome, seconds=outcome.seconds + result.seconds)
-        pictures.append(result.image)
-    return replace(page, pictures=tuple(pictures)), outcome
+        results.append(work.restorer.details(picture, work.settings, progress=tell))
+    restored = replace(page, pictures=tuple(result.image for result in results))
+    return restored, results[0], sum(result.seconds for result in results)
+
+
+def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
+    """The outcome with the size of a file's first page, and the facts of its first picture."""
+    height, width = page.pictures[0].pixels.shape[:2]
+    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height)
 
 
 def _sized(document: files.Document, page: files.Page) -> files.Document:

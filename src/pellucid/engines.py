@@ -8,12 +8,13 @@ residual, and the subtraction is done outside in float32).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,18 @@ from numpy.typing import NDArray
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError
 
-__all__ = ["DEVICES", "ENGINES", "Graph", "cache_folder", "devices", "engine_for", "open_graph", "precision"]
+__all__ = [
+    "DEVICES",
+    "ENGINES",
+    "Graph",
+    "Models",
+    "cache_folder",
+    "devices",
+    "engine_for",
+    "in_channels",
+    "open_graph",
+    "precision",
+]
 
 Planes = NDArray[np.float32]
 Run = Callable[[Planes], Planes]
@@ -51,6 +63,66 @@ class Graph:
             return self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
             raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
+
+
+class Models:
+    """The files of a family by role (see `pellucid.families`): their cards, and their graphs, compiled when first asked for.
+
+    Safe to share between threads. Can be pickled: another process compiles its own. Raises `ModelError` for a file that is missing
+    or no model, `EngineError` for a device or an engine that is not here.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], *, device: str = "auto", engine: str = "auto") -> None:
+        self.engine = engine_for(device, engine)
+        self.device = device
+        self.paths = dict(paths)
+        self._cards = {role: read_card(path) for role, path in self.paths.items()}
+        self._graphs: dict[tuple[Path, int | None], Graph] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Models, self.paths, device=self.device, engine=self.engine), ()
+
+    def __contains__(self, role: str) -> bool:
+        return role in self.paths
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    @property
+    def precision(self) -> str:
+        """The precision in which the engine computes: see `precision`."""
+        return precision(self.engine)
+
+    def card(self, role: str) -> Card:
+        """The card of the file in this role."""
+        return self._cards[role]
+
+    def graph(self, role: str, scale: int | None = None) -> Graph:
+        """The graph of the file in this role; ``scale`` as of `open_graph`."""
+        key = (self.paths[role], scale)
+        with self._lock:
+            if key not in self._graphs:
+                self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale)
+            return self._graphs[key]
+
+    def fingerprint(self) -> str:
+        """A hash of the files and the engine: two with the same fingerprint give the same outputs."""
+        whole = hashlib.sha256(self.engine.encode())
+        for role, path in sorted(self.paths.items()):
+            whole.update(f"{role}:".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return whole.hexdigest()
+
+
+def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) -> Planes:
+    """``run``, which takes so many ``channels``, on planes (c, h, w) of another count: channel by channel where it takes one, else
+    on a gray plane repeated, of which the mean is the output."""
+    if channels == len(planes):
+        return run(planes)
+    if channels == 1:
+        return np.concatenate([run(plane[None]) for plane in planes])
+    output = run(np.repeat(planes, channels, axis=0))
+    return np.asarray(output.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
 def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,20 @@ from numpy.typing import NDArray
 from pellucid.errors import EngineError
 from pellucid.images import Rows, rows_of
 
-__all__ = ["Cut", "Part", "cut", "run", "stream"]
+__all__ = ["Cut", "Part", "Place", "cut", "run", "stream"]
 
 Values = NDArray[Any]
+
+
+class Place(NamedTuple):
+    """Where a piece lies in the image: its ``top`` row and ``left`` column, its ``height`` and ``width``, all in pixels, and the
+    height and width of the image ``within``. What the piece has beyond that is padding."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    within: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ def _parts(size: int, side: int, margin: int, multiple_of: int) -> Iterator[Part
 
 
 def stream(
-    function: Callable[[Values], Values],
+    function: Callable[[Values, Place], Values],
     image: Values | Rows,
     pieces: Cut,
     *,
@@ -117,32 +128,33 @@ def stream(
 ) -> Iterator[Values]:
     """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
 
-    The function is given a part of the image, padded by reflection to the pieces' size; it may be a view of the image, and must
-    not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core of an answer into
-    its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where that is given. As
-    many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the answer does not depend on it. The next
-    band is read, and the last one can be used, while pieces are at work. ``progress`` is told (pieces done, pieces in all). Raises
+    The function is given a part of the image, padded by reflection to the pieces' size, and its place; the part may be a view of
+    the image, and must not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core
+    of an output into its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where
+    that is given. As many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the output does not depend
+    on it. The next band is read, and the last one can be used, while pieces are at work. ``progress`` is called with (pieces done,
+    pieces in all). Raises
     `EngineError` when the function answers another size than it must.
     """
     height, width = image.shape[:2]
     lock = threading.Lock()
 
-    def room(top: int, bottom: int, said: Values) -> Values:
+    def room(top: int, bottom: int, output: Values) -> Values:
         if into is not None:
             return into[top * scale : bottom * scale]
-        return np.empty(((bottom - top) * scale, width * scale, said.shape[2]), dtype or said.dtype)
+        return np.empty(((bottom - top) * scale, width * scale, output.shape[2]), dtype or output.dtype)
 
     def do(band: Values, row: Part, column: Part, answer: list[Values]) -> None:
         piece = band[:, column.start : column.stop]
-        said = function(_padded(piece, pieces.piece))
+        output = function(_padded(piece, pieces.piece), Place(row.start, column.start, *pieces.piece, (height, width)))
         wanted = (pieces.piece[0] * scale, pieces.piece[1] * scale)
-        if said.ndim != 3 or said.shape[:2] != wanted:
-            raise EngineError(f"the model answered {said.shape[:2]} where {wanted} pixels were due")
+        if output.ndim != 3 or output.shape[:2] != wanted:
+            raise EngineError(f"the model answered {output.shape[:2]} where {wanted} pixels were due")
         (top, bottom), (left, right) = row.core, column.core
         with lock:
             if not answer:
-                answer.append(room(top, bottom, said))
-        core = said[
+                answer.append(room(top, bottom, output))
+        core = output[
             (top - row.start) * scale : (bottom - row.start) * scale,
             (left - column.start) * scale : (right - column.start) * scale,
         ]
@@ -154,8 +166,7 @@ def stream(
 
     def bands() -> Iterator[tuple[Values, Part, Part, list[Values]]]:
         for row in pieces.rows:
-            seen = slice(row.start, min(row.stop, height))
-            band = rows_of(image, seen.start, seen.stop)
+            band = rows_of(image, row.start, min(row.stop, height))
             answer: list[Values] = []
             for column in pieces.columns:
                 yield band, row, column, answer
@@ -213,7 +224,7 @@ def run(
     The image is cut by `cut` and goes through `stream`; function, answer and the rest as there, but with the channels first.
     """
 
-    def turned(piece: Values) -> Values:
+    def turned(piece: Values, place: Place) -> Values:
         return function(piece.transpose(2, 0, 1)).transpose(1, 2, 0)
 
     pieces = cut(*planes.shape[1:], tile=tile, halo=halo, multiple_of=multiple_of)

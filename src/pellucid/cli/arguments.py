@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pellucid.errors import OptionError
+from pellucid.tasks import Task
+from pellucid.tasks.settings import Declared, Setting
 
-__all__ = ["Commands", "add", "add_engine", "add_settings", "count", "number"]
+__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "settings_of"]
+
+Kept = TypeVar("Kept", bound=Declared)
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The place where commands are added: what `ArgumentParser.add_subparsers` answers."""
@@ -48,28 +52,37 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--engine", default="auto", help="what runs them: auto, openvino or onnxruntime (default: auto)")
 
 
-def add_settings(command: argparse.ArgumentParser, task: str) -> None:
-    """The settings of a restoration, as `options` declares them."""
-    from pellucid import options
+def add_model(command: argparse.ArgumentParser, task: Task) -> None:
+    """The model, and the shorthands of the task's row for one."""
+    place = command.add_mutually_exclusive_group()
+    place.add_argument("--model", default=task.model, help=f"a model's name or an .onnx file (default: {task.model})")
+    for flag, family, about in task.shorthands:
+        place.add_argument(f"--{flag}", dest="model", action="store_const", const=family, default=argparse.SUPPRESS, help=about)
 
-    for option in options.of_task(task):
-        text = option.help.replace("sigma counts", "--sigma counts")
-        if option.default not in (None, False):
-            default = f"{option.default:g}" if isinstance(option.default, float) else option.default
-            text += f" (default: {default})"
-        if option.kind == "flag":
-            command.add_argument(option.flag, action="store_true", help=text)
+
+def add_settings(command: argparse.ArgumentParser, declared: type[Declared]) -> None:
+    """The settings that a dataclass declares."""
+    for row in declared.declared():
+        text = row.help
+        if row.default not in (None, False, ()):
+            text += f" (default: {row.default:g})" if isinstance(row.default, float) else f" (default: {row.default})"
+        if row.kind == "flag":
+            command.add_argument(row.flag, action="store_true", help=text)
             continue
 
-        def read(given: str, option: options.Option = option) -> Any:
+        def read(given: str, row: Setting = row) -> Any:
             try:
-                return option.read(given)
+                return row.read(given)
             except OptionError as error:
                 raise argparse.ArgumentTypeError(str(error)) from error
 
-        place = command.add_mutually_exclusive_group() if option.shorthands else command
-        place.add_argument(option.flag, type=read, default=option.default, metavar=option.metavar, help=text)
-        for name, value, about in option.shorthands:
-            place.add_argument(
-                f"--{name}", dest=option.name, action="store_const", const=value, default=argparse.SUPPRESS, help=about
-            )
+        # A list of the parser's own would be changed by what is appended.
+        how: dict[str, Any] = {"action": "append"} if row.many else {"default": row.default}
+        command.add_argument(row.flag, type=read, metavar=row.metavar, help=text, **how)
+
+
+def settings_of(declared: type[Kept], options: argparse.Namespace) -> Kept:
+    """The dataclass with the values that the command line gave."""
+    values = {name: getattr(options, name) for name in declared.names()}
+    given = {name: value for name, value in values.items() if value is not None}
+    return declared.of({name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})

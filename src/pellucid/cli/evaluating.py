@@ -62,7 +62,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import degradations, evaluation, exhibits, htmlreport, report, restorer
+    from pellucid import degradations, evaluation, exhibits, htmlreport, methods, report, restorer
 
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
     if len(set(written)) < len(written):
@@ -79,13 +79,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     noises = [degradations.parse(text) for text in spoiled]
     if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
         raise OptionError("--task upscale takes --noise shrink:FACTOR, with or without +NOISE after it, and nothing else does")
-    models: dict[str, evaluation.Model] = {}
+    models: dict[str, methods.Model] = {}
     for name in options.model:
         parts = [name] if Path(name).is_file() else name.split("+")
         # A file goes by its name alone: its folder is nobody's concern who reads the table.
         title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
         steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
-        models[name if title in models else title] = steps[0] if len(steps) == 1 else evaluation.InTurn(steps)
+        models[name if title in models else title] = steps[0] if len(steps) == 1 else methods.InTurn(steps)
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
@@ -162,20 +162,21 @@ def add_models(commands: Commands) -> None:
 
 
 def _models(options: argparse.Namespace) -> int:
-    from pellucid import restorer
+    from pellucid.cards import read_card
+    from pellucid.families import names, shipped_path
 
-    cards = [restorer.shipped_card(name) for name in restorer.names()]
+    cards = [read_card(shipped_path(name)) for name in names()]
     if options.json:
         rows: list[dict[str, Any]] = []
-        for name, card in zip(restorer.names(), cards, strict=True):
+        for name, card in zip(names(), cards, strict=True):
             entry = asdict(card)
             for field in ("spec", "recipe"):
                 entry.pop(field)
-            rows.append({"file": f"{name}.onnx", "bytes": restorer.shipped_path(name).stat().st_size, **entry})
+            rows.append({"file": f"{name}.onnx", "bytes": shipped_path(name).stat().st_size, **entry})
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
-    for name, card in zip(restorer.names(), cards, strict=True):
-        size = restorer.shipped_path(name).stat().st_size / 2**20
+    for name, card in zip(names(), cards, strict=True):
+        size = shipped_path(name).stat().st_size / 2**20
         told = ", ".join(card.maps) or "nothing (blind)"
         print(f"{name}: {card.summary}")
         print(f"  task {card.task}, {card.channels} channel(s), told {told}, {card.parameters:,} parameters, {size:.1f} MiB")

@@ -9,12 +9,13 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.arguments import Commands, add, add_engine, add_settings
+from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of
 from pellucid.errors import FileError, OptionError, PellucidError
+from pellucid.tasks import TASKS, Task
+from pellucid.tasks.settings import FileSettings, Settings
 
 if TYPE_CHECKING:
     from pellucid import batch, plan
@@ -29,21 +30,22 @@ PIPE = Path("-")
 
 
 def add_restoring(commands: Commands) -> None:
-    """Adds `denoise` and `upscale`."""
-    from pellucid.options import MARKS
-
-    for task, said in (("denoise", "take the noise out of pictures"), ("upscale", "make pictures larger")):
-        command = add(commands, task, _restore, said)
-        mark = MARKS[task]
-        command.set_defaults(mark=mark, enlarges=task == "upscale")
-        _add_pictures(command, task, mark)
+    """Adds a command for each task."""
+    for task in TASKS.values():
+        if task.command:
+            command = add(commands, task.name, _restore, task.summary)
+            command.set_defaults(task=task)
+            _add_pictures(command, task)
 
 
-def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> None:
-    """What a command takes that restores pictures."""
+def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
+    """The arguments of a command that restores pictures."""
     command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, a folder of them, or - for standard input")
     command.add_argument(
-        "-o", "--out", type=Path, help=f"the answer's file, a folder for several, or - for standard output (default: IN.{mark}.EXT)"
+        "-o",
+        "--out",
+        type=Path,
+        help=f"the output's file, a folder for several, or - for the standard output (default: IN.{task.mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
     command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
@@ -51,7 +53,9 @@ def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> Non
     command.add_argument(
         "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
     )
-    add_settings(command, task)
+    add_model(command, task)
+    add_settings(command, task.settings)
+    add_settings(command, FileSettings)
     add_engine(command)
     command.add_argument(
         "--memory",
@@ -65,25 +69,33 @@ def _add_pictures(command: argparse.ArgumentParser, task: str, mark: str) -> Non
 def _restore(options: argparse.Namespace) -> int:
     from pellucid import batch, memory, plan, restorer
 
-    settings = batch.Settings.of(vars(options))
+    task: Task = options.task
+    settings, how = settings_of(task.settings, options), settings_of(FileSettings, options)
+    # Before any file is looked at.
+    batch.reading(how)
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=options.mark)
+            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=task.mark)
         else:
-            planned = _pipe_plan(options, Path(room))
+            planned = _pipe_plan(options, task, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
-        outcomes = batch.restore_files(planned, model, settings, overwrite=options.force, resume=options.resume)
-        status = _show_outcomes(planned, outcomes, options)
+        if model.task is not task:
+            raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
+        shown = _Shown(planned, task, settings, options)
+        outcomes = batch.restore_files(
+            planned, model, settings, how, overwrite=options.force, resume=options.resume, progress=shown.progress
+        )
+        status = shown.all(outcomes)
         if options.out == PIPE and status == 0:
             sys.stdout.buffer.write(planned.pairs[0][1].read_bytes())
             sys.stdout.buffer.flush()
     return status
 
 
-def _pipe_plan(options: argparse.Namespace, room: Path) -> plan.Plan:
+def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
     from pellucid import files, plan
 
@@ -106,7 +118,7 @@ def _pipe_plan(options: argparse.Namespace, room: Path) -> plan.Plan:
     target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return plan.plan([source], target)
-    return plan.plan([source], options.out, ending=_ending(options.format), mark=options.mark)
+    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark)
 
 
 def _ending(name: str | None) -> str | None:
@@ -116,85 +128,115 @@ def _ending(name: str | None) -> str | None:
     return files.ending_named(name) if name is not None else None
 
 
-def _show_outcomes(planned: plan.Plan, outcomes: Generator[batch.Outcome, None, None], options: argparse.Namespace) -> int:
-    """Says what becomes of each file, and of many in the end; the exit status."""
-    from pellucid import batch
+class _Shown:
+    """What the user reads of a run: a line for each file, a bar on a terminal, and the sum of many files."""
 
-    tally = batch.Tally()
-    several = len(planned.pairs) + len(planned.failed) > 1
-    bar = _Bar(planned) if several and sys.stderr.isatty() else None
-    begun = time.perf_counter()
+    def __init__(self, planned: plan.Plan, task: Task, settings: Settings, options: argparse.Namespace) -> None:
+        from pellucid import batch
 
-    def show(outcome: batch.Outcome) -> None:
-        tally.add(outcome)
-        if bar is not None:
-            bar.clear()
+        self._task = task
+        self._settings = settings
+        self._options = options
+        self._total = len(planned.pairs) + len(planned.failed)
+        self._tally = batch.Tally()
+        self._bar = _Bar(planned) if sys.stderr.isatty() else None
+        self._begun = time.perf_counter()
+
+    def all(self, outcomes: Generator[batch.Outcome, None, None]) -> int:
+        """Shows every outcome as it comes; the exit status."""
+        interrupted = False
+        try:
+            for outcome in outcomes:
+                self._show(outcome)
+        except KeyboardInterrupt:
+            interrupted = True
+            # If it came while something was shown here, the file that is being written is still to be finished and shown.
+            with suppress(KeyboardInterrupt, StopIteration):
+                self._show(outcomes.throw(KeyboardInterrupt()))
+        if self._bar is not None:
+            self._bar.clear()
+        if self._total > 1:
+            self._sum_up()
+        if interrupted:
+            raise KeyboardInterrupt
+        return 1 if self._tally.failed else 0
+
+    def progress(self, share: float) -> None:
+        """Shows how far the picture in hand is, 0 to 1."""
+        if self._bar is not None:
+            self._bar.draw(self._tally, share)
+
+    def _show(self, outcome: batch.Outcome) -> None:
+        options = self._options
+        self._tally.add(outcome)
+        if self._bar is not None:
+            self._bar.clear()
         if options.json:
-            print(json.dumps(asdict(outcome), default=str), flush=True)
+            print(json.dumps(outcome.to_dict(self._task)), flush=True)
         elif outcome.error is not None:
-            if not several:
+            if self._total == 1:
                 print(f"pellucid: {outcome.error}", file=sys.stderr)
         elif not outcome.skipped:
-            level = "blind" if outcome.sigma is None else f"sigma {outcome.sigma:.1f}"
-            level = f"x{options.scale:g}" if options.enlarges else level
-            level = f"{outcome.saw} (estimated)" if outcome.saw is not None else level
-            if outcome.expected_gain is not None:
-                gain = f"expected gain {outcome.expected_gain:.1f} dB" if outcome.expected_gain >= 0.05 else "no gain expected"
-                level = f"{level}, {gain}"
             size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
+            parts = (size, outcome.model, self._settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
-            print(f"{names}{size}, {outcome.model}, {level}, {outcome.seconds:.2f} s", file=place, flush=True)
-        if bar is not None:
-            bar.draw(outcome, tally)
+            print(f"{names}{', '.join(part for part in parts if part)}", file=place, flush=True)
+        if self._bar is not None:
+            self._bar.done(outcome)
+            if self._total > 1:
+                self._bar.draw(self._tally, 0.0)
 
-    interrupted = False
-    try:
-        for outcome in outcomes:
-            show(outcome)
-    except KeyboardInterrupt:
-        interrupted = True
-        # If it came while something was shown here, what is being written is still to be finished and told.
-        with suppress(KeyboardInterrupt, StopIteration):
-            show(outcomes.throw(KeyboardInterrupt()))
-    if bar is not None:
-        bar.clear()
-    if several:
-        seconds = time.perf_counter() - begun
+    def _sum_up(self) -> None:
+        tally = self._tally
+        seconds = time.perf_counter() - self._begun
         rate = f", {tally.pixels / 1e6:.1f} megapixels in {seconds:.1f} s" if tally.done else ""
-        rest = len(planned.pairs) + len(planned.failed) - tally.done - tally.skipped - len(tally.failed)
+        rest = self._total - tally.done - tally.skipped - len(tally.failed)
         left = f", not tried {rest}" if rest else ""
         print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
         for outcome in tally.failed:
             print(f"failed: {outcome.error}", file=sys.stderr)
-    if interrupted:
-        raise KeyboardInterrupt
-    return 1 if tally.failed else 0
 
 
 class _Bar:
-    """One line on a terminal that is drawn anew: files done, megapixels a second, time left."""
+    """One line on a terminal that is drawn anew: files done, megapixels a second, how far the picture in hand is, time left."""
 
     def __init__(self, planned: plan.Plan) -> None:
         self._begun = time.perf_counter()
+        self._drawn = self._begun
         self._total = len(planned.pairs) + len(planned.failed)
         # The time left goes by the size of the files: they may differ much.
         self._sizes = {source: _size(source) for source, _ in planned.pairs}
+        self._sources = [source for source, _ in planned.pairs]
         self._left = sum(self._sizes.values())
         self._worked = 0
+        self._ended = 0
 
-    def draw(self, outcome: batch.Outcome, tally: batch.Tally) -> None:
+    def done(self, outcome: batch.Outcome) -> None:
+        """Counts a file that is over."""
         size = self._sizes.get(outcome.input, 0)
         self._left -= size
         self._worked += 0 if outcome.skipped else size
-        seconds = time.perf_counter() - self._begun
+        self._ended += outcome.input in self._sizes
+
+    def draw(self, tally: batch.Tally, share: float) -> None:
+        now = time.perf_counter()
+        # A picture that is done at once needs no bar, and a terminal no more than eight lines a second.
+        if share > 0 and now - self._drawn < (1.0 if self._drawn == self._begun else 0.12):
+            return
+        self._drawn = now
+        seconds = now - self._begun
         count = tally.done + tally.skipped + len(tally.failed)
-        text = f"{count}/{self._total} files  {tally.pixels / 1e6 / seconds:.1f} megapixels/s"
-        if self._worked and count < self._total:
-            left = round(seconds * self._left / self._worked)
-            text += f"  {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
-        print(f"\r{text}", end="", file=sys.stderr, flush=True)
+        parts = [f"{count}/{self._total} files  {tally.pixels / 1e6 / seconds:.1f} megapixels/s"] if self._total > 1 else []
+        if share > 0:
+            parts.append(f"{100 * share:.0f} %")
+        ahead = self._sizes[self._sources[self._ended]] if self._ended < len(self._sources) else 0
+        worked = self._worked + share * ahead
+        if worked and count < self._total:
+            left = round(seconds * (self._left - share * ahead) / worked)
+            parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
+        print(f"\r\x1b[K{'  '.join(parts)}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         # Return, and erase to the end of the line (ECMA-48, EL).

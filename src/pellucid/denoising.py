@@ -1,0 +1,318 @@
+"""One piece of a noisy picture: the planes that a network is given, and what is made of the network's output.
+
+All arrays are (channels, height, width), float32. `Noise` is what is known of the noise. The maps, the filling of impulses, the
+subtraction of the residual, and the bounds that hold the network back where noise is faint, are here; `pellucid.tasks.denoise`
+chooses the files, `pellucid.restorer` cuts the picture into pieces and puts them together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import maps
+from pellucid.cards import Card
+from pellucid.clipping import Clipping
+from pellucid.diagnosis import Diagnosis
+from pellucid.engines import Graph, in_channels
+from pellucid.maps import NONE, Curve, Extremes
+from pellucid.tiling import Place
+
+__all__ = ["WHITE", "Noise", "answer", "answer_in_turn", "finished", "with_maps"]
+
+FARTHEST = 4.5
+"""Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
+that an image with hardly any noise comes back as it was, whatever the network answers."""
+
+FAINT = 6.0
+"""Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
+
+FAINTEST = 2.0
+"""Level in 8-bit levels below which only a share of the network's correction is applied: the level divided by this. The errors of
+the correction do not shrink with the noise. At level 1, half of the correction made none of 17 held-out photographs worse; the
+whole made one worse, by 0.35 dB."""
+
+CLIPPED = 30.0
+"""Level in 8-bit levels from which the level map shows that clipped noise is fainter near black and white. On 14 held-out
+photographs that gained 0.2 to 0.6 dB at levels 50 and 75, and 0.01 to 0.05 at 15 and 25."""
+
+FAINTER = 0.92
+"""Factor on the variance that the level map has for a gray image whose impulses of any value were replaced: a pixel that was
+wrongly taken for an impulse is smoother than it was. It gained 0.06 dB on 17 held-out photographs with 10 % of impulses on sigma
+25, 0.02 at 30 %, and nothing in colour, where impulses are better known."""
+
+MIRRORED = (-1, -2)
+"""Axes along which an image is mirrored, one after the other, when it is restored again."""
+
+DENSE = 0.2
+"""Share of impulses from which an image is restored again once and not twice: further outputs were 0.05 dB worse in gray."""
+
+WINDOW = 17
+"""Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of an image, as a network is given it: its level by intensity, and its impulses.
+
+    ``white``: whether the noise is white, so that a bound on the noise bounds what may be taken away. ``level`` in 8-bit levels,
+    None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
+    the range of values ends. ``keep_grain`` is the share of the finest grain that is put back.
+    """
+
+    level: float | None
+    curve: Curve = NONE
+    white: bool = True
+    extremes: Extremes | None = None
+    density: float = 0.0
+    share: float = 1.0
+    clipping: Clipping | None = None
+    keep_grain: float = 0.0
+
+    @classmethod
+    def of(cls, found: Diagnosis) -> Noise:
+        """The noise that a diagnosis describes."""
+        white = found.kind in WHITE
+        return cls(found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to take away."""
+        return self.level == 0 and self.white and self.curve.flat and self.density == 0
+
+    @property
+    def faint(self) -> bool:
+        """Whether there is so little noise that `_within_noise` looks at what is taken away."""
+        return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
+
+    @property
+    def passes(self) -> int:
+        """How often the network runs: impulses of any value are found by how far they are from a first output."""
+        return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
+    def flat(self) -> bool:
+        """Whether the level map is the same everywhere. Clipped noise is fainter near black and white, but below `CLIPPED` too
+        little for the map to show it."""
+        return self.curve.flat and (self.clipping is None or 255 * self.curve.sigma < CLIPPED)
+
+    @property
+    def strongest(self) -> float:
+        """The noise's level at white, where it is strongest, in 8-bit levels."""
+        return 255 * float(np.sqrt(self.curve.variance(np.ones(1))[0]))
+
+    def brightness(self, card: Card) -> float:
+        """The factor for the image that makes its noise no stronger, even at white, than any that the model learnt from."""
+        learnt = _strongest(card)
+        if not self.white or self.density > 0 or learnt is None or self.strongest <= learnt:
+            return 1.0
+        return learnt / self.strongest
+
+    def sigma(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The noise's standard deviation (h, w), as a share of full range, by the noisy ``planes`` (c, h, w)."""
+        return maps.sigma(planes, self.curve) if self.flat or self.clipping is None else self.clipping.sigma(planes)
+
+    def scaled(self, factor: float) -> Noise:
+        """The noise of the image times ``factor``, where it has no impulses."""
+        return replace(
+            self,
+            level=None if self.level is None else self.level * factor,
+            curve=self.curve.scaled(factor),
+            clipping=None if self.clipping is None else self.clipping.scaled(factor),
+        )
+
+    @property
+    def mended(self) -> Noise:
+        """The noise of the image once its impulses are filled: those pixels have no noise any more."""
+        return replace(self, white=True, extremes=None, density=0.0, share=1 - self.density)
+
+    @property
+    def reach(self) -> int:
+        """The pixels beyond a model's own reach on which its maps, or the treatment of its output, depend."""
+        mapped = maps.REACH if self.density > 0 or not self.flat else 0
+        return max(mapped, WINDOW // 2 if self.faint else 0, round(3 * maps.SMOOTH) if self.keep_grain else 0)
+
+
+def _strongest(card: Card) -> float | None:
+    """The level in 8-bit levels up to which a model learnt from synthetic noise; None where that is not known.
+
+    An image with stronger noise is made fainter before the model gets it. A network without biases answers a fainter image with a
+    fainter output, but its eight-bit steps end at the values that training had: at level 150 the outputs for six gray held-out
+    photographs were 4.7 dB better so, at photon noise of peak 1 7.5 dB, at peak 4 0.14.
+    """
+    if "sigma" not in card.maps or card.training.get("learnt_from", "clean") != "clean":
+        return None
+    return max((noise["high"] for noise in card.noises if noise["kind"] == "gaussian"), default=None)
+
+
+WHITE = ("clean", "gaussian", "poisson", "speckle")
+"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
+
+
+def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """The chance (h, w) that a pixel of (c, h, w) is an impulse: black and white ones by their value, others by a ``first``
+    output."""
+    if noise.extremes is not None:
+        return maps.impulses(planes, noise.extremes)
+    assert first is not None
+    return maps.unlikely(planes, first, noise.density, noise.curve.sigma)
+
+
+def with_maps(
+    planes: NDArray[np.float32],
+    card: Card,
+    noise: Noise,
+    room: NDArray[np.float32] | None = None,
+    first: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The network's input for (c, h, w): the planes, with impulses filled where they are known, and the card's maps behind them.
+
+    Black and white impulses are known; those of any value show in a ``first`` output. The input is made in ``room``, which begins
+    with the planes, where there is one and nothing is filled: copies of large pieces take time.
+    """
+    if not card.maps:
+        return np.ascontiguousarray(planes)
+    channels, height, width = planes.shape
+    if room is not None and noise.extremes is None and first is None:
+        given = room
+    else:
+        given = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
+        given[:channels] = planes
+    chance: NDArray[np.float32] | float = noise.density
+    if noise.extremes is not None or first is not None:
+        chance = _chance(planes, noise, first)
+        given[:channels] = maps.filled(planes, chance)
+    for index, name in enumerate(card.maps):
+        if name == "impulses":
+            given[channels + index] = chance
+        else:
+            given[channels + index] = noise.curve.sigma if noise.flat else noise.sigma(given[:channels])
+            if noise.share < 1:
+                # Noise in some pixels counts as fainter noise in all of them. The bound on the output goes by a pixel's own noise.
+                given[channels + index] *= np.float32(np.sqrt(noise.share))
+    return given
+
+
+def finished(
+    pixels: NDArray[np.float32],
+    output: NDArray[np.float32],
+    card: Card,
+    noise: Noise,
+    sigma: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean answer) or ``pixels - output`` (residual).
+
+    ``sigma`` is the level map; None where it is flat, or where noise was clipped: clipped noise is fainter, but its tail is as long
+    as before.
+    """
+    if card.answer == "clean":
+        return output
+    if noise.white and noise.density == 0 and noise.level is not None:
+        most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(noise.strongest / 255))
+        np.clip(output, -most, most, out=output)
+        if noise.faint:
+            _within_noise(output, noise.level)
+            output *= np.float32(min(1.0, noise.level / FAINTEST))
+    answer = np.subtract(pixels, output, out=output)
+    return answer if noise.clipping is None else noise.clipping.undone(answer)
+
+
+def _within_noise(output: NDArray[np.float32], level: float) -> None:
+    """Scales down the residual ``output`` (c, h, w), in its place, wherever it has more energy than the noise.
+
+    The best residual never has more: it is the mean of the noise given the image, and a mean varies less than its variable. Where
+    noise is faint and texture strong, the network's residual has more, most of it texture: the square of the excess scales it.
+    """
+    energy = maps.box_mean(np.square(output).mean(axis=0, dtype=np.float32), WINDOW)
+    allowed = np.float32((level / 255) ** 2)
+    output *= np.square(allowed / np.maximum(energy, allowed))
+
+
+def answer(
+    graph: Graph,
+    noise: Noise,
+    planes: NDArray[np.float32],
+    place: Place | None = None,
+    room: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The restored planes for (c, h, w), whose sides the card's multiple divides; the same wherever the piece lies.
+
+    A graph of one channel restores an image of three channel by channel. An image whose noise is stronger than any that the graph
+    learnt from is made fainter first. ``room`` as of `with_maps`.
+    """
+    card = graph.card
+    factor = noise.brightness(card)
+    if factor != 1:
+        noise = noise.scaled(factor)
+        room = np.empty((len(planes) + len(card.maps), *planes.shape[1:]), dtype=np.float32)
+        planes = np.multiply(planes, np.float32(factor), out=room[: len(planes)])
+    if card.channels == len(planes):
+        output = _answer_of_all(graph, planes, noise, room)
+    else:
+        output = in_channels(planes, card.channels, lambda part: _answer_of_all(graph, part, noise))
+    return output if factor == 1 else np.divide(output, np.float32(factor), out=output)
+
+
+def _answer_of_all(
+    graph: Graph, planes: NDArray[np.float32], noise: Noise, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    card = graph.card
+    given = with_maps(planes, card, noise, room)
+    shown = given[: len(planes)]
+    by_map = "sigma" in card.maps and not noise.flat and noise.clipping is None
+    sigma = given[len(planes) + card.maps.index("sigma")] if by_map else None
+    output = finished(shown, graph(given[None])[0], card, noise, sigma)
+    if noise.passes > 1:
+        given = with_maps(planes, card, noise, first=output)
+        shown = given[: len(planes)]
+        output = finished(shown, graph(given[None])[0], card, noise)
+    if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
+        # Without other noise a pixel that is not an impulse is the true one.
+        output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
+    return _with_grain(output, shown, noise.keep_grain)
+
+
+def _with_grain(output: NDArray[np.float32], shown: NDArray[np.float32], keep: float) -> NDArray[np.float32]:
+    """Puts a share ``keep`` of the fine part of ``shown - output`` back into ``output`` (c, h, w)."""
+    if keep > 0:
+        for plane, lost in zip(output, shown - output, strict=True):
+            plane += np.float32(keep) * (lost - maps.local_mean(lost))
+    return output
+
+
+def answer_in_turn(
+    graph: Graph,
+    then: Graph,
+    noise: Noise,
+    planes: NDArray[np.float32],
+    place: Place | None = None,
+    room: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """As `answer`, but that output replaces the impulses alone, and the graph ``then`` takes the other noise away.
+
+    ``then`` knows noise better than the graph that knows both: by 0.5 dB on 17 held-out photographs with sigma 25 and 10 % of salt
+    and pepper, and by 0.4 with as many impulses of any value. For the latter it runs again, mirrored, with the impulses replaced by
+    its own outputs so far: the mean of all outputs is 0.08 (gray) and 0.1 dB (colour) better, as their errors differ.
+    """
+    first = answer(graph, replace(noise, keep_grain=0.0, clipping=None), planes, place, room)
+    mended = replace(noise.mended, keep_grain=0.0)
+    if noise.passes > 1 and len(planes) == 1:
+        mended = replace(mended, share=mended.share * FAINTER)
+
+    def replaced(by: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(planes + _chance(planes, noise, by) * (by - planes), dtype=np.float32)
+
+    shown = replaced(first)
+    output = answer(then, mended, shown)
+    if noise.passes > 1:
+        for count, axes in enumerate(MIRRORED[: 2 if noise.density < DENSE else 1], 1):
+            shown = replaced(output)
+            output *= np.float32(count / (count + 1))
+            output += _mirrored(answer(then, mended, _mirrored(shown, axes)), axes) / np.float32(count + 1)
+    return _with_grain(output, shown, noise.keep_grain)
+
+
+def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
+    return np.ascontiguousarray(np.flip(planes, axes))

@@ -1,0 +1,215 @@
+"""What a task's module has, and what it answers with: the passes over a picture, and the pairs that training learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import degradations, images
+from pellucid.degradations import Degradation
+from pellucid.diagnosis import Diagnosis
+from pellucid.engines import Models
+from pellucid.errors import OptionError
+from pellucid.images import Image, Pixels, Rows, View
+from pellucid.tasks.settings import Settings
+from pellucid.tiling import Place
+
+__all__ = ["Batching", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "drawn"]
+
+Planes = NDArray[np.float32]
+
+Source = Literal["clean", "pairs", "noisy"]
+"""What a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
+
+
+def _nothing() -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One trip over the picture, piece by piece.
+
+    ``piece`` is given planes (channels, h, w), float32, which it must not change, their place, and the array (channels + ``room``,
+    h, w) that begins with those planes: into the planes behind them it may write a network's maps, so that nothing is copied. It
+    answers (``channels``, h * ``scale``, w * ``scale``); channels None: as many as the picture has. Pieces overlap by ``halo``
+    pixels on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of
+    the side ``tile``.
+
+    ``before`` makes of the picture's planes the output of strength 0, in the shape of the piece's; None: the planes themselves.
+    Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
+    piece in flight. Neither is a guess: measure them.
+    """
+
+    piece: Callable[[Planes, Place, Planes], Planes]
+    tile: int
+    engine_bytes: int
+    piece_bytes: int
+    before: Callable[[Planes], Planes] | None = None
+    room: int = 0
+    channels: int | None = None
+    scale: int = 1
+    halo: int = 0
+    multiple_of: int = 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done for one picture.
+
+    ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
+    none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
+    must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass.
+    ``facts`` are asked for after the last piece: values by the names in the task's row.
+    """
+
+    model: str
+    passes: tuple[Pass, ...] = ()
+    image: Image | None = None
+    held: bool = False
+    finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
+    facts: Callable[[], Mapping[str, Any]] = _nothing
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training example: ``image`` (h, w, channels) is what the network sees, ``maps`` (h, w, maps) the planes beside it.
+
+    ``clean`` is the perfect output; ``base``, of its shape, is what the network's residual is taken away from. ``again`` asks for
+    what `pellucid.training.looks` makes of the example.
+    """
+
+    image: Pixels
+    maps: Pixels
+    clean: Pixels
+    base: Pixels
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class NoiseRange:
+    """Noise of one kind, its level drawn between ``low`` and ``high``, chosen with a chance in proportion to ``weight``.
+
+    ``spread`` says how levels are drawn: ``uniform``, or ``log`` (evenly in the logarithm; ``low`` must be above 0). ``then`` are
+    noises that follow upon it, one after the other.
+    """
+
+    kind: str
+    low: float
+    high: float
+    weight: float = 1.0
+    clip: bool = False
+    spread: Literal["uniform", "log"] = "uniform"
+    then: tuple[NoiseRange, ...] = ()
+
+    def __post_init__(self) -> None:
+        # From a file they come as a list of tables.
+        followers = (entry if isinstance(entry, NoiseRange) else NoiseRange(**entry) for entry in self.then)
+        object.__setattr__(self, "then", tuple(followers))
+        for level in (self.low, self.high):
+            degradations.make(self.kind, level, clip=self.clip)
+        if self.low > self.high or self.weight <= 0:
+            raise OptionError(f"noise range {self.kind}: low {self.low} must not exceed high {self.high}; weight above 0")
+        if self.spread not in ("uniform", "log") or (self.spread == "log" and self.low <= 0):
+            raise OptionError(f"noise range {self.kind}: spread is 'uniform', or 'log' with low above 0")
+
+    def draw(self, rng: np.random.Generator) -> Degradation:
+        """A degradation with a level drawn from this range."""
+        if self.spread == "log":
+            level = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        else:
+            level = float(rng.uniform(self.low, self.high))
+        first = degradations.make(self.kind, level, clip=self.clip)
+        if not self.then:
+            return first
+        return degradations.Chain((first, *(entry.draw(rng) for entry in self.then)))
+
+
+def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradation:
+    """A degradation of one of the ranges, chosen by their weights."""
+    weights = np.array([entry.weight for entry in ranges])
+    return ranges[int(rng.choice(len(ranges), p=weights / weights.sum()))].draw(rng)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The ``[task]`` table of a recipe: how training pairs are made. Each task's module has a subclass of this name, a frozen
+    dataclass whose fields are the table's keys.
+
+    ``name`` is the task's. ``sources`` is what the task may learn from, ``before`` what tables call the picture as it is given,
+    ``words`` the same in a sentence.
+    """
+
+    name: ClassVar[str]
+    sources: ClassVar[tuple[Source, ...]] = ("clean",)
+    before: ClassVar[str] = "noisy"
+    words: ClassVar[str] = "the noisy image"
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The planes that the network is given beside the image."""
+        return ()
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The factors that the network enlarges by; none for most tasks."""
+        return ()
+
+    def planes(self, channels: int) -> tuple[int, int]:
+        """Channels of the image that the network is given, and of its output, where the recipe's images have so many."""
+        return channels, channels
+
+    def of_batch(self, number: int) -> Self:
+        """The task of batch number ``number``."""
+        return self
+
+    def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
+        """A training example from a clean image (h, w, channels), float32 in [0, 1]."""
+        raise NotImplementedError
+
+    def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> Pair:
+        """The example with this very degradation: validation scores every run alike."""
+        raise NotImplementedError
+
+    def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> Pair:
+        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy one where there is none.
+        Needed where ``sources`` has pairs or noisy images."""
+        raise NotImplementedError
+
+
+class TaskModule(Protocol):
+    """The six names of a task's module, ``tasks/NAME.py``. `pellucid.tasks.upscale` is a short one to copy."""
+
+    Learning: type[Any]
+    """A subclass of `Learning`."""
+
+    CASES: tuple[str, ...]
+    """How `evaluate` degrades clean images where nothing is said (see `pellucid.degradations.parse`)."""
+
+    METRICS: tuple[str, ...]
+    """Rows of `pellucid.metrics.METRICS` that score the task, the headline first."""
+
+    PROTOCOL: Mapping[str, str]
+    """The lines of the evaluation's protocol that are this task's."""
+
+    def prepare(self, view: View, models: Models, settings: Any) -> Job:
+        """Looks at the picture, chooses the files, and says what is to be done piece by piece. Raises `OptionError` for settings
+        that the model does not take."""
+
+    def known(self, case: Degradation, maps: Sequence[str], *, blind: bool) -> Settings:
+        """The settings with which a model that is given these ``maps`` restores the case; ``blind`` withholds what could be
+        measured. Raises `OptionError` for a case of another task."""
+
+    def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The part of an image (h, w) or (h, w, channels) that is compared."""
+
+
+class Batching(Protocol):
+    """A task's module that also restores stacks of small images at once."""
+
+    def batch(self, stack: NDArray[Any], models: Models, settings: Any) -> NDArray[Any]:
+        """Gray images (n, h, w), restored: the same shape and dtype."""

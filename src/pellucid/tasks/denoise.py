@@ -1,0 +1,408 @@
+"""Denoising: which file serves which noise, what it is given, and how it learns.
+
+Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
+``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
+restores each piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pellucid import denoising, diagnosis, images, maps
+from pellucid.cards import Card
+from pellucid.degradations import Degradation
+from pellucid.denoising import Noise
+from pellucid.diagnosis import Diagnosis, gain
+from pellucid.engines import Models
+from pellucid.errors import ImageError, OptionError
+from pellucid.images import Pixels, View
+from pellucid.maps import Curve, Extremes
+from pellucid.tasks import DenoiseSettings, base
+
+__all__ = [
+    "CASES",
+    "MAPS",
+    "METRICS",
+    "PROTOCOL",
+    "ROUTES",
+    "Learning",
+    "batch",
+    "expected_gain",
+    "known",
+    "measured",
+    "prepare",
+    "scored",
+]
+
+MAPS: tuple[str, ...] = ("sigma", "impulses")
+"""The planes that a network may take beside the image, in this order, each of the image's height and width:
+``sigma``, the standard deviation of the noise at each pixel as a share of full range (25 in 8-bit levels is 25/255), without
+impulses; ``impulses``, the chance that a pixel was replaced by an impulse, 0 to 1."""
+
+ROUTES: dict[str, str] = {
+    "salt-pepper": "impulses",
+    "impulses": "impulses",
+    "correlated": "processed",
+    "jpeg": "processed",
+}
+"""Kind of noise (of `pellucid.diagnosis.KINDS`) -> the role of the file that serves, where the family has it; ``gray`` or
+``colour`` serves other kinds. A given level is one of Gaussian noise."""
+
+CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
+
+METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
+
+PROTOCOL: Mapping[str, str] = {"crop": "none", "psnr": "per image over all pixels and channels"}
+
+MEASURED = 17
+"""Side in pixels of the window in which training measures the standard deviation of noise that follows no known law."""
+
+TILE = {"bf16": 2176, "f32": 1616}
+"""Side in pixels of the square that no piece of a picture has more pixels than, margins included, by the engine's precision. Fixed,
+so that an output never depends on what else a machine does. The engine works as fast on large pieces as on small ones (2.5
+megapixels a second, whatever the shape, from 512x512 to 1728x1728), but needs `ENGINE_BYTES` for each pixel: these are the largest
+that keep a colour JPEG of 24 megapixels (six pieces in bfloat16, a seventh of their pixels margins; twelve in float32, a quarter)
+below the 1.5 GiB that are promised."""
+
+FILLED_TILE = {"bf16": 1536, "f32": 1264}
+"""`TILE` for a picture with impulses: two pieces in flight and the engine need 402 bytes for each pixel of a piece while impulses
+are filled (in bfloat16), where they need 275 otherwise, and 317 where the noise depends on intensity."""
+
+ENGINE_BYTES = {"bf16": 210, "f32": 400}
+"""Bytes that the engine needs for each pixel of the piece that it works on, by its precision. Measured with `photo-color` and
+pieces of 4.4 megapixels: 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
+`photo-gray` needs 159 and 283."""
+
+PIECE_BYTES = 100
+"""Bytes for each pixel of each piece in flight: its planes, the engine's output, the finished pixels. Measured for pictures with
+impulses, which need the most: see `FILLED_TILE`."""
+
+SEEN = 0.85
+"""The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
+With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
+bfloat16 moves by 1/256 where noise of sigma 50 is strong. Measured in float32 on tiles of 352 pixels, four held-out photographs of
+512x512, gray and colour, sigma 5, 25 and 50 and a camera's noise, the greatest difference to the whole image, the mean of the worst
+image, in 8-bit levels, and how many of 8 million values were off by more than 1: 1.29, 0.054 and 36 for three quarters of the reach
+(93 to 117 pixels), 0.95, 0.014 and none for this (with the models before, three quarters kept to 1 in bfloat16, too). The promise
+is 1 anywhere and 0.05 on average."""
+
+NEAR = 64
+"""Pixels of reach that a margin always has in full: a network that looks no farther has few layers in which an influence fades."""
+
+PROBES = 6
+"""The most parts of a picture in which `measured` measures."""
+
+PROBE = 384
+"""Side in pixels of such a part at most. Parts are large: at a border the network sees less, and gains less."""
+
+LEAST_PROBE = 32
+"""Side in pixels below which a picture is too small for `measured`."""
+
+BATCH = 512
+"""Small images that `batch` restores at once."""
+
+
+# -- restoring --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected."""
+
+    role: str
+    noise: Noise
+    diagnosis: Diagnosis | None
+
+
+def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
+    """Inspects the picture, unless ``sigma`` is given, and chooses the file; no passes where there is no noise.
+
+    Raises `OptionError` where a blind model is given ``sigma``.
+    """
+    plan = _plan(view, models, settings.sigma)
+    noise = replace(plan.noise, keep_grain=settings.keep_grain)
+    card = models.card(plan.role)
+
+    def facts() -> Mapping[str, Any]:
+        found = plan.diagnosis
+        return {
+            "sigma": noise.level,
+            "estimated": found is not None,
+            "saw": None if found is None else str(found),
+            "diagnosis": found,
+            "expected_gain": expected_gain(view, models, settings, found) if settings.gain else None,
+        }
+
+    if noise.nothing:
+        # Not one pixel would change but for rounding.
+        return base.Job(card.name, facts=facts)
+    graph = models.graph(plan.role)
+    # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
+    plain = _plain(models, view.shape[2])
+    both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
+    then = models.graph(plain) if both else None
+    # Impulses are filled on a grid of their own.
+    step = max(card.multiple_of, maps.GRID) if noise.density > 0 else card.multiple_of
+    margin = _margin(card, noise)
+    if then is not None:
+        # Where the graph runs twice, all but the filled pixels is the same the second time: influence from beyond fades before.
+        margin += _margin(then.card, noise.mended)
+        step = max(step, then.card.multiple_of)
+    tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
+    once = base.Pass(
+        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise),
+        tile=tile,
+        engine_bytes=ENGINE_BYTES[models.precision],
+        piece_bytes=PIECE_BYTES,
+        room=len(card.maps),
+        halo=margin,
+        multiple_of=step,
+    )
+    return base.Job(card.name, (once,), facts=facts)
+
+
+def _plain(models: Models, channels: int) -> str:
+    """The role that serves white noise in a picture of so many channels: a family without that file serves channel by channel, or
+    by the mean of three equal channels."""
+    role = "gray" if channels == 1 else "colour"
+    return role if role in models else next(iter(models))
+
+
+def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | None = None) -> _Plan:
+    role = _plain(models, view.shape[2])
+    card = models.card(role)
+    if sigma is not None or not card.maps:
+        noise = _given(card, sigma)
+        if sigma and not _learnt_clipped(card):
+            noise = replace(noise, clipping=diagnosis.clipping(_windows(view), noise.curve))
+        return _Plan(role, noise, None)
+    if found is None:
+        found = diagnosis.inspect_parts(_windows(view))
+    routed = ROUTES.get(found.kind, role)
+    role = routed if routed in models else role
+    card = models.card(role)
+    noise = Noise.of(found)
+    if found.impulse_density > 0 and not _knows_impulses(card):
+        # A network that learnt from none can only treat them as noise.
+        noise = Noise(found.sigma, found.curve)
+    if _learnt_clipped(card):
+        noise = replace(noise, clipping=None)
+    return _Plan(role, noise, found)
+
+
+def _windows(view: View) -> list[Pixels]:
+    return view.parts(diagnosis.windows(*view.shape[:2]))
+
+
+def _given(card: Card, sigma: float | None) -> Noise:
+    """Gaussian noise of this level, as the card takes it; `OptionError` where the model is blind."""
+    if sigma is None:
+        return Noise(None)
+    if "sigma" not in card.maps:
+        raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
+    return Noise(sigma, Curve(sigma / 255))
+
+
+def _knows_impulses(card: Card) -> bool:
+    """Whether the model learnt from pixels replaced by impulses."""
+    kinds = {noise["kind"] for noise in card.noises}
+    return "impulses" in card.maps and not kinds.isdisjoint({"salt-pepper", "impulses"})
+
+
+def _learnt_clipped(card: Card) -> bool:
+    """Whether the model learnt from clipped noise beside clean images: its output is the true intensity by itself."""
+    # A camera's noise, and JPEG's, is always clipped.
+    clipped = any(noise.get("clip", False) or noise["kind"] in ("camera", "jpeg") for noise in card.noises)
+    return clipped or card.training.get("learnt_from") == "pairs"
+
+
+def _margin(card: Card, noise: Noise) -> int:
+    """The pixels around a tile's core that the model sees, and those beyond them on which its maps depend."""
+    return noise.passes * max(round(SEEN * card.halo), min(card.halo, NEAR)) + noise.reach
+
+
+# -- the expected gain ------------------------------------------------------------------------------------------------
+
+
+def expected_gain(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None) -> float | None:
+    """By how many dB of PSNR the output is expected to be nearer to the clean picture than the input, without the clean picture.
+
+    0 where nothing is to be done; None where the noise is of another kind than white, or the picture too small. ``found`` is the
+    picture's diagnosis, where that is known already.
+    """
+    value = measured(view, models, settings, found)
+    return value if value is None or isinstance(value, float) else gain.expected(value)
+
+
+def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None) -> gain.Measured | float | None:
+    """The measurements behind `expected_gain`, or its value where there is nothing to measure.
+
+    The divergence of the output is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") in `PROBES` parts.
+    """
+    plan = _plan(view, models, settings.sigma, found)
+    noise = plan.noise
+    if noise.nothing:
+        return 0.0
+    if not noise.white or noise.density > 0 or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:
+        return None
+    graph, rng, sums = models.graph(plan.role), np.random.default_rng(0), gain.Measured()
+    for planes in view.crops(PROBE, PROBES, max(graph.card.multiple_of, maps.GRID)):
+        level = noise.sigma(planes)
+        step = np.float32(0.05 * float(level.mean()))
+        probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
+        moved = np.asarray(planes + step * probe, dtype=np.float32)
+        output = denoising.answer(graph, noise, planes)
+        divergence = ((denoising.answer(graph, noise, moved) - output) * probe).mean(axis=0) / step
+        sums.add(planes, output, level, divergence)
+    return sums
+
+
+# -- stacks of small images -------------------------------------------------------------------------------------------
+
+
+def batch(stack: ArrayLike, models: Models, settings: DenoiseSettings) -> NDArray[Any]:
+    """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
+
+    A model that takes a level needs ``sigma``, for small images are too small to measure. ``strength``, ``keep_grain`` and ``gain``
+    are not used. Raises `ImageError` and `OptionError`.
+    """
+    values = np.asarray(stack)
+    if values.ndim != 3 or values.size == 0:
+        raise ImageError(f"an array of shape {values.shape} is not a stack of gray images (n, h, w)")
+    count, height, width = values.shape
+    # One tall image passes the same checks and conversions as any other.
+    tall = images.from_array(values.reshape(count * height, width))
+    pixels = tall.pixels.reshape(count, 1, height, width)
+    role = _plain(models, 1)
+    card = models.card(role)
+    if "sigma" in card.maps and settings.sigma is None:
+        raise OptionError(f"model {card.name!r} needs sigma for a stack of small images")
+    graph = models.graph(role)
+    noise = _plan(View((tall,)), models, settings.sigma).noise
+    factor = noise.brightness(card)
+    noise = noise.scaled(factor)
+    step = card.multiple_of
+    margins = ((0, 0), (0, 0), (0, -height % step), (0, -width % step))
+    outputs = np.empty_like(pixels)
+    for start in range(0, count, BATCH):
+        shown = pixels[start : start + BATCH] * np.float32(factor)
+        padded = np.pad(shown, margins, mode="symmetric")
+        given = np.stack([denoising.with_maps(planes, card, noise) for planes in padded])
+        answers = graph(given)[:, :, :height, :width]
+        for index, one in enumerate(answers):
+            outputs[start + index] = denoising.finished(shown[index], one, card, noise)
+    flat = np.clip(outputs / np.float32(factor), 0, 1).reshape(count * height, width, 1)
+    return images.to_array(images.with_pixels(tall, flat)).reshape(values.shape)
+
+
+# -- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> DenoiseSettings:
+    """The level of Gaussian noise, where the model takes one and is not to be ``blind``. Raises `OptionError` for a case that
+    changes the size."""
+    if case.scale > 1:
+        raise OptionError(f"{case} changes the size: it is a case of upscale, not of denoise")
+    return DenoiseSettings(sigma=case.sigma if "sigma" in maps and not blind and case.kind == "gaussian" else None)
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of the image."""
+    return pixels
+
+
+# -- learning ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Learning(base.Learning):
+    """Noisy in, clean out. ``noise`` is what training draws from; ``maps`` are the planes that the network is given (`MAPS`).
+
+    Without maps the network is blind: it never learns the level. ``doubt`` is the error of the level map in training: the standard
+    deviation of the logarithm of the factor between map and truth (estimated levels are never exact). ``again`` is the share of the
+    examples with impulses of any value that the network is given as a second pass gives them, by its own first output.
+    """
+
+    noise: tuple[base.NoiseRange, ...]
+    maps: tuple[str, ...] = MAPS
+    doubt: float = 0.0
+    again: float = 0.0
+    name: ClassVar[str] = "denoise"
+    sources: ClassVar[tuple[base.Source, ...]] = ("clean", "pairs", "noisy")
+
+    def __post_init__(self) -> None:
+        if not self.noise:
+            raise OptionError("task denoise: name at least one noise range")
+        if not 0 <= self.doubt <= 1:
+            raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
+        if not 0 <= self.again <= 1:
+            raise OptionError(f"task denoise: again is a share from 0 to 1, not {self.again!r}")
+        unknown = [name for name in self.maps if name not in MAPS]
+        if unknown:
+            raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
+        if self.again and self.maps != MAPS:
+            raise OptionError(f"task denoise: to look again, the network takes the maps {', '.join(MAPS)}")
+
+    def pair(self, clean: Pixels, rng: np.random.Generator) -> base.Pair:
+        """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
+        pair = self._degraded(clean, base.drawn(self.noise, rng), rng, self.doubt)
+        return replace(pair, again=bool(rng.random() < self.again)) if pair.again else pair
+
+    def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> base.Pair:
+        """The example with this very noise, as a second pass gives it wherever the network learns from those."""
+        return self._degraded(clean, case, rng, 0.0)
+
+    def _degraded(self, clean: Pixels, noise: Degradation, rng: np.random.Generator, doubt: float) -> base.Pair:
+        perfect, noisy = noise.pair(clean, rng)
+        perfect = np.asarray(perfect, dtype=np.float32)
+
+        def level(planes: Pixels) -> Pixels:
+            if noise.curve is None:
+                error = np.square(noisy - perfect).mean(axis=2)
+                sigma = np.sqrt(maps.box_mean(error, MEASURED))
+            else:
+                sigma = maps.sigma(planes, noise.curve)
+            return sigma * np.float32(np.exp(rng.normal(0, doubt))) if doubt > 0 else sigma
+
+        # No doubt is added to the impulse density: it is estimated well, or each impulse is seen.
+        pair = self._shown(noisy, perfect, noise.density, noise.extremes, level)
+        return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
+
+    def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> base.Pair:
+        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy image where there is no
+        clean one."""
+        # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
+        extremes = diagnosis.extremes if "impulses" in self.maps else None
+        noise = replace(Noise.of(diagnosis), clipping=diagnosis.clipping if clean is noisy else None)
+        return self._shown(noisy, clean, diagnosis.impulse_density, extremes, noise.sigma)
+
+    def _shown(
+        self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]
+    ) -> base.Pair:
+        """The example with the network's input for a ``noisy`` image (h, w, channels).
+
+        ``density`` is the share of impulses; black and white ones, which ``extremes`` describes, are known one by one and filled.
+        ``level`` gives the noise's standard deviation (h, w) in [0, 1] for the filled planes (channels, h, w).
+        """
+        if not self.maps:
+            return base.Pair(image=noisy, maps=np.empty((*noisy.shape[:2], 0), dtype=np.float32), clean=clean, base=noisy)
+        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+        chance = np.full(planes.shape[1:], density, dtype=np.float32)
+        if extremes is not None:
+            chance = maps.impulses(planes, extremes)
+            planes = maps.filled(planes, chance)
+        planes_by_name = {"sigma": level(planes), "impulses": chance}
+        image = np.ascontiguousarray(planes.transpose(1, 2, 0))
+        return base.Pair(
+            image=image,
+            base=image,
+            maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
+            clean=clean,
+        )

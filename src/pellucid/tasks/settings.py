@@ -1,0 +1,443 @@
+"""What a user can set: each setting's help, kind and range, declared once, at the field of a dataclass.
+
+The command line makes its arguments from these declarations, HTTP its query parameters and its description (OpenAPI), the page its
+fields, Python its keyword arguments. Standard library alone: ``pellucid --help`` reads them and needs nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+from pellucid.errors import FileError, OptionError
+
+__all__ = ["Attached", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
+
+Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint"]
+"""The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
+at the top left; a box does not hold column X1 and row Y1. ``file`` is the path of a file (see `Attached`)."""
+
+COLOURS = {
+    "black": "#000000",
+    "white": "#ffffff",
+    "gray": "#808080",
+    "red": "#ff0000",
+    "green": "#008000",
+    "blue": "#0000ff",
+    "yellow": "#ffff00",
+}
+"""Names of colours that are taken beside #RRGGBB and #RGB, with their values in CSS."""
+
+METADATA = "pellucid"
+"""The key under which a dataclass field keeps its `Setting`."""
+
+
+class Shape(NamedTuple):
+    """The size of a picture in pixels, its colour channels (1 or 3), and whether it has alpha; a side is None where only the work
+    itself shows it."""
+
+    height: int | None
+    width: int | None
+    channels: int
+    alpha: bool
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
+
+    name: str
+    sha256: str
+    path: Path | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, path: Path) -> Attached:
+        """The file at ``path``; `FileError` where it cannot be read."""
+        try:
+            with path.open("rb") as content:
+                return cls(path.name, hashlib.file_digest(content, "sha256").hexdigest(), path)
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read: {error.strerror}") from error
+
+    def to_dict(self) -> dict[str, str]:
+        """What a manifest writes of it: name and content, no path."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its ``help``, its ``kind`` (or several, tried in order) and its range.
+
+    A number lies between ``low`` and ``high``, both included unless ``above`` leaves out ``low``; ``step`` and ``marks`` are what a
+    form offers. ``many``: it may come more than once, and its value is a tuple. ``metavar`` stands for the value in the help of the
+    command line. ``label`` is what a form calls it, ``main`` whether the form shows it at first sight. ``changes_output`` is False
+    for what is only reported: resuming a folder does not look at it. ``name`` and ``default`` are those of the field it stands at.
+    """
+
+    help: str
+    kind: Kind | tuple[Kind, ...] = "number"
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    metavar: str | None = None
+    label: str = ""
+    main: bool = False
+    marks: tuple[float, ...] = ()
+    many: bool = False
+    changes_output: bool = True
+    name: str = ""
+    default: Any = None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds, in the order in which they are tried."""
+        return self.kind if isinstance(self.kind, tuple) else (self.kind,)
+
+    @property
+    def flag(self) -> str:
+        """As the command line writes it."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def allowed(self) -> str:
+        """What its values may be, in words."""
+        return " or ".join(_WORDS[kind](self) for kind in self.kinds)
+
+    def refused(self, value: Any) -> OptionError:
+        """The error for a value that it does not take."""
+        return OptionError(f"{self.name} must be {self.allowed}, not {_shown(value)}")
+
+    def check(self, value: Any) -> Any:
+        """The value as it is kept; `OptionError` for one that is not taken, such as text where a number belongs."""
+        if value is None and self.default is None:
+            return None
+        if self.many:
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise self.refused(value)
+            return tuple(self._checked(each) for each in value)
+        return self._checked(value)
+
+    def _checked(self, value: Any) -> Any:
+        for kind in self.kinds:
+            kept = _CHECKS[kind](self, value)
+            if kept is not None:
+                return kept
+        raise self.refused(value)
+
+    def read(self, text: str) -> Any:
+        """The value that ``text`` stands for, as the command line and a query write it; `OptionError` for what is none."""
+        for kind in self.kinds:
+            kept = _READERS[kind](self, text)
+            if kept is not None:
+                return self._checked(kept)
+        raise self.refused(text)
+
+    def text(self, value: Any) -> list[str]:
+        """The value as text: one entry, or one for each where there may be many; none for None. `read` reads it back."""
+        if value is None:
+            return []
+        return [_text(each) for each in (value if self.many else (value,))]
+
+
+def setting(default: Any, help: str, **how: Any) -> Any:
+    """A dataclass field with this default, and a `Setting` of this help."""
+    return field(default=default, metadata={METADATA: Setting(help, **how)})
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A dataclass whose fields are declared by `setting`. Values out of range raise `OptionError`, wherever they come from."""
+
+    def __post_init__(self) -> None:
+        for each in self.declared():
+            object.__setattr__(self, each.name, each.check(getattr(self, each.name)))
+
+    @classmethod
+    def declared(cls) -> tuple[Setting, ...]:
+        """The settings in the order in which they are shown: the main ones first, a class's own before those that it inherits."""
+        rows = [
+            replace(entry.metadata[METADATA], name=entry.name, default=entry.default)
+            for entry in fields(cls)
+            if METADATA in entry.metadata
+        ]
+        own = list(inspect.get_annotations(cls))
+        return tuple(sorted(rows, key=lambda each: (not each.main, own.index(each.name) if each.name in own else len(own))))
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """The names of the settings, in the same order."""
+        return tuple(each.name for each in cls.declared())
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """From values by name; `OptionError` for a name that is not one of the settings."""
+        return cls(**cls.checked(given))
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same values; `OptionError` for a name that is not one of the settings."""
+        for name in given:
+            if name not in cls.names():
+                raise OptionError(f"{str(name)[:40]!r} is not a setting here; there are {', '.join(cls.names())}")
+        return given
+
+    @classmethod
+    def read(cls, given: Mapping[str, Sequence[str]], attached: Mapping[str, Path] | None = None) -> Self:
+        """From text by name, and from files by name; `OptionError` for a bad value, a strange name, or a name that comes twice."""
+        values: dict[str, Any] = {}
+        rows = {each.name: each for each in cls.declared()}
+        for name, texts in given.items():
+            row = rows.get(name)
+            if row is None:
+                raise OptionError(f"{name[:40]!r} is not a setting here; there are {', '.join(rows)}")
+            if not row.many and len(texts) != 1:
+                raise OptionError(f"{name} is given {len(texts)} times")
+            found = [row.read(text) for text in texts]
+            values[name] = tuple(found) if row.many else found[0]
+        for name, path in (attached or {}).items():
+            if name not in rows or "file" not in rows[name].kinds:
+                raise OptionError(f"{name[:40]!r} is not a setting that takes a file")
+            values[name] = Attached.of(path)
+        return cls(**values)
+
+    def text(self) -> dict[str, list[str]]:
+        """The settings as text, those at their defaults left out; `read` reads them back."""
+        rows = ((each, getattr(self, each.name)) for each in self.declared())
+        return {each.name: each.text(value) for each, value in rows if value != each.default and value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that the output depends on, as JSON holds it."""
+        values = {each.name: getattr(self, each.name) for each in self.declared() if each.changes_output}
+        return {name: value.to_dict() if isinstance(value, Attached) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Settings(Declared):
+    """The settings of a task: what its output depends on beside picture and model. Each task has a class of its own."""
+
+    strength: float = setting(
+        1.0, "0 leaves the picture as it is, 1 restores it", low=0, high=1, step=0.01, label="Strength", main=True
+    )
+
+    @property
+    def share(self) -> float:
+        """The share of the restored picture in the output; the rest is the picture as it was."""
+        return self.strength
+
+    def answer(self, given: Shape) -> Shape:
+        """The shape of the output for a picture of this shape."""
+        return given
+
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """What was done, in a few words for people, from the output's facts."""
+        return ""
+
+    def each(self) -> Mapping[str, Self]:
+        """The variants that are asked for, by name: each is one picture. One without a name where there is no choice."""
+        return {"": self}
+
+    @classmethod
+    def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
+        """The names of the settings that a model takes which is given these ``maps`` beside the picture."""
+        return cls.names()
+
+
+@dataclass(frozen=True)
+class FileSettings(Declared):
+    """What belongs to the file and not to the picture in it: how its values are read, and how the output is written."""
+
+    format: str | None = setting(
+        None, "the format of the output, such as png (default: each picture's own)", kind="text", label="Format"
+    )
+    range: str = setting(
+        "auto",
+        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
+        "of its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+        kind="text",
+        metavar="auto|dtype|LO:HI",
+        label="Black and white",
+    )
+    axes: str | None = setting(
+        None,
+        "an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)",
+        kind="text",
+        label="Axes of a stack",
+    )
+    strip: bool = setting(
+        False, "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", label="Drop metadata"
+    )
+
+
+# -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
+
+
+def _number_in_words(row: Setting) -> str:
+    if row.above:
+        return f"a number above {row.low:g} and up to {row.high:g}"
+    if math.isinf(row.low) or math.isinf(row.high):
+        return "a number"
+    return f"a number from {row.low:g} to {row.high:g}"
+
+
+_WORDS: dict[str, Callable[[Setting], str]] = {
+    "number": _number_in_words,
+    "flag": lambda row: "true or false",
+    "choice": lambda row: f"one of {', '.join(row.choices)}",
+    "text": lambda row: "text",
+    "colour": lambda row: f"a colour (#RRGGBB, {', '.join(COLOURS)})",
+    "file": lambda row: "a file",
+    "point": lambda row: "a point X,Y in pixels",
+    "box": lambda row: "a box X0,Y0,X1,Y1 in pixels",
+    "hint": lambda row: "a hint X,Y=COLOUR",
+}
+
+
+def _check_number(row: Setting, value: Any) -> float | None:
+    # Text, and a truth value, that happen to read as numbers are mistakes.
+    if isinstance(value, str | bytes | bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    within = row.low < number <= row.high if row.above else row.low <= number <= row.high
+    return number if within else None
+
+
+def _check_flag(row: Setting, value: Any) -> bool | None:
+    # NumPy has truth values of its own.
+    return bool(value) if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool") else None
+
+
+def _check_choice(row: Setting, value: Any) -> str | None:
+    return value if isinstance(value, str) and value in row.choices else None
+
+
+def _check_text(row: Setting, value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _check_colour(row: Setting, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    text = COLOURS.get(value.lower(), value.lower())
+    if re.fullmatch("#[0-9a-f]{3}", text):
+        text = "#" + "".join(2 * digit for digit in text[1:])
+    return text if re.fullmatch("#[0-9a-f]{6}", text) else None
+
+
+def _check_file(row: Setting, value: Any) -> Attached | None:
+    if isinstance(value, Attached):
+        return value
+    return Attached.of(Path(value)) if isinstance(value, str | Path) else None
+
+
+def _whole(value: Any, count: int) -> tuple[int, ...] | None:
+    """So many whole numbers of 0 or more."""
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
+        return None
+    if any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value):
+        return None
+    return tuple(value)
+
+
+def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:
+    return _whole(value, 2)
+
+
+def _check_box(row: Setting, value: Any) -> tuple[int, ...] | None:
+    box = _whole(value, 4)
+    return box if box is not None and box[0] < box[2] and box[1] < box[3] else None
+
+
+def _check_hint(row: Setting, value: Any) -> tuple[int, int, str] | None:
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
+        return None
+    point, colour = _whole(value[:2], 2), _check_colour(row, value[2])
+    return (point[0], point[1], colour) if point is not None and colour is not None else None
+
+
+_CHECKS: dict[str, Callable[[Setting, Any], Any]] = {
+    "number": _check_number,
+    "flag": _check_flag,
+    "choice": _check_choice,
+    "text": _check_text,
+    "colour": _check_colour,
+    "file": _check_file,
+    "point": _check_point,
+    "box": _check_box,
+    "hint": _check_hint,
+}
+
+
+def _read_number(row: Setting, text: str) -> float | None:
+    try:
+        return _check_number(row, float(text))
+    except ValueError:
+        return None
+
+
+def _read_flag(row: Setting, text: str) -> bool | None:
+    return text == "true" if text in ("true", "false") else None
+
+
+def _read_file(row: Setting, text: str) -> Attached | None:
+    return Attached.of(Path(text)) if text else None
+
+
+def _read_whole(row: Setting, text: str) -> tuple[int, ...] | None:
+    parts = text.split(",")
+    return tuple(int(part) for part in parts) if all(re.fullmatch("[0-9]{1,9}", part) for part in parts) else None
+
+
+def _read_box(row: Setting, text: str) -> tuple[int, ...] | None:
+    return _check_box(row, _read_whole(row, text))
+
+
+def _read_point(row: Setting, text: str) -> tuple[int, ...] | None:
+    return _check_point(row, _read_whole(row, text))
+
+
+def _read_hint(row: Setting, text: str) -> tuple[int, int, str] | None:
+    place, _, colour = text.partition("=")
+    return _check_hint(row, (*(_read_whole(row, place) or ()), colour))
+
+
+_READERS: dict[str, Callable[[Setting, str], Any]] = {
+    "number": _read_number,
+    "flag": _read_flag,
+    "choice": _check_choice,
+    "text": _check_text,
+    "colour": _check_colour,
+    "file": _read_file,
+    "point": _read_point,
+    "box": _read_box,
+    "hint": _read_hint,
+}
+assert set(_READERS) == set(_CHECKS) == set(_WORDS) == set(get_args(Kind))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, Attached):
+        return str(value.path if value.path is not None else value.name)
+    if isinstance(value, tuple) and len(value) == 3:
+        return f"{value[0]},{value[1]}={value[2]}"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)
