@@ -128,28 +128,6 @@ def test_a_family_serves_each_image_with_its_own_file(photo: restorer.Restorer, 
     assert photo.card.name == "photo-color"
 
 
-def test_tiled_equals_whole(photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
-    noisy = noisy_photograph(photograph[:300, :517])
-    whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 96))
-    tiled = photo.restore(noisy, sigma=25)
-    assert np.abs(tiled - whole).max() <= 1 / 255
-    assert np.abs(tiled - whole).mean() <= 0.05 / 255
-
-
-def test_a_margin_that_is_too_small_shows(
-    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noisy = noisy_photograph(photograph[:200, :328])
-    whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 96))
-    monkeypatch.setattr(denoise, "SEEN", 0)
-    monkeypatch.setattr(denoise, "NEAR", 8)
-    tiled = photo.restore(noisy, sigma=25)
-    assert np.abs(tiled - whole).max() > 1.5 / 255
-    assert np.abs(tiled - whole).mean() > 0.05 / 255
-
-
 def test_no_answer_depends_on_the_tiles_in_flight(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,23 +278,6 @@ def test_a_model_that_never_saw_impulses_is_not_told_of_them(gray_model: Path, p
     assert found.model == "gray"
     assert found.diagnosis is not None
     assert found.diagnosis.kind == "salt-pepper"
-
-
-def test_tiles_answer_as_the_whole_for_every_kind(
-    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    large = np.tile(photograph, (1, 2, 1))[:320, :640]
-    for text in ("salt-pepper:0.5", "gaussian:25+salt-pepper:0.2", "gaussian:5+impulses:0.1", "poisson:20", "camera:0.003"):
-        noisy = degradations.parse(text)(large, np.random.default_rng(0))
-        whole = photo.restore(noisy)
-        with monkeypatch.context() as patch:
-            for name in ("TILE", "FILLED_TILE"):
-                patch.setattr(denoise, name, dict.fromkeys(denoise.TILE, 320))
-            tiled = photo.restore(noisy)
-        difference = np.abs(tiled - whole) * 255
-        assert difference.max() <= 1.01
-        assert difference.mean() < 0.05
-    assert tiling.cut(320, 640, tile=320, halo=104, multiple_of=8).pieces > 1
 
 
 def test_grain_is_kept_as_told(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:

@@ -57,10 +57,10 @@ def restore(
 ) -> Any:
     """The image, restored by ``model``: an array for an array, of the same dtype; an `Image` for an `Image`.
 
-    ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of its
-    own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
-    ``keep_grain`` and ``strength`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model stays loaded for the
-    next call. Raises members of `PellucidError`.
+    ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of
+    its own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
+    ``keep_grain`` and ``strength`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model stays loaded for
+    the next call. Raises members of `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape
@@ -90,8 +90,8 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
     """The picture in a file, upright, with all that the file holds beside the pixels: alpha, colour profile, EXIF, XMP, IPTC,
     resolution.
 
-    ``range`` says which values are black and white, ``axes`` how an array lies, both as of `Restorer.restore`. Raises `FileError` and
-    `OptionError`.
+    ``range`` says which values are black and white, ``axes`` how an array lies, both as of `Restorer.restore`. Raises `FileError`
+    and `OptionError`.
 
     >>> import pellucid
     >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
@@ -102,8 +102,8 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
 def write(path: str | Path, image: Image, *, overwrite: bool = False) -> None:
     """Writes a picture in the format that the file's ending names, with the metadata it has.
 
-    The file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format does
-    not hold the picture.
+    The file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format
+    does not hold the picture.
 
     >>> import pellucid
     >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))        # doctest: +SKIP
@@ -138,7 +138,7 @@ def of_task(task: Task) -> Callable[..., Any]:
     listed = "\n".join(f"    ``{row.name}``: {row.help}." for row in rows)
     run.__doc__ = (
         f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"
-        f"    ``image``, ``range`` and ``axes`` as of `pellucid.restore`; ``model`` is a model's name or an .onnx file.\n{listed}\n\n"
-        "    Raises members of `PellucidError`.\n    "
+        "    ``image``, ``range`` and ``axes`` as of `pellucid.restore`; ``model`` is a model's name or an .onnx file.\n"
+        f"{listed}\n\n    Raises members of `PellucidError`.\n    "
     )
     return run

@@ -264,7 +264,9 @@ class View:
         for top in range(0, height, 64 * block):
             band = rows_of(self.picture.pixels, top, min(top + 64 * block, height))
             rows.append(_averaged(as_pixels(self.picture, band), block))
-        return resized(np.concatenate(rows, axis=1).transpose(1, 2, 0), *size, BICUBIC)
+        # The last blocks may be cut short: the box ends where the picture does.
+        box = (0.0, 0.0, width / block, height / block)
+        return resized(np.concatenate(rows, axis=1).transpose(1, 2, 0), *size, BICUBIC, box)
 
 
 def _averaged(planes: Pixels, block: int) -> Pixels:
@@ -511,11 +513,17 @@ def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:
     return luma
 
 
-def resized(pixels: NDArray[np.floating[Any]], height: int, width: int, kernel: PillowImage.Resampling) -> Pixels:
-    """Pixels (h, w, channels) at another size, float32, by Pillow's ``kernel``, widened where the image shrinks; nothing is
-    clipped."""
+def resized(
+    pixels: NDArray[np.floating[Any]],
+    height: int,
+    width: int,
+    kernel: PillowImage.Resampling,
+    box: tuple[float, float, float, float] | None = None,
+) -> Pixels:
+    """Pixels (h, w, channels), or the ``box`` (left, top, right, bottom) of them, at another size, float32, by Pillow's ``kernel``,
+    widened where the image shrinks; nothing is clipped."""
     planes = [
-        np.asarray(PillowImage.fromarray(pixels[..., channel].astype(np.float32)).resize((width, height), kernel))
+        np.asarray(PillowImage.fromarray(pixels[..., channel].astype(np.float32)).resize((width, height), kernel, box))
         for channel in range(pixels.shape[2])
     ]
     return np.stack(planes, axis=2)

@@ -86,12 +86,17 @@ impulses, which need the most: see `FILLED_TILE`."""
 
 SEEN = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
-With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
-bfloat16 moves by 1/256 where noise of sigma 50 is strong. Measured in float32 on tiles of 352 pixels, four held-out photographs of
-512x512, gray and colour, sigma 5, 25 and 50 and a camera's noise, the greatest difference to the whole image, the mean of the worst
-image, in 8-bit levels, and how many of 8 million values were off by more than 1: 1.29, 0.054 and 36 for three quarters of the reach
-(93 to 117 pixels), 0.95, 0.014 and none for this (with the models before, three quarters kept to 1 in bfloat16, too). The promise
-is 1 anywhere and 0.05 on average."""
+With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there. One step of
+bfloat16 is a level where noise of sigma 50 is strong, so no margin short of the whole keeps every value to one level.
+
+The promise, in 8-bit levels, on every instruction set, for tiles beside the whole image: 2 anywhere, more than 1 (and a hundredth)
+in at most 10 of a million values, 0.05 on average; 0.1 on average where noise lies under impulses of any value, for up to five
+networks answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
+
+With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the answer of a strided
+convolution is at most 50 pixels wide (the last of them has an eighth of the tile's width), oneDNN sums its bfloat16 products in
+another order, and the sum differs in its last bit. Narrower tiles differ from a wider whole even with the whole ``halo`` (by 1.25
+levels at most; by 2.1 with this margin), but not from each other."""
 
 NEAR = 64
 """Pixels of reach that a margin always has in full: a network that looks no farther has few layers in which an influence fades."""
