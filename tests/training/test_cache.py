@@ -259,7 +259,7 @@ print(zlib.crc32(b"".join(entry.levels.tobytes() for entry in seen)))
 
 def test_two_processes_at_once_share_the_work(folder: Path, tmp_path: Path) -> None:
     both = [run(BOTH, str(folder), str(tmp_path)) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in both]
+    said = [process.communicate(timeout=600) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert said[0][0] == said[1][0] != ""
     # Each image is there once.
@@ -297,7 +297,7 @@ def test_a_folder_larger_than_memory_is_learnt_from(tmp_path: Path) -> None:
     most = 150 * 2**20
     held = run(LARGE, str(place), str(tmp_path), str(most), "0")
     mapped = run(LARGE, str(place), str(tmp_path), str(most), str(10**9))
-    (_, failed), (answer, error) = (process.communicate(timeout=100) for process in (held, mapped))
+    (_, failed), (answer, error) = (process.communicate(timeout=600) for process in (held, mapped))
     assert mapped.returncode == 0, error
     assert int(answer.split()[0]) > 2 * most
     # The measure measures: held in memory they do not fit.
