@@ -1,7 +1,7 @@
 """The proof that a task is one module and one row: a third one, ``invert``, is added from outside, and is everywhere.
 
-Its row, family and module come by a ``sitecustomize.py`` on PYTHONPATH, so that the service's workers have them, too. No file of the
-package is touched.
+Its row, family and module come by a ``sitecustomize.py`` on PYTHONPATH, so that the service's workers have them, too. No file of
+the package is touched.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def prepare(view: Any, models: Any, settings: Any) -> base.Job:
     role = next(iter(models))
     graph = models.graph(role)
     step = base.Pass(lambda planes, place, room: graph(planes[None])[0], tile=512, engine_bytes=16, piece_bytes=16)
-    return base.Job(models.card(role).name, (step,), facts=lambda: {"mean": float(graph(np.zeros((1, 3, 2, 2), np.float32)).mean())})
+    black = np.zeros((1, 3, 2, 2), np.float32)
+    return base.Job(models.card(role).name, (step,), facts=lambda: {"mean": float(graph(black).mean())})
 
 
 def known(case: Any, maps: Any, *, blind: bool) -> Settings:
@@ -69,7 +70,7 @@ class Learning(base.Learning):
         return self.pair(clean, rng)
 '''
 
-START = '''
+START = """
 import pellucid.tasks
 from pellucid.families import FAMILIES, Family
 from pellucid.tasks import TASKS, Fact, Task
@@ -88,7 +89,7 @@ TASKS["invert"] = Task(
     facts=(Fact("mean", "the mean of a black picture's negative", {{"type": "number"}}, header="Mean", digits=1),),
 )
 FAMILIES["invert"] = Family("invert", {{"colour": {model!r}}})
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +162,8 @@ def test_it_goes_through_a_folder_and_is_resumed(place: Path) -> None:
     for number, name in enumerate(("a.png", "b.png")):
         with PillowImage.open(place / "out" / name) as output:
             np.testing.assert_array_equal(np.asarray(output), 255 - picture(number))
-    again = [json.loads(line) for line in run(place, "invert", place / "in", "-o", place / "out", "--json", "--resume").splitlines()]
-    assert [row["skipped"] for row in again] == [True, True]
+    again = run(place, "invert", place / "in", "-o", place / "out", "--json", "--resume").splitlines()
+    assert [json.loads(line)["skipped"] for line in again] == [True, True]
     assert "a.negative.png" in run(place, "invert", place / "in" / "a.png")
 
 
@@ -188,9 +189,9 @@ def service(place: Path) -> Iterator[str]:
     assert server.stdout is not None
     found = re.search(r"http://\S+", server.stdout.readline())
     assert found is not None
-    yield found[0].rstrip("/")
-    server.terminate()
-    server.wait()
+    with server:
+        yield found[0].rstrip("/")
+        server.terminate()
 
 
 def asked(address: str, body: bytes | None = None, **headers: str) -> tuple[bytes, Any]:
