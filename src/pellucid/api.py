@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pellucid import diagnosis, files, images, restorer
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
-from pellucid.images import Image, Range
+from pellucid.images import Image, Range, View
 from pellucid.restorer import Restorer
 from pellucid.tasks import Task
 
@@ -83,7 +83,7 @@ def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axe
     if isinstance(image, str | Path):
         image = read(image, range=range, axes=axes)
     picture = image if isinstance(image, Image) else next(restorer.frames_of(image, range, axes).pictures)
-    return diagnosis.inspect(images.floating(picture).pixels)
+    return diagnosis.look(View((picture,)))
 
 
 def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) -> Image:

@@ -7,6 +7,7 @@ chooses the files, `pellucid.restorer` cuts the picture into pieces and puts the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,10 @@ from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, in_channels
-from pellucid.maps import NONE, Curve, Extremes
+from pellucid.maps import NONE, Curve, Extremes, Spots
 from pellucid.tiling import Place
 
-__all__ = ["WHITE", "Noise", "answer", "answer_in_turn", "finished", "with_maps"]
+__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "finished", "with_maps"]
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -59,7 +60,8 @@ class Noise:
 
     ``white``: whether the noise is white, so that a bound on the noise bounds what may be taken away. ``level`` in 8-bit levels,
     None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
-    the range of values ends. ``keep_grain`` is the share of the finest grain that is put back.
+    the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
+    by themselves, on an image that has no other noise.
     """
 
     level: float | None
@@ -70,12 +72,15 @@ class Noise:
     share: float = 1.0
     clipping: Clipping | None = None
     keep_grain: float = 0.0
+    spots: Spots | None = None
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
         """The noise that a diagnosis describes."""
         white = found.kind in WHITE
-        return cls(found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping)
+        return cls(
+            found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping, spots=found.spots
+        )
 
     @property
     def nothing(self) -> bool:
@@ -90,7 +95,12 @@ class Noise:
     @property
     def passes(self) -> int:
         """How often the network runs: impulses of any value are found by how far they are from a first output."""
-        return 2 if self.density > 0 and self.extremes is None else 1
+        return 2 if self.density > 0 and not self.known else 1
+
+    @property
+    def known(self) -> bool:
+        """Whether the impulses are known before a first output: black and white ones, and few on an image without noise."""
+        return self.extremes is not None or self.spots is not None
 
     @property
     def flat(self) -> bool:
@@ -126,7 +136,7 @@ class Noise:
     @property
     def mended(self) -> Noise:
         """The noise of the image once its impulses are filled: those pixels have no noise any more."""
-        return replace(self, white=True, extremes=None, density=0.0, share=1 - self.density)
+        return replace(self, white=True, extremes=None, spots=None, density=0.0, share=1 - self.density)
 
     @property
     def reach(self) -> int:
@@ -156,6 +166,8 @@ def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32
     output."""
     if noise.extremes is not None:
         return maps.impulses(planes, noise.extremes)
+    if noise.spots is not None:
+        return maps.spots(planes, noise.spots.alone).any(axis=0).astype(np.float32)
     assert first is not None
     return maps.unlikely(planes, first, noise.density, noise.curve.sigma)
 
@@ -175,13 +187,13 @@ def with_maps(
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
-    if room is not None and noise.extremes is None and first is None:
+    if room is not None and not noise.known and first is None:
         given = room
     else:
         given = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
         given[:channels] = planes
     chance: NDArray[np.float32] | float = noise.density
-    if noise.extremes is not None or first is not None:
+    if noise.known or first is not None:
         chance = _chance(planes, noise, first)
         given[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
@@ -268,7 +280,10 @@ def _answer_of_all(
         given = with_maps(planes, card, noise, first=output)
         shown = given[: len(planes)]
         output = finished(shown, graph(given[None])[0], card, noise)
-    if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
+    if noise.spots is not None:
+        # One channel may have been struck alone: the others are the true ones.
+        np.copyto(output, planes, where=~maps.spots(planes, noise.spots.alone))
+    elif noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that is not an impulse is the true one.
         output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
     return _with_grain(output, shown, noise.keep_grain)
@@ -280,6 +295,14 @@ def _with_grain(output: NDArray[np.float32], shown: NDArray[np.float32], keep: f
         for plane, lost in zip(output, shown - output, strict=True):
             plane += np.float32(keep) * (lost - maps.local_mean(lost))
     return output
+
+
+def answer_as_gray(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], planes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What ``run`` makes of one gray plane (1, h, w), three times: for a gray image that has three equal channels, or nearly."""
+    plane = planes[1:2] if (planes == planes[1]).all() else planes.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.repeat(run(plane), len(planes), axis=0)
 
 
 def answer_in_turn(

@@ -286,7 +286,7 @@ def _inspect(options: argparse.Namespace) -> int:
             print(f"pellucid: {error}", file=sys.stderr)
             failed = True
             continue
-        found = diagnosis.inspect(picture.pixels)
+        found = diagnosis.look(images.View((picture,)))
         if options.json:
             print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
         else:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pellucid import maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, sampling
-from pellucid.images import Pixels
-from pellucid.maps import NONE, Curve, Extremes
+from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, sampling
+from pellucid.images import Pixels, View
+from pellucid.maps import NONE, Curve, Extremes, Spots
 
-__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "windows"]
+__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
 
 windows = sampling.windows
 clipping = clipped.of_told
@@ -102,7 +102,7 @@ class Diagnosis:
     ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
     in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``
     of noise whose variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels,
-    and ``extremes`` how many of them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no
+    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few, and all there is; ``jpeg_quality`` that of libjpeg's scale, None where no
     JPEG shows; ``correlated`` the standard deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and
     ``correlation_length`` how far it reaches, in pixels.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
@@ -121,6 +121,7 @@ class Diagnosis:
     curve: Curve = NONE
     extremes: Extremes | None = None
     clipping: Clipping | None = None
+    spots: Spots | None = None
 
     @property
     def sigma(self) -> float:
@@ -167,7 +168,8 @@ class Diagnosis:
             found.append(f"correlated noise, sigma {self.correlated:.1f}")
         if self.impulse_density > 0:
             what = "salt and pepper" if self.extremes is not None else "impulses of any value"
-            found.append(f"{what}, {self.impulse_density:.1%} of the pixels")
+            share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
+            found.append(f"{what}, {share} of the pixels")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
         return "; ".join(found)
@@ -188,13 +190,32 @@ def inspect(pixels: Pixels) -> Diagnosis:
     return inspect_parts([part.transpose(1, 2, 0) for part in parts])
 
 
-def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
-    """As `inspect`, of an image that is seen through its `windows` alone."""
+def look(view: View) -> Diagnosis:
+    """As `inspect`, of a picture wherever its pixels are; what is transparent is left out."""
+    through = windows(*view.shape[:2])
+    return inspect_parts(view.parts(through), view.opaque(through))
+
+
+def is_gray(view: View) -> bool:
+    """Whether a picture of three channels is a gray one: see `pellucid.diagnosis.drawn.gray`."""
+    return view.shape[2] == 3 and drawn.gray(view.parts(windows(*view.shape[:2]))) and all(drawn.gray([band]) for band in view.bands())
+
+
+def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None = None) -> Diagnosis:
+    """As `inspect`, of an image that is seen through its `windows` alone; ``shown`` (h, w) tells which of the pixels of each are
+    not transparent."""
     if min(parts[0].shape[:2]) < SMALLEST:
         return Diagnosis("clean", sure=0.0)
+    if drawn.gray(parts):
+        # The mean of channels that rounding has set apart would hide what is exactly equal.
+        parts = [part[..., 1:2] for part in parts]
+    seen = drawn.sight(parts, shown)
+    parts = seen.parts
     struck = impulses.extremes(parts)
     if struck is not None:
         return _salt_and_pepper(parts, struck)
+    if seen.drawn:
+        return Diagnosis("clean")
     if (step := impulses.photon_step(parts)) > 0 and clipped.counted(parts, step):
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
@@ -228,6 +249,8 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
         lost = clipped.clipping(parts, curve) if density < MANY else None
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=curve, clipping=lost)
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
+        if quality is None and (few := impulses.spots(parts)) is not None:
+            return Diagnosis("impulses", impulse_density=few.share, sure=sure, spots=few)
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
     if said.correlated > said.white or quality is not None:

@@ -144,7 +144,7 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
     """What noise the page has: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
-    found = diagnosis.inspect(page.pictures[0].pixels)
+    found = diagnosis.look(View((page.pictures[0],)))
     return {**found.to_dict(), "summary": str(found), "sigma": round(found.sigma, 4)}
 
 
