@@ -246,12 +246,15 @@ class View:
             np.asarray(rows_of(alpha, each.top, each.top + each.height)[:, each.left : each.left + each.width]) != 0 for each in windows
         ]
 
-    def bands(self) -> Iterator[Pixels]:
-        """All pixels (h, w, channels), in bands of about a megapixel, from above to below."""
+    def bands(self) -> Iterator[tuple[Pixels, NDArray[np.bool_] | None]]:
+        """All pixels (h, w, channels), in bands of about a megapixel, from above to below; beside them which are not transparent."""
         height, width, _ = self.shape
         rows = max(1, 2**20 // width)
+        alpha = self.picture.alpha
         for top in range(0, height, rows):
-            yield as_pixels(self.picture, rows_of(self.picture.pixels, top, min(top + rows, height))).transpose(1, 2, 0)
+            bottom = min(top + rows, height)
+            opaque = None if alpha is None else np.asarray(rows_of(alpha, top, bottom)) != 0
+            yield as_pixels(self.picture, rows_of(self.picture.pixels, top, bottom)).transpose(1, 2, 0), opaque
 
     def crops(self, side: int, count: int, multiple_of: int) -> Iterator[Pixels]:
         """At most ``count`` crops (channels, h, w), evenly spread; their sides are at most ``side``, and multiples of

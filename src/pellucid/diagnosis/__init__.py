@@ -85,6 +85,10 @@ MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
 """Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where
 more than that share of all values is black or white."""
 
+MOSTLY, LETTERS = 0.15, 0.75
+"""Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
+fainter than, to be believed."""
+
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
 
@@ -198,7 +202,12 @@ def look(view: View) -> Diagnosis:
 
 def is_gray(view: View) -> bool:
     """Whether a picture of three channels is a gray one: see `pellucid.diagnosis.drawn.gray`."""
-    return view.shape[2] == 3 and drawn.gray(view.parts(windows(*view.shape[:2]))) and all(drawn.gray([band]) for band in view.bands())
+    if view.shape[2] != 3:
+        return False
+    through = windows(*view.shape[:2])
+    if not drawn.gray(view.parts(through), view.opaque(through)):
+        return False
+    return all(drawn.gray([band], None if opaque is None else [opaque]) for band, opaque in view.bands())
 
 
 def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None = None) -> Diagnosis:
@@ -206,7 +215,7 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
     not transparent."""
     if min(parts[0].shape[:2]) < SMALLEST:
         return Diagnosis("clean", sure=0.0)
-    if drawn.gray(parts):
+    if drawn.gray(parts, shown):
         # The mean of channels that rounding has set apart would hide what is exactly equal.
         parts = [part[..., 1:2] for part in parts]
     seen = drawn.sight(parts, shown)
@@ -216,14 +225,27 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
         return _salt_and_pepper(parts, struck)
     if seen.drawn:
         return Diagnosis("clean")
-    if (step := impulses.photon_step(parts)) > 0 and clipped.counted(parts, step):
+    step = impulses.photon_step(parts)
+    if step > 0:
         photons = Curve(gain=step)
-        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
+        if clipped.counted(parts, step):
+            return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
+        if seen.few:
+            # Few values, evenly apart, that are no counts: dithering, or a palette of grays.
+            return Diagnosis("clean")
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
     calm = noise.white_sigma(blocks)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
+    if clipped.share(parts) > MOSTLY and max(said.white, said.correlated, calm) >= FAINTEST:
+        # Blocks without white paper have nothing but letters.
+        level = clipped.paper(parts)
+        if level is not None and level < LETTERS * max(said.white, said.correlated, calm):
+            plain = Curve(level / 255)
+            if level < FAINTEST:
+                return Diagnosis("clean", sure=sure)
+            return Diagnosis("gaussian", level, sure=sure, curve=plain, clipping=clipped.clipping(parts, plain))
     heard = said.white
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
@@ -267,6 +289,10 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
         # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
+    elif found.flat and calm > FARTHEST * heard:
+        # Letters, or the like, in all blocks: between their lines there is room for strips.
+        strip = noise.strip_sigma(parts)
+        found = Curve(strip / 255) if 0 < strip < LETTERS * calm else found
     if found.flat and 255 * found.sigma < FAINTEST:
         return Diagnosis("clean", sure=sure)
     lost = clipped.clipping(parts, found)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.diagnosis import jpeg
+from pellucid.diagnosis import impulses, jpeg
 
 __all__ = ["Sight", "gray", "sight"]
 
@@ -50,9 +50,6 @@ LEFT = 0.15
 FEWEST = 6
 """And how many at least."""
 
-ENOUGH = 0.5
-"""The share of all cells from which black and white pages need not be left out: blocks at the ends of the range are anyway."""
-
 DETAIL = 6
 """Side in pixels of the details that are compared."""
 
@@ -69,8 +66,8 @@ of any kind or none, at most 0.03 were; of text and tiles 0.8 to 1."""
 COMPARED = 40
 """How many details there must be to say so."""
 
-PALETTE = 300
-"""How many colours a picture of few colours has at most, if it is not gray."""
+PALETTE, GRAYS = 300, 16
+"""How many colours a picture of few colours has at most, and how many grays."""
 
 COARSE = 70
 """Quality of a JPEG up to which its flat areas are its own, and no page."""
@@ -87,22 +84,28 @@ TINT = 0.6 / 255
 
 @dataclass(frozen=True)
 class Sight:
-    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn."""
+    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn; ``few``:
+    they have few colours, as what was drawn has, or counts of few photons."""
 
     parts: list[NDArray[np.float32]]
     drawn: bool = False
+    few: bool = False
 
 
-def gray(parts: Sequence[NDArray[np.float32]]) -> bool:
-    """Whether three channels are one gray picture: all equal, or as nearly as a JPEG of three equal channels leaves them."""
+def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
+    """Whether three channels are one gray picture: all equal, or as nearly as a JPEG of three equal channels leaves them, wherever
+    they are ``shown`` (h, w)."""
     if parts[0].shape[2] != 3:
         return False
     apart, total = 0, 0
     tint = np.zeros(2)
-    for part in parts:
+    for number, part in enumerate(parts):
         green = part[..., 1]
+        hidden = None if shown is None or shown[number].all() else ~shown[number]
         for index, other in enumerate((part[..., 0], part[..., 2])):
             off = other - green
+            if hidden is not None:
+                off[hidden] = 0
             tint[index] += float(off.sum(dtype=np.float64))
             np.abs(off, out=off)
             # Most pictures have no more to look at.
@@ -117,7 +120,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the pixels that are not transparent."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
-    pages, only_ends = _pages(parts, keys)
+    pages = _pages(parts, keys)
     details = _details(keys)
     recurring = details.share >= RECURRING
     if len(pages) or recurring:
@@ -126,9 +129,11 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
         recurring = recurring and quality is None
         pages = pages if quality is None or quality > COARSE else pages[:0]
     hidden = shown is not None and not all(there.all() for there in shown)
+    few = _few_colours(keys, PALETTE if parts[0].shape[2] == 3 else GRAYS)
+    if few and (recurring or impulses.photon_step(parts) == 0):
+        return Sight(given, drawn=True)
     if not len(pages) and not recurring and not hidden:
-        return Sight(given)
-    few = recurring and parts[0].shape[2] == 3 and _few_colours(keys)
+        return Sight(given, few=few)
     left: list[NDArray[np.bool_]] = []
     cells = alone = 0
     for index, key in enumerate(keys):
@@ -143,17 +148,15 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
         alone += int(np.count_nonzero(full))
         left.append(~page)
     count = sum(int(np.count_nonzero(each)) for each in left)
-    if few or count < max(min(FEWEST, cells), LEFT * (cells - alone)):
+    if count < max(min(FEWEST, cells), LEFT * (cells - alone)):
         visible = cells - alone if hidden else cells
-        return Sight(given, drawn=bool(few or recurring or len(pages) or visible == 0))
-    if not recurring and not hidden and only_ends and count >= ENOUGH * cells:
-        return Sight(given)
+        return Sight(given, drawn=bool(recurring or len(pages) or visible == 0))
     taken = [
         part[CELL * top : CELL * bottom, CELL * first : CELL * last]
         for part, free in zip(parts, left, strict=True)
         for top, bottom, first, last in _rectangles(free)
     ]
-    return Sight(taken) if taken else Sight(given)
+    return Sight(taken or given, few=few)
 
 
 def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -170,12 +173,13 @@ def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
     return mixed
 
 
-def _few_colours(keys: Sequence[NDArray[np.uint32]]) -> bool:
+def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:
+    """Whether there are at most so many colours."""
     colours = np.zeros(0, np.uint32)
     for key in keys:
         for seen in (key[:: max(1, len(key) // 8)], key):
             colours = np.union1d(colours, np.unique(seen))
-            if len(colours) > PALETTE:
+            if len(colours) > most:
                 return False
     return len(colours) <= sum(key.size for key in keys) // 64
 
@@ -183,9 +187,9 @@ def _few_colours(keys: Sequence[NDArray[np.uint32]]) -> bool:
 # -- pages ------------------------------------------------------------------------------------------------------------
 
 
-def _pages(parts: Sequence[NDArray[np.float32]], keys: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.uint32], bool]:
-    """The keys of values that fill flat areas, and whether all of them are black or white."""
-    nothing = np.zeros(0, np.uint32), True
+def _pages(parts: Sequence[NDArray[np.float32]], keys: Sequence[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    """The keys of values that fill flat areas."""
+    nothing = np.zeros(0, np.uint32)
     places, values = [], []
     total = sum(key.size for key in keys)
     flats = [_flat(key) for key in keys]
@@ -199,7 +203,7 @@ def _pages(parts: Sequence[NDArray[np.float32]], keys: Sequence[NDArray[np.uint3
     found, first, counts = np.unique(np.concatenate(places), return_index=True, return_counts=True)
     colours = np.concatenate(values)[first]
     many = np.flatnonzero(2 * counts >= PAGE * total)
-    answer, ends = [], []
+    answer = []
     for index in many:
         off = np.abs(colours - colours[index]).max(axis=1)
         if counts[(off > 0) & (off < 2.5 / 255)].sum() > ALONE * counts[index]:
@@ -208,8 +212,7 @@ def _pages(parts: Sequence[NDArray[np.float32]], keys: Sequence[NDArray[np.uint3
         if end and _fringe(parts, keys, found[index], colours[index]) > FRINGE:
             continue
         answer.append(found[index])
-        ends.append(end)
-    return (np.array(answer, np.uint32), all(ends)) if answer else nothing
+    return np.array(answer, np.uint32) if answer else nothing
 
 
 def _flat(key: NDArray[np.uint32]) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ __all__ = [
     "sparse_sigma",
     "spectrum",
     "spread",
+    "strip_sigma",
     "struck_sigma",
     "white_sigma",
 ]
@@ -50,6 +51,9 @@ FAINT = 8.0
 """Level in 8-bit levels below which more than `BENDS` is asked for."""
 
 BINS = 12
+
+STRIP, STRIPS = (4, 16), 40
+"""Rows and columns of the strips of `strip_sigma`, and how many must be calm."""
 
 CELL = 24
 LEAST_CELLS = 12
@@ -273,6 +277,32 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     if len(medians) < LEAST_CELLS:
         return 0.0
     return 255 * float(np.quantile(medians, 0.05)) / (0.6745 * float(np.sqrt(6)))
+
+
+def strip_sigma(parts: Sequence[NDArray[np.float32]]) -> float:
+    """Standard deviation in 8-bit levels of the calmest strips, as high as there is room between lines of small letters; 0 where
+    they are too few, or do not have it in common."""
+    found = []
+    total = 0
+    for part in parts:
+        height, width = (side // size * size for side, size in zip(part.shape, STRIP, strict=False))
+        for shift in range(0, STRIP[0], 2):
+            plane = part[shift : height - STRIP[0] + shift, :width, part.shape[2] // 2]
+            cut = plane.reshape(-1, STRIP[0], width // STRIP[1], STRIP[1])
+            mean = cut.mean(axis=(1, 3), dtype=np.float32)
+            variance = np.square(cut - mean[:, None, :, None]).mean(axis=(1, 3), dtype=np.float32) * np.float32(64 / 63)
+            found.append(variance.ravel())
+            total += variance.size
+    variances = np.concatenate(found) if found else np.zeros(0)
+    if not len(variances):
+        return 0.0
+    level = float(np.quantile(variances, CALM_SHARE / 2)) / 0.8
+    for _ in range(6):
+        calm = variances[variances < 1.6 * level]
+        if len(calm) < max(STRIPS, CALM_SHARE * total):
+            return 0.0
+        level = float(calm.mean())
+    return 255 * float(np.sqrt(level))
 
 
 def _bend(part: NDArray[np.float32]) -> NDArray[np.float32]:
