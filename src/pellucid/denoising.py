@@ -44,6 +44,9 @@ FAINTER = 0.92
 wrongly taken for an impulse is smoother than it was. It gained 0.06 dB on 17 held-out photographs with 10 % of impulses on sigma
 25, 0.02 at 30 %, and nothing in colour, where impulses are better known."""
 
+LIKELY = 0.5
+"""Chance of being an impulse from which a value is replaced, where few are."""
+
 MIRRORED = (-1, -2)
 """Axes along which an image is mirrored, one after the other, when it is restored again."""
 
@@ -95,11 +98,11 @@ class Noise:
     @property
     def passes(self) -> int:
         """How often the network runs: impulses of any value are found by how far they are from a first output."""
-        return 2 if self.density > 0 and not self.known else 1
+        return 2 if self.density > 0 and self.extremes is None else 1
 
     @property
     def known(self) -> bool:
-        """Whether the impulses are known before a first output: black and white ones, and few on an image without noise."""
+        """Whether impulses are known before a first output: black and white ones, and most of few on an image without noise."""
         return self.extremes is not None or self.spots is not None
 
     @property
@@ -167,9 +170,18 @@ def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32
     if noise.extremes is not None:
         return maps.impulses(planes, noise.extremes)
     if noise.spots is not None:
-        return maps.spots(planes, noise.spots.alone).any(axis=0).astype(np.float32)
+        if first is not None:
+            return _struck(planes, noise, first).any(axis=0).astype(np.float32)
+        there = maps.spots(planes, noise.spots.alone).any(axis=0)
+        return np.maximum(there, np.float32(noise.density), dtype=np.float32)
     assert first is not None
     return maps.unlikely(planes, first, noise.density, noise.curve.sigma)
+
+
+def _struck(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which values (c, h, w) are impulses, by a ``first`` output: one channel may be struck alone."""
+    each = [maps.unlikely(plane[None], other[None], noise.density, 0.0) for plane, other in zip(planes, first, strict=True)]
+    return np.stack(each) > LIKELY
 
 
 def with_maps(
@@ -277,13 +289,14 @@ def _answer_of_all(
     sigma = given[len(planes) + card.maps.index("sigma")] if by_map else None
     output = finished(shown, graph(given[None])[0], card, noise, sigma)
     if noise.passes > 1:
-        given = with_maps(planes, card, noise, first=output)
+        first = output
+        given = with_maps(planes, card, noise, first=first)
         shown = given[: len(planes)]
         output = finished(shown, graph(given[None])[0], card, noise)
-    if noise.spots is not None:
-        # One channel may have been struck alone: the others are the true ones.
-        np.copyto(output, planes, where=~maps.spots(planes, noise.spots.alone))
-    elif noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
+        if noise.spots is not None:
+            # All other values are the true ones.
+            np.copyto(output, planes, where=~_struck(planes, noise, first))
+    if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that is not an impulse is the true one.
         output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
     return _with_grain(output, shown, noise.keep_grain)

@@ -171,9 +171,10 @@ def spots(planes: Planes, alone: bool) -> NDArray[np.bool_]:
 
 
 def candidates(
-    planes: Planes, channel: int, least: float
+    planes: Planes, channel: int, least: float, spared: int = 3
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], Planes, Planes, NDArray[np.bool_]]:
-    """Where (rows, columns) values of a ``channel`` of (c, h, w) are by ``least`` above or below all but three of the 24 around them.
+    """Where (rows, columns) values of a ``channel`` of (c, h, w) are by ``least`` above or below the 24 around them, but
+    for so many that are ``spared``.
 
     Beside the places by how much they are, what these 24 span, and whether the other channels are nothing like it. The two outermost
     rows and columns are not looked at.
@@ -197,7 +198,7 @@ def candidates(
     )
     around.sort(axis=0)
     here = planes[:, rows, columns]
-    least_of, most_of = around[3, channel], around[-4, channel]
+    least_of, most_of = around[spared, channel], around[-1 - spared, channel]
     beyond = np.maximum(here[channel] - most_of, least_of - here[channel])
     off = np.abs(here - (around[11] + around[12]) / 2)
     others = np.delete(off, channel, axis=0).max(axis=0, initial=0)

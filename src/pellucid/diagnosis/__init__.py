@@ -89,6 +89,9 @@ MOSTLY, LETTERS = 0.15, 0.75
 """Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
 fainter than, to be believed."""
 
+SPECKED = 6.0
+"""Level in 8-bit levels below which few impulses may be all that there is."""
+
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
 
@@ -218,21 +221,35 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
     if drawn.gray(parts, shown):
         # The mean of channels that rounding has set apart would hide what is exactly equal.
         parts = [part[..., 1:2] for part in parts]
+    whole = parts
     seen = drawn.sight(parts, shown)
     parts = seen.parts
-    struck = impulses.extremes(parts)
-    if struck is not None:
-        return _salt_and_pepper(parts, struck)
+    for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
+        if (struck := impulses.extremes(part)) is not None:
+            return _salt_and_pepper(part, struck)
     if seen.drawn:
         return Diagnosis("clean")
-    step = impulses.photon_step(parts)
-    if step > 0:
+    if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
-        if clipped.counted(parts, step):
-            return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
-        if seen.few:
-            # Few values, evenly apart, that are no counts: dithering, or a palette of grays.
-            return Diagnosis("clean")
+        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
+    found = _measured(parts)
+    if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
+        few = impulses.spots(parts)
+        # A few pixels that stand out make noise of what has none.
+        if few is not None and (found.kind == "clean" or _measured([_mended(part, few) for part in parts]).kind == "clean"):
+            return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
+    return found
+
+
+def _mended(part: Pixels, few: Spots) -> Pixels:
+    """The part (h, w, channels) with the impulses that show by themselves filled."""
+    planes = np.ascontiguousarray(part.transpose(2, 0, 1))
+    struck = maps.spots(planes, few.alone).any(axis=0)
+    return maps.filled(planes, struck.astype(np.float32)).transpose(1, 2, 0)
+
+
+def _measured(parts: Sequence[Pixels]) -> Diagnosis:
+    """The noise of parts that are no drawing and have no black and white impulses."""
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
     calm = noise.white_sigma(blocks)
@@ -271,8 +288,6 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
         lost = clipped.clipping(parts, curve) if density < MANY else None
         return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=curve, clipping=lost)
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
-        if quality is None and (few := impulses.spots(parts)) is not None:
-            return Diagnosis("impulses", impulse_density=few.share, sure=sure, spots=few)
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
     if said.correlated > said.white or quality is not None:

@@ -84,12 +84,10 @@ TINT = 0.6 / 255
 
 @dataclass(frozen=True)
 class Sight:
-    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn; ``few``:
-    they have few colours, as what was drawn has, or counts of few photons."""
+    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn."""
 
     parts: list[NDArray[np.float32]]
     drawn: bool = False
-    few: bool = False
 
 
 def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
@@ -123,17 +121,17 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     pages = _pages(parts, keys)
     details = _details(keys)
     recurring = details.share >= RECURRING
+    few = _few_colours(keys, PALETTE if parts[0].shape[2] == 3 else GRAYS)
+    if few and (recurring or impulses.photon_step(parts) == 0):
+        return Sight(given, drawn=True)
     if len(pages) or recurring:
         # A JPEG's blocks are alike, and flat, where hardly anything was kept of them.
         quality = jpeg.confirmed(parts)
         recurring = recurring and quality is None
         pages = pages if quality is None or quality > COARSE else pages[:0]
     hidden = shown is not None and not all(there.all() for there in shown)
-    few = _few_colours(keys, PALETTE if parts[0].shape[2] == 3 else GRAYS)
-    if few and (recurring or impulses.photon_step(parts) == 0):
-        return Sight(given, drawn=True)
     if not len(pages) and not recurring and not hidden:
-        return Sight(given, few=few)
+        return Sight(given)
     left: list[NDArray[np.bool_]] = []
     cells = alone = 0
     for index, key in enumerate(keys):
@@ -156,7 +154,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
         for part, free in zip(parts, left, strict=True)
         for top, bottom, first, last in _rectangles(free)
     ]
-    return Sight(taken or given, few=few)
+    return Sight(taken or given)
 
 
 def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
@@ -212,7 +210,7 @@ def _pages(parts: Sequence[NDArray[np.float32]], keys: Sequence[NDArray[np.uint3
         if end and _fringe(parts, keys, found[index], colours[index]) > FRINGE:
             continue
         answer.append(found[index])
-    return np.array(answer, np.uint32) if answer else nothing
+    return np.array(answer, np.uint32)
 
 
 def _flat(key: NDArray[np.uint32]) -> NDArray[np.bool_]:
@@ -278,6 +276,7 @@ class _Details:
 
 def _details(keys: Sequence[NDArray[np.uint32]]) -> _Details:
     hashes, places = [], []
+    fullest: np.intp | int = 0
     for number, key in enumerate(keys):
         if min(key.shape) < DETAIL:
             continue
@@ -286,7 +285,11 @@ def _details(keys: Sequence[NDArray[np.uint32]]) -> _Details:
         mixed ^= mixed >> np.uint32(15)
         mixed *= np.uint32(0x2C1B3C6D)
         mixed ^= mixed >> np.uint32(12)
-        rows, columns = np.nonzero((mixed & np.uint32(ONE_OF - 1)) == 0)
+        chosen = mixed & np.uint32(ONE_OF - 1)
+        if number == 0:
+            # Of a chessboard's few details none may be among the first.
+            fullest = np.argmax(np.bincount(chosen.ravel().astype(np.intp), minlength=ONE_OF))
+        rows, columns = np.nonzero(chosen == fullest)
         pairs = np.zeros(len(rows), np.uint8)
         across, down = key[:, 1:] != key[:, :-1], key[1:] != key[:-1]
         for below in range(DETAIL):

@@ -77,7 +77,7 @@ LAGS = 8
 """The distances that are looked at, in pixels, down and across."""
 
 SPOT, STEEP, STEEPER, HARDLY = 0.15, 3.0, 4.0, 1.0
-"""How far from all but three of the 24 pixels around it an impulse on a clean picture is at least, in shares of full range; and as
+"""How far from all but one of the 24 pixels around it an impulse on a clean picture is at least, in shares of full range; and as
 a multiple of what these span, where one channel is struck alone, and where all are; and the last multiple, which texture has, too."""
 
 ALONE, ALL, PURE = 1e-4, 1.2e-4, 0.2
@@ -86,6 +86,9 @@ pictures the worst had 5e-5 struck alone, and 2.3e-4 that were a seventh of them
 
 FEWEST_SPOTS = 6
 """And how many at least."""
+
+MOST_SPOTS = 0.04
+"""The share of the pixels from which they are not few: a dark picture of few photons has as many."""
 
 HIDDEN = 0.55
 """Which share of the impulses is seen so, about: others are too near to what is around them, or in texture."""
@@ -142,10 +145,9 @@ def _regular(parts: Sequence[NDArray[np.float32]], value: float) -> bool:
                 second = inside[: inside.shape[0] - down, max(-right, 0) : inside.shape[1] - max(right, 0)]
                 counts[down, LAGS + right] += np.count_nonzero(first & second)
                 room[down, LAGS + right] += first.size
-    # A lonely pixel has no neighbour, and the same pair is no other one.
-    told = np.ones(counts.shape, bool)
-    told[0, : LAGS + 1] = False
-    told[0, LAGS + 1] = told[1, LAGS] = False
+    # The same pair is no other one, and lonely pixels that are near have neighbours in common.
+    down, right = np.indices(counts.shape)
+    told = (down + np.abs(right - LAGS) > 2) & ((down > 0) | (right > LAGS))
     if not room[told].all():
         return False
     rates = counts[told] / room[told]
@@ -161,7 +163,7 @@ def spots(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
         planes = part.transpose(2, 0, 1)
         struck_alone, struck, texture = [], [], []
         for channel in range(len(planes)):
-            _, _, beyond, span, lonely = maps.candidates(planes, channel, SPOT)
+            _, _, beyond, span, lonely = maps.candidates(planes, channel, SPOT, 1)
             struck_alone.append(int(np.count_nonzero(lonely & (beyond > STEEP * span))))
             struck.append(int(np.count_nonzero(beyond > STEEPER * span)))
             texture.append(int(np.count_nonzero(beyond > HARDLY * span)))
@@ -170,10 +172,12 @@ def spots(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
         hardly += max(texture)
         pixels += part.shape[0] * part.shape[1]
     if alone > max(ALONE * pixels, FEWEST_SPOTS) and alone > steep / 2:
-        return Spots(alone / pixels / HIDDEN, alone=True)
-    if steep > max(ALL * pixels, FEWEST_SPOTS) and steep > PURE * hardly:
-        return Spots(steep / pixels / HIDDEN)
-    return None
+        found = Spots(alone / pixels / HIDDEN, alone=True)
+    elif steep > max(ALL * pixels, FEWEST_SPOTS) and steep > PURE * hardly:
+        found = Spots(steep / pixels / HIDDEN)
+    else:
+        return None
+    return found if found.share < MOST_SPOTS else None
 
 
 def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: bool) -> tuple[float, ...] | None:
