@@ -89,6 +89,11 @@ MOSTLY, LETTERS = 0.15, 0.75
 """Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
 fainter than, to be believed."""
 
+SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
+"""How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how much
+it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise and grain,
+which lack more, the one for processed noise."""
+
 SPECKED = 6.0
 """Level in 8-bit levels below which few impulses may be all that there is."""
 
@@ -290,6 +295,11 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
+    if quality is None:
+        level, lack = noise.resampled(noise.spectrum(blocks))
+        if SMOOTHED < lack < SMOOTHEST and level > UNDERRATED * max(said.white, said.correlated):
+            curve = Curve(level / 255)
+            return Diagnosis("gaussian", level, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     if said.correlated > said.white or quality is not None:
         level = max(said.correlated, said.white)
         # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.

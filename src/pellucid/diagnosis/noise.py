@@ -19,6 +19,7 @@ __all__ = [
     "curve",
     "independence",
     "length",
+    "resampled",
     "sparse_sigma",
     "spectrum",
     "spread",
@@ -36,6 +37,9 @@ FEWEST = 600
 
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
+
+ALIKE = 1.25
+"""How many times as strong at most the calmest sixth of the blocks may be as the calmest hundredth, for there to be noise alone."""
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5)
 """The shares of the blocks for `spread`."""
@@ -97,6 +101,23 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
         for column, (low, high) in enumerate(GROUPS):
             answer[row, column] = np.sqrt(np.median(np.take(blocks.energies[between(low, high)], calm, axis=1).mean(axis=1)))
     return answer
+
+
+def resampled(spectra: NDArray[np.float64]) -> tuple[float, float]:
+    """The level in 8-bit levels of noise that somebody shrank, enlarged or turned, from `spectrum`; and how much of it the highest
+    orders lack, as a factor. 0 and 1 where texture is in what is measured, or nothing is lacking.
+
+    All orders' mean energy; that of orders 0 to 4, which hold the picture, goes on from orders 5 to 8. Where there is nothing but
+    noise, calmer blocks have as much as others.
+    """
+    calm, more = np.square(spectra[0]), spectra[-1]
+    if calm[-1] <= 0 or (more > ALIKE * spectra[0]).any():
+        return 0.0, 1.0
+    below = calm[0] * np.sqrt(np.clip(calm[0] / calm[1], 1, 4))
+    orders = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
+    weights = np.histogram(orders, [0, *(low for low, _ in GROUPS), HIGHEST + 1])[0]
+    energy = float(weights @ np.concatenate([[below], calm])) / SIDE**2
+    return float(np.sqrt(energy)), float(np.sqrt(calm[0] / calm[-1]))
 
 
 def spread(blocks: Blocks) -> NDArray[np.float64]:
