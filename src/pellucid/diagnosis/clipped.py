@@ -94,7 +94,7 @@ def paper(parts: Sequence[NDArray[np.float32]]) -> float | None:
         shares, energies, total = [], [], 0
         for part in parts:
             height, width = (side // size * size for side, size in zip(part.shape, STRIP, strict=False))
-            for shift in range(0, STRIP[0], 2):
+            for shift in range(0, STRIP[0] if min(height - STRIP[0], width) > 0 else 0, 2):
                 inward = np.abs(np.float32(end) - part[shift : height - STRIP[0] + shift, :width, part.shape[2] // 2])
                 cut = inward.reshape(-1, STRIP[0], width // STRIP[1], STRIP[1])
                 there = (cut <= 0).mean(axis=(1, 3), dtype=np.float32).ravel()

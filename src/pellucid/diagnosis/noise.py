@@ -38,8 +38,9 @@ FEWEST = 600
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
 
-ALIKE = 1.25
-"""How many times as strong at most the calmest sixth of the blocks may be as the calmest hundredth, for there to be noise alone."""
+ALIKE = (1.15, 1.4)
+"""How many times as strong at most the calmest of each of the larger `SHARES` may be as those of the smallest, for there to be
+noise alone."""
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5)
 """The shares of the blocks for `spread`."""
@@ -110,8 +111,8 @@ def resampled(spectra: NDArray[np.float64]) -> tuple[float, float]:
     All orders' mean energy; that of orders 0 to 4, which hold the picture, goes on from orders 5 to 8. Where there is nothing but
     noise, calmer blocks have as much as others.
     """
-    calm, more = np.square(spectra[0]), spectra[-1]
-    if calm[-1] <= 0 or (more > ALIKE * spectra[0]).any():
+    calm = np.square(spectra[0])
+    if calm[-1] <= 0 or any((more > alike * spectra[0]).any() for more, alike in zip(spectra[1:], ALIKE, strict=True)):
         return 0.0, 1.0
     below = calm[0] * np.sqrt(np.clip(calm[0] / calm[1], 1, 4))
     orders = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
@@ -307,7 +308,7 @@ def strip_sigma(parts: Sequence[NDArray[np.float32]]) -> float:
     total = 0
     for part in parts:
         height, width = (side // size * size for side, size in zip(part.shape, STRIP, strict=False))
-        for shift in range(0, STRIP[0], 2):
+        for shift in range(0, STRIP[0] if min(height - STRIP[0], width) > 0 else 0, 2):
             plane = part[shift : height - STRIP[0] + shift, :width, part.shape[2] // 2]
             cut = plane.reshape(-1, STRIP[0], width // STRIP[1], STRIP[1])
             mean = cut.mean(axis=(1, 3), dtype=np.float32)

@@ -203,7 +203,9 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
         if sigma and not _learnt_clipped(card):
-            noise = replace(noise, clipping=diagnosis.clipping(_windows(view), noise.curve))
+            # A gray picture's three channels say what one says.
+            parts = [part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))]
+            noise = replace(noise, clipping=diagnosis.clipping(parts, noise.curve))
         return _Plan(role, noise, None, channels)
     if found is None:
         found = diagnosis.look(view)
@@ -217,10 +219,6 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     if _learnt_clipped(card):
         noise = replace(noise, clipping=None)
     return _Plan(role, noise, found, channels)
-
-
-def _windows(view: View) -> list[Pixels]:
-    return view.parts(diagnosis.windows(*view.shape[:2]))
 
 
 def _given(card: Card, sigma: float | None) -> Noise:
