@@ -1,8 +1,8 @@
 """Scores models and classical methods on clean images that are degraded here, by a protocol that is written beside the scores.
 
-The protocol is that of the denoising papers: noise is added in float64 and not clipped (unless its text ends in ``:clip``); the seed
-of image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; outputs are clipped to [0, 1] and not rounded; each score is
-of an image, and the summary has the mean over images.
+The protocol is that of the denoising papers: noise is added in float64 and not clipped (unless its text ends in ``:clip``); the
+seed of image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; outputs are clipped to [0, 1] and not rounded; each
+score is of an image, and the summary has the mean over images.
 
 The rest is the task's (`pellucid.tasks.base.TaskModule`): the cases where none is named, the metrics, the part of an image that is
 compared, what a model is given, and its lines of the protocol.
@@ -60,9 +60,10 @@ LONG_S = 2.0
 class Images:
     """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
 
-    ``places`` are the images' numbers among the folder's files, which seed their noise: a file that cannot be read keeps its number,
-    and so do the others. ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with
-    theirs. ``failed`` has a line for each file that could not be read, ``notes`` has lines for the reader of the scores.
+    ``places`` are the images' numbers among the folder's files, which seed their noise: a file that cannot be read keeps its
+    number, and so do the others. ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits
+    (uint8) with theirs. ``failed`` has a line for each file that could not be read, ``notes`` has lines for the reader of the
+    scores.
     """
 
     source: str
@@ -159,11 +160,11 @@ def evaluate(
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
-    ``task`` is the name of a row of `pellucid.tasks.TASKS` (default: the one that the noises are cases of). Models are given what the
-    task's ``known`` gives for a case, such as the level of Gaussian noise; ``blind`` withholds it. Classical methods are always given
-    the level. An image has at most ``runs`` timed calls; ``workers`` processes share the images (times get longer, scores stay the
-    same); ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its entry
-    (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
+    ``task`` is the name of a row of `pellucid.tasks.TASKS` (default: the one that the noises are cases of). Models are given what
+    the task's ``known`` gives for a case, such as the level of Gaussian noise; ``blind`` withholds it. Classical methods are always
+    given the level. An image has at most ``runs`` timed calls; ``workers`` processes share the images (times get longer, scores
+    stay the same); ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its
+    entry (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
     `OptionError` when there is nothing to score, and for a noise or a method of another task.
     """
     # Noises of one text are one noise.
@@ -468,7 +469,8 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
     """The scores of picture ``second`` against ``first``, over [0, 1], and how they differ in 8-bit levels.
 
     ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean. A score is None
-    where the pictures are too small for it, and PSNR where they are ``identical``. Only ``same_transparency`` looks at alpha. Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
+    where the pictures are too small for it, and PSNR where they are ``identical``. Only ``same_transparency`` looks at alpha.
+    Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
     """
     pictures = [files.read(path) for path in (first, second)]
     one, other = (picture.pixels.astype(np.float64) for picture in pictures)
@@ -477,10 +479,7 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
         raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
     difference = metrics.difference(one, other) * 255
     alphas = [None if picture.alpha is None else picture.alpha / picture.alpha.max(initial=1) for picture in pictures]
-    if alphas[0] is None or alphas[1] is None:
-        same_alpha = alphas[0] is alphas[1]
-    else:
-        same_alpha = np.array_equal(alphas[0], alphas[1])
+    same_alpha = alphas[0] is alphas[1] if alphas[0] is None or alphas[1] is None else np.array_equal(alphas[0], alphas[1])
     return {
         **metrics.scores(one, other, tuple(metrics.METRICS)),
         "largest_difference": round(float(np.abs(difference).max()), 3),
