@@ -48,6 +48,7 @@ ROWS = (
 TRAINING_ROWS = (
     {"quantisation"},
     {"networks"},
+    {"losses"},
     {"mnist", "photos"},
     {"recipes", "survey"},
     {"cache"},
@@ -55,6 +56,7 @@ TRAINING_ROWS = (
     {"pictures"},
     {"batches"},
     {"feed", "looks"},
+    {"validating"},
     {"loop"},
     {"export", "scoring"},
     {"figures", "calibration"},

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from pellucid import cli, files, images, options, restorer, samples
+from pellucid import cli, files, images, options, samples
 from pellucid.errors import EngineError, OptionError
 from pellucid.tasks import TASKS
 
@@ -33,9 +33,10 @@ pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
+from pellucid.families import FAMILIES
 from pellucid.web import limits, openapi, pool, security, server, uploads
 
-MODELS = list(restorer.MODELS)
+MODELS = list(FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ A degradation is a frozen dataclass; calling it with a clean image and a generat
 float arrays of shape ``(height, width)`` or ``(height, width, channels)`` in [0, 1]; the answer has the same shape and is
 float32. Nothing here keeps state: the same image, fields and generator state give the same answer.
 
-The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is what the command line
-and recipes use, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
+The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is that of the command line
+and of recipes, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
 ``str()`` writes it.
 """
 
@@ -64,7 +64,7 @@ class Degradation(Protocol):
 
     @property
     def curve(self) -> Curve | None:
-        """The noise's standard deviation by intensity, without impulses; None where no law tells (it was processed afterwards)."""
+        """The noise's standard deviation by intensity, without impulses; None where no law gives it (processed noise)."""
 
     @property
     def extremes(self) -> Extremes | None:
@@ -395,7 +395,7 @@ class Chain(_Law):
 
     @property
     def extremes(self) -> Extremes | None:
-        """Those of its last part: what comes after impulses moves them from black and white."""
+        """Those of its last part: any later part moves impulses away from black and white."""
         return self.parts[-1].extremes
 
     def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:

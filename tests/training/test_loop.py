@@ -21,7 +21,7 @@ import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks import Denoise, NoiseRange
-from pellucid.training import export, figures, looks, loop, recipes, run
+from pellucid.training import export, figures, looks, loop, losses, recipes, run
 from pellucid.training.batches import stack
 from pellucid.training.networks import UnetSpec
 from pellucid.training.pictures import Pictures, load
@@ -69,7 +69,7 @@ def test_two_hundred_steps_beat_doing_nothing(pictures: Pictures, tmp_path: Path
     for text in ("gaussian:51:clip", "salt-pepper:0.25"):
         noisy = degradations.parse(text)(clean[:, 0].reshape(-1, 28), np.random.default_rng(0)).reshape(clean.shape)
         with torch.no_grad():
-            answer = loop.answer(run.network, run.network.answer, torch.from_numpy(noisy), torch.from_numpy(noisy)).numpy()
+            answer = losses.answer(run.network, run.network.answer, torch.from_numpy(noisy), torch.from_numpy(noisy)).numpy()
         before, after = (np.square(np.clip(image, 0, 1) - clean).mean() for image in (noisy, answer))
         # At least 3 dB.
         assert after < before / 2
@@ -140,7 +140,7 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
     pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(steps=60, validations=6)
-    real, seen = loop.loss_of, list[torch.Tensor]()
+    real, seen = losses.loss_of, list[torch.Tensor]()
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
@@ -149,7 +149,7 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
         seen.append(loss)
         return loss * float("nan") if len(seen) > 25 else loss
 
-    monkeypatch.setattr(loop, "loss_of", lost)
+    monkeypatch.setattr(losses, "loss_of", lost)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a")
     assert run.diverged == 30
     assert run.finished
@@ -177,7 +177,7 @@ def test_the_softened_loss_is_no_slave_of_clean_images() -> None:
     restored[0] += 1e-4
     restored[1] += 0.1
     restored.requires_grad_()
-    loop.loss_of("psnr", restored, clean, clean).backward()
+    losses.loss_of("psnr", restored, clean, clean).backward()
     assert restored.grad is not None
     nearly_clean, noisy = restored.grad.abs().amax(dim=(1, 2, 3))
     assert nearly_clean < noisy
@@ -190,9 +190,9 @@ def test_a_part_counts_by_its_error_and_every_level_alike() -> None:
     # Two parts at level 10 and two at 100, each pair with a small error of its level and with one ten times as large.
     for index, (level, error) in enumerate(((10, 0.05), (10, 0.5), (100, 0.05), (100, 0.5))):
         noisy[index] += sign * level / 255
-        restored[index] += (loop.PART_SOFTENING * level / 255) ** 0.5 * error * sign
+        restored[index] += (losses.PART_SOFTENING * level / 255) ** 0.5 * error * sign
     restored.requires_grad_()
-    loop.loss_of("psnr-part", restored, clean, noisy).backward()
+    losses.loss_of("psnr-part", restored, clean, noisy).backward()
     assert restored.grad is not None
     pull = restored.grad.abs().amax(dim=(1, 2, 3)) * (restored - clean).abs().amax(dim=(1, 2, 3))
     little, much, little_noisier, much_noisier = pull.tolist()
@@ -224,7 +224,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
     batch = stack(pairs)
     network: Any = Knows().train()
-    seen, base, target = (planes.numpy() for planes in loop.planes_of(batch, network, torch.device("cpu")))
+    seen, base, target = (planes.numpy() for planes in looks.planes_of(batch, network, torch.device("cpu")))
     assert network.training
     assert network.seen == 2
     np.testing.assert_array_equal(seen[1], batch.input[1])
@@ -237,7 +237,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
         np.testing.assert_array_equal(base[index, 0], seen[index, 0])
     np.testing.assert_array_equal(target, batch.target)
     once = torch.from_numpy(batch.input[1:2])
-    assert loop.seen_again(network, once, (False,), 1) is once
+    assert looks.seen_again(network, once, (False,), 1) is once
 
 
 def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,13 +394,13 @@ def test_a_stopped_run_leaves_a_model_and_goes_on(tmp_path: Path, monkeypatch: p
 def test_a_run_that_diverges_at_once_leaves_what_it_began_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = run.prepare(run.Request(str(tiny_recipe(tmp_path)), steps=10, out=tmp_path / "a.onnx", device="cpu"))
     start = ready.recipe.network.build().state_dict()
-    real = loop.loss_of
+    real = losses.loss_of
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
         return loss * float("nan") if loss.requires_grad else loss
 
-    monkeypatch.setattr(loop, "loss_of", lost)
+    monkeypatch.setattr(losses, "loss_of", lost)
     found = run.train(replace(ready, start=start))
     monkeypatch.setattr(export, "can_write_models", lambda: False)
     said = " ".join(str(line) for line in run.finish(ready, found))

@@ -11,7 +11,7 @@ import torch
 
 from pellucid import cards, cli, degradations, files, images, samples
 from pellucid.errors import FileError, OptionError, TrainingError
-from pellucid.training import loop, recipes, survey
+from pellucid.training import loop, losses, recipes, survey
 from pellucid.training.batches import make_batch, validation_batches
 from pellucid.training.networks import UnetSpec
 from pellucid.training.pictures import load, load_noisy, load_pairs
@@ -67,7 +67,7 @@ def test_of_noisy_images_a_pixel_foretells_its_neighbour(places: tuple[Path, Pat
     assert batch.input.shape == (8, 3, 32, 32)
     whole = torch.from_numpy(made.whole)
     for planes, which, picked in ((whole, made.first, batch.input), (whole[:, :1], made.second, batch.target)):
-        np.testing.assert_array_equal(loop.picked(planes, torch.from_numpy(which)).numpy(), picked)
+        np.testing.assert_array_equal(losses.picked(planes, torch.from_numpy(which)).numpy(), picked)
     # Never the same pixel, never the one across: one step to the side, or one up or down.
     assert set(np.unique(made.first ^ made.second)) == {1, 2}
     again = make_batch(pictures, NEIGHBOURS, seed=0, step=0)
@@ -103,9 +103,9 @@ def test_the_error_is_told_without_the_clean_image(share: float) -> None:
     noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
     network = Smoother(share)
     given = torch.cat((noisy, torch.full_like(noisy, sigma)), dim=1)
-    told = loop.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
+    told = losses.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
     # What it tells is the error at the level that the network sees: with noise of its own.
-    seen = noisy + loop.PROBE * sigma * torch.randn(clean.shape, generator=generator)
+    seen = noisy + losses.PROBE * sigma * torch.randn(clean.shape, generator=generator)
     true = (seen - network(seen) - clean).square().mean()
     assert abs(told / true - 1) < 0.03
 
@@ -118,7 +118,7 @@ def test_noisy_images_alone_teach_to_restore_them(noisy_loss: recipes.NoisyLoss,
     pairs = load_pairs(places, OWN.data, OWN.task)
     for _, batch in validation_batches(pairs, OWN, most=9):
         with torch.no_grad():
-            restored = loop.answer(
+            restored = losses.answer(
                 run.network, run.network.answer, torch.from_numpy(batch.input), torch.from_numpy(batch.base)
             ).numpy()
         before, after = (np.square(image - batch.target).mean() for image in (batch.input[:, :1], restored))

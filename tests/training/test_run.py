@@ -151,7 +151,7 @@ def test_enlarging_is_scored_beside_bicubic(made: Made) -> None:
     pictures = load(made.folder / "clean", replace(recipe.data, patch=32), valid=made.folder / "clean")
     pictures = replace(pictures, valid=pictures.valid[:1])
     recipe = replace(recipe, data=replace(recipe.data, validation=("shrink:2",)))
-    found = scoring.score(restorer.shipped_path("upscale"), pictures, recipe, begun_from="photo")
+    found = scoring.score(shipped_path("upscale"), pictures, recipe, begun_from="photo")
     assert found is not None
     # What takes noise away is no match for what enlarges.
     assert found.methods == ("bicubic", "upscale")
@@ -337,6 +337,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from pellucid.training import run
+from pellucid.families import shipped_path
 folder = Path(sys.argv[1])
 asked = (
     run.Request(str(folder / "digits.toml"), steps=4, out=folder / "digits.onnx", device="cpu"),

@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import degradations, images
-from pellucid.answering import Told
-from pellucid.diagnosis import Diagnosis
-from pellucid.tasks import Pair, Task
+from pellucid.tasks.base import Learning, Pair
 from pellucid.training import survey
-from pellucid.training.pictures import Depth, Pictures, Shot, denoising
+from pellucid.training.pictures import Depth, Pictures, Shot
 from pellucid.training.recipes import Data, Recipe
 from pellucid.training.survey import Kind
 
@@ -48,7 +46,7 @@ class Neighbours:
 class Batch:
     """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), or larger by the task's factor; float32.
 
-    ``enlarged``, of the target's shape, is what a residual is taken from; None where that is the input.
+    ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
 
     Where no image is clean, one of two more is there, from which the network learns all the same: ``neighbours``, or ``probe``,
     standard normal noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to
@@ -105,7 +103,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
             window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
             pixels = survey.floats(picture[window])
             if pictures.kind == "clean":
-                pair = recipe.task.spoil(pixels, degradations.parse(text), np.random.default_rng(index))
+                pair = recipe.task.degrade(pixels, degradations.parse(text), np.random.default_rng(index))
             else:
                 pair = shown(pictures.valid_shots[index], window, recipe.task, pixels)
             if group and (group[0].clean.shape != pair.clean.shape or len(group) * pair.clean.size >= 500_000):
@@ -116,16 +114,16 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
             yield text, _validating(group, pictures.kind, recipe)
 
 
-def shown(shot: Shot, window: tuple[slice, slice], task: Task, clean: Planes | None = None) -> Pair:
+def shown(shot: Shot, window: tuple[slice, slice], task: Learning, clean: Planes | None = None) -> Pair:
     """That part of a noisy picture as the network sees it; ``clean`` is the same part of the clean one, where there is one."""
     noisy = survey.floats(shot.levels[window])
-    return _as_found(noisy, noisy if clean is None else clean, shot.found, task)
+    return task.found(noisy, noisy if clean is None else clean, shot.found)
 
 
 def stack(pairs: list[Pair]) -> Batch:
     """The pairs, all of one size, as a batch."""
-    (height, width, channels), told = pairs[0].image.shape, pairs[0].maps.shape[2]
-    given = np.empty((len(pairs), channels + told, height, width), dtype=np.float32)
+    (height, width, channels), maps = pairs[0].image.shape, pairs[0].maps.shape[2]
+    given = np.empty((len(pairs), channels + maps, height, width), dtype=np.float32)
     for place, pair in zip(given, pairs, strict=True):
         place[:channels] = pair.image.transpose(2, 0, 1)
         place[channels:] = pair.maps.transpose(2, 0, 1)
@@ -135,17 +133,19 @@ def stack(pairs: list[Pair]) -> Batch:
     return Batch(given, target, enlarged, again=tuple(pair.again for pair in pairs))
 
 
-def _pair(crop: Planes, task: Task, data: Data, rng: np.random.Generator) -> Pair:
+def _pair(crop: Planes, task: Learning, data: Data, rng: np.random.Generator) -> Pair:
     """A training example; for the share that the recipe names, a gray one in all channels."""
     if data.gray and rng.random() < data.gray:
-        return _in_all_channels(task.pair(images.gray(crop), rng), data.channels)
+        return _in_all_channels(task.pair(images.gray(crop), rng), task.planes(data.channels))
     return task.pair(crop, rng)
 
 
-def _in_all_channels(pair: Pair, channels: int) -> Pair:
-    """A gray example in so many channels, as the restorer gives gray images to a colour network."""
-    image, clean = (planes.repeat(channels, axis=2) for planes in (pair.image, pair.clean))
-    base = image if pair.base is pair.image else pair.base.repeat(channels, axis=2)
+def _in_all_channels(pair: Pair, channels: tuple[int, int]) -> Pair:
+    """A gray example with so many channels in and out, as the restorer gives gray images to a colour network."""
+    image, clean = (
+        each.repeat(count // each.shape[2], axis=2) for each, count in zip((pair.image, pair.clean), channels, strict=True)
+    )
+    base = image if pair.base is pair.image else pair.base.repeat(channels[1] // pair.base.shape[2], axis=2)
     return replace(pair, image=image, clean=clean, base=base)
 
 
@@ -177,16 +177,7 @@ def _pair_of(shot: Shot, clean: Depth | None, recipe: Recipe, rng: np.random.Gen
     """A crop of a noisy picture with the same crop of its clean one; where there is none, with itself."""
     cut = _cut(shot.levels.shape, recipe.data, rng)
     noisy = cut(shot.levels)
-    return _as_found(noisy, noisy if clean is None else cut(clean), shot.found, recipe.task)
-
-
-def _as_found(noisy: Planes, clean: Planes, found: Diagnosis, task: Task) -> Pair:
-    """The example with the maps that the restorer would make of this diagnosis."""
-    task = denoising(task)
-    # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
-    extremes = found.extremes if "impulses" in task.maps else None
-    told = replace(Told.of(found), clipping=found.clipping if clean is noisy else None)
-    return task.told(noisy, clean, found.impulse_density, extremes, told.sigma)
+    return recipe.task.found(noisy, noisy if clean is None else cut(clean), shot.found)
 
 
 def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:

@@ -16,7 +16,9 @@ from pellucid.files import replacing
 from pellucid.images import Pixels
 from pellucid.training import batches, survey
 from pellucid.training.export import Outputs
-from pellucid.training.loop import Progress, Run, answer, planes_of
+from pellucid.training.looks import planes_of
+from pellucid.training.loop import Progress, Run
+from pellucid.training.losses import answer
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe

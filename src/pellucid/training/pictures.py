@@ -1,6 +1,6 @@
 """Training images: decoded once into the cache, split into those to learn from and held-out ones.
 
-There are three kinds: clean images, which are spoiled later; pairs of a noisy and a clean image; and noisy images alone.
+There are three kinds: clean images, which are degraded later; pairs of a noisy and a clean image; and noisy images alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pellucid.cards import TrainingImages
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError, TrainingError
 from pellucid.images import Range
-from pellucid.tasks import Denoise, Task
+from pellucid.tasks.base import Learning
 from pellucid.training import cache, mnist, packs, photos, survey
 from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data
 from pellucid.training.survey import Facts, Kind, Look, Seen
 
-__all__ = ["Depth", "Pictures", "Shot", "channels_of", "denoising", "is_held_out", "load", "load_noisy", "load_pairs"]
+__all__ = ["Depth", "Pictures", "Shot", "channels_of", "is_held_out", "load", "load_noisy", "load_pairs"]
 
 Depth = NDArray[Any]
 """Pixels at their own depth: uint8, uint16, or float32."""
@@ -78,9 +78,10 @@ def load(
 ) -> Pictures:
     """The clean images that ``source`` holds, split into training and held-out ones; or the latter from ``valid``.
 
-    ``source`` is a folder of pictures, a pack (see `pack`), a folder of MNIST's IDX files, or None: what ``pellucid fetch`` has put
-    into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says which values of files are
-    black and white, as in `pellucid.files.read`; ``look`` asks for a look at them; decoded images are kept in ``store``.
+    ``source`` is a folder of pictures, a pack (see `packs.pack`), a folder of MNIST's IDX files, or None: the images that
+    ``pellucid fetch`` has put into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says
+    which values of files are black and white, as in `pellucid.files.read`; ``look`` asks for a look at them; decoded images are
+    kept in ``store``.
     Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read or the store cannot be written.
     """
     if data.kind == "digits":
@@ -95,9 +96,9 @@ def load(
         )
     sources, notes = _sources(source, value_range)
     others, more = _sources(valid, value_range) if valid is not None else ([], [])
-    seen, unread = _opened([*sources, *others], _form("clean", data, value_range), store)
+    opened, unread = _opened([*sources, *others], _form("clean", data, value_range), store)
     notes += [*more, *unread]
-    named = _readable(seen[: len(sources)])
+    named = _readable(opened[: len(sources)])
     if not named:
         raise TrainingError(f"{source}: no image in it that can be read")
     fitting, small = survey.usable(named, data.patch, str(source))
@@ -107,25 +108,25 @@ def load(
         if not held_out:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
     else:
-        held_out, small = survey.usable(_readable(seen[len(sources) :]), data.patch, str(valid))
+        held_out, small = survey.usable(_readable(opened[len(sources) :]), data.patch, str(valid))
         learnt, notes = fitting, [*notes, *small]
     names = [picture.name for picture in learnt]
     train = [_in_channels(scaled, data.channels) for picture in learnt for scaled in _at_scales(picture, data)]
     if not train:
         raise TrainingError(f"{source}: no image is as large as a patch of {data.patch} pixels at the scales {data.scales}")
-    found = None
+    report = None
     if look:
         some = learnt[:: max(1, len(learnt) // survey.INSPECTED)]
         rest = [picture for picture in learnt if not any(picture is one for one in some)]
-        found = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
+        report = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
     kept = tuple(_in_channels(picture.levels, data.channels) for picture in held_out)
-    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=found)
+    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=report)
 
 
 def load_pairs(
     places: Sequence[Path],
     data: Data,
-    task: Task,
+    task: Learning,
     *,
     valid: Sequence[Path] = (),
     value_range: Range = "auto",
@@ -136,12 +137,12 @@ def load_pairs(
     ``places`` and ``valid`` as for `survey.match`. The restorer gives the network what it finds in an image; so does this.
     Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
     """
-    task = denoising(task)
+    _check_source(task, "pairs")
     matched, notes = survey.match(places)
     matched_valid, more = survey.match(valid) if valid else ([], [])
     paths = [path for pair in (*matched, *matched_valid) for path in pair]
-    seen, unread = _opened([cache.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
-    couples = list(zip(seen[::2], seen[1::2], strict=True))
+    opened, unread = _opened([cache.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
+    couples = list(zip(opened[::2], opened[1::2], strict=True))
     notes += [*more, *unread]
     pairs = _pairs(couples[: len(matched)], places[0], data, notes)
     if valid:
@@ -156,7 +157,7 @@ def load_pairs(
     train, clean = [noisy for noisy, _ in pairs], [clean for _, clean in pairs]
     others, clean_others = [noisy for noisy, _ in held_out], [clean for _, clean in held_out]
     shots, valid_shots = _shots(train, data), _shots(others, data)
-    found = survey.look("pairs", train, others, [shot.found for shot in shots], [*clean, *clean_others], told="sigma" in task.maps)
+    report = survey.look("pairs", train, others, [shot.found for shot in shots], [*clean, *clean_others], told="sigma" in task.maps)
     names = tuple(picture.name for picture in train)
     return Pictures(
         names,
@@ -167,32 +168,32 @@ def load_pairs(
         "pairs",
         shots,
         valid_shots,
-        found,
+        report,
     )
 
 
 def load_noisy(
-    source: Path, data: Data, task: Task, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
+    source: Path, data: Data, task: Learning, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
 ) -> Pictures:
     """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``. The lower edge of a
     single one is held out.
 
     Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
     """
-    task = denoising(task)
+    _check_source(task, "noisy")
     sources = [_noisy_sources(place, value_range) for place in (source, valid) if place is not None]
-    seen, notes = _opened([entry for part in sources for entry in part], _form("noisy", data, value_range), store)
-    train, small = survey.usable(_readable(seen[: len(sources[0])]), data.patch, str(source))
+    opened, notes = _opened([entry for part in sources for entry in part], _form("noisy", data, value_range), store)
+    train, small = survey.usable(_readable(opened[: len(sources[0])]), data.patch, str(source))
     notes += small
     if valid is not None:
-        held_out, small = survey.usable(_readable(seen[len(sources[0]) :]), data.patch, str(valid))
+        held_out, small = survey.usable(_readable(opened[len(sources[0]) :]), data.patch, str(valid))
         notes += small
     else:
         train, held_out = _split(train, data)
         if not held_out:
             train, held_out = _parted(train[0], data)
     shots, valid_shots = _shots(train, data), _shots(held_out, data)
-    found = survey.look("noisy", train, held_out, [shot.found for shot in shots], told="sigma" in task.maps)
+    report = survey.look("noisy", train, held_out, [shot.found for shot in shots], told="sigma" in task.maps)
     names = tuple(picture.name for picture in train)
     return Pictures(
         names,
@@ -203,7 +204,7 @@ def load_noisy(
         "noisy",
         shots,
         valid_shots,
-        found,
+        report,
     )
 
 
@@ -226,18 +227,18 @@ def channels_of(
     return 1
 
 
-def denoising(task: Task) -> Denoise:
-    """The task of a recipe that learns from noisy pictures; `TrainingError` for another."""
-    if not isinstance(task, Denoise):
-        raise TrainingError(f"task {task.name} learns from clean pictures alone")
-    return task
-
-
 def is_held_out(name: str, data: Data) -> bool:
     """Whether an image of that file name is kept for validation."""
     stem = Path(name).stem
     draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32
     return draw < data.held_out or any(word in stem for word in data.hold_out)
+
+
+def _check_source(task: Learning, kind: Kind) -> None:
+    """Raises `TrainingError` where the task does not learn from images of this kind."""
+    if kind not in task.sources:
+        only = "clean images alone" if task.sources == ("clean",) else f"images of the kinds {', '.join(task.sources)}"
+        raise TrainingError(f"task {task.name} learns from {only}")
 
 
 def _form(kind: Kind, data: Data, value_range: Range) -> Form:
@@ -249,9 +250,9 @@ def _form(kind: Kind, data: Data, value_range: Range) -> Form:
 
 def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple[list[Seen | None], list[str]]:
     """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
-    seen, notes = cache.opened(sources, form, store or Store())
-    problems = [entry for entry in seen if isinstance(entry, str)]
-    return [None if isinstance(entry, str) else entry for entry in seen], [*problems, *notes]
+    entries, notes = cache.opened(sources, form, store or Store())
+    problems = [entry for entry in entries if isinstance(entry, str)]
+    return [None if isinstance(entry, str) else entry for entry in entries], [*problems, *notes]
 
 
 def _readable(seen: Sequence[Seen | str | None]) -> list[Seen]:
