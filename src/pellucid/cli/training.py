@@ -25,7 +25,7 @@ def add_train(commands: Commands) -> None:
     command.add_argument(
         "--images",
         type=Path,
-        help="a folder of images, a pack, or a folder of MNIST's IDX files (default: what 'fetch' brought, or the package's digits)",
+        help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits)",
     )
     command.add_argument(
         "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
@@ -294,5 +294,5 @@ def _recipes(options: argparse.Namespace) -> int:
         print(json.dumps([recipe.to_dict() for recipe in shipped], indent=1))
         return 0
     for recipe in shipped:
-        print(f"{recipe.name:<14} {recipe.summary}")
+        print(f"{recipe.name:<20} {recipe.summary}")
     return 0
