@@ -88,15 +88,15 @@ def main() -> None:
         return cuts[-1]
 
     tiling.cut = remembered
-    tiles = restorer.TILE, restorer.FILLED_TILE
+    tiles = denoise.TILE, denoise.FILLED_TILE
     for text in options.noise or NOISES:
         for channels in (3, 1):
             noisy = degradations.parse(text)(clean[..., :channels], np.random.default_rng(0))
             sigma = float(text[len("gaussian:") :]) if text.startswith("gaussian:") and "+" not in text else None
-            restorer.TILE, restorer.FILLED_TILE = tiles
+            denoise.TILE, denoise.FILLED_TILE = tiles
             whole = photo.restore(noisy, sigma=sigma)
             assert cuts[-1].pieces == 1
-            restorer.TILE, restorer.FILLED_TILE = (dict.fromkeys(tile, options.tile) for tile in tiles)
+            denoise.TILE, denoise.FILLED_TILE = (dict.fromkeys(tile, options.tile) for tile in tiles)
             tiled = photo.restore(noisy, sigma=sigma)
             cut, (high, wide) = cuts[-1], cuts[-1].piece
             assert cut.pieces > 1

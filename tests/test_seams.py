@@ -35,7 +35,7 @@ def in_two(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 
     margin = -(-halo // multiple_of) * multiple_of
     side = -(-(width // 2 + margin) // multiple_of) * multiple_of
     assert height % multiple_of == width % multiple_of == 0
-    # Narrower pieces than the product's would be summed in another order with AMX: see `pellucid.tasks.denoise.SEEN`.
+    # Narrower pieces than the product's would be summed in another order with AMX: see `denoise.SEEN`.
     assert 408 <= side < width
     columns = tiling.Part(0, side, (0, side - margin)), tiling.Part(width - side, width, (side - margin, width))
     return tiling.Cut((tiling.Part(0, height, (0, height)),), columns, (height, side))
@@ -61,7 +61,7 @@ def picture(photograph: NDArray[np.float64], height: int, width: int) -> NDArray
 
 
 def as_promised(off: NDArray[Any], mean: float = 0.05) -> None:
-    """What `pellucid.tasks.denoise.SEEN` promises; a step of bfloat16 is just above a level where it is multiplied by 255/256 and rounded."""
+    """What `denoise.SEEN` promises; a step of bfloat16 is just above a level where it is multiplied by 255/256 and rounded."""
     assert off.max() <= 2
     assert off.mean() <= mean
     assert (off > 1.01).mean() <= 1e-5

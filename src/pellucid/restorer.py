@@ -171,11 +171,12 @@ class Restorer:
         ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept); with other axes before
         these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
 
-        ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but for
-        signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the way
-        in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
+        ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
+        for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
+        way in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
 
-        The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and ``restore(image, DenoiseSettings(sigma=25))`` are the same.
+        The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
+        ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
         inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is put back; ``strength``, 0
