@@ -361,5 +361,5 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="scales"):
         recipes.Recipe.from_dict(swapped)
     recipe = recipes.find("upscale")
-    with pytest.raises(TrainingError, match="clean pictures alone"):
+    with pytest.raises(TrainingError, match="clean images alone"):
         load_noisy(tmp_path, recipe.data, recipe.task)
