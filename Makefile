@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo test fuzz fuzz-web check build digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test fuzz fuzz-web check build digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -51,6 +51,9 @@ check: .venv/done ## formatting, lint, strict types
 	$(FULL) -m ruff format --check src tests benchmarks
 	$(FULL) -m ruff check src tests benchmarks
 	$(FULL) -m mypy
+
+stubs: .venv/done ## write src/pellucid/__init__.pyi anew, from the rows of the tasks
+	$(FULL) tests/stubs.py --write
 
 digits: .venv/done ## train the seed's network, and one that enlarges, on the package's own digits, three minutes each; draw what they learnt
 	@mkdir -p demo

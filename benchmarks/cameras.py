@@ -25,7 +25,7 @@ import rawpy
 import tifffile
 from numpy.typing import NDArray
 
-from pellucid import degradations, files, images, metrics, restorer
+from pellucid import camera, files, images, metrics, restorer
 from pellucid.saving import replacing
 
 SIDE = 512
@@ -56,7 +56,7 @@ def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Pictu
     """What a mosaic (RGGB) sees of an sRGB image (h, w, 3): (h, w)."""
     linear = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4)
     seen = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
-    return degradations.mosaic_of(seen.astype(np.float32))
+    return camera.mosaic_of(seen.astype(np.float32))
 
 
 def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: NDArray[Any]) -> None:
@@ -101,10 +101,10 @@ def pair(
 ) -> tuple[Picture, NDArray[np.uint8]]:
     """What LibRaw makes of the scene without noise, and the JPEG of what it makes of it with."""
     scene = np.asarray(cv2.GaussianBlur(clean, (0, 0), rng.uniform(0.6, 1.1)), np.float32)
-    to_camera = degradations.XYZ_TO_CAMERA[rng.integers(len(degradations.XYZ_TO_CAMERA))]
-    white = (to_camera @ degradations.RGB_TO_XYZ).sum(axis=1, keepdims=True)
+    to_camera = camera.XYZ_TO_CAMERA[rng.integers(len(camera.XYZ_TO_CAMERA))]
+    white = (to_camera @ camera.RGB_TO_XYZ).sum(axis=1, keepdims=True)
     gains = np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)], np.float32)
-    ideal = sensor(scene, to_camera @ degradations.RGB_TO_XYZ / white, gains)
+    ideal = sensor(scene, to_camera @ camera.RGB_TO_XYZ / white, gains)
     read = np.exp(2.18 * np.log(level) + 1.20)
     noisy = ideal + rng.standard_normal(ideal.shape, np.float32) * np.sqrt(ideal * np.float32(level) + np.float32(read))
     answers = []

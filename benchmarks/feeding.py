@@ -31,8 +31,9 @@ from unittest import mock
 import torch
 
 from pellucid.saving import replacing
-from pellucid.training import data, feed, loop, recipes
-from pellucid.training.data import Batch
+from pellucid.training import feed, loop, recipes
+from pellucid.training.batches import Batch, make_batch
+from pellucid.training.pictures import load
 
 SKIPPED = 6
 """How many steps of each turn do not count: in them the batches are used up that were made ahead while the other turn ran."""
@@ -89,11 +90,11 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
     recipe = recipes.find(title)
     if channels:
         recipe = recipes.with_channels(recipe, int(channels))
-    pictures = data.load(folder, recipe.data)
+    pictures = load(folder, recipe.data)
     # The validation at the end is not what is measured.
     pictures = replace(pictures, valid=pictures.valid[:1])
-    ready = [data.make_batch(pictures, recipe, 1, step) for step in range(READY)]
-    load = os.getloadavg()[0]
+    ready = [make_batch(pictures, recipe, 1, step) for step in range(READY)]
+    busy = os.getloadavg()[0]
     real = feed.batches
     watched = Turns(iter(()), ready, steps)
 
@@ -104,7 +105,7 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
 
     length = SKIPPED + turns * 2 * (SKIPPED + steps) + 1
     recipe = replace(recipe, training=replace(recipe.training.lasting(steps=length), validations=1))
-    making = mock.patch.object(data, "make_batch", watched.made_by(data.make_batch))
+    making = mock.patch.object(feed, "make_batch", watched.made_by(make_batch))
     with tempfile.TemporaryDirectory() as place, mock.patch.object(feed, "batches", batches), making:
         loop.train(recipe, pictures, checkpoint=Path(place) / "run.checkpoint")
     fed, memory = watched.measured(True), watched.measured(False)
@@ -122,7 +123,7 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
         "making": statistics.median(made for _, _, made in fed),
         "steps": steps,
         "turns": len(memory),
-        "load": load,
+        "load": busy,
     }
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pellucid import batch, files, images, manifest, plan, restorer, tiling
 from pellucid.errors import ImageError
 from pellucid.files import base
+from pellucid.tasks import DenoiseSettings, denoise
 
 HEIGHT, WIDTH = 301, 213
 
@@ -56,14 +57,14 @@ SOURCES: dict[str, tuple[str, Callable[[Path], None]]] = {
 
 
 def restored(source: Path, target: Path, model: restorer.Restorer, **settings: Any) -> batch.Outcome:
-    (outcome,) = batch.restore_files(plan.plan([source], target), model, batch.Settings(**settings), overwrite=True)
+    (outcome,) = batch.restore_files(plan.plan([source], target), model, DenoiseSettings(**settings), overwrite=True)
     return outcome
 
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of some 80 pixels a side, so that small pictures have several bands."""
-    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 80))
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 80))
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -159,7 +160,7 @@ def test_what_breaks_in_the_middle_is_one_line_and_leaves_nothing(
     (root / "b.tif").write_bytes(content[:-3000])
     (root / "c.ppm").write_bytes(b"P6 70 70 255\n" + bytes(70 * 70 * 3))
     np.save(root / "d.npy", np.where(np.arange(10_000).reshape(100, 100) == 9_000, np.nan, np.float32(0.5)))
-    outcomes = list(batch.restore_files(plan.plan([root], out), restorer.load(gray_model), batch.Settings(sigma=10)))
+    outcomes = list(batch.restore_files(plan.plan([root], out), restorer.load(gray_model), DenoiseSettings(sigma=10)))
     said = [str(outcome.error) for outcome in outcomes]
     assert said[0].startswith(f"{root}/a.tif: damaged, or no TIFF file")
     assert said[1] == f"{root}/b.tif: the pixels are cut off"

@@ -19,8 +19,10 @@ import tifffile
 
 from pellucid import batch, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, OptionError
+from pellucid.tasks import DenoiseSettings
+from pellucid.tasks.settings import FileSettings
 
-TOLD = batch.Settings(sigma=10)
+TOLD = DenoiseSettings(sigma=10)
 
 
 def put(path: Path, side: int = 20) -> Path:
@@ -74,7 +76,7 @@ def test_a_bad_file_is_reported_and_the_rest_done(tmp_path: Path, gray_model: Pa
     outcomes = list(batch.restore_files(pairs, restorer.load(gray_model), TOLD))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert "b.png" in str(outcomes[1].error)
-    assert (outcomes[2].width, outcomes[2].height, outcomes[2].sigma) == (31, 31, 10)
+    assert (outcomes[2].width, outcomes[2].height, outcomes[2].facts["sigma"]) == (31, 31, 10)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [manifest.MANIFEST, "a.png", "c.png"]
     assert last.exists()
 
@@ -172,7 +174,7 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     before = content(root)
     model = restorer.load(gray_model)
 
-    def run(told: batch.Settings = TOLD, by: restorer.Restorer = model, *, overwrite: bool = False) -> list[str]:
+    def run(told: DenoiseSettings = TOLD, by: restorer.Restorer = model, *, overwrite: bool = False) -> list[str]:
         outcomes = batch.restore_files(plan.plan([root], out), by, told, resume=True, overwrite=overwrite)
         return ["skipped" if o.skipped else "done" if o.error is None else str(o.error) for o in outcomes]
 
@@ -191,7 +193,7 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     assert content(out)["21.png"] == whole["21.png"]
     assert content(root) == {**before, "22.png": before["23.png"]}
     # Another strength, another model: nothing of it is done.
-    assert all("not from this picture" in line for line in run(batch.Settings(sigma=10, strength=0.5)))
+    assert all("not from this picture" in line for line in run(DenoiseSettings(sigma=10, strength=0.5)))
     other = restorer.load(make_model(channels=3, maps=("sigma",), name="other"))
     assert run(by=other, overwrite=True) == ["done"] * 4
     # A line that a killed run left without its end, and one that is no object.
@@ -223,7 +225,7 @@ def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, 
     assert [outcome.input.name for outcome in outcomes] == ["a.jpg", "b.png", "c.png", "d.tif", "e.png"]
     assert [outcome.error is None for outcome in outcomes] == [True, False, True, True, True]
     assert "b.png: named as a PNG file, but its content is JPEG" in str(outcomes[1].error)
-    assert (outcomes[3].pages, outcomes[3].width, outcomes[3].height, outcomes[3].sigma) == (3, 32, 24, 10)
+    assert (outcomes[3].pages, outcomes[3].width, outcomes[3].height, outcomes[3].facts["sigma"]) == (3, 32, 24, 10)
     assert sorted(content(out)) == [manifest.MANIFEST, "a.jpg", "c.png", "d.tif", "e.png"]
     # Each page is what it is by itself, at its own depth.
     np.testing.assert_array_equal(tifffile.imread(out / "d.tif"), [model.restore(page, sigma=10) for page in stack])
@@ -237,7 +239,7 @@ def test_stacks_deep_and_broken_files_go_through_a_folder_twice(tmp_path: Path, 
 
 def interrupt_the_second(model: restorer.Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C comes as the model is asked for its second picture."""
-    restore, calls = model.restore_with_details, []
+    restore, calls = model.details, []
 
     def interrupted(*args: object, **options: object) -> object:
         calls.append(args)
@@ -245,7 +247,7 @@ def interrupt_the_second(model: restorer.Restorer, monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
         return restore(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(model, "restore_with_details", interrupted)
+    monkeypatch.setattr(model, "details", interrupted)
 
 
 def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
@@ -279,16 +281,11 @@ def test_settings_that_change_the_answer_are_part_of_what_is_resumed(tmp_path: P
     root.mkdir()
     np.save(root / "a.npy", np.random.default_rng(0).integers(0, 4096, (4, 24, 32), np.uint16))
     model = restorer.load(gray_model)
-    for told in (
-        TOLD,
-        batch.Settings(sigma=10, value_range=(0, 4095)),
-        batch.Settings(sigma=10, axes="YZX"),
-        batch.Settings(sigma=10, strip=True),
-    ):
+    for how in (FileSettings(), FileSettings(range="0:4095"), FileSettings(axes="YZX"), FileSettings(strip=True)):
         for skipped in (False, True):
-            (outcome,) = batch.restore_files(plan.plan([root], out), model, told, resume=True, overwrite=True)
+            (outcome,) = batch.restore_files(plan.plan([root], out), model, TOLD, how, resume=True, overwrite=True)
             assert (outcome.error, outcome.skipped) == (None, skipped)
-    (outcome,) = batch.restore_files(plan.plan([root], tmp_path / "o"), model, batch.Settings(sigma=10, axes="YX"))
+    (outcome,) = batch.restore_files(plan.plan([root], tmp_path / "o"), model, DenoiseSettings(sigma=10), FileSettings(axes="YX"))
     assert str(outcome.error).startswith(f"{root}/a.npy: --axes YX")
 
 

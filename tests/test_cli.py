@@ -395,7 +395,7 @@ def test_path_array_and_pipe_on_one_core_and_on_two_give_the_same_bytes(tmp_path
     np.save(tmp_path / "a.npy", levels)
     begin = (
         "import os, sys; os.sched_setaffinity(0, {0}); "
-        "from pellucid import restorer; restorer.TILE = dict.fromkeys(restorer.TILE, 300); "
+        "from pellucid import restorer; from pellucid.tasks import denoise; denoise.TILE = dict.fromkeys(denoise.TILE, 300); "
     )
     command = "from pellucid import cli; sys.exit(cli.main(sys.argv[1:]))"
     array = "import numpy; numpy.save(sys.argv[2], restorer.load('photo').restore(numpy.load(sys.argv[1])))"

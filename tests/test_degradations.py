@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import degradations
+from pellucid import camera, degradations
 from pellucid.degradations import DEGRADATIONS, Degradation, parse
 from pellucid.errors import OptionError
 
@@ -220,15 +220,15 @@ class TestCamera:
     def test_green_along_edges_keeps_them(self) -> None:
         across = np.repeat(np.tile(np.arange(24) > 9, (20, 1))[..., None], 3, axis=2).astype(np.float32)
         for edge in (across, across.transpose(1, 0, 2)):
-            mosaic = degradations.mosaic_of(edge)
-            plain, along = (degradations._demosaiced(mosaic, 1.0, directed) for directed in (False, True))
+            mosaic = camera.mosaic_of(edge)
+            plain, along = (camera.demosaiced(mosaic, 1.0, directed) for directed in (False, True))
             np.testing.assert_allclose(along, edge, atol=1e-6)
             assert np.abs(plain - edge).max() > 0.2
 
     def test_a_lens_keeps_the_mean_and_may_be_sharp(self, photograph: NDArray[np.float64]) -> None:
         scene = photograph[:60, :61].astype(np.float32)
-        np.testing.assert_array_equal(degradations._blurred(scene, 0), scene)
-        once, twice = (degradations._blurred(scene, times) for times in (1, 1.5))
+        np.testing.assert_array_equal(camera.blurred(scene, 0), scene)
+        once, twice = (camera.blurred(scene, times) for times in (1, 1.5))
         assert np.var(scene - scene.mean()) > np.var(once) > np.var(twice)
         np.testing.assert_allclose(twice.mean(axis=(0, 1)), scene.mean(axis=(0, 1)), atol=2e-3)
 

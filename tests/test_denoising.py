@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import answering, restorer
-from pellucid.answering import Told
+from pellucid import denoising
+from pellucid.cards import read_card
+from pellucid.denoising import Noise
+from pellucid.families import shipped_path
 from pellucid.maps import Curve, Extremes, local_mean
 
 
@@ -18,7 +20,7 @@ class Says:
     """A graph that takes nothing away, or leaves gray of the value ``clean``, and remembers what it saw."""
 
     def __init__(self, name: str, clean: float | None = None) -> None:
-        self.card = restorer.shipped_card(name)
+        self.card = read_card(shipped_path(name))
         self.clean = clean
         self.seen: list[NDArray[np.float32]] = []
 
@@ -37,24 +39,24 @@ def struck(density: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
-    told = Told(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
+    told = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
     left = told.mended
-    assert (left.density, left.extremes, left.looks) == (0, None, 1)
+    assert (left.density, left.extremes, left.passes) == (0, None, 1)
     graph: Any = Says("photo-gray")
     planes, _ = struck(0)
-    sigma = answering.with_maps(planes, graph.card, left)[1 + graph.card.maps.index("sigma")]
+    sigma = denoising.with_maps(planes, graph.card, left)[1 + graph.card.maps.index("sigma")]
     np.testing.assert_allclose(sigma, 20 / 255, rtol=1e-6)
     # What may be taken away of a pixel that was not struck is not less for that.
-    answer = answering.finished(planes, np.ones_like(planes), graph.card, left)
-    np.testing.assert_allclose(planes - answer, answering.FARTHEST * 25 / 255, rtol=1e-5)
+    answer = denoising.finished(planes, np.ones_like(planes), graph.card, left)
+    np.testing.assert_allclose(planes - answer, denoising.FARTHEST * 25 / 255, rtol=1e-5)
 
 
 def test_impulses_are_filled_by_one_graph_and_the_noise_left_to_another() -> None:
     planes, hit = struck(0.19)
-    told = Told(25.0, Curve(25 / 255), extremes=Extremes(0.095, 0.095), density=0.19)
+    told = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.095, 0.095), density=0.19)
     first: Any = Says("photo-impulses")
     then: Any = Says("photo-gray")
-    answer = answering.answer_in_turn(first, then, planes, told, None)
+    answer = denoising.answer_in_turn(first, then, told, planes)
     (seen,), (seen_then,) = first.seen, then.seen
     sigma, impulses = (seen[0, 3 + first.card.maps.index(name)] for name in ("sigma", "impulses"))
     assert np.ptp(sigma) == 0
@@ -74,8 +76,11 @@ def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     # All of it but the impulses is known: the first answer is the clean picture.
     graph: Any = Says("photo-impulses", clean=0.5)
     following: Any = Says(then) if then else None
-    told = Told(5.0 if then else 0.0, Curve(5 / 255 if then else 0.0), density=0.1)
-    answering.answer_in_turn(graph, following, planes, told, None)
+    told = Noise(5.0 if then else 0.0, Curve(5 / 255 if then else 0.0), density=0.1)
+    if following is None:
+        denoising.answer(graph, told, planes)
+    else:
+        denoising.answer_in_turn(graph, following, told, planes)
     first, second = graph.seen
     at = 3 + graph.card.maps.index("impulses")
     np.testing.assert_array_equal(first[0, at], np.float32(0.1))
@@ -102,21 +107,21 @@ def test_what_lay_under_impulses_is_answered_from_several_sides() -> None:
     planes, _ = struck(0.1)
     planes[0, :, :20] = np.linspace(0.2, 0.7, 20)
     graph: Any = Says("photo-impulses")
-    told = Told(5.0, Curve(5 / 255), density=0.1)
+    told = Noise(5.0, Curve(5 / 255), density=0.1)
     leans: Any = Leans("photo-gray")
-    answer = answering.answer_in_turn(graph, leans, planes, told, None)
+    answer = denoising.answer_in_turn(graph, leans, told, planes)
     first, second, third = (seen[0, :1] for seen in leans.seen)
     slope = np.linspace(0, 0.002, planes.shape[2], dtype=np.float32)
     answers = (first - slope, second[..., ::-1] - slope[::-1], third[:, ::-1] - slope)
     np.testing.assert_allclose(answer, np.mean(answers, axis=0), atol=1e-6)
     # In gray, a little less noise is told of than the share of pixels that were left would have.
     level = leans.seen[0][0, 1 + leans.card.maps.index("sigma")]
-    np.testing.assert_allclose(level, 5 / 255 * np.sqrt(0.9 * answering.FAINTER), rtol=1e-6)
+    np.testing.assert_allclose(level, 5 / 255 * np.sqrt(0.9 * denoising.FAINTER), rtol=1e-6)
     # Where many were replaced, more answers agree no better.
     many: Any = Leans("photo-gray")
-    answering.answer_in_turn(graph, many, planes, replace(told, density=0.3), None)
+    denoising.answer_in_turn(graph, many, replace(told, density=0.3), planes)
     assert len(many.seen) == 2
     # Grain is put back once, of what was taken away of the image as it was seen last.
-    grainy = answering.answer_in_turn(graph, Leans("photo-gray"), planes, replace(told, keep_grain=0.5), None)  # type: ignore[arg-type]
+    grainy = denoising.answer_in_turn(graph, Leans("photo-gray"), replace(told, keep_grain=0.5), planes)  # type: ignore[arg-type]
     lost = third[:, ::-1] - answer
     np.testing.assert_allclose(grainy, answer + 0.5 * (lost - local_mean(lost[0])), atol=1e-6)

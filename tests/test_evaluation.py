@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import baselines, cli, degradations, evaluation, exhibits, files, images, metrics, report, restorer, samples
+from pellucid import baselines, cli, degradations, evaluation, exhibits, files, images, methods, metrics, report, restorer, samples
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
 
 
@@ -462,10 +462,10 @@ def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pyt
     name, clean = evaluation.load_images(folder, limit=1).named[0]
     true, noisy = evaluation.spoiled(clean, degradations.parse(noise), 0)
     by_hand = restorer.load("upscale").restore(restorer.load("photo").restore(noisy), scale=2)
-    in_turn = evaluation.InTurn((restorer.load("photo"), restorer.load("upscale"))).restore(noisy, scale=2)
+    in_turn = methods.InTurn((restorer.load("photo"), restorer.load("upscale"))).restore(noisy, scale=2)
     np.testing.assert_array_equal(in_turn, by_hand)
     with pytest.raises(OptionError, match="at most one"):
-        evaluation.InTurn((restorer.load("upscale"), restorer.load("upscale")))
+        methods.InTurn((restorer.load("upscale"), restorer.load("upscale")))
     assert cli.main([*command[:4], "--model", "photo+nonesuch"]) == 1
     assert "no model 'nonesuch'" in capsys.readouterr().err
 

@@ -27,6 +27,7 @@ import pellucid
 from pellucid import batch, files, images, plan
 from pellucid.errors import FileError, MissingExtra, OptionError, PellucidError
 from pellucid.images import Image
+from pellucid.tasks import DenoiseSettings
 
 HEIGHT, WIDTH = 21, 34
 
@@ -59,7 +60,7 @@ def through(source: Path, target: Path | None = None, *, strip: bool = False, **
 
 def restored(source: Path, target: Path, *, sigma: float) -> batch.Outcome:
     """What became of the one file, denoised by the shipped model."""
-    (outcome,) = batch.restore_files(plan.plan([source], target), pellucid.load("photo"), batch.Settings(sigma=sigma))
+    (outcome,) = batch.restore_files(plan.plan([source], target), pellucid.load("photo"), DenoiseSettings(sigma=sigma))
     return outcome
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pellucid import batch, engines, files, images, memory, plan, restorer
 from pellucid.errors import EngineError, OptionError
+from pellucid.tasks import DenoiseSettings, denoise
 
 GIB = 2**30
 
@@ -67,7 +68,7 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
 
 
 def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 96))
     noisy = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
     at_once: list[int] = []
     stream = restorer.tiling.stream
@@ -75,11 +76,11 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     free = restorer.load(gray_model).restore(noisy, sigma=10)
     # Used is what it is; the budgets are above it by what one piece and two need.
     monkeypatch.setattr(memory, "used", lambda: GIB)
-    pixels, engine_bytes = 96 * 96, restorer.ENGINE_BYTES[engines.precision("openvino")]
+    pixels, engine_bytes = 96 * 96, denoise.ENGINE_BYTES[engines.precision("openvino")]
     answer = noisy.size
-    one = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + restorer.PIECE_BYTES))
+    one = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + denoise.PIECE_BYTES))
     np.testing.assert_array_equal(one.restore(noisy, sigma=10), free)
-    two = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + 2 * restorer.PIECE_BYTES))
+    two = restorer.load(gray_model, memory=GIB + answer + pixels * (engine_bytes + 2 * denoise.PIECE_BYTES))
     np.testing.assert_array_equal(two.restore(noisy, sigma=10), free)
     assert at_once == [2, 1, 2]
     # The engine keeps its room: the same picture again needs no more.
@@ -88,7 +89,7 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and 0 MiB may be taken"):
         little.restore(noisy, sigma=10)
     files.write(tmp_path / "a.png", images.from_array(noisy))
-    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.png"], None), little, batch.Settings(sigma=10))
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.png"], None), little, DenoiseSettings(sigma=10))
     assert str(outcome.error).startswith(f"{tmp_path}/a.png: 300x200 pixels need ")
     assert "\n" not in str(outcome.error)
 
@@ -100,8 +101,8 @@ def test_pieces_are_smaller_where_the_engine_needs_more(gray_model: Path, monkey
     for precision in ("bf16", "f32"):
         monkeypatch.setattr(engines, "precision", lambda engine, precision=precision: precision)
         restorer.load(gray_model).restore(np.zeros((32, 32), np.uint8), sigma=10)
-    assert tiles == [restorer.TILE["bf16"], restorer.TILE["f32"]]
-    bytes_of = [tile**2 * restorer.ENGINE_BYTES[precision] for tile, precision in zip(tiles, ("bf16", "f32"), strict=True)]
+    assert tiles == [denoise.TILE["bf16"], denoise.TILE["f32"]]
+    bytes_of = [tile**2 * denoise.ENGINE_BYTES[precision] for tile, precision in zip(tiles, ("bf16", "f32"), strict=True)]
     assert bytes_of[1] < 1.2 * bytes_of[0]
 
 

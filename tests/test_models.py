@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pellucid import degradations, restorer
+from pellucid.cards import read_card
+from pellucid.families import names, shipped_path
 
 # PSNR in dB on the package's 2,000 digits that each model must reach, a little under what was measured.
 DIGITS = {
@@ -29,9 +31,9 @@ def spoiled(digits: NDArray[np.float64], noise: str) -> NDArray[np.float32]:
     return degradations.parse(noise)(tall, np.random.default_rng(0)).reshape(digits.shape)
 
 
-@pytest.mark.parametrize("name", restorer.names())
+@pytest.mark.parametrize("name", names())
 def test_each_card_states_its_origin(name: str) -> None:
-    card = restorer.shipped_card(name)
+    card = read_card(shipped_path(name))
     assert card.name == name
     assert card.task == ("upscale" if name.startswith("upscale") else "denoise")
     assert card.licence
@@ -44,10 +46,10 @@ def test_each_card_states_its_origin(name: str) -> None:
 
 
 def test_the_files_are_small_enough_to_travel() -> None:
-    sizes = [restorer.shipped_path(name).stat().st_size for name in restorer.names()]
+    sizes = [shipped_path(name).stat().st_size for name in names()]
     assert max(sizes) <= 12 * 2**20
     assert sum(sizes) <= 32 * 2**20
-    assert sum(restorer.shipped_path(name).stat().st_size for name in ("upscale", "upscale-photo")) <= 6 * 2**20
+    assert sum(shipped_path(name).stat().st_size for name in ("upscale", "upscale-photo")) <= 6 * 2**20
 
 
 @pytest.mark.parametrize("noise", DIGITS)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pellucid import batch, files, manifest, plan, restorer, saving
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.files import base, omezarr
+from pellucid.tasks import DenoiseSettings
 
 zarr = pytest.importorskip("zarr", reason="the extra zarr is not installed")
 
@@ -150,7 +151,7 @@ def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path
     source = pyramid(tmp_path / "a.ome.zarr", values, "czyx", version, chunks=(1, 3, 16, 16), labels=True)
     before = manifest.digest_of(source)
     model = restorer.load(str(gray_model))
-    (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
+    (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, DenoiseSettings(sigma=20))
     assert (outcome.error, outcome.pages, outcome.width, outcome.height) == (None, 6, 33, 24)
     answer = seen(outcome.output / "0", version)
     for index in np.ndindex(2, 3):
@@ -160,10 +161,10 @@ def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path
     # Labels speak of places, which are where they were.
     np.testing.assert_array_equal(zarr.open_group(str(outcome.output), mode="r")["labels/nuclei/0"][...], 7)
     assert manifest.digest_of(source) == before
-    (again,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=20))
+    (again,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, DenoiseSettings(sigma=20))
     assert again.error is not None
     assert "--force" in again.error
-    (forced,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, batch.Settings(sigma=10), overwrite=True)
+    (forced,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, DenoiseSettings(sigma=10), overwrite=True)
     assert forced.error is None
     assert (seen(forced.output / "0", version) != answer).any()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "b.ome.zarr"]
@@ -239,7 +240,7 @@ def test_in_a_folder_it_is_one_picture(tmp_path: Path, gray_model: Path) -> None
 
     def run(**how: bool) -> list[tuple[str, bool, str | None]]:
         planned = plan.plan([tmp_path / "in"], tmp_path / "out", selection)
-        return [(o.output.name, o.skipped, o.error) for o in batch.restore_files(planned, model, batch.Settings(sigma=9), **how)]
+        return [(o.output.name, o.skipped, o.error) for o in batch.restore_files(planned, model, DenoiseSettings(sigma=9), **how)]
 
     assert run() == [("a.ome.zarr", False, None), ("b.zarr", False, None)]
     assert run(resume=True) == [("a.ome.zarr", True, None), ("b.zarr", True, None)]

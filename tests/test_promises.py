@@ -166,7 +166,7 @@ def test_keys_of_inspect(picture: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_what_a_restoration_says() -> None:
-    found = pellucid.load("photo").restore_with_details(levels())
+    found = pellucid.load("photo").details(levels())
     assert found.image.dtype == np.uint8
     assert found.image.shape == (64, 80, 3)
     assert found.model == "photo-color"
@@ -174,7 +174,7 @@ def test_what_a_restoration_says() -> None:
     assert found.estimated is True
     assert isinstance(found.diagnosis, Diagnosis)
     assert found.seconds > 0
-    given = pellucid.load("photo").restore_with_details(levels(), sigma=20)
+    given = pellucid.load("photo").details(levels(), sigma=20)
     assert (given.sigma, given.estimated, given.diagnosis) == (20.0, False, None)
 
 

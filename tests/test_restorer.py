@@ -14,6 +14,8 @@ import pellucid
 from pellucid import degradations, files, images, metrics, restorer, tiling
 from pellucid.diagnosis import gain
 from pellucid.errors import EngineError, ImageError, ModelError, OptionError, PellucidError
+from pellucid.images import View
+from pellucid.tasks import DenoiseSettings, denoise
 
 
 @pytest.fixture(scope="module")
@@ -112,49 +114,27 @@ def test_shadows_are_kept_where_less_noise_is_there_than_is_told(photo: restorer
 
 
 def test_sigma_is_estimated_and_reported(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
-    found = photo.restore_with_details(noisy_photograph(photograph, 40))
+    found = photo.details(noisy_photograph(photograph, 40))
     assert found.estimated
     assert found.sigma == pytest.approx(40, rel=0.05)
-    told = photo.restore_with_details(photograph, sigma=12)
+    told = photo.details(photograph, sigma=12)
     assert (told.estimated, told.sigma) == (False, 12)
 
 
 def test_a_family_serves_each_image_with_its_own_file(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
-    assert photo.restore_with_details(photograph[:32, :32], sigma=9).model == "photo-color"
-    assert photo.restore_with_details(photograph[:32, :32, 0], sigma=9).model == "photo-gray"
-    assert {card.name for card in photo.cards.values()} == {"photo-gray", "photo-color"}
+    assert photo.details(photograph[:32, :32], sigma=9).model == "photo-color"
+    assert photo.details(photograph[:32, :32, 0], sigma=9).model == "photo-gray"
+    assert [photo.models.card(role).name for role in ("gray", "colour")] == ["photo-gray", "photo-color"]
     assert photo.card.name == "photo-color"
-
-
-def test_tiled_equals_whole(photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch) -> None:
-    noisy = noisy_photograph(photograph[:300, :517])
-    whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
-    tiled = photo.restore(noisy, sigma=25)
-    assert np.abs(tiled - whole).max() <= 1 / 255
-    assert np.abs(tiled - whole).mean() <= 0.05 / 255
-
-
-def test_a_margin_that_is_too_small_shows(
-    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noisy = noisy_photograph(photograph[:200, :328])
-    whole = photo.restore(noisy, sigma=25)
-    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 96))
-    monkeypatch.setattr(restorer, "SEEN", 0)
-    monkeypatch.setattr(restorer, "NEAR", 8)
-    tiled = photo.restore(noisy, sigma=25)
-    assert np.abs(tiled - whole).max() > 1.5 / 255
-    assert np.abs(tiled - whole).mean() > 0.05 / 255
 
 
 def test_no_answer_depends_on_the_tiles_in_flight(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noisy = noisy_photograph(photograph[:200, :328, 0])
-    monkeypatch.setattr(restorer, "TILE", dict.fromkeys(restorer.TILE, 48))
-    monkeypatch.setattr(restorer, "SEEN", 0)
-    monkeypatch.setattr(restorer, "NEAR", 8)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 48))
+    monkeypatch.setattr(denoise, "SEEN", 0)
+    monkeypatch.setattr(denoise, "NEAR", 8)
     assert tiling.cut(200, 328, tile=48, halo=8, multiple_of=8).pieces > 20
     answers = []
     for count in (1, 2, 3):
@@ -272,7 +252,7 @@ def test_whatever_the_noise_it_is_seen_and_taken_away(text: str, photo: restorer
     gain, served = GAINS[text]
     for clean, model in ((photograph[..., :1], served[0]), (photograph, served[1])):
         perfect, noisy = degradations.parse(text).pair(clean, np.random.default_rng(0))
-        found = photo.restore_with_details(noisy)
+        found = photo.details(noisy)
         assert found.model == model
         assert found.estimated
         assert found.diagnosis is not None
@@ -288,33 +268,16 @@ def test_known_pixels_stay_under_pure_impulses(photo: restorer.Restorer, photogr
 
 def test_a_given_level_is_gaussian_noise_whatever_else_there_is(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
     noisy = degradations.parse("salt-pepper:0.2")(photograph[:64, :64], np.random.default_rng(0))
-    found = photo.restore_with_details(noisy, sigma=30)
+    found = photo.details(noisy, sigma=30)
     assert (found.model, found.diagnosis, found.estimated) == ("photo-color", None, False)
 
 
 def test_a_model_that_never_saw_impulses_is_not_told_of_them(gray_model: Path, photograph: NDArray[np.float64]) -> None:
     noisy = degradations.parse("salt-pepper:0.2")(photograph[..., 0], np.random.default_rng(0))
-    found = restorer.load(gray_model).restore_with_details(noisy)
+    found = restorer.load(gray_model).details(noisy)
     assert found.model == "gray"
     assert found.diagnosis is not None
     assert found.diagnosis.kind == "salt-pepper"
-
-
-def test_tiles_answer_as_the_whole_for_every_kind(
-    photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    large = np.tile(photograph, (1, 2, 1))[:320, :640]
-    for text in ("salt-pepper:0.5", "gaussian:25+salt-pepper:0.2", "gaussian:5+impulses:0.1", "poisson:20", "camera:0.003"):
-        noisy = degradations.parse(text)(large, np.random.default_rng(0))
-        whole = photo.restore(noisy)
-        with monkeypatch.context() as patch:
-            for name in ("TILE", "FILLED_TILE"):
-                patch.setattr(restorer, name, dict.fromkeys(restorer.TILE, 320))
-            tiled = photo.restore(noisy)
-        difference = np.abs(tiled - whole) * 255
-        assert difference.max() <= 1.01
-        assert difference.mean() < 0.05
-    assert tiling.cut(320, 640, tile=320, halo=104, multiple_of=8).pieces > 1
 
 
 def test_grain_is_kept_as_told(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
@@ -344,7 +307,7 @@ def test_the_gain_of_a_calm_picture_is_told_better_than_by_the_divergence(
     clean = np.clip(np.repeat(np.repeat(photograph[:320, :480].reshape(40, 8, 60, 8, 3).mean(axis=(1, 3)), 8, 0), 8, 1), 0, 1)
     noisy = degradations.parse("gaussian:25")(clean, np.random.default_rng(0))
     true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(photo.restore(noisy) - clean).mean())
-    measured = photo.measured_gain(images.from_array(noisy))
+    measured = denoise.measured(View((images.from_array(noisy),)), photo.models, DenoiseSettings())
     assert isinstance(measured, gain.Measured)
     assert abs(gain.expected(measured) - true) < abs(gain.best(measured) - true)
 
@@ -356,7 +319,7 @@ def test_no_gain_is_predicted_where_none_is_to_be_had(photo: restorer.Restorer, 
 
 
 def test_a_clean_picture_is_not_even_rounded(photo: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
-    found = photo.restore_with_details(photograph)
+    found = photo.details(photograph)
     np.testing.assert_array_equal(found.image, photograph.astype(np.float32))
     assert found.image is not photograph
     levels = np.rint(photograph * 255).astype(np.uint8)

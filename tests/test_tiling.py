@@ -137,14 +137,14 @@ def test_threads_are_gone_with_the_last_band_and_nobody_waits_for_what_is_given_
     image = np.zeros((64, 16, 1), np.float32)
     pieces = tiling.cut(64, 16, tile=16, halo=0)
     before = threading.active_count()
-    bands = tiling.stream(lambda piece: piece, image, pieces, in_flight=2)
+    bands = tiling.stream(lambda piece, place: piece, image, pieces, in_flight=2)
     kept = [next(bands) for _ in pieces.rows]
     assert len(kept) > 2
     assert threading.active_count() == before
 
     release, calls = threading.Event(), 0
 
-    def slow(piece: np.ndarray) -> np.ndarray:
+    def slow(piece: np.ndarray, place: tiling.Place) -> np.ndarray:
         nonlocal calls
         calls += 1
         if calls > 1:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from pellucid import cli, degradations, engines, evaluation, files, images, metrics, restorer
 from pellucid.errors import EngineError, MemoryShort, OptionError, TrainingError
+from pellucid.families import shipped_path
+from pellucid.tasks import upscale as enlarging
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_any_factor_is_a_chain_of_the_learnt_ones_made_smaller(
 
 
 def test_the_chain_is_the_least_that_is_enough() -> None:
-    factors = restorer._factors
+    factors = enlarging._factors
     assert [factors((2, 3, 4), scale) for scale in (1.2, 2, 3, 3.5, 4, 5, 6, 6.5, 8)] == [
         (2,),
         (2,),
@@ -118,8 +120,8 @@ def test_pieces_answer_as_the_whole(
     clean = photograph[:200, :300].astype(np.float32)
     whole = upscale.restore(clean, scale=2)
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr(restorer, "ENLARGED_TILE", 200)
-    tiled = upscale.restore_with_details(clean, scale=2, progress=lambda done, of: told.append((done, of))).image
+    monkeypatch.setattr(enlarging, "TILE", 200)
+    tiled = upscale.details(clean, scale=2, progress=lambda done, of: told.append((done, of))).image
     assert told[-1][0] == told[-1][1] > 4
     assert np.abs(tiled - whole).max() <= 1 / 255
     assert np.abs(tiled - whole).mean() <= 0.05 / 255
@@ -138,14 +140,14 @@ def test_nonsense_is_refused(upscale: restorer.Restorer, part: NDArray[np.float3
     for scale in (0, 1, 9, float("nan"), "two", -2):
         with pytest.raises(OptionError, match="scale"):
             upscale.restore(part, scale=scale)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="name a scale"):
-        upscale.restore(part)
-    with pytest.raises(OptionError, match="does not enlarge"):
+    with pytest.raises(OptionError, match="'scale' is not a setting here; there are sigma"):
         restorer.load("photo").restore(part, scale=2)
+    with pytest.raises(OptionError, match="'sigma' is not a setting here; there are scale"):
+        upscale.restore(part, sigma=2)
     with pytest.raises(OptionError, match="one by one"):
         upscale.restore_batch(np.zeros((3, 8, 8)))
     with pytest.raises(EngineError, match="2, 3, 4, not by 5"):
-        engines.open_graph(restorer.shipped_path("upscale"), scale=5)
+        engines.open_graph(shipped_path("upscale"), scale=5)
     with pytest.raises(MemoryShort):
         restorer.load("upscale", memory=1).restore(part, scale=2)
 
@@ -205,7 +207,7 @@ def test_a_stack_and_inks_grow_page_by_page(part: NDArray[np.float32], tmp_path:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("--scale", "9"), "no number from"), (("--model", "photo"), "does not enlarge"), (("--sigma", "3"), "sigma")],
+    [(("--scale", "9"), "a number above 1"), (("--model", "photo"), "'pellucid denoise' takes it"), (("--sigma", "3"), "sigma")],
 )
 def test_wrong_use_is_one_line(
     part: NDArray[np.float32], tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
@@ -232,12 +234,12 @@ def test_photo_and_clean_are_short_for_models(
     assert "not allowed with" in capsys.readouterr().err
 
 
-def test_denoise_names_what_is_missing_for_a_model_that_enlarges(
+def test_denoise_names_the_command_for_a_model_that_enlarges(
     part: NDArray[np.float32], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files.write(tmp_path / "a.png", images.from_array(part))
-    assert run("denoise", tmp_path / "a.png", "--model", "upscale") == 1
-    assert "name a scale" in capsys.readouterr().err
+    assert run("denoise", tmp_path / "a.png", "--model", "upscale") == 2
+    assert "'pellucid upscale' takes it" in capsys.readouterr().err
 
 
 def test_a_large_answer_goes_through_in_bands(
@@ -246,7 +248,7 @@ def test_a_large_answer_goes_through_in_bands(
     levels = np.rint(photograph * 255).astype(np.uint8)
     model = restorer.load("upscale")
     rows = images.Rows(levels.shape, levels.dtype, lambda top, bottom: levels[top:bottom])
-    monkeypatch.setattr(restorer, "ENLARGED_TILE", 400)
+    monkeypatch.setattr(enlarging, "TILE", 400)
     answer = model.restore(images.from_rows(rows, "dtype"), scale=2)
     assert isinstance(answer.pixels, images.Rows)
     np.testing.assert_array_equal(images.to_array(answer), model.restore(levels, scale=2))
@@ -290,11 +292,12 @@ def test_set5_has_the_published_protocols_scores() -> None:
 
 def test_two_hundred_steps_on_digits_beat_bicubic(tmp_path: Path, digits: NDArray[np.float64]) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
-    from pellucid.training import data, export, loop, recipes
+    from pellucid.training import export, loop, recipes
+    from pellucid.training.pictures import load
 
     recipe = recipes.find("digits-upscale")
     recipe = replace(recipe, training=replace(recipe.training, minutes=0, steps=200, validations=1))
-    pictures = data.load(None, recipe.data)
+    pictures = load(None, recipe.data)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     path = tmp_path / "digits-upscale.onnx"
     export.write_model(path, export.card_of(recipe, pictures, run, "digits-upscale"), run.network)
@@ -315,15 +318,17 @@ def test_two_hundred_steps_on_digits_beat_bicubic(tmp_path: Path, digits: NDArra
 
 def test_batches_have_one_factor_in_turn_and_the_enlargement_to_start_from() -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
-    from pellucid.training import data, recipes
+    from pellucid.training import recipes
+    from pellucid.training.batches import make_batch
+    from pellucid.training.pictures import load
 
     recipe = recipes.find("digits-upscale")
     recipe = replace(recipe, training=replace(recipe.training, batch=3))
-    pictures = data.load(None, recipe.data)
+    pictures = load(None, recipe.data)
     sides = []
     for step in range(4):
-        batch = data.make_batch(pictures, recipe, 0, step)
-        again = data.make_batch(pictures, recipe, 0, step)
+        batch = make_batch(pictures, recipe, 0, step)
+        again = make_batch(pictures, recipe, 0, step)
         np.testing.assert_array_equal(batch.input, again.input)
         assert batch.target.shape == batch.base.shape == (3, 1, 28, 28)
         scale = 28 // batch.input.shape[2]
@@ -359,7 +364,8 @@ def test_noise_comes_upon_the_small_image_and_the_answer_is_clean() -> None:
 def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
     from pellucid.errors import ModelError
-    from pellucid.training import data, recipes
+    from pellucid.training import recipes
+    from pellucid.training.pictures import load_noisy
 
     table: Callable[[], dict[str, dict[str, object]]] = recipes.find("upscale").to_dict
     for where, key, value, error in (
@@ -382,4 +388,4 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
         recipes.Recipe.from_dict(swapped)
     recipe = recipes.find("upscale")
     with pytest.raises(TrainingError, match="clean pictures alone"):
-        data.load_noisy(tmp_path, recipe.data, recipe.task)
+        load_noisy(tmp_path, recipe.data, recipe.task)

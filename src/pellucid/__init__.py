@@ -1,13 +1,23 @@
 """Restores images on the computer that people already have.
 
+Functions, each of which takes an array, an `Image` or the path of a picture:
+
+    pellucid.restore(image)             what the model is for: noise taken out, unless another model is named
+    pellucid.denoise(image, sigma=25)   a function for each task, with its settings
+    pellucid.upscale(image, scale=3)
+    pellucid.inspect(image)             which noise there is, and how much
+    pellucid.read(path)                 a picture with all that its file holds beside the pixels
+    pellucid.write(path, image)         written with that
+    pellucid.load(name)                 a model, to be used often
+
 >>> import pellucid
->>> clean = pellucid.restore("noisy.png")        # doctest: +SKIP
+>>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
 from pellucid.errors import (
     DiskFull,
@@ -23,14 +33,24 @@ from pellucid.errors import (
     SizeError,
     TrainingError,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from pellucid.diagnosis import Diagnosis
-    from pellucid.restorer import Restorer
+from pellucid.tasks import TASKS
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "inspect": "pellucid.api",
+    "load": "pellucid.api",
+    "read": "pellucid.api",
+    "restore": "pellucid.api",
+    "write": "pellucid.api",
+    "Diagnosis": "pellucid.diagnosis",
+    "Image": "pellucid.images",
+    "Restoration": "pellucid.restorer",
+    "Restorer": "pellucid.restorer",
+}
+"""Name -> the module that has it. They are imported when first asked for: ``import pellucid`` needs neither NumPy nor an engine."""
+
+_SETTINGS = tuple(row.settings.__name__ for row in TASKS.values())
 
 __all__ = [
     "DiskFull",
@@ -46,52 +66,26 @@ __all__ = [
     "SizeError",
     "TrainingError",
     "__version__",
-    "inspect",
-    "load",
-    "restore",
+    *_PLACES,
+    *_SETTINGS,
+    *TASKS,
 ]
 
-_loaded: dict[str, Restorer] = {}
+
+def __getattr__(name: str) -> Any:
+    if name in TASKS:
+        from pellucid import api
+
+        found: Any = api.of_task(TASKS[name])
+    elif name in _PLACES:
+        found = getattr(import_module(_PLACES[name]), name)
+    elif name in _SETTINGS:
+        found = next(row.settings for row in TASKS.values() if row.settings.__name__ == name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
-def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
-    """A shipped model by name, or the model in an ``.onnx`` file: see `pellucid.restorer.load`."""
-    # The engine is imported by the first call, not by `import pellucid`.
-    from pellucid import restorer
-
-    return restorer.load(name, device=device, engine=engine)
-
-
-def restore(
-    image: ArrayLike | str | Path,
-    *,
-    model: str | Path = "photo",
-    sigma: float | None = None,
-    strength: float = 1.0,
-    keep_grain: float = 0.0,
-) -> Any:
-    """The image, restored: an array of the same shape and dtype.
-
-    ``image`` is an array (see `pellucid.restorer.Restorer.restore`) or the path of a picture, which is read as an array of
-    its own bit depth. ``model`` is kept loaded for the next call. Raises members of `PellucidError`.
-    """
-    from pellucid import files, images
-
-    settings: dict[str, Any] = {"sigma": sigma, "strength": strength, "keep_grain": keep_grain}
-    key = str(model)
-    if key not in _loaded:
-        _loaded[key] = load(model)
-    if isinstance(image, str | Path):
-        return images.to_array(_loaded[key].restore(files.read(Path(image)), **settings))
-    return _loaded[key].restore(image, **settings)
-
-
-def inspect(image: ArrayLike | str | Path) -> Diagnosis:
-    """Which noise is in an image, and how much: an array as `restore` takes it, or the path of a picture.
-
-    Needs no model. Raises members of `PellucidError`. See `pellucid.diagnosis.inspect`.
-    """
-    from pellucid import diagnosis, files, images
-
-    picture = files.read(Path(image)) if isinstance(image, str | Path) else images.from_array(image)
-    return diagnosis.inspect(picture.pixels)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

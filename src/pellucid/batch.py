@@ -26,6 +26,9 @@ __all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files"]
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
 
+PLAIN = FileSettings()
+"""Files read and written as they say themselves."""
+
 AHEAD = 8_000_000
 """Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
 itself that little would be won, and three of them at once would need much memory."""
@@ -83,7 +86,7 @@ def restore_files(
     planned: Plan,
     restorer: Restorer,
     settings: Settings | None = None,
-    how: FileSettings = FileSettings(),
+    how: FileSettings = PLAIN,
     *,
     overwrite: bool = False,
     resume: bool = False,
@@ -175,7 +178,7 @@ def restore_file(
     target: Path,
     restorer: Restorer,
     settings: Settings | None = None,
-    how: FileSettings = FileSettings(),
+    how: FileSettings = PLAIN,
     *,
     sparing: bool = True,
     watch: Callable[[files.Page, files.Page], None] | None = None,

@@ -4,8 +4,8 @@ A degradation is a frozen dataclass; calling it with a clean image and a generat
 float arrays of shape ``(height, width)`` or ``(height, width, channels)`` in [0, 1]; the answer has the same shape and is
 float32. Nothing here keeps state: the same image, fields and generator state give the same answer.
 
-The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is what the command line
-and recipes use, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
+The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is that of the command line
+and of recipes, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
 ``str()`` writes it.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images
+from pellucid import camera, images
 from pellucid.errors import OptionError
 from pellucid.maps import Curve, Extremes
 
@@ -37,7 +37,6 @@ __all__ = [
     "SaltPepper",
     "Shrink",
     "Speckle",
-    "mosaic_of",
     "parse",
 ]
 
@@ -65,22 +64,21 @@ class Degradation(Protocol):
 
     @property
     def curve(self) -> Curve | None:
-        """The noise's standard deviation by intensity, without impulses; None where no law tells (it was processed afterwards)."""
+        """The noise's standard deviation by intensity, without impulses; None where no law gives it (processed noise)."""
 
     @property
     def extremes(self) -> Extremes | None:
         """Its black and white impulses; None where there are none."""
 
     def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """What a perfect answer is, and the spoiled image: the clean image itself but for a camera's processing and a smaller
-        size."""
+        """The perfect answer (the clean image, but for a camera's processing and a smaller size), and the spoiled image."""
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         """The spoiled image."""
 
 
 class _Law(ABC):
-    """What most kinds answer of themselves: neither noise nor impulses; and their text."""
+    """The answers of most kinds: no Gaussian part, no impulses, the same size, the clean image as perfect answer; their text."""
 
     kind: ClassVar[str]
     level: float
@@ -91,36 +89,29 @@ class _Law(ABC):
 
     @property
     def sigma(self) -> float:
-        """Standard deviation of the signal-independent Gaussian part, in 8-bit levels."""
         return 0.0
 
     @property
     def density(self) -> float:
-        """Share of pixels replaced by impulses."""
         return 0.0
 
     @property
     def scale(self) -> int:
-        """How many times smaller the spoiled image is."""
         return 1
 
     @property
     def curve(self) -> Curve | None:
-        """The noise's standard deviation by intensity."""
         return Curve(sigma=self.sigma / 255)
 
     @property
     def extremes(self) -> Extremes | None:
-        """Its black and white impulses."""
         return None
 
     def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """The clean image, and the spoiled one."""
         return clean, self(clean, rng)
 
     @abstractmethod
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        """The spoiled image."""
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels: ...
 
 
 def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
@@ -167,16 +158,14 @@ class Gaussian(_Law):
         if self.level == 0:
             return _finished(clean, self.clip)
         # float32 inputs draw float32 noise (training: half the time); float64 inputs follow the published protocol.
-        if clean.dtype == np.float32:
-            noise: NDArray[np.floating] = rng.standard_normal(clean.shape, dtype=np.float32)
-        else:
-            noise = rng.standard_normal(clean.shape)
+        dtype = np.float32 if clean.dtype == np.float32 else np.float64
+        noise: NDArray[np.floating] = rng.standard_normal(clean.shape, dtype=dtype)
         return _finished(clean + noise * (self.level / 255), self.clip)
 
 
 @dataclass(frozen=True)
 class _Replaced(_Law):
-    """What replaces a share ``level`` (0 to 1) of pixels."""
+    """A share ``level`` (0 to 1) of pixels is replaced."""
 
     level: float
     kind: ClassVar[str]
@@ -294,9 +283,9 @@ class Jpeg(_Law):
 
 @dataclass(frozen=True)
 class Grain(_Law):
-    """Correlated Gaussian noise, as of film and of enlarged or smoothed pictures: standard deviation ``level`` in 8-bit levels.
+    """Correlated Gaussian noise, as in film and in enlarged or smoothed pictures: standard deviation ``level`` in 8-bit levels.
 
-    White noise under a Gaussian window 0.4 to 1.5 pixels wide (its standard deviation, drawn), scaled to ``level``. Of colours a
+    White noise under a Gaussian window 0.4 to 1.5 pixels wide (its standard deviation, drawn), scaled to ``level``. In colour, a
     drawn share is common to the three channels. Not clipped unless ``clip``.
     """
 
@@ -309,7 +298,7 @@ class Grain(_Law):
 
     @property
     def curve(self) -> Curve | None:
-        """None: as white noise it is not told."""
+        """None: the network must not take it for white noise."""
         return None
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
@@ -332,17 +321,11 @@ class Grain(_Law):
 
 @dataclass(frozen=True)
 class Camera(_Law):
-    """What a camera makes of a scene in little light: noise on the sensor, seen through the camera's own processing.
+    """A camera's picture of a scene in little light: noise on the sensor, then the camera's processing (`pellucid.camera.shots`).
 
-    ``level`` is the gain of the shot noise (0 to 0.05): the variance of a sensor value in [0, 1] is ``level`` times it, and the
-    read noise. Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising": the image is taken back to sensor values (tone
-    curve, gamma 2.2, colour matrix, white balance, mosaic), noise is added there (their fit of the read noise to the shot noise of
-    real cameras; shot gains of 0.0001 to 0.012 are theirs), and the same steps lead forward again. Between them lie what they
-    leave out and cameras do, each of a drawn strength: a lens that is not quite sharp, demosaicing (bilinear, of colour
-    differences, or along edges), smoothing, more of colour than of brightness, sharpening, and JPEG of quality 80 to 98; half
-    of the cameras have no tone curve but gamma. So the noise is correlated and depends on the signal. A perfect answer is what the
-    camera makes of the same scene without noise, before JPEG: the mean of many shots. Gray images pass as colourless ones.
-    Always clipped.
+    ``level`` is the gain of the shot noise (0 to 0.05); JPEG of quality 80 to 98 ends it. So the noise is correlated and depends on
+    the signal. A perfect answer is the camera's picture of the same scene without noise, before JPEG: the mean of many shots. Gray
+    images pass as colourless ones. Always clipped.
     """
 
     level: float
@@ -353,173 +336,20 @@ class Camera(_Law):
 
     @property
     def curve(self) -> Curve | None:
-        """None: what the processing leaves of the noise is not told."""
+        """None: no law gives the noise that the processing leaves."""
         return None
 
     def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """What the camera would make of the scene without noise, and what it makes."""
+        """The camera's picture of the scene without noise, and with it."""
         scene = np.clip(np.atleast_3d(clean), 0, 1).astype(np.float32)
         gray = scene.shape[2] == 1
-        scene = np.repeat(scene, 3, axis=2) if gray else scene
-        matrix = _camera_matrix(rng)
-        gains = (np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)]) / rng.normal(0.8, 0.1)).astype(np.float32)
-        softness, directed, toned = rng.uniform(0, 2), rng.random() < 0.5, rng.random() < 0.5
-        display = 0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3) if toned else scene
-        linear = _blurred(np.clip(display ** np.float32(2.2) @ matrix.T, 0, 1), softness)
-        ideal = mosaic_of(_dimmed(linear, gains))
-        read = np.exp(2.18 * np.log(self.level) + 1.20 + rng.normal(0, 0.26)) if self.level > 0 else 0.0
-        noise = rng.standard_normal(ideal.shape, dtype=np.float32) * np.sqrt(ideal * np.float32(self.level) + np.float32(read))
-        back = np.linalg.inv(matrix).T
-        differences, brightness, colour, sharpness = (
-            rng.uniform(0, 1),
-            rng.uniform(0, 0.7),
-            rng.uniform(0.3, 1),
-            rng.uniform(0, 0.8),
-        )
-
-        def developed(mosaic: Pixels) -> Pixels:
-            sensed = np.clip(_demosaiced(np.clip(mosaic, 0, 1), differences, directed) * gains, 0, 1)
-            shown = np.clip(sensed @ back, 0, 1) ** np.float32(1 / 2.2)
-            if toned:
-                shown = 3 * shown**2 - 2 * shown**3
-            return np.clip(_smoothed(shown, brightness, colour, sharpness), 0, 1)
-
-        quality = Jpeg(float(rng.integers(80, 99)))
-        answers = developed(ideal), quality(developed(ideal + noise), rng)
+        ideal, noisy = camera.shots(np.repeat(scene, 3, axis=2) if gray else scene, self.level, rng)
+        answers = ideal, Jpeg(float(rng.integers(80, 99)))(noisy, rng)
         perfect, spoiled = (images.gray(answer) if gray else answer for answer in answers)
         return perfect.reshape(clean.shape), spoiled.reshape(clean.shape)
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return self.pair(clean, rng)[1]
-
-
-RGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-"""sRGB's primaries (IEC 61966-2-1)."""
-
-XYZ_TO_CAMERA = np.array(
-    [
-        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
-        [[0.4913, -0.0541, -0.0202], [-0.613, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
-        [[0.838, -0.263, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
-        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.097, 0.1581, 0.5181]],
-    ]
-)
-"""Four cameras' colour matrices, as Brooks et al. 2019 list them."""
-
-
-def _camera_matrix(rng: np.random.Generator) -> Pixels:
-    """A camera's colour matrix from linear sRGB, a random mixture of the four; white stays white."""
-    shares = rng.uniform(1e-8, 1e8, len(XYZ_TO_CAMERA))
-    matrix = np.tensordot(shares / shares.sum(), XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
-    answer: Pixels = (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
-    return answer
-
-
-def _dimmed(linear: Pixels, gains: Pixels) -> Pixels:
-    """Undoes the gains of white balance and exposure; highlights are kept, since clipped ones were never dimmer (Brooks et al.)."""
-    inflection = np.float32(0.9)
-    bright = np.clip((linear.mean(axis=2, keepdims=True) - inflection) / (1 - inflection), 0, 1) ** 2
-    safe: Pixels = linear * np.maximum(bright + (1 - bright) / gains, 1 / gains)
-    return safe
-
-
-SITES = (((0, 0),), ((0, 1), (1, 0)), ((1, 1),))
-"""Where a Bayer mosaic (RGGB) sees red, green and blue: rows and columns of each 2x2 pixels."""
-
-
-def mosaic_of(linear: Pixels) -> Pixels:
-    """What a sensor with a Bayer mosaic (RGGB) sees of (h, w, 3): (h, w)."""
-    seen = linear[..., 1].copy()
-    seen[::2, ::2] = linear[::2, ::2, 0]
-    seen[1::2, 1::2] = linear[1::2, 1::2, 2]
-    return seen
-
-
-def _demosaiced(mosaic: Pixels, differences: float, directed: bool) -> Pixels:
-    """(h, w, 3) from an RGGB mosaic (h, w): each colour the mean of its values among the 3x3 pixels around, weighted 1 2 1.
-
-    Of red and blue a share ``differences`` (0 to 1) is interpolated as their differences from green, which follows edges better;
-    ``directed`` takes green along edges.
-    """
-    known = [np.zeros_like(mosaic) for _ in SITES]
-    for plane, sites in zip(known, SITES, strict=True):
-        for row, column in sites:
-            plane[row::2, column::2] = 1
-    weights = [np.maximum(_around(plane), 1e-9) for plane in known]
-    green = _green_along_edges(mosaic) if directed else _around(mosaic * known[1]) / weights[1]
-    green += known[1] * (mosaic - green)
-    share = np.float32(differences)
-    colours = [green]
-    for channel in (0, 2):
-        # A mean of differences from a share of green, and that share of green again: linear, so both ways are mixed at once.
-        colour = _around((mosaic - share * green) * known[channel]) / weights[channel] + share * green
-        colours.insert(channel, colour)
-    return np.stack(colours, axis=2)
-
-
-def _green_along_edges(mosaic: Pixels) -> Pixels:
-    """Green (h, w) where a mosaic (h, w) sees red or blue: of both directions the one in which less changes.
-
-    The mean of its two neighbours, and a quarter of how far the pixel's own colour bends there: Hamilton and Adams 1997 (US
-    5,629,734), which later methods (PPG, AHD) refine. Where green is seen the answer means nothing.
-    """
-    # Mirrored at the outermost pixels, a mosaic goes on in step.
-    wide = np.pad(mosaic, 2, mode="reflect")
-    (height, width), here = mosaic.shape, mosaic
-
-    def at(down: int, right: int) -> Pixels:
-        part: Pixels = wide[2 + down : 2 + down + height, 2 + right : 2 + right + width]
-        return part
-
-    guesses, changes = [], []
-    for down, right in ((0, 1), (1, 0)):
-        before, after = at(-down, -right), at(down, right)
-        bend = 2 * here - at(-2 * down, -2 * right) - at(2 * down, 2 * right)
-        guesses.append((before + after) / 2 + bend / 4)
-        changes.append(np.abs(before - after) + np.abs(bend))
-    return np.where(changes[0] < changes[1], guesses[0], guesses[1])
-
-
-def _blurred(pixels: Pixels, times: float) -> Pixels:
-    """(h, w, 3) under the window 1 2 1 so many times, the last time by the share that is left."""
-    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))
-    while times > 0:
-        pixels = _softened(pixels, min(1.0, times), weights)
-        times -= 1
-    return pixels
-
-
-def _softened(pixels: NDArray[Any], share: float, weights: Pixels) -> NDArray[Any]:
-    """(h, w, ...) with a ``share`` of each pixel replaced by the mean around it; less than 0 puts on top what differs from that.
-
-    ``weights`` (h, w): what the window has there, `_around` of ones.
-    """
-    around = _around(pixels) / weights.reshape(*weights.shape, *(1,) * (pixels.ndim - 2))
-    answer: NDArray[Any] = pixels + np.float32(share) * (around - pixels)
-    return answer
-
-
-def _around(plane: NDArray[Any]) -> Pixels:
-    """(h, w, ...) under the window 1 2 1 across and down, without what lies outside; the sum of its weights is 16 inside."""
-    wide = np.pad(plane, ((1, 1), (1, 1), *((0, 0),) * (plane.ndim - 2)))
-    down = wide[:-2] + 2 * wide[1:-1] + wide[2:]
-    across: Pixels = down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
-    return across
-
-
-def _smoothed(pixels: Pixels, brightness: float, colour: float, sharpness: float) -> Pixels:
-    """An image (h, w, 3) with shares of ``brightness`` and ``colour`` (0 to 1) replaced by their mean around each pixel.
-
-    Of brightness, ``sharpness`` times what differs from the mean around is then put on top.
-    """
-    weights = _around(np.ones(pixels.shape[:2], dtype=np.float32))
-    luma: NDArray[Any] = pixels @ images.LUMA
-    chroma: NDArray[Any] = pixels - luma[..., None]
-    luma = _softened(_softened(luma, brightness, weights), -sharpness, weights)
-    for _ in range(2):
-        chroma = _softened(chroma, colour, weights)
-    smoothed: Pixels = chroma + luma[..., None]
-    return smoothed
 
 
 @dataclass(frozen=True)
@@ -537,7 +367,7 @@ class Chain(_Law):
 
     @property
     def sigma(self) -> float:
-        """Of the Gaussian parts together."""
+        """That of the Gaussian parts together."""
         return float(np.sqrt(sum(part.sigma**2 for part in self.parts)))
 
     @property
@@ -552,7 +382,7 @@ class Chain(_Law):
 
     @property
     def curve(self) -> Curve | None:
-        """Of the parts together; None where JPEG has smoothed what came before it."""
+        """That of the parts together; None where JPEG has smoothed the noise before it."""
         curves = [part.curve for part in self.parts]
         if any(curve is None for curve in curves) or any(part.kind == Jpeg.kind for part in self.parts):
             return None
@@ -565,11 +395,11 @@ class Chain(_Law):
 
     @property
     def extremes(self) -> Extremes | None:
-        """Those of its last part: what comes after impulses moves them from black and white."""
+        """Those of its last part: any later part moves impulses away from black and white."""
         return self.parts[-1].extremes
 
     def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """The first part's perfect answer, and what all parts make of the clean image."""
+        """The first part's perfect answer, and the clean image spoiled by all parts."""
         perfect, spoiled = self.parts[0].pair(clean, rng)
         for part in self.parts[1:]:
             spoiled = part(spoiled, rng)
@@ -579,7 +409,7 @@ class Chain(_Law):
         return self.pair(clean, rng)[1]
 
     def __str__(self) -> str:
-        return "+".join(str(part) for part in self.parts)
+        return "+".join(map(str, self.parts))
 
 
 @dataclass(frozen=True)

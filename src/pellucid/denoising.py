@@ -223,7 +223,7 @@ def _within_noise(output: NDArray[np.float32], level: float) -> None:
     """Scales down the residual ``output`` (c, h, w), in its place, wherever it has more energy than the noise.
 
     The best residual never has more: it is the mean of the noise given the image, and a mean varies less than its variable. Where
-    noise is faint and texture strong, the network's residual has more, most of it texture: it is scaled by the square of the excess.
+    noise is faint and texture strong, the network's residual has more, most of it texture: the square of the excess scales it.
     """
     energy = maps.box_mean(np.square(output).mean(axis=0, dtype=np.float32), WINDOW)
     allowed = np.float32((level / 255) ** 2)

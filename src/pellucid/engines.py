@@ -44,6 +44,14 @@ Run = Callable[[Planes], Planes]
 DEVICES = ("auto", "cpu", "cuda")
 """Where a graph can run; ``auto`` is the CPU: an answer does not depend on what else the machine has."""
 
+CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+"""The environment variables, the first that is set counts, that keep OpenVINO's arithmetic (oneDNN) to an older instruction set
+than the processor has."""
+
+WITHOUT_BFLOAT16 = ("sse41", "avx", "avx2", "avx2_vnni", "avx2_vnni_2", "avx512_core", "avx512_core_vnni")
+"""The values of `CAPS`, in lower case, with which bfloat16 is not in the hardware. OpenVINO asks the processor alone: it would go
+on in bfloat16, which fails to compile below AVX-512 and is emulated, at half the speed, below ``avx512_core_bf16``."""
+
 
 class Graph:
     """A compiled graph. Calls may come from several threads."""
@@ -148,8 +156,10 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
 
 
 def precision(engine: str) -> str:
-    """What an engine computes in where a layer is not of 8 bits: ``bf16`` (OpenVINO, on a processor that has it) or ``f32``."""
-    has = engine == "openvino" and "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """What an engine computes in where a layer is not of 8 bits: ``bf16`` (OpenVINO, on a processor that has it and may use it, see
+    `CAPS`) or ``f32``."""
+    capped = next(filter(None, map(os.environ.get, CAPS)), "").lower() in WITHOUT_BFLOAT16
+    has = engine == "openvino" and not capped and "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "bf16" if has else "f32"
 
 

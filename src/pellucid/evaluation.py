@@ -18,7 +18,6 @@ import os
 import platform
 import signal
 import statistics
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,33 +30,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, degradations, files, metrics, samples
+from pellucid import __version__, digits, files, metrics
 from pellucid.baselines import find
 from pellucid.degradations import Degradation
+from pellucid.digits import Lesson
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
-from pellucid.recognition import Reader
-from pellucid.restorer import Restorer
+from pellucid.methods import Clean, Method, Model, Noisy, Row, methods_of, peak, steps_of, task_of, task_of_noises
 
 __all__ = [
     "Evaluation",
     "Images",
-    "InTurn",
-    "Method",
-    "Model",
     "compare",
     "evaluate",
     "load_images",
-    "methods_of",
     "processor",
-    "scale_of",
     "spoiled",
-    "spoiled_digits",
-    "told_sigma",
     "write_json",
 ]
 
-DIGIT_CAP = 70.0
-"""PSNR in dB at which one digit's score is capped: a digit restored without any error must not make the mean infinite."""
 
 RUNS = 3
 """Calls whose median is an image's time; the first call of a method, on a small image, is never counted."""
@@ -66,11 +56,7 @@ LONG_S = 2.0
 """Seconds after which an image is not timed again."""
 
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
-"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
-
-Clean = NDArray[np.float64]
-Noisy = NDArray[np.float32]
-Row = dict[str, Any]
+"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: papers on enlarging score it."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +65,8 @@ class Images:
 
     ``places`` are the images' numbers among the folder's files, from which their noise is drawn: a file that cannot be read takes
     its number with it, and the others keep theirs.
-    ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with theirs. ``failed``:
-    what could not be read. ``notes``: what a reader of the scores should know of the images.
+    ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with theirs. ``failed`` has
+    a line for each file that could not be read, ``notes`` has lines for the reader of the scores.
     """
 
     source: str
@@ -88,7 +74,7 @@ class Images:
     places: tuple[int, ...] = ()
     stack: Clean | None = None
     labels: NDArray[np.uint8] | None = None
-    lesson: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    lesson: Lesson | None = None
     failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -98,7 +84,7 @@ class Evaluation:
     """Scores: ``results`` has one row an image, noise and method, ``summary`` their means.
 
     ``protocol`` is everything that the figures depend on. ``failed`` lists the files that could not be read and the methods that
-    failed on an image, ``notes`` what the means leave out.
+    failed on an image, ``notes`` say what the means leave out.
     """
 
     protocol: dict[str, Any]
@@ -109,14 +95,7 @@ class Evaluation:
 
     def to_json(self) -> str:
         """The evaluation as JSON text."""
-        data = {
-            "protocol": self.protocol,
-            "results": self.results,
-            "summary": self.summary,
-            "failed": self.failed,
-            "notes": self.notes,
-        }
-        return json.dumps(data, indent=1, ensure_ascii=False)
+        return json.dumps(vars(self), indent=1, ensure_ascii=False)
 
 
 # -- the images -------------------------------------------------------------------------------------------------------
@@ -129,12 +108,8 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     is left.
     """
     if source.is_file():
-        stack = files.read_idx(source)
-        if stack.ndim != 3:
-            raise FileError(f"{source}: an IDX file of shape {stack.shape} holds no images")
-        labels = _labels(source, len(stack), limit)
-        lesson = _lesson(source.parent) if labels is not None else None
-        return Images(source.name, stack=stack[:limit] / np.float64(255), labels=labels, lesson=lesson)
+        read = digits.read(source, limit)
+        return Images(source.name, stack=read.stack, labels=read.labels, lesson=read.lesson)
     paths = files.list_images(source)[:limit]
     stems = [path.stem for path in paths]
     named: list[tuple[str, Clean]] = []
@@ -164,73 +139,10 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     return Images(source.name, named=tuple(named), places=tuple(places), failed=tuple(failed), notes=tuple(notes))
 
 
-def _labels(path: Path, count: int, limit: int | None) -> NDArray[np.uint8] | None:
-    """The labels beside MNIST's file of images, by its own naming; None where there are none."""
-    beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
-    if beside == path or not beside.is_file():
-        return None
-    labels = files.read_idx(beside)
-    return labels[:limit] if labels.shape == (count,) else None
-
-
-def _lesson(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """MNIST's training digits where all of it is in the folder, else the package's 2,000."""
-    try:
-        mnist = files.load_mnist(folder)
-    except FileError:
-        return samples.digits()
-    return mnist["train_images"], mnist["train_labels"]
-
-
 def spoiled(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]:
-    """Of image number ``index``: what a perfect answer is, and the image with the protocol's noise."""
+    """The perfect answer of image number ``index``, and the image with the protocol's noise."""
     true, noisy = noise.pair(clean, np.random.default_rng(index))
     return true.astype(np.float64, copy=False), noisy
-
-
-def scale_of(noise: Degradation) -> int | None:
-    """The factor that an image is to be enlarged by; None where it keeps its size."""
-    return noise.scale if noise.scale > 1 else None
-
-
-@dataclass(frozen=True)
-class InTurn:
-    """Restorers that are one method: the first is shown the image, each of the others the answer of the one before.
-
-    So ``photo`` and ``upscale`` take noise away and then enlarge; at most one of them enlarges.
-    """
-
-    steps: tuple[Restorer, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.steps) < 2 or sum(bool(step.card.scales) for step in self.steps) > 1:
-            raise OptionError("models in turn are two or more, of which at most one enlarges")
-
-    def restore(self, image: Noisy, *, sigma: float | None = None, scale: float | None = None) -> Noisy:
-        """As `Restorer.restore`: the first is told ``sigma``, the one that enlarges the ``scale``."""
-        for number, step in enumerate(self.steps):
-            image = step.restore(image, sigma=None if number else sigma, scale=scale if step.card.scales else None)
-        return image
-
-    def restore_batch(self, stack: Noisy, *, sigma: float | None = None) -> Noisy:
-        """As `Restorer.restore_batch`: the first is told ``sigma``."""
-        for number, step in enumerate(self.steps):
-            stack = step.restore_batch(stack, sigma=None if number else sigma)
-        return stack
-
-    @property
-    def takes_sigma(self) -> bool:
-        """Whether the first does."""
-        return self.steps[0].takes_sigma
-
-
-Model = Restorer | InTurn
-"""What is scored."""
-
-
-def told_sigma(model: Model, noise: Degradation, *, blind: bool) -> float | None:
-    """What a model is told, in 8-bit levels: the level of Gaussian noise alone, where it takes one and is not to be ``blind``."""
-    return noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
 
 
 # -- scoring ----------------------------------------------------------------------------------------------------------
@@ -250,8 +162,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
-    Models are told the level where they take one and the noise is Gaussian, unless ``blind``; classical methods are always
-    told. ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
+    Models get the level where they take one and the noise is Gaussian, unless ``blind``; classical methods always get it.
+    ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
     ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its entry
     (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
     `OptionError` when there is nothing to score.
@@ -263,15 +175,15 @@ def evaluate(
         raise OptionError("evaluate: name at least one model or baseline, and one noise")
     if runs < 1 or workers < 1:
         raise OptionError("evaluate: runs and workers are 1 or more")
-    task = _task(noises)
+    task = task_of_noises(noises)
     for method in methods:
-        own = _task_of(method.model) if method.model is not None else find(method.name).task
+        own = task_of(method.model) if method.model is not None else find(method.name).task
         if own != task:
             raise OptionError(f"{method.name!r} is for the task {own}, not {task}")
     protocol = _protocol(images, noises, methods, models, blind, runs, workers)
     if images.stack is not None:
-        summary, notes = _digits(images, methods, noises)
-        return Evaluation(protocol, (), tuple(summary), images.failed, notes)
+        summary, remarks = digits.scores(images.stack, images.labels, images.lesson, methods, noises)
+        return Evaluation(protocol, (), tuple(summary), images.failed, (*images.notes, *remarks))
     jobs = [
         (place, name, clean, noise) for place, (name, clean) in zip(images.places, images.named, strict=True) for noise in noises
     ]
@@ -296,71 +208,10 @@ def _too_small(results: list[Row]) -> list[str]:
     return [f"{image}: too small for {' and '.join(names)}" for image, names in missing.items() if names]
 
 
-def _steps(model: Model) -> tuple[Restorer, ...]:
-    return model.steps if isinstance(model, InTurn) else (model,)
-
-
-def _task_of(model: Model) -> str:
-    """The task of the one that enlarges, else of the last."""
-    steps = _steps(model)
-    return next((step for step in steps if step.card.scales), steps[-1]).card.task
-
-
-def _task(noises: Sequence[Degradation]) -> str:
-    scales = {noise.scale for noise in noises}
-    if 1 in scales and len(scales) > 1:
-        raise OptionError("evaluate: noises to take away and images to enlarge are two tasks; score one at a time")
-    return "denoise" if scales == {1} else "upscale"
-
-
 def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -> None:
     """Writes `Evaluation.to_json` to ``path``; `FileError` when it exists and ``overwrite`` is not said."""
     with files.replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(evaluation.to_json(), "utf-8")
-
-
-@dataclass(frozen=True)
-class Method:
-    """A model, or several in turn, or a classical method, in a form that another process can be told."""
-
-    name: str
-    model: Model | None
-    blind: bool
-
-    def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation) -> Noisy:
-        """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is by `told`."""
-        if self.model is not None:
-            answer: Noisy = self.model.restore(noisy, sigma=self.sigma(noise), scale=scale_of(noise))
-            return answer
-        planes = noisy if noisy.ndim == 3 else noisy[..., None]
-        answer = find(self.name).function(planes, level)
-        return answer if noisy.ndim == 3 else answer[..., 0]
-
-    def sigma(self, noise: Degradation) -> float | None:
-        """What `told_sigma` says of this model."""
-        assert self.model is not None
-        return told_sigma(self.model, noise, blind=self.blind)
-
-    def told(self, clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
-        """What a classical method is told: the noise if it knows its kind, else Gaussian noise of the same energy."""
-        if self.model is not None or noise.kind == "gaussian" or noise.scale > 1:
-            return noise
-        if noise.density > 0 and find(self.name).knows_impulses:
-            return noise
-        return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))
-
-
-def methods_of(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[Method, ...]:
-    """The classical methods of these names, then the models; `OptionError` where a name is both, `MissingExtra` for what is not
-    here."""
-    clash = sorted(set(names) & set(models))
-    if clash:
-        raise OptionError(f"{clash[0]!r} names both a model and a baseline")
-    for name in names:
-        # Before the work, not in the middle of it.
-        find(name).check()
-    classical = [Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
-    return (*classical, *(Method(name, model, blind) for name, model in models.items()))
 
 
 Job = tuple[int, str, Clean, Degradation]
@@ -410,13 +261,13 @@ class _Scorer:
 
 def _failed(error: Exception) -> Row:
     """The row of a method that could not answer."""
-    said = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines()
     scores: Row = dict.fromkeys(metrics.METRICS)
-    return {**scores, "seconds_per_megapixel": None, "error": said[-1] if said else type(error).__name__}
+    return {**scores, "seconds_per_megapixel": None, "error": lines[-1] if lines else type(error).__name__}
 
 
 def _scored_part(pixels: Clean, noise: Degradation) -> Clean:
-    """What of an image is scored: all of it, or of an enlarged one the luma inside the edges."""
+    """The part of an image that is scored: all of it, or the luma inside the edges of an enlarged one."""
     if noise.scale == 1:
         return pixels
     luma = pixels if pixels.ndim == 2 else (16 + pixels @ STUDIO_LUMA) / 255
@@ -429,16 +280,16 @@ def _scores(clean: Clean, answer: Clean) -> Row:
     if np.array_equal(clean.astype(np.float32), answer.astype(np.float32)):
         # Answers are float32, and the clean image is not: rounding is no error.
         answer = clean
-    found: Row = {}
+    scores: Row = {}
     for name, metric in metrics.METRICS.items():
         large = min(clean.shape[:2]) >= metric.least_side
         value = metric.function(clean, answer, data_range=1.0) if large else float("inf")
-        found[name] = round(value, 6) if np.isfinite(value) else None
-    return found
+        scores[name] = round(value, 6) if np.isfinite(value) else None
+    return scores
 
 
 _scorer: _Scorer | None = None
-"""A worker process's own: what `_begin` was told, for every job of `_go_on`."""
+"""A worker process's own, made by `_begin` for every job of `_go_on`."""
 
 
 def _begin(methods: tuple[Method, ...], runs: int) -> None:
@@ -499,32 +350,15 @@ def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degrada
     if not cases:
         return {}
     _, true, noisy, noise = max(cases, key=lambda case: case[0])
-    found: dict[str, float | None] = {}
+    peaks: dict[str, float | None] = {}
     for method in methods:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             try:
-                found[method.name] = pool.submit(_peak, method, noisy, noise, method.told(true, noisy, noise)).result()
+                peaks[method.name] = pool.submit(peak, method, noisy, noise, method.told(true, noisy, noise)).result()
             except BrokenExecutor:
                 # It died, most likely for want of the very memory that was to be measured.
-                found[method.name] = None
-    return found
-
-
-def _peak(method: Method, noisy: Noisy, noise: Degradation, level: Degradation) -> float | None:
-    try:
-        method(noisy, noise, level)
-    except Exception:  # a method that failed is reported by its row
-        return None
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage: on Linux a child's figure starts with its parent's.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return round(int(line.split()[1]) / 1024, 1)
-    if sys.platform == "darwin":
-        import resource
-
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 1)
-    return None
+                peaks[method.name] = None
+    return peaks
 
 
 def _summary(
@@ -559,57 +393,6 @@ def _summary(
     return rows
 
 
-def spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
-    """The whole stack from one generator, as one tall image: impulses and noise are drawn pixel by pixel."""
-    count, height, width = stack.shape
-    return noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
-
-
-def _digits(images: Images, methods: Sequence[Method], noises: Sequence[Degradation]) -> tuple[list[Row], tuple[str, ...]]:
-    """Rows of the summary and notes: digits are scored as a stack of thousands of small images, and none has a row of its own."""
-    others = [method.name for method in methods if method.model is None and method.name != "none"]
-    if others:
-        raise OptionError(f"baseline {others[0]!r} is for pictures; digits are compared with 'none' alone")
-    if any(noise.scale > 1 for noise in noises):
-        raise OptionError("digits are scored for their noise alone; a folder of pictures is scored enlarged")
-    stack, labels = images.stack, images.labels
-    assert stack is not None
-    reader, notes = None, images.notes
-    if images.lesson is not None:
-        try:
-            reader = Reader.trained(*images.lesson)
-        except MissingExtra as error:
-            notes = (*notes, f"how many digits are read right is left out: {error}")
-    readable = float(np.mean(reader.read(stack) == labels)) if reader is not None else None
-    summary = []
-    for noise in noises:
-        noisy = spoiled_digits(stack, noise)
-        for method in methods:
-            if method.model is not None:
-                # Compiles the network, which is not counted.
-                method.model.restore_batch(noisy[:1], sigma=method.sigma(noise))
-            begun = time.perf_counter()
-            answer = noisy if method.model is None else method.model.restore_batch(noisy, sigma=method.sigma(noise))
-            seconds = time.perf_counter() - begun
-            answer = np.clip(answer.astype(np.float64), 0, 1)
-            scores = -10 * np.log10(np.maximum(np.square(answer - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
-            row = {
-                "noise": str(noise),
-                "method": method.name,
-                "images": len(stack),
-                "psnr": round(float(scores.mean()), 4),
-                "psnr_spread": round(float(scores.std()), 4),
-                "worst": int(scores.argmin()),
-                "worst_psnr": round(float(scores.min()), 4),
-                "seconds_per_megapixel": round(seconds / (stack.size / 1e6), 4),
-            }
-            if reader is not None and readable is not None:
-                row["accuracy"] = round(float(np.mean(reader.read(answer) == labels)), 6)
-                row["accuracy_clean"] = round(readable, 6)
-            summary.append(row)
-    return summary, notes
-
-
 def _protocol(
     images: Images,
     noises: Sequence[Degradation],
@@ -619,17 +402,17 @@ def _protocol(
     runs: int,
     workers: int,
 ) -> dict[str, Any]:
-    task = _task(noises)
+    task = task_of_noises(noises)
     stack = images.stack is not None
     seed = (
         "one generator, numpy.random.default_rng(0), for all digits"
         if stack
         else "numpy.random.default_rng(n) for file n of the folder, sorted by name, from 0"
     )
-    psnr = f"per image, capped at {DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
+    psnr = f"per image, capped at {digits.DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
     psnr = f"{psnr if task == 'denoise' else 'per image, of the luma'}, then the mean"
     classical = [find(method.name) for method in methods if method.model is None]
-    engines = [step.engine for model in models.values() for step in _steps(model)]
+    engines = [step.engine for model in models.values() for step in steps_of(model)]
     packages = ["numpy", "pillow", *engines, *(package for entry in classical for package in entry.packages)]
     return {
         "pellucid": __version__,
@@ -647,9 +430,9 @@ def _protocol(
         if blind
         else "told to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
         "blind": blind,
-        "models": {name: [card.name for step in _steps(model) for card in step.cards.values()] for name, model in models.items()},
-        "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in _steps(model)) for name, model in models.items()},
-        "engines": {name: f"{_steps(model)[0].engine}, {_steps(model)[0].device}" for name, model in models.items()},
+        "models": {name: [card.name for step in steps_of(model) for card in step.cards.values()] for name, model in models.items()},
+        "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in steps_of(model)) for name, model in models.items()},
+        "engines": {name: f"{steps_of(model)[0].engine}, {steps_of(model)[0].device}" for name, model in models.items()},
         "baselines": {entry.name: entry.summary for entry in classical},
         "times": "the whole stack, once, after a first call that is not counted"
         if stack
@@ -666,10 +449,10 @@ def _protocol(
 
 def _hash(images: Images) -> str:
     """The first 16 digits of a SHA-256 over all pixels: whether two evaluations saw the same images."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for clean in (images.stack,) if images.stack is not None else (clean for _, clean in images.named):
-        found.update(repr(clean.shape).encode() + np.ascontiguousarray(clean).tobytes())
-    return found.hexdigest()[:16]
+        digest.update(repr(clean.shape).encode() + np.ascontiguousarray(clean).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _version(package: str) -> str | None:

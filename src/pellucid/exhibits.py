@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import degradations
+from pellucid.digits import spoiled_digits
 from pellucid.errors import OptionError
-from pellucid.evaluation import Clean, Evaluation, Images, Method, Model, Noisy, methods_of, spoiled, spoiled_digits
+from pellucid.evaluation import Evaluation, Images, spoiled
+from pellucid.methods import Clean, Method, Model, Noisy, methods_of
 
 __all__ = ["Exhibit", "check_chosen", "gather"]
 

@@ -63,7 +63,7 @@ BAND = 2**18
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
 
-FILE_DEPTHS = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
+FILE_DEPTHS = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
 """The dtypes that files have."""
 
 Range = Literal["auto", "dtype"] | tuple[float, float]
@@ -238,7 +238,8 @@ class View:
         return parts
 
     def crops(self, side: int, count: int, multiple_of: int) -> Iterator[Pixels]:
-        """Crops (channels, h, w), evenly spread, at most ``count``; their sides are at most ``side`` and divide by ``multiple_of``."""
+        """At most ``count`` crops (channels, h, w), evenly spread; their sides are at most ``side``, and multiples of
+        ``multiple_of``."""
         height, width, _ = self.shape
         sides = [min(side, each) // multiple_of * multiple_of for each in (height, width)]
         # Where so many crops cover the picture, overlapping, they do: one place is no sample of another.
@@ -255,7 +256,7 @@ class View:
         The pixels are read once, in bands, each of which is first averaged in whole blocks; a block is at most half as long as a
         pixel of the small picture, so that the average changes little of it.
         """
-        height, width, channels = self.shape
+        height, width = self.shape[:2]
         share = min(1.0, side / max(height, width))
         size = max(1, round(height * share)), max(1, round(width * share))
         block = max(1, int(1 / share) // 2)
@@ -263,7 +264,9 @@ class View:
         for top in range(0, height, 64 * block):
             band = rows_of(self.picture.pixels, top, min(top + 64 * block, height))
             rows.append(_averaged(as_pixels(self.picture, band), block))
-        return resized(np.concatenate(rows, axis=1).transpose(1, 2, 0), *size, BICUBIC)
+        # The last blocks may be cut short: the box ends where the picture does.
+        box = (0.0, 0.0, width / block, height / block)
+        return resized(np.concatenate(rows, axis=1).transpose(1, 2, 0), *size, BICUBIC, box)
 
 
 def _averaged(planes: Pixels, block: int) -> Pixels:
@@ -315,7 +318,7 @@ def from_array(array: ArrayLike, *, sparing: bool = False) -> Image:
     """
     values = np.asarray(array)
     if values.dtype.name not in DEPTHS:
-        raise ImageError(f"an array of dtype {values.dtype} is no image; {', '.join(DEPTHS)} are taken")
+        raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
     return from_values(values, "dtype", sparing=sparing)
 
 
@@ -376,9 +379,9 @@ def from_rows(rows: Rows, value_range: Range, *, white: float | None = None) -> 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.name not in FILE_DEPTHS:
-        raise ImageError(f"values of dtype {dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
+        raise ImageError(f"values of dtype {dtype} are not an image; {', '.join(FILE_DEPTHS)} are taken")
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        raise ImageError(f"an array of shape {shape} is no image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
+        raise ImageError(f"an array of shape {shape} is not an image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
     if 0 in shape:
         raise ImageError(f"an array of shape {shape} has no pixels")
 
@@ -427,7 +430,7 @@ def floating(image: Image) -> Image:
 
 
 def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind == "f":
+    if dtype.kind in "fb":
         return 0.0, 1.0
     limits = np.iinfo(dtype)
     return float(limits.min), float(limits.max)
@@ -442,7 +445,7 @@ def _ends(
     own = _dtype_ends(dtype)
     if value_range == "dtype":
         return own
-    if dtype.name in ("uint8", "uint16") and white is None:
+    if dtype.name in ("bool", "uint8", "uint16") and white is None:
         return own
     low, high = extremes()
     if white is not None and low >= 0 and white > 0 and high <= white:
@@ -510,11 +513,17 @@ def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:
     return luma
 
 
-def resized(pixels: NDArray[np.floating[Any]], height: int, width: int, kernel: PillowImage.Resampling) -> Pixels:
-    """Pixels (h, w, channels) at another size, float32, by Pillow's ``kernel``, widened where the image shrinks; nothing is
-    clipped."""
+def resized(
+    pixels: NDArray[np.floating[Any]],
+    height: int,
+    width: int,
+    kernel: PillowImage.Resampling,
+    box: tuple[float, float, float, float] | None = None,
+) -> Pixels:
+    """Pixels (h, w, channels), or the ``box`` (left, top, right, bottom) of them, at another size, float32, by Pillow's ``kernel``,
+    widened where the image shrinks; nothing is clipped."""
     planes = [
-        np.asarray(PillowImage.fromarray(pixels[..., channel].astype(np.float32)).resize((width, height), kernel))
+        np.asarray(PillowImage.fromarray(pixels[..., channel].astype(np.float32)).resize((width, height), kernel, box))
         for channel in range(pixels.shape[2])
     ]
     return np.stack(planes, axis=2)

@@ -14,9 +14,11 @@ from PIL import ImageDraw, ImageFont
 from pellucid import files, images, maps, metrics
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
+from pellucid.digits import spoiled_digits
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, Model, scale_of, spoiled, spoiled_digits, told_sigma
+from pellucid.evaluation import Evaluation, Images, spoiled
 from pellucid.images import Pixels
+from pellucid.methods import Model, scale_of, told_sigma
 
 __all__ = ["comparison", "evaluation_figure", "grid", "sheet", "text_table"]
 

@@ -1,17 +1,17 @@
 """The one door to the networks: load a model, restore a picture.
 
-A name may stand for a family of files (`pellucid.families`). The task of the family (`pellucid.tasks`) looks at the picture and says
-what is to be done; here the picture is cut into pieces and put together again, in the memory that there is. No task is known here.
+A name may stand for a family of files (`pellucid.families`). The task of the family (`pellucid.tasks`) looks at the picture and
+plans the work; here the picture is cut into pieces and put together again, in the memory that there is. No task is known here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,15 +20,20 @@ from pellucid import diagnosis, images, memory, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models
-from pellucid.errors import MemoryShort, ModelError, OptionError
+from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
-from pellucid.images import Image, Rows, View
+from pellucid.files import arrays
+from pellucid.files.base import Page, Reading
+from pellucid.images import Image, Range, Rows, View
 from pellucid.tasks import Task
 from pellucid.tasks.base import Pass
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 
-__all__ = ["Restoration", "Restorer", "load"]
+__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load"]
+
+Kind = TypeVar("Kind", bound=np.generic)
+"""An array's dtype: the output has the input's."""
 
 IN_FLIGHT = 2
 """Pieces at work at once: the engine has one, the other is being made ready or finished. No output depends on it."""
@@ -136,12 +141,42 @@ class Restorer:
             raise OptionError(f"{type(settings).__name__} are not settings of {self.task.name}")
         return replace(settings, **self.task.settings.checked(given))
 
-    def restore(self, image: ArrayLike | Image, settings: Settings | None = None, /, **given: Any) -> Any:
+    @overload
+    def restore(
+        self, image: Image, settings: Settings | None = None, /, *, range: Range = ..., axes: str | None = ..., **given: Any
+    ) -> Image: ...
+
+    @overload
+    def restore(
+        self, image: NDArray[Kind], settings: Settings | None = None, /, *, range: Range = ..., axes: str | None = ..., **given: Any
+    ) -> NDArray[Kind]: ...
+
+    @overload
+    def restore(
+        self, image: ArrayLike, settings: Settings | None = None, /, *, range: Range = ..., axes: str | None = ..., **given: Any
+    ) -> NDArray[Any]: ...
+
+    def restore(
+        self,
+        image: ArrayLike | Image,
+        settings: Settings | None = None,
+        /,
+        *,
+        range: Range = "auto",
+        axes: str | None = None,
+        **given: Any,
+    ) -> Any:
         """The image, restored: the same kind and dtype as given, values in [0, 1] for floats.
 
-        ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept), uint8, uint16,
-        float32 or float64 (floats in [0, 1], not clipped on the way in). The settings are those of the task, as keyword arguments
-        or as one object: ``restore(image, sigma=25)`` and ``restore(image, DenoiseSettings(sigma=25))`` are the same.
+        ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept); with other axes before
+        these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
+
+        ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
+        for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
+        way in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
+
+        The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
+        ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
         inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is put back; ``strength``, 0
@@ -153,7 +188,15 @@ class Restorer:
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
-        return self.details(image, settings, **given).image
+        if isinstance(image, Image):
+            if axes is not None or range != "auto":
+                raise OptionError("range and axes say how an array is read, and this is an Image")
+            return self.details(image, settings, **given).image
+        values = np.asarray(image)
+        if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
+            return self.details(values, settings, **given).image
+        stack = frames_of(values, range, axes)
+        return stack.whole(self.details(picture, settings, **given).image for picture in stack.pictures)
 
     def details(
         self,
@@ -175,9 +218,9 @@ class Restorer:
         """
         begun = time.perf_counter()
         chosen = self.settings(settings, **given)
-        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        picture = _picture(image)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
-        output = picture
+        output: Any = picture
         if job.passes:
             held = job.held or len(job.passes) > 1
             picture = _in_memory(picture) if held else picture
@@ -192,9 +235,27 @@ class Restorer:
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
-        picture = image if isinstance(image, Image) else images.from_array(image, sparing=True)
+        picture = _picture(image)
         view = View((picture,))
         return diagnosis.inspect_parts(view.parts(diagnosis.windows(*view.shape[:2])))
+
+    def expected_gain(
+        self, image: ArrayLike | Image, settings: Settings | None = None, /, *, found: Diagnosis | None = None, **given: Any
+    ) -> float | None:
+        """By how many dB of PSNR the output is expected to be nearer to the clean image than the input, without the clean image.
+
+        0 where nothing is to be done; None where the noise is not white, or the image too small. ``found`` is the image's
+        diagnosis, where that is known already. Raises `OptionError` where the task predicts no gain.
+
+        >>> import numpy as np, pellucid
+        >>> pellucid.load("photo").expected_gain(np.zeros((64, 64)), sigma=0)
+        0.0
+        """
+        predicted: Callable[..., float | None] | None = getattr(self.task.module(), "expected_gain", None)
+        if predicted is None:
+            raise OptionError(f"task {self.task.name} predicts no gain")
+        picture = _picture(image)
+        return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
     def restore_batch(self, stack: ArrayLike, settings: Settings | None = None, /, **given: Any) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
@@ -303,6 +364,46 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")
     models = Models({"gray" if card.channels == 1 else "colour": path}, device=device, engine=engine)
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The pictures in an array, one after another, and the way back: ``whole`` makes an array of the restored ones."""
+
+    pictures: Iterator[Image]
+    whole: Callable[[Iterable[Image]], NDArray[Any]]
+
+
+def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
+    """The pictures of an array, as the command line takes those of an array file, but that floats are taken as [0, 1].
+
+    Raises `ImageError` and `OptionError`.
+    """
+    values = np.asarray(array)
+    if values.dtype.name not in images.FILE_DEPTHS:
+        raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
+    if values.ndim < 2 or values.size == 0:
+        raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
+    floats = values.dtype.kind == "f" and value_range == "auto"
+    letters = axes.upper() if axes is not None else arrays.guessed(values.shape)
+    reading = Reading(value_range="dtype" if floats else value_range, axes=letters)
+
+    def whole(pictures: Iterable[Image]) -> NDArray[Any]:
+        pages = [Page((picture,)) for picture in pictures]
+        height, width = pages[0].pictures[0].pixels.shape[:2]
+        sides = {"Y": height, "X": width}
+        shape = tuple(sides.get(letter, size) for letter, size in zip(letters, values.shape, strict=True))
+        return arrays.assembled(iter(pages), letters, shape)
+
+    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading)), whole)
+
+
+def _is_picture(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+
+
+def _picture(image: ArrayLike | Image) -> Image:
+    return image if isinstance(image, Image) else images.from_array(image, sparing=True)
 
 
 def _before_the_last(progress: Progress | None) -> Progress | None:

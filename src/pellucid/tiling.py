@@ -129,10 +129,11 @@ def stream(
     """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
 
     The function is given a part of the image, padded by reflection to the pieces' size, and its place; the part may be a view of
-    the image, and must not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core of an answer into
-    its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where that is given. As
-    many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the answer does not depend on it. The next
-    band is read, and the last one can be used, while pieces are at work. ``progress`` is told (pieces done, pieces in all). Raises
+    the image, and must not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core
+    of an output into its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where
+    that is given. As many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the output does not depend
+    on it. The next band is read, and the last one can be used, while pieces are at work. ``progress`` is called with (pieces done,
+    pieces in all). Raises
     `EngineError` when the function answers another size than it must.
     """
     height, width = image.shape[:2]

@@ -15,8 +15,10 @@ import pytest
 
 from pellucid import cli, files, images, samples
 from pellucid.errors import DiskFull, OptionError
-from pellucid.training import cache, data, recipes, survey
+from pellucid.training import cache, recipes, survey
+from pellucid.training.batches import make_batch, validation_batches
 from pellucid.training.cache import Form, Store
+from pellucid.training.pictures import Pictures, channels_of, load
 
 PHOTO = recipes.find("photo")
 PHOTO = replace(PHOTO, data=replace(PHOTO.data, patch=64), training=replace(PHOTO.training, batch=4))
@@ -60,21 +62,21 @@ def taken(place: Path) -> int:
     return sum(path.stat().st_size for path in (place / "images").iterdir())
 
 
-def alike(first: data.Pictures, second: data.Pictures) -> bool:
+def alike(first: Pictures, second: Pictures) -> bool:
     """Whether both have the same images, make the same batches, and validate on the same."""
     if [a.shape for a in (*first.train, *first.valid)] != [b.shape for b in (*second.train, *second.valid)]:
         return False
     images_of = zip((*first.train, *first.valid), (*second.train, *second.valid), strict=True)
-    batches = (tuple(data.make_batch(pictures, PHOTO, 0, step).input for step in range(3)) for pictures in (first, second))
+    batches = (tuple(make_batch(pictures, PHOTO, 0, step).input for step in range(3)) for pictures in (first, second))
     return all(np.array_equal(a, b) for a, b in images_of) and all(map(np.array_equal, *batches))
 
 
 def test_a_second_run_decodes_nothing_and_sees_the_same(folder: Path, tmp_path: Path, reads: list[str]) -> None:
-    plain = data.load(folder, PHOTO.data, store=Store(budget=0), look=True)
+    plain = load(folder, PHOTO.data, store=Store(budget=0), look=True)
     assert len(reads) == COUNT
-    first = data.load(folder, PHOTO.data, store=store(tmp_path), look=True)
+    first = load(folder, PHOTO.data, store=store(tmp_path), look=True)
     assert len(reads) == 2 * COUNT
-    second = data.load(folder, PHOTO.data, store=store(tmp_path), look=True)
+    second = load(folder, PHOTO.data, store=store(tmp_path), look=True)
     assert len(reads) == 2 * COUNT
     assert alike(plain, first)
     assert alike(first, second)
@@ -82,7 +84,7 @@ def test_a_second_run_decodes_nothing_and_sees_the_same(folder: Path, tmp_path: 
     # They lie in the file, not in memory, but for one that is gray and stands for all channels.
     assert not any(picture.flags.writeable for picture in second.train)
     # Another patch at the same scales, another range: other images.
-    data.load(folder, replace(PHOTO.data, patch=32), store=store(tmp_path))
+    load(folder, replace(PHOTO.data, patch=32), store=store(tmp_path))
     assert len(reads) == 3 * COUNT
 
 
@@ -91,7 +93,7 @@ def test_what_is_kept_is_what_the_files_say(folder: Path, tmp_path: Path) -> Non
     from PIL import Image as PillowImage
 
     table = replace(PHOTO.data, channels=1, scales=(1.0, 0.5))
-    pictures = data.load(folder, table, store=store(tmp_path))
+    pictures = load(folder, table, store=store(tmp_path))
     name = pictures.names[-1]
     with PillowImage.open(folder / name) as opened:
         pixels = np.asarray(opened, dtype=np.float32)
@@ -108,11 +110,11 @@ def test_a_file_that_changed_is_decoded_again(folder: Path, tmp_path: Path, read
     mine.mkdir()
     for path in folder.iterdir():
         (mine / path.name).write_bytes(path.read_bytes())
-    data.load(mine, PHOTO.data, store=store(tmp_path))
+    load(mine, PHOTO.data, store=store(tmp_path))
     reads.clear()
     before = (mine / "crop-3.png").stat().st_mtime_ns
     os.utime(mine / "crop-3.png", ns=(before + 1, before + 1))
-    data.load(mine, PHOTO.data, store=store(tmp_path))
+    load(mine, PHOTO.data, store=store(tmp_path))
     assert reads == ["crop-3.png"]
     # Values between others are other pixels.
     form = Form(False, False, value_range=(0.0, 100.0))
@@ -122,7 +124,7 @@ def test_a_file_that_changed_is_decoded_again(folder: Path, tmp_path: Path, read
 
 @pytest.mark.parametrize("harm", ["pixels", "index", "cut", "foreign"])
 def test_damage_is_seen_and_mended(folder: Path, tmp_path: Path, reads: list[str], harm: str) -> None:
-    plain = data.load(folder, PHOTO.data, store=store(tmp_path))
+    plain = load(folder, PHOTO.data, store=store(tmp_path))
     (path,) = shards(tmp_path)
     content = bytearray(path.read_bytes())
     if harm == "pixels":
@@ -137,17 +139,17 @@ def test_damage_is_seen_and_mended(folder: Path, tmp_path: Path, reads: list[str
     path.unlink()
     path.write_bytes(content)
     reads.clear()
-    again = data.load(folder, PHOTO.data, store=store(tmp_path))
+    again = load(folder, PHOTO.data, store=store(tmp_path))
     assert len(reads) == COUNT
     assert alike(plain, again)
     assert path not in shards(tmp_path)
 
 
 def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_path: Path, reads: list[str]) -> None:
-    whole = data.load(folder, PHOTO.data, store=store(tmp_path / "whole"))
+    whole = load(folder, PHOTO.data, store=store(tmp_path / "whole"))
     budget = taken(tmp_path / "whole") * 9 // 10
     reads.clear()
-    part = data.load(folder, PHOTO.data, store=store(tmp_path, budget))
+    part = load(folder, PHOTO.data, store=store(tmp_path, budget))
     assert budget * 0.8 < taken(tmp_path) <= budget
     (note,) = part.notes
     assert "of each the middle is learnt from" in note
@@ -158,21 +160,21 @@ def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_pat
     np.testing.assert_array_equal(kept, full[top : top + kept.shape[0], left : left + kept.shape[1]])
     # Held-out images are scored on the same pixels.
     for (_, mine), (_, theirs) in zip(
-        data.validation_batches(part, PHOTO, most=9), data.validation_batches(whole, PHOTO, most=9), strict=True
+        validation_batches(part, PHOTO, most=9), validation_batches(whole, PHOTO, most=9), strict=True
     ):
         np.testing.assert_array_equal(mine.input, theirs.input)
     # A second time nothing is decoded; with more room, everything.
     reads.clear()
-    assert alike(part, data.load(folder, PHOTO.data, store=store(tmp_path, budget)))
+    assert alike(part, load(folder, PHOTO.data, store=store(tmp_path, budget)))
     assert reads == []
-    assert alike(whole, data.load(folder, PHOTO.data, store=store(tmp_path)))
+    assert alike(whole, load(folder, PHOTO.data, store=store(tmp_path)))
     assert len(reads) == COUNT
     # With less room again, nothing: it is cut out of what is there.
-    assert alike(part, data.load(folder, PHOTO.data, store=store(tmp_path, budget)))
+    assert alike(part, load(folder, PHOTO.data, store=store(tmp_path, budget)))
     assert len(reads) == COUNT
     assert taken(tmp_path) <= budget
     with pytest.raises(OptionError, match="need"):
-        data.load(folder, PHOTO.data, store=store(tmp_path, 10**5))
+        load(folder, PHOTO.data, store=store(tmp_path, 10**5))
 
 
 def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, reads: list[str]) -> None:
@@ -207,16 +209,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path
 
     monkeypatch.setattr(cache, "_write", write)
     with pytest.raises(DiskFull, match="the disk is full; --cache"):
-        data.load(folder, PHOTO.data, store=store(tmp_path))
+        load(folder, PHOTO.data, store=store(tmp_path))
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["lock"]
 
 
 def test_without_a_cache_memory_holds_them(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "file" / "below"))
-    pictures = data.load(folder, PHOTO.data)
+    pictures = load(folder, PHOTO.data)
     assert "held in memory" in " ".join(pictures.notes)
-    assert alike(pictures, data.load(folder, PHOTO.data, store=store(tmp_path)))
+    assert alike(pictures, load(folder, PHOTO.data, store=store(tmp_path)))
 
 
 def test_gray_folders_are_decoded_once(
@@ -237,8 +239,8 @@ def test_gray_folders_are_decoded_once(
     assert cli.main([*arguments, "--force", "--cache", "nothing"]) == 2
     assert "size" in capsys.readouterr().err.splitlines()[-1]
     # A gray one among colours does not make a folder gray.
-    assert data.channels("clean", [folder], PHOTO.data, store=store(tmp_path)) == 3
-    assert data.channels("noisy", [gray], PHOTO.data, store=store(tmp_path)) == 1
+    assert channels_of("clean", [folder], PHOTO.data, store=store(tmp_path)) == 3
+    assert channels_of("noisy", [gray], PHOTO.data, store=store(tmp_path)) == 1
 
 
 def run(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -269,14 +271,16 @@ LARGE = """
 import os, resource, sys
 from dataclasses import replace
 from pathlib import Path
-from pellucid.training import cache, data, recipes
+from pellucid.training import cache, recipes
+from pellucid.training.batches import make_batch
+from pellucid.training.pictures import load
 # So many pictures are decoded at once as there are cores: here always two.
 os.cpu_count = lambda: 2
 recipe = recipes.find("photo")
 own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (own + int(sys.argv[3]),) * 2)
-pictures = data.load(Path(sys.argv[1]), recipe.data, store=cache.Store(Path(sys.argv[2]), int(sys.argv[4])))
-batch = data.make_batch(pictures, recipe, 0, 0)
+pictures = load(Path(sys.argv[1]), recipe.data, store=cache.Store(Path(sys.argv[2]), int(sys.argv[4])))
+batch = make_batch(pictures, recipe, 0, 0)
 print(sum(picture.nbytes for picture in pictures.train), batch.input.shape)
 """
 

@@ -12,7 +12,10 @@ from PIL import Image as PillowImage
 
 from pellucid import files, images, samples
 from pellucid.errors import FileError, TrainingError
-from pellucid.training import data, mnist, recipes
+from pellucid.training import mnist, recipes
+from pellucid.training.batches import make_batch, validation_batches
+from pellucid.training.packs import PACK_MANIFEST, pack
+from pellucid.training.pictures import is_held_out, load
 
 PHOTO = recipes.find("photo")
 PHOTO = replace(PHOTO, data=replace(PHOTO.data, scales=(1.0,), detail=1))
@@ -35,11 +38,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_is_split_the_same_way_everywhere(folder: Path) -> None:
     table = replace(PHOTO.data, held_out=0.3)
-    pictures = data.load(folder, table)
-    again = data.load(folder, table)
+    pictures = load(folder, table)
+    again = load(folder, table)
     assert pictures.names == again.names
     assert len(pictures.train) + len(pictures.valid) == 12
-    assert not any(data.is_held_out(name, table) for name in pictures.names)
+    assert not any(is_held_out(name, table) for name in pictures.names)
     assert all(picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8 for picture in pictures.train)
     said = " ".join(pictures.notes)
     assert "small.png" in said
@@ -47,19 +50,19 @@ def test_a_folder_is_split_the_same_way_everywhere(folder: Path) -> None:
 
 
 def test_images_held_out_by_name_never_teach() -> None:
-    assert data.is_held_out("172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", PHOTO.data)
+    assert is_held_out("172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", PHOTO.data)
 
 
 def test_gray_is_the_luma(folder: Path) -> None:
-    colour = data.load(folder, PHOTO.data)
-    gray = data.load(folder, replace(PHOTO.data, channels=1))
+    colour = load(folder, PHOTO.data)
+    gray = load(folder, replace(PHOTO.data, channels=1))
     expected = np.rint(images.gray(colour.train[1].astype(np.float32)))
     np.testing.assert_array_equal(gray.train[1], expected)
 
 
 def test_scales_add_smaller_copies_of_training_images_alone(folder: Path) -> None:
-    plain = data.load(folder, replace(PHOTO.data, patch=64))
-    scaled = data.load(folder, replace(PHOTO.data, patch=64, scales=(1.0, 0.5)))
+    plain = load(folder, replace(PHOTO.data, patch=64))
+    scaled = load(folder, replace(PHOTO.data, patch=64, scales=(1.0, 0.5)))
     larger = [picture for picture in plain.train if min(picture.shape[:2]) >= 128]
     assert 0 < len(larger) < len(plain.train)
     assert len(scaled.train) == len(plain.train) + len(larger)
@@ -70,36 +73,36 @@ def test_scales_add_smaller_copies_of_training_images_alone(folder: Path) -> Non
         # A smaller copy of the same picture: its mean is the same, its detail finer.
         assert abs(float(half.mean()) - float(whole.mean())) < 1.0
     with pytest.raises(TrainingError, match="scales"):
-        data.load(folder, replace(PHOTO.data, scales=(0.3,)))
+        load(folder, replace(PHOTO.data, scales=(0.3,)))
 
 
 def test_the_card_credits_by_name(folder: Path) -> None:
     credit = recipes.Credit(match="crop", source="the otter", licence="CC0")
-    origin = data.load(folder, replace(PHOTO.data, credits=(credit,))).origin
+    origin = load(folder, replace(PHOTO.data, credits=(credit,))).origin
     assert [(entry.source, entry.licence) for entry in origin] == [("the otter", "CC0")]
-    unknown = data.load(folder, replace(PHOTO.data, credits=())).origin
+    unknown = load(folder, replace(PHOTO.data, credits=())).origin
     assert unknown[0].licence == "not stated"
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
     for place, match in ((None, "--images"), (tmp_path, "no image")):
         with pytest.raises(TrainingError, match=match):
-            data.load(place, PHOTO.data)
+            load(place, PHOTO.data)
     files.write(tmp_path / "one.png", images.from_array(samples.photograph()))
     with pytest.raises(TrainingError, match="one image"):
-        data.load(tmp_path, PHOTO.data)
+        load(tmp_path, PHOTO.data)
 
 
 def test_batches_depend_on_seed_and_step_alone(folder: Path) -> None:
-    pictures = data.load(folder, PHOTO.data)
+    pictures = load(folder, PHOTO.data)
     recipe = replace(PHOTO, training=replace(PHOTO.training, batch=4))
-    first, same = (data.make_batch(pictures, recipe, 3, 5) for _ in range(2))
+    first, same = (make_batch(pictures, recipe, 3, 5) for _ in range(2))
     np.testing.assert_array_equal(first.input, same.input)
     assert first.input.shape == (4, 5, 96, 96)
     assert first.target.shape == (4, 3, 96, 96)
     assert first.input.dtype == first.target.dtype == np.float32
     np.testing.assert_array_equal(first.base, first.input[:, :3])
-    others = [data.make_batch(pictures, recipe, seed, step, rank).input for seed, step, rank in ((4, 5, 0), (3, 6, 0), (3, 5, 1))]
+    others = [make_batch(pictures, recipe, seed, step, rank).input for seed, step, rank in ((4, 5, 0), (3, 6, 0), (3, 5, 1))]
     assert not any(np.array_equal(first.input, other) for other in others)
 
 
@@ -110,30 +113,30 @@ def test_the_more_detailed_of_several_crops_is_taken(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         files.write(tmp_path / f"{name}.png", images.from_array(rough))
     table = replace(PHOTO.data, patch=32)
-    pictures = data.load(tmp_path, table)
+    pictures = load(tmp_path, table)
 
     def share(detail: int) -> float:
         recipe = replace(PHOTO, data=replace(table, detail=detail), training=replace(PHOTO.training, batch=200))
-        targets = data.make_batch(pictures, recipe, 0, 0).target
+        targets = make_batch(pictures, recipe, 0, 0).target
         return float(np.abs(np.diff(targets, axis=2)).mean() + np.abs(np.diff(targets, axis=3)).mean())
 
     assert share(1) < share(2) < share(4)
 
 
 def test_an_epoch_of_digits_sees_each_once() -> None:
-    pictures = data.load(None, DIGITS.data)
+    pictures = load(None, DIGITS.data)
     assert (len(pictures.train), len(pictures.valid)) == (1600, 400)
     recipe = replace(DIGITS, training=replace(DIGITS.training, batch=160))
-    seen = [digit.tobytes() for step in range(10) for digit in data.make_batch(pictures, recipe, 0, step).target]
+    seen = [digit.tobytes() for step in range(10) for digit in make_batch(pictures, recipe, 0, step).target]
     assert len(set(seen)) == len({digit.tobytes() for digit in pictures.train})
 
 
 def test_validation_is_always_the_same(folder: Path) -> None:
-    pictures = data.load(folder, replace(PHOTO.data, held_out=0.4))
-    first, second = ([batch.input for _, batch in data.validation_batches(pictures, PHOTO, most=5)] for _ in range(2))
+    pictures = load(folder, replace(PHOTO.data, held_out=0.4))
+    first, second = ([batch.input for _, batch in validation_batches(pictures, PHOTO, most=5)] for _ in range(2))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert {noise for noise, _ in data.validation_batches(pictures, PHOTO, most=5)} == set(PHOTO.data.validation)
+    assert {noise for noise, _ in validation_batches(pictures, PHOTO, most=5)} == set(PHOTO.data.validation)
 
 
 # -- packs ------------------------------------------------------------------------------------------------------------
@@ -148,9 +151,9 @@ def sound(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_roomy_pack_is_lossless(sound: Path, tmp_path: Path) -> None:
-    said = data.pack(sound, tmp_path / "a.pack", megabytes=5)
+    said = pack(sound, tmp_path / "a.pack", megabytes=5)
     assert "lossless" in said
-    packed, loose = data.load(tmp_path / "a.pack", PHOTO.data), data.load(sound, PHOTO.data)
+    packed, loose = load(tmp_path / "a.pack", PHOTO.data), load(sound, PHOTO.data)
     assert [Path(name).stem for name in packed.names] == [Path(name).stem for name in loose.names]
     for first, second in zip(packed.train, loose.train, strict=True):
         np.testing.assert_array_equal(first, second)
@@ -160,26 +163,26 @@ def test_a_roomy_pack_is_lossless(sound: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("megabytes", [0.3, 0.1, 0.04])
 def test_a_pack_keeps_to_its_budget_and_says_its_loss(sound: Path, tmp_path: Path, megabytes: float) -> None:
     out = tmp_path / "a.pack"
-    said = data.pack(sound, out, megabytes=megabytes)
+    said = pack(sound, out, megabytes=megabytes)
     assert out.stat().st_size <= megabytes * 1e6
     assert "quality" in said
     with zipfile.ZipFile(out) as archive:
-        assert "quality" in archive.read(data.PACK_MANIFEST).decode()
-        names = [name for name in archive.namelist() if name != data.PACK_MANIFEST]
+        assert "quality" in archive.read(PACK_MANIFEST).decode()
+        names = [name for name in archive.namelist() if name != PACK_MANIFEST]
         with archive.open(names[0]) as entry, PillowImage.open(entry) as picture:
             assert picture.width > 20
 
 
 def test_what_cannot_be_packed_is_refused(sound: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="do not fit"):
-        data.pack(sound, tmp_path / "a.pack", megabytes=0.001)
+        pack(sound, tmp_path / "a.pack", megabytes=0.001)
     with pytest.raises(TrainingError, match="no images"):
-        data.pack(tmp_path, tmp_path / "a.pack", megabytes=1)
+        pack(tmp_path, tmp_path / "a.pack", megabytes=1)
     (tmp_path / "mine.pack").write_bytes(b"mine")
     with pytest.raises(FileError, match="exists"):
-        data.pack(sound, tmp_path / "mine.pack", megabytes=1)
+        pack(sound, tmp_path / "mine.pack", megabytes=1)
     with pytest.raises(FileError, match="not a pack"):
-        data.load(tmp_path / "mine.pack", PHOTO.data)
+        load(tmp_path / "mine.pack", PHOTO.data)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.pack"]
 
 
@@ -207,7 +210,7 @@ def test_mnist_is_fetched_checked_and_found_again(tmp_path: Path, monkeypatch: p
     assert len(fetched) == 4
     assert mnist.cached() == tmp_path / "cache" / "mnist"
     # A recipe for digits finds them without being told.
-    assert len(data.load(None, DIGITS.data).train) == 8
+    assert len(load(None, DIGITS.data).train) == 8
     # A second time nothing is asked of any mirror.
     assert list(mnist.fetch(mirrors=(), checksums=checksums)) == fetched
 
@@ -229,7 +232,7 @@ def test_a_wrong_file_is_neither_kept_nor_replaced(tmp_path: Path) -> None:
 def test_gray_examples_for_a_colour_network_are_the_same_in_all_channels(folder: Path) -> None:
     recipe = recipes.find("photo-camera")
     recipe = replace(recipe, data=replace(recipe.data, patch=48, scales=(1.0,)))
-    pictures = data.load(folder, recipe.data)
-    batch = [data.make_batch(pictures, recipe, 0, step) for step in range(6)]
+    pictures = load(folder, recipe.data)
+    batch = [make_batch(pictures, recipe, 0, step) for step in range(6)]
     alike = [bool((one[0] == one[1]).all() and (one[0] == one[2]).all()) for entry in batch for one in entry.input]
     assert 0.05 < np.mean(alike) < 0.6

@@ -20,8 +20,9 @@ import pytest
 
 from pellucid import degradations, files, images, samples
 from pellucid.errors import OptionError
-from pellucid.training import data, feed, recipes
-from pellucid.training.data import Batch, Pictures
+from pellucid.training import feed, recipes
+from pellucid.training.batches import Batch, make_batch
+from pellucid.training.pictures import Pictures, load, load_noisy
 from pellucid.training.recipes import Recipe
 
 forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
@@ -48,8 +49,8 @@ def made(folder: Path, name: str) -> tuple[Pictures, Recipe]:
         recipe, data=replace(recipe.data, scales=(1.0,), patch=64, held_out=0.3), training=replace(recipe.training, batch=3)
     )
     if name == "own":
-        return data.load_noisy(folder / "noisy", recipe.data, recipe.task), recipe
-    return data.load(folder / "clean", recipe.data), recipe
+        return load_noisy(folder / "noisy", recipe.data, recipe.task), recipe
+    return load(folder / "clean", recipe.data), recipe
 
 
 def assert_same(found: Any, expected: Any) -> None:
@@ -75,7 +76,7 @@ def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: 
     batches: list[Batch] = list(islice(taken, 7))
     taken.close()  # type: ignore[attr-defined]  # a generator
     for step, batch in enumerate(batches, start=5):
-        assert_same(batch, data.make_batch(pictures, recipe, 3, step, 1))
+        assert_same(batch, make_batch(pictures, recipe, 3, step, 1))
     if name == "photo-impulses":
         assert any(any(batch.again) for batch in batches)
     # Where the residual is taken from what is seen, that need be neither kept nor sent twice.

@@ -6,27 +6,29 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid import answering, maps, restorer
+from pellucid import denoising, maps
+from pellucid.cards import read_card
+from pellucid.families import shipped_path
 from pellucid.training import looks
 
 
 @pytest.mark.parametrize("size", [(48, 40), (45, 51)])
 def test_the_second_look_is_the_restorers(size: tuple[int, int]) -> None:
-    card = restorer.shipped_card("photo-impulses")
+    card = read_card(shipped_path("photo-impulses"))
     planes, first = np.random.default_rng(0).random((2, 3, *size), dtype=np.float32)
     # Half of it is as it was answered, a piece is lost whole, and the second example is gray in all channels.
     first[:, :, : size[1] // 2] = planes[:, :, : size[1] // 2]
     first[:, :20, :20] += 2
-    told = answering.Told(25.0, maps.Curve(25 / 255), density=0.2)
+    told = denoising.Noise(25.0, maps.Curve(25 / 255), density=0.2)
     shown = [(planes, first), (planes[:1].repeat(3, axis=0), first)]
     # What it is told the first time is the same everywhere.
-    given = [answering.with_maps(seen, card, told) for seen, _ in shown]
+    given = [denoising.with_maps(seen, card, told) for seen, _ in shown]
     np.testing.assert_array_equal(
         given[0][3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (size[0] * size[1], 2))
     )
     again = looks.second(torch.from_numpy(np.stack(given)), torch.from_numpy(np.stack([first, first]))).numpy()
     for found, (seen, answered) in zip(again, shown, strict=True):
-        np.testing.assert_allclose(found, answering.with_maps(seen, card, told, first=answered), atol=2e-6)
+        np.testing.assert_allclose(found, denoising.with_maps(seen, card, told, first=answered), atol=2e-6)
 
 
 def test_gray_pictures_have_one_plane() -> None:

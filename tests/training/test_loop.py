@@ -21,8 +21,10 @@ import pellucid
 from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks import Denoise, NoiseRange
-from pellucid.training import data, export, figures, looks, loop, recipes, run
+from pellucid.training import export, figures, looks, loop, losses, recipes, run
+from pellucid.training.batches import stack
 from pellucid.training.networks import UnetSpec
+from pellucid.training.pictures import Pictures, load
 
 SOURCE = Path(pellucid.__file__).parent.parent
 
@@ -44,8 +46,8 @@ def small(name: str = "digits", **training: Any) -> recipes.Recipe:
 
 
 @pytest.fixture(scope="module")
-def pictures() -> data.Pictures:
-    return data.load(None, recipes.find("digits").data)
+def pictures() -> Pictures:
+    return load(None, recipes.find("digits").data)
 
 
 @pytest.fixture
@@ -60,14 +62,14 @@ def photos(tmp_path: Path) -> Path:
     return place
 
 
-def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_two_hundred_steps_beat_doing_nothing(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=200, batch=32)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     clean = np.stack(pictures.valid)[:200].transpose(0, 3, 1, 2).astype(np.float32) / 255
     for text in ("gaussian:51:clip", "salt-pepper:0.25"):
         noisy = degradations.parse(text)(clean[:, 0].reshape(-1, 28), np.random.default_rng(0)).reshape(clean.shape)
         with torch.no_grad():
-            answer = loop.answer(run.network, run.network.answer, torch.from_numpy(noisy), torch.from_numpy(noisy)).numpy()
+            answer = losses.answer(run.network, run.network.answer, torch.from_numpy(noisy), torch.from_numpy(noisy)).numpy()
         before, after = (np.square(np.clip(image, 0, 1) - clean).mean() for image in (noisy, answer))
         # At least 3 dB.
         assert after < before / 2
@@ -75,7 +77,7 @@ def test_two_hundred_steps_beat_doing_nothing(pictures: data.Pictures, tmp_path:
     assert run.history[-1].psnr is not None
 
 
-def test_the_seed_learns_by_cross_entropy(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_the_seed_learns_by_cross_entropy(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small("seed-digits", steps=40, batch=32)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     losses = [line.loss for line in run.history]
@@ -85,7 +87,7 @@ def test_the_seed_learns_by_cross_entropy(pictures: data.Pictures, tmp_path: Pat
     assert run.history[-1].validation_loss < 0.6
 
 
-def test_a_resumed_run_is_the_unbroken_one(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_resumed_run_is_the_unbroken_one(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=30)
     whole = loop.train(recipe, pictures, checkpoint=tmp_path / "whole.checkpoint")
     half = tmp_path / "half.checkpoint"
@@ -106,14 +108,14 @@ def test_a_resumed_run_is_the_unbroken_one(pictures: data.Pictures, tmp_path: Pa
         torch.testing.assert_close(resumed.network.state_dict()[name], value, rtol=0, atol=0)
 
 
-def test_the_same_seed_gives_the_same_weights(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights(pictures: Pictures, tmp_path: Path) -> None:
     runs = [loop.train(small(steps=5), pictures, checkpoint=tmp_path / f"{n}", seed=seed) for n, seed in enumerate((1, 1, 2))]
     first, second, third = (run.network.state_dict()["head.weight"] for run in runs)
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
 
 
-def test_checkpoints_are_neither_ignored_nor_imagined(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_checkpoints_are_neither_ignored_nor_imagined(pictures: Pictures, tmp_path: Path) -> None:
     path = tmp_path / "a.checkpoint"
     with pytest.raises(OptionError, match="to go on from"):
         loop.train(small(steps=1), pictures, checkpoint=path, resume=True)
@@ -128,17 +130,17 @@ def test_checkpoints_are_neither_ignored_nor_imagined(pictures: data.Pictures, t
         loop.train(small(steps=2), pictures, checkpoint=path, resume=True)
 
 
-def test_a_loss_that_is_no_number_ends_the_run(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_run(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=200, rate=1e12, warmup=0, clip=0, loss="l2", finish_loss="l2")
     with pytest.raises(TrainingError, match="not a number"):
         loop.train(recipe, pictures, checkpoint=tmp_path / "a")
 
 
 def test_a_run_that_diverges_leaves_the_best_that_it_had(
-    pictures: data.Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(steps=60, validations=6)
-    real, seen = loop.loss_of, list[torch.Tensor]()
+    real, seen = losses.loss_of, list[torch.Tensor]()
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
@@ -147,7 +149,7 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
         seen.append(loss)
         return loss * float("nan") if len(seen) > 25 else loss
 
-    monkeypatch.setattr(loop, "loss_of", lost)
+    monkeypatch.setattr(losses, "loss_of", lost)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a")
     assert run.diverged == 30
     assert run.finished
@@ -157,12 +159,12 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_missing_gpu_is_said(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_a_missing_gpu_is_said(pictures: Pictures, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="cuda"):
         loop.train(small(steps=1), pictures, checkpoint=tmp_path / "a", device="cuda")
 
 
-def test_bfloat16_learns_too(pictures: data.Pictures, tmp_path: Path) -> None:
+def test_bfloat16_learns_too(pictures: Pictures, tmp_path: Path) -> None:
     run = loop.train(small(steps=60, batch=32, precision="bfloat16"), pictures, checkpoint=tmp_path / "a")
     assert run.history[-1].validation_loss is not None
     assert run.history[0].validation_loss is not None
@@ -175,7 +177,7 @@ def test_the_softened_loss_is_no_slave_of_clean_images() -> None:
     restored[0] += 1e-4
     restored[1] += 0.1
     restored.requires_grad_()
-    loop.loss_of("psnr", restored, clean, clean).backward()
+    losses.loss_of("psnr", restored, clean, clean).backward()
     assert restored.grad is not None
     nearly_clean, noisy = restored.grad.abs().amax(dim=(1, 2, 3))
     assert nearly_clean < noisy
@@ -188,9 +190,9 @@ def test_a_part_counts_by_its_error_and_every_level_alike() -> None:
     # Two parts at level 10 and two at 100, each pair with a small error of its level and with one ten times as large.
     for index, (level, error) in enumerate(((10, 0.05), (10, 0.5), (100, 0.05), (100, 0.5))):
         noisy[index] += sign * level / 255
-        restored[index] += (loop.PART_SOFTENING * level / 255) ** 0.5 * error * sign
+        restored[index] += (losses.PART_SOFTENING * level / 255) ** 0.5 * error * sign
     restored.requires_grad_()
-    loop.loss_of("psnr-part", restored, clean, noisy).backward()
+    losses.loss_of("psnr-part", restored, clean, noisy).backward()
     assert restored.grad is not None
     pull = restored.grad.abs().amax(dim=(1, 2, 3)) * (restored - clean).abs().amax(dim=(1, 2, 3))
     little, much, little_noisier, much_noisier = pull.tolist()
@@ -220,9 +222,9 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     clean = np.full((16, 24, 1), 0.5, dtype=np.float32)
     noises = ("impulses:0.2", "salt-pepper:0.2", "gaussian:5+impulses:0.2")
     pairs = [task.spoil(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
-    batch = data.stack(pairs)
+    batch = stack(pairs)
     network: Any = Knows().train()
-    seen, base, target = (planes.numpy() for planes in loop.planes_of(batch, network, torch.device("cpu")))
+    seen, base, target = (planes.numpy() for planes in looks.planes_of(batch, network, torch.device("cpu")))
     assert network.training
     assert network.seen == 2
     np.testing.assert_array_equal(seen[1], batch.input[1])
@@ -235,7 +237,7 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
         np.testing.assert_array_equal(base[index, 0], seen[index, 0])
     np.testing.assert_array_equal(target, batch.target)
     once = torch.from_numpy(batch.input[1:2])
-    assert loop.seen_again(network, once, (False,), 1) is once
+    assert looks.seen_again(network, once, (False,), 1) is once
 
 
 def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +258,7 @@ def test_training_and_validation_look_again(photos: Path, tmp_path: Path, monkey
         return looked(given, first)
 
     monkeypatch.setattr(looks, "second", counted)
-    pictures = data.load(photos, recipe.data)
+    pictures = load(photos, recipe.data)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
     # Two batches of two crops, and the held-out images once.
     assert counts.count(64) == 4
@@ -362,7 +364,7 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     checkpoint.write_bytes(kept)
     exact = recipes.find(str(recipe))
     exact = replace(exact, training=exact.training.lasting(steps=steps + 5))
-    digits = data.load(None, exact.data)
+    digits = load(None, exact.data)
     resumed = loop.train(exact, digits, checkpoint=checkpoint, resume=True)
     whole = loop.train(exact, digits, checkpoint=tmp_path / "whole.checkpoint")
     assert all(torch.equal(value, whole.last[name]) for name, value in resumed.last.items())
@@ -392,13 +394,13 @@ def test_a_stopped_run_leaves_a_model_and_goes_on(tmp_path: Path, monkeypatch: p
 def test_a_run_that_diverges_at_once_leaves_what_it_began_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = run.prepare(run.Request(str(tiny_recipe(tmp_path)), steps=10, out=tmp_path / "a.onnx", device="cpu"))
     start = ready.recipe.network.build().state_dict()
-    real = loop.loss_of
+    real = losses.loss_of
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
         return loss * float("nan") if loss.requires_grad else loss
 
-    monkeypatch.setattr(loop, "loss_of", lost)
+    monkeypatch.setattr(losses, "loss_of", lost)
     found = run.train(replace(ready, start=start))
     monkeypatch.setattr(export, "can_write_models", lambda: False)
     said = " ".join(str(line) for line in run.finish(ready, found))

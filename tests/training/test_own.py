@@ -11,8 +11,10 @@ import torch
 
 from pellucid import cards, cli, degradations, files, images, samples
 from pellucid.errors import FileError, OptionError, TrainingError
-from pellucid.training import data, loop, recipes, survey
+from pellucid.training import loop, losses, recipes, survey
+from pellucid.training.batches import make_batch, validation_batches
 from pellucid.training.networks import UnetSpec
+from pellucid.training.pictures import load, load_noisy, load_pairs
 
 OWN = recipes.with_channels(recipes.find("own"), 1)
 OWN = replace(
@@ -47,9 +49,9 @@ def crop(index: int, side: int = 100) -> np.ndarray[tuple[int, ...], np.dtype[np
 
 
 def test_pairs_are_cut_alike_and_told_what_is_found(places: tuple[Path, Path]) -> None:
-    pictures = data.load_pairs(places, OWN.data, OWN.task)
+    pictures = load_pairs(places, OWN.data, OWN.task)
     assert len(pictures.train) + len(pictures.valid) == 6
-    batch = data.make_batch(pictures, OWN, seed=0, step=0)
+    batch = make_batch(pictures, OWN, seed=0, step=0)
     assert batch.input.shape == (8, 3, 64, 64)
     error = 255 * (batch.input[:, :1] - batch.target).std()
     # The very noise, and nothing of a picture that was moved against its partner.
@@ -58,25 +60,25 @@ def test_pairs_are_cut_alike_and_told_what_is_found(places: tuple[Path, Path]) -
 
 
 def test_of_noisy_images_a_pixel_foretells_its_neighbour(places: tuple[Path, Path]) -> None:
-    pictures = data.load_noisy(places[0], OWN.data, OWN.task)
-    batch = data.make_batch(pictures, NEIGHBOURS, seed=0, step=0)
+    pictures = load_noisy(places[0], OWN.data, OWN.task)
+    batch = make_batch(pictures, NEIGHBOURS, seed=0, step=0)
     made = batch.neighbours
     assert made is not None
     assert batch.input.shape == (8, 3, 32, 32)
     whole = torch.from_numpy(made.whole)
     for planes, which, picked in ((whole, made.first, batch.input), (whole[:, :1], made.second, batch.target)):
-        np.testing.assert_array_equal(loop.picked(planes, torch.from_numpy(which)).numpy(), picked)
+        np.testing.assert_array_equal(losses.picked(planes, torch.from_numpy(which)).numpy(), picked)
     # Never the same pixel, never the one across: one step to the side, or one up or down.
     assert set(np.unique(made.first ^ made.second)) == {1, 2}
-    again = data.make_batch(pictures, NEIGHBOURS, seed=0, step=0)
+    again = make_batch(pictures, NEIGHBOURS, seed=0, step=0)
     np.testing.assert_array_equal(batch.input, again.input)
 
 
 def test_who_is_not_told_the_level_learns_from_neighbours(places: tuple[Path, Path]) -> None:
-    pictures = data.load_noisy(places[0], OWN.data, OWN.task)
-    assert data.make_batch(pictures, OWN, seed=0, step=0).probe is not None
+    pictures = load_noisy(places[0], OWN.data, OWN.task)
+    assert make_batch(pictures, OWN, seed=0, step=0).probe is not None
     blind = replace(OWN, task=replace(OWN.task, maps=()))
-    assert data.make_batch(pictures, blind, seed=0, step=0).neighbours is not None
+    assert make_batch(pictures, blind, seed=0, step=0).neighbours is not None
 
 
 class Smoother(torch.nn.Module):
@@ -101,22 +103,22 @@ def test_the_error_is_told_without_the_clean_image(share: float) -> None:
     noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
     network = Smoother(share)
     given = torch.cat((noisy, torch.full_like(noisy, sigma)), dim=1)
-    told = loop.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
+    told = losses.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
     # What it tells is the error at the level that the network sees: with noise of its own.
-    seen = noisy + loop.PROBE * sigma * torch.randn(clean.shape, generator=generator)
+    seen = noisy + losses.PROBE * sigma * torch.randn(clean.shape, generator=generator)
     true = (seen - network(seen) - clean).square().mean()
     assert abs(told / true - 1) < 0.03
 
 
 @pytest.mark.parametrize("noisy_loss", ["stein", "neighbours"])
 def test_noisy_images_alone_teach_to_restore_them(noisy_loss: recipes.NoisyLoss, places: tuple[Path, Path], tmp_path: Path) -> None:
-    pictures = data.load_noisy(places[0], OWN.data, OWN.task)
+    pictures = load_noisy(places[0], OWN.data, OWN.task)
     recipe = replace(OWN, training=replace(OWN.training.lasting(steps=120), noisy_loss=noisy_loss))
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
-    pairs = data.load_pairs(places, OWN.data, OWN.task)
-    for _, batch in data.validation_batches(pairs, OWN, most=9):
+    pairs = load_pairs(places, OWN.data, OWN.task)
+    for _, batch in validation_batches(pairs, OWN, most=9):
         with torch.no_grad():
-            restored = loop.answer(
+            restored = losses.answer(
                 run.network, run.network.answer, torch.from_numpy(batch.input), torch.from_numpy(batch.base)
             ).numpy()
         before, after = (np.square(image - batch.target).mean() for image in (batch.input[:, :1], restored))
@@ -128,48 +130,48 @@ def test_one_noisy_image_is_parted(tmp_path: Path) -> None:
     # Half of it, so that fine texture does not pass for noise.
     write(tmp_path / "one.png", np.repeat(np.repeat(samples.photograph()[:200, :300, :1] // 8 * 8, 2, axis=0), 2, axis=1)[..., 0])
     with pytest.raises(TrainingError, match="no noise is found"):
-        data.load_noisy(tmp_path, OWN.data, OWN.task)
+        load_noisy(tmp_path, OWN.data, OWN.task)
     write(tmp_path / "one.png", samples.photograph())
     blind = replace(OWN.task, maps=())
-    pictures = data.load_noisy(tmp_path / "one.png", OWN.data, blind)
+    pictures = load_noisy(tmp_path / "one.png", OWN.data, blind)
     (upper,), (lower,) = pictures.train, pictures.valid
     assert (upper.shape[0] + lower.shape[0], lower.shape[0]) == (400, 64)
     write(tmp_path / "one.png", samples.photograph()[:100])
     with pytest.raises(TrainingError, match="two patches"):
-        data.load_noisy(tmp_path, OWN.data, blind)
+        load_noisy(tmp_path, OWN.data, blind)
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path) -> None:
     empty, other = tmp_path / "empty", tmp_path / "other"
     empty.mkdir()
     other.mkdir()
-    for load in (
-        lambda: data.load(empty, OWN.data),
-        lambda: data.load_noisy(empty, OWN.data, OWN.task),
-        lambda: data.load_pairs((empty, empty), OWN.data, OWN.task),
+    for loading in (
+        lambda: load(empty, OWN.data),
+        lambda: load_noisy(empty, OWN.data, OWN.task),
+        lambda: load_pairs((empty, empty), OWN.data, OWN.task),
     ):
         with pytest.raises(TrainingError, match="no image"):
-            load()
+            loading()
     write(empty / "a.png", crop(0))
     write(other / "b.png", crop(0))
     with pytest.raises(TrainingError, match="same name"):
-        data.load_pairs((empty, other), OWN.data, OWN.task)
+        load_pairs((empty, other), OWN.data, OWN.task)
     write(other / "a.png", crop(0))
     with pytest.raises(TrainingError, match="one pair"):
-        data.load_pairs((empty, other), OWN.data, OWN.task)
+        load_pairs((empty, other), OWN.data, OWN.task)
     write(other / "a.png", crop(0, 90))
     with pytest.raises(TrainingError, match="different sizes"):
-        data.load_pairs((empty, other), OWN.data, OWN.task)
+        load_pairs((empty, other), OWN.data, OWN.task)
     write(other / "small.png", crop(0, 40))
     (other / "a.png").unlink()
     (other / "b.png").unlink()
     with pytest.raises(TrainingError, match="64x64"):
-        data.load_noisy(other, OWN.data, OWN.task)
+        load_noisy(other, OWN.data, OWN.task)
     (other / "small.png").write_bytes(b"\x89PNG")
     with pytest.raises(TrainingError, match="can be read"):
-        data.load_noisy(other, OWN.data, OWN.task)
+        load_noisy(other, OWN.data, OWN.task)
     with pytest.raises(FileError):
-        data.load_noisy(tmp_path / "nowhere", OWN.data, OWN.task)
+        load_noisy(tmp_path / "nowhere", OWN.data, OWN.task)
 
 
 def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> None:
@@ -186,7 +188,7 @@ def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> No
     (clean / "deep.png").write_bytes((clean / "c0.png").read_bytes())
     write(noisy / "stranger.png", 255 - crop(1))
     write(clean / "stranger.png", crop(1))
-    pictures = data.load_pairs((noisy, clean), OWN.data, OWN.task)
+    pictures = load_pairs((noisy, clean), OWN.data, OWN.task)
     notes = "\n".join(pictures.notes)
     assert "c9.png" in notes
     assert "alone.png: without a partner" in notes
@@ -201,7 +203,7 @@ def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> No
 
 def test_leaks_noise_in_clean_images_and_stripes_are_warned_of(places: tuple[Path, Path], tmp_path: Path) -> None:
     noisy, clean = places
-    look = data.load(noisy, OWN.data, valid=noisy, look=True).found
+    look = load(noisy, OWN.data, valid=noisy, look=True).found
     assert look is not None
     said = "\n".join(look.warnings)
     assert "look noisy" in said
@@ -213,8 +215,8 @@ def test_leaks_noise_in_clean_images_and_stripes_are_warned_of(places: tuple[Pat
         striped = pixels + rng.normal(0, 10 / 255, pixels.shape) + rng.normal(0, 15 / 255, (len(pixels), 1))
         write(tmp_path / path.name, np.clip(striped, 0, 1).astype(np.float32))
     blind = replace(OWN.task, maps=())
-    warned = data.load_noisy(tmp_path, OWN.data, blind).found
-    plain = data.load_noisy(noisy, OWN.data, blind).found
+    warned = load_noisy(tmp_path, OWN.data, blind).found
+    plain = load_noisy(noisy, OWN.data, blind).found
     assert warned is not None
     assert plain is not None
     assert "rows or columns" in "\n".join(warned.warnings)
@@ -236,7 +238,7 @@ def test_a_table_names_pairs(places: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_a_run_without_progress_ends_early_and_keeps_its_best(places: tuple[Path, Path], tmp_path: Path) -> None:
-    pictures = data.load_pairs(places, OWN.data, OWN.task)
+    pictures = load_pairs(places, OWN.data, OWN.task)
     plan = replace(OWN.training.lasting(steps=400), validations=20, patience=2, rate=0.5, warmup=0, clip=0, ema=0)
     run = loop.train(replace(OWN, training=plan), pictures, checkpoint=tmp_path / "a.checkpoint")
     assert run.stalled
@@ -275,6 +277,6 @@ def test_misuse_is_one_line(places: tuple[Path, Path], capsys: pytest.CaptureFix
         assert capsys.readouterr().err.count("\n") == 1
     assert cli.main(["train", "digits", "--noisy", noisy]) == 2
     odd = replace(OWN, data=replace(OWN.data, patch=65))
-    pictures = data.load_noisy(places[0], odd.data, odd.task)
+    pictures = load_noisy(places[0], odd.data, odd.task)
     with pytest.raises(OptionError, match="multiple of"):
         loop.train(odd, pictures, checkpoint=places[0] / "x.checkpoint")

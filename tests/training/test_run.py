@@ -20,7 +20,8 @@ from PIL import Image as PillowImage
 from pellucid import cards, cli, degradations, files, htmlreport, images, metrics, restorer, samples
 from pellucid.errors import EngineError, ImageError, OptionError
 from pellucid.htmlreport import Sample
-from pellucid.training import data, recipes, run, scoring
+from pellucid.training import recipes, run, scoring
+from pellucid.training.pictures import load, load_noisy, load_pairs
 
 TINY = 'name = "tiny"\nbase = "own"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\npatch = 32\n'
 TINY += '[training]\nbatch = 4\nvalidations = 2\nprecision = "float32"\n'
@@ -81,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 def test_the_exported_model_is_scored_as_its_users_run_it(made: Made) -> None:
-    pictures = data.load_pairs((made.folder / "noisy", made.folder / "clean"), recipes.find("own").data, recipes.find("own").task)
+    pictures = load_pairs((made.folder / "noisy", made.folder / "clean"), recipes.find("own").data, recipes.find("own").task)
     assert len(pictures.valid) == 1
     card = cards.read_card(made.out)
     assert card.training["scored_images"] == 1
@@ -109,7 +110,7 @@ def levels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = recipes.with_channels(recipes.find("own"), 1)
     recipe = replace(recipe, data=replace(recipe.data, patch=32, held_out=0.6, validation=("gaussian:0", "gaussian:50")))
-    pictures = data.load(made.folder / "clean", recipe.data, valid=made.folder / "clean")
+    pictures = load(made.folder / "clean", recipe.data, valid=made.folder / "clean")
     assert len(pictures.valid) == 4
     whole = scoring.score(made.out, pictures, recipe, begun_from=str(made.out))
     assert whole is not None
@@ -141,16 +142,16 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert (kept.images, kept.rows) == (1, short.rows)
     with pytest.raises(KeyboardInterrupt):
         scoring.score(made.out, pictures, recipe)
-    noisy = data.load_noisy(made.folder / "noisy", recipe.data, recipe.task)
+    noisy = load_noisy(made.folder / "noisy", recipe.data, recipe.task)
     assert scoring.score(made.out, noisy, recipe) is None
 
 
 def test_enlarging_is_scored_beside_bicubic(made: Made) -> None:
     recipe = recipes.find("upscale")
-    pictures = data.load(made.folder / "clean", replace(recipe.data, patch=32), valid=made.folder / "clean")
+    pictures = load(made.folder / "clean", replace(recipe.data, patch=32), valid=made.folder / "clean")
     pictures = replace(pictures, valid=pictures.valid[:1])
     recipe = replace(recipe, data=replace(recipe.data, validation=("shrink:2",)))
-    found = scoring.score(restorer.shipped_path("upscale"), pictures, recipe, begun_from="photo")
+    found = scoring.score(shipped_path("upscale"), pictures, recipe, begun_from="photo")
     assert found is not None
     # What takes noise away is no match for what enlarges.
     assert found.methods == ("bicubic", "upscale")
@@ -336,6 +337,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from pellucid.training import run
+from pellucid.families import shipped_path
 folder = Path(sys.argv[1])
 asked = (
     run.Request(str(folder / "digits.toml"), steps=4, out=folder / "digits.onnx", device="cpu"),

@@ -83,7 +83,6 @@ def add_settings(command: argparse.ArgumentParser, declared: type[Declared]) -> 
 
 def settings_of(declared: type[Kept], options: argparse.Namespace) -> Kept:
     """The dataclass with the values that the command line gave."""
-    values = {row.name: getattr(options, row.name) for row in declared.declared()}
-    return declared.of(
-        {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value is not None}
-    )
+    values = {name: getattr(options, name) for name in declared.names()}
+    given = {name: value for name, value in values.items() if value is not None}
+    return declared.of({name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})

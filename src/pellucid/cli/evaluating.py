@@ -62,7 +62,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import degradations, evaluation, exhibits, htmlreport, report, restorer
+    from pellucid import degradations, evaluation, exhibits, htmlreport, methods, report, restorer
 
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
     if len(set(written)) < len(written):
@@ -79,13 +79,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     noises = [degradations.parse(text) for text in spoiled]
     if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
         raise OptionError("--task upscale takes --noise shrink:FACTOR, with or without +NOISE after it, and nothing else does")
-    models: dict[str, evaluation.Model] = {}
+    models: dict[str, methods.Model] = {}
     for name in options.model:
         parts = [name] if Path(name).is_file() else name.split("+")
         # A file goes by its name alone: its folder is nobody's concern who reads the table.
         title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
         steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
-        models[name if title in models else title] = steps[0] if len(steps) == 1 else evaluation.InTurn(steps)
+        models[name if title in models else title] = steps[0] if len(steps) == 1 else methods.InTurn(steps)
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")

@@ -45,7 +45,7 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
         "-o",
         "--out",
         type=Path,
-        help=f"the output's file, a folder for several, or - for standard output (default: IN.{task.mark}.EXT)",
+        help=f"the output's file, a folder for several, or - for the standard output (default: IN.{task.mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
     command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
@@ -83,7 +83,7 @@ def _restore(options: argparse.Namespace) -> int:
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
         if model.task is not task:
-            raise OptionError(f"--model {options.model} is for {model.task.name}, not for {task.name}")
+            raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
         shown = _Shown(planned, task, settings, options)
         outcomes = batch.restore_files(
             planned, model, settings, how, overwrite=options.force, resume=options.resume, progress=shown.progress

@@ -182,9 +182,9 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from pellucid.training import data
+    from pellucid.training.packs import pack
 
-    print(f"{options.out}: {data.pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)}")
+    print(f"{options.out}: {pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)}")
     return 0
 
 
@@ -206,14 +206,15 @@ def add_calibrate(commands: Commands) -> None:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from pellucid import restorer
-    from pellucid.training import calibration, data, recipes
+    from pellucid.training import calibration, recipes
+    from pellucid.training.pictures import load
 
     if options.out.suffix != ".npz":
         raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
     table = replace(recipes.find("photo").data, scales=(1.0,))
-    pictures = data.load(options.images, table)
+    pictures = load(options.images, table)
 
     def show(done: int, of: int) -> None:
         if done % 200 == 0 or done == of:

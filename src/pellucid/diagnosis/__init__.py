@@ -95,7 +95,7 @@ FINE = 92
 """JPEG quality above which nothing is to be done about it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """What `inspect` finds.
 
@@ -148,6 +148,9 @@ class Diagnosis:
             "clipped": self.clipping is not None,
             "sure": round(self.sure, 2),
         }
+
+    def __repr__(self) -> str:
+        return f"<Diagnosis: {self}>"
 
     def __str__(self) -> str:
         """One line for people."""

@@ -29,7 +29,7 @@ from pellucid.files.base import (
 )
 from pellucid.images import Image, Rows
 
-__all__ = ["assembled", "frames", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
+__all__ = ["assembled", "frames", "guessed", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
 
 
 # -- axes -------------------------------------------------------------------------------------------------------------
@@ -59,9 +59,7 @@ def frames(values: NDArray[Any], axes: str, reading: Reading) -> Iterator[Page]:
         yield Page((replace(picture_of(np.array(ordered[index]), reading), flat=False),))
 
 
-def assembled(
-    pages: Iterator[Page], document: Document, axes: str, shape: tuple[int, ...], into: NDArray[Any] | None = None
-) -> NDArray[Any]:
+def assembled(pages: Iterator[Page], axes: str, shape: tuple[int, ...], into: NDArray[Any] | None = None) -> NDArray[Any]:
     """The array of that shape and axes again, from its pictures; written ``into`` one where it is given."""
     leading, _, order = inner_shape(shape, axes)
     whole = into
@@ -88,7 +86,7 @@ class NpyArray:
     dtype: str
 
 
-def _guessed(shape: tuple[int, ...]) -> str:
+def guessed(shape: tuple[int, ...]) -> str:
     """The axes of an array that does not say: colour last where that axis has 3 or 4, the others a stack."""
     colour = len(shape) > 2 and shape[-1] in (1, 3, 4)
     stack = len(shape) - (3 if colour else 2)
@@ -105,7 +103,7 @@ def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
         raise FileError("not one array")
     if values.ndim < 2 or values.ndim > 16 or values.size == 0:
         raise FileError(f"an array of shape {values.shape} is no picture")
-    axes = reading.axes.upper() if reading.axes else _guessed(values.shape)
+    axes = reading.axes.upper() if reading.axes else guessed(values.shape)
     leading, letters, order = inner_shape(values.shape, axes)
     height, width = (values.shape[place] for place in order[len(leading) :][:2])
     check_size(width, height, 1, path.stat().st_size)
@@ -157,7 +155,7 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
         # A disk that fills up while a mapped file is written kills the process without a word.
         with path.open("r+b") as begun:
             os.posix_fallocate(begun.fileno(), 0, path.stat().st_size)
-    assembled(each(), document, axes, shape, into)
+    assembled(each(), axes, shape, into)
     into.flush()
 
 

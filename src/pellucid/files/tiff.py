@@ -671,7 +671,7 @@ def _unfolded(pages: Iterator[Page], document: Document, about: Planes) -> Itera
     """The pages that the file had before `--axes` put them together as colour: gray planes, or what they were."""
     from pellucid.files.arrays import assembled
 
-    whole = assembled(pages, document, about.axes, about.shape)
+    whole = assembled(pages, about.axes, about.shape)
     colour = about.axes.endswith("S")
     planes_of = whole.reshape(-1, *about.shape[-3:]) if colour else whole.reshape(-1, *about.shape[-2:])
     for values in planes_of:

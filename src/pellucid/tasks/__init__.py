@@ -128,8 +128,9 @@ class Task:
 
     ``name`` is the command, ``?task=``, the ``[task]`` name of recipes, ``task`` of cards and the module. ``summary`` describes it
     in help, page and OpenAPI. ``mark`` goes into the name of outputs: ``photo.MARK.jpg``. ``verbs`` are its button, its work and
-    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the page
-    what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name another.
+    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` tells on the
+    page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
+    another.
     ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
     document, name of a row) names the row that does this command's work on such documents; ``command`` is False for a row that
     is reached in this way alone.
@@ -156,7 +157,7 @@ class Task:
 
     def module(self) -> TaskModule:
         """The module that does the work, imported now."""
-        module: TaskModule = import_module(f"{__name__}.{self.name}")  # type: ignore[assignment]
+        module: TaskModule = import_module(f"{__name__}.{self.name}")
         return module
 
 

@@ -36,9 +36,9 @@ class Pass:
 
     ``piece`` is given planes (channels, h, w), float32, which it must not change, their place, and the array (channels + ``room``,
     h, w) that begins with those planes: into the planes behind them it may write a network's maps, so that nothing is copied. It
-    answers (``channels``, h * ``scale``, w * ``scale``); channels None: as many as the picture has. Pieces overlap by ``halo`` pixels
-    on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of the
-    side ``tile``.
+    answers (``channels``, h * ``scale``, w * ``scale``); channels None: as many as the picture has. Pieces overlap by ``halo``
+    pixels on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of
+    the side ``tile``.
 
     ``before`` makes of the picture's planes the output of strength 0, in the shape of the piece's; None: the planes themselves.
     Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
@@ -135,6 +135,7 @@ def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradati
     return ranges[int(rng.choice(len(ranges), p=weights / weights.sum()))].draw(rng)
 
 
+@dataclass(frozen=True)
 class Learning:
     """The ``[task]`` table of a recipe: how training pairs are made. Each task's module has a subclass of this name, a frozen
     dataclass whose fields are the table's keys.

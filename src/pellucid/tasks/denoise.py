@@ -1,8 +1,8 @@
 """Denoising: which file serves which noise, what it is given, and how it learns.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
-``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising` restores
-each piece.
+``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
+restores each piece.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ ROUTES: dict[str, str] = {
     "correlated": "processed",
     "jpeg": "processed",
 }
-"""Kind of noise (of `pellucid.diagnosis.KINDS`) -> the role of the file that serves, where the family has it; other kinds are served
-by ``gray`` or ``colour``. A given level is one of Gaussian noise."""
+"""Kind of noise (of `pellucid.diagnosis.KINDS`) -> the role of the file that serves, where the family has it; ``gray`` or
+``colour`` serves other kinds. A given level is one of Gaussian noise."""
 
 CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
 
@@ -76,8 +76,8 @@ FILLED_TILE = {"bf16": 1536, "f32": 1264}
 are filled (in bfloat16), where they need 275 otherwise, and 317 where the noise depends on intensity."""
 
 ENGINE_BYTES = {"bf16": 210, "f32": 400}
-"""Bytes that the engine needs for each pixel of the piece that it works on, by its precision. Measured with `photo-color` and pieces
-of 4.4 megapixels: 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
+"""Bytes that the engine needs for each pixel of the piece that it works on, by its precision. Measured with `photo-color` and
+pieces of 4.4 megapixels: 196 to 208 in OpenVINO in bfloat16, 386 in float32 (ONNX Runtime: 419 with pieces of 2.4 megapixels);
 `photo-gray` needs 159 and 283."""
 
 PIECE_BYTES = 100
@@ -86,12 +86,17 @@ impulses, which need the most: see `FILLED_TILE`."""
 
 SEEN = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
-With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there: the answer of
-bfloat16 moves by 1/256 where noise of sigma 50 is strong. Measured in float32 on tiles of 352 pixels, four held-out photographs of
-512x512, gray and colour, sigma 5, 25 and 50 and a camera's noise, the greatest difference to the whole image, the mean of the worst
-image, in 8-bit levels, and how many of 8 million values were off by more than 1: 1.29, 0.054 and 36 for three quarters of the reach
-(93 to 117 pixels), 0.95, 0.014 and none for this (with the models before, three quarters kept to 1 in bfloat16, too). The promise
-is 1 anywhere and 0.05 on average."""
+With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there. One step of
+bfloat16 is a level where noise of sigma 50 is strong, so no margin short of the whole keeps every value to one level.
+
+The promise, in 8-bit levels, on every instruction set, for tiles beside the whole image: 2 anywhere, more than 1 (and a hundredth)
+in at most 10 of a million values, 0.05 on average; 0.1 on average where noise lies under impulses of any value, for up to five
+networks answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
+
+With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the answer of a strided
+convolution is at most 50 pixels wide (the last of them has an eighth of the tile's width), oneDNN sums its bfloat16 products in
+another order, and the sum differs in its last bit. Narrower tiles differ from a wider whole even with the whole ``halo`` (by 1.25
+levels at most; by 2.1 with this margin), but not from each other."""
 
 NEAR = 64
 """Pixels of reach that a margin always has in full: a network that looks no farther has few layers in which an influence fades."""
@@ -185,7 +190,8 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         return _Plan(role, noise, None)
     if found is None:
         found = diagnosis.inspect_parts(_windows(view))
-    role = ROUTES[found.kind] if ROUTES.get(found.kind) in models else role
+    routed = ROUTES.get(found.kind, role)
+    role = routed if routed in models else role
     card = models.card(role)
     noise = Noise.of(found)
     if found.impulse_density > 0 and not _knows_impulses(card):
@@ -375,7 +381,8 @@ class Learning(base.Learning):
         return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
 
     def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> base.Pair:
-        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy one where there is none."""
+        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy image where there is no
+        clean one."""
         # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
         extremes = diagnosis.extremes if "impulses" in self.maps else None
         noise = replace(Noise.of(diagnosis), clipping=diagnosis.clipping if clean is noisy else None)

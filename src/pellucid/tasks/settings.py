@@ -7,6 +7,7 @@ fields, Python its keyword arguments. Standard library alone: ``pellucid --help`
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -174,7 +175,7 @@ class Declared:
             for entry in fields(cls)
             if METADATA in entry.metadata
         ]
-        own = list(cls.__dict__.get("__annotations__", {}))
+        own = list(inspect.get_annotations(cls))
         return tuple(sorted(rows, key=lambda each: (not each.main, own.index(each.name) if each.name in own else len(own))))
 
     @classmethod
@@ -268,8 +269,8 @@ class FileSettings(Declared):
     )
     range: str = setting(
         "auto",
-        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range of "
-        "its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
+        "of its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",

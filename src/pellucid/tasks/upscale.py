@@ -71,7 +71,8 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
     def finish(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
         output = images.with_pixels(picture, pixels)
         if not exact:
-            assert wanted.height is not None and wanted.width is not None
+            assert wanted.height is not None
+            assert wanted.width is not None
             smaller = images.resized(images.floating(output).pixels, wanted.height, wanted.width, images.BICUBIC)
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
         return images.with_alpha_resized(output)
@@ -96,8 +97,10 @@ def _bicubic(planes: Pixels, scale: int) -> Pixels:
 def _enlarged(graph: Graph, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     def run(part: Pixels) -> Pixels:
         part = np.ascontiguousarray(part)
-        output = graph(part[None])[0]
-        return output if graph.card.answer == "clean" else np.subtract(_bicubic(part, graph.card.scale), output, out=output)
+        output: Pixels = graph(part[None])[0]
+        if graph.card.answer == "residual":
+            np.subtract(_bicubic(part, graph.card.scale), output, out=output)
+        return output
 
     return in_channels(planes, graph.card.channels, run)
 
@@ -126,9 +129,9 @@ def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
 class Learning(base.Learning):
     """Small in, large out, by each of the factors ``scales`` (2 to 8): a batch has one, in turn.
 
-    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then degraded by one
-    of ``noise`` where there is any; the network gets no map of that. Its residual is taken away from the bicubic enlargement of its
-    input.
+    The small image is the large one scaled down (`degradations.Shrink`: bicubic, widened against aliasing), and then degraded by
+    one of ``noise`` where there is any; the network gets no map of that. Its residual is taken away from the bicubic enlargement of
+    its input.
     """
 
     scales: tuple[int, ...] = (2, 3, 4)

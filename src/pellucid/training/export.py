@@ -22,9 +22,9 @@ from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.files import replacing
 from pellucid.restorer import MODELS, names, shipped_path
-from pellucid.training.data import Pictures
 from pellucid.training.loop import Run, checkpoint_weights
 from pellucid.training.networks import Network
+from pellucid.training.pictures import Pictures
 from pellucid.training.quantisation import int8_layers, plain
 from pellucid.training.recipes import Recipe
 

@@ -1,7 +1,7 @@
 """Batches prepared ahead while the network learns: by threads where cores are few, by processes where they are many.
 
 Threads share one interpreter, so more than a few of them wait for each other; but they need no copies of batches, and no start.
-Either way batch number n is what `pellucid.training.data.make_batch` makes of n.
+Either way batch number n is what `pellucid.training.batches.make_batch` makes of n.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pellucid.errors import OptionError
-from pellucid.training import data
-from pellucid.training.data import Batch, Pictures
+from pellucid.training.batches import Batch, make_batch
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
 __all__ = ["MANY_CORES", "batches", "check", "cores", "workers"]
@@ -86,7 +86,7 @@ def batches(
 
     ``pinned``: in memory that an NVIDIA GPU fetches them from by itself.
     """
-    make = partial(data.make_batch, pictures, recipe, seed, rank=rank)
+    make = partial(make_batch, pictures, recipe, seed, rank=rank)
     made = _by_processes(make, start, processes) if processes else _by_threads(make, start, threads)
     yield from _pinned(made) if pinned else made
 

@@ -14,12 +14,13 @@ from pellucid import degradations, report
 from pellucid.errors import MissingExtra
 from pellucid.files import replacing
 from pellucid.images import Pixels
-from pellucid.training import data as training_data
-from pellucid.training import survey
-from pellucid.training.data import Pictures
+from pellucid.training import batches, survey
 from pellucid.training.export import Outputs
-from pellucid.training.loop import Progress, Run, answer, planes_of
+from pellucid.training.looks import planes_of
+from pellucid.training.loop import Progress, Run
+from pellucid.training.losses import answer
 from pellucid.training.networks import Network
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -116,10 +117,8 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
         if pictures.kind == "clean":
             pair = recipe.task.spoil(clean, spoiling, rng)
         else:
-            pair = training_data.shown(
-                pictures.valid_shots[int(index)], window, recipe.task, clean if pictures.kind == "pairs" else None
-            )
-        planes, base, _ = planes_of(training_data.stack([pair]), network, torch.device("cpu"))
+            pair = batches.shown(pictures.valid_shots[int(index)], window, recipe.task, clean if pictures.kind == "pairs" else None)
+        planes, base, _ = planes_of(batches.stack([pair]), network, torch.device("cpu"))
         restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         # A smaller image is shown as its enlargement, which is what the network starts from.
         seen = pair.image if spoiling.scale == 1 else pair.base

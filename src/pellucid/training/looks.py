@@ -1,23 +1,62 @@
-"""The second look that networks of impulses learn from, where they learn: on the device, of a whole batch.
+"""A batch on the device, and the second look that networks of impulses learn from.
 
-What `pellucid.answering.with_maps` shows of one image after a first answer, by the functions of `pellucid.maps`, told here once
-more in PyTorch: a batch's way to the processor and back would take longer than the step. A test holds both equal.
+The second look is the input that `pellucid.answering.with_maps` makes of one image after a first answer, by the functions of
+`pellucid.maps`; here it is written once more, in PyTorch and for a whole batch, because a batch's way to the processor and back
+would take longer than the step. A test holds both equal.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from pellucid import maps
+from pellucid.training.batches import Batch
+from pellucid.training.losses import answer
+from pellucid.training.networks import Network
 
-__all__ = ["second"]
+__all__ = ["on_device", "planes_of", "second", "seen_again"]
+
+
+def on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
+    """Planes (n, c, h, w) as a tensor there."""
+    # Without waiting, where the batch's memory is pinned.
+    tensor = torch.from_numpy(planes).to(device, non_blocking=True)
+    return tensor.to(memory_format=torch.channels_last)
+
+
+def planes_of(batch: Batch, network: Network, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A batch on the device: the input, that of the second look where that is asked for; the base of a residual; the target."""
+    given, clean = on_device(batch.input, device), on_device(batch.target, device)
+    given = seen_again(network, given, batch.again, clean.shape[1])
+    base = given[:, : clean.shape[1]] if batch.enlarged is None else on_device(batch.enlarged, device)
+    return given, base, clean
+
+
+@torch.no_grad()
+def seen_again(network: Network, given: torch.Tensor, again: Sequence[bool], channels: int) -> torch.Tensor:
+    """The input ``given`` (n, channels + maps, h, w), in which the examples that ask ``again`` are replaced by their second look.
+
+    ``network`` is the module itself, not its wrapper for several processes: they need not look again at the same step.
+    """
+    which = torch.from_numpy(np.flatnonzero(again)).to(given.device)
+    if not len(which):
+        return given
+    learning = network.training
+    network.eval()
+    once = given[which]
+    first = answer(network, network.answer, once, once[:, :channels])
+    network.train(learning)
+    return given.index_copy(0, which, second(once, first))
 
 
 def second(given: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-    """What the network sees next of what it saw, ``given`` (n, channels + maps, h, w), and answered, ``first`` (n, channels, h, w):
+    """The network's next input, from its input ``given`` (n, channels + maps, h, w) and its answer ``first`` (n, channels, h, w):
     pixels that are impulses by that answer are filled, and the map says how likely each is one.
 
     The maps are sigma and impulses. Noise between impulses is the same everywhere, as it is for whoever restores.

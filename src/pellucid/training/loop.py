@@ -8,65 +8,35 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
-from pellucid.training import data as training_data
-from pellucid.training import feed, looks
-from pellucid.training.data import Batch, Neighbours, Pictures
+from pellucid.training import feed, losses
+from pellucid.training.looks import on_device, planes_of
 from pellucid.training.networks import Network
-from pellucid.training.recipes import Loss, Recipe
+from pellucid.training.pictures import Pictures
+from pellucid.training.recipes import Recipe
+from pellucid.training.validating import has_bfloat16, validate
 
-__all__ = [
-    "Progress",
-    "Run",
-    "answer",
-    "checkpoint_weights",
-    "neighbour_loss",
-    "picked",
-    "planes_of",
-    "seen_again",
-    "stein_loss",
-    "train",
-]
+__all__ = ["Progress", "Run", "checkpoint_weights", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: what a kill can cost at most."""
 
-PSNR_CAP = 1e-7
-"""Mean squared error below which a score sees no difference: 70 dB, the cap of our scores on digits."""
-
-PSNR_SOFTENING = 1e-4
-"""Added to the mean squared error in the loss ``psnr``. Its gradient grows as an image's error shrinks: without it, the nearly
-clean images of a batch outweigh all others."""
-
-PART_SOFTENING = 0.0125
-"""What the loss ``psnr-part`` adds to the mean squared error, for each unit of the noise's standard deviation: about the error
-that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15,
-25, 50)."""
-
-
-NEIGHBOUR_WEIGHT = 2.0
-"""How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
-
-PROBE = 0.25
-"""How strong `stein_loss` makes its own noise, as a share of the image's: strong enough to be felt through bfloat16, too weak for
-the level to be another one (1.03 times)."""
 
 STATE = frozenset(
     ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
 )
-"""What a checkpoint holds."""
+"""The keys of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +60,10 @@ class Progress:
 
 @dataclass
 class Run:
-    """What a run has come to: the network with the weights that count, and its history.
+    """The result of a run: the network with the weights that count, and its history.
 
     These are the average's, where there is one, at the step ``best_step``, where held-out images were restored best; ``last`` are
-    those of the end. ``before`` is what the weights that the run began from were worth, where it began from any.
+    those of the end. ``before`` is the score of the starting weights; None if they were random.
     ``stalled`` says that it was over early, for want of progress; ``diverged`` is the step whose loss was no number, 0 where there
     was none.
     """
@@ -111,100 +81,7 @@ class Run:
     stalled: bool = False
     diverged: int = 0
     first: bool = True
-    """Whether this process is the one that speaks and writes, of those that train together."""
-
-
-def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """The restored image in float32, unclipped: the network's answer, or ``base`` (input or enlargement) less its residual."""
-    scale = base.shape[-1] // batch_input.shape[-1]
-    said: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
-    return base - said if kind == "residual" else said
-
-
-def loss_of(kind: Loss, restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    """The mean loss of a batch.
-
-    ``psnr`` is 10 log10 of each image's squared error, softened. ``psnr-part`` takes each for a part of a larger image, whose other
-    parts are as hard as photographs usually are: a part counts by its error, not by the error's logarithm, since an image's score
-    is that of its mean error; and levels of noise count alike.
-    """
-    if kind == "bce":
-        return functional.binary_cross_entropy(restored, clean)
-    if kind == "l1":
-        return functional.l1_loss(restored, clean)
-    if kind == "l2":
-        return functional.mse_loss(restored, clean)
-    squared = (restored - clean).square().mean(dim=(1, 2, 3))
-    if kind == "psnr-part":
-        squared = squared + PART_SOFTENING * (noisy - clean).square().mean(dim=(1, 2, 3)).sqrt()
-    return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
-
-
-@torch.no_grad()
-def seen_again(network: Network, given: torch.Tensor, again: Sequence[bool], channels: int) -> torch.Tensor:
-    """What is ``given`` of a batch, (n, channels + maps, h, w), with those of its examples that ask ``again`` as the network sees
-    them the second time.
-
-    By the network itself, not by what makes several processes of it: they need not look again at the same step.
-    """
-    which = torch.from_numpy(np.flatnonzero(again)).to(given.device)
-    if not len(which):
-        return given
-    learning = network.training
-    network.eval()
-    once = given[which]
-    first = answer(network, network.answer, once, once[:, :channels])
-    network.train(learning)
-    return given.index_copy(0, which, looks.second(once, first))
-
-
-def neighbour_loss(
-    model: torch.nn.Module, network: Network, given: torch.Tensor, clean: torch.Tensor, made: Neighbours, weight: float
-) -> torch.Tensor:
-    """The loss of a batch of noisy images without clean ones (Huang et al. 2021, equation 8).
-
-    Squares, since the mean of independent noisy answers is the clean one. What a pixel and its neighbour differ by beneath the
-    noise is foretold from the whole image's answer, and ``weight`` says how much that counts.
-    """
-    whole = _on_device(made.whole, given.device)
-    first, second = (torch.from_numpy(which).to(given.device) for which in (made.first, made.second))
-    with torch.no_grad():
-        restored_whole = answer(model, network.answer, whole, whole[:, : clean.shape[1]])
-        expected = picked(restored_whole, first) - picked(restored_whole, second)
-    error = answer(model, network.answer, given, given[:, : clean.shape[1]]) - clean
-    return error.square().mean() + weight * (error - expected).square().mean()
-
-
-def stein_loss(
-    model: torch.nn.Module, network: Network, given: torch.Tensor, noisy: torch.Tensor, probe: torch.Tensor, level: int
-) -> torch.Tensor:
-    """Each image's squared error, (n,), estimated without the clean image from noise of known level, plane ``level`` of ``given``.
-
-    An image with more noise, y + a s z, and one with other noise, y - s z / a, have independent errors where the noise of y is
-    Gaussian with the standard deviation s (Pang et al. 2021, "Recorrupted-to-Recorrupted"). With z and -z drawn together and what
-    does not depend on the answer left out, that is Stein's unbiased estimate (1981), its divergence told by the difference of both
-    answers.
-    """
-    channels = noisy.shape[1]
-    sigma = given[:, level : level + 1]
-    moved = PROBE * sigma * probe
-    more, less = given.clone(), given.clone()
-    more[:, :channels] += moved
-    less[:, :channels] -= moved
-    both = torch.cat((more, less))
-    both[:, level] *= math.sqrt(1 + PROBE**2)
-    first, second = answer(model, network.answer, both, both[:, :channels]).chunk(2)
-    away = ((first - noisy).square() + (second - noisy).square()) / 2
-    return (away + sigma * probe * (first - second) / PROBE - sigma.square()).mean(dim=(1, 2, 3))
-
-
-def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
-    """Pixel number ``which`` (n, h, w), 0 to 3, of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
-    count, channels, height, width = planes.shape
-    cells = functional.pixel_unshuffle(planes, 2).reshape(count, channels, 4, height // 2, width // 2)
-    chosen = which[:, None, None].expand(-1, channels, 1, -1, -1)
-    found: torch.Tensor = cells.gather(2, chosen).squeeze(2)
-    return found
+    """Whether this process is the one among those that train together that speaks and writes."""
 
 
 def checkpoint_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -277,12 +154,17 @@ def train(
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     model, optimizer = fabric.setup(network, optimizer)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    def scored(line: Progress) -> Progress:
+        loss, psnr = validate(network, average, pictures, recipe, fabric.device)
+        return replace(line, validation_loss=loss, psnr=psnr)
+
     if state is not None:
         average = {name: value.to(fabric.device) for name, value in state["average"].items()}
     elif start is not None:
         line = Progress(step=0, done=0, minutes=0, minutes_left=plan.minutes, loss=math.nan, speed=0)
-        line = _validated(line, network, average, pictures, recipe, fabric.device)
-        # Layers of eight bits do not know their inputs' range before the first batch: what they answer is no number yet.
+        line = scored(line)
+        # Layers of eight bits do not know their inputs' range before the first batch: their answers are no numbers yet.
         if math.isfinite(_score(line)):
             run.before, best = line, _copied(average)
             if on_progress is not None and fabric.is_global_zero:
@@ -295,7 +177,7 @@ def train(
     last = plan.steps or round(plan.epochs * per_epoch)
     rounds = round(plan.epochs) if plan.epochs >= 1 else plan.validations
     begun = saved = shown = time.monotonic()
-    losses: list[float] = []
+    recent: list[float] = []
     seen_at_show = 0
     validated = int(_done(run.steps, before, last, plan.minutes) * rounds)
 
@@ -329,13 +211,19 @@ def train(
                 given, base, clean = planes_of(batch, network, fabric.device)
             model.train()
             if batch.neighbours is not None:
-                loss = neighbour_loss(model, network, given, clean, batch.neighbours, NEIGHBOUR_WEIGHT * done)
+                whole = on_device(batch.neighbours.whole, fabric.device)
+                first, second = (
+                    torch.from_numpy(which).to(fabric.device) for which in (batch.neighbours.first, batch.neighbours.second)
+                )
+                weight = losses.NEIGHBOUR_WEIGHT * done
+                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, weight)
             elif batch.probe is not None:
-                loss = stein_loss(model, network, given, clean, _on_device(batch.probe, fabric.device), _level(recipe)).mean()
+                probe = on_device(batch.probe, fabric.device)
+                loss = losses.stein_loss(model, network, given, clean, probe, recipe.level_plane).mean()
             else:
-                restored = answer(model, network.answer, given, base)
+                restored = losses.answer(model, network.answer, given, base)
                 kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-                loss = loss_of(kind, restored, clean, base)
+                loss = losses.loss_of(kind, restored, clean, base)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
@@ -346,15 +234,15 @@ def train(
             # The average must not remember the random start: its memory grows with the run.
             keep = min(plan.ema, (1 + run.steps) / (10 + run.steps)) if plan.ema else 0.0
             _blend(average, network, keep)
-            losses.append(loss.detach())  # type: ignore[arg-type]  # read in one go below: a read waits for the device
+            recent.append(loss.detach())  # type: ignore[arg-type]  # read in one go below: a read waits for the device
 
             now = time.monotonic()
             done = _done(run.steps, minutes(), last, plan.minutes)
             due = int(done * rounds) > validated
             if due or now - shown > 10 or done >= 1:
-                mean = float(np.mean([float(value) for value in losses]))
+                mean = float(np.mean([float(value) for value in recent]))
                 if not math.isfinite(mean) and fabric.is_global_zero:
-                    # What spoils the weights of one process spoils all: the first one says so to the others, as of every end.
+                    # NaN reaches all processes through the gradients; rank 0 decides and tells the others.
                     run.diverged = run.steps
                     continue
                 line = Progress(
@@ -370,7 +258,7 @@ def train(
                 )
                 if due:
                     validated = int(done * rounds)
-                    line = _validated(line, network, average, pictures, recipe, fabric.device)
+                    line = scored(line)
                     if math.isnan(_score(line)) and fabric.is_global_zero:
                         run.diverged = run.steps
                         continue
@@ -386,9 +274,9 @@ def train(
                     on_progress(line)
                 if due and on_validated is not None and fabric.is_global_zero:
                     on_validated(line, average)
-                losses, seen_at_show, shown = [], 0, time.monotonic()
-            # A checkpoint is to go on from: not from weights that are none any more.
-            if now - saved > SAVE_EVERY_S and (not losses or math.isfinite(float(losses[-1]))):
+                recent, seen_at_show, shown = [], 0, time.monotonic()
+            # Nothing can go on from weights that are no numbers.
+            if now - saved > SAVE_EVERY_S and (not recent or math.isfinite(float(recent[-1]))):
                 save()
                 saved = time.monotonic()
         made_ahead.close()  # type: ignore[attr-defined]  # a generator
@@ -399,9 +287,9 @@ def train(
     if not run.diverged:
         save()
     if run.steps and (not run.history or run.history[-1].step != run.steps) and run.first and not run.diverged:
-        # Stopped between two validations. What follows is not in the checkpoint: an unbroken run has no such line.
+        # Stopped between two validations. The line that follows is not in the checkpoint: an unbroken run has no such line.
         line = Progress(step=run.steps, done=done, minutes=run.minutes, minutes_left=0, loss=math.nan, speed=0)
-        line = _validated(line, network, average, pictures, recipe, fabric.device)
+        line = scored(line)
         if best is None or _score(line) > max(_score(entry) for entry in (run.before, *run.history) if entry is not None):
             best, run.best_step = None, run.steps
         run.history.append(line)
@@ -409,11 +297,6 @@ def train(
     network.load_state_dict(average if best is None else best)
     network.to("cpu").eval()
     return run
-
-
-def _level(recipe: Recipe) -> int:
-    """Which plane of the network's input tells the level of noise."""
-    return recipe.data.channels + recipe.task.maps.index("sigma")
 
 
 def _score(line: Progress) -> float:
@@ -431,9 +314,9 @@ def _agreed(done: float, stop: bool, fabric: Any) -> tuple[float, bool]:
     """How much is done and whether to stop, as the first of all processes sees it: they take each step together or not at all."""
     if fabric.world_size == 1:
         return done, stop
-    said = torch.tensor([done, float(stop)], dtype=torch.float64, device=fabric.device)
-    torch.distributed.broadcast(said, src=0)
-    return float(said[0]), bool(said[1])
+    both = torch.tensor([done, float(stop)], dtype=torch.float64, device=fabric.device)
+    torch.distributed.broadcast(both, src=0)
+    return float(both[0]), bool(both[1])
 
 
 def _done(steps: int, minutes: float, last: int, length: float) -> float:
@@ -445,20 +328,6 @@ def _rate(peak: float, schedule: str, warmup: int, step: int, done: float) -> fl
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
     fall = 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1.0
     return peak * rise * fall
-
-
-def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
-    # Without waiting, where the batch's memory is pinned.
-    tensor = torch.from_numpy(planes).to(device, non_blocking=True)
-    return tensor.to(memory_format=torch.channels_last)
-
-
-def planes_of(batch: Batch, network: Network, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What the network sees of a batch, for the second time where that is asked for; what a residual is taken from; the target."""
-    given, clean = _on_device(batch.input, device), _on_device(batch.target, device)
-    given = seen_again(network, given, batch.again, clean.shape[1])
-    base = given[:, : clean.shape[1]] if batch.enlarged is None else _on_device(batch.enlarged, device)
-    return given, base, clean
 
 
 @torch.no_grad()
@@ -473,9 +342,9 @@ def _blend(average: dict[str, torch.Tensor], network: Network, keep: float) -> N
 def _adopt(network: Network, start: dict[str, torch.Tensor]) -> None:
     """Takes every weight whose name fits and whose shape does (gray to colour: all but the ends), or is smaller.
 
-    That only between networks that see and answer the same planes. A smaller one becomes the corner of the wider layer's, and what
-    would lead from new channels into old ones is zero: the wider network begins with the answers of the narrower one (after Chen
-    et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer").
+    Smaller ones are taken only between networks with the same input and output planes. They become the corner of the wider layer's,
+    and the weights from new channels into old ones are zero: the wider network begins with the answers of the narrower one (after
+    Chen et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer").
     """
     own = network.state_dict()
     kernels = [name for name, value in own.items() if value.ndim == 4]
@@ -510,44 +379,6 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
     widened[:first, second:] = 0
     widened[:first, :second] = narrow
     return widened
-
-
-@torch.no_grad()
-def _validated(
-    line: Progress,
-    network: Network,
-    average: dict[str, torch.Tensor],
-    pictures: Pictures,
-    recipe: Recipe,
-    device: torch.device,
-) -> Progress:
-    """The line with the held-out images' loss and PSNR, by the averaged weights."""
-    own = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(average)
-    network.eval()
-    losses: list[float] = []
-    scores: dict[str, list[float]] = {}
-    low_precision = device.type == "cuda" or recipe.training.precision != "float32"
-    with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and _has_bfloat16(device.type)):
-        most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
-        for noise, batch in training_data.validation_batches(pictures, recipe, most=most):
-            given, base, clean = planes_of(batch, network, device)
-            if batch.probe is not None:
-                losses += stein_loss(network, network, given, clean, _on_device(batch.probe, device), _level(recipe)).tolist()
-                continue
-            restored = answer(network, network.answer, given, base)
-            if batch.neighbours is not None:
-                losses += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
-                continue
-            restored = restored.clamp(0, 1)
-            losses += [float(loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
-            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
-            scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
-    network.load_state_dict(own)
-    psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}
-    if psnr:
-        psnr["mean"] = float(np.mean(list(psnr.values())))
-    return Progress(**{**vars(line), "validation_loss": float(np.mean(losses)), "psnr": psnr or None})
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
@@ -589,13 +420,6 @@ def _save(
         torch.save(state, temporary)
 
 
-def _has_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is in the hardware: without it, it is slower than float32 on a CPU."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def _fabric(device: str, precision: str, *, unused: bool) -> Any:
     """Devices, precision and processes. ``unused`` says that a step may leave parameters unused: processes then look which."""
     try:
@@ -612,7 +436,7 @@ def _fabric(device: str, precision: str, *, unused: bool) -> Any:
         raise EngineError("device 'cuda': PyTorch sees no NVIDIA GPU here; 'cpu' works")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    low = precision == "bfloat16" or (precision == "auto" and _has_bfloat16(device))
+    low = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
     # torchrun says how many processes there are on this machine.
     count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fabric = Fabric(
@@ -629,7 +453,7 @@ def _fabric(device: str, precision: str, *, unused: bool) -> Any:
 
 
 def _leave() -> None:
-    """Ends what this process shares with those it has trained with."""
+    """Ends the group of the processes that trained together."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

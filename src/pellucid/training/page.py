@@ -16,9 +16,9 @@ from pellucid import __version__, degradations, evaluation, htmlreport
 from pellucid.cards import Card
 from pellucid.htmlreport import Sample
 from pellucid.training import figures
-from pellucid.training.data import Pictures
 from pellucid.training.figures import Example
 from pellucid.training.loop import Progress, Run
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import SIDE, Scores
 

@@ -1,8 +1,8 @@
 """Recipes: a training run as one TOML file that mirrors the dataclasses below.
 
-``[task]`` builds a row of `pellucid.tasks.TASKS`, ``[network]`` a spec of `pellucid.training.networks.NETWORKS` (its channels and
-maps follow from data and task), ``[data]`` and ``[training]`` the two dataclasses here. A key that no field bears is an error.
-A recipe with ``base`` is the shipped recipe of that name but for what it says itself.
+``[task]`` fills the `Learning` of the task's module, ``[network]`` a spec of `pellucid.training.networks.NETWORKS` (its channels,
+maps and factors follow from data and task), ``[data]`` and ``[training]`` the two dataclasses here. A key that is no field is an
+error. A recipe with ``base`` takes all that it does not set from the shipped recipe of that name.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar
 
-from pellucid import degradations
+from pellucid import degradations, tasks
 from pellucid.errors import ModelError, PellucidError
-from pellucid.tasks import TASKS, Denoise, NoiseRange, Task, Upscale
+from pellucid.tasks.base import Learning, NoiseRange
+from pellucid.training.losses import LOSSES, NOISY_LOSSES
 from pellucid.training.networks import NETWORKS, Spec
 
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
-Loss = Literal["l1", "l2", "psnr", "psnr-part", "bce"]
-NoisyLoss = Literal["stein", "neighbours"]
 T = TypeVar("T")
 
 
@@ -38,13 +37,13 @@ class Credit:
 class Data:
     """What the network learns from.
 
-    ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of
-    examples made from a gray image and shown in all channels, so that a network for colour serves gray, too. ``patch``: side of
-    the square crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes (1: as
-    it is; smaller ones show finer texture). ``detail``: each crop is the one with most detail of so many drawn (1: as they come; a
-    large photograph is mostly sky). ``held_out``: the share kept for validation (of digits the last
-    ones; of images those that a hash of their name picks, so that it is the same on every machine), plus every image whose name
-    contains a word of ``hold_out``. ``validation``: the noises that validation is scored on.
+    ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of the
+    examples that are made from a gray image and repeated in all channels, so that a network for colour serves gray, too. ``patch``:
+    side of the square crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes
+    (1: the original; smaller ones have finer texture). ``detail``: of this many random crops the one with the most detail is used (1:
+    no choice; most of a large photograph is sky). ``held_out``: the share kept for validation (the last digits; those images that a
+    hash of their name picks, the same on every machine), plus every image whose name contains a word of ``hold_out``.
+    ``validation``: the degradations under which held-out images are scored.
     """
 
     kind: Literal["images", "digits"] = "images"
@@ -74,16 +73,16 @@ class Data:
 
 @dataclass(frozen=True)
 class Training:
-    """How long and by what rule.
+    """How long a run lasts, and how it learns.
 
-    One of ``minutes``, ``epochs`` and ``steps`` says when it ends. ``rate`` is the peak learning rate, reached after ``warmup``
-    steps; ``tuning_rate`` takes its place where a run begins from weights (0: it does not); ``cosine`` lets it fall to a hundredth
-    by the end, ``constant`` keeps it. ``finish_share`` of the run, at its end, uses ``finish_loss``. ``noisy_loss`` is how a
-    network learns where no image is clean: ``stein`` where it is told the level; else, or if so said, from ``neighbours``. ``clip``
-    bounds the gradient's norm (0: not). ``ema`` is the decay of the weights' moving average, which is what is validated and
-    exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the machine has it in hardware. ``validations``
-    is how often held-out images are restored; a run ends early after ``patience`` of them in a row that were no better than the
-    best before (0: never).
+    Exactly one of ``minutes``, ``epochs`` and ``steps`` is the length. ``rate`` is the peak learning rate, reached after ``warmup``
+    steps; ``tuning_rate`` takes its place where a run begins from given weights (0: ``rate`` stays). The schedule ``cosine`` lets the
+    rate fall to a hundredth by the end, ``constant`` keeps it. The last ``finish_share`` of the run uses ``finish_loss``.
+    ``noisy_loss`` is the loss where no image is clean: ``stein`` needs a network that is given the noise level; ``neighbours`` takes
+    any, and serves the others. ``clip`` bounds the gradient's norm (0: no bound). ``ema`` is the decay of the weights' moving
+    average, which is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the hardware has
+    it. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a row without a
+    better score than the best before (0: never).
     """
 
     batch: int = 16
@@ -96,9 +95,9 @@ class Training:
     warmup: int = 100
     schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = 0.0
-    loss: Loss = "l1"
-    noisy_loss: NoisyLoss = "stein"
-    finish_loss: Loss = "l1"
+    loss: str = "l1"
+    noisy_loss: str = "stein"
+    finish_loss: str = "l1"
     finish_share: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
@@ -117,10 +116,10 @@ class Training:
             raise ModelError("recipe: training.tuning_rate is 0 or more")
         if self.patience < 0:
             raise ModelError("recipe: training.patience is 0 or more")
-        if self.loss not in get_args(Loss) or self.finish_loss not in get_args(Loss):
-            raise ModelError(f"recipe: training.loss is one of {', '.join(get_args(Loss))}")
-        if self.noisy_loss not in get_args(NoisyLoss):
-            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(get_args(NoisyLoss))}")
+        if self.loss not in LOSSES or self.finish_loss not in LOSSES:
+            raise ModelError(f"recipe: training.loss is one of {', '.join(LOSSES)}")
+        if self.noisy_loss not in NOISY_LOSSES:
+            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(NOISY_LOSSES)}")
 
     def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
         """The same with another length; the recipe's own where none is given."""
@@ -131,23 +130,28 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. ``licence`` is that of the weights it makes."""
+    """A training run. ``licence`` is that of the resulting weights."""
 
     name: str
     summary: str
     licence: str
-    task: Task
+    task: Learning
     network: Spec
     data: Data
     training: Training
 
     @property
     def from_neighbours(self) -> bool:
-        """Whether noisy images without clean ones teach by their neighbouring pixels: Stein's way must know the level of noise."""
+        """Whether learning from noisy images alone uses neighbouring pixels: Stein's estimate needs the noise level."""
         return self.training.noisy_loss == "neighbours" or "sigma" not in self.task.maps
 
+    @property
+    def level_plane(self) -> int:
+        """The index of the input's plane that holds the noise level."""
+        return self.task.planes(self.data.channels)[0] + self.task.maps.index("sigma")
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for the card; `from_dict` reads it back."""
+        """The recipe as plain data, for the card; `from_dict` reads it back."""
         network = {k: v for k, v in asdict(self.network).items() if k not in ("channels", "maps", "scales")}
         return {
             "name": self.name,
@@ -161,7 +165,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
-        """The recipe that plain data describe; `ModelError` names the first key or value that does not fit."""
+        """The recipe of plain data; `ModelError` names the first key or value that does not fit."""
         try:
             return _build(dict(data))
         except (TypeError, ValueError, KeyError) as error:
@@ -184,35 +188,53 @@ def _build(data: dict[str, Any]) -> Recipe:
     unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
     if unknown:
         raise ModelError(f"recipe: no table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
-    task_table, network_table, data_table = (dict(data[key]) for key in ("task", "network", "data"))
-    task_name, network_name = task_table.pop("name"), network_table.pop("name")
-    if task_name not in TASKS:
-        raise ModelError(f"recipe: unknown task {task_name!r}; known: {', '.join(TASKS)}")
-    if network_name not in NETWORKS:
-        raise ModelError(f"recipe: unknown network {network_name!r}; known: {', '.join(NETWORKS)}")
-    if "noise" in task_table:
-        task_table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in task_table["noise"])
-    task: Task = _filled(TASKS[task_name], task_table, "task")
+    data_table = dict(data["data"])
+    task = _task(dict(data["task"]))
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
     images = _filled(Data, data_table, "data")
-    if {"channels", "maps", "scales"} & network_table.keys():
+    network = _network(dict(data["network"]), task, images.channels)
+    training = _filled(Training, dict(data["training"]), "training")
+    return Recipe(data["name"], data["summary"], data["licence"], task, network, images, training)
+
+
+def _task(table: dict[str, Any]) -> Learning:
+    name = table.pop("name")
+    if name not in tasks.TASKS:
+        raise ModelError(f"recipe: unknown task {name!r}; known: {', '.join(tasks.TASKS)}")
+    if "noise" in table:
+        table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in table["noise"])
+    learning: type[Learning] = tasks.find(name).module().Learning
+    return _filled(learning, table, "task")
+
+
+def _network(table: dict[str, Any], task: Learning, channels: int) -> Spec:
+    """The spec of the table, with the channels, maps and factors that the task asks for; `ModelError` where it has no such field."""
+    name = table.pop("name")
+    if name not in NETWORKS:
+        raise ModelError(f"recipe: unknown network {name!r}; known: {', '.join(NETWORKS)}")
+    if {"channels", "maps", "scales"} & table.keys():
         raise ModelError(
             "recipe: the network's channels, maps and scales follow from [data] and [task]; leave them out of [network]"
         )
-    network_table["channels"] = images.channels
-    takes = {entry.name for entry in fields(NETWORKS[network_name])}
-    scales = task.scales if isinstance(task, Upscale) else ()
+    takes = {entry.name for entry in fields(NETWORKS[name])}
+    table["channels"], planes = task.planes(channels)
+    if planes != table["channels"] and "out_channels" not in takes:
+        raise ModelError(
+            f"recipe: network {name!r} has as many channels out as in; task {task.name!r} needs {table['channels']} in, {planes} out"
+        )
+    if table.get("out_channels", 0) not in (0, planes):
+        raise ModelError(f"recipe: network.out_channels: task {task.name!r} needs {planes}; leave it out of [network]")
+    if planes != table["channels"]:
+        table["out_channels"] = planes
     if "scales" in takes:
-        network_table["scales"] = scales
-    elif scales:
-        raise ModelError(f"recipe: network {network_name!r} does not enlarge; task {task_name!r} needs one that does")
+        table["scales"] = task.scales
+    elif task.scales:
+        raise ModelError(f"recipe: network {name!r} does not enlarge; task {task.name!r} needs one that does")
     if "maps" in takes:
-        network_table["maps"] = task.maps
+        table["maps"] = task.maps
     elif task.maps:
-        raise ModelError(f"recipe: network {network_name!r} takes no maps; set task.maps = []")
-    network: Spec = _filled(NETWORKS[network_name], network_table, "network")
-    training = _filled(Training, dict(data["training"]), "training")
-    return Recipe(data["name"], data["summary"], data["licence"], task, network, images, training)
+        raise ModelError(f"recipe: network {name!r} takes no maps; set task.maps = []")
+    return _filled(NETWORKS[name], table, "network")
 
 
 def parse(text: str, where: str) -> Recipe:
@@ -266,10 +288,10 @@ def with_channels(recipe: Recipe, channels: int) -> Recipe:
 
 
 def with_network_of(recipe: Recipe, other: Recipe) -> Recipe:
-    """The recipe for the network of ``other``, its channels and maps."""
+    """The recipe with the network, the channels and, where its task takes maps, the maps of ``other``."""
     data = recipe.to_dict()
     data["network"] = other.to_dict()["network"]
     data["data"]["channels"] = other.data.channels
-    if isinstance(recipe.task, Denoise):
+    if "maps" in data["task"]:
         data["task"]["maps"] = other.task.maps
     return Recipe.from_dict(data)

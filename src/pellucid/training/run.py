@@ -13,11 +13,11 @@ import torch
 from pellucid import restorer
 from pellucid.errors import OptionError, PellucidError
 from pellucid.images import Range
-from pellucid.training import data, export, feed, figures, loop, page, recipes, scoring, tensorboard
+from pellucid.training import export, feed, figures, loop, page, recipes, scoring, tensorboard
 from pellucid.training.cache import Store
-from pellucid.training.data import Pictures
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Progress, Run
+from pellucid.training.pictures import Pictures, channels_of, load, load_noisy, load_pairs
 from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import Scores
 from pellucid.training.survey import Kind
@@ -141,7 +141,7 @@ def _adapted(request: Request, store: Store) -> tuple[Recipe, dict[str, torch.Te
     if channels is None and by_data and request.source is not None:
         learnt: Kind = "pairs" if request.pairs else "noisy" if request.noisy is not None else "clean"
         places = request.pairs or (request.source,)
-        channels = data.channels(learnt, places, recipe.data, value_range=request.value_range, store=store)
+        channels = channels_of(learnt, places, recipe.data, value_range=request.value_range, store=store)
     if channels is not None:
         recipe = recipes.with_channels(recipe, channels)
     start = None
@@ -163,12 +163,12 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
     """The images, split into those to learn from and those held out."""
     values = request.value_range
     if request.pairs:
-        return data.load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=values, store=store)
+        return load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=values, store=store)
     valid = request.valid[0] if request.valid else None
     if request.noisy is not None:
-        return data.load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=values, store=store)
+        return load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=values, store=store)
     look = request.images is not None and recipe.data.kind == "images"
-    return data.load(request.images, recipe.data, valid=valid, value_range=values, look=look, store=store)
+    return load(request.images, recipe.data, valid=valid, value_range=values, look=look, store=store)
 
 
 def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:

@@ -11,8 +11,8 @@ import torch
 
 from pellucid.errors import MissingExtra
 from pellucid.training import figures
-from pellucid.training.data import Pictures
 from pellucid.training.loop import Progress
+from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
 __all__ = ["Log", "check"]

@@ -1,0 +1,144 @@
+"""The functions of the package: `pellucid.restore`, one for each task, and what goes with them.
+
+Each is a call of a `Restorer` that stays loaded. ``pellucid`` itself names them and imports them when first asked for.
+"""
+
+from __future__ import annotations
+
+import inspect as introspection
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from numpy.typing import ArrayLike
+
+from pellucid import diagnosis, files, images, restorer
+from pellucid.diagnosis import Diagnosis
+from pellucid.errors import OptionError
+from pellucid.images import Image, Range
+from pellucid.restorer import Restorer
+from pellucid.tasks import Task
+
+__all__ = ["inspect", "load", "of_task", "read", "restore", "write"]
+
+_loaded: dict[str, Restorer] = {}
+
+
+def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
+    """A shipped model by name, or the model in an ``.onnx`` file: see `pellucid.restorer.load`.
+
+    >>> import pellucid
+    >>> pellucid.load("photo-fast").card.channels
+    3
+    """
+    return restorer.load(name, device=device, engine=engine)
+
+
+def _kept(model: str | Path) -> Restorer:
+    key = str(model)
+    if key not in _loaded:
+        _loaded[key] = load(model)
+    return _loaded[key]
+
+
+def _restored(model: Restorer, image: Any, value_range: Range, axes: str | None, settings: dict[str, Any]) -> Any:
+    if isinstance(image, str | Path):
+        return images.to_array(model.restore(read(image, range=value_range, axes=axes), **settings))
+    return model.restore(image, range=value_range, axes=axes, **settings)
+
+
+def restore(
+    image: ArrayLike | Image | str | Path,
+    *,
+    model: str | Path = "photo",
+    range: Range = "auto",
+    axes: str | None = None,
+    **settings: Any,
+) -> Any:
+    """The image, restored by ``model``: an array for an array, of the same dtype; an `Image` for an `Image`.
+
+    ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of
+    its own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
+    ``keep_grain`` and ``strength`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model stays loaded for
+    the next call. Raises members of `PellucidError`.
+
+    >>> import numpy as np, pellucid
+    >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape
+    (40, 50)
+    >>> pellucid.restore(np.zeros((40, 50), np.uint8), model="upscale", scale=2).shape
+    (80, 100)
+    """
+    return _restored(_kept(model), image, range, axes, settings)
+
+
+def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:
+    """Which noise is in an image, and how much: anything that `restore` takes; of a stack, its first image.
+
+    Needs no model. Raises members of `PellucidError`. See `pellucid.diagnosis.inspect`.
+
+    >>> import numpy as np, pellucid
+    >>> pellucid.inspect(np.full((64, 64), 0.5))
+    <Diagnosis: no noise to speak of>
+    """
+    if isinstance(image, str | Path):
+        image = read(image, range=range, axes=axes)
+    picture = image if isinstance(image, Image) else next(restorer.frames_of(image, range, axes).pictures)
+    return diagnosis.inspect(images.floating(picture).pixels)
+
+
+def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) -> Image:
+    """The picture in a file, upright, with all that the file holds beside the pixels: alpha, colour profile, EXIF, XMP, IPTC,
+    resolution.
+
+    ``range`` says which values are black and white, ``axes`` how an array lies, both as of `Restorer.restore`. Raises `FileError`
+    and `OptionError`.
+
+    >>> import pellucid
+    >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
+    """
+    return files.read(Path(path), value_range=range, axes=axes)
+
+
+def write(path: str | Path, image: Image, *, overwrite: bool = False) -> None:
+    """Writes a picture in the format that the file's ending names, with the metadata it has.
+
+    The file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format
+    does not hold the picture.
+
+    >>> import pellucid
+    >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))        # doctest: +SKIP
+    """
+    files.write(Path(path), image, overwrite=overwrite)
+
+
+def of_task(task: Task) -> Callable[..., Any]:
+    """The function of a task, such as `pellucid.denoise`: `restore` with its model by default, and its settings by name."""
+
+    def run(
+        image: Any,
+        *,
+        model: str | Path = task.model,
+        range: Range = "auto",
+        axes: str | None = None,
+        **settings: Any,
+    ) -> Any:
+        kept = _kept(model)
+        if kept.task is not task:
+            raise OptionError(f"model {str(model)!r} is for another task: pellucid.{kept.task.name} takes it")
+        return _restored(kept, image, range, axes, settings)
+
+    hints = get_type_hints(task.settings)
+    rows = task.settings.declared()
+    parameters = list(introspection.signature(run).parameters.values())[:-1]
+    keyword = introspection.Parameter.KEYWORD_ONLY
+    parameters += [introspection.Parameter(row.name, keyword, default=row.default, annotation=hints[row.name]) for row in rows]
+    run.__signature__ = introspection.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": Any}
+    run.__name__ = run.__qualname__ = task.name
+    listed = "\n".join(f"    ``{row.name}``: {row.help}." for row in rows)
+    run.__doc__ = (
+        f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"
+        "    ``image``, ``range`` and ``axes`` as of `pellucid.restore`; ``model`` is a model's name or an .onnx file.\n"
+        f"{listed}\n\n    Raises members of `PellucidError`.\n    "
+    )
+    return run

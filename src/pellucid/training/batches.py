@@ -1,0 +1,234 @@
+"""Batches that are a pure function of seed and step.
+
+Because a batch depends on nothing but (seed, process, step), any number of them may be prepared ahead (`pellucid.training.feed`),
+and a run that is resumed sees the same ones as a run that never stopped.
+
+Where no image is clean, each half-size picture that is made of one pixel of every 2x2 cell learns to foretell another one made of
+their neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from
+Single Noisy Images").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import degradations, images
+from pellucid.tasks.base import Learning, Pair
+from pellucid.training import survey
+from pellucid.training.pictures import Depth, Pictures, Shot
+from pellucid.training.recipes import Data, Recipe
+from pellucid.training.survey import Kind
+
+__all__ = ["Batch", "Neighbours", "make_batch", "shown", "stack", "validation_batches"]
+
+Planes = NDArray[np.float32]
+
+NEIGHBOURS = np.array([(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (2, 3), (3, 1), (3, 2)])
+"""The two pixels of a 2x2 cell (0 and 1 above, 2 and 3 below) that touch by a side, in either order."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The images that a batch without clean ones was made of: ``whole`` (n, channels + maps, 2h, 2w), float32. ``first`` and
+    ``second`` (n, h, w), int64, 0 to 3, say which pixel of each 2x2 cell became the input's and which the target's."""
+
+    whole: Planes
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """``input`` (n, channels + maps, h, w) and ``target`` (n, channels, h, w), or larger by the task's factor; float32.
+
+    ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
+
+    Where no image is clean, one of two more is there, from which the network learns all the same: ``neighbours``, or ``probe``,
+    standard normal noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to
+    them (`pellucid.training.looks`).
+    """
+
+    input: Planes
+    target: Planes
+    enlarged: Planes | None = None
+    neighbours: Neighbours | None = None
+    probe: Planes | None = None
+    again: tuple[bool, ...] = ()
+
+    @property
+    def base(self) -> Planes:
+        """The planes that a residual is taken from, of the target's shape."""
+        return self.input[:, : self.target.shape[1]] if self.enlarged is None else self.enlarged
+
+
+def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: int = 0) -> Batch:
+    """Batch number ``step`` of process ``rank``: crops, flips and noise drawn from (seed, step, rank) alone."""
+    rng = np.random.default_rng([seed, rank, step])
+    data = recipe.data
+    # In a noisy crop, detail cannot be told from noise, so crops are not chosen by detail.
+    detail = 1 if pictures.kind == "noisy" else data.detail
+    count, size = len(pictures.train), recipe.training.batch * detail
+    if pictures.chances is None:
+        # Images of one size are drawn without repetition within an epoch.
+        places = range(step * size, (step + 1) * size)
+        chosen = np.array([_order(count, seed, rank, place // count)[place % count] for place in places])
+    else:
+        chosen = rng.choice(count, size=size, p=pictures.chances)
+    rounds = chosen.reshape(-1, detail)
+    if pictures.kind == "noisy":
+        return _without_clean([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], recipe, rng)
+    if pictures.kind == "pairs":
+        drawn_pairs = ([_pair_of(pictures.shots[index], pictures.train[index], recipe, rng) for index in drawn] for drawn in rounds)
+        return stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
+    crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
+    task = recipe.task.of_batch(step)
+    return stack([_pair(crop, task, data, rng) for crop in crops])
+
+
+def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: int = 256) -> Iterator[tuple[str, Batch]]:
+    """The held-out images under each validation noise, always the same: (noise, batch) in batches of one size each. Pairs and
+    noisy images come as they are, under the name of their kind.
+
+    At most ``most`` images; larger ones are cropped to their middle ``side`` pixels. Image n has the noise of generator n.
+    """
+    chosen = pictures.valid[:most]
+    for text in recipe.data.validation if pictures.kind == "clean" else (pictures.kind,):
+        group: list[Pair] = []
+        for index, picture in enumerate(chosen):
+            window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
+            pixels = survey.floats(picture[window])
+            if pictures.kind == "clean":
+                pair = recipe.task.degrade(pixels, degradations.parse(text), np.random.default_rng(index))
+            else:
+                pair = shown(pictures.valid_shots[index], window, recipe.task, pixels)
+            if group and (group[0].clean.shape != pair.clean.shape or len(group) * pair.clean.size >= 500_000):
+                yield text, _validating(group, pictures.kind, recipe)
+                group = []
+            group.append(pair)
+        if group:
+            yield text, _validating(group, pictures.kind, recipe)
+
+
+def shown(shot: Shot, window: tuple[slice, slice], task: Learning, clean: Planes | None = None) -> Pair:
+    """That part of a noisy picture as the network sees it; ``clean`` is the same part of the clean one, where there is one."""
+    noisy = survey.floats(shot.levels[window])
+    return task.found(noisy, noisy if clean is None else clean, shot.found)
+
+
+def stack(pairs: list[Pair]) -> Batch:
+    """The pairs, all of one size, as a batch."""
+    (height, width, channels), maps = pairs[0].image.shape, pairs[0].maps.shape[2]
+    given = np.empty((len(pairs), channels + maps, height, width), dtype=np.float32)
+    for place, pair in zip(given, pairs, strict=True):
+        place[:channels] = pair.image.transpose(2, 0, 1)
+        place[channels:] = pair.maps.transpose(2, 0, 1)
+    target = _channels_first([pair.clean for pair in pairs])
+    same = all(pair.base is pair.image for pair in pairs)
+    enlarged = None if same else _channels_first([pair.base for pair in pairs])
+    return Batch(given, target, enlarged, again=tuple(pair.again for pair in pairs))
+
+
+def _pair(crop: Planes, task: Learning, data: Data, rng: np.random.Generator) -> Pair:
+    """A training example; for the share that the recipe names, a gray one in all channels."""
+    if data.gray and rng.random() < data.gray:
+        return _in_all_channels(task.pair(images.gray(crop), rng), task.planes(data.channels))
+    return task.pair(crop, rng)
+
+
+def _in_all_channels(pair: Pair, channels: tuple[int, int]) -> Pair:
+    """A gray example with so many channels in and out, as the restorer gives gray images to a colour network."""
+    image, clean = (
+        each.repeat(count // each.shape[2], axis=2) for each, count in zip((pair.image, pair.clean), channels, strict=True)
+    )
+    base = image if pair.base is pair.image else pair.base.repeat(channels[1] // pair.base.shape[2], axis=2)
+    return replace(pair, image=image, clean=clean, base=base)
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int, rank: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, rank, epoch, count]).permutation(count)
+
+
+def _crop(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
+    return _cut(picture.shape, data, rng)(picture)
+
+
+def _cut(shape: tuple[int, ...], data: Data, rng: np.random.Generator) -> Callable[[Depth], Planes]:
+    """A function that cuts the same crop, turned and mirrored in the same way, out of any picture of that shape."""
+    height, width = shape[:2]
+    side = data.patch
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    turns, mirrored = (int(rng.integers(4)), int(rng.integers(2))) if data.augment else (0, 0)
+
+    def cut(picture: Depth) -> Planes:
+        # Contiguous: gray that stands for all channels has them in one place.
+        crop = np.rot90(np.ascontiguousarray(picture[top : top + side, left : left + side]), turns)
+        return survey.floats(crop[:, ::-1] if mirrored else crop)
+
+    return cut
+
+
+def _pair_of(shot: Shot, clean: Depth | None, recipe: Recipe, rng: np.random.Generator) -> Pair:
+    """A crop of a noisy picture with the same crop of its clean one; where there is none, with itself."""
+    cut = _cut(shot.levels.shape, recipe.data, rng)
+    noisy = cut(shot.levels)
+    return recipe.task.found(noisy, noisy if clean is None else cut(clean), shot.found)
+
+
+def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:
+    """Noisy crops with the planes that the recipe's loss for noisy images needs beside them."""
+    if recipe.from_neighbours:
+        return _neighbours(pairs, rng)
+    batch = stack(pairs)
+    return replace(batch, probe=rng.standard_normal(batch.target.shape, dtype=np.float32))
+
+
+def _neighbours(pairs: list[Pair], rng: np.random.Generator) -> Batch:
+    """Half-size images of each noisy crop: one pixel of every 2x2 cell, drawn at random, and one that touches it by a side."""
+    whole = stack(pairs)
+    count, _, height, width = whole.input.shape
+    drawn = NEIGHBOURS[rng.integers(len(NEIGHBOURS), size=(count, height // 2, width // 2))]
+    first, second = drawn[..., 0], drawn[..., 1]
+    target = _picked(whole.target, second)
+    given = _picked(whole.input, first)
+    return Batch(given, target, neighbours=Neighbours(whole.input, first, second))
+
+
+def _picked(planes: Planes, which: NDArray[np.int64]) -> Planes:
+    """Pixel number ``which`` (n, h, w) of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
+    count, channels, height, width = planes.shape
+    cells = planes.reshape(count, channels, height // 2, 2, width // 2, 2).transpose(0, 1, 2, 4, 3, 5)
+    flat = cells.reshape(count, channels, height // 2, width // 2, 4)
+    return np.ascontiguousarray(np.take_along_axis(flat, which[:, None, :, :, None], axis=4)[..., 0])
+
+
+def _detail(crop: Planes) -> float:
+    """The mean absolute difference of neighbours, across and down."""
+    return float(np.abs(np.diff(crop, axis=0)).mean() + np.abs(np.diff(crop, axis=1)).mean())
+
+
+def _channels_first(images: list[Planes]) -> Planes:
+    """(n, c, h, w) of images (h, w, c)."""
+    height, width, channels = images[0].shape
+    planes = np.empty((len(images), channels, height, width), dtype=np.float32)
+    for place, image in zip(planes, images, strict=True):
+        place[:] = image.transpose(2, 0, 1)
+    return planes
+
+
+def _validating(pairs: list[Pair], kind: Kind, recipe: Recipe) -> Batch:
+    return _without_clean(pairs, recipe, np.random.default_rng(len(pairs))) if kind == "noisy" else stack(pairs)
+
+
+def _middle(picture: Depth, side: int, least: int) -> tuple[slice, slice]:
+    """The window of the picture's middle, at most ``side`` pixels a side, of a size that networks take; small ones in steps of
+    ``least``."""
+    multiple = 64
+    height, width = (min(side, size - size % (multiple if size >= multiple else least)) for size in picture.shape[:2])
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)

@@ -1,0 +1,140 @@
+"""Losses by name: how far a network's answers are from clean images, or, without clean ones, from what they should be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from pellucid.training.networks import Network
+
+__all__ = ["LOSSES", "NOISY_LOSSES", "answer", "loss_of", "neighbour_loss", "picked", "stein_loss"]
+
+PSNR_SOFTENING = 1e-4
+"""Added to the mean squared error in the loss ``psnr``. Its gradient grows as an image's error shrinks: without it, the nearly
+clean images of a batch outweigh all others."""
+
+PART_SOFTENING = 0.0125
+"""The loss ``psnr-part`` adds this to the mean squared error, for each unit of the noise's standard deviation: about the error
+that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15,
+25, 50)."""
+
+NOISY_LOSSES = ("stein", "neighbours")
+"""How a network may learn from noisy images alone (a recipe's ``noisy_loss``): by `stein_loss`, or by `neighbour_loss`."""
+
+NEIGHBOUR_WEIGHT = 2.0
+"""How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
+
+PROBE = 0.25
+"""How strong `stein_loss` makes its own noise, as a share of the image's: strong enough to be felt through bfloat16, too weak for
+the level to be another one (1.03 times)."""
+
+
+def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    """The restored image in float32, unclipped: the network's answer, or ``base`` (input or enlargement) less its residual."""
+    scale = base.shape[-1] // batch_input.shape[-1]
+    output: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
+    return base - output if kind == "residual" else output
+
+
+def loss_of(kind: str, restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    """The mean loss of a batch by the row ``kind`` of `LOSSES`; all are (n, channels, h, w)."""
+    return LOSSES[kind](restored, clean, noisy)
+
+
+def _l1(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    return functional.l1_loss(restored, clean)
+
+
+def _l2(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    return functional.mse_loss(restored, clean)
+
+
+def _psnr(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    """10 log10 of each image's squared error, softened."""
+    return _decibels((restored - clean).square().mean(dim=(1, 2, 3)))
+
+
+def _psnr_part(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    """Takes each image for a part of a larger one, whose other parts are as hard as photographs usually are.
+
+    A part counts by its error, not by the error's logarithm, since an image's score is that of its mean error; and levels of noise
+    count alike.
+    """
+    squared = (restored - clean).square().mean(dim=(1, 2, 3))
+    return _decibels(squared + PART_SOFTENING * (noisy - clean).square().mean(dim=(1, 2, 3)).sqrt())
+
+
+def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+    return functional.binary_cross_entropy(restored, clean)
+
+
+def _decibels(squared: torch.Tensor) -> torch.Tensor:
+    return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
+
+
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "l1": _l1,
+    "l2": _l2,
+    "psnr": _psnr,
+    "psnr-part": _psnr_part,
+    "bce": _bce,
+}
+"""A recipe's ``loss`` and ``finish_loss``: the mean loss of a batch from the restored, the clean and the noisy images."""
+
+
+def neighbour_loss(
+    model: torch.nn.Module,
+    network: Network,
+    given: torch.Tensor,
+    clean: torch.Tensor,
+    whole: torch.Tensor,
+    first: torch.Tensor,
+    second: torch.Tensor,
+    weight: float,
+) -> torch.Tensor:
+    """The loss of a batch of noisy images without clean ones (Huang et al. 2021, equation 8).
+
+    ``whole`` is the input that ``given`` and ``clean`` were picked from, by pixel ``first`` and ``second`` of every 2x2 cell (see
+    `picked`). Squares, since the mean of independent noisy answers is the clean one. The difference of a pixel and its neighbour
+    beneath the noise is taken from the answer to the whole image, and ``weight`` says how much that counts.
+    """
+    with torch.no_grad():
+        restored_whole = answer(model, network.answer, whole, whole[:, : clean.shape[1]])
+        expected = picked(restored_whole, first) - picked(restored_whole, second)
+    error = answer(model, network.answer, given, given[:, : clean.shape[1]]) - clean
+    return error.square().mean() + weight * (error - expected).square().mean()
+
+
+def stein_loss(
+    model: torch.nn.Module, network: Network, given: torch.Tensor, noisy: torch.Tensor, probe: torch.Tensor, level: int
+) -> torch.Tensor:
+    """Each image's squared error, (n,), estimated without the clean image from noise of known level, plane ``level`` of ``given``.
+
+    An image with more noise, y + a s z, and one with other noise, y - s z / a, have independent errors where the noise of y is
+    Gaussian with the standard deviation s (Pang et al. 2021, "Recorrupted-to-Recorrupted"). With z and -z drawn together, and
+    without the part that does not depend on the answer, that is Stein's unbiased estimate (1981); the difference of both answers
+    gives its divergence.
+    """
+    channels = noisy.shape[1]
+    sigma = given[:, level : level + 1]
+    moved = PROBE * sigma * probe
+    more, less = given.clone(), given.clone()
+    more[:, :channels] += moved
+    less[:, :channels] -= moved
+    both = torch.cat((more, less))
+    both[:, level] *= math.sqrt(1 + PROBE**2)
+    first, second = answer(model, network.answer, both, both[:, :channels]).chunk(2)
+    away = ((first - noisy).square() + (second - noisy).square()) / 2
+    return (away + sigma * probe * (first - second) / PROBE - sigma.square()).mean(dim=(1, 2, 3))
+
+
+def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Pixel number ``which`` (n, h, w), 0 to 3, of every 2x2 cell of ``planes`` (n, c, 2h, 2w)."""
+    count, channels, height, width = planes.shape
+    cells = functional.pixel_unshuffle(planes, 2).reshape(count, channels, 4, height // 2, width // 2)
+    chosen = which[:, None, None].expand(-1, channels, 1, -1, -1)
+    pixels: torch.Tensor = cells.gather(2, chosen).squeeze(2)
+    return pixels

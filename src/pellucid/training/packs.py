@@ -1,0 +1,109 @@
+"""Packs: the images of a folder as one file of bounded size, made for machines that train elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from pellucid import files
+from pellucid.errors import FileError, TrainingError
+from pellucid.training import cache
+from pellucid.training.cache import Source
+from pellucid.training.survey import Facts, Seen
+
+__all__ = ["PACK_MANIFEST", "entries", "pack"]
+
+PACK_MANIFEST = "pellucid-pack.json"
+"""Name of the manifest inside a pack."""
+
+PACK_QUALITIES: tuple[int | None, ...] = (None, 98, 95)
+"""The WebP qualities that a pack tries at full size, best first; None is lossless."""
+
+PACK_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+"""The sizes that a pack then tries at the last of `PACK_QUALITIES`."""
+
+
+def entries(place: Path) -> tuple[list[Source], str]:
+    """The images of a pack, and how they are stored, in words; `FileError` for a file that is no pack."""
+    try:
+        # Open as long as one of its images may be read.
+        archive = zipfile.ZipFile(place)
+        names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
+        manifest = json.loads(archive.read(PACK_MANIFEST))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise FileError(f"{place}: not a pack of images ('pellucid pack' makes one): {error}") from error
+
+    def read(name: str) -> Seen:
+        try:
+            with archive.open(name) as content, PillowImage.open(content) as picture:
+                levels = np.asarray(picture)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise FileError(f"{place}: {name}: {error}") from error
+        levels = levels[..., None] if levels.ndim == 2 else levels
+        return Seen(name, levels, Facts.of(levels, (0.0, None)))
+
+    whole = cache.identity(place)
+    return [Source(name, (*whole, name), partial(read, name)) for name in names], f"{place.name}: {manifest['stored']}"
+
+
+def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) -> str:
+    """Writes the images of ``folder`` into one file of at most ``megabytes`` (10**6 bytes); answers how they are stored.
+
+    The pack is a zip of WebP pictures with a manifest that says so: lossless where that fits, else the mildest
+    loss that fits. Raises `FileError` when ``out`` exists, and `TrainingError` when even the last step is too large.
+    """
+    if out.exists() and not overwrite:
+        raise FileError(f"{out} exists; --force overwrites it")
+    paths = files.list_images(folder)
+    if not paths:
+        raise TrainingError(f"{folder}: no images to pack")
+    budget = int(megabytes * 1e6)
+    ladder = [(1.0, quality) for quality in PACK_QUALITIES] + [(scale, PACK_QUALITIES[-1]) for scale in PACK_SCALES[1:]]
+    for scale, quality in ladder:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            # The first few tell the rest's size well enough to skip a hopeless step.
+            sample = paths[:: max(1, len(paths) // 12)]
+            guess = (
+                sum(len(c) for c in pool.map(partial(_encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)
+            )
+            if guess > 1.15 * budget:
+                continue
+            contents = list(pool.map(partial(_encoded, scale=scale, quality=quality), paths))
+        how = "lossless" if quality is None else f"WebP quality {quality}"
+        stored = f"{len(paths)} images, {how}" + (f", scaled by {scale:g} (Lanczos)" if scale < 1 else "")
+        manifest = json.dumps({"stored": stored, "scale": scale, "quality": quality, "images": len(paths)})
+        size = sum(len(content) + 2 * len(path.name) + 150 for content, path in zip(contents, paths, strict=True))
+        if size + len(manifest) + 400 > budget:
+            continue
+        with (
+            files.replacing(out, overwrite=overwrite) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
+        ):
+            archive.writestr(PACK_MANIFEST, manifest)
+            for path, content in zip(paths, contents, strict=True):
+                # A fixed date: the same folder packs to the same bytes.
+                archive.writestr(zipfile.ZipInfo(f"{path.stem}.webp", (1980, 1, 1, 0, 0, 0)), content)
+        return f"{stored}, {out.stat().st_size / 1e6:.1f} MB"
+    raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
+
+
+def _encoded(path: Path, scale: float, quality: int | None) -> bytes:
+    try:
+        levels = np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
+        picture = PillowImage.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+        if scale < 1:
+            size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+            picture = picture.resize(size, PillowImage.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", lossless=quality is None, quality=quality or 100, method=4)
+        return buffer.getvalue()
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path}: cannot be packed: {error}") from error

@@ -1,0 +1,366 @@
+"""Training images: decoded once into the cache, split into those to learn from and held-out ones.
+
+There are three kinds: clean images, which are degraded later; pairs of a noisy and a clean image; and noisy images alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import files, samples
+from pellucid.cards import TrainingImages
+from pellucid.diagnosis import Diagnosis
+from pellucid.errors import OptionError, TrainingError
+from pellucid.images import Range
+from pellucid.tasks.base import Learning
+from pellucid.training import cache, mnist, packs, photos, survey
+from pellucid.training.cache import Form, Source, Store
+from pellucid.training.recipes import Data
+from pellucid.training.survey import Facts, Kind, Look, Seen
+
+__all__ = ["Depth", "Pictures", "Shot", "channels_of", "is_held_out", "load", "load_noisy", "load_pairs"]
+
+Depth = NDArray[Any]
+"""Pixels at their own depth: uint8, uint16, or float32."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A noisy picture, (height, width, channels), and the diagnosis of its noise, ``found``."""
+
+    levels: Depth
+    found: Diagnosis
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded images, (height, width, channels) each, and where they come from.
+
+    ``train`` and ``valid`` are clean, but noisy where ``kind`` is noisy. ``shots`` and ``valid_shots`` are the noisy ones of both,
+    in the same order; clean images have none. ``found`` is the result of a look at them. Clean images are uint8; each of the others
+    has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in files (see
+    `pellucid.training.cache`), are read as they are drawn, and cannot be written to.
+    """
+
+    names: tuple[str, ...]
+    train: tuple[Depth, ...]
+    valid: tuple[Depth, ...]
+    origin: tuple[TrainingImages, ...]
+    notes: tuple[str, ...] = ()
+    kind: Kind = "clean"
+    shots: tuple[Shot, ...] = ()
+    valid_shots: tuple[Shot, ...] = ()
+    found: Look | None = None
+
+    @cached_property
+    def chances(self) -> NDArray[np.float64] | None:
+        """How often each image is drawn, in proportion to its pixels; None where all are of one size."""
+        areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.train], dtype=np.float64)
+        return None if np.ptp(areas) == 0 else areas / areas.sum()
+
+
+def load(
+    source: Path | None,
+    data: Data,
+    *,
+    valid: Path | None = None,
+    value_range: Range = "auto",
+    look: bool = False,
+    store: Store | None = None,
+) -> Pictures:
+    """The clean images that ``source`` holds, split into training and held-out ones; or the latter from ``valid``.
+
+    ``source`` is a folder of pictures, a pack (see `packs.pack`), a folder of MNIST's IDX files, or None: the images that
+    ``pellucid fetch`` has put into the user's cache; for digits, where there is nothing, those in the package. ``value_range`` says
+    which values of files are black and white, as in `pellucid.files.read`; ``look`` asks for a look at them; decoded images are
+    kept in ``store``.
+    Raises `TrainingError` when there are too few, `FileError` when ``source`` cannot be read or the store cannot be written.
+    """
+    if data.kind == "digits":
+        if valid is not None:
+            raise OptionError("--valid: a recipe for digits holds out the last of them")
+        return _digits(source, data)
+    if source is None:
+        source = photos.cached()
+    if source is None:
+        raise TrainingError(
+            "this recipe learns from photographs: 'pellucid fetch photos' brings some, or name your own with --images"
+        )
+    sources, notes = _sources(source, value_range)
+    others, more = _sources(valid, value_range) if valid is not None else ([], [])
+    opened, unread = _opened([*sources, *others], _form("clean", data, value_range), store)
+    notes += [*more, *unread]
+    named = _readable(opened[: len(sources)])
+    if not named:
+        raise TrainingError(f"{source}: no image in it that can be read")
+    fitting, small = survey.usable(named, data.patch, str(source))
+    notes += small
+    if valid is None:
+        learnt, held_out = _split(fitting, data)
+        if not held_out:
+            raise TrainingError(f"{source}: one image is too few; validation needs a second one")
+    else:
+        held_out, small = survey.usable(_readable(opened[len(sources) :]), data.patch, str(valid))
+        learnt, notes = fitting, [*notes, *small]
+    names = [picture.name for picture in learnt]
+    train = [_in_channels(scaled, data.channels) for picture in learnt for scaled in _at_scales(picture, data)]
+    if not train:
+        raise TrainingError(f"{source}: no image is as large as a patch of {data.patch} pixels at the scales {data.scales}")
+    report = None
+    if look:
+        some = learnt[:: max(1, len(learnt) // survey.INSPECTED)]
+        rest = [picture for picture in learnt if not any(picture is one for one in some)]
+        report = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
+    kept = tuple(_in_channels(picture.levels, data.channels) for picture in held_out)
+    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=report)
+
+
+def load_pairs(
+    places: Sequence[Path],
+    data: Data,
+    task: Learning,
+    *,
+    valid: Sequence[Path] = (),
+    value_range: Range = "auto",
+    store: Store | None = None,
+) -> Pictures:
+    """Pairs of a noisy and a clean image, split into training and held-out ones, or the latter from ``valid``.
+
+    ``places`` and ``valid`` as for `survey.match`. The restorer gives the network what it finds in an image; so does this.
+    Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
+    """
+    _check_source(task, "pairs")
+    matched, notes = survey.match(places)
+    matched_valid, more = survey.match(valid) if valid else ([], [])
+    paths = [path for pair in (*matched, *matched_valid) for path in pair]
+    opened, unread = _opened([cache.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
+    couples = list(zip(opened[::2], opened[1::2], strict=True))
+    notes += [*more, *unread]
+    pairs = _pairs(couples[: len(matched)], places[0], data, notes)
+    if valid:
+        held_out = _pairs(couples[len(matched) :], valid[0], data, notes)
+    else:
+        _, out = _split([noisy for noisy, _ in pairs], data)
+        if not out:
+            raise TrainingError(f"{places[0]}: one pair is too few; validation needs a second one")
+        chosen = {id(picture) for picture in out}
+        held_out = [pair for pair in pairs if id(pair[0]) in chosen]
+        pairs = [pair for pair in pairs if id(pair[0]) not in chosen]
+    train, clean = [noisy for noisy, _ in pairs], [clean for _, clean in pairs]
+    others, clean_others = [noisy for noisy, _ in held_out], [clean for _, clean in held_out]
+    shots, valid_shots = _shots(train, data), _shots(others, data)
+    report = survey.look("pairs", train, others, [shot.found for shot in shots], [*clean, *clean_others], told="sigma" in task.maps)
+    names = tuple(picture.name for picture in train)
+    return Pictures(
+        names,
+        tuple(_in_channels(picture.levels, data.channels) for picture in clean),
+        tuple(_in_channels(picture.levels, data.channels) for picture in clean_others),
+        _origin(list(names), data, places[0].name),
+        tuple(notes),
+        "pairs",
+        shots,
+        valid_shots,
+        report,
+    )
+
+
+def load_noisy(
+    source: Path, data: Data, task: Learning, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
+) -> Pictures:
+    """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``. The lower edge of a
+    single one is held out.
+
+    Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
+    """
+    _check_source(task, "noisy")
+    sources = [_noisy_sources(place, value_range) for place in (source, valid) if place is not None]
+    opened, notes = _opened([entry for part in sources for entry in part], _form("noisy", data, value_range), store)
+    train, small = survey.usable(_readable(opened[: len(sources[0])]), data.patch, str(source))
+    notes += small
+    if valid is not None:
+        held_out, small = survey.usable(_readable(opened[len(sources[0]) :]), data.patch, str(valid))
+        notes += small
+    else:
+        train, held_out = _split(train, data)
+        if not held_out:
+            train, held_out = _parted(train[0], data)
+    shots, valid_shots = _shots(train, data), _shots(held_out, data)
+    report = survey.look("noisy", train, held_out, [shot.found for shot in shots], told="sigma" in task.maps)
+    names = tuple(picture.name for picture in train)
+    return Pictures(
+        names,
+        tuple(shot.levels for shot in shots),
+        tuple(shot.levels for shot in valid_shots),
+        _origin(list(names), data, source.name),
+        tuple(notes),
+        "noisy",
+        shots,
+        valid_shots,
+        report,
+    )
+
+
+def channels_of(
+    kind: Kind, places: Sequence[Path], data: Data, *, value_range: Range = "auto", store: Store | None = None
+) -> Literal[1, 3]:
+    """1 where all images of a folder (the noisy ones of pairs) are gray, else 3; files that cannot be read do not count.
+
+    ``places`` are one, or for pairs as in `survey.match`. Images that are decoded for that are kept for whoever loads them.
+    """
+    if kind == "pairs":
+        sources = [cache.source(noisy, value_range) for noisy, _ in survey.match(places)[0]]
+    else:
+        sources = _noisy_sources(places[0], value_range) if kind == "noisy" else _sources(places[0], value_range)[0]
+    # Most folders of colour pictures show it in the first one: then the others are decoded when it is known what they are for.
+    for part in (sources[:1], sources):
+        seen, _ = cache.opened(part, replace(_form(kind, data, value_range), gray=False), store or Store())
+        if any(picture.facts.coloured for picture in _readable(seen)):
+            return 3
+    return 1
+
+
+def is_held_out(name: str, data: Data) -> bool:
+    """Whether an image of that file name is kept for validation."""
+    stem = Path(name).stem
+    draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32
+    return draw < data.held_out or any(word in stem for word in data.hold_out)
+
+
+def _check_source(task: Learning, kind: Kind) -> None:
+    """Raises `TrainingError` where the task does not learn from images of this kind."""
+    if kind not in task.sources:
+        only = "clean images alone" if task.sources == ("clean",) else f"images of the kinds {', '.join(task.sources)}"
+        raise TrainingError(f"task {task.name} learns from {only}")
+
+
+def _form(kind: Kind, data: Data, value_range: Range) -> Form:
+    """The form in which each image is kept."""
+    if kind == "clean":
+        return Form(True, data.channels == 1, data.scales, data.patch, value_range)
+    return Form(False, data.channels == 1, value_range=value_range)
+
+
+def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple[list[Seen | None], list[str]]:
+    """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
+    entries, notes = cache.opened(sources, form, store or Store())
+    problems = [entry for entry in entries if isinstance(entry, str)]
+    return [None if isinstance(entry, str) else entry for entry in entries], [*problems, *notes]
+
+
+def _readable(seen: Sequence[Seen | str | None]) -> list[Seen]:
+    return [entry for entry in seen if isinstance(entry, Seen)]
+
+
+def _pairs(
+    couples: Sequence[tuple[Seen | None, Seen | None]], place: Path, data: Data, notes: list[str]
+) -> list[tuple[Seen, Seen]]:
+    """The pairs that can be learnt from; a line for each other image goes to ``notes``."""
+    pairs: list[tuple[Seen, Seen]] = []
+    for noisy, clean in couples:
+        if noisy is None or clean is None:
+            continue
+        if noisy.facts.size != clean.facts.size:
+            sizes = " and ".join(f"{seen.facts.size[1]}x{seen.facts.size[0]}" for seen in (noisy, clean))
+            notes.append(f"left out: {noisy.name}: noisy and clean are of different sizes, {sizes}")
+            continue
+        pairs.append((noisy, clean))
+    if not pairs:
+        why = f"; {notes[-1].removeprefix('left out: ')}" if notes else ""
+        raise TrainingError(f"{place}: no pair to learn from{why}")
+    everyone, _ = survey.usable([seen for pair in pairs for seen in pair], data.patch, str(place))
+    fitting = {id(seen) for seen in everyone}
+    small = [noisy.name for noisy, _ in pairs if id(noisy) not in fitting]
+    notes += [f"left out: {name}: smaller than the patch of {data.patch} pixels" for name in small]
+    return [pair for pair in pairs if id(pair[0]) in fitting]
+
+
+def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
+    """The images of a folder, or one."""
+    paths = [place] if place.is_file() else files.list_images(place)
+    if not paths:
+        raise TrainingError(f"{place}: no images")
+    return [cache.source(path, value_range) for path in paths]
+
+
+def _split(pictures: Sequence[Seen], data: Data) -> tuple[list[Seen], list[Seen]]:
+    """Those to learn from and those held out; nothing is held out of one alone."""
+    train = [picture for picture in pictures if not is_held_out(picture.name, data)]
+    valid = [picture for picture in pictures if is_held_out(picture.name, data)]
+    # A handful of images: the hash picked none, or all. The last one (by name) is kept out, so that validation is honest.
+    if len(pictures) > 1 and not valid:
+        valid = [train.pop()]
+    elif not train:
+        train = [valid.pop(0)]
+    return train, valid
+
+
+def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
+    """One image in two: its lower edge, a patch high or the share that is held out, is not learnt from."""
+    height = picture.levels.shape[0]
+    edge = max(data.patch, round(height * data.held_out))
+    if height - edge < data.patch:
+        raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {data.patch} are needed")
+    upper, lower = (
+        Seen(name, levels, Facts.of(levels, picture.facts.ends))
+        for name, levels in (
+            (picture.name, picture.levels[: height - edge]),
+            (f"{picture.name} (lower edge)", picture.levels[height - edge :]),
+        )
+    )
+    return [upper], [lower]
+
+
+def _shots(pictures: Sequence[Seen], data: Data) -> tuple[Shot, ...]:
+    shots = [replace(seen, levels=_in_channels(seen.levels, data.channels)) for seen in pictures]
+    return tuple(Shot(seen.levels, found) for seen, found in zip(shots, survey.inspected(shots), strict=True))
+
+
+def _at_scales(picture: Seen, data: Data) -> list[Depth]:
+    """The picture at each of the recipe's scales where a patch still fits into it; at scale 1 always."""
+    copies = {1.0: picture.levels, **dict(picture.smaller)}
+    return [copies[scale] for scale in data.scales if scale in copies]
+
+
+def _in_channels(levels: Depth, channels: int) -> Depth:
+    """(h, w, channels): a gray picture stands for all channels, and takes no more memory than it did."""
+    return np.broadcast_to(levels, (*levels.shape[:2], channels))
+
+
+def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, ...]:
+    counts: dict[tuple[str, str], int] = {}
+    for name in names:
+        credit = next((entry for entry in data.credits if entry.match in name), None)
+        key = (credit.source, credit.licence) if credit else (f"images of {folder!r}", "not stated")
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(TrainingImages(source, count, licence) for (source, licence), count in counts.items())
+
+
+def _sources(place: Path, value_range: Range) -> tuple[list[Source], list[str]]:
+    """The images of a folder or a pack, and lines about them for the user."""
+    if place.is_file():
+        sources, stored = packs.entries(place)
+        return sources, [stored]
+    return [cache.source(path, value_range) for path in files.list_images(place)], []
+
+
+def _digits(source: Path | None, data: Data) -> Pictures:
+    notes: tuple[str, ...] = ()
+    if source is None:
+        source = mnist.cached()
+    if source is None:
+        digits, _ = samples.digits()
+        notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' or --images FOLDER brings all of MNIST",)
+    else:
+        digits = files.load_mnist(source)["train_images"]
+    kept = len(digits) - round(len(digits) * data.held_out)
+    pictures = tuple(_in_channels(digit[..., None], data.channels) for digit in digits)
+    origin = _origin([f"mnist-{index}" for index in range(kept)], data, "digits")
+    return Pictures(("mnist",), pictures[:kept], pictures[kept:], origin, notes)

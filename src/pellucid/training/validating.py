@@ -1,0 +1,63 @@
+"""Validation: how well held-out images are restored by weights that are not the network's own at that moment."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pellucid.training import losses
+from pellucid.training.batches import validation_batches
+from pellucid.training.looks import on_device, planes_of
+from pellucid.training.networks import Network
+from pellucid.training.pictures import Pictures
+from pellucid.training.recipes import Recipe
+
+__all__ = ["has_bfloat16", "validate"]
+
+PSNR_CAP = 1e-7
+"""Mean squared error below which a score sees no difference: 70 dB, the cap of our scores on digits."""
+
+
+@torch.no_grad()
+def validate(
+    network: Network, weights: dict[str, torch.Tensor], pictures: Pictures, recipe: Recipe, device: torch.device
+) -> tuple[float, dict[str, float] | None]:
+    """The recipe's loss on held-out images by these ``weights``, and their mean PSNR in dB, by noise and over all (``mean``).
+
+    The PSNR is None where no image is clean. The network keeps its own weights and is left in evaluation mode.
+    """
+    own = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(weights)
+    network.eval()
+    errors: list[float] = []
+    scores: dict[str, list[float]] = {}
+    low_precision = device.type == "cuda" or recipe.training.precision != "float32"
+    with torch.autocast(device.type, torch.bfloat16, enabled=low_precision and has_bfloat16(device.type)):
+        most = 12_000 if recipe.data.kind == "digits" and len(recipe.data.validation) == 1 else 1_000
+        for noise, batch in validation_batches(pictures, recipe, most=most):
+            given, base, clean = planes_of(batch, network, device)
+            if batch.probe is not None:
+                errors += losses.stein_loss(
+                    network, network, given, clean, on_device(batch.probe, device), recipe.level_plane
+                ).tolist()
+                continue
+            restored = losses.answer(network, network.answer, given, base)
+            if batch.neighbours is not None:
+                errors += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
+                continue
+            restored = restored.clamp(0, 1)
+            errors += [float(losses.loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
+            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
+            scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
+    network.load_state_dict(own)
+    psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}
+    if psnr:
+        psnr["mean"] = float(np.mean(list(psnr.values())))
+    return float(np.mean(errors)), psnr or None
+
+
+def has_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is in the hardware: without it, it is slower than float32 on a CPU."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,153 @@
+"""Python as a product: what is exported, typed and documented; arrays of every kind; saving with metadata."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import runpy
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pellucid
+from pellucid import errors, images
+from pellucid.errors import ImageError, OptionError
+from pellucid.tasks import TASKS
+
+
+def test_every_public_name_is_there_and_typed() -> None:
+    assert set(errors.__all__) <= set(pellucid.__all__)
+    assert {"Restorer", "Restoration", "Diagnosis", "Image", *TASKS} <= set(pellucid.__all__)
+    assert set(pellucid.__all__) <= set(dir(pellucid))
+    for name in pellucid.__all__:
+        found = getattr(pellucid, name)
+        if callable(found):
+            typing.get_type_hints(found)
+            assert found.__doc__
+        for attribute, value in vars(found).items() if isinstance(found, type) else ():
+            if not attribute.startswith("_"):
+                typing.get_type_hints(value.fget if isinstance(value, property) else value) if callable(value) else None
+    with pytest.raises(AttributeError, match="fog"):
+        _ = pellucid.fog  # type: ignore[attr-defined]
+
+
+def test_the_stub_is_as_the_rows_make_it() -> None:
+    stubs = runpy.run_path(str(Path(__file__).with_name("stubs.py")))
+    assert stubs["STUB"].read_text("utf-8") == stubs["made"](), "run 'make stubs'"
+
+
+def test_the_package_needs_neither_numpy_nor_an_engine_until_it_is_used() -> None:
+    code = "import sys, pellucid; print([name for name in ('numpy', 'openvino', 'onnxruntime', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_begins_with_the_functions() -> None:
+    text = inspect.getdoc(pellucid)
+    assert text is not None
+    first = text.split("\n\n")[2]
+    assert all(f"pellucid.{name}(" in first for name in (*TASKS, "restore", "inspect", "read", "write", "load"))
+
+
+@pytest.mark.parametrize("name", ["pellucid.api", "pellucid.restorer"])
+def test_the_examples_run(name: str) -> None:
+    module = sys.modules[name] if name in sys.modules else __import__(name, fromlist=["x"])
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_each_task_has_a_function_with_its_settings(name: str) -> None:
+    function = getattr(pellucid, name)
+    assert function.__name__ == name
+    parameters = inspect.signature(function).parameters
+    assert set(TASKS[name].settings.names()) < set(parameters)
+    assert all(row.help in function.__doc__ for row in TASKS[name].settings.declared())
+    array = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    np.testing.assert_array_equal(function(array), pellucid.restore(array, model=TASKS[name].model))
+    with pytest.raises(OptionError, match="'fog' is not a setting here"):
+        function(array, fog=1)
+    other = next(row for row in TASKS.values() if row.name != name)
+    with pytest.raises(OptionError, match=rf"pellucid\.{other.name} takes it"):
+        function(array, model=other.model)
+
+
+def test_restore_takes_the_settings_of_the_model_that_is_named() -> None:
+    array = np.zeros((20, 30), np.uint8)
+    assert pellucid.restore(array, model="upscale", scale=2).shape == (40, 60)
+    with pytest.raises(OptionError, match="'scale' is not a setting here; there are sigma"):
+        pellucid.restore(array, scale=2)
+    for wrong in ("25", b"25", True, [25]):
+        with pytest.raises(OptionError, match="sigma must be a number"):
+            pellucid.restore(array, sigma=wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "int16", "int32", "uint32", "float16", "uint8", "float32"])
+def test_stacks_and_every_dtype_are_taken_as_the_command_line_takes_them(dtype: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    values: NDArray[Any] = (
+        rng.random((3, 24, 36)) if dtype.startswith("f") else rng.integers(0, 2 if dtype == "bool" else 100, (3, 24, 36))
+    )
+    stack = values.astype(dtype)
+    output = pellucid.denoise(stack, sigma=10)
+    assert (output.shape, output.dtype) == (stack.shape, stack.dtype)
+    np.save(tmp_path / "a.npy", stack)
+    command = [sys.executable, "-m", "pellucid", "denoise", str(tmp_path / "a.npy"), "-o", str(tmp_path / "b.npy"), "--sigma", "10"]
+    subprocess.run(command, check=True, capture_output=True)
+    np.testing.assert_array_equal(output, np.load(tmp_path / "b.npy"))
+    # One image of it, by itself, where the range is not the page's own.
+    if dtype in ("bool", "uint8", "float32", "float16"):
+        np.testing.assert_array_equal(output[1], pellucid.denoise(stack[1], sigma=10))
+
+
+def test_range_and_axes_say_how_an_array_is_read() -> None:
+    rng = np.random.default_rng(0)
+    counts = (rng.random((20, 30, 2, 3)) * 4095).astype(np.uint16)
+    output = pellucid.denoise(counts, sigma=10, range=(0, 4095), axes="YXZS")
+    assert (output.shape, output.dtype) == (counts.shape, counts.dtype)
+    assert output.max() <= 4095
+    for index in range(2):
+        np.testing.assert_array_equal(output[:, :, index], pellucid.denoise(counts[:, :, index], sigma=10, range=(0, 4095)))
+    large = pellucid.upscale(np.zeros((2, 10, 12), np.int16), scale=3, range=(-10, 10))
+    assert large.shape == (2, 30, 36)
+    for axes in ("YX", "YXZZ", "ABCD"):
+        with pytest.raises(OptionError, match="axes"):
+            pellucid.denoise(counts, axes=axes)
+    with pytest.raises(OptionError, match="range and axes"):
+        pellucid.denoise(images.from_array(counts[:, :, 0]), axes="YXS")
+    for shape in ((7,), (), (0, 3)):
+        with pytest.raises(ImageError, match="is not an image"):
+            pellucid.denoise(np.zeros(shape))
+    with pytest.raises(ImageError, match="complex"):
+        pellucid.denoise(np.zeros((4, 5), complex))
+
+
+def test_a_picture_is_saved_with_the_metadata_of_its_source(tmp_path: Path) -> None:
+    from PIL import Image as PillowImage
+
+    exif = PillowImage.Exif()
+    exif[0x010E] = "a garden"
+    noise = np.random.default_rng(0).normal(128, 20, (40, 50, 3)).clip(0, 255).astype(np.uint8)
+    PillowImage.fromarray(noise).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300), quality=95)
+    picture = pellucid.read(tmp_path / "a.jpg")
+    output = pellucid.upscale(pellucid.denoise(picture), scale=2)
+    assert isinstance(output, pellucid.Image)
+    pellucid.write(tmp_path / "b.jpg", output)
+    with PillowImage.open(tmp_path / "b.jpg") as written:
+        assert written.size == (100, 80)
+        assert written.getexif()[0x010E] == "a garden"
+    with pytest.raises(pellucid.FileError, match="exists"):
+        pellucid.write(tmp_path / "b.jpg", output)
+    pellucid.write(tmp_path / "b.jpg", output, overwrite=True)
+
+
+def test_models_and_diagnoses_have_readable_names() -> None:
+    assert repr(pellucid.load("photo")).startswith("<Restorer 'photo' for denoise: gray photo-gray, colour photo-color")
+    assert repr(pellucid.inspect(np.full((64, 64), 0.5))) == "<Diagnosis: no noise to speak of>"
