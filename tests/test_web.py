@@ -10,6 +10,7 @@ import http.client
 import importlib.util
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -43,7 +44,10 @@ MODELS = list(FAMILIES)
 @pytest.fixture(scope="module")
 def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made = start_server(
-        tmp_path_factory.mktemp("served"), "--workers", "1", "--queue", "1", "--max-megapixels", "1", "--max-megabytes", "2"
+        tmp_path_factory.mktemp("served"),
+        *("--workers", "1", "--queue", "1", "--max-megapixels", "1", "--max-megabytes", "2"),
+        # However slow this computer is when the service starts.
+        *("--timeout", "600"),
     )
     yield made
     assert made.end() == 0
@@ -268,8 +272,8 @@ def test_values_are_read_and_refused_by_name() -> None:
 class TintSettings(Settings):
     """Settings of each kind."""
 
-    tone: str | Attached | None = setting(None, "by what", kind=("choice", "colour", "file"), choices=("warm", "cold"))  # noqa: RUF009
-    palette: Attached | None = setting(None, "a picture", kind="file")  # noqa: RUF009
+    tone: str | Attached | None = setting(None, "by what", kind=("choice", "colour", "file"), choices=("warm", "cold"))
+    palette: Attached | None = setting(None, "a picture", kind="file")
     hint: tuple[Any, ...] = setting((), "colours at places", kind="hint", many=True)
     amount: float = setting(2.0, "how much", low=1)
 
@@ -308,6 +312,89 @@ def test_a_file_as_a_setting_is_a_part_and_never_a_path(tmp_path: Path) -> None:
     assert again == read
     assert again.palette is not None
     assert again.palette.path == content
+
+
+SITE = """
+import sys, types
+from dataclasses import dataclass
+from pellucid import families, tasks
+from pellucid.tasks.settings import Settings, setting
+
+@dataclass(frozen=True)
+class TintSettings(Settings):
+    palette: object = setting(None, "a picture", kind="file", label="Palette")
+    words: tuple = setting((), "many", kind="text", many=True)
+
+def prepare(view, models, settings):
+    from pellucid.tasks.base import Job
+    named = None if settings.palette is None else f"{settings.palette.name} {settings.palette.path.stat().st_size}"
+    return Job("none", facts=lambda: {"palette": named, "count": len(settings.words)})
+
+row = tasks.Task(
+    "tint", "give tint", "tinted", ("Tint", "Tinting", "Tinted"), "see it tinted", "you see it", "tint", TintSettings,
+    facts=(
+        tasks.Fact("palette", "the palette", {"type": ["string", "null"]}, header="Palette"),
+        tasks.Fact("count", "of the words", {"type": "integer"}, default=0, header="Count"),
+    ),
+)
+tasks.TASKS["tint"] = row
+families.FAMILIES["tint"] = families.Family("tint", {"colour": "photo-color"})
+module = types.ModuleType("pellucid.tasks.tint")
+module.prepare = prepare
+sys.modules[module.__name__] = module
+"""
+"""A third task that does nothing to the picture, for processes that find this as ``sitecustomize``."""
+
+
+@pytest.fixture(scope="module")
+def tinted(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("tinted")
+    place = tmp_path_factory.mktemp("site")
+    (place / "sitecustomize.py").write_text(SITE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        made = start_server(folder, "--workers", "1", "--max-megapixels", "1", "--timeout", "600")
+    yield made
+    assert made.end() == 0
+
+
+def test_a_third_task_is_served(tinted: Any, pictures: dict[str, Path]) -> None:
+    listed = tinted.ask("GET", "/v1/models").json
+    assert [task["verbs"][0] for task in listed["tasks"]] == ["Denoise", "Enlarge", "Tint"]
+    assert [model["takes"] for model in listed["models"] if model["task"] == "tint"] == [["strength", "palette", "words"]]
+    described = tinted.ask("GET", "/openapi.json").json["paths"]["/v1/restore"]["post"]
+    assert {"X-Pellucid-Palette", "X-Pellucid-Sigma"} <= set(described["responses"]["200"]["headers"])
+    image, palette = pictures["png"].read_bytes(), pictures["jpg"].read_bytes()
+    sent = form_of(palette, name="palette", file="/etc/mine.jpg", media="image/jpeg")[0].removesuffix(b"--edge--\r\n")
+    body, kind = form_of(image)
+    answer = tinted.ask("POST", "/v1/restore?task=tint&words=a&words=b", sent + body, Content_Type=kind)
+    assert answer.status == 200, answer.body
+    headers = {name for name in answer.headers if name.startswith("x-pellucid-")}
+    assert headers == {f"x-pellucid-{name}" for name in ("model", "size", "seconds", "palette", "count")}
+    assert answer.headers["x-pellucid-palette"] == f"upload-palette.jpg {len(palette)}"
+    assert answer.headers["x-pellucid-count"] == "2"
+    found = tinted.ask("POST", "/v1/restore?task=tint", image, Accept="application/json").json
+    assert (found["palette"], found["count"], "sigma" in found, found["diagnosis"]["kind"]) == (None, 0, False, "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "status", "said"),
+    [
+        ("task=tint&palette=/etc/passwd", True, 422, "palette"),
+        ("task=tint&task=tint", True, 422, "task is given 2 times"),
+        ("task=tint", False, 422, "'image', 'palette'"),
+        ("task=denoise", True, 422, "the form may have these fields, each a picture: 'image'"),
+        ("task=tint", True, 413, "1000x1001 pixels are more than the 1 megapixels"),
+    ],
+)
+def test_what_is_refused_of_files_as_settings(
+    query: str, form: bool, status: int, said: str, tinted: Any, pictures: dict[str, Path]
+) -> None:
+    sent = form_of(png_claiming(1000, 1001), name="palette" if form else "other")[0].removesuffix(b"--edge--\r\n")
+    body, kind = form_of(pictures["png"].read_bytes())
+    answer = tinted.ask("POST", f"/v1/restore?{query}", sent + body, Content_Type=kind)
+    assert (answer.status, said in answer.json["error"]) == (status, True), answer.body
+    assert "/tmp" not in answer.json["error"]
 
 
 class Sent:
@@ -656,6 +743,9 @@ while True:
         given_up.wait()
         given_up.clear()
         say({"id": job["id"], "failed": {"kind": "cancelled", "message": "cancelled"}})
+    elif job["do"] == "measure":
+        time.sleep(0.1)
+        say({"id": job["id"], "done": {"speed": 1000}})
     elif job["do"] == "refuse":
         say({"id": job["id"], "failed": {"kind": "FileError", "message": "damaged"}})
     else:
@@ -694,6 +784,13 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
         return kinds
 
     assert with_pool(work, seconds=2) == ["crash", "time", "time", "FileError"]
+
+
+def test_the_speed_is_measured_whatever_the_limit() -> None:
+    async def work(made: pool.Pool) -> float:
+        return await made.measured("photo")
+
+    assert with_pool(work, seconds=0.01) == 1000
 
 
 def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:

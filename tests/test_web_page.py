@@ -48,7 +48,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--max-megapixels", "9")
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--max-megapixels", "9", "--timeout", "1200")
     yield made
     made.end()
 

@@ -19,7 +19,7 @@ GRACE = 2.0
 """Seconds in which a worker must give up a cancelled job; it is killed after them."""
 
 PATIENCE = 120.0
-"""Seconds in which a new worker must be ready."""
+"""Seconds in which a new worker must be ready, and in which its speed must be measured."""
 
 LINE = 1 << 20
 """Bytes of the longest line that a worker sends."""
@@ -137,8 +137,14 @@ class Pool:
         before = self.places[: self.places.index(ticket)] if ticket in self.places else []
         return sum(other.state == "waiting" for other in before)
 
-    async def run(self, job: dict[str, Any], ticket: Ticket) -> dict[str, Any]:
-        """A worker's answer to the job; raises `Failed`. When cancelled, it returns once the worker has let go of the files."""
+    async def measured(self, model: str) -> float:
+        """The pixels of a colour picture that ``model`` restores a second on a worker with nothing else to do."""
+        speed: float = (await self.run({"do": "measure", "model": model}, Ticket(), seconds=PATIENCE))["speed"]
+        return speed
+
+    async def run(self, job: dict[str, Any], ticket: Ticket, *, seconds: float | None = None) -> dict[str, Any]:
+        """A worker's answer to the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
+        worker has let go of the files."""
         ticket.state = "waiting"
         worker = await self._idle.get()
         ticket.state = "working"
@@ -149,7 +155,7 @@ class Pool:
         try:
             worker.send({**job, "id": self._number})
             try:
-                async with asyncio.timeout(self.limits.seconds):
+                async with asyncio.timeout(self.limits.seconds if seconds is None else seconds):
                     answer = await self._answer(worker, self._number, ticket)
                 fit = True
             except TimeoutError:

@@ -21,7 +21,7 @@ from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
 from pellucid.web.app import application
 from pellucid.web.limits import Limits
-from pellucid.web.pool import Pool, Ticket
+from pellucid.web.pool import Pool
 from pellucid.web.security import is_loopback
 
 try:
@@ -109,8 +109,7 @@ async def _run(
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
         await pool.start()
-        measured = await pool.run({"do": "measure", "model": first}, Ticket())
-        limits = limits.within(measured["speed"])
+        limits = limits.within(await pool.measured(first))
         app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
         settings = uvicorn.Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, server_header=False)
         server = _Server(settings)

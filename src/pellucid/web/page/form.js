@@ -214,7 +214,7 @@ export class Form {
   }
 
   file(option) {
-    const input = element("input", { type: "file", id: option.id, accept: "image/*" });
+    const input = element("input", { type: "file", id: option.id, accept: "image/*", className: "unseen" });
     const name = element("span", { className: "note" });
     const away = element("button", { type: "button", className: "quiet" }, "Remove");
     away.setAttribute("aria-label", `Remove ${option.label}`);
@@ -231,7 +231,8 @@ export class Form {
       this.change(option.name, file, true);
     });
     away.addEventListener("click", () => { show(null); this.change(option.name, null, true); });
-    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, element("div", { className: "pair" }, name, away));
+    const choose = element("label", { className: "button", htmlFor: option.id }, "Choose a file");
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), element("div", { className: "pair" }, input, choose, name, away));
     return { row, set: show };
   }
 
