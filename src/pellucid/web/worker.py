@@ -74,7 +74,7 @@ class Worker:
             model.restore(_noise(64, channels))
 
     def measure(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """The ``speed`` of the job's model in pixels a second, the noise inspected: the better of two tries, where they are short."""
+        """The ``speed`` of the job's model in pixels a second, the noise inspected: the better of two tries if they are short."""
         model = self.model(job["model"])
         noise = _noise(MEASURED, model.card.channels)
         seconds = []
