@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from PIL import Image as PillowImage
 
 from pellucid import baselines, cli, degradations, evaluation, exhibits, files, images, methods, metrics, report, restorer, samples
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
+from pellucid.tasks import TASKS, Task
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +57,16 @@ def test_the_numbers_are_the_protocols(folder: Path) -> None:
     assert found.summary[0]["worst"] == min(found.results, key=lambda row: row["psnr"])["image"]
 
 
-def test_models_are_told_unless_blind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, told = restorer.load("photo"), []
+def test_models_are_given_the_level_unless_blind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, levels = restorer.load("photo"), []
     whole = model.restore
-    monkeypatch.setattr(model, "restore", lambda image, sigma=None, scale=None: (told.append(sigma), whole(image, sigma=sigma))[1])
+    monkeypatch.setattr(model, "restore", lambda image, given: (levels.append(given.sigma), whole(image, given))[1])
     loaded = evaluation.load_images(folder, limit=1)
     noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]
     for blind in (False, True):
         evaluation.evaluate(loaded, models={"photo": model}, noises=noises, baselines=[], blind=blind, runs=1)
     # The first call, on a small part, is not timed.
-    assert told == [25, 25, None, None, None, None]
+    assert levels == [25, 25, None, None, None, None]
 
 
 def test_identical_answers_stay_valid_json(folder: Path) -> None:
@@ -84,7 +86,7 @@ def test_digits_are_scored_as_a_stack(digits_file: Path) -> None:
     scores = {(row["noise"], row["method"]): row["psnr"] for row in found.summary}
     assert scores["gaussian:0:clip", "none"] == 70
     assert scores["gaussian:51:clip", "digits"] > scores["gaussian:51:clip", "none"] + 7
-    with pytest.raises(OptionError, match="tv"):
+    with pytest.raises(OptionError, match="'tv' takes no digits; 'none' does"):
         evaluation.evaluate(loaded, models={}, noises=noises, baselines=["tv"])
 
 
@@ -161,7 +163,7 @@ def test_odd_images_are_scored_or_named(tmp_path: Path) -> None:
     # Sixteen bits are scored as such: 3/65535 is not rounded away.
     deep = next(row for row in found.results if row["image"] == "deep" and row["method"] == "none")
     levels = photograph[:48, :48, 0].astype(np.float64) * 257 + 3
-    _, noisy = evaluation.spoiled(levels / 65535, degradations.parse("gaussian:25"), 1)
+    _, noisy = evaluation.degraded(levels / 65535, degradations.parse("gaussian:25"), 1)
     assert deep["psnr"] == pytest.approx(metrics.psnr(levels / 65535, np.clip(noisy, 0, 1), data_range=1), abs=1e-6)
 
 
@@ -184,24 +186,24 @@ def test_a_method_that_breaks_is_named_and_the_rest_is_scored(folder: Path, monk
 
 
 @pytest.mark.parametrize("knows", [False, True])
-def test_classical_methods_are_told_the_energy_of_what_they_do_not_know(
+def test_classical_methods_are_given_the_energy_of_what_they_do_not_know(
     knows: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[degradations.Degradation] = []
-    spy = baselines.Baseline("median", "", (), (), lambda noisy, noise: (told.append(noise), noisy)[1], knows_impulses=knows)
+    given: list[degradations.Degradation] = []
+    spy = baselines.Baseline("median", "", (), (), lambda noisy, noise: (given.append(noise), noisy)[1], knows_impulses=knows)
     monkeypatch.setitem(baselines.BASELINES, "median", spy)
     loaded = evaluation.load_images(folder, limit=1)
     clean = loaded.named[0][1]
     for text in ("gaussian:25", "speckle:0.1", "salt-pepper:0.1", "gaussian:25+salt-pepper:0.1"):
-        told.clear()
+        given.clear()
         noise = degradations.parse(text)
         evaluation.evaluate(loaded, models={}, noises=[noise], baselines=["median"], runs=1)
         if text == "gaussian:25" or (knows and "salt-pepper" in text):
-            assert set(told) == {noise}
+            assert set(given) == {noise}
         else:
-            energy = np.sqrt(np.square(evaluation.spoiled(clean, noise, 0)[1] - clean).mean()) * 255
-            assert {entry.kind for entry in told} == {"gaussian"}
-            assert told[-1].sigma == pytest.approx(energy, rel=1e-3)
+            energy = np.sqrt(np.square(evaluation.degraded(clean, noise, 0)[1] - clean).mean()) * 255
+            assert {entry.kind for entry in given} == {"gaussian"}
+            assert given[-1].sigma == pytest.approx(energy, rel=1e-3)
 
 
 def test_an_answer_that_is_no_number_has_failed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +212,7 @@ def test_an_answer_that_is_no_number_has_failed(folder: Path, monkeypatch: pytes
     found = evaluation.evaluate(
         evaluation.load_images(folder, limit=1), models={}, noises=[degradations.parse("gaussian:5")], baselines=["median"]
     )
-    assert "no numbers" in found.failed[0]
+    assert "not numbers" in found.failed[0]
     assert (found.summary[0]["failed"], found.summary[0]["identical"]) == (1, 0)
     assert "failed" in report.text_table(found)
 
@@ -370,9 +372,9 @@ def test_a_figure_shows_the_very_pixels(tmp_path: Path) -> None:
 
 
 def gain(name: str, noise: str, clean: NDArray[np.float64]) -> float:
-    spoiling = degradations.parse(noise)
-    noisy = spoiling(clean, np.random.default_rng(0))
-    answer = np.clip(baselines.find(name).function(noisy, spoiling), 0, 1)
+    case = degradations.parse(noise)
+    noisy = case(clean, np.random.default_rng(0))
+    answer = np.clip(baselines.find(name).function(noisy, case), 0, 1)
     assert answer.shape == clean.shape
     return metrics.psnr(clean, answer, data_range=1) - metrics.psnr(clean, np.clip(noisy, 0, 1), data_range=1)
 
@@ -454,16 +456,18 @@ def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pyt
     command = ("evaluate", str(folder), "--task", "upscale", *models, "--noise", noise, "--runs", "1", "--limit", "2")
     out = tmp_path / "scores.json"
     assert cli.main([*command, "--out", str(out)]) == 0
-    told = json.loads(out.read_text())
-    scores = {row["method"]: row["psnr"] for row in told["summary"]}
+    written = json.loads(out.read_text())
+    scores = {row["method"]: row["psnr"] for row in written["summary"]}
     # The clean images' network makes the noise larger with the rest.
     assert scores["photo+upscale"] > scores["upscale"] + 2
-    assert told["protocol"]["models"]["photo+upscale"] == ["photo-gray", "photo-color", "upscale"]
+    assert written["protocol"]["models"]["photo+upscale"] == ["photo-gray", "photo-color", "upscale"]
     name, clean = evaluation.load_images(folder, limit=1).named[0]
-    true, noisy = evaluation.spoiled(clean, degradations.parse(noise), 0)
+    true, noisy = evaluation.degraded(clean, degradations.parse(noise), 0)
     by_hand = restorer.load("upscale").restore(restorer.load("photo").restore(noisy), scale=2)
-    in_turn = methods.InTurn((restorer.load("photo"), restorer.load("upscale"))).restore(noisy, scale=2)
-    np.testing.assert_array_equal(in_turn, by_hand)
+    in_turn = methods.InTurn((restorer.load("photo"), restorer.load("upscale")))
+    case = degradations.parse(noise)
+    method = methods.Method("photo+upscale", "upscale", in_turn, blind=False)
+    np.testing.assert_array_equal(method(noisy, case, case), by_hand)
     with pytest.raises(OptionError, match="at most one"):
         methods.InTurn((restorer.load("upscale"), restorer.load("upscale")))
     assert cli.main([*command[:4], "--model", "photo+nonesuch"]) == 1
@@ -473,7 +477,7 @@ def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pyt
 def test_tasks_do_not_mix(folder: Path) -> None:
     loaded = evaluation.load_images(folder, limit=1)
     gaussian, shrink = degradations.parse("gaussian:25"), degradations.parse("shrink:2")
-    with pytest.raises(OptionError, match="two tasks"):
+    with pytest.raises(OptionError, match="no one task has all of these cases: gaussian:25, shrink:2"):
         evaluation.evaluate(loaded, models={}, noises=[gaussian, shrink], baselines=["bicubic"])
     with pytest.raises(OptionError, match="'median' is for the task denoise"):
         evaluation.evaluate(loaded, models={}, noises=[shrink], baselines=["median"])
@@ -481,3 +485,63 @@ def test_tasks_do_not_mix(folder: Path) -> None:
         evaluation.evaluate(loaded, models={"photo": restorer.load("photo")}, noises=[shrink], baselines=[])
     with pytest.raises(OptionError, match="'bicubic' is for the task upscale"):
         evaluation.evaluate(loaded, models={}, noises=[gaussian], baselines=["bicubic"])
+    with pytest.raises(OptionError, match="'none' keeps the size, which shrink:2 does not; for upscale there are bicubic, lanczos"):
+        evaluation.evaluate(loaded, models={}, noises=[shrink], baselines=["none"])
+    with pytest.raises(OptionError, match="shrink:2 makes images smaller; denoise takes noise alone, such as gaussian:25"):
+        evaluation.evaluate(loaded, models={}, noises=[shrink], baselines=["none"], task="denoise")
+    with pytest.raises(OptionError, match="gaussian:25 keeps the size; upscale takes shrink:FACTOR"):
+        evaluation.evaluate(loaded, models={}, noises=[gaussian], baselines=["bicubic"], task="upscale")
+
+
+def test_the_first_denoiser_in_turn_is_given_the_level(folder: Path) -> None:
+    _, clean = evaluation.load_images(folder, limit=1).named[0]
+    case = degradations.parse("gaussian:25")
+    _, noisy = evaluation.degraded(clean, case, 0)
+    first, second = restorer.load("photo"), restorer.load("photo-fast")
+    method = methods.Method("both", "denoise", methods.InTurn((first, second)), blind=False)
+    np.testing.assert_array_equal(method(noisy, case, case), second.restore(first.restore(noisy, sigma=25)))
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS.values() if task.module().CASES], ids=lambda task: task.name)
+def test_every_task_is_scored_by_its_metrics(task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write(tmp_path / "a.png", images.from_array(samples.photograph()[:192, :180]))
+    out, page, figure = (tmp_path / name for name in ("scores.json", "page.html", "figure.png"))
+    command = ("evaluate", str(tmp_path), "--task", task.name, "--model", task.model, "--runs", "1")
+    assert cli.main([*command, "--out", str(out), "--report", str(page), "--figure", str(figure)]) == 0
+    module, written = task.module(), json.loads(out.read_text())
+    assert written["protocol"]["task"] == task.name
+    assert written["protocol"]["noise"] == list(module.CASES)
+    assert set(module.PROTOCOL) <= set(written["protocol"])
+    headline = module.METRICS[0]
+    for row in (*written["results"], *written["summary"]):
+        assert set(module.METRICS) <= set(row)
+        # Nothing differs where the image was not degraded.
+        assert all(row[name] is not None for name in module.METRICS if name != headline)
+    assert {f"{headline}_spread", f"worst_{headline}", "worst", "identical"} <= set(written["summary"][0])
+    assert capsys.readouterr().out.startswith(metrics.METRICS[headline].title)
+    assert module.Learning.words in page.read_text("utf-8")
+    # Without a name, the task is that of the cases and the model.
+    again = evaluation.evaluate(
+        evaluation.load_images(tmp_path, limit=1),
+        models={task.model: restorer.load(task.model)},
+        noises=[degradations.parse(module.CASES[-1])],
+        baselines=[],
+        runs=1,
+    )
+    assert again.protocol["task"] == task.name
+
+
+def test_a_headline_may_be_better_when_lower(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = metrics.Metric("rmse", "RMSE", "root of the mean squared error", "levels", 1, False, lambda *both, data_range: 0.1)
+    monkeypatch.setitem(metrics.METRICS, "rmse", error)
+    monkeypatch.setattr(TASKS["denoise"].module(), "METRICS", ("rmse", "ssim"))
+    rows = iter([0.1, 0.3, 0.2])
+    monkeypatch.setitem(metrics.METRICS, "rmse", replace(error, function=lambda *both, data_range: next(rows)))
+    loaded = evaluation.load_images(folder)
+    found = evaluation.evaluate(loaded, models={}, noises=[degradations.parse("gaussian:25")], runs=1)
+    (summary,) = found.summary
+    assert (summary["rmse"], summary["worst"], summary["worst_rmse"]) == (0.2, "b", 0.3)
+    assert "psnr" not in summary
+    assert report.text_table(found).splitlines()[0].startswith("RMSE in levels  gaussian:25")
+    shown = exhibits.gather(loaded, found, models={}, baselines=["none"])
+    assert [entry.image for entry in shown if entry.reason == "worst"] == ["b", "c", "a"]

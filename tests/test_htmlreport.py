@@ -189,7 +189,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     evaluation = replace(evaluation, protocol=evaluation.protocol | {"images": HOSTILE}, failed=(HOSTILE,))
     hostile = Elements(page(tmp_path, evaluation, [exhibit(HOSTILE)]))
     assert hostile.found == plain.found
-    assert len(hostile.scripts) == 4
+    assert len(hostile.scripts) == 5
     assert json.loads(hostile.scripts[0])["failed"] == [HOSTILE]
     assert json.loads(hostile.scripts[1])[0]["image"] == HOSTILE
 
@@ -250,7 +250,7 @@ def visit(browser: Any, folder: Path, evaluation: Evaluation, exhibits: list[Exh
 def settled(browser: Any, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(f"return {script}"))
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(f"return {script}"))
 
 
 def assert_quiet(browser: Any) -> None:

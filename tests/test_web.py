@@ -54,16 +54,21 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     assert list(made.folder.iterdir()) == []
 
 
+def comes(true: Callable[[], Any]) -> bool:
+    """Waits until it is true: in milliseconds on a machine with nothing else to do, and not longer than a minute."""
+    until = time.monotonic() + 60
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(true())
+
+
 @pytest.fixture(autouse=True)
 def nothing_stays(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "served" in request.fixturenames:
         made = request.getfixturevalue("served")
-        until = time.monotonic() + 5
         # A folder goes just after its answer.
-        while made.uploads() and time.monotonic() < until:
-            time.sleep(0.02)
-        assert made.uploads() == []
+        assert comes(lambda: made.uploads() == []), made.uploads()
 
 
 def noisy_levels(depth: str = "uint8") -> np.ndarray[Any, Any]:
@@ -446,9 +451,10 @@ def test_health_and_metrics(served: Any, pictures: dict[str, Path]) -> None:
 
     before = counted()
     served.ask("POST", "/v1/restore", pictures["png"].read_bytes())
-    after = counted()
     done = 'pellucid_requests_total{path="/v1/restore",status="200"}'
-    assert after[done] == before.get(done, 0) + 1
+    # It is counted just after it was sent.
+    assert comes(lambda: counted().get(done, 0) == before.get(done, 0) + 1)
+    after = counted()
     assert after["pellucid_restored_pixels_total"] - before["pellucid_restored_pixels_total"] == 96 * 128
     assert after['pellucid_restore_seconds_bucket{le="+Inf"}'] == after["pellucid_restore_seconds_count"]
     assert (after["pellucid_waiting"], after["pellucid_working"]) == (0, 0)
@@ -660,9 +666,8 @@ def test_a_full_queue_says_when_to_come_back(served: Any, pictures: dict[str, Pa
     content = pictures["png"].read_bytes()
     # One at work and one that waits are all that have a place here.
     held = [served.begin(f"/v1/restore?ticket=ticket-{index}", len(content), content[:100]) for index in range(2)]
-    until = time.monotonic() + 10
-    while served.ask("GET", "/v1/progress/ticket-1").json["state"] != "receiving" and time.monotonic() < until:
-        time.sleep(0.01)
+    for index in range(2):
+        assert comes(lambda index=index: served.ask("GET", f"/v1/progress/ticket-{index}").json["state"] == "receiving")
     answer = served.ask("POST", "/v1/restore", content)
     assert answer.status == 429
     assert int(answer.headers["retry-after"]) >= 1
@@ -679,9 +684,7 @@ def test_a_full_queue_says_when_to_come_back(served: Any, pictures: dict[str, Pa
 def test_a_name_is_for_one_request(served: Any, pictures: dict[str, Path]) -> None:
     content = pictures["png"].read_bytes()
     held = served.begin("/v1/restore?ticket=the-same-name", len(content), content[:100])
-    until = time.monotonic() + 10
-    while served.ask("GET", "/v1/progress/the-same-name").json["state"] != "receiving" and time.monotonic() < until:
-        time.sleep(0.01)
+    assert comes(lambda: served.ask("GET", "/v1/progress/the-same-name").json["state"] == "receiving")
     assert served.ask("POST", "/v1/restore?ticket=the-same-name", content).status == 409
     # Who leaves before the picture is there leaves nothing behind (a fixture looks).
     held.close()
@@ -697,8 +700,7 @@ def test_termination_finishes_what_runs(start_server: Callable[..., Any], tmp_pa
     assert not left.exists()
     content = pictures["png"].read_bytes()
     held = made.begin("/v1/restore?ticket=last-request", len(content), content[:100])
-    while made.ask("GET", "/v1/progress/last-request").json["state"] != "receiving":
-        time.sleep(0.01)
+    assert comes(lambda: made.ask("GET", "/v1/progress/last-request").json["state"] == "receiving")
     made.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     held.sendall(content[100:])
@@ -771,19 +773,23 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
     async def work(made: pool.Pool) -> list[str]:
         kinds = []
         for job in ("crash", "hang", "long", "refuse"):
+            late = job in ("hang", "long")
+            # Nothing but what is never done runs out of time, however busy the machine is.
+            made.limits = replace(made.limits, seconds=1 if late else 100)
             async with made.place() as ticket:
                 try:
                     await made.run({"do": job}, ticket)
                 except pool.Failed as error:
                     kinds.append(error.kind)
-                assert ticket.done == 0.5
+                assert late or ticket.done == 0.5
+            made.limits = replace(made.limits, seconds=100)
             async with made.place() as ticket:
                 assert await made.run({"do": "well"}, ticket) == {"echo": "well"}
         # One that gives up by itself is kept, if the machine lets it do so in time.
         assert made.restarts in (2, 3)
         return kinds
 
-    assert with_pool(work, seconds=2) == ["crash", "time", "time", "FileError"]
+    assert with_pool(work) == ["crash", "time", "time", "FileError"]
 
 
 def test_the_speed_is_measured_whatever_the_limit() -> None:
@@ -794,7 +800,7 @@ def test_the_speed_is_measured_whatever_the_limit() -> None:
 
 
 def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "GRACE", 5)
+    monkeypatch.setattr(pool, "GRACE", 60)
 
     async def work(made: pool.Pool) -> None:
         async with made.place() as ticket, made.place() as second:

@@ -70,7 +70,7 @@ class Page:
     def run(self, script: str, *arguments: Any) -> Any:
         return self.browser.execute_script(script, *arguments)
 
-    def until(self, script: str, seconds: float = 30) -> None:
+    def until(self, script: str, seconds: float = 120) -> None:
         from selenium.webdriver.support.ui import WebDriverWait
 
         WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(lambda driver: driver.execute_script(f"return {script}"))
@@ -100,7 +100,7 @@ class Page:
         )
 
     def restored(self, count: int) -> None:
-        self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 60)
+        self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 120)
 
     def shown(self, number: int) -> None:
         self.until(f"document.documentElement.dataset.shown === '{number}-after'")
@@ -119,7 +119,7 @@ class Page:
 
     def downloaded(self, name: str) -> bytes:
         path = self.downloads / name
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not path.exists() and time.monotonic() < until:
             time.sleep(0.05)
         assert path.exists(), list(self.downloads.iterdir())

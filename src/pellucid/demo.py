@@ -1,4 +1,4 @@
-"""The demonstration: the package's own photograph and digits, spoiled and restored, as a table and a picture."""
+"""The demonstration: the package's own photograph and digits, degraded and restored, as a table and a picture."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DIGITS_SHOWN = 10
 
 
 def run(out: Path, *, overwrite: bool = False) -> Iterator[str]:
-    """Spoils and restores; yields the lines of a table (PSNR in dB), then the picture's path. Writes ``out``, a PNG.
+    """Degrades and restores; yields the lines of a table (PSNR in dB), then the picture's path. Writes ``out``, a PNG.
 
-    Raises `FileError` when ``out`` exists and ``overwrite`` is not said.
+    Raises `FileError` when ``out`` exists and ``overwrite`` is False.
     """
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists; --force overwrites it")
@@ -34,7 +34,7 @@ def run(out: Path, *, overwrite: bool = False) -> Iterator[str]:
     photo = restorer.load("photo")
     photo.restore(noisy[:64, :64])  # compiles the graph, so that the time below is the work's own
     begun = time.perf_counter()
-    # Nothing said of the level: it is estimated, as for any picture of the user's.
+    # Without a level: it is estimated, as for any picture of the user's.
     restored = photo.restore(noisy)
     seconds = time.perf_counter() - begun
     yield _line("photograph", noise, clean, noisy, restored, "photo", seconds)
@@ -44,15 +44,15 @@ def run(out: Path, *, overwrite: bool = False) -> Iterator[str]:
     rows = [("digits, clean", _row(digits))]
     for text in DIGIT_NOISES:
         noise = degradations.parse(text)
-        spoiled = np.stack([noise(digit, np.random.default_rng(index)) for index, digit in enumerate(digits)])
-        rows.append((f"digits, {noise}", _row(spoiled)))
+        degraded = np.stack([noise(digit, np.random.default_rng(index)) for index, digit in enumerate(digits)])
+        rows.append((f"digits, {noise}", _row(degraded)))
         for name in ("seed-digits", "digits"):
             model = restorer.load(name)
             begun = time.perf_counter()
-            answers = model.restore_batch(spoiled)
+            outputs = model.restore_batch(degraded)
             seconds = time.perf_counter() - begun
-            yield _line("10 digits", noise, digits, spoiled, answers, name, seconds)
-            rows.append((f"restored by {name}", _row(answers)))
+            yield _line("10 digits", noise, digits, degraded, outputs, name, seconds)
+            rows.append((f"restored by {name}", _row(outputs)))
     report.sheet(panels, rows, out, overwrite=overwrite)
     yield str(out)
 

@@ -1,13 +1,13 @@
-"""The protocol of stacks of digits: how they are read, spoiled and scored.
+"""The protocol of stacks of digits: how they are read, degraded and scored.
 
-Digits are scored as a stack of thousands of small images, and none has a row of its own. Beside their PSNR it counts how many are
-read right by a classifier that has learnt from clean digits alone (`pellucid.recognition`).
+Digits are scored as a stack of thousands of small images, and none has a row of its own. Beside the PSNR stands the share that a
+classifier reads right, which has learnt from clean digits alone (`pellucid.recognition`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,17 +20,21 @@ from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.methods import Clean, Method, Noisy, Row
 from pellucid.recognition import Reader
 
-__all__ = ["DIGIT_CAP", "Digits", "Lesson", "read", "scores", "spoiled_digits"]
+__all__ = ["DIGIT_CAP", "PROTOCOL", "Digits", "Lesson", "degraded_digits", "read", "scores"]
 
 DIGIT_CAP = 70.0
 """PSNR in dB at which one digit's score is capped: a digit restored without any error must not make the mean infinite."""
+
+PROTOCOL: Mapping[str, str] = {"psnr": f"per image, capped at {DIGIT_CAP:g} dB"}
+"""The lines of the protocol that differ from those of pictures."""
 
 Lesson = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Clean training digits (n, h, w), and their values (n,)."""
 
 
 class Digits(NamedTuple):
-    """A ``stack`` (n, h, w) in [0, 1]; where their values are known, these are the ``labels`` (n,), and ``lesson`` is there."""
+    """A ``stack`` (n, h, w) in [0, 1]; ``labels`` (n,) are the digits' values and ``lesson`` what a classifier learns from, None
+    where the values are not known."""
 
     stack: Clean
     labels: NDArray[np.uint8] | None
@@ -41,14 +45,14 @@ def read(source: Path, limit: int | None) -> Digits:
     """The first ``limit`` digits of an IDX file of images; `FileError` when it holds none."""
     stack = files.read_idx(source)
     if stack.ndim != 3:
-        raise FileError(f"{source}: an IDX file of shape {stack.shape} holds no images")
+        raise FileError(f"{source}: an IDX file of shape {stack.shape} is not one of images")
     labels = _labels(source, len(stack), limit)
     lesson = _lesson(source.parent) if labels is not None else None
     return Digits(stack[:limit] / np.float64(255), labels, lesson)
 
 
-def spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
-    """The whole stack (n, h, w) with noise from one generator, as one tall image: impulses and noise are drawn pixel by pixel."""
+def degraded_digits(stack: Clean, noise: Degradation) -> Noisy:
+    """The whole stack (n, h, w) with noise from one generator, drawn as for one tall image of n * h rows."""
     count, height, width = stack.shape
     return noise(stack.reshape(count * height, width), np.random.default_rng(0)).reshape(stack.shape)
 
@@ -56,32 +60,31 @@ def spoiled_digits(stack: Clean, noise: Degradation) -> Noisy:
 def scores(
     stack: Clean, labels: NDArray[np.uint8] | None, lesson: Lesson | None, methods: Sequence[Method], noises: Sequence[Degradation]
 ) -> tuple[list[Row], tuple[str, ...]]:
-    """A row for each noise and method, and lines for the reader; `OptionError` for methods and noises of pictures alone."""
+    """A row for each noise and method, and lines for the reader; `OptionError` for methods and noises that take pictures alone."""
     others = [method.name for method in methods if method.model is None and method.name != "none"]
     if others:
-        raise OptionError(f"baseline {others[0]!r} is for pictures; digits are compared with 'none' alone")
+        raise OptionError(f"baseline {others[0]!r} takes no digits; 'none' does")
     if any(noise.scale > 1 for noise in noises):
-        raise OptionError("digits are scored for their noise alone; a folder of pictures is scored enlarged")
+        raise OptionError("digits keep their size; to score enlarging, give a folder of pictures")
     reader: Reader | None = None
     notes: tuple[str, ...] = ()
     if lesson is not None:
         try:
             reader = Reader.trained(*lesson)
         except MissingExtra as error:
-            notes = (f"how many digits are read right is left out: {error}",)
+            notes = (f"the share of digits that is read right is left out: {error}",)
     readable = float(np.mean(reader.read(stack) == labels)) if reader is not None else None
     summary = []
     for noise in noises:
-        noisy = spoiled_digits(stack, noise)
+        noisy = degraded_digits(stack, noise)
         for method in methods:
-            if method.model is not None:
-                # Compiles the network, which is not counted.
-                method.model.restore_batch(noisy[:1], sigma=method.sigma(noise))
+            # Compiles the network, which is not counted.
+            method.batch(noisy[:1], noise)
             begun = time.perf_counter()
-            answer = noisy if method.model is None else method.model.restore_batch(noisy, sigma=method.sigma(noise))
+            output = method.batch(noisy, noise)
             seconds = time.perf_counter() - begun
-            answer = np.clip(answer.astype(np.float64), 0, 1)
-            psnr = -10 * np.log10(np.maximum(np.square(answer - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
+            pixels = np.clip(output.astype(np.float64), 0, 1)
+            psnr = -10 * np.log10(np.maximum(np.square(pixels - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
             row = {
                 "noise": str(noise),
                 "method": method.name,
@@ -93,7 +96,7 @@ def scores(
                 "seconds_per_megapixel": round(seconds / (stack.size / 1e6), 4),
             }
             if reader is not None and readable is not None:
-                row["accuracy"] = round(float(np.mean(reader.read(answer) == labels)), 6)
+                row["accuracy"] = round(float(np.mean(reader.read(pixels) == labels)), 6)
                 row["accuracy_clean"] = round(readable, 6)
             summary.append(row)
     return summary, notes

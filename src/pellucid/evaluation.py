@@ -1,12 +1,11 @@
-"""Scores models and classical methods on clean images that are spoiled here, by a protocol that is written beside the scores.
+"""Scores models and classical methods on clean images that are degraded here, by a protocol that is written beside the scores.
 
-The protocol of the denoising papers: noise is added in float64 and not clipped (unless the noise says ``:clip``); the seed of
-image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; the answer is clipped to [0, 1] and not rounded; PSNR is
-taken over all pixels and channels of an image, then the mean over images.
+The protocol is that of the denoising papers: noise is added in float64 and not clipped (unless its text ends in ``:clip``); the
+seed of image n, files sorted by name, is n: ``numpy.random.default_rng(n)``; outputs are clipped to [0, 1] and not rounded; each
+score is of an image, and the summary has the mean over images.
 
-Enlarging follows the papers on it: images are cut to multiples of the factor and scaled down (`pellucid.degradations.Shrink`), and
-then spoiled where the noise says so (``shrink:2+gaussian:5+jpeg:70``);
-scores are of the luma alone (Rec. 601 within 16 to 235), without as many pixels at each edge as the factor.
+The rest is the task's (`pellucid.tasks.base.TaskModule`): the cases where none is named, the metrics, the part of an image that is
+compared, what a model is given, and its lines of the protocol.
 """
 
 from __future__ import annotations
@@ -30,24 +29,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, digits, files, metrics
+from pellucid import __version__, digits, files, metrics, tasks
 from pellucid.baselines import find
 from pellucid.degradations import Degradation
 from pellucid.digits import Lesson
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
-from pellucid.methods import Clean, Method, Model, Noisy, Row, methods_of, peak, steps_of, task_of, task_of_noises
+from pellucid.methods import Clean, Method, Model, Noisy, Row, check_cases, methods_of, peak, steps_of, task_of_cases
+from pellucid.restorer import Restorer
+from pellucid.tasks import Task
 
 __all__ = [
     "Evaluation",
     "Images",
     "compare",
+    "degraded",
     "evaluate",
     "load_images",
     "processor",
-    "spoiled",
     "write_json",
 ]
-
 
 RUNS = 3
 """Calls whose median is an image's time; the first call of a method, on a small image, is never counted."""
@@ -55,18 +55,15 @@ RUNS = 3
 LONG_S = 2.0
 """Seconds after which an image is not timed again."""
 
-STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
-"""Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: papers on enlarging score it."""
-
 
 @dataclass(frozen=True)
 class Images:
     """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
 
-    ``places`` are the images' numbers among the folder's files, from which their noise is drawn: a file that cannot be read takes
-    its number with it, and the others keep theirs.
-    ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits (uint8) with theirs. ``failed`` has
-    a line for each file that could not be read, ``notes`` has lines for the reader of the scores.
+    ``places`` are the images' numbers among the folder's files, which seed their noise: a file that cannot be read keeps its
+    number, and so do the others. ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits
+    (uint8) with theirs. ``failed`` has a line for each file that could not be read, ``notes`` has lines for the reader of the
+    scores.
     """
 
     source: str
@@ -81,10 +78,10 @@ class Images:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores: ``results`` has one row an image, noise and method, ``summary`` their means.
+    """Scores: ``results`` has one row for each image, noise and method, ``summary`` their means.
 
-    ``protocol`` is everything that the figures depend on. ``failed`` lists the files that could not be read and the methods that
-    failed on an image, ``notes`` say what the means leave out.
+    ``protocol`` is everything that the scores depend on. ``failed`` lists the files that could not be read and the methods that
+    failed on an image, ``notes`` what the means leave out.
     """
 
     protocol: dict[str, Any]
@@ -108,8 +105,8 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     is left.
     """
     if source.is_file():
-        read = digits.read(source, limit)
-        return Images(source.name, stack=read.stack, labels=read.labels, lesson=read.lesson)
+        stack, labels, lesson = digits.read(source, limit)
+        return Images(source.name, stack=stack, labels=labels, lesson=lesson)
     paths = files.list_images(source)[:limit]
     stems = [path.stem for path in paths]
     named: list[tuple[str, Clean]] = []
@@ -132,15 +129,15 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         if image.alpha is not None:
             notes.append(f"{name}: its transparency is left out")
     if not named:
-        raise FileError(failed[0] if failed else f"{source}: no image that can be read")
+        raise FileError(failed[0] if failed else f"{source}: no image in it can be read")
     gray = sum(clean.ndim == 2 for _, clean in named)
     if 0 < gray < len(named):
         notes.append(f"{gray} gray and {len(named) - gray} colour images: the means are over both")
     return Images(source.name, named=tuple(named), places=tuple(places), failed=tuple(failed), notes=tuple(notes))
 
 
-def spoiled(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]:
-    """The perfect answer of image number ``index``, and the image with the protocol's noise."""
+def degraded(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]:
+    """The perfect output for image number ``index`` (h, w) or (h, w, 3), and the image with the protocol's noise, in float32."""
     true, noisy = noise.pair(clean, np.random.default_rng(index))
     return true.astype(np.float64, copy=False), noisy
 
@@ -154,6 +151,7 @@ def evaluate(
     models: Mapping[str, Model],
     noises: Sequence[Degradation],
     baselines: Sequence[str] = ("none",),
+    task: str | None = None,
     blind: bool = False,
     runs: int = RUNS,
     workers: int = 1,
@@ -162,25 +160,23 @@ def evaluate(
 ) -> Evaluation:
     """Scores every method on every image under every noise.
 
-    Models get the level where they take one and the noise is Gaussian, unless ``blind``; classical methods always get it.
-    ``runs`` calls at most are timed an image; ``workers`` processes share the images (times suffer, scores do not);
-    ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its entry
-    (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
-    `OptionError` when there is nothing to score.
+    ``task`` is the name of a row of `pellucid.tasks.TASKS` (default: the one that the noises are cases of). Models are given what
+    the task's ``known`` gives for a case, such as the level of Gaussian noise; ``blind`` withholds it. Classical methods are always
+    given the level. An image has at most ``runs`` timed calls; ``workers`` processes share the images (times get longer, scores
+    stay the same); ``memory`` measures each method's peak memory in a process of its own. With either, a script must guard its
+    entry (``if __name__ == "__main__"``), as `multiprocessing` demands. ``on_progress`` gets (steps done, steps in all). Raises
+    `OptionError` when there is nothing to score, and for a noise or a method of another task.
     """
-    methods = methods_of(models, baselines, blind)
     # Noises of one text are one noise.
     noises = list({str(noise): noise for noise in noises}.values())
-    if not methods or not noises:
+    if not (models or baselines) or not noises:
         raise OptionError("evaluate: name at least one model or baseline, and one noise")
     if runs < 1 or workers < 1:
-        raise OptionError("evaluate: runs and workers are 1 or more")
-    task = task_of_noises(noises)
-    for method in methods:
-        own = task_of(method.model) if method.model is not None else find(method.name).task
-        if own != task:
-            raise OptionError(f"{method.name!r} is for the task {own}, not {task}")
-    protocol = _protocol(images, noises, methods, models, blind, runs, workers)
+        raise OptionError("evaluate: runs and workers must be 1 or more")
+    row = tasks.find(task) if task is not None else task_of_cases(noises, models)
+    check_cases(row, noises)
+    methods = methods_of(models, baselines, row, noises, blind=blind)
+    protocol = _protocol(row, images, noises, methods, models, blind, runs, workers)
     if images.stack is not None:
         summary, remarks = digits.scores(images.stack, images.labels, images.lesson, methods, noises)
         return Evaluation(protocol, (), tuple(summary), images.failed, (*images.notes, *remarks))
@@ -188,28 +184,30 @@ def evaluate(
         (place, name, clean, noise) for place, (name, clean) in zip(images.places, images.named, strict=True) for noise in noises
     ]
     results: list[Row] = []
-    for done, rows in enumerate(_scored(jobs, methods, runs, workers)):
+    for done, rows in enumerate(_scored(jobs, row.name, methods, runs, workers)):
         results += rows
         if on_progress is not None:
             on_progress(done + 1, len(jobs))
     peaks = _peaks(images, methods, noises) if memory else {}
-    summary = _summary(results, noises, [method.name for method in methods], peaks)
-    broken = [f"{row['method']} on {row['image']} with {row['noise']}: {row['error']}" for row in results if "error" in row]
-    notes = (*images.notes, *_too_small(results))
+    names = row.module().METRICS
+    summary = _summary(results, names, noises, [method.name for method in methods], peaks)
+    broken = [f"{each['method']} on {each['image']} with {each['noise']}: {each['error']}" for each in results if "error" in each]
+    notes = (*images.notes, *_too_small(results, names))
     return Evaluation(protocol, tuple(results), tuple(summary), (*images.failed, *broken), notes)
 
 
-def _too_small(results: list[Row]) -> list[str]:
-    """Which images are too small for which metrics, a line each."""
+def _too_small(results: list[Row], names: Sequence[str]) -> list[str]:
+    """A line for each image that is too small for some of the metrics."""
+    large = [name for name in names if metrics.METRICS[name].least_side > 1]
     missing: dict[str, list[str]] = {}
     for row in results:
         if "error" not in row:
-            missing[row["image"]] = [name for name in metrics.METRICS if name != "psnr" and row[name] is None]
+            missing[row["image"]] = [name for name in large if row[name] is None]
     return [f"{image}: too small for {' and '.join(names)}" for image, names in missing.items() if names]
 
 
 def write_json(path: Path, evaluation: Evaluation, *, overwrite: bool = False) -> None:
-    """Writes `Evaluation.to_json` to ``path``; `FileError` when it exists and ``overwrite`` is not said."""
+    """Writes `Evaluation.to_json` to ``path``; `FileError` when it exists and ``overwrite`` is False."""
     with files.replacing(path, overwrite=overwrite) as temporary:
         temporary.write_text(evaluation.to_json(), "utf-8")
 
@@ -221,6 +219,7 @@ Job = tuple[int, str, Clean, Degradation]
 class _Scorer:
     """Runs every method on an image; remembers which have been run before, so that no first call is timed."""
 
+    task: str
     methods: tuple[Method, ...]
     runs: int
     warm: set[tuple[str, int, bool]] = field(default_factory=set)
@@ -229,14 +228,15 @@ class _Scorer:
         place, name, clean, noise = job
         head = {"image": name, "noise": str(noise)}
         try:
-            true, noisy = spoiled(clean, noise, place)
+            true, noisy = degraded(clean, noise, place)
         except PellucidError as error:
-            return [{**head, "method": method.name, **_failed(error)} for method in self.methods]
+            return [{**head, "method": method.name, **self._failed(error)} for method in self.methods]
         return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
 
     def _row(self, method: Method, clean: Clean, noisy: Noisy, noise: Degradation) -> Row:
+        task = tasks.find(self.task).module()
         try:
-            level = method.told(clean, noisy, noise)
+            level = method.level_of(clean, noisy, noise)
             # Without noise most methods do nothing at all: such a call warms nothing.
             key = (method.name, noisy.ndim, level.sigma > 0 or level.density > 0)
             if key not in self.warm:
@@ -248,55 +248,32 @@ class _Scorer:
                 raw = method(noisy, noise, level)
                 times.append(time.perf_counter() - begun)
             if not np.isfinite(raw).all():
-                raise ValueError("its answer has values that are no numbers")
-            answer = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
-            scores = _scores(_scored_part(clean, noise), _scored_part(answer, noise))
+                raise ValueError("its output has values that are not numbers")
+            output = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
+            scores = metrics.scores(task.scored(noise, clean), task.scored(noise, output), task.METRICS)
         except MissingExtra:
             raise
         except Exception as error:  # other people's code may raise anything; a tiny image is enough
-            return _failed(error)
+            return self._failed(error)
         seconds = statistics.median(times)
         return {**scores, "seconds_per_megapixel": round(seconds / (clean.shape[0] * clean.shape[1] / 1e6), 4)}
 
-
-def _failed(error: Exception) -> Row:
-    """The row of a method that could not answer."""
-    lines = str(error).strip().splitlines()
-    scores: Row = dict.fromkeys(metrics.METRICS)
-    return {**scores, "seconds_per_megapixel": None, "error": lines[-1] if lines else type(error).__name__}
-
-
-def _scored_part(pixels: Clean, noise: Degradation) -> Clean:
-    """The part of an image that is scored: all of it, or the luma inside the edges of an enlarged one."""
-    if noise.scale == 1:
-        return pixels
-    luma = pixels if pixels.ndim == 2 else (16 + pixels @ STUDIO_LUMA) / 255
-    edge = noise.scale
-    return luma[edge:-edge, edge:-edge] if min(luma.shape) > 2 * edge else luma
-
-
-def _scores(clean: Clean, answer: Clean) -> Row:
-    """Every metric that the image is large enough for; None for the others, and where not one pixel differs for PSNR."""
-    if np.array_equal(clean.astype(np.float32), answer.astype(np.float32)):
-        # Answers are float32, and the clean image is not: rounding is no error.
-        answer = clean
-    scores: Row = {}
-    for name, metric in metrics.METRICS.items():
-        large = min(clean.shape[:2]) >= metric.least_side
-        value = metric.function(clean, answer, data_range=1.0) if large else float("inf")
-        scores[name] = round(value, 6) if np.isfinite(value) else None
-    return scores
+    def _failed(self, error: Exception) -> Row:
+        """The row of a method that failed on an image."""
+        lines = str(error).strip().splitlines()
+        scores: Row = dict.fromkeys(tasks.find(self.task).module().METRICS)
+        return {**scores, "seconds_per_megapixel": None, "error": lines[-1] if lines else type(error).__name__}
 
 
 _scorer: _Scorer | None = None
 """A worker process's own, made by `_begin` for every job of `_go_on`."""
 
 
-def _begin(methods: tuple[Method, ...], runs: int) -> None:
+def _begin(task: str, methods: tuple[Method, ...], runs: int) -> None:
     global _scorer
     # Ctrl-C goes to every process of the terminal; the one that was called decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _scorer = _Scorer(methods, runs)
+    _scorer = _Scorer(task, methods, runs)
 
 
 def _go_on(job: Job) -> list[Row]:
@@ -304,14 +281,14 @@ def _go_on(job: Job) -> list[Row]:
     return _scorer(job)
 
 
-def _scored(jobs: Sequence[Job], methods: tuple[Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
+def _scored(jobs: Sequence[Job], task: str, methods: tuple[Method, ...], runs: int, workers: int) -> Iterator[list[Row]]:
     """The rows of each job, in order."""
     if workers == 1:
-        yield from map(_Scorer(methods, runs), jobs)
+        yield from map(_Scorer(task, methods, runs), jobs)
         return
     # Spawned, not forked: engines have threads of their own.
     pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(methods, runs)
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(task, methods, runs)
     )
     try:
         waiting: deque[Future[list[Row]]] = deque()
@@ -323,7 +300,7 @@ def _scored(jobs: Sequence[Job], methods: tuple[Method, ...], runs: int, workers
         while waiting:
             yield waiting.popleft().result()
     except BrokenExecutor as error:
-        raise EngineError("evaluate: a worker process died, perhaps for want of memory; fewer --workers need less") from error
+        raise EngineError("evaluate: a worker process died, perhaps because memory ran out; fewer --workers need less") from error
     except BaseException:
         processes = list((pool._processes or {}).values())  # private, and the only way to end a call in hand
         pool.shutdown(wait=False, cancel_futures=True)
@@ -342,10 +319,10 @@ def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degrada
     cases = []
     for noise in noises:
         try:
-            true, noisy = spoiled(clean, noise, place)
+            true, noisy = degraded(clean, noise, place)
         except PellucidError:
             continue
-        energy = float(np.square(noisy - true).mean()) if noise.scale == 1 else 1.0
+        energy = float(np.square(noisy - true).mean()) if noisy.shape == true.shape else 1.0
         cases.append((energy, true, noisy, noise))
     if not cases:
         return {}
@@ -354,38 +331,46 @@ def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degrada
     for method in methods:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             try:
-                peaks[method.name] = pool.submit(peak, method, noisy, noise, method.told(true, noisy, noise)).result()
+                peaks[method.name] = pool.submit(peak, method, noisy, noise, method.level_of(true, noisy, noise)).result()
             except BrokenExecutor:
-                # It died, most likely for want of the very memory that was to be measured.
+                # It died, most likely because there was less memory than was to be measured.
                 peaks[method.name] = None
     return peaks
 
 
 def _summary(
-    results: list[Row], noises: Sequence[Degradation], methods: Sequence[str], peaks: Mapping[str, float | None]
+    results: list[Row],
+    names: Sequence[str],
+    noises: Sequence[Degradation],
+    methods: Sequence[str],
+    peaks: Mapping[str, float | None],
 ) -> list[Row]:
+    """A row for each noise and method; the first of the metrics ``names`` is the headline."""
+    headline, *others = names
+    metric = metrics.METRICS[headline]
     rows = []
     for noise in noises:
         for method in methods:
-            of_it = [row for row in results if row["noise"] == str(noise) and row["method"] == method]
-            whole = [row for row in of_it if "error" not in row]
-            scores = [row["psnr"] for row in whole]
-            finite = [value for value in scores if value is not None]
-            worst = min((row for row in whole if row["psnr"] is not None), key=lambda row: row["psnr"], default=None)
-            others = {name: [row[name] for row in whole if row[name] is not None] for name in metrics.METRICS if name != "psnr"}
+            tried = [row for row in results if row["noise"] == str(noise) and row["method"] == method]
+            whole = [row for row in tried if "error" not in row]
+            scored = [row for row in whole if row[headline] is not None]
+            values = [row[headline] for row in scored]
+            worst = (min if metric.higher_is_better else max)(scored, key=lambda row: row[headline], default=None)
+            kept = {name: [row[name] for row in whole if row[name] is not None] for name in others}
             times = [row["seconds_per_megapixel"] for row in whole]
             rows.append(
                 {
                     "noise": str(noise),
                     "method": method,
                     "images": len(whole),
-                    "failed": len(of_it) - len(whole),
-                    "psnr": round(float(np.mean(finite)), 4) if finite else None,
-                    "psnr_spread": round(float(np.std(finite)), 4) if finite else None,
-                    "identical": len(scores) - len(finite),
-                    **{name: round(float(np.mean(values)), 6) if values else None for name, values in others.items()},
+                    "failed": len(tried) - len(whole),
+                    headline: round(float(np.mean(values)), 4) if values else None,
+                    f"{headline}_spread": round(float(np.std(values)), 4) if values else None,
+                    # An image that is large enough has no score where that would be infinite.
+                    "identical": len(whole) - len(scored) if metric.least_side == 1 else 0,
+                    **{name: round(float(np.mean(values)), 6) if values else None for name, values in kept.items()},
                     "worst": worst["image"] if worst else None,
-                    "worst_psnr": worst["psnr"] if worst else None,
+                    f"worst_{headline}": worst[headline] if worst else None,
                     "seconds_per_megapixel": round(float(np.median(times)), 4) if times else None,
                     "peak_memory_mib": peaks.get(method),
                 }
@@ -394,6 +379,7 @@ def _summary(
 
 
 def _protocol(
+    task: Task,
     images: Images,
     noises: Sequence[Degradation],
     methods: Sequence[Method],
@@ -402,41 +388,39 @@ def _protocol(
     runs: int,
     workers: int,
 ) -> dict[str, Any]:
-    task = task_of_noises(noises)
     stack = images.stack is not None
     seed = (
         "one generator, numpy.random.default_rng(0), for all digits"
         if stack
         else "numpy.random.default_rng(n) for file n of the folder, sorted by name, from 0"
     )
-    psnr = f"per image, capped at {digits.DIGIT_CAP:g} dB" if stack else "per image over all pixels and channels"
-    psnr = f"{psnr if task == 'denoise' else 'per image, of the luma'}, then the mean"
+    module = task.module()
+    own = {**module.PROTOCOL, **(digits.PROTOCOL if stack else {})}
     classical = [find(method.name) for method in methods if method.model is None]
     engines = [step.engine for model in models.values() for step in steps_of(model)]
     packages = ["numpy", "pillow", *engines, *(package for entry in classical for package in entry.packages)]
     return {
         "pellucid": __version__,
-        "task": task,
+        "task": task.name,
         "images": images.source,
         "count": len(images.stack) if images.stack is not None else len(images.named),
         "pixels": _hash(images),
         "noise": [str(noise) for noise in noises],
         "seed": seed,
-        "clipping": "noise is not clipped unless ':clip' is said; answers are clipped to [0, 1]",
+        "clipping": "noise is not clipped unless it ends in ':clip'; outputs are clipped to [0, 1]",
         "rounding": "none",
-        "crop": "none" if task == "denoise" else "to multiples of the factor before, of as many pixels as it at each edge after",
-        "psnr": psnr,
-        "level": "not told to models (blind)"
+        **{name: f"{line}, then the mean" if name in module.METRICS else line for name, line in own.items()},
+        "level": "not given to models (blind)"
         if blind
-        else "told to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
+        else "given to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
         "blind": blind,
-        "models": {name: [card.name for step in steps_of(model) for card in step.cards.values()] for name, model in models.items()},
+        "models": {name: [file for step in steps_of(model) for file in _files(step)] for name, model in models.items()},
         "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in steps_of(model)) for name, model in models.items()},
         "engines": {name: f"{steps_of(model)[0].engine}, {steps_of(model)[0].device}" for name, model in models.items()},
         "baselines": {entry.name: entry.summary for entry in classical},
         "times": "the whole stack, once, after a first call that is not counted"
         if stack
-        else f"whole calls, median of up to {runs} an image, then of the images; {workers} at a time",
+        else f"whole calls, median of up to {runs} for each image, then over images; {workers} at a time",
         "memory": "not measured"
         if stack
         else "the process that runs one method on the largest image under its strongest noise, at its peak",
@@ -445,6 +429,15 @@ def _protocol(
         "cpu": processor(),
         "cores": os.cpu_count(),
     }
+
+
+def _files(step: Restorer) -> list[str]:
+    """The first of a family's files for each number of channels."""
+    by_channels: dict[int, str] = {}
+    for role in step.models:
+        card = step.models.card(role)
+        by_channels.setdefault(card.channels, card.name)
+    return list(by_channels.values())
 
 
 def _hash(images: Images) -> str:
@@ -475,9 +468,9 @@ def processor() -> str:
 def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
     """The scores of picture ``second`` against ``first``, over [0, 1], and how they differ in 8-bit levels.
 
-    ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean; a score is None
-    where the pictures are too small for it, or PSNR where they are ``identical``; transparency counts in ``same_transparency``
-    alone. Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
+    ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean. A score is None
+    where the pictures are too small for it, and PSNR where they are ``identical``. Only ``same_transparency`` looks at alpha.
+    Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
     """
     pictures = [files.read(path) for path in (first, second)]
     one, other = (picture.pixels.astype(np.float64) for picture in pictures)
@@ -485,15 +478,12 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
         kinds = ["gray" if picture.pixels.shape[2] == 1 else "colour" for picture in pictures]
         raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
     difference = metrics.difference(one, other) * 255
-    first_cover, second_cover = (None if entry.alpha is None else entry.alpha / entry.alpha.max(initial=1) for entry in pictures)
-    if first_cover is None or second_cover is None:
-        same_cover = first_cover is second_cover
-    else:
-        same_cover = np.array_equal(first_cover, second_cover)
+    alphas = [None if picture.alpha is None else picture.alpha / picture.alpha.max(initial=1) for picture in pictures]
+    same_alpha = alphas[0] is alphas[1] if alphas[0] is None or alphas[1] is None else np.array_equal(alphas[0], alphas[1])
     return {
-        **_scores(one, other),
+        **metrics.scores(one, other, tuple(metrics.METRICS)),
         "largest_difference": round(float(np.abs(difference).max()), 3),
         "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
         "identical": bool(not difference.any()),
-        "same_transparency": same_cover,
+        "same_transparency": same_alpha,
     }

@@ -1,4 +1,4 @@
-"""The methods that are compared: models, several of them in turn, and classical methods, all behind one call."""
+"""Methods that are compared: models, several of them in turn, and classical methods, all behind one call."""
 
 from __future__ import annotations
 
@@ -11,27 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations
-from pellucid.baselines import find
+from pellucid import degradations, tasks
+from pellucid.baselines import BASELINES, Baseline, find
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.restorer import Restorer
+from pellucid.tasks import Task
+from pellucid.tasks.settings import Settings
 
-__all__ = [
-    "Clean",
-    "InTurn",
-    "Method",
-    "Model",
-    "Noisy",
-    "Row",
-    "methods_of",
-    "peak",
-    "scale_of",
-    "steps_of",
-    "task_of",
-    "task_of_noises",
-    "told_sigma",
-]
+__all__ = ["Clean", "InTurn", "Method", "Model", "Noisy", "Row", "check_cases", "methods_of", "peak", "steps_of", "task_of_cases"]
 
 Clean = NDArray[np.float64]
 Noisy = NDArray[np.float32]
@@ -40,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class InTurn:
-    """Restorers that are one method: the first is shown the image, each of the others the answer of the one before.
+    """Restorers that are one method: the first is given the image, each of the others the output of the one before.
 
     So ``photo`` and ``upscale`` take noise away and then enlarge; at most one of them enlarges.
     """
@@ -50,23 +38,6 @@ class InTurn:
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or sum(bool(step.card.scales) for step in self.steps) > 1:
             raise OptionError("models in turn are two or more, of which at most one enlarges")
-
-    def restore(self, image: Noisy, *, sigma: float | None = None, scale: float | None = None) -> Noisy:
-        """As `Restorer.restore`: the first gets ``sigma``, the one that enlarges gets ``scale``."""
-        for number, step in enumerate(self.steps):
-            image = step.restore(image, sigma=None if number else sigma, scale=scale if step.card.scales else None)
-        return image
-
-    def restore_batch(self, stack: Noisy, *, sigma: float | None = None) -> Noisy:
-        """As `Restorer.restore_batch`: the first gets ``sigma``."""
-        for number, step in enumerate(self.steps):
-            stack = step.restore_batch(stack, sigma=None if number else sigma)
-        return stack
-
-    @property
-    def takes_sigma(self) -> bool:
-        """Whether the first does."""
-        return self.steps[0].takes_sigma
 
 
 Model = Restorer | InTurn
@@ -78,78 +49,134 @@ def steps_of(model: Model) -> tuple[Restorer, ...]:
     return model.steps if isinstance(model, InTurn) else (model,)
 
 
-def task_of(model: Model) -> str:
-    """The task of the step that enlarges, else of the last."""
+def _task_of(model: Model) -> Task:
+    """The task that a model does: that of the step that enlarges, else of the last."""
     steps = steps_of(model)
-    return next((step for step in steps if step.card.scales), steps[-1]).card.task
+    return next((step for step in steps if step.card.scales), steps[-1]).task
 
 
-def task_of_noises(noises: Sequence[Degradation]) -> str:
-    """The task whose images these noises spoil; `OptionError` for noises of more than one."""
-    scales = {noise.scale for noise in noises}
-    if 1 in scales and len(scales) > 1:
-        raise OptionError("evaluate: noises to take away and images to enlarge are two tasks; score one at a time")
-    return "denoise" if scales == {1} else "upscale"
+# -- the cases --------------------------------------------------------------------------------------------------------
 
 
-def scale_of(noise: Degradation) -> int | None:
-    """The factor that an image is to be enlarged by; None where it keeps its size."""
-    return noise.scale if noise.scale > 1 else None
+def check_cases(task: Task, cases: Sequence[Degradation]) -> None:
+    """Raises the `OptionError` of the task's module for a case that models of the task are not for."""
+    known = task.module().known
+    for case in cases:
+        # Blind, and without maps: nothing but the kind of case is looked at.
+        known(case, (), blind=True)
 
 
-def told_sigma(model: Model, noise: Degradation, *, blind: bool) -> float | None:
-    """The ``sigma`` that a model is given, in 8-bit levels: that of Gaussian noise; None if it takes none, or ``blind``."""
-    return noise.sigma if model.takes_sigma and not blind and noise.kind == "gaussian" else None
+def task_of_cases(cases: Sequence[Degradation], models: Mapping[str, Model]) -> Task:
+    """The task that all of the cases are for; where that is more than one, the one that the models do.
+
+    Raises `OptionError` for cases of different tasks.
+    """
+    fitting = [task for task in tasks.TASKS.values() if _fit(task, cases)]
+    if not fitting:
+        listed = ", ".join(map(str, cases))
+        raise OptionError(f"evaluate: no one task has all of these cases: {listed}; score the cases of one task at a time")
+    names = {_task_of(model).name for model in models.values()}
+    return next((task for task in fitting if task.name in names), fitting[0])
+
+
+def _fit(task: Task, cases: Sequence[Degradation]) -> bool:
+    try:
+        check_cases(task, cases)
+    except OptionError:
+        return False
+    return True
+
+
+# -- the methods ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Method:
-    """A model, or several in turn, or a classical method, in a form that can be sent to another process."""
+    """A model, or several in turn, or a classical method, which does the task of that name; it can be sent to another process."""
 
     name: str
+    task: str
     model: Model | None
     blind: bool
 
-    def __call__(self, noisy: Noisy, noise: Degradation, level: Degradation) -> Noisy:
-        """The answer to (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is by `told`."""
+    def __call__(self, noisy: Noisy, case: Degradation, level: Degradation) -> Noisy:
+        """The output for (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is that of `level_of`."""
         if self.model is not None:
-            answer: Noisy = self.model.restore(noisy, sigma=self.sigma(noise), scale=scale_of(noise))
-            return answer
+            output = noisy
+            for step, settings in self._steps(case):
+                output = step.restore(output, settings)
+            return output
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
-        answer = find(self.name).function(planes, level)
-        return answer if noisy.ndim == 3 else answer[..., 0]
+        output = find(self.name).function(planes, level)
+        return output if noisy.ndim == 3 else output[..., 0]
 
-    def sigma(self, noise: Degradation) -> float | None:
-        """`told_sigma` of this model."""
+    def batch(self, stack: Noisy, case: Degradation) -> Noisy:
+        """The outputs for a stack (n, h, w) of small images at once; a classical method leaves it as it is."""
+        if self.model is None:
+            return stack
+        for step, settings in self._steps(case):
+            stack = step.restore_batch(stack, settings)
+        return stack
+
+    def _steps(self, case: Degradation) -> list[tuple[Restorer, Settings]]:
+        """The model's steps with their settings: the first step of the evaluated task is given what is known of the case, the
+        others their defaults."""
         assert self.model is not None
-        return told_sigma(self.model, noise, blind=self.blind)
+        steps = steps_of(self.model)
+        names = [step.task.name for step in steps]
+        settings = [step.task.settings() for step in steps]
+        first = names.index(self.task)
+        known = steps[first].task.module().known
+        settings[first] = known(case, steps[first].card.maps, blind=self.blind)
+        return list(zip(steps, settings, strict=True))
 
-    def told(self, clean: Clean, noisy: Noisy, noise: Degradation) -> Degradation:
+    def level_of(self, clean: Clean, noisy: Noisy, case: Degradation) -> Degradation:
         """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""
-        if self.model is not None or noise.kind == "gaussian" or noise.scale > 1:
-            return noise
-        if noise.density > 0 and find(self.name).knows_impulses:
-            return noise
+        if self.model is not None or case.kind == "gaussian" or case.scale > 1:
+            return case
+        if case.density > 0 and find(self.name).knows_impulses:
+            return case
         return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))
 
 
-def methods_of(models: Mapping[str, Model], names: Sequence[str], blind: bool) -> tuple[Method, ...]:
-    """The classical methods of these names, then the models; `OptionError` where a name is both, `MissingExtra` for one whose
-    package is not here."""
+def methods_of(
+    models: Mapping[str, Model], names: Sequence[str], task: Task, cases: Sequence[Degradation], *, blind: bool
+) -> tuple[Method, ...]:
+    """The classical methods of these names, then the models.
+
+    Raises `OptionError` where a name is both, and where one is for another task; `MissingExtra` for what is not installed.
+    """
     clash = sorted(set(names) & set(models))
     if clash:
         raise OptionError(f"{clash[0]!r} names both a model and a baseline")
-    for name in names:
+    classical = [find(name) for name in dict.fromkeys(names)]
+    for baseline in classical:
         # Before the work, not in the middle of it.
-        find(name).check()
-    classical = [Method(find(name).name, None, blind) for name in dict.fromkeys(names)]
-    return (*classical, *(Method(name, model, blind) for name, model in models.items()))
+        baseline.check()
+        _check_baseline(baseline, task, cases)
+    for name, model in models.items():
+        own = _task_of(model)
+        if own.name != task.name:
+            raise OptionError(f"{name!r} is for the task {own.name}, not {task.name}")
+    return (
+        *(Method(baseline.name, task.name, None, blind) for baseline in classical),
+        *(Method(name, task.name, model, blind) for name, model in models.items()),
+    )
 
 
-def peak(method: Method, noisy: Noisy, noise: Degradation, level: Degradation) -> float | None:
+def _check_baseline(baseline: Baseline, task: Task, cases: Sequence[Degradation]) -> None:
+    if baseline.task is not None and baseline.task != task.name:
+        raise OptionError(f"{baseline.name!r} is for the task {baseline.task}, not {task.name}")
+    changed = [case for case in cases if case.scale > 1]
+    if baseline.task is None and changed:
+        others = ", ".join(entry.name for entry in BASELINES.values() if entry.task == task.name)
+        raise OptionError(f"{baseline.name!r} keeps the size, which {changed[0]} does not; for {task.name} there are {others}")
+
+
+def peak(method: Method, noisy: Noisy, case: Degradation, level: Degradation) -> float | None:
     """The peak memory of this process in MiB after one call; None where that fails or cannot be read."""
     try:
-        method(noisy, noise, level)
+        method(noisy, case, level)
     except Exception:  # a method that failed is reported by its row
         return None
     status = Path("/proc/self/status")

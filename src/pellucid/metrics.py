@@ -1,8 +1,8 @@
-"""Scores of an answer against the clean image. Each says which way is better, and none guesses the data range."""
+"""Scores of an output against the clean image. Each states which way is better, and none guesses the data range."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import ImageError, OptionError
 
-__all__ = ["METRICS", "Metric", "difference", "ms_ssim", "mse", "psnr", "ssim"]
+__all__ = ["METRICS", "Metric", "difference", "ms_ssim", "mse", "psnr", "scores", "ssim"]
 
 Values = NDArray[np.floating[Any]]
 
@@ -88,7 +88,7 @@ SSIM_SIDE = 2 * SSIM_RADIUS + 1
 """Side of the window in pixels, and the least side of an image."""
 
 MS_SSIM_EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the five scales, finest first; from the paper."""
+"""Exponents of the five scales, finest first; from the paper."""
 MS_SSIM_SIDE = SSIM_SIDE * 2 ** (len(MS_SSIM_EXPONENTS) - 1)
 
 
@@ -132,17 +132,49 @@ def _smoothed(plane: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score: what it is called, in what unit, whether more is better, and the least side in pixels of an image that has one."""
+    """A score of an output against the clean image.
+
+    ``name`` is the key in JSON; ``label``, ``summary``, ``unit`` and ``digits`` (those behind the point) are how tables and pages
+    show it. ``function(clean, output, data_range=...)`` computes it; images with a side below ``least_side`` pixels have none. A
+    metric without a ``least_side`` may be infinite, which JSON writes as null: not one pixel differs.
+    """
 
     name: str
+    label: str
+    summary: str
     unit: str
+    digits: int
     higher_is_better: bool
     function: Callable[..., float]
     least_side: int = 1
 
+    @property
+    def title(self) -> str:
+        """The label with the unit."""
+        return f"{self.label} in {self.unit}" if self.unit else self.label
+
 
 METRICS: dict[str, Metric] = {
-    "psnr": Metric("psnr", "dB", True, psnr),
-    "ssim": Metric("ssim", "", True, ssim, SSIM_SIDE),
-    "ms_ssim": Metric("ms_ssim", "", True, ms_ssim, MS_SSIM_SIDE),
+    row.name: row
+    for row in (
+        Metric("psnr", "PSNR", "peak signal-to-noise ratio", "dB", 2, True, psnr),
+        Metric("ssim", "SSIM", "structural similarity, 1 is identical", "", 4, True, ssim, SSIM_SIDE),
+        Metric("ms_ssim", "MS-SSIM", "multi-scale structural similarity, 1 is identical", "", 4, True, ms_ssim, MS_SSIM_SIDE),
+    )
 }
+"""Name -> metric. `pellucid.tasks.base.TaskModule.METRICS` names those that score a task."""
+
+
+def scores(clean: Values, output: Values, names: Sequence[str]) -> dict[str, float | None]:
+    """The metrics of these names, of images in [0, 1]; None where the images are too small for one, and for one that is infinite,
+    as PSNR is where not one pixel differs."""
+    if np.array_equal(clean.astype(np.float32), output.astype(np.float32)):
+        # Outputs are float32, and the clean image is not: rounding is no error.
+        output = clean
+    rounded: dict[str, float | None] = {}
+    for name in names:
+        metric = METRICS[name]
+        large = min(clean.shape[:2]) >= metric.least_side
+        value = metric.function(clean, output, data_range=1.0) if large else float("inf")
+        rounded[name] = round(value, 6) if np.isfinite(value) else None
+    return rounded

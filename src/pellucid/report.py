@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pellucid import files, images, maps, metrics
+from pellucid import files, images, maps, metrics, tasks
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
-from pellucid.digits import spoiled_digits
+from pellucid.digits import degraded_digits
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, spoiled
+from pellucid.evaluation import Evaluation, Images, degraded
 from pellucid.images import Pixels
-from pellucid.methods import Model, scale_of, told_sigma
+from pellucid.methods import Model, methods_of, task_of_cases
+from pellucid.metrics import Metric
 
 __all__ = ["comparison", "evaluation_figure", "grid", "sheet", "text_table"]
 
@@ -29,38 +30,37 @@ GAP = 8
 TEXT = 16
 """Height of a label in pixels."""
 CROP = 256
-"""Side in pixels of what a figure shows of a large image: at its own size, so that noise looks as it is."""
+"""Side in pixels of the part of a large image that a figure shows: at its own size, so that noise looks as it is."""
 AMPLIFIED = 8
-"""Times that a difference is enlarged: one 8-bit level is nothing to the eye."""
-
+"""The factor that a difference is multiplied by: the eye does not see one 8-bit level."""
 
 SHOWN = 1200
-"""Pixels that a picture is wide or high at most in a figure of its noise."""
+"""The largest width or height in pixels of a picture in a figure of its noise."""
 
 
 def text_table(evaluation: Evaluation) -> str:
-    """The evaluation's means as aligned text, one row a method and one column a noise; then the protocol.
+    """The evaluation's means as aligned text, one row for each method and one column for each noise; then the protocol.
 
-    PSNR in dB with seconds a megapixel and peak memory; SSIM and MS-SSIM; each noise's spread and worst image; of digits with
-    labels, the share that a classifier reads right.
+    The task's headline metric with seconds per megapixel and peak memory; its spread and worst image; the other metrics; for digits
+    with labels, the share that a classifier reads right.
     """
+    headline, *others = (metrics.METRICS[name] for name in tasks.find(evaluation.protocol["task"]).module().METRICS)
     noises = list(dict.fromkeys(row["noise"] for row in evaluation.summary))
     methods = list(dict.fromkeys(row["method"] for row in evaluation.summary))
     cells = {(row["method"], row["noise"]): row for row in evaluation.summary}
-    lines = [["PSNR in dB", *noises, "s/megapixel", "peak MiB"]]
+    lines = [[headline.title, *noises, "s/megapixel", "peak MiB"]]
     for method in methods:
         rows = [cells[method, noise] for noise in noises]
-        # The slowest noise: without any, many methods return at once.
+        # That of the slowest noise: without noise, many methods return at once.
         times = [row["seconds_per_megapixel"] for row in rows if row["seconds_per_megapixel"] is not None]
         peak = rows[0].get("peak_memory_mib")
-        taken = f"{max(times):.3f}" if times else ""
-        lines.append([method, *(_psnr(row) for row in rows), taken, "" if peak is None else f"{peak:.0f}"])
+        slowest = f"{max(times):.3f}" if times else ""
+        lines.append([method, *(_headline(row, headline) for row in rows), slowest, "" if peak is None else f"{peak:.0f}"])
     blocks = [lines]
     for key, title, form in (
-        ("psnr_spread", "its spread in dB", ".2f"),
+        (f"{headline.name}_spread", f"its spread in {headline.unit}" if headline.unit else "its spread", f".{headline.digits}f"),
         ("worst", "its worst image", ""),
-        ("ssim", "SSIM", ".4f"),
-        ("ms_ssim", "MS-SSIM", ".4f"),
+        *((metric.name, metric.title, f".{metric.digits}f") for metric in others),
         ("accuracy", "read right", ".2%"),
         ("accuracy_clean", "clean, read right", ".2%"),
     ):
@@ -92,21 +92,22 @@ def _plain(value: object) -> str:
     return ", ".join(str(entry) for entry in value) if isinstance(value, list) else str(value)
 
 
-def _psnr(row: Mapping[str, Any]) -> str:
-    """A mean, and what it leaves out: images that came back without a difference, and those where the method failed."""
-    if row["psnr"] is None:
-        return "identical" if row["images"] else "failed"
+def _headline(row: Mapping[str, Any], metric: Metric) -> str:
+    """A mean, and the images that it leaves out: those that came back without a difference, and those where the method failed."""
+    value = row[metric.name]
+    if value is None:
+        return "failed" if not row["images"] else "identical" if row.get("identical") else "too small"
     left_out = [f"{row[key]} {key}" for key in ("identical", "failed") if row.get(key)]
-    return f"{row['psnr']:.2f}" + (f" ({', '.join(left_out)})" if left_out else "")
+    return f"{value:.{metric.digits}f}" + (f" ({', '.join(left_out)})" if left_out else "")
 
 
 def grid(rows: Mapping[str, Sequence[Pixels]], path: Path, *, zoom: int = 1, overwrite: bool = False) -> None:
     """Draws pictures (h, w, 1 or 3) in [0, 1] as labelled rows into the PNG ``path``, each pixel ``zoom`` pixels wide.
 
-    Raises `FileError` when ``path`` exists and ``overwrite`` is not said.
+    Raises `FileError` when ``path`` exists and ``overwrite`` is False.
     """
     if not rows or not all(rows.values()):
-        raise OptionError("a figure needs at least one picture a row")
+        raise OptionError("a figure needs at least one picture in each row")
     drawn = [(label, [_drawn(pixels, zoom) for pixels in row]) for label, row in rows.items()]
     width = max(sum(picture.width + GAP for picture in row) + GAP for _, row in drawn)
     height = GAP + sum(TEXT + GAP + max(picture.height for picture in row) + GAP for _, row in drawn)
@@ -126,7 +127,7 @@ def grid(rows: Mapping[str, Sequence[Pixels]], path: Path, *, zoom: int = 1, ove
 def sheet(panels: Sequence[tuple[str, Pixels]], rows: Sequence[tuple[str, Pixels]], path: Path, *, overwrite: bool = False) -> None:
     """Draws photographs (``panels``) side by side, and below them strips of digits (``rows``), enlarged to the same width.
 
-    Pixels are (h, w, 1 or 3) in [0, 1]. Raises `FileError` when ``path`` exists and ``overwrite`` is not said.
+    Pixels are (h, w, 1 or 3) in [0, 1]. Raises `FileError` when ``path`` exists and ``overwrite`` is False.
     """
     pictures = [(label, _drawn(pixels, 1)) for label, pixels in panels]
     width = GAP + sum(picture.width + GAP for _, picture in pictures)
@@ -155,43 +156,42 @@ def evaluation_figure(
     noises: Sequence[Degradation],
     path: Path,
     *,
+    task: str | None = None,
     blind: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Draws the first images of an evaluation: clean, and for each noise noisy and restored by each model.
+    """Draws the first images of an evaluation: clean, and for each noise degraded and restored by each model.
 
-    Photographs show the middle 256 pixels of three images, digits ten. Raises `FileError` when ``path`` exists and
-    ``overwrite`` is not said.
+    The middle 256 pixels of three photographs, or ten digits. ``task`` and ``blind`` as of `pellucid.evaluation.evaluate`. Raises
+    `FileError` when ``path`` exists and ``overwrite`` is False.
     """
+    row = tasks.find(task) if task is not None else task_of_cases(noises, models)
+    methods = methods_of(models, (), row, noises, blind=blind)
     rows: dict[str, list[Pixels]] = {"clean": []}
     if images.stack is not None:
         digits = images.stack[:10]
         rows["clean"] = [digit[..., None].astype(np.float32) for digit in digits]
         for noise in noises:
-            noisy = spoiled_digits(images.stack, noise)[:10]
+            noisy = degraded_digits(images.stack, noise)[:10]
             rows[str(noise)] = list(noisy[..., None])
-            for name, model in models.items():
-                told = told_sigma(model, noise, blind=blind)
-                rows[f"{noise}, restored by {name}"] = list(model.restore_batch(noisy, sigma=told)[..., None])
+            for method in methods:
+                rows[f"{noise}, restored by {method.name}"] = list(method.batch(noisy, noise)[..., None])
         grid(rows, path, zoom=3, overwrite=overwrite)
         return
     for index, (_, clean) in zip(images.places[:3], images.named[:3], strict=True):
         rows["clean"].append(_middle(clean))
         for noise in noises:
-            clean, noisy = spoiled(clean, noise, index)
+            clean, noisy = degraded(clean, noise, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
-            for name, model in models.items():
-                told = told_sigma(model, noise, blind=blind)
-                rows.setdefault(f"{noise}, restored by {name}", []).append(
-                    _middle(model.restore(noisy, sigma=told, scale=scale_of(noise)))
-                )
+            for method in methods:
+                rows.setdefault(f"{noise}, restored by {method.name}", []).append(_middle(method(noisy, noise, noise)))
     grid(rows, path, overwrite=overwrite)
 
 
 def comparison(first: Path, second: Path, path: Path, *, overwrite: bool = False) -> None:
     """Draws two pictures of one size and their difference, eight times amplified around middle gray, into the PNG ``path``.
 
-    Of large ones the middle 512 pixels. Raises `FileError` for what cannot be read and when ``path`` exists.
+    Large pictures show their middle 512 pixels. Raises `FileError` for a picture that cannot be read and when ``path`` exists.
     """
     one, other = (files.read(place).pixels for place in (first, second))
     difference = (0.5 + AMPLIFIED * metrics.difference(one, other)).astype(np.float32)
@@ -200,10 +200,10 @@ def comparison(first: Path, second: Path, path: Path, *, overwrite: bool = False
 
 
 def noise_map(pixels: Pixels, found: Diagnosis, path: Path, *, overwrite: bool = False) -> None:
-    """Draws a picture (h, w, channels), and below it how strong the noise is at each pixel, into the PNG ``path``.
+    """Draws a picture (h, w, channels), and below it the noise level at each pixel, into the PNG ``path``.
 
     Pictures wider or higher than `SHOWN` pixels are shown smaller. Raises `FileError` when ``path`` exists and ``overwrite`` is
-    not said.
+    False.
     """
     levels = found.sigma_map(pixels)[..., None]
     low, high = float(levels.min()), float(levels.max())

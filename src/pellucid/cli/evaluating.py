@@ -11,21 +11,20 @@ from typing import Any
 
 from pellucid.cli.arguments import Commands, add, add_engine, count
 from pellucid.errors import OptionError
+from pellucid.families import FAMILIES, names, shipped_path
+from pellucid.tasks import TASKS
 
 __all__ = ["add_compare", "add_demo", "add_evaluate", "add_models"]
-
-DEFAULT_NOISE = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:25", "gaussian:50")
-"""The degradations that `evaluate` applies to clean images where none is named."""
-
 
 # -- evaluate ---------------------------------------------------------------------------------------------------------
 
 
 def add_evaluate(commands: Commands) -> None:
     """Adds `evaluate`."""
-    command = add(commands, "evaluate", _evaluate, "score models and classical methods on clean images that are spoiled here")
+    command = add(commands, "evaluate", _evaluate, "score models and classical methods on clean images that are degraded here")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
-    command.add_argument("--task", choices=("denoise", "upscale"), default="denoise", help="what is asked (default: denoise)")
+    first = next(iter(TASKS))
+    command.add_argument("--task", choices=tuple(TASKS), default=first, help=f"the task that is scored (default: {first})")
     command.add_argument(
         "--model",
         action="append",
@@ -37,24 +36,26 @@ def add_evaluate(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="KIND:LEVEL[:clip]",
-        help=f"such as gaussian:25; may be repeated (default: {', '.join(DEFAULT_NOISE)}; for upscale shrink:2, which may be "
-        "followed by more: shrink:2+gaussian:5+jpeg:70)",
+        help="how images are degraded, such as gaussian:25, or several in a row, such as shrink:2+gaussian:5+jpeg:70; may be "
+        "repeated (default: the task's own, which the protocol lists)",
     )
     command.add_argument("--baselines", default="", help="classical methods, separated by commas")
-    command.add_argument("--blind", action="store_true", help="do not tell the models the noise level")
-    command.add_argument("--limit", type=count, help="only the first so many images")
-    command.add_argument("--runs", type=count, default=3, help="timed calls an image, their median counts (default: 3)")
+    command.add_argument("--blind", action="store_true", help="the models are not given the noise level")
+    command.add_argument("--limit", type=count, help="only so many images, the first ones")
     command.add_argument(
-        "--workers", type=count, default=1, help="images at a time; scores stay the same, times suffer (default: 1)"
+        "--runs", type=count, default=3, help="timed calls for each image, of which the median counts (default: 3)"
+    )
+    command.add_argument(
+        "--workers", type=count, default=1, help="images at a time; scores stay the same, times get longer (default: 1)"
     )
     command.add_argument("--out", type=Path, help="write protocol, results and summary as JSON")
-    command.add_argument("--report", type=Path, help="write a page: table, charts, and images with the worst three (HTML)")
+    command.add_argument("--report", type=Path, help="write an HTML page: tables, charts, and images, the worst three among them")
     command.add_argument(
         "--show",
         action="append",
         default=[],
         metavar="IMAGE",
-        help="an image for the page, by its name without ending; may be repeated",
+        help="an image to show on the page, by its name without ending; may be repeated",
     )
     command.add_argument("--figure", type=Path, help="write a picture: clean, noisy and restored side by side")
     add_engine(command)
@@ -64,9 +65,10 @@ def add_evaluate(commands: Commands) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from pellucid import degradations, evaluation, exhibits, htmlreport, methods, report, restorer
 
+    task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
     if len(set(written)) < len(written):
-        raise OptionError("--out, --report and --figure need a name each")
+        raise OptionError("--out, --report and --figure need different names")
     for path in written:
         # Before the work, not after it.
         if path.exists() and not options.force:
@@ -74,15 +76,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         if not path.parent.is_dir():
             raise OptionError(f"{path}: there is no folder {path.parent}")
     if options.figure is not None and options.figure.suffix.lower() != ".png":
-        raise OptionError(f"--figure {options.figure}: a figure's name ends in .png")
-    spoiled = options.noise or (["shrink:2"] if options.task == "upscale" else DEFAULT_NOISE)
-    noises = [degradations.parse(text) for text in spoiled]
-    if any((noise.scale > 1) != (options.task == "upscale") for noise in noises):
-        raise OptionError("--task upscale takes --noise shrink:FACTOR, with or without +NOISE after it, and nothing else does")
+        raise OptionError(f"--figure {options.figure}: the name of a figure must end in .png")
+    noises = [degradations.parse(text) for text in options.noise or task.module().CASES]
+    methods.check_cases(task, noises)
     models: dict[str, methods.Model] = {}
     for name in options.model:
         parts = [name] if Path(name).is_file() else name.split("+")
-        # A file goes by its name alone: its folder is nobody's concern who reads the table.
+        # A file is shown by its name alone: readers of the table need not know its folder.
         title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
         steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
         models[name if title in models else title] = steps[0] if len(steps) == 1 else methods.InTurn(steps)
@@ -100,13 +100,14 @@ def _evaluate(options: argparse.Namespace) -> int:
         models=models,
         noises=noises,
         baselines=baselines,
+        task=task.name,
         blind=options.blind,
         runs=options.runs,
         workers=options.workers,
         memory=True,
         on_progress=show if sys.stderr.isatty() else None,
     )
-    # The figures first: nothing that fails afterwards can lose them, not even a reader of the table that has left.
+    # The scores first: nothing that fails afterwards can lose them, not even a closed pipe behind the table.
     if options.out is not None:
         evaluation.write_json(options.out, result, overwrite=options.force)
     print(report.text_table(result))
@@ -115,7 +116,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         htmlreport.write(options.report, result, shown, overwrite=options.force)
         print(options.report)
     if options.figure is not None:
-        report.evaluation_figure(images, models, noises, options.figure, blind=options.blind, overwrite=options.force)
+        report.evaluation_figure(
+            images, models, noises, options.figure, task=task.name, blind=options.blind, overwrite=options.force
+        )
         print(options.figure)
     for line in (*result.notes, *result.failed):
         print(f"pellucid: {line}", file=sys.stderr)
@@ -128,9 +131,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 def add_compare(commands: Commands) -> None:
     """Adds `compare`."""
     command = add(commands, "compare", _compare, "compare two pictures, such as one before and after")
-    command.add_argument("first", type=Path, metavar="A", help="the picture that counts as true")
-    command.add_argument("second", type=Path, metavar="B", help="the other, of the same size")
-    command.add_argument("-o", "--out", type=Path, metavar="FIG.png", help="draw both and their difference")
+    command.add_argument("first", type=Path, metavar="A", help="the reference, such as the clean picture")
+    command.add_argument("second", type=Path, metavar="B", help="the picture to compare with it, of the same size")
+    command.add_argument("-o", "--out", type=Path, metavar="FIG.png", help="draw both and their difference into a PNG")
     command.add_argument("--json", action="store_true", help="as JSON")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
@@ -157,29 +160,37 @@ def _compare(options: argparse.Namespace) -> int:
 
 def add_models(commands: Commands) -> None:
     """Adds `models`."""
-    command = add(commands, "models", _models, "list the shipped models")
-    command.add_argument("--json", action="store_true", help="as JSON, with the whole cards")
+    command = add(commands, "models", _models, "list the shipped models and their files")
+    command.add_argument("--json", action="store_true", help="the files as JSON, with their whole cards")
 
 
 def _models(options: argparse.Namespace) -> int:
     from pellucid.cards import read_card
-    from pellucid.families import names, shipped_path
 
-    cards = [read_card(shipped_path(name)) for name in names()]
+    cards = {name: read_card(shipped_path(name)) for name in names()}
+    sizes = {name: shipped_path(name).stat().st_size for name in names()}
     if options.json:
         rows: list[dict[str, Any]] = []
-        for name, card in zip(names(), cards, strict=True):
+        for name, card in cards.items():
             entry = asdict(card)
             for field in ("spec", "recipe"):
                 entry.pop(field)
-            rows.append({"file": f"{name}.onnx", "bytes": shipped_path(name).stat().st_size, **entry})
+            rows.append({"file": f"{name}.onnx", "bytes": sizes[name], **entry})
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return 0
-    for name, card in zip(names(), cards, strict=True):
-        size = shipped_path(name).stat().st_size / 2**20
-        told = ", ".join(card.maps) or "nothing (blind)"
+    print("Models (--model NAME), and the files that serve in each role:\n")
+    for name, family in FAMILIES.items():
+        task = TASKS[family.task]
+        default = ", the default" if task.model == name else ""
+        print(f"{name}: {task.name} ({task.summary}){default}")
+        for role, file in family.files.items():
+            print(f"  {role:<10} {file}")
+    print("\nFiles (each can be named, too):\n")
+    for name, card in cards.items():
+        maps = f"takes {' and '.join(card.maps)} beside the picture" if card.maps else "takes the picture alone"
+        channels = "gray" if card.channels == 1 else "colour"
         print(f"{name}: {card.summary}")
-        print(f"  task {card.task}, {card.channels} channel(s), told {told}, {card.parameters:,} parameters, {size:.1f} MiB")
+        print(f"  task {card.task}, {channels}, {maps}, {card.parameters:,} parameters, {sizes[name] / 2**20:.1f} MiB")
         print(f"  weights: {card.licence}")
         for source in card.training_images:
             print(f"  trained on {source.count} images: {source.source}; {source.licence}")
@@ -193,7 +204,7 @@ def _models(options: argparse.Namespace) -> int:
 
 def add_demo(commands: Commands) -> None:
     """Adds `demo`."""
-    command = add(commands, "demo", _demo, "spoil and restore the package's own photograph and digits, and draw it")
+    command = add(commands, "demo", _demo, "degrade and restore the package's own photograph and digits, and draw them")
     command.add_argument("-o", "--out", type=Path, default=Path("pellucid-demo.png"), help="the picture's file")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 

@@ -314,7 +314,7 @@ def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> DenoiseSett
     """The level of Gaussian noise, where the model takes one and is not to be ``blind``. Raises `OptionError` for a case that
     changes the size."""
     if case.scale > 1:
-        raise OptionError(f"{case} changes the size: it is a case of upscale, not of denoise")
+        raise OptionError(f"{case} makes images smaller; denoise takes noise alone, such as gaussian:25 (upscale takes shrink:2)")
     return DenoiseSettings(sigma=case.sigma if "sigma" in maps and not blind and case.kind == "gaussian" else None)
 
 
