@@ -214,6 +214,21 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["name"] in text
 
 
+def test_models_lists_families_and_their_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from pellucid.families import FAMILIES
+
+    assert run("models") == 0
+    above, files_, below = capsys.readouterr().out.partition("\nFiles (")
+    assert files_
+    lines = above.splitlines()
+    assert next(line for line in lines[1:] if line).startswith("photo: denoise (take the noise out of pictures), the default")
+    for name, family in FAMILIES.items():
+        begin = next(index for index, line in enumerate(lines) if line.startswith(f"{name}: {family.task} "))
+        listed = [tuple(line.split()) for line in lines[begin + 1 : begin + 1 + len(family.files)]]
+        assert listed == list(family.files.items())
+    assert below.index("photo-gray: ") < below.index("upscale: ")
+
+
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
@@ -287,6 +302,9 @@ def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.Ca
     assert run("evaluate", tmp_path, "--baselines", " , ") == 2
     assert run("evaluate", tmp_path, "--task", "upscale", "--baselines", "bicubic") == 0
     assert run("evaluate", tmp_path, "--task", "upscale", "--noise", "gaussian:5", "--baselines", "bicubic") == 2
+    assert "upscale takes shrink:FACTOR, alone or with noise" in capsys.readouterr().err
+    assert run("evaluate", tmp_path, "--noise", "shrink:2", "--baselines", "none") == 2
+    assert "denoise takes noise alone, such as gaussian:25" in capsys.readouterr().err
 
 
 def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

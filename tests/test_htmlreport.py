@@ -189,7 +189,7 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
     evaluation = replace(evaluation, protocol=evaluation.protocol | {"images": HOSTILE}, failed=(HOSTILE,))
     hostile = Elements(page(tmp_path, evaluation, [exhibit(HOSTILE)]))
     assert hostile.found == plain.found
-    assert len(hostile.scripts) == 4
+    assert len(hostile.scripts) == 5
     assert json.loads(hostile.scripts[0])["failed"] == [HOSTILE]
     assert json.loads(hostile.scripts[1])[0]["image"] == HOSTILE
 

@@ -82,7 +82,7 @@ CLI_ROWS = (
 
 WEB_ROWS = (
     {"limits", "worker"},
-    {"uploads", "pool"},
+    {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
     {"app"},

@@ -111,7 +111,7 @@ def _enlarged(graph: Graph, planes: Pixels, place: Place, room: Pixels) -> Pixel
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> UpscaleSettings:
     """The factor. Raises `OptionError` for a case that keeps the size."""
     if case.scale == 1:
-        raise OptionError(f"{case} keeps the size; upscale takes shrink:FACTOR, with or without noise after it, such as shrink:2+gaussian:5")
+        raise OptionError(f"{case} keeps the size; upscale takes shrink:FACTOR, alone or with noise: shrink:2, shrink:2+gaussian:5")
     return UpscaleSettings(scale=case.scale)
 
 
