@@ -33,7 +33,7 @@ demo: .venv-light/done ## degrade and restore the package's own photograph and d
 
 # Two processes, each with one thread of PyTorch: threads that wait for one another's share of tiny networks are slower than none.
 test: .venv/done ## the tests, with all that they need
-	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal --durations=20
 
 fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000

@@ -173,7 +173,7 @@ class Server:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(30)
+        status = self.process.wait(120)
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()

@@ -263,7 +263,7 @@ def visit(browser: Any, folder: Path, evaluation: Evaluation, exhibits: list[Exh
 def settled(browser: Any, script: str) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(f"return {script}"))
+    WebDriverWait(browser, 60).until(lambda driver: driver.execute_script(f"return {script}"))
 
 
 def assert_quiet(browser: Any) -> None:

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pellucid import images
 from pellucid.errors import ImageError
 
+SAME = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""The same arrays in every run, and no limit of time: a test that fails fails again."""
+
 SHAPES = st.sampled_from([(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4), (1, 1)])
 
 
-@settings(deadline=None)
+@SAME
 @given(st.data())
 def test_integers_come_back_as_they_were(data: st.DataObject) -> None:
     dtype = data.draw(st.sampled_from([np.uint8, np.uint16]))
@@ -22,7 +25,7 @@ def test_integers_come_back_as_they_were(data: st.DataObject) -> None:
     np.testing.assert_array_equal(back, array)
 
 
-@settings(deadline=None)
+@SAME
 @given(st.data())
 def test_float32_comes_back_unclipped(data: st.DataObject) -> None:
     array = data.draw(hnp.arrays(np.float32, SHAPES, elements=st.floats(-2, 3, width=32)))

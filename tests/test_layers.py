@@ -13,7 +13,9 @@ import pellucid
 SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
-    {"errors"},
+    {"errors", "families"},
+    {"tasks.settings"},
+    {"tasks"},
     {"memory"},
     {"images", "samples"},
     {"maps"},
@@ -23,14 +25,15 @@ ROWS = (
     {"metrics"},
     {"diagnosis"},
     {"tiling"},
-    {"tasks"},
-    {"options"},
     {"cards"},
     {"saving"},
     {"files"},
     {"engines"},
-    {"answering"},
+    {"denoising"},
+    {"tasks.base"},
+    {"tasks.*"},
     {"restorer"},
+    {"api"},
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
@@ -44,6 +47,14 @@ ROWS = (
     {"web"},
     {"cli"},
 )
+"""A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
+modules."""
+
+LIGHT = ("errors", "families", "tasks.settings", "tasks")
+"""Modules of the standard library alone: ``pellucid --help`` reads them."""
+
+TYPES_FROM_BELOW = {"tasks"}
+"""Modules that may name types from rows below: the table of tasks names the protocol of their modules."""
 
 TRAINING_ROWS = (
     {"quantisation"},
@@ -71,7 +82,7 @@ CLI_ROWS = (
 
 WEB_ROWS = (
     {"limits", "worker"},
-    {"uploads", "pool"},
+    {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
     {"app"},
@@ -128,7 +139,25 @@ HEAVY = {
 
 
 def rank(rows: tuple[set[str], ...], name: str) -> int | None:
-    return next((index for index, row in enumerate(rows) if name in row), None)
+    """The row of a module: its own, that of its package's other modules, or that of its package."""
+    package = name.split(".")[0]
+    for wanted in (name, f"{package}.*" if name != package else package, package):
+        for index, row in enumerate(rows):
+            if wanted in row:
+                return index
+    return None
+
+
+def module_of(dotted: str) -> str:
+    """The module that an imported name belongs to, without ``pellucid.``: ``tasks.base`` of ``pellucid.tasks.base.Pair``."""
+    words = dotted.split(".")[1:]
+    while len(words) > 1 and not (SOURCE.joinpath(*words).with_suffix(".py").is_file() or SOURCE.joinpath(*words).is_dir()):
+        words.pop()
+    return ".".join(words)
+
+
+def for_types_alone(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
 def run_at_import(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
@@ -137,16 +166,19 @@ def run_at_import(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and for_types_alone(node):
             yield from run_at_import(node.orelse)
         else:
             yield from run_at_import(ast.iter_child_nodes(node))
 
 
-def imported(text: str, *, at_import: bool = False) -> set[str]:
-    """The full names of the modules that a file's text imports; with ``at_import`` those that importing the file brings at once."""
+def imported(text: str, *, at_import: bool = False, types: bool = True) -> set[str]:
+    """The full names of the modules that a file's text imports; with ``at_import`` those that importing the file brings at once,
+    without ``types`` all but those for type checkers alone."""
     found: set[str] = set()
     tree = ast.parse(text)
+    if not types:
+        tree.body = [node for node in tree.body if not for_types_alone(node)]
     for node in run_at_import([tree]) if at_import else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -157,22 +189,25 @@ def imported(text: str, *, at_import: bool = False) -> set[str]:
 
 def broken_layers(name: str, text: str) -> list[str]:
     """What the file of that dotted name (``restorer``, ``training.loop``) imports from its own row or below."""
-    parts = name.split(".")
-    own = rank(ROWS, parts[0])
+    package, *inside = name.split(".")
+    own = rank(ROWS, name)
     wrong = []
-    for module in imported(text):
-        words = module.split(".")
-        if words[0] != "pellucid" or len(words) < 2:
+    for dotted in imported(text, types=name not in TYPES_FROM_BELOW):
+        if not dotted.startswith("pellucid."):
             continue
-        if words[1] != parts[0]:
-            other = rank(ROWS, words[1])
-            # What is no module of ours is a name of the package itself (its version).
-            if other is not None and own is not None and other >= own:
-                wrong.append(module)
-        elif parts[0] in INNER and len(words) > 2 and len(parts) > 1 and words[2] != parts[1]:
-            mine, other = rank(INNER[parts[0]], parts[1]), rank(INNER[parts[0]], words[2])
-            if mine is not None and other is not None and other >= mine:
-                wrong.append(module)
+        module = module_of(dotted)
+        mine, other = own, rank(ROWS, module)
+        if module.split(".")[0] == package:
+            if module == name or not inside:
+                # The __init__ of a package with an order inside may import all of it.
+                mine, other = (None, None) if module == name or package in INNER else (own, other)
+            elif package in INNER:
+                within = module.split(".")[1:2]
+                mine = rank(INNER[package], inside[0])
+                other = rank(INNER[package], within[0]) if within and within[0] != inside[0] else None
+        # What is no module of ours is a name of the package itself (its version).
+        if mine is not None and other is not None and other >= mine:
+            wrong.append(dotted)
     return sorted(wrong)
 
 
@@ -184,7 +219,7 @@ def files_of_the_package() -> dict[str, str]:
 
 
 def test_every_file_has_a_row() -> None:
-    names = {name.split(".")[0] for name in files_of_the_package()} - {"__init__", "__main__"}
+    names = files_of_the_package().keys() - {"__init__", "__main__"}
     assert {name for name in names if rank(ROWS, name) is None} == set()
     for package, rows in INNER.items():
         inner = {name.split(".")[1] for name in files_of_the_package() if name.startswith(f"{package}.")}
@@ -207,6 +242,26 @@ def test_the_layer_check_sees_a_breach() -> None:
         "pellucid.web.app.application",
     ]
     assert broken_layers("restorer", "from pellucid import tiling, errors") == []
+    assert broken_layers("tiling", "from pellucid.tasks import Task, find\nfrom pellucid.tasks.settings import Settings") == []
+    assert broken_layers("tiling", "from pellucid.tasks.base import Pass") == ["pellucid.tasks.base", "pellucid.tasks.base.Pass"]
+    assert broken_layers("tasks", "from pellucid.tasks import settings") == []
+    assert broken_layers("tasks", "from pellucid.tasks import base") == ["pellucid.tasks.base"]
+    assert broken_layers("tasks.base", "from pellucid.tasks import find, upscale") == ["pellucid.tasks.upscale"]
+    assert broken_layers("tasks.upscale", "from pellucid.tasks import base, denoise") == ["pellucid.tasks.denoise"]
+    assert broken_layers("files", "from pellucid.files import tiff") == []
+
+
+def test_the_table_of_tasks_needs_the_standard_library_alone() -> None:
+    files = files_of_the_package()
+    for name in LIGHT:
+        for dotted in imported(files[name], at_import=True):
+            root = dotted.split(".")[0]
+            light = module_of(dotted) in LIGHT if root == "pellucid" else root in sys.stdlib_module_names
+            assert light or dotted == "pellucid", (name, dotted)
+    heavy = "{'numpy', 'PIL', 'pellucid.tasks.base'}"
+    code = f"import sys, pellucid.tasks, pellucid.families; print(sorted(set(sys.modules) & {heavy}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_module_level_is_what_runs_at_import() -> None:

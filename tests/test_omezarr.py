@@ -301,7 +301,7 @@ def test_a_kill_leaves_no_half(tmp_path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
     begun = time.monotonic()
     while not saving.sweep(place):
-        assert time.monotonic() < begun + 10
+        assert time.monotonic() < begun + 60
     assert list(place.iterdir()) == []
 
 

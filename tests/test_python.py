@@ -123,7 +123,7 @@ def test_range_and_axes_say_how_an_array_is_read() -> None:
     with pytest.raises(OptionError, match="range and axes"):
         pellucid.denoise(images.from_array(counts[:, :, 0]), axes="YXS")
     for shape in ((7,), (), (0, 3)):
-        with pytest.raises(ImageError, match="is not an image"):
+        with pytest.raises(ImageError, match=r"is not an image|no pixels"):
             pellucid.denoise(np.zeros(shape))
     with pytest.raises(ImageError, match="complex"):
         pellucid.denoise(np.zeros((4, 5), complex))

@@ -44,7 +44,7 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
         writer.send_signal(signal.SIGKILL)
     begun = time.monotonic()
     while not saving.sweep(tmp_path):
-        assert time.monotonic() < begun + 10
+        assert time.monotonic() < begun + 60
     assert list(tmp_path.iterdir()) == []
 
 

@@ -290,32 +290,6 @@ def test_set5_has_the_published_protocols_scores() -> None:
 # -- training ---------------------------------------------------------------------------------------------------------
 
 
-def test_two_hundred_steps_on_digits_beat_bicubic(tmp_path: Path, digits: NDArray[np.float64]) -> None:
-    pytest.importorskip("torch", reason="the extra train is not installed")
-    from pellucid.training import export, loop, recipes
-    from pellucid.training.pictures import load
-
-    recipe = recipes.find("digits-upscale")
-    recipe = replace(recipe, training=replace(recipe.training, minutes=0, steps=200, validations=1))
-    pictures = load(None, recipe.data)
-    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
-    path = tmp_path / "digits-upscale.onnx"
-    export.write_model(path, export.card_of(recipe, pictures, run, "digits-upscale"), run.network)
-    model = restorer.load(path)
-    assert (model.card.scales, model.card.task) == ((2, 4), "upscale")
-    for scale in (2, 4):
-        clean, small = [], []
-        for digit in pictures.valid[:40]:
-            large, little = degradations.Shrink(scale).pair(digit / np.float32(255), np.random.default_rng(0))
-            clean.append(large[..., 0])
-            small.append(little[..., 0])
-        by_model = np.stack([model.restore(each, scale=scale) for each in small])
-        by_bicubic = np.stack([np.clip(images.enlarged(each[..., None], scale)[..., 0], 0, 1) for each in small])
-        before, after = (np.square(answer - np.stack(clean)).mean() for answer in (by_bicubic, by_model))
-        # At least 3 dB; the whole recipe brings 10 and 7.
-        assert after < before / 2
-
-
 def test_batches_have_one_factor_in_turn_and_the_enlargement_to_start_from() -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
     from pellucid.training import recipes
@@ -387,5 +361,5 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="scales"):
         recipes.Recipe.from_dict(swapped)
     recipe = recipes.find("upscale")
-    with pytest.raises(TrainingError, match="clean pictures alone"):
+    with pytest.raises(TrainingError, match="clean images alone"):
         load_noisy(tmp_path, recipe.data, recipe.task)

@@ -15,10 +15,12 @@ from typing import IO, Any
 
 from pellucid.errors import ModelError
 
-__all__ = ["METADATA_KEY", "Card", "TrainingImages", "read_card"]
+__all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
 METADATA_KEY = "pellucid_card"
+
 ANSWERS = ("residual", "clean")
+"""The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,14 @@ class TrainingImages:
 
 @dataclass(frozen=True)
 class Card:
-    """What a model file says of itself.
+    """The description of a model, inside its file.
 
-    Restoring reads ``task``, ``channels`` (1 or 3), ``maps`` (planes beside the image, see `pellucid.tasks.MAPS`), ``answer``
-    (``residual``: taken away from the input; ``clean``), ``multiple_of`` (height and width must divide by it), ``halo``
-    (how far one pixel's answer looks, in pixels of the input) and ``scale`` (how many times larger the answer is). Of a model with
-    ``scales`` the graph has an output ``xN`` for each factor N, and whoever opens it chooses; what a residual is taken away from is
-    then the bicubic enlargement. ``licence`` is the
-    weights' own. ``scores`` maps a line such as ``BSD68 gaussian:25`` to PSNR in dB. ``spec`` and ``recipe`` are data that
-    only `pellucid.training` interprets; ``training`` says what the run was (steps, minutes, versions).
+    Restoring reads ``task``, ``channels`` (of the input, 1 or 3), ``maps`` (planes beside the image, such as
+    `pellucid.tasks.denoise.MAPS`), ``answer`` (see `ANSWERS`), ``multiple_of`` (height and width must divide by it), ``halo`` (the
+    distance from which an output pixel can be influenced, in pixels of the input) and ``scale`` (how many times larger the output
+    is). The graph of a model with ``scales`` has an output ``xN`` for each factor N; its residual is taken away from the bicubic
+    enlargement. ``licence`` is that of the weights. ``scores`` maps a line such as ``BSD68 gaussian:25`` to PSNR in dB. ``spec``
+    and ``recipe`` are data that only `pellucid.training` interprets; ``training`` describes the run (steps, minutes, versions).
     """
 
     name: str

@@ -87,14 +87,16 @@ def test_batches_are_those_of_their_numbers(folder: Path, name: str, processes: 
 @forks
 def test_processes_end_with_the_feed(folder: Path) -> None:
     pictures, recipe = made(folder, "photo")
+    others = set(multiprocessing.active_children())
     taken = feed.batches(pictures, recipe, 0, 0, processes=2)
     next(taken)
-    assert len(multiprocessing.active_children()) == 2
+    own = set(multiprocessing.active_children()) - others
+    assert len(own) == 2
     taken.close()  # type: ignore[attr-defined]  # a generator
-    end = time.monotonic() + 20
-    while multiprocessing.active_children() and time.monotonic() < end:
+    end = time.monotonic() + 60
+    while any(process.is_alive() for process in own) and time.monotonic() < end:
         time.sleep(0.05)
-    assert not multiprocessing.active_children()
+    assert not any(process.is_alive() for process in own)
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_where_processes_cannot_well_be_forked_threads_are_what_there_is(
 def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None:
     """Ctrl-C, and what ends a batch job, reach the whole group: the run takes the step in hand with the batch that it needs."""
     recipe, out = tmp_path / "tiny.toml", tmp_path / "a.onnx"
-    small = "[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\nvalidation = ['gaussian:51:clip']\n"
+    small = "[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\nheld_out = 0.02\nvalidation = ['gaussian:51:clip']\n"
     # So often validated that it speaks at once.
     recipe.write_text(f'name = "tiny"\nbase = "digits"\n{small}[training]\nvalidations = 10000\n')
     command = [sys.executable, "-m", "pellucid", "train", str(recipe), "--steps", "100000", "--workers", "2", "--out", str(out)]
@@ -157,7 +159,7 @@ def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None
                 os.killpg(running.pid, signal.SIGTERM)
                 break
         said += running.stderr.readlines()
-        assert running.wait(60) == 0, "".join(said)
+        assert running.wait(600) == 0, "".join(said)
     assert "Traceback" not in "".join(said)
     assert "stopped early" in "".join(said)
     assert out.exists()

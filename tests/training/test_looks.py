@@ -19,16 +19,16 @@ def test_the_second_look_is_the_restorers(size: tuple[int, int]) -> None:
     # Half of it is as it was answered, a piece is lost whole, and the second example is gray in all channels.
     first[:, :, : size[1] // 2] = planes[:, :, : size[1] // 2]
     first[:, :20, :20] += 2
-    told = denoising.Noise(25.0, maps.Curve(25 / 255), density=0.2)
-    shown = [(planes, first), (planes[:1].repeat(3, axis=0), first)]
-    # What it is told the first time is the same everywhere.
-    given = [denoising.with_maps(seen, card, told) for seen, _ in shown]
+    noise = denoising.Noise(25.0, maps.Curve(25 / 255), density=0.2)
+    examples = [(planes, first), (planes[:1].repeat(3, axis=0), first)]
+    # The first maps are the same everywhere.
+    given = [denoising.with_maps(noisy, card, noise) for noisy, _ in examples]
     np.testing.assert_array_equal(
         given[0][3:].reshape(2, -1).T, np.broadcast_to(np.float32([25 / 255, 0.2]), (size[0] * size[1], 2))
     )
     again = looks.second(torch.from_numpy(np.stack(given)), torch.from_numpy(np.stack([first, first]))).numpy()
-    for found, (seen, answered) in zip(again, shown, strict=True):
-        np.testing.assert_allclose(found, denoising.with_maps(seen, card, told, first=answered), atol=2e-6)
+    for second, (noisy, output) in zip(again, examples, strict=True):
+        np.testing.assert_allclose(second, denoising.with_maps(noisy, card, noise, first=output), atol=2e-6)
 
 
 def test_gray_pictures_have_one_plane() -> None:

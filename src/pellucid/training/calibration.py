@@ -1,5 +1,5 @@
-"""Makes the small networks of `pellucid.diagnosis` anew: the one that reads a picture's measurements (`estimator`), and the one
-that tells what an answer gains (`gain`). Examples, training, file."""
+"""Trains the two small networks of `pellucid.diagnosis`: `estimator` reads the noise from a picture's measurements, `gain` predicts
+what restoring gains. Examples, training, file."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from torch import nn
 
 from pellucid import degradations, images
 from pellucid.diagnosis import estimator, gain, jpeg, noise, sampling
+from pellucid.images import View
 from pellucid.restorer import Restorer
 from pellucid.saving import replacing
+from pellucid.tasks import DenoiseSettings
+from pellucid.tasks.denoise import measured
 
 __all__ = ["Examples", "example", "examples", "gain_examples", "gain_scores", "save", "scores", "train"]
 
@@ -25,7 +28,7 @@ SIDES = (192, 720)
 """The sides of the crops in pixels."""
 
 PAGES = 0.14
-"""The share of drawn pages of text among the pictures."""
+"""The share of generated pages of text among the pictures."""
 
 KINDS = {
     "clean": 0.18,
@@ -40,7 +43,7 @@ KINDS = {
     "impulses": 0.08,
     "gaussian+impulses": 0.12,
 }
-"""What is done to the crops, and how often."""
+"""The degradations of the crops, and the share of each."""
 
 HIDDEN = 64
 
@@ -54,25 +57,29 @@ class Examples:
 
 
 def example(picture: NDArray[np.uint8], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The features of a crop of ``picture`` (h, w, 3) under noise drawn by ``rng``, and what the network should say of them."""
+    """The features of a crop of ``picture`` (h, w, 3) under noise drawn by ``rng``, and the network's target for them."""
     crop = _page(rng) if rng.random() < PAGES else _crop(picture, rng)
     kind = str(rng.choice(list(KINDS), p=np.array(list(KINDS.values())) / sum(KINDS.values())))
-    spoil = _noise(kind, rng)
+    degradation = _noise(kind, rng)
     perfect, noisy = crop, crop
-    if spoil is not None:
-        perfect, noisy = spoil.pair(crop, rng)
+    if degradation is not None:
+        perfect, noisy = degradation.pair(crop, rng)
     if rng.random() < 0.6:
         noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
     parts = [window.of(noisy) for window in sampling.windows(*noisy.shape[:2])]
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
-    seen = estimator.features(parts, blocks, noise.white_sigma(blocks), quality, rougher)
+    features = estimator.features(parts, blocks, noise.white_sigma(blocks), quality, rougher)
     white = correlated = 0.0
-    if kind in ("gaussian", "poisson", "speckle", "gaussian+impulses") and spoil is not None and spoil.curve is not None:
-        white = 255 * float(np.sqrt(spoil.curve.variance(perfect).mean()))
+    if (
+        kind in ("gaussian", "poisson", "speckle", "gaussian+impulses")
+        and degradation is not None
+        and degradation.curve is not None
+    ):
+        white = 255 * float(np.sqrt(degradation.curve.variance(perfect).mean()))
     elif kind in ("camera", "grain", "grain+jpeg", "gaussian+jpeg"):
         correlated = 255 * float(np.sqrt(np.square(noisy - perfect).mean()))
-    return seen, estimator.targets(white, correlated, spoil.density if spoil is not None else 0.0)
+    return features, estimator.targets(white, correlated, degradation.density if degradation is not None else 0.0)
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -90,7 +97,7 @@ def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.fl
 
 
 def _page(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A drawn page of letters and rules, gray or in colour: what looks most like impulses and is none."""
+    """A generated page of letters and lines, gray or in colour: of all that has no impulses it looks most as if it had."""
     height, width = (int(rng.integers(*SIDES)) for _ in range(2))
     paper = rng.integers(150, 256) + rng.integers(-25, 26, 3) * (rng.random() < 0.3)
     ink = rng.integers(0, 110) + rng.integers(-60, 61, 3) * (rng.random() < 0.3)
@@ -136,15 +143,15 @@ def examples(
     pictures: list[NDArray[np.uint8]], count: int, seed: int, on_progress: Callable[[int, int], None] | None = None
 ) -> Examples:
     """So many examples, each a pure function of ``seed`` and its number."""
-    seen, wanted = [], []
+    features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
-        features, target = example(pictures[int(rng.integers(len(pictures)))], rng)
-        seen.append(features)
-        wanted.append(target)
+        measurements, target = example(pictures[int(rng.integers(len(pictures)))], rng)
+        features.append(measurements)
+        targets.append(target)
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.stack(seen), np.stack(wanted))
+    return Examples(np.stack(features), np.stack(targets))
 
 
 def gain_examples(
@@ -154,38 +161,37 @@ def gain_examples(
     seed: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Examples:
-    """Up to so many examples of what ``model`` gains: white Gaussian noise that it is not told of; what is taken for something else
-    is left out. Targets (n, 1): the true gain less `gain.best`, in dB."""
-    seen, wanted = [], []
+    """Up to so many examples of what a denoiser gains on white Gaussian noise whose level it must measure. Crops whose noise is
+    taken for another kind are left out. Targets (n, 1): the true gain less `gain.best`, in dB."""
+    features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, index])
         crop = _crop(pictures[int(rng.integers(len(pictures)))], rng)
         noise = degradations.Gaussian(float(np.exp(rng.uniform(np.log(1.5), np.log(75)))), clip=bool(rng.random() < 0.3))
         noisy = noise(crop, rng)
-        picture = images.from_array(noisy)
-        measured = model.measured_gain(picture)
-        if isinstance(measured, gain.Measured):
+        sums = measured(View((images.from_array(noisy),)), model.models, DenoiseSettings())
+        if isinstance(sums, gain.Measured):
             restored = model.restore(noisy)
             true = 10 * np.log10(np.square(noisy - crop).mean() / max(float(np.square(restored - crop).mean()), 1e-9))
-            seen.append(gain.features(measured))
-            wanted.append([true - gain.best(measured)])
+            features.append(gain.features(sums))
+            targets.append([true - gain.best(sums)])
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.array(seen, dtype=np.float32), np.array(wanted, dtype=np.float32))
+    return Examples(np.array(features, dtype=np.float32), np.array(targets, dtype=np.float32))
 
 
-def gain_scores(weights: estimator.Weights, found: Examples) -> list[str]:
-    """A line for people: how far the told gain is off."""
-    off = np.abs(weights.of(found.features)[:, 0] - found.targets[:, 0])
+def gain_scores(weights: estimator.Weights, held: Examples) -> list[str]:
+    """A line for people: the error of the predicted gain on held-out examples."""
+    off = np.abs(weights.of(held.features)[:, 0] - held.targets[:, 0])
     return [f"gain: off by {np.median(off):.2f} dB (median), {np.quantile(off, 0.9):.2f} (90th percentile) in {len(off)}"]
 
 
-def train(found: Examples, *, steps: int = 6000, seed: int = 0, members: int = 1) -> estimator.Weights:
-    """The network trained on ``found``: three layers, Huber loss, Adam, the rate falling to nothing.
+def train(learnt: Examples, *, steps: int = 6000, seed: int = 0, members: int = 1) -> estimator.Weights:
+    """The network trained on the examples: three layers, Huber loss, Adam, the rate falling to 0.
 
-    Of several ``members``, each from a start of its own, it answers the mean: they lie side by side in its layers.
+    With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """
-    trained = [_trained(found, steps, seed + index) for index in range(members)]
+    trained = [_trained(learnt, steps, seed + index) for index in range(members)]
     if members == 1:
         return trained[0]
     first, *between, last = zip(*(member.layers for member in trained), strict=True)
@@ -208,10 +214,10 @@ def _diagonal(matrices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return whole
 
 
-def _trained(found: Examples, steps: int, seed: int) -> estimator.Weights:
+def _trained(learnt: Examples, steps: int, seed: int) -> estimator.Weights:
     torch.manual_seed(seed)
-    mean, spread = found.features.mean(axis=0), found.features.std(axis=0) + np.float32(1e-3)
-    inputs, targets = torch.from_numpy((found.features - mean) / spread), torch.from_numpy(found.targets)
+    mean, spread = learnt.features.mean(axis=0), learnt.features.std(axis=0) + np.float32(1e-3)
+    inputs, targets = torch.from_numpy((learnt.features - mean) / spread), torch.from_numpy(learnt.targets)
     network = nn.Sequential(
         nn.Linear(inputs.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, targets.shape[1])
     )
@@ -219,7 +225,7 @@ def _trained(found: Examples, steps: int, seed: int) -> estimator.Weights:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
         chosen = torch.randint(len(inputs), (256,))
-        # Measurements of one image never repeat exactly: a little noise stands for that.
+        # Measurements of one image are never the same twice: a little noise stands for that.
         given = inputs[chosen] + 0.05 * torch.randn(256, inputs.shape[1])
         loss = nn.functional.smooth_l1_loss(network(given), targets[chosen], beta=0.2)
         optimizer.zero_grad()
@@ -235,31 +241,31 @@ def _trained(found: Examples, steps: int, seed: int) -> estimator.Weights:
 
 
 def save(weights: estimator.Weights, path: Path, *, overwrite: bool = False) -> None:
-    """Writes the weights into an ``.npz``; `FileError` when ``path`` exists and ``overwrite`` is not said."""
+    """Writes the weights into an ``.npz``; `FileError` when ``path`` exists, unless ``overwrite``."""
     arrays = {f"matrix{index}": matrix for index, (matrix, _) in enumerate(weights.layers)}
     arrays |= {f"bias{index}": bias for index, (_, bias) in enumerate(weights.layers)}
     with replacing(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, mean=weights.mean, spread=weights.spread, **arrays)  # type: ignore[arg-type]
 
 
-def scores(weights: estimator.Weights, found: Examples) -> list[str]:
-    """Lines for people: how often clean is called clean, and how far levels and densities are off."""
-    answers = [estimator.answer(weights, seen) for seen in found.features]
-    said = np.array([(answer.white, answer.correlated, answer.density) for answer in answers])
-    white, correlated = (2 ** found.targets[:, column] - estimator.FLOOR for column in (0, 1))
-    density = np.square(found.targets[:, 2] / 4)
+def scores(weights: estimator.Weights, held: Examples) -> list[str]:
+    """Lines for people: how often clean is called noisy, and the errors of levels and densities on held-out examples."""
+    answers = [estimator.answer(weights, features) for features in held.features]
+    estimates = np.array([(answer.white, answer.correlated, answer.density) for answer in answers])
+    white, correlated = (2 ** held.targets[:, column] - estimator.FLOOR for column in (0, 1))
+    density = np.square(held.targets[:, 2] / 4)
     lines = []
     clean = (white < 0.1) & (correlated < 0.1) & (density == 0)
     if clean.any():
-        lines.append(f"clean: {np.mean(said[clean, :2].max(axis=1) > 0.8):.1%} of {clean.sum()} called noisy")
+        lines.append(f"clean: {np.mean(estimates[clean, :2].max(axis=1) > 0.8):.1%} of {clean.sum()} called noisy")
     for name, column, chosen in (("white", 0, (white >= 2) & (density == 0)), ("correlated", 1, correlated >= 2)):
         if chosen.any():
             level = (white, correlated)[column][chosen]
-            off = np.abs(said[chosen, column] / level - 1)
-            kind = np.mean(said[chosen, column] >= said[chosen, 1 - column])
+            off = np.abs(estimates[chosen, column] / level - 1)
+            kind = np.mean(estimates[chosen, column] >= estimates[chosen, 1 - column])
             lines.append(f"{name}: {kind:.1%} of {chosen.sum()} called so; level off by {np.median(off):.1%} (median)")
     struck = density > 0.02
     if struck.any():
-        off = np.abs(said[struck, 2] - density[struck])
+        off = np.abs(estimates[struck, 2] - density[struck])
         lines.append(f"impulses: density off by {np.median(off):.3f} (median of {struck.sum()})")
     return lines

@@ -1,7 +1,7 @@
-"""From a trained network to the one file that restores: an ONNX graph with the card inside; and back, to fine-tune.
+"""Writes a trained network as one model file, an ONNX graph with the card inside, and reads weights back for fine-tuning.
 
-A weights file (``.weights.npz``: arrays of float16 and the card as JSON, no pickle) carries a network from a machine that trains to
-one that exports: the first needs neither ONNX nor an engine.
+A weights file (``.weights.npz``: arrays of float16 and the card as JSON, no pickle) carries a network from the machine that trains
+to one that exports: training needs neither ONNX nor an engine.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from pellucid.cards import METADATA_KEY, Card
+from pellucid.cards import METADATA_KEY, Card, read_card
 from pellucid.errors import FileError, MissingExtra, ModelError
+from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import replacing
-from pellucid.restorer import MODELS, names, shipped_path
 from pellucid.training.loop import Run, checkpoint_weights
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
@@ -49,7 +49,7 @@ SCALE = "_scale"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a run's files go, all beside the model: ``results`` are kept, ``checkpoint`` only until the run is over."""
+    """Where a run's files go, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
 
     model: Path
     weights: Path
@@ -67,12 +67,12 @@ class Outputs:
 
     @property
     def results(self) -> tuple[Path, ...]:
-        """What a run writes and keeps."""
+        """The files that stay."""
         return (self.model, self.weights, self.last, self.curve, self.samples, self.page)
 
 
 def can_write_models() -> bool:
-    """Whether this machine has what exporting to ONNX needs."""
+    """Whether the packages that export to ONNX are installed."""
     try:
         import onnx
         import onnxscript  # noqa: F401
@@ -82,7 +82,7 @@ def can_write_models() -> bool:
 
 
 def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_from: str | None = None) -> Card:
-    """The card of what a run made, under the name ``name``; ``begun_from`` names the model whose weights it started with."""
+    """The card of a run's model, under the name ``name``; ``begun_from`` names the model whose weights the run began from."""
     validated = [line for line in run.history if line.validation_loss is not None]
     last = next((line for line in validated if line.step == run.best_step), validated[-1] if validated else None)
     if run.best_step == 0 and run.before is not None:
@@ -92,13 +92,13 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
         name=name,
         task=recipe.task.name,
         summary=recipe.summary,
-        channels=recipe.data.channels,
+        channels=recipe.task.planes(recipe.data.channels)[0],
         maps=recipe.task.maps,
         answer=run.network.answer,
         multiple_of=run.network.multiple_of,
         halo=run.network.halo,
         scale=getattr(recipe.network, "scale", 1),
-        scales=getattr(recipe.network, "scales", ()),
+        scales=recipe.task.scales,
         parameters=sum(weight.numel() for weight in run.network.parameters()),
         licence=recipe.licence,
         training_images=pictures.origin,
@@ -131,22 +131,26 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
             data = json.loads(path.read_text("utf-8"))
             protocol, summary = data["protocol"], data["summary"]
             methods = {name for name, served in protocol["models"].items() if served == [card.name]}
-            told = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
-            found = {f"{protocol['images']} {row['noise']}{told}": row["psnr"] for row in summary if row["method"] in methods}
+            blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
+            psnr = {f"{protocol['images']} {row['noise']}{blind}": row["psnr"] for row in summary if row["method"] in methods}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {error}") from error
-        if not found:
+        if not psnr:
             raise FileError(f"{path}: has no score of {card.name!r}")
-        scores |= {name: round(value, 2) for name, value in found.items()}
+        scores |= {name: round(value, 2) for name, value in psnr.items()}
     return replace(card, scores=scores)
 
 
 def beginning(start: str, channels: int) -> tuple[Card | None, dict[str, torch.Tensor]]:
-    """The weights that ``start`` names, and their card: those of a shipped model, or of the family's for so many ``channels``; of a
-    file ``.onnx`` or ``.weights.npz``; or, without a card, of a checkpoint."""
-    if start in MODELS:
-        served = MODELS[start]
-        return load_weights(shipped_path(served.get(channels, served[max(served)])))
+    """The weights that ``start`` names, and their card (None for a checkpoint, which has none).
+
+    ``start`` is a shipped model's name, or a family's: then the first of its files for so many ``channels`` counts, or else its
+    first file for the most. Otherwise it is the path of an ``.onnx``, ``.weights.npz`` or ``.checkpoint`` file.
+    """
+    if start in FAMILIES:
+        paths = [shipped_path(file) for file in FAMILIES[start].files.values()]
+        learnt = [read_card(path).channels for path in paths]
+        return load_weights(paths[learnt.index(channels if channels in learnt else max(learnt))])
     if start in names():
         return load_weights(shipped_path(start))
     path = Path(start)
@@ -223,7 +227,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     model = program.model_proto
     _to_integers(model, network)
     _halve(model)
-    # The exporter records its own source paths and the shapes of every value: nothing that a reader of the file needs.
+    # The exporter records its own source paths and the shapes of every value. No reader of the file needs them.
     del model.graph.value_info[:]
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -259,7 +263,8 @@ def write_card(path: Path, card: Card) -> None:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keeps from the user what the exporter says of its own insides: an absent torchvision, a deprecation within torch."""
+    """Silences the exporter's messages about itself (an absent torchvision, a deprecation within torch): users need none of
+    them."""
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     before = registry.level
     registry.setLevel(logging.ERROR)

@@ -1,7 +1,7 @@
 """Batches prepared ahead while the network learns: by threads where cores are few, by processes where they are many.
 
-Threads share one interpreter, so more than a few of them wait for each other; but they need no copies of batches, and no start.
-Either way batch number n is what `pellucid.training.batches.make_batch` makes of n.
+Threads share one interpreter, so more than a few of them wait for each other; but they copy no batches and start at once. Either
+way batch number n is the one that `pellucid.training.batches.make_batch` makes.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ MANY_CORES = 8
 """Cores from which processes make the batches."""
 
 MOST = 14
-"""Processes at most: each has the run's files open, and what they make ahead lies in shared memory."""
+"""The most processes: each has the run's files open, and their batches take shared memory."""
 
 AHEAD = 2
-"""Batches that each thread or process is ahead."""
+"""Batches that each thread or process prepares ahead."""
 
 SHARED = Path("/dev/shm")
-"""Where the system keeps shared memory, of which containers often have 64 MB."""
+"""The system's shared memory, often 64 MB in containers."""
 
 
 def cores() -> int:
@@ -48,15 +48,16 @@ def cores() -> int:
 
 
 def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
-    """How many processes make batches where nothing is said, for each of so many ``runs`` on ``cores``; 0: threads do.
+    """The default number of processes that make batches, for each of ``runs`` runs on ``cores`` cores; 0: threads make them.
 
-    So many as there are cores but two, at most `MOST`, and no more than shared memory has room for.
+    All cores but two, at most `MOST`, and no more than shared memory has room for.
     """
-    # On a Mac, what a process has begun with the system's own libraries may break in a fork.
+    # On a Mac, the system's own libraries may break in a forked process.
     if cores // runs < MANY_CORES or not _can_fork() or sys.platform == "darwin":
         return 0
-    # What is seen, its maps and the target, and as much again where the residual is taken from something else.
-    planes = 3 * recipe.data.channels + len(recipe.task.maps)
+    # The input with its maps, the target, and the base of the residual, which has the target's shape.
+    given, target = recipe.task.planes(recipe.data.channels)
+    planes = given + 2 * target + len(recipe.task.maps)
     ahead = AHEAD * 4 * planes * recipe.data.patch**2 * recipe.training.batch * runs
     room = shutil.disk_usage(SHARED).free // 2 if SHARED.is_dir() else 0
     count = min(cores // runs - 2, MOST, room // ahead)
@@ -64,7 +65,7 @@ def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
 
 
 def check(processes: int) -> None:
-    """Raises `OptionError` where not so many processes can make batches."""
+    """Raises `OptionError` where this number of processes cannot make batches."""
     if processes < 0:
         raise OptionError(f"--workers is 0 or more, not {processes}")
     if processes and not _can_fork():
@@ -82,9 +83,9 @@ def batches(
     processes: int = 0,
     pinned: bool = False,
 ) -> Iterator[Batch]:
-    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``processes``, or by ``threads`` where these are 0.
+    """Batches ``start``, ``start + 1``, ... without end, prepared ahead by ``processes``, or by ``threads`` if ``processes`` is 0.
 
-    ``pinned``: in memory that an NVIDIA GPU fetches them from by itself.
+    ``pinned``: in page-locked memory, from which an NVIDIA GPU copies them by itself.
     """
     make = partial(make_batch, pictures, recipe, seed, rank=rank)
     made = _by_processes(make, start, processes) if processes else _by_threads(make, start, threads)
@@ -123,7 +124,7 @@ def _by_processes(make: partial[Batch], start: int, processes: int) -> Iterator[
 
 def _by_threads(make: partial[Batch], start: int, threads: int) -> Iterator[Batch]:
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        # NumPy computes and draws without the interpreter's lock.
+        # NumPy computes and draws random numbers without the interpreter's lock.
         waiting: list[Future[Batch]] = [pool.submit(make, start + offset) for offset in range(AHEAD * threads)]
         step = start + len(waiting)
         try:
@@ -136,7 +137,7 @@ def _by_threads(make: partial[Batch], start: int, threads: int) -> Iterator[Batc
 
 
 class _Made(Dataset[Any]):
-    """Batches by their number, as tensors: these go from process to process in shared memory."""
+    """Batches by their number, as tensors, which pass between processes in shared memory."""
 
     def __init__(self, make: partial[Batch]) -> None:
         self.make = make
@@ -146,7 +147,7 @@ class _Made(Dataset[Any]):
 
 
 def _each(value: Any, change: Callable[[Any], Any], kind: type) -> Any:
-    """A batch, or part of one, with another thing in the place of each of that ``kind``: arrays, or tensors."""
+    """A batch, or part of one, in which ``change`` has replaced every value of type ``kind``: arrays, or tensors."""
     if isinstance(value, kind):
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
@@ -155,7 +156,7 @@ def _each(value: Any, change: Callable[[Any], Any], kind: type) -> Any:
 
 
 def _can_fork() -> bool:
-    """A process that is forked has the mapped images; one that is started afresh would be sent all of them."""
+    """Whether processes can be forked: they share the mapped images; newly started ones would need copies of all of them."""
     return "fork" in multiprocessing.get_all_start_methods()
 
 
@@ -164,7 +165,7 @@ def _itself(batch: Any) -> Any:
 
 
 def _begin(number: int) -> None:
-    """A worker is ended by its run, not by who stops that: the step in hand wants its batch. So signals to the run's process group
-    are none to it."""
+    """Puts a worker into a process group of its own: Ctrl-C reaches the run alone, whose last step still needs its batch. The run
+    ends its workers."""
     os.setpgid(0, 0)
     os.nice(5)  # The run itself goes first.

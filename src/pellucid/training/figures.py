@@ -1,4 +1,4 @@
-"""The pictures a run leaves: its loss curve, and held-out images clean, spoiled and restored."""
+"""The figures of a run: its loss curve, and held-out images clean, degraded and restored."""
 
 from __future__ import annotations
 
@@ -29,23 +29,24 @@ if TYPE_CHECKING:
 __all__ = ["Example", "draw", "examples", "has_loss", "loss_name"]
 
 SAMPLES = 10
-"""How many held-out digits the figure shows, as the seed's author drew them; of photographs a third."""
+"""How many held-out digits the figure has, as in the notebook of the seed; of photographs a third as many."""
 
 
 def draw(run: Run, recipe: Recipe, pictures: Pictures, paths: Outputs) -> list[Path]:
-    """Writes the loss curve and the sample picture of a run; answers the files written."""
+    """Writes the loss curve and the sample picture of a run; returns their paths."""
     return [_curve(run, recipe, pictures, paths.curve), _samples(run, recipe, pictures, paths.samples)]
 
 
 def loss_name(recipe: Recipe, pictures: Pictures) -> str:
-    """The name of the loss that counts for most of a run."""
+    """The name of the loss that is used for most of a run."""
     if pictures.kind != "noisy":
         return recipe.training.loss
     return "neighbours" if recipe.from_neighbours else recipe.training.noisy_loss
 
 
 def has_loss(line: Progress, recipe: Recipe, pictures: Pictures) -> bool:
-    """Whether a line's loss is that of `loss_name`: a finish by another one has another unit, and would only squash the curve."""
+    """Whether a line's loss is that of `loss_name`: one of the run's finish by another loss is in another unit, and would only
+    compress the curve."""
     plan = recipe.training
     finishing = line.done >= 1 - plan.finish_share and plan.finish_loss != plan.loss
     return math.isfinite(line.loss) and (pictures.kind == "noisy" or not finishing)
@@ -81,8 +82,8 @@ def _curve(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
 
 @dataclass(frozen=True)
 class Example:
-    """The middle of a held-out image: ``noisy`` (or enlarged) and ``restored``, unclipped, and ``clean`` where it is known; each
-    (height, width, channels) float32."""
+    """The middle of a held-out image: ``noisy``, the base that a residual is taken away from (the noisy image, its enlargement),
+    and ``restored``, both unclipped; ``clean`` where it is known. Each is (height, width, channels), float32."""
 
     noise: str
     clean: Pixels | None
@@ -91,23 +92,23 @@ class Example:
 
     @property
     def parts(self) -> dict[str, Pixels]:
-        """Clean, noisy and restored by name, in this order."""
+        """The images by name in the order clean, noisy, restored."""
         clean = {} if self.clean is None else {"clean": self.clean}
         return {**clean, self.noise: self.noisy, "restored": self.restored}
 
 
 @torch.no_grad()
 def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str | None = None) -> list[Example]:
-    """Held-out images drawn at random, always the same, as the network on the CPU restores them, told the true level.
+    """Held-out images drawn at random, always the same, restored by the network on the CPU; it is given the true noise level.
 
-    It looks twice where it learnt to. Clean ones under ``noise``, the middle one of the validation noises unless given; pairs and
-    noisy ones as they are.
+    A network that learnt from a second look at impulses has one. Clean images are degraded by ``noise`` (None: the middle one of
+    the validation noises); pairs and noisy images are used as they are.
     """
     rng = np.random.default_rng(0)
-    spoiling = degradations.parse(noise or recipe.data.validation[len(recipe.data.validation) // 2])
+    degradation = degradations.parse(noise or recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
     side = 28 if recipe.data.kind == "digits" else 256
-    found: list[Example] = []
+    drawn: list[Example] = []
     for index in rng.choice(len(pictures.valid), size=count, replace=False):
         picture = pictures.valid[int(index)]
         height, width = (min(side, size) // network.multiple_of * network.multiple_of for size in picture.shape[:2])
@@ -115,20 +116,18 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
         window = (slice(top, top + height), slice(left, left + width))
         clean = survey.floats(picture[window])
         if pictures.kind == "clean":
-            pair = recipe.task.spoil(clean, spoiling, rng)
+            pair = recipe.task.degrade(clean, degradation, rng)
         else:
             pair = batches.shown(pictures.valid_shots[int(index)], window, recipe.task, clean if pictures.kind == "pairs" else None)
         planes, base, _ = planes_of(batches.stack([pair]), network, torch.device("cpu"))
         restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
-        # A smaller image is shown as its enlargement, which is what the network starts from.
-        seen = pair.image if spoiling.scale == 1 else pair.base
         perfect = {"clean": pair.clean, "pairs": clean, "noisy": None}[pictures.kind]
-        found.append(Example(str(spoiling) if pictures.kind == "clean" else "noisy", perfect, seen, restored))
-    return found
+        drawn.append(Example(str(degradation) if pictures.kind == "clean" else recipe.task.before, perfect, pair.base, restored))
+    return drawn
 
 
 def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Some held-out images, as `examples` gives them: a column each."""
+    """A picture of the held-out images of `examples`: a column each."""
     shown = [example.parts for example in examples(run.network, recipe, pictures)]
     rows = {name: [parts[name] for parts in shown] for name in shown[0]}
     report.grid(rows, path, zoom=3 if recipe.data.kind == "digits" else 1, overwrite=True)

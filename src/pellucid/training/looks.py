@@ -1,6 +1,6 @@
 """A batch on the device, and the second look that networks of impulses learn from.
 
-The second look is the input that `pellucid.answering.with_maps` makes of one image after a first answer, by the functions of
+The second look is the input that `pellucid.denoising.with_maps` makes of one image after a first answer, by the functions of
 `pellucid.maps`; here it is written once more, in PyTorch and for a whole batch, because a batch's way to the processor and back
 would take longer than the step. A test holds both equal.
 """

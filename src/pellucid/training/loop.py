@@ -30,8 +30,7 @@ from pellucid.training.validating import has_bfloat16, validate
 __all__ = ["Progress", "Run", "checkpoint_weights", "train"]
 
 SAVE_EVERY_S = 60.0
-"""Seconds between checkpoints: what a kill can cost at most."""
-
+"""Seconds between checkpoints: the most training time that a killed run loses."""
 
 STATE = frozenset(
     ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
@@ -62,10 +61,9 @@ class Progress:
 class Run:
     """The result of a run: the network with the weights that count, and its history.
 
-    These are the average's, where there is one, at the step ``best_step``, where held-out images were restored best; ``last`` are
-    those of the end. ``before`` is the score of the starting weights; None if they were random.
-    ``stalled`` says that it was over early, for want of progress; ``diverged`` is the step whose loss was no number, 0 where there
-    was none.
+    The weights are those of the moving average, where there is one, at the step ``best_step``, where held-out images were restored
+    best; ``last`` are the weights of the end. ``before`` is the score of the starting weights; None if they were random.
+    ``stalled``: the run ended early, without progress; ``diverged`` is the step whose loss was not a number, 0 for none.
     """
 
     network: Network
@@ -81,11 +79,11 @@ class Run:
     stalled: bool = False
     diverged: int = 0
     first: bool = True
-    """Whether this process is the one among those that train together that speaks and writes."""
+    """Whether this process prints and writes: the first of those that train together."""
 
 
 def checkpoint_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights in a checkpoint; `FileError` when it is none."""
+    """The averaged weights in a checkpoint; `FileError` for a file that is no checkpoint."""
     weights: dict[str, torch.Tensor] = _read_checkpoint(path)["average"]
     return weights
 
@@ -105,14 +103,13 @@ def train(
 ) -> Run:
     """Trains the recipe's network on ``pictures``; stops when the recipe says, or early at Ctrl-C or SIGTERM.
 
-    ``checkpoint`` is written every minute and at the end (weights, average, the best of it, optimizer, step, history); ``resume``
-    goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto, cpu or cuda.
-    ``workers`` are the processes that make the batches (0: threads of this one do; None: as `feed.workers` has it).
-    Several processes that torchrun has started train together: each draws batches of its own, the first one decides and writes.
-    ``on_progress`` hears of every line, ``on_validated`` of those with scores and of the weights that these are of, which are only
-    its to read.
-    A loss that is no number ends the run with the best weights that it had. Raises `TrainingError` where it had none yet, and
-    `OptionError` when a checkpoint exists and ``resume`` was not said, or the other way round.
+    ``checkpoint`` is written every minute and at the end (weights, their average and its best, optimizer, step, history);
+    ``resume`` goes on from it. ``start`` are weights to begin from: those whose name and shape fit are taken. ``device`` is auto,
+    cpu or cuda. ``workers`` is the number of processes that make the batches (0: threads of this process; None: `feed.workers`).
+    Several processes that torchrun has started train together: each draws its own batches, the first one decides and writes.
+    ``on_progress`` is called with every line of the history, ``on_validated`` with each scored line and its weights, which it must
+    not change. A loss that is not a number ends the run with its best weights. Raises `TrainingError` where it has none yet,
+    `OptionError` where a checkpoint exists without ``resume``, or ``resume`` is given without a checkpoint.
     """
     plan = recipe.training
     if checkpoint.exists() and not resume:
@@ -122,10 +119,10 @@ def train(
 
     noisy = pictures.kind == "noisy"
     # A network for several factors has an output for each, and a step trains one of them.
-    fabric = _fabric(device, plan.precision, unused=len(getattr(recipe.network, "scales", ())) > 1)
+    fabric = _fabric(device, plan.precision, unused=len(recipe.task.scales) > 1)
     torch.manual_seed(seed)
     network = recipe.network.build()
-    # Half-size pictures learn from each other.
+    # Neighbouring pixels make pictures of half the size.
     multiple = network.multiple_of * (2 if recipe.from_neighbours else 1)
     if noisy and recipe.data.patch % multiple:
         raise OptionError(f"--noisy: data.patch is a multiple of {multiple} for this network, not {recipe.data.patch}")
@@ -150,7 +147,7 @@ def train(
         run.history = [Progress(**line) for line in state["history"]]
         run.before = None if state["before"] is None else Progress(**state["before"])
         best, run.best_step, waited = state["best"], state["best_step"], state["waited"]
-    # Crops are all of one size: the quickest of the ways to convolve them is worth looking for.
+    # All crops have one size: a search for the quickest convolutions pays off.
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     model, optimizer = fabric.setup(network, optimizer)
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
@@ -164,7 +161,7 @@ def train(
     elif start is not None:
         line = Progress(step=0, done=0, minutes=0, minutes_left=plan.minutes, loss=math.nan, speed=0)
         line = scored(line)
-        # Layers of eight bits do not know their inputs' range before the first batch: their answers are no numbers yet.
+        # Layers of eight bits learn their inputs' range from the first batch: before it, outputs are not numbers.
         if math.isfinite(_score(line)):
             run.before, best = line, _copied(average)
             if on_progress is not None and fabric.is_global_zero:
@@ -231,10 +228,10 @@ def train(
             optimizer.zero_grad()
             run.steps += 1
             seen_at_show += plan.batch * world
-            # The average must not remember the random start: its memory grows with the run.
+            # The average's memory grows with the run, so that it forgets the random start.
             keep = min(plan.ema, (1 + run.steps) / (10 + run.steps)) if plan.ema else 0.0
             _blend(average, network, keep)
-            recent.append(loss.detach())  # type: ignore[arg-type]  # read in one go below: a read waits for the device
+            recent.append(loss.detach())  # type: ignore[arg-type]  # read below, all at once: each read waits for the device
 
             now = time.monotonic()
             done = _done(run.steps, minutes(), last, plan.minutes)
@@ -245,13 +242,13 @@ def train(
                     # NaN reaches all processes through the gradients; rank 0 decides and tells the others.
                     run.diverged = run.steps
                     continue
+                left = (minutes() - before) * (1 - done) / max(done - _done(0, before, last, plan.minutes), 1e-9)
                 line = Progress(
                     step=run.steps,
                     done=done,
                     minutes=minutes(),
-                    minutes_left=(minutes() - before) * (1 - done) / max(done - _done(0, before, last, plan.minutes), 1e-9)
-                    if not plan.minutes
-                    else plan.minutes - minutes(),
+                    # The last step of a run may end after its time.
+                    minutes_left=max(0.0, plan.minutes - minutes()) if plan.minutes else left,
                     loss=mean,
                     speed=seen_at_show / max(now - shown, 1e-9),
                     rate=optimizer.param_groups[0]["lr"],
@@ -275,7 +272,7 @@ def train(
                 if due and on_validated is not None and fabric.is_global_zero:
                     on_validated(line, average)
                 recent, seen_at_show, shown = [], 0, time.monotonic()
-            # Nothing can go on from weights that are no numbers.
+            # No run can go on from weights that are not numbers.
             if now - saved > SAVE_EVERY_S and (not recent or math.isfinite(float(recent[-1]))):
                 save()
                 saved = time.monotonic()
@@ -300,7 +297,7 @@ def train(
 
 
 def _score(line: Progress) -> float:
-    """How well held-out images were restored: by their mean PSNR, or where there are no clean ones by the loss; more is better."""
+    """The score of held-out images, higher is better: their mean PSNR, or the negative loss where no image is clean."""
     if line.psnr is not None:
         return line.psnr["mean"]
     return -math.inf if line.validation_loss is None else -line.validation_loss

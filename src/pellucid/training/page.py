@@ -1,4 +1,4 @@
-"""The page a run leaves: what was learnt from what, by what and how long, what it is worth, its curves, and pictures."""
+"""The HTML page of a run: its length, images, network and loss, the model's scores, the curves, and held-out pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pellucid import __version__, degradations, evaluation, htmlreport
+from pellucid import __version__, evaluation, htmlreport
 from pellucid.cards import Card
 from pellucid.htmlreport import Sample
 from pellucid.training import figures
@@ -25,9 +25,9 @@ from pellucid.training.scoring import SIDE, Scores
 __all__ = ["write"]
 
 LINES = 12
-"""How many notes of a kind are on the page; the others are counted."""
+"""The most notes of one kind on the page; the others are only counted."""
 
-KINDS = {"clean": "clean images, spoiled here", "pairs": "pairs of a noisy and a clean image", "noisy": "noisy images alone"}
+KINDS = {"clean": "clean images, degraded here", "pairs": "pairs of a noisy and a clean image", "noisy": "noisy images alone"}
 
 
 def write(
@@ -38,9 +38,9 @@ def write(
     facts = {
         "name": card.name,
         "lead": _lead(run, recipe, scores),
-        "warnings": list(pictures.found.warnings) if pictures.found is not None else [],
+        "warnings": list(pictures.survey.warnings) if pictures.survey is not None else [],
         "notes": [*_shortened(pictures.notes), *(scores.notes if scores is not None else ())],
-        "scores": None if scores is None else {**asdict(scores), "said": _said(scores, own)},
+        "scores": None if scores is None else {**asdict(scores), "said": _described(scores, own)},
         "unscored": unscored,
         "pictured": _pictured(pictures),
         "history": [_line(line, recipe, pictures) for line in run.history],
@@ -55,53 +55,53 @@ def write(
 
 
 def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
-    """One or two sentences: how long, and to what end."""
+    """One or two sentences: the run's length and its result."""
     text = f"Recipe {recipe.name}: {run.steps:,} steps in {run.minutes:.1f} minutes on {_device(run)}."
     if scores is not None and scores.rows:
         row = scores.rows[len(scores.rows) // 2]
-        others = ", ".join(f"{row.psnr[method]:.2f} dB {_phrase(method)}" for method in scores.methods[:-1])
+        others = ", ".join(f"{row.psnr[method]:.2f} dB {_phrase(method, recipe)}" for method in scores.methods[:-1])
         text += f" Held-out images, {row.noise}: {row.psnr[scores.methods[-1]]:.2f} dB restored, {others}."
     return text
 
 
-def _phrase(method: str) -> str:
-    return {"noisy": "noisy", "bicubic": "by bicubic enlargement"}.get(method, f"by {method}, from which it began")
+def _phrase(method: str, recipe: Recipe) -> str:
+    return f"for {recipe.task.words}" if method == recipe.task.before else f"by {method}, from which it began"
 
 
-def _said(scores: Scores, own: str) -> str:
-    told = " It estimated the level of noise itself, as it does for its users." if scores.blind else ""
+def _described(scores: Scores, own: str) -> str:
+    measured = " It measured the noise level itself, as it does for its users." if scores.blind else ""
     return (
-        f"{own} as it was exported, through the engine ({scores.engine}), on {scores.images} of {scores.held_out} held-out images, "
-        f"of larger ones the middle {SIDE}x{SIDE} pixels.{told}"
+        f"The exported file {own}, run by {scores.engine} on {scores.images} of {scores.held_out} held-out images; larger images "
+        f"are cropped to their middle {SIDE}x{SIDE} pixels.{measured}"
     )
 
 
 def _pictured(pictures: Pictures) -> str:
-    told = ", told the true level where it takes one" if pictures.kind == "clean" else ""
-    psnr = " PSNR is of what is shown." if pictures.kind != "noisy" else ""
-    return f"Drawn at random from the held-out images, and restored by the network of the best step{told}.{psnr}"
+    level = "; a network that takes the noise level is given the true one" if pictures.kind == "clean" else ""
+    psnr = " The PSNR is that of the crop." if pictures.kind != "noisy" else ""
+    return f"Held-out images, drawn at random and restored by the network of the best step{level}.{psnr}"
 
 
 def _validated(run: Run, pictures: Pictures) -> str:
-    told = "the true level" if pictures.kind == "clean" else "what is found in each image"
-    before = " The first is of what the run began from." if run.before is not None else ""
+    level = "the true one" if pictures.kind == "clean" else "the one measured from each image"
+    before = " The first point is the score of the weights that the run began from." if run.before is not None else ""
     return (
-        "Mean PSNR of the held-out images at each validation, by the network in training; one that takes the level of noise is "
-        f"told {told}. The largest points are the step that was kept.{before}"
+        "Mean PSNR of the held-out images at each validation, by the network in training; a network that takes the noise level is "
+        f"given {level}. The largest points mark the step that was kept.{before}"
     )
 
 
 def _losses(recipe: Recipe, pictures: Pictures) -> str:
-    text = "Of training the mean since the line before, of held-out images by the averaged weights."
+    text = "The training loss is the mean since the line before, the held-out loss that of the averaged weights."
     if pictures.kind == "noisy" and not recipe.from_neighbours:
         text += " Both estimate the squared error against the clean picture without having it (Stein's unbiased estimate)."
     elif pictures.kind == "noisy":
-        text += " Both are measured on noisy pictures, whose noise stays in them: that they fall counts, not how low they are."
+        text += " Both are measured against noisy pictures, so they never reach 0: only their fall counts."
     return text
 
 
 def _line(line: Progress, recipe: Recipe, pictures: Pictures) -> dict[str, Any]:
-    """A line of the history as JSON has it."""
+    """A line of the history as plain data; a loss of another kind is left out."""
     return vars(line) | ({} if figures.has_loss(line, recipe, pictures) else {"loss": None})
 
 
@@ -111,7 +111,7 @@ def _shortened(notes: Sequence[str]) -> list[str]:
 
 
 def _device(run: Run) -> str:
-    """The processor, or the GPU, by its name."""
+    """The name of the processor or the GPU."""
     return torch.cuda.get_device_name() if run.device.startswith("cuda") else evaluation.processor() or run.device
 
 
@@ -129,10 +129,10 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
         ["Learnt from", KINDS[pictures.kind]],
         ["Source", [f"{source.source} ({source.count}), licence: {source.licence}" for source in pictures.origin]],
     ]
-    if pictures.found is None:
+    if pictures.survey is None:
         images.append(["Images", f"{len(pictures.train)} to learn from, {len(pictures.valid)} held out"])
     else:
-        images += [[what.capitalize(), found] for what, found in pictures.found.rows]
+        images += [[name.capitalize(), text] for name, text in pictures.survey.rows]
     return [
         {
             "title": "How it went",
@@ -162,8 +162,8 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
                     if name not in ("channels", "maps", "scales")
                 ),
                 ["Channels", recipe.data.channels],
-                ["Told beside the image", list(card.maps) or "nothing"],
-                ["Sees, in pixels around each", card.halo],
+                ["Maps beside the image", list(card.maps) or "none"],
+                ["Reach around each pixel, in pixels", card.halo],
                 [
                     "Loss",
                     figures.loss_name(recipe, pictures)
@@ -194,19 +194,19 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
 
 
 def _samples(run: Run, recipe: Recipe, pictures: Pictures) -> list[Sample]:
-    """What is shown: of digits a row under each validation noise, of images some by themselves."""
-    given = "enlarged" if degradations.parse(recipe.data.validation[0]).scale > 1 else "noisy"
+    """The pictures of the page: a row of digits for each validation noise, or a few images one by one."""
+    before = recipe.task.before
     if recipe.data.kind != "digits":
         shown = figures.examples(run.network, recipe, pictures)
-        return [_sample(f"Held-out image {number}", [example], given, 1) for number, example in enumerate(shown, 1)]
+        return [_sample(f"Held-out image {number}", [example], before, 1) for number, example in enumerate(shown, 1)]
     return [
-        _sample("Held-out digits", figures.examples(run.network, recipe, pictures, noise=noise), given, 3)
+        _sample("Held-out digits", figures.examples(run.network, recipe, pictures, noise=noise), before, 3)
         for noise in recipe.data.validation
     ]
 
 
-def _sample(name: str, row: Sequence[Example], given: str, zoom: int) -> Sample:
+def _sample(name: str, row: Sequence[Example], before: str, zoom: int) -> Sample:
     """Examples of one size beside each other."""
     clean = [example.clean for example in row if example.clean is not None]
     noisy, restored = (np.concatenate([getattr(example, part) for example in row], axis=1) for part in ("noisy", "restored"))
-    return Sample(name, row[0].noise, np.concatenate(clean, axis=1) if clean else None, noisy, restored, given, zoom)
+    return Sample(name, row[0].noise, np.concatenate(clean, axis=1) if clean else None, noisy, restored, before, zoom)

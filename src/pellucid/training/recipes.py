@@ -40,9 +40,9 @@ class Data:
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of the
     examples that are made from a gray image and repeated in all channels, so that a network for colour serves gray, too. ``patch``:
     side of the square crops in pixels. ``augment``: flips and quarter turns. ``scales``: each training image is used at these sizes
-    (1: the original; smaller ones have finer texture). ``detail``: of this many random crops the one with the most detail is used (1:
-    no choice; most of a large photograph is sky). ``held_out``: the share kept for validation (the last digits; those images that a
-    hash of their name picks, the same on every machine), plus every image whose name contains a word of ``hold_out``.
+    (1: the original; smaller ones have finer texture). ``detail``: of this many random crops the one with the most detail is used
+    (1: no choice; most of a large photograph is sky). ``held_out``: the share kept for validation (the last digits; those images
+    that a hash of their name picks, the same on every machine), plus every image whose name contains a word of ``hold_out``.
     ``validation``: the degradations under which held-out images are scored.
     """
 
@@ -76,10 +76,10 @@ class Training:
     """How long a run lasts, and how it learns.
 
     Exactly one of ``minutes``, ``epochs`` and ``steps`` is the length. ``rate`` is the peak learning rate, reached after ``warmup``
-    steps; ``tuning_rate`` takes its place where a run begins from given weights (0: ``rate`` stays). The schedule ``cosine`` lets the
-    rate fall to a hundredth by the end, ``constant`` keeps it. The last ``finish_share`` of the run uses ``finish_loss``.
-    ``noisy_loss`` is the loss where no image is clean: ``stein`` needs a network that is given the noise level; ``neighbours`` takes
-    any, and serves the others. ``clip`` bounds the gradient's norm (0: no bound). ``ema`` is the decay of the weights' moving
+    steps; ``tuning_rate`` takes its place where a run begins from given weights (0: ``rate`` stays). The schedule ``cosine`` lets
+    the rate fall to a hundredth by the end, ``constant`` keeps it. The last ``finish_share`` of the run uses ``finish_loss``.
+    ``noisy_loss`` is the loss where no image is clean: ``stein`` needs a network that is given the noise level; ``neighbours``
+    takes any, and serves the others. ``clip`` bounds the gradient's norm (0: no bound). ``ema`` is the decay of the weights' moving
     average, which is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the hardware has
     it. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a row without a
     better score than the best before (0: never).
@@ -208,7 +208,8 @@ def _task(table: dict[str, Any]) -> Learning:
 
 
 def _network(table: dict[str, Any], task: Learning, channels: int) -> Spec:
-    """The spec of the table, with the channels, maps and factors that the task asks for; `ModelError` where it has no such field."""
+    """The spec of the table, with the channels, maps and factors that the task asks for; `ModelError` where it has no such
+    field."""
     name = table.pop("name")
     if name not in NETWORKS:
         raise ModelError(f"recipe: unknown network {name!r}; known: {', '.join(NETWORKS)}")
@@ -219,9 +220,8 @@ def _network(table: dict[str, Any], task: Learning, channels: int) -> Spec:
     takes = {entry.name for entry in fields(NETWORKS[name])}
     table["channels"], planes = task.planes(channels)
     if planes != table["channels"] and "out_channels" not in takes:
-        raise ModelError(
-            f"recipe: network {name!r} has as many channels out as in; task {task.name!r} needs {table['channels']} in, {planes} out"
-        )
+        needed = f"task {task.name!r} needs {table['channels']} in, {planes} out"
+        raise ModelError(f"recipe: network {name!r} has as many channels out as in; {needed}")
     if table.get("out_channels", 0) not in (0, planes):
         raise ModelError(f"recipe: network.out_channels: task {task.name!r} needs {planes}; leave it out of [network]")
     if planes != table["channels"]:

@@ -1,4 +1,4 @@
-"""A training run, from what is asked to the files that it leaves: the recipe adapted, the images read, the outputs written."""
+"""A training run, from the request to the files that it writes: the recipe is adapted, images are read, outputs written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from pellucid import restorer
 from pellucid.errors import OptionError, PellucidError
+from pellucid.families import FAMILIES, names
 from pellucid.images import Range
 from pellucid.training import export, feed, figures, loop, page, recipes, scoring, tensorboard
 from pellucid.training.cache import Store
@@ -27,14 +27,14 @@ __all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a run, as `docs/training.md` explains it; None takes what the recipe says.
+    """The options of a run, as `docs/training.md` explains them; None: the recipe's own value.
 
-    ``recipe`` is a shipped one's name or a TOML file. Images to learn from are one of ``images`` (clean), ``pairs`` (one or two
-    places, see `survey.match`) and ``noisy``; ``valid`` are the held-out ones, named alike, ``held_out`` the share of them where
-    they are not named; ``cache`` is what decoded images may take on disk, in bytes (see `cache.Store`). One of ``minutes``,
-    ``epochs`` and ``steps`` at most. ``out`` is the model's file, ``start`` what to begin from: a model's name or a file.
-    ``workers`` as of `loop.train`. ``tensorboard`` is the folder of logs, in which this run's have a folder of the model's name.
-    Raises `OptionError` for what does not go together.
+    ``recipe`` is a shipped recipe's name or a TOML file. The training images are one of ``images`` (clean), ``pairs`` (one or two
+    places, see `survey.match`) and ``noisy``; ``valid`` are the held-out images, in the same form, and ``held_out`` is their share
+    where ``valid`` is not given; ``cache`` is the most that decoded images may take on disk, in bytes (see `cache.Store`). At most
+    one of ``minutes``, ``epochs`` and ``steps`` is given. ``out`` is the model's file, ``start`` the model or file whose weights
+    the run begins from. ``workers`` as of `loop.train`. ``tensorboard`` is the folder of logs, in which this run has a folder of
+    the model's name. Raises `OptionError` for options that do not go together.
     """
 
     recipe: str
@@ -62,31 +62,33 @@ class Request:
     def __post_init__(self) -> None:
         given = [name for name in ("images", "pairs", "noisy") if getattr(self, name)]
         if len(given) > 1:
-            raise OptionError(f"--{given[0]} and --{given[1]}: images to learn from are clean, or pairs, or noisy")
+            raise OptionError(f"--{given[0]} and --{given[1]}: training images are clean, or pairs, or noisy; give one option")
         for name, places, most in (("pairs", self.pairs, 2), ("valid", self.valid, 2 if self.pairs else 1)):
             if len(places) > most:
                 raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(places)}")
         if self.workers is not None:
             feed.check(self.workers)
         if self.valid and self.held_out is not None:
-            raise OptionError("--valid and --held-out: held-out images are in a folder of their own, or a share of the others")
+            raise OptionError(
+                "--valid and --held-out: held-out images come from a folder of their own or are a share of the others"
+            )
 
     @property
     def kind(self) -> str:
-        """Which of the three says what to learn from; ``images`` where none does."""
+        """The option that names the training images; ``images`` where none does."""
         return "pairs" if self.pairs else "noisy" if self.noisy is not None else "images"
 
     @property
     def source(self) -> Path | None:
-        """The first place of what to learn from."""
+        """The first place of training images."""
         return self.pairs[0] if self.pairs else self.noisy or self.images
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A run about to begin: the adapted ``recipe``, the ``pictures``, the weights to begin with, and where the outputs go.
+    """A run about to begin: the adapted ``recipe``, the ``pictures``, the weights to begin with, and the paths of the outputs.
 
-    ``overwrite`` says that outputs which are there may be replaced: they are asked to be, or an earlier part of this run left them.
+    ``overwrite`` allows replacing outputs that exist: the request allows it, or an earlier part of this run wrote them.
     """
 
     request: Request
@@ -98,10 +100,10 @@ class Ready:
 
 
 def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> Ready:
-    """Adapts the recipe to what is asked, and reads the images; ``tell`` hears a line where that takes its time.
+    """Adapts the recipe to the request and reads the images; ``tell`` is called with a line of progress where that takes long.
 
-    Raises `OptionError` for what does not go together and where an output exists, `TrainingError` for images that cannot be learnt
-    from, `FileError` for files that cannot be read.
+    Raises `OptionError` for options that do not go together and where an output exists, `TrainingError` for images that nothing can
+    be learnt from, `FileError` for files that cannot be read.
     """
     store = Store(budget=request.cache)
     if tell is not None and is_first():
@@ -120,23 +122,23 @@ def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> R
         tensorboard.check()
         logs = request.tensorboard / out.stem
         if logs.exists() and not overwrite:
-            raise OptionError(f"{logs} exists; --force adds to it what TensorBoard then shows instead, --out names another model")
+            raise OptionError(f"{logs} exists; --force adds logs that TensorBoard shows instead, --out names another model")
     return Ready(request, recipe, _read(request, recipe, store), start, paths, overwrite)
 
 
 def is_first() -> bool:
-    """Whether this is the process that speaks and writes, of those that torchrun has started together."""
+    """Whether this process prints and writes: the first of those that torchrun has started together."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _adapted(request: Request, store: Store) -> tuple[Recipe, dict[str, torch.Tensor] | None]:
-    """The recipe with what is asked of it, and the weights to begin with."""
+    """The recipe with the request's values, and the weights to begin with."""
     recipe = recipes.find(request.recipe)
     if recipe.data.kind == "digits" and request.kind != "images":
         raise OptionError(f"--{request.kind}: recipe {recipe.name} learns from digits; 'own' and 'photo' learn from pictures")
     begun = str(request.start)
-    # Which file of a family serves, and how a network for one's own noisy images looks, the images say.
-    by_data = request.kind != "images" or (request.images is not None and begun in restorer.MODELS)
+    # The images decide which file of a family to begin from, and how many channels a network for noisy images has.
+    by_data = request.kind != "images" or (request.images is not None and begun in FAMILIES)
     channels = request.channels
     if channels is None and by_data and request.source is not None:
         learnt: Kind = "pairs" if request.pairs else "noisy" if request.noisy is not None else "clean"
@@ -147,7 +149,7 @@ def _adapted(request: Request, store: Store) -> tuple[Recipe, dict[str, torch.Te
     start = None
     if request.start is not None:
         card, start = export.beginning(begun, recipe.data.channels)
-        if card is not None and begun in (*restorer.MODELS, *restorer.names()):
+        if card is not None and begun in (*FAMILIES, *names()):
             recipe = recipes.with_network_of(recipe, Recipe.from_dict(card.recipe))
     if request.held_out is not None:
         recipe = replace(recipe, data=replace(recipe.data, held_out=request.held_out))
@@ -172,7 +174,7 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
 
 
 def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None) -> Run:
-    """Trains: `loop.train` with what was asked."""
+    """Trains by `loop.train` with the request's values; ``on_progress`` is called with every line of the history."""
     request = ready.request
     log = None
     if request.tensorboard is not None and is_first():
@@ -200,26 +202,26 @@ def train(ready: Ready, *, on_progress: Callable[[Progress], None] | None = None
 
 
 def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
-    """Writes what the run leaves; answers each file that is there now, lines that its user should read, and the model's scores.
+    """Writes the run's files; yields each path as soon as it is written, lines for the user, and the model's scores.
 
-    Weights come first: nothing that fails afterwards can lose them. Of several processes the first one alone writes.
+    Weights come first, so that no later failure can lose them. If several processes train together, only the first one writes.
     """
     recipe, pictures, paths = ready.recipe, ready.pictures, ready.paths
     begun_from = ready.request.start.name if ready.request.start is not None else None
     card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network.state_dict())
     if run.diverged:
-        best = f"its best, step {run.best_step}" if run.best_step else "what it began from: no step was better"
+        kept = f"those of its best step, {run.best_step}" if run.best_step else "those it began from: no step was better"
         over = f"step {run.diverged}: the loss is not a number, and the run is over"
-        yield f"{over}; what it leaves is {best}; a lower training.rate may help"
+        yield f"{over}; the weights it leaves are {kept}; a lower training.rate may help"
     if run.best_step != run.steps and not run.diverged:
         export.save_weights(paths.last, card, run.last)
-        yield f"the best was step {run.best_step}; {paths.last} has the last one's weights"
+        yield f"the best step was {run.best_step}; {paths.last} has the last step's weights"
     else:
-        # Of an earlier run that this one replaces.
+        # It may be there from an earlier run that this one replaces.
         paths.last.unlink(missing_ok=True)
     if run.stalled:
-        yield f"{recipe.training.patience} validations in a row were no better: done early"
+        yield f"{recipe.training.patience} validations in a row were no better: the run ended early"
     yield from figures.draw(run, recipe, pictures, paths)
     yield paths.weights
     written = export.can_write_models()
@@ -227,12 +229,12 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
         export.write_model(paths.model, card, run.network, overwrite=ready.overwrite)
         yield paths.model
     else:
-        yield f"no ONNX here; elsewhere 'pellucid export {paths.weights}' makes the model"
+        yield f"ONNX is not installed here; 'pellucid export {paths.weights}' makes the model on a machine that has it"
     if run.finished:
         paths.checkpoint.unlink(missing_ok=True)
     else:
         yield f"stopped early; --resume goes on from {paths.checkpoint}"
-    scores, unscored = None, "There is no model here, without ONNX: none was scored."
+    scores, unscored = None, "Without ONNX no model was written, so none was scored."
     if written:
         scores, unscored = _scored(ready)
     if scores is not None:
@@ -248,10 +250,10 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
 
 
 def _scored(ready: Ready) -> tuple[Scores | None, str]:
-    """The scores of the model that was written; or why there are none."""
+    """The scores of the model that was written, or the reason why there are none."""
     start = ready.request.start
     begun = str(start) if start is not None else ""
-    is_model = begun in (*restorer.MODELS, *restorer.names()) or begun.endswith(".onnx")
+    is_model = begun in (*FAMILIES, *names()) or begun.endswith(".onnx")
     try:
         scores = scoring.score(ready.paths.model, ready.pictures, ready.recipe, begun_from=begun if is_model else None)
     except PellucidError as error:

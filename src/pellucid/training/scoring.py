@@ -111,9 +111,9 @@ def score(
     """Scores the model in the file ``model`` on the held-out images: clean ones under the recipe's validation noises, pairs as they
     are.
 
-    ``begun_from`` is a shipped model's name or an ``.onnx`` file that is scored for comparison. No image is begun after ``seconds``;
-    Ctrl-C ends the scoring, too: the images that are done count. None where there are no clean images to compare with. Raises
-    `PellucidError` where the model cannot be run, such as without an engine.
+    ``begun_from`` is a shipped model's name or an ``.onnx`` file that is scored for comparison. No image is begun after
+    ``seconds``; Ctrl-C ends the scoring, too: the images that are done count. None where there are no clean images to compare with.
+    Raises `PellucidError` where the model cannot be run, such as without an engine.
     """
     if pictures.kind == "noisy":
         return None

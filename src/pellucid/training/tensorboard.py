@@ -1,4 +1,4 @@
-"""A run told to TensorBoard while it lasts: curves, and held-out images at each validation."""
+"""Logs for TensorBoard while a run lasts: curves, and held-out images at each validation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Log", "check"]
 
 
 def check() -> None:
-    """Raises `MissingExtra` where the package that writes the logs is not there."""
+    """Raises `MissingExtra` where the package that writes the logs is not installed."""
     try:
         import tensorboardX  # noqa: F401
     except ImportError as error:
@@ -27,17 +27,17 @@ def check() -> None:
 
 
 class Log:
-    """Event files in ``folder``, of one run; `progress` and `validated` fit `loop.train`. `close` it at the end.
+    """The event files of one run, in ``folder``; `progress` and `validated` fit `loop.train`. Call `close` at the end.
 
-    What the folder has of an earlier run TensorBoard then leaves out; of one that is ``resumed``, what came after the first step
-    told here.
+    TensorBoard then leaves out the logs of an earlier run in the folder; if this run is ``resumed``, only those of the steps from
+    its first one here on.
     """
 
     def __init__(self, folder: Path, recipe: Recipe, pictures: Pictures, *, resumed: bool = False) -> None:
         check()
         self._resumed = resumed
         self._folder, self._recipe, self._pictures = folder, recipe, pictures
-        # A network of its own: the one that learns goes on from its own weights.
+        # A second network: the one in training must keep its weights.
         self._network = recipe.network.build().eval()
         self._writer: Any = None
 
@@ -49,7 +49,7 @@ class Log:
         return self._writer
 
     def progress(self, line: Progress) -> None:
-        """Loss, learning rate and images a second; of a validation the held-out loss, and PSNR by noise."""
+        """Logs loss, learning rate and images a second, and after a validation the held-out loss and the PSNR by noise."""
         writer = self._open(line.step)
         scalars: dict[str, float | None] = {"loss/held-out": line.validation_loss}
         if line.step:
@@ -60,16 +60,16 @@ class Log:
                 writer.add_scalar(name, value, line.step)
 
     def validated(self, line: Progress, weights: dict[str, torch.Tensor]) -> None:
-        """Held-out images, each noisy, restored and, where it is known, clean beside each other."""
+        """Logs held-out images: before, restored and, where it is known, clean, side by side."""
         writer = self._open(line.step)
         self._network.load_state_dict(weights)
         for number, example in enumerate(figures.examples(self._network, self._recipe, self._pictures), 1):
             parts = [example.noisy, example.restored, *([] if example.clean is None else [example.clean])]
             levels = np.rint(np.clip(np.concatenate(parts, axis=1), 0, 1) * 255).astype(np.uint8)
-            name = "noisy-restored" if example.clean is None else "noisy-restored-clean"
+            name = f"{self._recipe.task.before}-restored{'' if example.clean is None else '-clean'}"
             writer.add_image(f"held-out-{number}/{name}", levels, line.step, dataformats="HWC")
 
     def close(self) -> None:
-        """Writes what is waiting."""
+        """Writes all that is still in memory, and closes the files."""
         if self._writer is not None:
             self._writer.close()

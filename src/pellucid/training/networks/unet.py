@@ -15,12 +15,11 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pellucid.cards import ANSWERS
 from pellucid.errors import ModelError
 from pellucid.training.quantisation import Int8Conv2d
 
 __all__ = ["Unet", "UnetSpec"]
-
-ANSWERS = ("residual", "clean")
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class UnetSpec:
     """One spec for every task.
 
     ``channels`` in and ``out_channels`` (0: the same) out; ``maps`` the planes beside the image; ``widths`` the channels at
-    each resolution, finest first; ``blocks`` how many residual blocks there, on the way down and again on the way up;
-    ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the answer is;
-    ``answer`` what it says: ``residual`` (to be taken away from the input) or ``clean``; ``int8`` whether the blocks'
-    convolutions work in eight bits.
+    each resolution, finest first; ``blocks`` the number of residual blocks there, on the way down and again on the way up;
+    ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the output is; ``answer`` its
+    kind, ``residual`` (to be taken away from the input) or ``clean``; ``int8`` whether the blocks' convolutions work in eight
+    bits.
     """
 
     channels: int = 1
@@ -109,7 +108,8 @@ class Unet(nn.Module):
 
     @property
     def halo(self) -> int:
-        """How far the answer at one pixel can look, in pixels: twice the blocks' reach at each resolution, and the ends."""
+        """The distance in pixels from which an output pixel can be influenced: twice the blocks' reach at each resolution, and the
+        ends."""
         step, spec = self.spec.shuffle, self.spec
         reach = 2 * step
         for level, count in enumerate(spec.blocks):
@@ -119,7 +119,7 @@ class Unet(nn.Module):
         return int(reach + self.multiple_of)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """What `answer` says: the residual or the clean image."""
+        """The residual or the clean image, as `answer` says."""
         x = self.head(x)
         skips = [x]
         for blocks, narrow in zip(self.down, self.narrow, strict=True):

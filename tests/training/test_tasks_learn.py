@@ -1,0 +1,121 @@
+"""Laws of learning that hold for every row of `pellucid.tasks.TASKS`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pellucid import degradations, diagnosis, samples, tasks
+from pellucid.tasks.base import Learning, Pair
+from pellucid.training import export, loop, losses, recipes, scoring
+from pellucid.training.batches import make_batch, stack
+from pellucid.training.looks import planes_of
+from pellucid.training.networks import Network
+from pellucid.training.pictures import load
+from pellucid.training.recipes import Recipe
+
+SMALL: dict[str, dict[str, Any]] = {
+    "unet": {"widths": (16, 24), "blocks": (1, 1)},
+    "upscaler": {"width": 24, "blocks": 2},
+}
+"""Fields of a network's spec that make it learn in seconds, by the network's name."""
+
+
+def shipped(task: str) -> list[Recipe]:
+    """The shipped recipes of a task."""
+    return [recipe for recipe in map(recipes.find, recipes.names()) if recipe.task.name == task]
+
+
+def small(recipe: Recipe) -> Recipe:
+    return replace(recipe, network=replace(recipe.network, **SMALL.get(recipe.network.network, {})))
+
+
+def crop(recipe: Recipe) -> NDArray[np.float32]:
+    """A crop of the package's photograph as the recipe has them."""
+    side = recipe.data.patch
+    window = samples.photograph()[100 : 100 + side, 200 : 200 + side, : recipe.data.channels]
+    return np.asarray(window, dtype=np.float32) / np.float32(255)
+
+
+def assert_same(one: Pair, other: Pair) -> None:
+    for name in ("image", "maps", "clean", "base"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.again == other.again
+
+
+def assert_fits(pair: Pair, recipe: Recipe, network: Network) -> None:
+    """The network takes the pair's image and maps, and its output has the shape of the clean image."""
+    task = recipe.task
+    given, target = task.planes(recipe.data.channels)
+    assert (pair.image.shape[2], pair.maps.shape[2], pair.clean.shape[2]) == (given, len(task.maps), target)
+    assert pair.base.shape == pair.clean.shape
+    assert {part.dtype for part in (pair.image, pair.maps, pair.clean, pair.base)} == {np.dtype(np.float32)}
+    planes, base, clean = planes_of(stack([replace(pair, again=False)]), network, torch.device("cpu"))
+    with torch.no_grad():
+        assert losses.answer(network, network.answer, planes, base).shape == clean.shape
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_the_class_is_the_tasks_own(name: str) -> None:
+    learning = tasks.find(name).module().Learning
+    assert issubclass(learning, Learning)
+    assert learning.name == name
+    assert set(learning.sources) <= {"clean", "pairs", "noisy"}
+    assert learning.before
+    assert learning.words
+    assert shipped(name)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_pairs_are_seeded_and_fit_the_network_of_each_recipe(name: str) -> None:
+    for recipe in shipped(name):
+        task, clean, network = recipe.task, crop(recipe), small(recipe).network.build().eval()
+        one, again, other = (task.pair(clean, np.random.default_rng(seed)) for seed in (3, 3, 4))
+        assert_same(one, again)
+        assert_fits(one, recipe, network)
+        assert_fits(other, recipe, network)
+        for text in (*recipe.data.validation, *tasks.find(name).module().CASES):
+            case = degradations.parse(text)
+            assert_same(*(task.degrade(clean, case, np.random.default_rng(0)) for _ in range(2)))
+            assert_fits(task.degrade(clean, case, np.random.default_rng(0)), recipe, network)
+        if set(task.sources) - {"clean"}:
+            noisy = degradations.parse("gaussian:25")(clean, np.random.default_rng(0))
+            for target in (clean, noisy):
+                pair = task.found(noisy, target, diagnosis.inspect(noisy))
+                assert_same(pair, task.found(noisy, target, diagnosis.inspect(noisy)))
+                assert_fits(pair, recipe, network)
+
+
+@pytest.mark.parametrize("name", tasks.TASKS)
+def test_two_hundred_steps_beat_the_picture_as_it_was_given(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the extra train is not installed")
+    recipe = next((each for each in shipped(name) if each.data.kind == "digits"), None)
+    assert recipe is not None, f"task {name} has no recipe for digits: tests train by it, and so can newcomers"
+    plan = replace(recipe.training, minutes=0, epochs=0, steps=200, batch=16, precision="float32", validations=1)
+    recipe = replace(small(recipe), training=plan)
+    pictures = load(None, recipe.data)
+    pictures = replace(pictures, valid=pictures.valid[:40])
+    batch, again = (make_batch(pictures, recipe, seed=0, step=1) for _ in range(2))
+    np.testing.assert_array_equal(batch.input, again.input)
+    np.testing.assert_array_equal(batch.target, again.target)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint")
+    assert run.finished
+    assert run.history[-1].psnr is not None
+    path = tmp_path / "made.onnx"
+    card = export.card_of(recipe, pictures, run, "made")
+    assert (card.task, card.maps, card.scales) == (name, recipe.task.maps, recipe.task.scales)
+    export.write_model(path, card, run.network)
+    scores = scoring.score(path, pictures, recipe)
+    assert scores is not None
+    assert scores.methods == (recipe.task.before, "made")
+    # A picture that is perfect already cannot be improved.
+    gains = [row.psnr["made"] - row.psnr[recipe.task.before] for row in scores.rows if row.psnr[recipe.task.before] < scoring.CAP]
+    assert gains
+    # In dB; the whole recipes gain 10 and more.
+    assert np.mean(gains) > 3
