@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import cli, files, images, samples
-from pellucid.cli import pictures
+from pellucid import batch, cli, files, images, samples
 
 
 @pytest.fixture
@@ -373,7 +372,7 @@ def test_a_terminal_sees_one_line_grow(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9) == 0
     said = capsys.readouterr().err
-    assert "\r2/3 files" in said
+    assert "\r\x1b[K2/3 files" in said
     assert "megapixels/s" in said
     assert "left" in said
     assert said.count("\n") == 1
@@ -500,7 +499,7 @@ def test_an_interrupt_says_what_was_done(
     def leaves(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures, "asdict", leaves)
+    monkeypatch.setattr(batch.Outcome, "to_dict", leaves)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9, "--json") == 130
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "pellucid: interrupted"
