@@ -18,7 +18,7 @@ ROWS = (
     {"tasks"},
     {"memory"},
     {"images", "samples"},
-    {"maps"},
+    {"maps", "views"},
     {"clipping"},
     {"camera"},
     {"degradations"},

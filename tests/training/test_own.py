@@ -233,7 +233,7 @@ def test_a_table_names_pairs(places: tuple[Path, Path], tmp_path: Path) -> None:
     table.write_text("a.png,b.png,c.png\n")
     with pytest.raises(TrainingError, match="3 columns"):
         survey.match([table])
-    with pytest.raises(TrainingError, match="folder alone"):
+    with pytest.raises(TrainingError, match="one folder"):
         survey.match([noisy])
 
 

@@ -22,9 +22,10 @@ from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
-from pellucid.images import Pixels, View
+from pellucid.images import Pixels
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
+from pellucid.views import View
 
 __all__ = [
     "CASES",

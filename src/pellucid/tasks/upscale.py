@@ -15,10 +15,11 @@ from pellucid import degradations, images
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models, in_channels
 from pellucid.errors import OptionError
-from pellucid.images import Image, Pixels, Rows, View
+from pellucid.images import Image, Pixels, Rows
 from pellucid.tasks import LARGEST, UpscaleSettings, base
 from pellucid.tasks.settings import Shape
 from pellucid.tiling import Place
+from pellucid.views import View
 
 __all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored"]
 

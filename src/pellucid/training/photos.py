@@ -213,21 +213,21 @@ def _in_repository(source: str, github: str) -> Callable[[str], bytes]:
 
 def _in_package(content: bytes, paths: set[str]) -> Callable[[str], bytes]:
     """The files of those paths in a Debian package, which is an ar archive with a compressed tar archive in it."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(_data_member(content)), mode="r:*") as archive:
             for member in archive:
                 path = member.name.removeprefix("./")
                 file = archive.extractfile(member) if path in paths and member.isfile() else None
                 if file is not None:
-                    found[path] = file.read()
+                    contents[path] = file.read()
     except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         raise FileError(f"a package cannot be read: {error}") from error
 
     def open_file(path: str) -> bytes:
-        if path not in found:
+        if path not in contents:
             raise FileError(f"{path} is not in its package")
-        return found[path]
+        return contents[path]
 
     return open_file
 

@@ -194,7 +194,7 @@ class Restore(_Picture):
         how = FileSettings.read(_among(given, FileSettings))
         batch.reading(how)
         texts = _among(given, offer.task.settings)
-        # Before the upload: what is wrong with the query is said at once.
+        # A wrong setting is refused before the upload.
         offer.task.settings.read(texts, paths=False)
         preview = _flag(given, "preview")
         ending = files.ending_named(how.format) if how.format is not None else None

@@ -203,7 +203,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
         "seconds": NUMBER,
         "image": {"type": "string", "contentEncoding": "base64"},
     }
-    # A task's own facts are there where it is the task.
+    # Facts that only some tasks have are not required.
     common = [name for name in facts if all(name in {f.name for f in offer.task.facts} for offer in catalogue.offers.values())]
     always = [*common, *(name for name in restored if name not in facts)]
     option = _object({"name": STRING, "kind": STRING, "label": STRING, "help": STRING}, ["name", "kind", "label", "help"])

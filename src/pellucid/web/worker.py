@@ -74,7 +74,7 @@ class Worker:
             model.restore(_noise(64, channels))
 
     def measure(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """The ``speed`` of the job's model in pixels a second, the noise inspected: the better of two tries, where they are short."""
+        """The ``speed`` of the job's model in pixels a second, the noise inspected: the better of two tries if they are short."""
         model = self.model(job["model"])
         noise = _noise(MEASURED, model.card.channels)
         seconds = []
@@ -84,7 +84,7 @@ class Worker:
             model.restore(noise)
             seconds.append(time.monotonic() - begun)
             if seconds[-1] > 1:
-                # The first picture is hardly slower then, and the service shall start soon.
+                # On a slow computer the first try is nearly as fast, and the service should start soon.
                 break
         return {"speed": MEASURED**2 / min(seconds)}
 
@@ -96,7 +96,7 @@ class Worker:
         with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
             page = next(iter(document.pages), None)
             if page is None:
-                raise FileError(f"{source}: no picture in it")
+                raise FileError(f"{source}: there is no picture in it")
             if document.count * _size(page) > job["pixels"]:
                 raise SizeError(f"{source}: {document.count} pages together are more than {job['words']}")
             progress(0.5)
@@ -119,7 +119,8 @@ class Worker:
             nonlocal pixels
             pixels += max(_size(before), _size(after))
             if pixels > most:
-                raise SizeError(f"{source}: its pages together are more than {words}")
+                every = "the pictures of this request" if job["attached"] else "its pages"
+                raise SizeError(f"{source}: {every} together are more than {words}")
             if details:
                 return
             details.update(_described(after, 1))
