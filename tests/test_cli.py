@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from pellucid import batch, cli, files, images, samples
+from pellucid.cli import pictures
+from pellucid.tasks import denoise
 
 
 @pytest.fixture
