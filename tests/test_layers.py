@@ -47,7 +47,7 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"cache"},
     {"data"},
-    {"feed", "looks"},
+    {"feed", "looks", "ondevice"},
     {"loop"},
     {"export", "scoring"},
     {"figures", "calibration"},

@@ -22,7 +22,7 @@ from torch.nn import functional
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
 from pellucid.training import data as training_data
-from pellucid.training import feed, looks
+from pellucid.training import feed, looks, ondevice
 from pellucid.training.data import Batch, Neighbours, Pictures
 from pellucid.training.networks import Network
 from pellucid.training.recipes import Loss, Recipe
@@ -306,16 +306,20 @@ def train(
         if fabric.is_global_zero:
             _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
 
-    made_ahead = feed.batches(
-        pictures,
-        recipe,
-        seed,
-        run.steps,
-        fabric.global_rank,
-        threads=max(2, feed.cores() - 2),
-        processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
-        pinned=fabric.device.type == "cuda",
-    )
+    # A GPU makes what it can by itself; who asks for workers has them.
+    if fabric.device.type == "cuda" and workers is None and ondevice.serves(pictures, recipe):
+        made_ahead = ondevice.batches(pictures, recipe, seed, run.steps, fabric.global_rank, device=fabric.device)
+    else:
+        made_ahead = feed.batches(
+            pictures,
+            recipe,
+            seed,
+            run.steps,
+            fabric.global_rank,
+            threads=max(2, feed.cores() - 2),
+            processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
+            pinned=fabric.device.type == "cuda",
+        )
     with _stop_signals() as stopping:
         while True:
             over = stopping.is_set() or run.stalled or bool(run.diverged)
@@ -447,7 +451,9 @@ def _rate(peak: float, schedule: str, warmup: int, step: int, done: float) -> fl
     return peak * rise * fall
 
 
-def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
+def _on_device(planes: np.ndarray[Any, np.dtype[np.float32]] | torch.Tensor, device: torch.device) -> torch.Tensor:
+    if isinstance(planes, torch.Tensor):
+        return planes
     # Without waiting, where the batch's memory is pinned.
     tensor = torch.from_numpy(planes).to(device, non_blocking=True)
     return tensor.to(memory_format=torch.channels_last)
