@@ -17,7 +17,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
-from pellucid.training import data, photos, recipes
+from pellucid.training import photos, pictures, recipes
 from pellucid.training.photos import Package, Photo
 
 
@@ -142,7 +142,7 @@ def test_the_other_photographs_are_credited_and_learnt_from() -> None:
     assert len({row["file"] for row in rows}) == len(rows) == 1222
     for name in ("photo", "upscale"):
         images = recipes.find(name).data
-        assert not any(data.is_held_out(row["file"], images) for row in rows)
+        assert not any(pictures.is_held_out(row["file"], images) for row in rows)
         for row in rows:
             credit = next(entry for entry in images.credits if entry.match in row["file"])
             assert row["licence"]

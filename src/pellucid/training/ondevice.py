@@ -77,8 +77,8 @@ class _Crops:
         self.chances = chances.double().cumsum(0).div(chances.double().sum()).to(device)
 
     def drawn(self, generator: torch.Generator) -> torch.Tensor:
-        """Crops (n, channels, side, side) in [0, 1], turned and mirrored: pictures are drawn by their pixels, and the most detailed of
-        several crops is kept."""
+        """Crops (n, channels, side, side) in [0, 1], turned and mirrored: pictures are drawn by their pixels, the most detailed
+        of several crops is kept."""
         side, drawn = self.data.patch, self.count * self.data.detail
 
         def random(*shape: int) -> torch.Tensor:
