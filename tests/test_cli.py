@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import cli, files, images, samples
+from pellucid import batch, cli, files, images, samples
 from pellucid.cli import pictures
+from pellucid.tasks import denoise
 
 
 @pytest.fixture
@@ -214,6 +217,21 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["name"] in text
 
 
+def test_models_lists_families_and_their_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from pellucid.families import FAMILIES
+
+    assert run("models") == 0
+    above, files_, below = capsys.readouterr().out.partition("\nFiles (")
+    assert files_
+    lines = above.splitlines()
+    assert next(line for line in lines[1:] if line).startswith("photo: denoise (take the noise out of pictures), the default")
+    for name, family in FAMILIES.items():
+        begin = next(index for index, line in enumerate(lines) if line.startswith(f"{name}: {family.task} "))
+        listed = [tuple(line.split()) for line in lines[begin + 1 : begin + 1 + len(family.files)]]
+        assert listed == list(family.files.items())
+    assert below.index("photo-gray: ") < below.index("upscale: ")
+
+
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
@@ -287,6 +305,9 @@ def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.Ca
     assert run("evaluate", tmp_path, "--baselines", " , ") == 2
     assert run("evaluate", tmp_path, "--task", "upscale", "--baselines", "bicubic") == 0
     assert run("evaluate", tmp_path, "--task", "upscale", "--noise", "gaussian:5", "--baselines", "bicubic") == 2
+    assert "upscale takes shrink:FACTOR, alone or with noise" in capsys.readouterr().err
+    assert run("evaluate", tmp_path, "--noise", "shrink:2", "--baselines", "none") == 2
+    assert "denoise takes noise alone, such as gaussian:25" in capsys.readouterr().err
 
 
 def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -355,10 +376,28 @@ def test_a_terminal_sees_one_line_grow(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9) == 0
     said = capsys.readouterr().err
-    assert "\r2/3 files" in said
+    assert "\r\x1b[K2/3 files" in said
     assert "megapixels/s" in said
     assert "left" in said
     assert said.count("\n") == 1
+
+
+def test_a_terminal_sees_how_far_a_large_picture_is(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "large.png", 700)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 300))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    # Each look at the clock is two seconds after the one before.
+    ticks = itertools.count(0, 2)
+    monkeypatch.setattr(pictures.time, "perf_counter", lambda: float(next(ticks)))
+    assert run("denoise", tmp_path / "large.png", "--model", gray_model, "--sigma", 9) == 0
+    drawn = capsys.readouterr().err.split("\r\x1b[K")
+    shares = [int(found[1]) for found in (re.match(r"(\d+) %", line) for line in drawn) if found]
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert any(re.search(r"\d+ %  0:\d\d:\d\d left", line) for line in drawn)
 
 
 def piped(content: bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:
@@ -482,7 +521,7 @@ def test_an_interrupt_says_what_was_done(
     def leaves(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures, "asdict", leaves)
+    monkeypatch.setattr(batch.Outcome, "to_dict", leaves)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9, "--json") == 130
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "pellucid: interrupted"

@@ -18,7 +18,7 @@ ROWS = (
     {"tasks"},
     {"memory"},
     {"images", "samples"},
-    {"maps"},
+    {"maps", "views"},
     {"clipping"},
     {"camera"},
     {"degradations"},
@@ -66,7 +66,7 @@ TRAINING_ROWS = (
     {"packs"},
     {"pictures"},
     {"batches"},
-    {"feed", "looks"},
+    {"feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
     {"export", "scoring"},
@@ -82,7 +82,7 @@ CLI_ROWS = (
 
 WEB_ROWS = (
     {"limits", "worker"},
-    {"uploads", "pool"},
+    {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
     {"app"},

@@ -16,7 +16,24 @@ from pellucid.diagnosis import clipped, drawn, impulses, jpeg, noise
 
 Levels = NDArray[np.uint8]
 
-WORDS = "the quick brown fox jumps over a lazy dog while 413 pages of text lie in a box (No. 42), and it was not so".split()
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "413",
+    "pages",
+    "of",
+    "text",
+    "lie",
+    "(No. 42)",
+]
 
 
 def levels(values: NDArray[np.floating]) -> Levels:
@@ -287,7 +304,9 @@ def test_shrunk_noise_is_not_underrated(photograph: NDArray[np.float64], kernel:
     def shrunk(values: NDArray[np.float64]) -> NDArray[np.float64]:
         size = round(values.shape[1] * factor), round(values.shape[0] * factor)
         how = PillowImage.Resampling[kernel]
-        planes = [np.asarray(PillowImage.fromarray(plane.astype(np.float32)).resize(size, how)) for plane in np.moveaxis(values, 2, 0)]
+        planes = [
+            np.asarray(PillowImage.fromarray(plane.astype(np.float32)).resize(size, how)) for plane in np.moveaxis(values, 2, 0)
+        ]
         return np.stack(planes, axis=2).astype(np.float64)
 
     clean = photograph * 255

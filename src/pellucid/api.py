@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 from pellucid import diagnosis, files, images, restorer
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
-from pellucid.images import Image, Range, View
+from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.tasks import Task
+from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "write"]
 

@@ -171,9 +171,9 @@ def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32
         return maps.impulses(planes, noise.extremes)
     if noise.spots is not None:
         if first is not None:
-            return _struck(planes, noise, first).any(axis=0).astype(np.float32)
+            return np.asarray(_struck(planes, noise, first).any(axis=0), dtype=np.float32)
         there = maps.spots(planes, noise.spots.alone).any(axis=0)
-        return np.maximum(there, np.float32(noise.density), dtype=np.float32)
+        return np.asarray(np.where(there, 1, noise.density), dtype=np.float32)
     assert first is not None
     return maps.unlikely(planes, first, noise.density, noise.curve.sigma)
 
@@ -310,9 +310,7 @@ def _with_grain(output: NDArray[np.float32], shown: NDArray[np.float32], keep: f
     return output
 
 
-def answer_as_gray(
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], planes: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def answer_as_gray(run: Callable[[NDArray[np.float32]], NDArray[np.float32]], planes: NDArray[np.float32]) -> NDArray[np.float32]:
     """What ``run`` makes of one gray plane (1, h, w), three times: for a gray image that has three equal channels, or nearly."""
     plane = planes[1:2] if (planes == planes[1]).all() else planes.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.repeat(run(plane), len(planes), axis=0)

@@ -176,8 +176,8 @@ def candidates(
     """Where (rows, columns) values of a ``channel`` of (c, h, w) are by ``least`` above or below the 24 around them, but
     for so many that are ``spared``.
 
-    Beside the places by how much they are, what these 24 span, and whether the other channels are nothing like it. The two outermost
-    rows and columns are not looked at.
+    Beside the places by how much they are, what these 24 span, and whether the other channels are nothing like it. The two
+    outermost rows and columns are not looked at.
     """
     plane = planes[channel]
     height, width = plane.shape
@@ -193,9 +193,7 @@ def candidates(
     second_low = np.minimum(np.maximum(low, other_low), np.minimum(high, other_high))
     rows, columns = np.nonzero((middle > second_high + np.float32(least)) | (middle < second_low - np.float32(least)))
     rows, columns = rows + 2, columns + 2
-    around = np.stack(
-        [planes[:, rows + down, columns + over] for down in range(-2, 3) for over in range(-2, 3) if down or over]
-    )
+    around = np.stack([planes[:, rows + down, columns + over] for down in range(-2, 3) for over in range(-2, 3) if down or over])
     around.sort(axis=0)
     here = planes[:, rows, columns]
     least_of, most_of = around[spared, channel], around[-1 - spared, channel]

@@ -42,7 +42,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = survey.read
 
-    def read(path: Path, *arguments: Any) -> survey.Seen:
+    def read(path: Path, *arguments: Any) -> survey.Decoded:
         names.append(path.name)
         return real(path, *arguments)
 
@@ -80,7 +80,7 @@ def test_a_second_run_decodes_nothing_and_sees_the_same(folder: Path, tmp_path: 
     assert len(reads) == 2 * COUNT
     assert alike(plain, first)
     assert alike(first, second)
-    assert plain.found == first.found == second.found
+    assert plain.survey == first.survey == second.survey
     # They lie in the file, not in memory, but for one that is gray and stands for all channels.
     assert not any(picture.flags.writeable for picture in second.train)
     # Another patch at the same scales, another range: other images.
@@ -152,7 +152,7 @@ def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_pat
     part = load(folder, PHOTO.data, store=store(tmp_path, budget))
     assert budget * 0.8 < taken(tmp_path) <= budget
     (note,) = part.notes
-    assert "of each the middle is learnt from" in note
+    assert "the network learns from the middle of each" in note
     assert len(part.train) == len(whole.train)
     kept, full = part.train[-3], whole.train[-3]
     assert 0.8 < kept.size / full.size < 0.95
@@ -187,7 +187,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
         os.utime(path, (age, age))
     # The first two are used, so that the next two are the oldest.
     held, _ = cache.opened(sources[:2], form, store(tmp_path, room))
-    before = [np.array(seen.levels) for seen in held if isinstance(seen, survey.Seen)]
+    before = [np.array(seen.levels) for seen in held if isinstance(seen, survey.Decoded)]
     cache.opened(sources[6:], form, store(tmp_path, room))
     assert taken(tmp_path) <= room
     reads.clear()
@@ -195,7 +195,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
     assert reads == []
     cache.opened(sources[2:4], form, store(tmp_path, room))
     assert len(reads) == 2
-    assert all(np.array_equal(seen.levels, old) for seen, old in zip(held, before, strict=True) if isinstance(seen, survey.Seen))
+    assert all(np.array_equal(seen.levels, old) for seen, old in zip(held, before, strict=True) if isinstance(seen, survey.Decoded))
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,22 +287,24 @@ print(sum(picture.nbytes for picture in pictures.train), batch.input.shape)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's own memory without files that it maps")
 def test_a_folder_larger_than_memory_is_learnt_from(tmp_path: Path) -> None:
-    """The decoded images are several times what the process may take."""
+    """The decoded images are far more than the process may take."""
     place = tmp_path / "large"
     place.mkdir()
     tile = np.tile(samples.photograph(), (2, 1, 1))
     for index in range(140):
         # Uncompressed: what is measured is not Pillow.
         files.write(place / f"large-{index:03}.npy", images.from_array(np.roll(tile, 4 * index, axis=1)))
-    most = 150 * 2**20
+    # Mapped, it needs 120 to 150 MiB: NumPy's linear algebra takes its room when it is first used, at whatever time that is.
+    most = 190 * 2**20
     held = run(LARGE, str(place), str(tmp_path), str(most), "0")
     mapped = run(LARGE, str(place), str(tmp_path), str(most), str(10**9))
     (_, failed), (answer, error) = (process.communicate(timeout=600) for process in (held, mapped))
     assert mapped.returncode == 0, error
-    assert int(answer.split()[0]) > 2 * most
+    assert int(answer.split()[0]) > 1.5 * most
     # The measure measures: held in memory they do not fit.
     assert held.returncode != 0
-    assert "MemoryError" in failed or "more memory" in failed or "allocate" in failed
+    # Whoever asks for the next piece says so: NumPy, its linear algebra, or a decoder.
+    assert "memory" in failed.lower() or "allocate" in failed
 
 
 def test_the_share_that_fits_is_found_for_every_shape() -> None:

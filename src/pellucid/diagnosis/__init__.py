@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pellucid import maps
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, sampling
-from pellucid.images import Pixels, View
+from pellucid.images import Pixels
 from pellucid.maps import NONE, Curve, Extremes, Spots
+from pellucid.views import View
 
 __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
 
@@ -90,8 +91,8 @@ MOSTLY, LETTERS = 0.15, 0.75
 fainter than, to be believed."""
 
 SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
-"""How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how much
-it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise and grain,
+"""How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
+many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise and grain,
 which lack more, the one for processed noise."""
 
 SPECKED = 6.0
@@ -114,9 +115,9 @@ class Diagnosis:
     ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
     in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``
     of noise whose variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels,
-    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few, and all there is; ``jpeg_quality`` that of libjpeg's scale, None where no
-    JPEG shows; ``correlated`` the standard deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and
-    ``correlation_length`` how far it reaches, in pixels.
+    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few,
+    and all there is; ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of
+    noise that is correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -250,7 +251,7 @@ def _mended(part: Pixels, few: Spots) -> Pixels:
     """The part (h, w, channels) with the impulses that show by themselves filled."""
     planes = np.ascontiguousarray(part.transpose(2, 0, 1))
     struck = maps.spots(planes, few.alone).any(axis=0)
-    return maps.filled(planes, struck.astype(np.float32)).transpose(1, 2, 0)
+    return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
 
 
 def _measured(parts: Sequence[Pixels]) -> Diagnosis:

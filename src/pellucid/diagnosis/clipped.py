@@ -124,7 +124,8 @@ def _left(share: NDArray[np.floating]) -> NDArray[np.float64]:
     for part in steps:
         inside = -normal.inv_cdf(float(part))
         table.append((1 + inside**2) * normal.cdf(inside) + inside * normal.pdf(inside))
-    return np.interp(share, steps, table)
+    answer: NDArray[np.float64] = np.interp(share, steps, table)
+    return answer
 
 
 def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | None:

@@ -1,7 +1,7 @@
 """What of a picture says nothing of its noise: areas of one exact value, and what was drawn, whose details recur exactly.
 
-Noise never repeats itself. So a flat area that is exactly flat, and a detail that is there twice to the last digit, have none: a page
-around a photograph, the bars of a film, letters, tiles, dithering. What is left beside them is measured; where hardly anything is
+Noise never repeats itself. So a flat area that is exactly flat, and a detail that is there twice to the last digit, have none: a
+page around a photograph, the bars of a film, letters, tiles, dithering. What is left beside them is measured; where hardly anything is
 left, the picture has no noise.
 """
 
@@ -115,7 +115,7 @@ def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]
 
 
 def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> Sight:
-    """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the pixels that are not transparent."""
+    """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
     pages = _pages(parts, keys)

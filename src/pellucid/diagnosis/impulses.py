@@ -78,7 +78,7 @@ LAGS = 8
 
 SPOT, STEEP, STEEPER, HARDLY = 0.15, 3.0, 4.0, 1.0
 """How far from all but one of the 24 pixels around it an impulse on a clean picture is at least, in shares of full range; and as
-a multiple of what these span, where one channel is struck alone, and where all are; and the last multiple, which texture has, too."""
+a multiple of what these span, where one channel is struck alone, and where all are; the last one texture has, too."""
 
 ALONE, ALL, PURE = 1e-4, 1.2e-4, 0.2
 """The shares of such pixels from which there are impulses, and how many of those that texture has, too, they are then. Of 215 clean
@@ -146,8 +146,8 @@ def _regular(parts: Sequence[NDArray[np.float32]], value: float) -> bool:
                 counts[down, LAGS + right] += np.count_nonzero(first & second)
                 room[down, LAGS + right] += first.size
     # The same pair is no other one, and lonely pixels that are near have neighbours in common.
-    down, right = np.indices(counts.shape)
-    told = (down + np.abs(right - LAGS) > 2) & ((down > 0) | (right > LAGS))
+    below, beside = np.indices(counts.shape)
+    told = (below + np.abs(beside - LAGS) > 2) & ((below > 0) | (beside > LAGS))
     if not room[told].all():
         return False
     rates = counts[told] / room[told]
