@@ -92,8 +92,8 @@ fainter than, to be believed."""
 
 SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
-many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise and grain,
-which lack more, the one for processed noise."""
+many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise
+and grain, which lack more, the one for processed noise."""
 
 SPECKED = 6.0
 """Level in 8-bit levels below which few impulses may be all that there is."""

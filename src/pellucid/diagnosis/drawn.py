@@ -1,8 +1,8 @@
 """What of a picture says nothing of its noise: areas of one exact value, and what was drawn, whose details recur exactly.
 
 Noise never repeats itself. So a flat area that is exactly flat, and a detail that is there twice to the last digit, have none: a
-page around a photograph, the bars of a film, letters, tiles, dithering. What is left beside them is measured; where hardly anything is
-left, the picture has no noise.
+page around a photograph, the bars of a film, letters, tiles, dithering. What is left beside them is measured; where hardly anything
+is left, the picture has no noise.
 """
 
 from __future__ import annotations
