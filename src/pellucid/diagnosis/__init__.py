@@ -90,9 +90,9 @@ MOSTLY, LETTERS = 0.15, 0.75
 """Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
 fainter than, to be believed."""
 
-SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
+SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.25, 1.75, 1.1, 1.35, 5.0
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
-many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise
+many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The file for white noise is better there: by up to 6 dB; of a camera's noise
 and grain, which lack more, the one for processed noise."""
 
 SPECKED = 6.0
@@ -297,8 +297,9 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
     if quality is None:
-        level, lack = noise.resampled(noise.spectrum(blocks))
-        if SMOOTHED < lack < SMOOTHEST and level > UNDERRATED * max(said.white, said.correlated):
+        level, lack, surely = noise.resampled(blocks)
+        loud = max(said.white, said.correlated)
+        if SMOOTHED < lack < SMOOTHEST and UNDERRATED * loud < level < (FAR if surely else NEAR) * loud:
             curve = Curve(level / 255)
             return Diagnosis("gaussian", level, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     if said.correlated > said.white or quality is not None:
