@@ -38,7 +38,7 @@ FEWEST = 600
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
 
-ALIKE = 1.17
+ALIKE = 1.15
 """How many times as strong at most the calmest blocks may be as those of the next smaller of `SHARES`, for there to be noise
 alone."""
 
