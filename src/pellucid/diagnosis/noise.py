@@ -38,9 +38,9 @@ FEWEST = 600
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
 
-ALIKE = 1.15
-"""How many times as strong at most the calmest blocks may be as those of the next smaller of `SHARES`, for there to be noise
-alone."""
+ALIKE, ALIKE_ALL = 1.15, 1.35
+"""How many times as strong at most the calmest blocks may be as those of the next smaller of `SHARES`, and as those of the
+smallest, for there to be noise alone."""
 
 ENDS = 0.1
 """How near to black or white the calmest blocks are where noise was clipped, on average."""
@@ -117,7 +117,7 @@ def resampled(blocks: Blocks) -> tuple[float, float, bool]:
     few, some, many = spectrum(blocks)
     if few[-1] <= 0:
         return 0.0, 1.0, True
-    sure = not ((some > ALIKE * few).any() or (many > ALIKE**2 * few).any())
+    sure = not ((some > ALIKE * few).any() or (many > ALIKE_ALL * few).any())
     if not sure:
         light = float(blocks.means[blocks.calmest(SHARES[0], 1, 4, 60)].mean()) / 255
         few = some

@@ -13,22 +13,23 @@ from pellucid.maps import Curve, Places
 
 __all__ = ["places"]
 
-ACROSS = 64
+ACROSS = 40
 """Side of a cell in pixels, about."""
 
 STEP = 5
 """Blocks begin at multiples of this: it meets every phase of a JPEG's grid."""
 
-CALM, FEWEST = 0.25, 30
+CALM, FEWEST = 0.3, 24
 """The share of a cell's blocks that is measured, the calmest; and how many blocks it must have."""
 
 HEAPED = 0.05
 """Share of a block's values at either end of the range from which it is left out."""
 
-WHITE = 1.25
-"""How many times as strong middle frequencies may be as high ones: of texture they are stronger, of white noise not."""
+WHITE, RESTLESS = 1.2, 1.05
+"""How many times as strong middle frequencies may be as high ones: of texture they are stronger, of white noise not. And how many
+times that the high ones of all blocks may be."""
 
-ENOUGH = 0.2
+ENOUGH = 0.3
 """The share of cells that must be without texture."""
 
 APART = 0.17
@@ -54,12 +55,12 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
         return None
     explained = np.sqrt(curve.variance(light.astype(np.float32))) * 255
     off = np.where(told, np.log(np.maximum(level, 1e-3) / np.maximum(explained, 1e-3)), 0.0)
-    if off[told].std() < APART:
+    if _spread(off[told]) < APART:
         return None
     whole = np.where(told, np.log(np.maximum(level, 1e-3)), 0.0)
     around = _around(whole, told, own=False)
     alike = told & np.isfinite(around)
-    if not alike.any() or (whole - around)[alike].std() > SMOOTH * whole[told].std():
+    if not alike.any() or _spread((whole - around)[alike]) > SMOOTH * _spread(whole[told]):
         return None
     filled = whole.copy()
     known = told.copy()
@@ -102,7 +103,14 @@ def _measured(cell: NDArray[np.float32]) -> tuple[float, float, float]:
     calm = np.argpartition(energy[:, _low].sum(axis=1), count - 1)[:count]
     high = float(energy[calm][:, _high].mean())
     middle = float(energy[calm][:, _middle].mean())
-    return float(np.sqrt(high)), float(blocks[calm].mean()) / 255, float(np.sqrt(middle / max(high, 1e-6)))
+    more = max(middle, float(energy[:, _high].mean()) / RESTLESS**2)
+    return float(np.sqrt(high)), float(blocks[calm].mean()) / 255, float(np.sqrt(more / max(high, 1e-6)))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """The standard deviation, of all but the least and the greatest."""
+    low, high = np.quantile(values, (0.1, 0.9))
+    return float(high - low) / 2.56
 
 
 def _around(values: NDArray[np.float64], known: NDArray[np.bool_], *, own: bool) -> NDArray[np.float64]:
