@@ -274,6 +274,8 @@ def test_plain_data(photograph: NDArray[np.float64]) -> None:
         "correlated",
         "correlation_length",
         "clipped",
+        "rows",
+        "columns",
         "sure",
     }
 

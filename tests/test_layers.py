@@ -99,7 +99,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"clipped", "drawn", "estimator", "places"},
+    {"bands", "clipped", "drawn", "estimator", "places"},
     {"gain"},
 )
 

@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis
-from pellucid.diagnosis import clipped, drawn, impulses, jpeg, noise
+from pellucid.diagnosis import bands, clipped, drawn, impulses, jpeg, noise
 from pellucid.maps import Places
 
 Levels = NDArray[np.uint8]
@@ -360,3 +360,40 @@ def test_a_piece_has_the_levels_of_its_place() -> None:
     assert 255 * whole.min() == pytest.approx(5)
     assert 255 * whole.max() == pytest.approx(30)
     assert (places.least, places.most) == (5, 30)
+
+
+# -- bands ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("band", "sigma"), [(5, 0), (10, 0), (8, 5)])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_bands_are_named_and_taken_away(
+    photograph: NDArray[np.float64], axis: int, band: float, sigma: float, colours: int
+) -> None:
+    clean = photograph[..., :colours] * 255
+    rng = np.random.default_rng(0)
+    lighter = np.expand_dims(rng.normal(0, band, (clean.shape[axis], 1)), 1 - axis)
+    picture = levels(clean + lighter + sigma * rng.standard_normal(clean.shape))
+    given = picture if colours == 3 else picture[..., 0]
+    found = pellucid.inspect(given)
+    assert (found.rows, found.columns)[axis] == pytest.approx(band, rel=0.25)
+    assert (found.rows, found.columns)[1 - axis] == 0
+    assert "bands" in str(found)
+    assert found.kind == ("gaussian" if sigma else "bands")
+    off = [float(np.square(pixels.reshape(clean.shape) - clean).mean()) for pixels in (picture, pellucid.restore(given))]
+    assert 10 * np.log10(off[0] / off[1]) > 4
+    # Nothing asked for is nothing done.
+    assert (pellucid.restore(given, strength=0) == given).all()
+
+
+def test_photographs_have_no_bands(photograph: NDArray[np.float64]) -> None:
+    for kind in ("gaussian:25", "grain:10"):
+        found = diagnosis.inspect(degradations.parse(kind)(photograph, np.random.default_rng(0)))
+        assert (found.rows, found.columns) == (0, 0)
+    assert bands.measured([np.zeros((20, 20, 1), np.float32)]) == (0, 0)
+    slope = np.broadcast_to(np.linspace(0, 1, 200, dtype=np.float32)[:, None, None], (200, 100, 1))
+    assert bands.measured([slope]) == (0, 0)
+    # What is much more than was measured is the picture's own.
+    stripes = np.broadcast_to((np.arange(200) % 40 < 20).astype(np.float32)[:, None, None], (200, 100, 1))
+    assert (bands.offsets(stripes, 0, 0.01) == 0).all()

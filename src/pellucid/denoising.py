@@ -283,7 +283,7 @@ def answer(
     """
     card = graph.card
     if noise.places is not None and place is not None:
-        noise = replace(noise, local=noise.places.sigma(place.top, place.left, *planes.shape[1:], place.within))
+        noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     factor = noise.brightness(card)
     if factor != 1:
         noise = noise.scaled(factor)

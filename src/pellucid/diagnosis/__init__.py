@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid import maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, places, sampling
+from pellucid.diagnosis import bands, clipped, drawn, estimator, impulses, jpeg, noise, places, sampling
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.views import View
@@ -25,7 +25,7 @@ __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gra
 windows = sampling.windows
 clipping = clipped.of_told
 
-KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg")
+KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg", "bands")
 """What `Diagnosis.kind` may say; `inspect` describes them."""
 
 FAINTEST = 0.8
@@ -90,7 +90,7 @@ MOSTLY, LETTERS = 0.15, 0.75
 """Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
 fainter than, to be believed."""
 
-SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.25, 1.75, 1.1, 1.35, 5.0
+SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.3, 1.75, 1.1, 1.35, 5.0
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
 many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The
 file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed noise."""
@@ -118,7 +118,8 @@ class Diagnosis:
     and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few, and all there is;
     ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of noise that is
     correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels; ``places`` the level
-    by place, where it differs.
+    by place, where it differs; ``rows`` and ``columns`` the standard deviation in 8-bit levels of whole rows or columns that are
+    lighter and darker than their neighbours.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -137,6 +138,8 @@ class Diagnosis:
     clipping: Clipping | None = None
     spots: Spots | None = None
     places: Places | None = None
+    rows: float = 0.0
+    columns: float = 0.0
 
     @property
     def sigma(self) -> float:
@@ -162,6 +165,8 @@ class Diagnosis:
             "correlated": round(self.correlated, 2),
             "correlation_length": round(self.correlation_length, 2),
             "clipped": self.clipping is not None,
+            "rows": round(self.rows, 2),
+            "columns": round(self.columns, 2),
             "sure": round(self.sure, 2),
         }
 
@@ -186,6 +191,9 @@ class Diagnosis:
             what = "salt and pepper" if self.extremes is not None else "impulses of any value"
             share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
             found.append(f"{what}, {share} of the pixels")
+        for name, level in (("rows", self.rows), ("columns", self.columns)):
+            if level > 0:
+                found.append(f"bands, {name} apart by sigma {level:.1f}")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
         return "; ".join(found)
@@ -198,6 +206,7 @@ def inspect(pixels: Pixels) -> Diagnosis:
     variance that grows with it or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any
     value, alone or on top of noise.
     ``correlated``: noise that was processed, as by a camera, or film grain. ``jpeg``: compression, and no noise that shows.
+    ``bands``: whole rows or columns that are lighter and darker, and nothing else.
 
     An image with a side under 16 pixels is called clean: too small to measure.
     """
@@ -243,6 +252,23 @@ def inspect_parts(
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
+    rows, columns = bands.measured(parts)
+    if rows == columns == 0:
+        return _plain(parts, whole, size)
+    straight = [np.asarray(part, dtype=np.float32) for part in parts]
+    for axis, level in ((0, rows), (1, columns)):
+        if level > 0:
+            straight = [part - np.expand_dims(bands.offsets(part, axis, level), 1 - axis) for part in straight]
+    found = _plain(straight, whole, None)
+    if found.jpeg_quality is not None:
+        # A JPEG's blocks begin and end in whole rows.
+        return _plain(parts, whole, size)
+    kind = "bands" if found.kind == "clean" else found.kind
+    return replace(found, kind=kind, rows=255 * rows, columns=255 * columns)
+
+
+def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
+    """The noise of parts without bands."""
     found = _measured(parts)
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
         few = impulses.spots(parts)

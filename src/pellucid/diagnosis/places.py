@@ -32,7 +32,7 @@ times that the high ones of all blocks may be."""
 ENOUGH = 0.3
 """The share of cells that must be without texture."""
 
-APART = 0.17
+APART = 0.2
 """How far levels must be from what their intensity explains (standard deviation of their logarithm) for noise to differ."""
 
 SMOOTH = 0.65

@@ -19,7 +19,7 @@ from pellucid import denoising, diagnosis, images, maps
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
-from pellucid.diagnosis import Diagnosis, gain
+from pellucid.diagnosis import Diagnosis, bands, gain
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
@@ -27,6 +27,8 @@ from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tiling import Place
 from pellucid.views import View
+
+Planes = NDArray[np.float32]
 
 __all__ = [
     "CASES",
@@ -151,7 +153,8 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
             "expected_gain": expected_gain(view, models, settings, found) if settings.gain else None,
         }
 
-    if noise.nothing:
+    straight = _straightening(view, plan.diagnosis)
+    if noise.nothing and straight is None:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
     graph = models.graph(plan.role)
@@ -172,6 +175,10 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     )
     if plan.channels != view.shape[2]:
         piece = partial(_as_gray, piece)
+    if noise.nothing:
+        piece = _unchanged
+    if straight is not None:
+        piece = partial(straight, piece)
     once = base.Pass(
         piece,
         tile=tile,
@@ -184,8 +191,35 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     return base.Job(card.name, (once,), facts=facts)
 
 
+def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
+    return planes.copy()
+
+
+def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes] | None:
+    """What takes bands away before a piece is restored; None where there are none, or where the picture is not in memory."""
+    if found is None or found.rows == found.columns == 0 or isinstance(view.picture.pixels, images.Rows):
+        return None
+    pixels = images.floating(view.picture).pixels
+    lighter = [np.zeros((side, pixels.shape[2]), np.float32) for side in pixels.shape[:2]]
+    for axis, level in ((0, found.rows), (1, found.columns)):
+        if level > 0:
+            lighter[axis] = bands.offsets(pixels, axis, level / 255)
+            pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
+
+    def straight(piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes) -> Planes:
+        # What lies beyond the picture is padding.
+        down, right = (
+            np.minimum(np.arange(start, start + length), len(known) - 1)
+            for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)
+        )
+        fixed = planes - lighter[0][down].T[:, :, None] - lighter[1][right].T[:, None]
+        return piece(fixed, place)
+
+    return straight
+
+
 def _as_gray(
-    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32]
+    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     return denoising.answer_as_gray(lambda plane: piece(plane, place), planes)
 

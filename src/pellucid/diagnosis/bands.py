@@ -1,0 +1,78 @@
+"""Whether whole rows or columns are lighter and darker than their neighbours, as a sensor's are, and by how much each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["measured", "offsets"]
+
+LEAST = 1.6 / 255
+"""Standard deviation of rows, as a share of full range, below which there are no bands."""
+
+ACROSS = 3.0
+"""How many times as far apart neighbouring rows must be as neighbouring columns, or the other way round."""
+
+FEWEST = 48
+"""Rows and columns that a part must have."""
+
+STEP = 5.0
+"""How many times as far as usual two rows are apart where the picture itself has an edge: no band is measured from that."""
+
+SMOOTH = (6, 3)
+"""Widths in rows (standard deviation) of the Gaussian window whose mean is the picture's own: what changes slower is no band. The
+second where the first leaves more than bands of the measured level have."""
+
+MORE = 1.2
+"""How many times as strong as measured what is taken away may be."""
+
+THINNED = 4
+"""One column of so many is looked at, for the rows, and one row, for the columns."""
+
+USUAL = 1.4826
+"""Of a normal variable, the standard deviation in median distances from 0."""
+
+
+def measured(parts: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
+    """The standard deviations of rows and of columns, as shares of full range; 0 where there are no bands.
+
+    By the median difference of neighbouring rows, which the picture's own details hardly touch.
+    """
+    found = [[_apart(part, axis) for part in parts if min(part.shape[:2]) >= FEWEST] for axis in (0, 1)]
+    if not found[0]:
+        return 0.0, 0.0
+    rows, columns = (float(np.median(each)) for each in found)
+    return (
+        rows if rows > max(LEAST, ACROSS * columns) else 0.0,
+        columns if columns > max(LEAST, ACROSS * rows) else 0.0,
+    )
+
+
+def _apart(part: NDArray[np.float32], axis: int) -> float:
+    thin = part[:, ::THINNED] if axis == 0 else part[::THINNED]
+    plane = thin[..., thin.shape[2] // 2]
+    steps = np.median(np.diff(plane, axis=axis), axis=1 - axis)
+    # Bands come and go: what rises all the time is the light.
+    return USUAL * float(np.median(np.abs(steps - np.median(steps)))) / float(np.sqrt(2))
+
+
+def offsets(pixels: NDArray[np.float32], axis: int, level: float) -> NDArray[np.float32]:
+    """How much lighter each row (axis 0) or column (axis 1) of (h, w, channels) is than it should be, (rows, channels).
+
+    ``level`` is their standard deviation as measured; zeros where what is found is much more: that is the picture's own.
+    """
+    steps = np.median(np.diff(pixels, axis=axis), axis=1 - axis).astype(np.float64)
+    usual = USUAL * np.median(np.abs(steps), axis=0)
+    steps[np.abs(steps) > STEP * usual] = 0
+    height = np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)])
+    for width in SMOOTH:
+        reach = min(3 * width, len(height) - 1)
+        window = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * width**2))
+        window /= window.sum()
+        framed = np.pad(height, ((reach, reach), (0, 0)), mode="reflect")
+        fast = height - np.stack([np.convolve(column, window, mode="valid") for column in framed.T], axis=1)
+        if fast.std() <= MORE * level:
+            return np.asarray(fast, dtype=np.float32)
+    return np.zeros(height.shape, np.float32)
