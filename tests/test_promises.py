@@ -44,6 +44,8 @@ DIAGNOSIS = {
     "correlated": float,
     "correlation_length": float,
     "clipped": bool,
+    "rows": float,
+    "columns": float,
     "sure": float,
 }
 
