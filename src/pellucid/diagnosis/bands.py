@@ -15,6 +15,9 @@ LEAST = 1.6 / 255
 ACROSS = 3.0
 """How many times as far apart neighbouring rows must be as neighbouring columns, or the other way round."""
 
+BEYOND = 2.0
+"""And how many times as far as by chance, where there is noise besides."""
+
 FEWEST = 48
 """Rows and columns that a part must have."""
 
@@ -40,22 +43,27 @@ def measured(parts: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
 
     By the median difference of neighbouring rows, which the picture's own details hardly touch.
     """
-    found = [[_apart(part, axis) for part in parts if min(part.shape[:2]) >= FEWEST] for axis in (0, 1)]
-    if not found[0]:
+    found = np.array([[_apart(part, axis) for part in parts if min(part.shape[:2]) >= FEWEST] for axis in (0, 1)])
+    if not found.size:
         return 0.0, 0.0
-    rows, columns = (float(np.median(each)) for each in found)
+    rows, columns = (np.median(each, axis=0) for each in found)
     return (
-        rows if rows > max(LEAST, ACROSS * columns) else 0.0,
-        columns if columns > max(LEAST, ACROSS * rows) else 0.0,
+        float(rows[0]) if rows[0] > max(LEAST, ACROSS * columns[0], BEYOND * rows[1]) else 0.0,
+        float(columns[0]) if columns[0] > max(LEAST, ACROSS * rows[0], BEYOND * columns[1]) else 0.0,
     )
 
 
-def _apart(part: NDArray[np.float32], axis: int) -> float:
+def _apart(part: NDArray[np.float32], axis: int) -> tuple[float, float]:
+    """How far rows (columns) are apart, and how far noise that is in single pixels sets them apart by chance."""
     thin = part[:, ::THINNED] if axis == 0 else part[::THINNED]
-    plane = thin[..., thin.shape[2] // 2]
-    steps = np.median(np.diff(plane, axis=axis), axis=1 - axis)
+    differences = np.diff(thin[..., thin.shape[2] // 2], axis=axis)
+    steps = np.median(differences, axis=1 - axis)
     # Bands come and go: what rises all the time is the light.
-    return USUAL * float(np.median(np.abs(steps - np.median(steps)))) / float(np.sqrt(2))
+    apart = USUAL * float(np.median(np.abs(steps - np.median(steps)))) / float(np.sqrt(2))
+    spread = (
+        USUAL * float(np.median(np.abs(differences[::THINNED] if axis == 0 else differences[:, ::THINNED]))) / float(np.sqrt(2))
+    )
+    return apart, 1.2533 * spread / float(np.sqrt(thin.shape[1 - axis]))
 
 
 def offsets(pixels: NDArray[np.float32], axis: int, level: float) -> NDArray[np.float32]:
