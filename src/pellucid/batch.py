@@ -105,7 +105,7 @@ def restore_files(
     """
     settings = settings or restorer.settings()
     if resume and planned.folder is None:
-        raise OptionError("--resume needs a folder for the answers; name it with --out")
+        raise OptionError("--resume needs a folder of outputs; name it with --out")
     for path, reason in planned.failed:
         yield Outcome(path, path, error=reason)
     manifest = None
@@ -255,7 +255,7 @@ def _read(
             return Outcome(source, target, skipped=True)
         if exists(target) and not overwrite:
             # Before the work, not after it.
-            other = ", but not from this picture with these settings" if resume else ""
+            other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
         document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True))
         if document.count > 1:
@@ -373,7 +373,7 @@ def _sized(document: files.Document, page: files.Page) -> files.Document:
 def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
     page = next(pages, None)
     if page is None:
-        raise FileError(f"{source}: no picture in it")
+        raise FileError(f"{source}: it holds no picture")
     return page
 
 

@@ -45,7 +45,7 @@ def read(source: Path, limit: int | None) -> Digits:
     """The first ``limit`` digits of an IDX file of images; `FileError` when it holds none."""
     stack = files.read_idx(source)
     if stack.ndim != 3:
-        raise FileError(f"{source}: an IDX file of shape {stack.shape} is not one of images")
+        raise FileError(f"{source}: this IDX file has shape {stack.shape}; images have three axes")
     labels = _labels(source, len(stack), limit)
     lesson = _lesson(source.parent) if labels is not None else None
     return Digits(stack[:limit] / np.float64(255), labels, lesson)

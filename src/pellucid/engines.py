@@ -66,7 +66,7 @@ class Graph:
         step = self.card.multiple_of
         if planes.shape[2] % step or planes.shape[3] % step:
             # OpenVINO would answer another size without a word.
-            raise EngineError(f"model {self.card.name!r} takes sizes that divide by {step}, not {planes.shape[2:]}")
+            raise EngineError(f"model {self.card.name!r} takes heights and widths that divide by {step}, not {planes.shape[2:]}")
         try:
             return self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
@@ -142,7 +142,8 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
     """
     card = read_card(path)
     if scale not in (card.scales or (None,)):
-        raise EngineError(f"model {card.name!r} enlarges by {', '.join(map(str, card.scales)) or 'nothing'}, not by {scale}")
+        does = f"enlarges by {', '.join(map(str, card.scales))}" if card.scales else "does not enlarge"
+        raise EngineError(f"model {card.name!r} {does}; it cannot enlarge by {scale}")
     if scale is not None:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
@@ -186,11 +187,11 @@ def engine_for(device: str, engine: str) -> str:
     """The engine for a device; `EngineError` for what there is not."""
     if device not in ("auto", "cpu") and device not in devices():
         hint = "; pip install 'pellucid[cuda]' brings ONNX Runtime for NVIDIA GPUs" if device == "cuda" else ""
-        raise EngineError(f"no device {device!r}; here there are {', '.join(devices()) or 'none'}{hint}")
+        raise EngineError(f"device {device!r} is not available; this installation has {', '.join(devices()) or 'none'}{hint}")
     if engine == "auto":
         return "onnxruntime" if device == "cuda" or not find_spec("openvino") else "openvino"
     if engine not in ENGINES:
-        raise EngineError(f"no engine {engine!r}; there are auto, {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine!r}; the engines are auto, {', '.join(ENGINES)}")
     if engine == "openvino" and device == "cuda":
         raise EngineError("engine 'openvino' does not run on 'cuda'; 'onnxruntime' does")
     return engine

@@ -127,7 +127,7 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
         places.append(place)
         if image.alpha is not None:
-            notes.append(f"{name}: its transparency is left out")
+            notes.append(f"{name}: its transparency is ignored")
     if not named:
         raise FileError(failed[0] if failed else f"{source}: no image in it can be read")
     gray = sum(clean.ndim == 2 for _, clean in named)

@@ -191,7 +191,7 @@ class Restorer:
         """
         if isinstance(image, Image):
             if axes is not None or range != "auto":
-                raise OptionError("range and axes say how an array is read, and this is an Image")
+                raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
         values = np.asarray(image)
         if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
@@ -254,7 +254,7 @@ class Restorer:
         """
         predicted: Callable[..., float | None] | None = getattr(self.task.module(), "expected_gain", None)
         if predicted is None:
-            raise OptionError(f"task {self.task.name} predicts no gain")
+            raise OptionError(f"task {self.task.name} cannot predict the gain")
         picture = _picture(image)
         return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
@@ -270,7 +270,7 @@ class Restorer:
         """
         restore: Callable[..., NDArray[Any]] | None = getattr(self.task.module(), "batch", None)
         if restore is None:
-            raise OptionError(f"task {self.task.name} takes images one by one")
+            raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
         return restore(stack, self.models, self.settings(settings, **given))
 
     def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
@@ -336,8 +336,8 @@ class Restorer:
                 return count
         there = max(0, min(rooms))
         raise MemoryShort(
-            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
-            f"({'--memory sets that' if self.memory is not None else '--memory SIZE allows more'})"
+            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be used "
+            f"({'--memory sets that limit' if self.memory is not None else '--memory SIZE allows more'})"
         )
 
 
@@ -359,7 +359,7 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         return Restorer(text, tasks.find(family.task), Models(paths, device=device, engine=engine), memory=memory)
     path = shipped_path(text) if text in names() else Path(name)
     if text not in names() and path.suffix != ".onnx" and not path.is_file():
-        raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
+        raise ModelError(f"unknown model {text!r}; give an .onnx file or one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
     card = read_card(path)
     if card.task not in tasks.TASKS:
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")

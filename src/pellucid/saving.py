@@ -139,7 +139,7 @@ def append_line(path: Path, line: str) -> None:
                 torn = file.read(1) != b"\n"
             content = ("\n" if torn else "").encode() + line.encode() + b"\n"
             if file.write(content) != len(content):
-                raise OSError(None, "the disk took only a part of it")
+                raise OSError(None, "the disk took only a part of the file")
             os.fsync(file.fileno())
     except OSError as error:
         raise failure(path, error) from error

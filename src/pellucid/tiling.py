@@ -149,7 +149,7 @@ def stream(
         output = function(_padded(piece, pieces.piece), Place(row.start, column.start, *pieces.piece, (height, width)))
         wanted = (pieces.piece[0] * scale, pieces.piece[1] * scale)
         if output.ndim != 3 or output.shape[:2] != wanted:
-            raise EngineError(f"the model answered {output.shape[:2]} where {wanted} pixels were due")
+            raise EngineError(f"the model's output has {output.shape[:2]} pixels, not the expected {wanted}")
         (top, bottom), (left, right) = row.core, column.core
         with lock:
             if not answer:

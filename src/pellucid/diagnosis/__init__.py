@@ -158,15 +158,15 @@ class Diagnosis:
         if self.kind == "clean":
             found.append("no noise to speak of")
         if self.gaussian_sigma >= FAINTEST:
-            found.append(f"Gaussian noise, sigma {self.gaussian_sigma:.1f}")
+            found.append(f"Gaussian noise, noise level {self.gaussian_sigma:.1f}")
         if self.poisson_gain > 0:
-            found.append(f"photon noise, peak {1 / self.poisson_gain:.0f}")
+            found.append(f"photon noise, {1 / self.poisson_gain:.0f} photons at white")
         if self.speckle > 0:
-            found.append(f"speckle, variance {self.speckle:.3g}")
+            found.append(f"speckle (noise in proportion to the light), variance {self.speckle:.3g}")
         if self.correlated > 0:
-            found.append(f"correlated noise, sigma {self.correlated:.1f}")
+            found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
+            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
             found.append(f"{what}, {self.impulse_density:.1%} of the pixels")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")

@@ -114,9 +114,11 @@ class NoiseRange:
         for level in (self.low, self.high):
             degradations.make(self.kind, level, clip=self.clip)
         if self.low > self.high or self.weight <= 0:
-            raise OptionError(f"noise range {self.kind}: low {self.low} must not exceed high {self.high}; weight above 0")
+            raise OptionError(
+                f"noise range {self.kind}: low {self.low} must not exceed high {self.high}, and weight must be above 0"
+            )
         if self.spread not in ("uniform", "log") or (self.spread == "log" and self.low <= 0):
-            raise OptionError(f"noise range {self.kind}: spread is 'uniform', or 'log' with low above 0")
+            raise OptionError(f"noise range {self.kind}: spread must be 'uniform', or 'log' with low above 0")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         """A degradation with a level drawn from this range."""

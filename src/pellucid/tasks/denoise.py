@@ -212,7 +212,7 @@ def _given(card: Card, sigma: float | None) -> Noise:
     if sigma is None:
         return Noise(None)
     if "sigma" not in card.maps:
-        raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level; leave sigma out")
     return Noise(sigma, Curve(sigma / 255))
 
 
@@ -347,9 +347,9 @@ class Learning(base.Learning):
         if not self.noise:
             raise OptionError("task denoise: name at least one noise range")
         if not 0 <= self.doubt <= 1:
-            raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
+            raise OptionError(f"task denoise: doubt must be a number from 0 to 1, not {self.doubt!r}")
         if not 0 <= self.again <= 1:
-            raise OptionError(f"task denoise: again is a share from 0 to 1, not {self.again!r}")
+            raise OptionError(f"task denoise: again must be a share from 0 to 1, not {self.again!r}")
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")

@@ -148,7 +148,7 @@ class _Picture:
         if not re.fullmatch(openapi.TICKET, name):
             raise OptionError(BAD_TICKET)
         if name in self.service.tickets:
-            raise Refused(409, "a request with this ticket is being worked on")
+            raise Refused(409, "another request with this ticket is in progress")
         self.service.tickets[name] = ticket
         return name
 
@@ -202,7 +202,7 @@ class Restore(_Picture):
         begun = time.monotonic()
         uploads = await self._uploads(request, place, offer.parts)
         source = uploads.pop(FIELD)
-        target = files.writable_name(place.folder / f"answer{ending or source.suffix}")
+        target = files.writable_name(place.folder / f"output{ending or source.suffix}")
         as_text = accepted == "application/json"
         job = {
             "do": "restore",
@@ -302,7 +302,7 @@ def _only(given: Given, name: str) -> str | None:
 def _check_names(given: Given, known: Sequence[str], kind: str) -> None:
     for name in given:
         if name not in known:
-            raise OptionError(f"{name[:40]!r} is not {kind}; there are {', '.join(known)}")
+            raise OptionError(f"{name[:40]!r} is not {kind}; the settings are {', '.join(known)}")
 
 
 def _among(given: Given, declared: type[Declared]) -> Given:

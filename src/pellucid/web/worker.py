@@ -209,9 +209,9 @@ def _failure(error: Exception) -> dict[str, Any]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
-            return {"kind": "SizeError", "message": "the output would be larger than is written here"}
+            return {"kind": "SizeError", "message": "the output would have more bytes than this service allows"}
         if isinstance(cause, OSError) and saving.is_full(cause):
-            return {"kind": "storage", "message": "no room is left on the disk for the output"}
+            return {"kind": "storage", "message": "the disk has no room for the output"}
         cause = cause.__cause__
     if isinstance(error, PellucidError):
         return {"kind": type(error).__name__, "message": str(error)}
