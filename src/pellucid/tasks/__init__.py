@@ -198,7 +198,7 @@ NOISE: tuple[Fact, ...] = (
     Fact("diagnosis", "the measured noise as data", {"type": ["object", "null"]}),
     Fact(
         "expected_gain",
-        "how many dB closer to the clean picture the output is expected to be than the input, if that was asked for and can be predicted",
+        "how many dB closer to the clean picture the output is than the input; null if it was not asked for or cannot be predicted",
         _NUMBER_OR_NULL,
         header="Expected-Gain",
         label="expected gain",

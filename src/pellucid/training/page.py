@@ -86,7 +86,7 @@ def _validated(run: Run, pictures: Pictures) -> str:
     level = "the true one" if pictures.kind == "clean" else "the one measured from each image"
     before = " The first point is the score of the weights that the run began from." if run.before is not None else ""
     return (
-        "Mean PSNR of the held-out images at each validation, with the network in training; a network that takes the noise level is "
+        "Mean PSNR of the held-out images at each validation, by the network in training; a network that takes the noise level is "
         f"given {level}. The largest points mark the step that was kept.{before}"
     )
 

@@ -359,7 +359,7 @@ def _digits(source: Path | None, data: Data) -> Pictures:
     if source is None:
         digits, _ = samples.digits()
         notes = (
-            f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST, and --images FOLDER uses them",
+            f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST for --images FOLDER",
         )
     else:
         digits = files.load_mnist(source)["train_images"]

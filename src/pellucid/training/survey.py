@@ -155,7 +155,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for path in files.list_images(folder):
         if path.stem in paths:
             raise TrainingError(
-                f"{folder}: {paths[path.stem].name} and {path.name} have the same name, so the partner is not clear; keep one of them"
+                f"{folder}: {paths[path.stem].name} and {path.name} have the same name, so the partner is not clear; keep one"
             )
         paths[path.stem] = path
     return paths
