@@ -36,7 +36,7 @@ itself that little would be won, and three of them at once would need much memor
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
+    """The result for one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
     restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
@@ -166,7 +166,7 @@ def restore_files(
             yield from settled(0)
             raise
         finally:
-            # What was opened ahead and not come to.
+            # Files that were opened ahead and not restored.
             if isinstance(loaded, _Open):
                 loaded.close()
             if reading is not None and isinstance(ahead := reading.result(), _Open):
@@ -205,7 +205,7 @@ def reading(how: FileSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done to each file: by which model, with which settings, and who is shown how far it is."""
+    """The work that each file gets: the model, the settings, and who is shown the progress."""
 
     restorer: Restorer
     settings: Settings

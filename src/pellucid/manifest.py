@@ -1,8 +1,8 @@
-"""What a folder of answers remembers of how they were made.
+"""The manifest of a folder of outputs, which says how each was made.
 
-A run into a folder keeps a manifest there, `MANIFEST`: one JSON line for each answer, with the hashes of the picture and of the
-answer, the model's and the settings. The line is written before the answer gets its name: an answer that is there with the hash
-that its line says is whole and done, whenever the run was killed; any other is not.
+A run into a folder keeps a manifest there, `MANIFEST`: one JSON line for each output, with the hashes of the input, of the output
+and of the model, and the settings. The line is written before the output gets its name. So an output with the hash in its line is
+complete, whenever the run was killed, and any other output is not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pellucid.errors import FileError
 __all__ = ["MANIFEST", "Manifest", "digest_of"]
 
 MANIFEST = ".pellucid.jsonl"
-"""The manifest's name in the folder of the answers."""
+"""The manifest's name in the folder of outputs."""
 
 
 class Manifest:

@@ -1,4 +1,4 @@
-"""What a network is told of the noise, beside the image: one plane each of the noise's standard deviation and of impulses.
+"""The planes about noise that a network is given beside the image: the noise's standard deviation, and impulses.
 
 The same functions serve training and restoration. Each looks no farther than `REACH` pixels and knows only the grid of multiples of
 `GRID`, so that a tile answers as the whole image does.
@@ -65,7 +65,7 @@ class Curve:
         return self.gain == 0 and self.speckle == 0
 
     def scaled(self, factor: float) -> Curve:
-        """Of the noise of an image times ``factor``."""
+        """The curve for an image times ``factor``."""
         return Curve(self.sigma * factor, self.gain * factor, self.speckle)
 
     def variance(self, mean: NDArray[Any]) -> Planes:

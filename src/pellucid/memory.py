@@ -42,7 +42,7 @@ def free(root: Path = Path("/")) -> int | None:
 
 
 def _groups(root: Path) -> Iterator[int]:
-    """What the control groups that this process is in leave free: version 2, and version 1's for memory."""
+    """The bytes that this process's control groups leave free: version 2, and version 1's for memory."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

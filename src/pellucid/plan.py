@@ -44,7 +44,7 @@ class Plan:
 
 
 def clean_name(path: Path, mark: str = "clean") -> Path:
-    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``; with
+    """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
     another ``mark`` that one."""
     # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
     ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""

@@ -65,7 +65,7 @@ class Restoration:
         return {} if self.ask is None else dict(self.ask())
 
     def __getstate__(self) -> dict[str, Any]:
-        # What works the facts out may hold graphs and pictures: another process gets the facts.
+        # `ask` may hold graphs and pictures, so another process gets the facts alone.
         return {"image": self.image, "model": self.model, "seconds": self.seconds, "ask": None, "facts": self.facts}
 
     @property
@@ -170,7 +170,7 @@ class Restorer:
         """The image, restored: the same kind and dtype as given, values in [0, 1] for floats.
 
         ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept); with other axes before
-        these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
+        these, a stack of such images. Its dtype is uint8, uint16, float32, float64, bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
         for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
@@ -180,7 +180,7 @@ class Restorer:
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
-        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is put back; ``strength``, 0
+        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is kept; ``strength``, 0
         leaves the image as it is, 1 restores it. A model that enlarges takes ``scale``, how many times as high and wide the output
         is, above 1 and up to 8 (sides are rounded); ``strength`` 0 is then the bicubic enlargement. `pellucid.tasks.TASKS` lists
         the settings of each task. Raises `ImageError` and `OptionError`.
@@ -208,7 +208,7 @@ class Restorer:
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
-        """As `restore`, with the file that served, the seconds it took, and the facts of the task.
+        """The same as `restore`, with the file that served, the seconds it took, and the facts of the task.
 
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.

@@ -1,8 +1,8 @@
 """Runs a function over an image piece by piece, without seams and in bounded memory.
 
-Each piece is a core and a margin of ``halo`` pixels around it; of the answer only the core is kept. A function that looks no
-farther than its halo gives the same answer as on the whole image. What is held at once is a band as high as the pieces: pieces go
-from left to right and bands from above to below, so that an image may be read, answered and written band by band.
+Each piece is a core and a margin of ``halo`` pixels around it; only the core of the output is kept. A function that looks no
+farther than its halo gives the same output as on the whole image. Memory holds one band as high as the pieces: pieces go
+from left to right and bands from above to below, so that an image may be read, restored and written band by band.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Values = NDArray[Any]
 
 
 class Place(NamedTuple):
-    """Where a piece lies in the image: its ``top`` row and ``left`` column, its ``height`` and ``width``, all in pixels, and the
-    height and width of the image ``within``. What the piece has beyond that is padding."""
+    """The place of a piece in the image: its ``top`` row and ``left`` column, its ``height`` and ``width``, all in pixels, and the
+    height and width of the image ``within``. Pixels of the piece beyond the image are padding."""
 
     top: int
     left: int

@@ -119,7 +119,7 @@ def _averaged(planes: Pixels, block: int) -> Pixels:
 
 
 def _spread(whole: int, part: int, count: int) -> list[int]:
-    """Where so many parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
+    """The places where ``count`` parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
     if count > 1 and count * part >= whole:
         return [(whole - part) * index // (count - 1) for index in range(count)]
     return [(whole - part) * (2 * index + 1) // (2 * count) for index in range(count)]

@@ -117,21 +117,21 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
         except FileError as error:
             raise FileError(f"standard input: {error}") from error
         source.write_bytes(content)
-    target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
+    target = files.writable_name(room / f"output{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return plan.plan([source], target)
     return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark)
 
 
 def _ending(name: str | None) -> str | None:
-    """The ending that ``--format`` says."""
+    """The ending of the format that ``--format`` names."""
     from pellucid import files
 
     return files.ending_named(name) if name is not None else None
 
 
 class _Shown:
-    """What the user reads of a run: a line for each file, a bar on a terminal, and the sum of many files."""
+    """The lines that the user reads about a run: one for each file, a bar on a terminal, and the sum of many files."""
 
     def __init__(self, planned: plan.Plan, task: Task, settings: Settings, options: argparse.Namespace) -> None:
         from pellucid import batch

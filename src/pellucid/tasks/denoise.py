@@ -1,4 +1,4 @@
-"""Denoising: which file serves which noise, what it is given, and how it learns.
+"""Denoising: which file serves which noise, which input it is given, and how it learns.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
 ``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`

@@ -49,7 +49,7 @@ SCALE = "_scale"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a run's files go, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
+    """The files of a run, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
 
     model: Path
     weights: Path

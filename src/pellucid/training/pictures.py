@@ -292,10 +292,10 @@ def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
 
 
 def _split(pictures: Sequence[Decoded], data: Data) -> tuple[list[Decoded], list[Decoded]]:
-    """The training images and the held-out ones; of a single image nothing is held out."""
+    """The training images and the held-out ones; a single image is not held out."""
     train = [picture for picture in pictures if not is_held_out(picture.name, data)]
     valid = [picture for picture in pictures if is_held_out(picture.name, data)]
-    # Of a few images the hash may pick none, or all. Then the last one by name is held out, so that validation is honest.
+    # The hash may pick none, or all, of a few images. Then the last one by name is held out, so that validation is honest.
     if len(pictures) > 1 and not valid:
         valid = [train.pop()]
     elif not train:
@@ -358,9 +358,7 @@ def _digits(source: Path | None, data: Data) -> Pictures:
         source = mnist.cached()
     if source is None:
         digits, _ = samples.digits()
-        notes = (
-            f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST for --images FOLDER",
-        )
+        notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST for --images FOLDER",)
     else:
         digits = files.load_mnist(source)["train_images"]
     kept = len(digits) - round(len(digits) * data.held_out)

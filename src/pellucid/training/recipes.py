@@ -35,7 +35,7 @@ class Credit:
 
 @dataclass(frozen=True)
 class Data:
-    """What the network learns from.
+    """The images that the network learns from.
 
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of the
     examples that are made from a gray image and repeated in all channels, so that a network for colour serves gray, too. ``patch``:

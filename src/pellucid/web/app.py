@@ -1,4 +1,4 @@
-"""The routes: they make jobs of requests, and responses of what the workers answer. Only the workers touch a picture."""
+"""The routes: they turn requests into jobs, and the workers' results into responses. Only the workers touch a picture."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Assets = dict[str, tuple[bytes, str, str]]
 
 
 class Service:
-    """What all routes share."""
+    """The state that all routes share."""
 
     def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: bool) -> None:
         self.pool = pool
@@ -84,7 +84,7 @@ Given = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where one request stands: its folder, its ticket, its share of the bytes on the disk."""
+    """The state of one request: its folder, its ticket, its share of the bytes on the disk."""
 
     folder: Path
     ticket: Ticket

@@ -1,4 +1,4 @@
-"""What the service offers: tasks with their settings, models, formats and limits. Page, query and OpenAPI are made from it."""
+"""The offers of the service: tasks with their settings, models, formats and limits. Page, query and OpenAPI are made from it."""
 
 from __future__ import annotations
 

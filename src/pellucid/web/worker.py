@@ -89,7 +89,7 @@ class Worker:
         return {"speed": MEASURED**2 / min(seconds)}
 
     def inspect(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """What is in the file, and which noise its first page has."""
+        """Describes the file, and the noise of its first page."""
         source = Path(job["source"])
         how = FileSettings.read(job["how"])
         progress(0)
