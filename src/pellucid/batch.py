@@ -27,7 +27,7 @@ Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
 
 PLAIN = FileSettings()
-"""Files read and written as they say themselves."""
+"""The default: values are read as each file states, and each output has its input's format and metadata."""
 
 AHEAD = 8_000_000
 """Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
@@ -59,7 +59,9 @@ class Outcome:
     def to_dict(self, task: Task) -> dict[str, Any]:
         """Plain data for JSON: the facts of the task's row stand beside the rest."""
         rest = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "facts"}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.told(self.facts)
+        return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.facts_as_json(
+            self.facts
+        )
 
 
 @dataclass

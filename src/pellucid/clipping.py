@@ -30,7 +30,7 @@ FEW_PHOTONS = 64
 LEAST_MOVED = 0.02 / 255
 """Least correction of an output, as a share of full range: smaller ones are left out."""
 
-FAINTEST = 0.7
+LEAST_LEFT = 0.7
 """Least level that the network is given near black and white, as a share of the level before clipping. At black 0.58 is left, but
 farther up the noise reaches as far as before. With a lower share the network leaves bright specks in black areas: 86 of 23,000
 black pixels under level 50 were above 10, and none with this share."""
@@ -53,7 +53,7 @@ class Clipping:
         return replace(self, factor=self.factor * factor)
 
     def sigma(self, planes: maps.Planes) -> maps.Planes:
-        """The standard deviation (h, w) of the clipped noise in noisy ``planes`` (c, h, w): at least `FAINTEST` times that of the
+        """The standard deviation (h, w) of the clipped noise in noisy ``planes`` (c, h, w): at least `LEAST_LEFT` times that of the
         noise before clipping, which `maps.sigma` gives."""
         variance = np.zeros(planes.shape[1:], dtype=np.float32)
         for plane in planes:
@@ -61,13 +61,13 @@ class Clipping:
             light /= np.float32(self.factor)
             for top in range(0, len(light), STRIP):
                 variance[top : top + STRIP] += self.variance(light[top : top + STRIP]) / len(planes)
-        np.maximum(variance, np.float32((FAINTEST * self.curve.sigma) ** 2), out=variance)
+        np.maximum(variance, np.float32((LEAST_LEFT * self.curve.sigma) ** 2), out=variance)
         answer: maps.Planes = np.sqrt(variance, out=variance)
         answer *= np.float32(self.factor)
         return answer
 
     def undone(self, answer: maps.Planes) -> maps.Planes:
-        """The intensities of which an ``answer`` (c, h, w) is the mean, in its place."""
+        """Replaces ``answer`` (c, h, w), the mean of clipped noise, by the intensities behind it, in place."""
         table = _table(self.curve, self.low, self.high)
         unit, shift = np.float32((NODES - 1) / self.factor), table.shift * np.float32(self.factor)
         first, last = table.moved

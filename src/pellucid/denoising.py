@@ -24,7 +24,7 @@ __all__ = ["WHITE", "Noise", "answer", "answer_in_turn", "finished", "with_maps"
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
-that an image with hardly any noise comes back as it was, whatever the network answers."""
+that an image with hardly any noise comes back as it was, whatever the network's output is."""
 
 FAINT = 6.0
 """Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
@@ -202,7 +202,7 @@ def finished(
     noise: Noise,
     sigma: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean answer) or ``pixels - output`` (residual).
+    """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean image) or ``pixels - output`` (residual).
 
     ``sigma`` is the level map; None where it is flat, or where noise was clipped: clipped noise is fainter, but its tail is as long
     as before.
@@ -290,7 +290,7 @@ def answer_in_turn(
     place: Place | None = None,
     room: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """As `answer`, but that output replaces the impulses alone, and the graph ``then`` takes the other noise away.
+    """The same as `answer`, but its output replaces the impulses alone, and the graph ``then`` takes the other noise away.
 
     ``then`` knows noise better than the graph that knows both: by 0.5 dB on 17 held-out photographs with sigma 25 and 10 % of salt
     and pepper, and by 0.4 with as many impulses of any value. For the latter it runs again, mirrored, with the impulses replaced by

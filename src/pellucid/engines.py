@@ -134,7 +134,7 @@ def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) 
 
 
 def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:
-    """Reads and compiles the model in ``path``; of one that enlarges, what answers for the factor ``scale``, one of its card's.
+    """Reads and compiles the model in ``path``; for one that enlarges, the graph for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
     it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine

@@ -412,7 +412,7 @@ def _protocol(
         **{name: f"{line}, then the mean" if name in module.METRICS else line for name, line in own.items()},
         "level": "not given to models (blind)"
         if blind
-        else "given to models that take it (Gaussian) and to all baselines (for noise that they do not know, its energy as a level)",
+        else "given to models that take it (Gaussian) and to all baselines (for noise that they do not know, its energy)",
         "blind": blind,
         "models": {name: [file for step in steps_of(model) for file in _files(step)] for name, model in models.items()},
         "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in steps_of(model)) for name, model in models.items()},

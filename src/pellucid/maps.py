@@ -34,8 +34,8 @@ COUNTED = 4
 """Half the side, less a half, of the window in which `impulses` counts what is black or white."""
 
 OFF = 0.03
-"""How far off a first answer is, taken for a standard deviation. On ten held-out gray photographs with 10, 30 and 60 % impulses of
-any value a second look gained 3.1, 2.4 and 1.6 dB with it, 3.2, 2.1 and 1.2 with 0.02; a third look lost."""
+"""The error of a first output, taken for a standard deviation. On ten held-out gray photographs with 10, 30 and 60 % impulses of
+any value a second pass gained 3.1, 2.4 and 1.6 dB with it, 3.2, 2.1 and 1.2 with 0.02; a third pass lost."""
 
 TRUSTED = 0.5
 """Share of a 3x3 window's weight that must be good for `filled` to look no farther."""
@@ -129,7 +129,7 @@ def impulses(planes: Planes, extremes: Extremes) -> Planes:
 
 
 def unlikely(planes: Planes, answer: Planes, density: float | Planes, sigma: float | Planes) -> Planes:
-    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
+    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, by a first output ``answer``.
 
     Bayes' rule: an impulse is anywhere in [0, 1] alike in each channel, a true pixel near the answer in all of them, off by noise
     of ``sigma`` (share of full range) and by the answer's own error (`OFF`). ``density`` and ``sigma`` are of all pixels, or of

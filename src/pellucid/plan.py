@@ -1,4 +1,4 @@
-"""Which picture goes where: the pictures that a folder stands for, and the names of their answers."""
+"""Which picture goes where: the pictures that a folder stands for, and the names of their outputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which file is written where: ``pairs`` of a picture and its answer; ``failed`` what cannot even be looked at, and why.
+    """Which file is written where: ``pairs`` of an input and its output; ``failed`` are the inputs that cannot be read, and why.
 
     ``folder`` is the folder of all answers, where the manifest lies; None where the answers lie beside their pictures, or where
     there is one file of a given name.

@@ -126,7 +126,7 @@ def stream(
     in_flight: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Values]:
-    """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
+    """``function`` on an image (height, width, channels), cut as ``pieces`` say: its output in bands, from above to below.
 
     The function is given a part of the image, padded by reflection to the pieces' size, and its place; the part may be a view of
     the image, and must not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core
@@ -219,7 +219,7 @@ def run(
     in_flight: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Values:
-    """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width).
+    """``function`` on ``planes`` (channels, height, width): returns (channels', scale * height, scale * width).
 
     The image is cut by `cut` and goes through `stream`; function, answer and the rest as there, but with the channels first.
     """

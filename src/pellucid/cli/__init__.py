@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Runs one command and returns its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         # A file's name need not be valid text: it is shown as well as can be.
         if isinstance(stream, io.TextIOWrapper):

@@ -134,7 +134,7 @@ class Task:
 
     ``name`` is the command, ``?task=``, the ``[task]`` name of recipes, ``task`` of cards and the module. ``summary`` describes it
     in help, page and OpenAPI. ``mark`` goes into the name of outputs: ``photo.MARK.jpg``. ``verbs`` are its button, its work and
-    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` tells on the
+    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
     ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
@@ -156,8 +156,8 @@ class Task:
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
 
-    def told(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """All facts of the row as JSON holds them, by default where ``facts`` has none: what has ``to_dict`` as that answers."""
+    def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """All facts of the row as JSON holds them; those that ``facts`` lacks have their defaults."""
         values = {fact.name: facts.get(fact.name, fact.default) for fact in self.facts}
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 

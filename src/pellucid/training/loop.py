@@ -370,7 +370,7 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
     first, second = narrow.shape[:2]
     widened = wide.clone()
     # Where both sides grow, both ways between old and new channels begin at zero, so it matters not which axis is which. One side
-    # alone grows at the ends: the first axis where channels leave the image, the second where they lead to the answer.
+    # alone grows at the ends: the first axis where channels leave the image, the second where they lead to the output.
     if wide.shape[0] > first and wide.shape[1] > second:
         widened[first:, :second] = 0
     widened[:first, second:] = 0

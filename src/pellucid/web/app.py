@@ -161,7 +161,7 @@ class _Picture:
         return paths
 
     async def _done(self, request: Request, job: dict[str, Any], place: _Place) -> dict[str, Any]:
-        """The worker's answer; given up when the client leaves."""
+        """The worker's result; given up when the client leaves."""
         limits = self.service.limits
         job |= {"pixels": limits.pixels, "words": limits.words}
         work = asyncio.ensure_future(self.service.pool.run(job, place.ticket))

@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(configuration: Configuration, announce: Callable[[str], None]) -> None:
-    """Serves until it is interrupted or terminated; requests that were accepted are answered before it ends.
+    """Serves until it is interrupted or terminated; it finishes the requests that it accepted before it ends.
 
     ``announce`` is called with the page's address when the first worker is ready. Raises `OptionError` for an address that is taken
     or not this computer's, `ModelError` and `EngineError` where models cannot be run.

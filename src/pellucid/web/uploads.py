@@ -40,7 +40,7 @@ LONGEST_HEADER = 4096
 """Bytes of one part's header line."""
 
 
-class Refused(PellucidError):  # noqa: N818  # an answer, not an error
+class Refused(PellucidError):  # noqa: N818  # a response, not an error
     """A request that is refused with ``status`` and one line."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:

@@ -138,7 +138,7 @@ class Worker:
             "model": outcome.model,
             "pages": outcome.pages,
             "seconds": round(outcome.seconds, 4),
-            "facts": model.task.told(outcome.facts),
+            "facts": model.task.facts_as_json(outcome.facts),
         }
 
 
