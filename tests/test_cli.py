@@ -137,7 +137,7 @@ assert not heavy, heavy
 
 def test_inspect_says_what_noise_there_is(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", noisy) == 0
-    assert capsys.readouterr().out.startswith("Gaussian noise, sigma ")
+    assert capsys.readouterr().out.startswith("Gaussian noise, noise level ")
     # A folder, with a file that is no picture; as data; and a map.
     (tmp_path / "bad.png").write_text("x")
     assert run("inspect", tmp_path, "--json") == 1

@@ -88,5 +88,5 @@ def _downloaded(name: str, checksum: str, mirrors: Sequence[str]) -> bytes:
             continue
         if _checksum(content) == checksum:
             return content
-        failures.append(f"{mirror}: the content is not MNIST's")
+        failures.append(f"{mirror}: another content than MNIST's")
     raise FileError(f"{name}: no mirror has it ({'; '.join(failures)})")
