@@ -58,9 +58,9 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match="no such file"):
         plan.plan([tmp_path / "missing.png"], None)
-    with pytest.raises(FileError, match="no image"):
+    with pytest.raises(FileError, match="no pictures"):
         plan.plan([tmp_path / "empty"], None)
-    with pytest.raises(OptionError, match="replace its own picture"):
+    with pytest.raises(OptionError, match="replace its own input"):
         plan.plan([source], source)
     with pytest.raises(OptionError, match="both"):
         plan.plan([source, twin], tmp_path / "out")

@@ -82,11 +82,11 @@ def plan(
                     failed.append((found, error))
             if len(listed) + len(failed) == before:
                 narrowed = selection.include or selection.exclude
-                raise FileError(f"{path}: no image in this folder{' that --include and --exclude leave' if narrowed else ''}")
+                raise FileError(f"{path}: this folder holds no pictures{' that --include and --exclude leave' if narrowed else ''}")
         elif exists(path):
             listed.append((path, Path(path.name)))
         else:
-            raise FileError(f"{path}: no such file")
+            raise FileError(f"{path}: there is no such file")
     several = several or len(listed) > 1
     folder = None
     if out is None:
@@ -100,7 +100,7 @@ def plan(
         pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
         if ending is not None and out.suffix.lower() != ending:
-            raise OptionError(f"--out {out}: the name says another format than --format; leave one of them out")
+            raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
         pairs = [(listed[0][0], out)]
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
@@ -111,15 +111,17 @@ def plan(
         real = os.path.realpath(target)
         replaced = sources.get(real)
         if replaced is not None:
-            whose = "its own picture" if replaced == source else str(replaced)
-            raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
+            whose = "its own input" if replaced == source else str(replaced)
+            raise OptionError(f"{target}: the output would replace {whose}; name another place with --out")
         inside = next((folders[str(folder)] for folder in Path(real).parents if str(folder) in folders), None)
         if inside is not None:
-            raise OptionError(f"{target}: the answer would lie inside the picture {inside}; name another place with --out")
+            raise OptionError(f"{target}: the output would lie inside the picture {inside}; name another place with --out")
         if real in above:
-            raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
+            raise OptionError(f"{target}: the output would replace the folder of its input; name another place with --out")
         if target in taken:
-            raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
+            raise OptionError(
+                f"{source} and {taken[target]} would both be written to {target}; name them, or their folders, in separate runs"
+            )
         taken[target] = source
     return Plan(tuple(pairs), tuple(failed), folder)
 

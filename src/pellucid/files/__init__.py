@@ -145,14 +145,16 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
     """
     with open_pages(path, value_range=value_range, axes=axes) as document:
         if document.count != 1:
-            raise FileError(f"{path}: {document.count} pages; only single pictures are taken here")
+            raise FileError(f"{path}: it has {document.count} pages, and only single pictures work here")
         page = next(iter(document.pages), None)
         if page is None:
-            raise FileError(f"{path}: no picture in it")
+            raise FileError(f"{path}: it holds no picture")
         if page.kind == "inks":
             return photographs.inks_to_picture(page, Reading())
         if len(page.pictures) != 1:
-            raise FileError(f"{path}: {len(page.pictures)} channels; gray or colour, with alpha or without, is taken here")
+            raise FileError(
+                f"{path}: it has {len(page.pictures)} channels, and only gray or colour, with alpha or without, works here"
+            )
         return page.pictures[0]
 
 
@@ -164,7 +166,9 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
     reading = Reading(value_range, axes, sparing)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
-        raise FileError(f"{path}: {f'no folder, which an {kind.name} is' if path.exists() else 'no such folder'}")
+        raise FileError(
+            f"{path}: {f'this is a file, and an {kind.name} is a folder' if path.exists() else 'there is no such folder'}"
+        )
     if kind.open is None:
         with _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
@@ -250,7 +254,7 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     except FileError as error:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
-        raise FileError(f"{path}: more memory is needed than there is") from error
+        raise FileError(f"{path}: it needs more memory than there is") from error
     except PellucidError as error:
         if type(error).__name__ == "ImageError":
             raise FileError(f"{path}: {error}") from error
@@ -258,7 +262,7 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     # Dozens of decoders stand behind this line, and a damaged file provokes from them every kind of error that there is.
     except Exception as error:
         other = _other_kind(kind, start)
-        raise FileError(f"{path}: {other or f'damaged, or no {kind.name} file ({_said(error)})'}") from error
+        raise FileError(f"{path}: {other or f'it is damaged, or not a {kind.name} file ({_said(error)})'}") from error
 
 
 def _said(error: Exception) -> str:
@@ -322,7 +326,7 @@ def write_pages(
     if not kind.writes:
         raise FileError(f"{path}: {kind.name} is only read; write {kind.instead} or .png")
     if not document.single and kind.name not in STACKS:
-        raise FileError(f"{path}: {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+        raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
@@ -331,7 +335,7 @@ def write_pages(
     failed: list[Exception] = []
     prepared = _prepared(path, kind, (_watched_rows(page, failed) for page in _watched(pages, failed)), strip)
     if kind.folder and path.exists() and not omezarr.is_group(path):
-        raise FileError(f"{path} is there and no {kind.name}: it is not replaced")
+        raise FileError(f"{path} exists and is not an {kind.name}: it is not replaced")
     with (replacing_folder if kind.folder else replacing)(path, overwrite=overwrite) as temporary:
         try:
             if kind.save is not None:
@@ -384,9 +388,9 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "inks" and not kind.inks:
             page = Page((photographs.inks_to_picture(page, Reading()),))
         if page.kind == "channels" and kind.name != "TIFF":
-            raise FileError(f"{path}: {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
+            raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
+            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
 
 
@@ -402,7 +406,9 @@ def ending_of(content: bytes) -> str:
     kind = next((kind for kind in FORMATS if kind.name == name), None)
     if kind is None:
         known = ", ".join(kind.name for kind in FORMATS)
-        raise FileError(f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})")
+        raise FileError(
+            f"{f'this is a picture in {name}, which is not' if name else 'this is not a picture in'} a known format ({known})"
+        )
     return kind.endings[0]
 
 
@@ -430,7 +436,7 @@ def is_folder_of_pictures(path: Path) -> bool:
 def list_images(folder: Path) -> list[Path]:
     """The files of ``folder`` (not below it) whose endings are known, sorted by name; `FileError` when it is no folder."""
     if not folder.is_dir():
-        raise FileError(f"{folder}: no such folder")
+        raise FileError(f"{folder}: there is no such folder")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
 
 

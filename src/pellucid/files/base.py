@@ -59,7 +59,7 @@ class _Limit:
     """What `limited` asks for."""
 
     most: int = MOST_PIXELS
-    words: str = "this can take"
+    words: str = "pellucid reads"
     output: Callable[[int, int], Size] | None = None
 
 
@@ -149,7 +149,7 @@ class Format:
 def check_size(width: int, height: int, channels: int, stored: int) -> None:
     """Raises `FileError` when the ``stored`` bytes of a file claim more pixels than can be taken or than they can hold."""
     if width < 1 or height < 1:
-        raise FileError(f"{width}x{height} pixels are no picture")
+        raise FileError(f"{width}x{height} pixels are not a picture")
     samples = width * height * max(1, channels)
     limit = _limit.get() or _Limit()
     if width * height > limit.most or samples > 4 * MOST_PIXELS:

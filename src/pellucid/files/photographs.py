@@ -91,7 +91,7 @@ def shown(picture: PillowImage.Image) -> PillowImage.Image:
     if mode == "1":
         return picture.convert("L")
     if mode not in ("L", "LA", "RGB", "RGBA"):
-        raise FileError(f"pixels of kind {mode!r} are not known")
+        raise FileError(f"pixels of kind {mode!r} are not read")
     return picture
 
 

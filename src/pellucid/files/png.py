@@ -56,7 +56,7 @@ class PngNotes:
 def from_png(content: bytes, reading: Reading) -> Image:
     """The picture in a PNG file."""
     if content[:8] != SIGNATURE or len(content) < 33:
-        raise FileError("not a PNG file")
+        raise FileError("this is not a PNG file")
     with opened(content, "PNG") as picture:
         # Byte 24 is the header chunk's bit depth.
         if content[24] == 16:

@@ -148,7 +148,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         first = file.pages[0]
         count = len(file.pages)
         if count > MOST_PAGES:
-            raise FileError(f"{count} pages are more than this can take")
+            raise FileError(f"{count} pages are more than pellucid reads")
         # The reader ends at the last page that it finds: a stack would be cut unseen.
         if _table(file, file.pages[count - 1])[1] != 0:
             raise FileError(f"its directories are damaged or cut off after page {count}")
@@ -162,7 +162,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
                 return
         places = [index for index in range(count) if not int(file.pages[index].subfiletype) & REDUCED]
         if not places:
-            raise FileError("no picture in it")
+            raise FileError("it holds no picture")
 
         def pages() -> Iterator[Page]:
             for place in places:
@@ -192,9 +192,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     photometric = int(page.photometric)
     samples = int(page.samplesperpixel)
     if page.imagedepth > 1:
-        raise FileError(f"pages of {page.imagedepth} planes; only flat ones are taken")
+        raise FileError(f"its pages have {page.imagedepth} planes, and only flat ones are read")
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
-        raise FileError("a page is a transparency mask, which is not known")
+        raise FileError("a page is a transparency mask, which is not read")
     extras = tuple(int(kind) for kind in page.extrasamples)
     rows = _rows(page, reading, size)
     if rows is not None:
@@ -213,7 +213,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
         values = _values(page, size)
     else:
-        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not known")
+        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not read")
     if photometric == PALETTE:
         values = _looked_up(values, page.colormap)
     inverted = photometric == MINISWHITE and values.dtype.kind == "u"
@@ -223,7 +223,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
         made = planes(values, reading, kind="inks")
     elif photometric == INKS:
-        raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
+        raise FileError(f"it has {samples} inks of {values.dtype}, and only CMYK of 8 or 16 bits is read")
     elif _is_one_picture(values.shape, photometric, extras):
         made = Page((picture_of(values, reading, white=white),))
     else:
@@ -282,14 +282,14 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
 def _values(page: Any, size: int) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
-        raise FileError("its sample format is not known")
+        raise FileError("its sample format is not read")
     _check_places(page, size)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
-        raise FileError(f"a page's axes {page.axes} are not known")
+        raise FileError(f"a page's axes {page.axes} are not read")
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
     elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
