@@ -42,7 +42,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "upscale": Family("upscale", {"colour": "upscale"}, "Enlarges clean photographs"),
     "upscale-photo": Family(
-        "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, without those"
+        "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, and removes these"
     ),
 }
 """Name -> family. A lone ``.onnx`` file is a family of one, in the role that the channels of its card name."""

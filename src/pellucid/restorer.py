@@ -65,7 +65,7 @@ class Restoration:
         return {} if self.ask is None else dict(self.ask())
 
     def __getstate__(self) -> dict[str, Any]:
-        # `ask` may hold graphs and pictures, so another process gets the facts alone.
+        # What works the facts out may hold graphs and pictures: another process gets the facts.
         return {"image": self.image, "model": self.model, "seconds": self.seconds, "ask": None, "facts": self.facts}
 
     @property

@@ -166,7 +166,7 @@ class Diagnosis:
         if self.correlated > 0:
             found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
+            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
             found.append(f"{what}, {self.impulse_density:.1%} of the pixels")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")

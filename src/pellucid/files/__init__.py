@@ -390,7 +390,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "channels" and kind.name != "TIFF":
             raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
+            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
         yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
 
 
@@ -407,7 +407,7 @@ def ending_of(content: bytes) -> str:
     if kind is None:
         known = ", ".join(kind.name for kind in FORMATS)
         raise FileError(
-            f"{f'this is a picture in {name}, which is not' if name else 'this is not a picture in'} a known format ({known})"
+            f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})"
         )
     return kind.endings[0]
 

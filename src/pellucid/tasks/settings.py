@@ -275,8 +275,8 @@ class FileSettings(Declared):
     )
     range: str = setting(
         "auto",
-        "which values are black and white; a noise level of 255 is the whole range between them (auto: the file's own statement, "
-        "or the full range of its type; for signed and 32-bit integers, and floats beyond 0 to 1, the page's smallest and largest)",
+        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
+        "of its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",
