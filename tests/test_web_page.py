@@ -176,7 +176,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     source = pictures["first.png"]
     page.shot("start")
     assert page.find("start-title").text == "Drop an image and see it without noise"
-    assert page.find("summary").text.startswith("Take the noise out of pictures: the noise level is measured, and you see")
+    assert page.find("summary").text.startswith("Take the noise out of pictures: the page measures the noise level and shows")
     page.give("drop", source)
     page.restored(1)
     page.shown(1)

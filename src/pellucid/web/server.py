@@ -61,7 +61,7 @@ class Configuration:
         if self.token is None and not is_loopback(self.host):
             raise OptionError(f"--host {self.host}: others can reach this address; add --token TOKEN or set PELLUCID_TOKEN")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or not self.token.isprintable()):
-            raise OptionError("a token needs 16 or more letters and digits; openssl rand -hex 16 makes one")
+            raise OptionError("a token needs 16 characters or more, in plain ASCII; openssl rand -hex 16 makes one")
 
 
 class _Server(uvicorn.Server):
