@@ -406,9 +406,7 @@ def ending_of(content: bytes) -> str:
     kind = next((kind for kind in FORMATS if kind.name == name), None)
     if kind is None:
         known = ", ".join(kind.name for kind in FORMATS)
-        raise FileError(
-            f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})"
-        )
+        raise FileError(f"{f'a picture in {name}, which is not' if name else 'no picture in'} a known format ({known})")
     return kind.endings[0]
 
 
