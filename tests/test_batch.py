@@ -186,14 +186,14 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     (root / "22.png").write_bytes((root / "23.png").read_bytes())
     said = run()
     assert (said[0], said[3]) == ("done", "skipped")
-    assert "not from this picture" in said[1]
-    assert "not from this picture" in said[2]
+    assert "not made from this picture" in said[1]
+    assert "not made from this picture" in said[2]
     assert (out / "21.png").read_bytes() == b"mine"
     assert run(overwrite=True) == ["skipped", "done", "done", "skipped"]
     assert content(out)["21.png"] == whole["21.png"]
     assert content(root) == {**before, "22.png": before["23.png"]}
     # Another strength, another model: nothing of it is done.
-    assert all("not from this picture" in line for line in run(DenoiseSettings(sigma=10, strength=0.5)))
+    assert all("not made from this picture" in line for line in run(DenoiseSettings(sigma=10, strength=0.5)))
     other = restorer.load(make_model(channels=3, maps=("sigma",), name="other"))
     assert run(by=other, overwrite=True) == ["done"] * 4
     # A line that a killed run left without its end, and one that is no object.
@@ -264,7 +264,7 @@ def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
     put(tmp_path / "in" / "b.png")
     model = restorer.load(gray_model)
     first, second = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
-    assert str(first.error).startswith(f"{tmp_path}/in/a.tif: damaged")
+    assert str(first.error).startswith(f"{tmp_path}/in/a.tif: it is damaged")
     assert second.error is None
     assert list(content(tmp_path / "out")) == [manifest.MANIFEST, "b.png"]
     assert [json.loads(line)["output"] for line in (tmp_path / "out" / manifest.MANIFEST).read_text().splitlines()] == ["b.png"]
