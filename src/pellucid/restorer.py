@@ -237,8 +237,7 @@ class Restorer:
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
         picture = _picture(image)
-        view = View((picture,))
-        return diagnosis.inspect_parts(view.parts(diagnosis.windows(*view.shape[:2])))
+        return diagnosis.look(View((picture,)))
 
     def expected_gain(
         self, image: ArrayLike | Image, settings: Settings | None = None, /, *, found: Diagnosis | None = None, **given: Any

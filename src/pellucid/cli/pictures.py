@@ -269,7 +269,7 @@ def add_inspect(commands: Commands) -> None:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    from pellucid import diagnosis, files, images, report
+    from pellucid import diagnosis, files, images, report, views
 
     paths = [
         found for path in options.inputs for found in (files.list_images(path) if files.is_folder_of_pictures(path) else [path])
@@ -288,7 +288,7 @@ def _inspect(options: argparse.Namespace) -> int:
             print(f"pellucid: {error}", file=sys.stderr)
             failed = True
             continue
-        found = diagnosis.inspect(picture.pixels)
+        found = diagnosis.look(views.View((picture,)))
         if options.json:
             print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
         else:

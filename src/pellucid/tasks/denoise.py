@@ -25,6 +25,7 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
+from pellucid.tiling import Place
 from pellucid.views import View
 
 __all__ = [
@@ -120,11 +121,15 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class _Plan:
-    """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected."""
+    """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected.
+
+    ``channels`` are those that the file is given: 1 for a gray picture that is stored as red, green and blue.
+    """
 
     role: str
     noise: Noise
     diagnosis: Diagnosis | None
+    channels: int
 
 
 def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
@@ -151,7 +156,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         return base.Job(card.name, facts=facts)
     graph = models.graph(plan.role)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
-    plain = _plain(models, view.shape[2])
+    plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
     then = models.graph(plain) if both else None
     # Impulses are filled on a grid of their own.
@@ -162,8 +167,13 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         margin += _margin(then.card, noise.mended)
         step = max(step, then.card.multiple_of)
     tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
+    piece: Callable[..., NDArray[np.float32]] = (
+        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise)
+    )
+    if plan.channels != view.shape[2]:
+        piece = partial(_as_gray, piece)
     once = base.Pass(
-        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise),
+        piece,
         tile=tile,
         engine_bytes=ENGINE_BYTES[models.precision],
         piece_bytes=PIECE_BYTES,
@@ -174,6 +184,12 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     return base.Job(card.name, (once,), facts=facts)
 
 
+def _as_gray(
+    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return denoising.answer_as_gray(piece, planes)
+
+
 def _plain(models: Models, channels: int) -> str:
     """The role that serves white noise in a picture of so many channels: a family without that file serves channel by channel, or
     by the mean of three equal channels."""
@@ -182,15 +198,20 @@ def _plain(models: Models, channels: int) -> str:
 
 
 def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | None = None) -> _Plan:
-    role = _plain(models, view.shape[2])
+    channels = 1 if diagnosis.is_gray(view) else view.shape[2]
+    role = _plain(models, channels)
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
         if sigma and not _learnt_clipped(card):
-            noise = replace(noise, clipping=diagnosis.clipping(_windows(view), noise.curve))
-        return _Plan(role, noise, None)
+            # A gray picture's three channels say what one says.
+            parts = [
+                part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))
+            ]
+            noise = replace(noise, clipping=diagnosis.clipping(parts, noise.curve))
+        return _Plan(role, noise, None, channels)
     if found is None:
-        found = diagnosis.inspect_parts(_windows(view))
+        found = diagnosis.look(view)
     routed = ROUTES.get(found.kind, role)
     role = routed if routed in models else role
     card = models.card(role)
@@ -200,11 +221,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         noise = Noise(found.sigma, found.curve)
     if _learnt_clipped(card):
         noise = replace(noise, clipping=None)
-    return _Plan(role, noise, found)
-
-
-def _windows(view: View) -> list[Pixels]:
-    return view.parts(diagnosis.windows(*view.shape[:2]))
+    return _Plan(role, noise, found, channels)
 
 
 def _given(card: Card, sigma: float | None) -> Noise:
@@ -260,6 +277,8 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
         return None
     graph, rng, sums = models.graph(plan.role), np.random.default_rng(0), gain.Measured()
     for planes in view.crops(PROBE, PROBES, max(graph.card.multiple_of, maps.GRID)):
+        if plan.channels < len(planes):
+            planes = planes[1:2]
         level = noise.sigma(planes)
         step = np.float32(0.05 * float(level.mean()))
         probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)

@@ -33,6 +33,7 @@ from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
 from pellucid.tasks.settings import FileSettings, Settings, Shape
+from pellucid.views import View
 
 __all__ = ["main"]
 
@@ -180,7 +181,7 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
     """The noise of the page: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
-    noise = diagnosis.inspect(page.pictures[0].pixels)
+    noise = diagnosis.look(View((page.pictures[0],)))
     return {**noise.to_dict(), "summary": str(noise), "sigma": round(noise.sigma, 4)}
 
 
