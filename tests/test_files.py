@@ -96,7 +96,7 @@ def test_gray_with_alpha_comes_back(tmp_path: Path, ending: str) -> None:
         path = tmp_path / f"{np.dtype(dtype).name}{ending}"
         files.write(path, image)
         back = files.read(path)
-        np.testing.assert_array_equal(back.pixels, image.pixels)
+        np.testing.assert_array_equal(as_array(back)[..., :1], as_array(replace(image, alpha=None, flat=False)))
         assert back.alpha is not None
         np.testing.assert_array_equal(back.alpha, image.alpha)
 

@@ -17,6 +17,7 @@ ROWS = (
     {"tasks.settings"},
     {"tasks"},
     {"memory"},
+    {"ranges", "masks"},
     {"images", "samples"},
     {"maps"},
     {"clipping"},

@@ -183,6 +183,8 @@ class _Shown:
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
             print(f"{names}{', '.join(part for part in parts if part)}", file=place, flush=True)
+            for remark in outcome.remarks:
+                print(f"  {remark}", file=place, flush=True)
         if self._bar is not None:
             self._bar.done(outcome)
             if self._total > 1:
@@ -288,9 +290,13 @@ def _inspect(options: argparse.Namespace) -> int:
             continue
         found = diagnosis.inspect(picture.pixels)
         if options.json:
-            print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
+            white = picture.black + (picture.steps or 1.0) if picture.white is None else picture.white
+            values = {"black": picture.black, "white": white, "remarks": picture.remarks}
+            print(json.dumps({"input": str(path), **found.to_dict(), **values}), flush=True)
         else:
             print(f"{path}: {found}" if len(paths) > 1 else str(found), flush=True)
+            for remark in picture.remarks:
+                print(f"  {remark}", flush=True)
         if options.map is not None:
             report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
     return 1 if failed else 0

@@ -225,8 +225,12 @@ def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -
 
 def _with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
     """The picture, what of it is rows changed."""
-    pixels, alpha = (change(part) if isinstance(part, Rows) else part for part in (picture.pixels, picture.alpha))
-    return replace(picture, pixels=pixels, alpha=alpha)
+
+    def changed(part: Any) -> Any:
+        return change(part) if isinstance(part, Rows) else part
+
+    mask = picture.mask and replace(picture.mask, valid=changed(picture.mask.valid), values=changed(picture.mask.values))
+    return replace(picture, pixels=changed(picture.pixels), alpha=changed(picture.alpha), mask=mask)
 
 
 def _upright(page: Page) -> Page:

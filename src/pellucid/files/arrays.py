@@ -51,12 +51,13 @@ def inner_shape(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str
     return tuple(shape[place] for place in outer), "".join(axes[place] for place in outer), (*outer, *inner)
 
 
-def frames(values: NDArray[Any], axes: str, reading: Reading) -> Iterator[Page]:
-    """The pictures in an array, one after another."""
+def frames(values: NDArray[Any], axes: str, reading: Reading, valid: NDArray[np.bool_] | None = None) -> Iterator[Page]:
+    """The pictures in an array, one after another; ``valid``, of its shape, is False where no image is."""
     leading, _, order = inner_shape(values.shape, axes)
     ordered = values.transpose(order)
     for index in np.ndindex(*leading):
-        yield Page((replace(picture_of(np.array(ordered[index]), reading), flat=False),))
+        there = None if valid is None else valid.transpose(order)[index]
+        yield Page((replace(picture_of(np.array(ordered[index]), reading, valid=there), flat=False),))
 
 
 def assembled(pages: Iterator[Page], axes: str, shape: tuple[int, ...], into: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of
+from pellucid.images import Nodata
 
 __all__ = ["open_dicom", "save_dicom"]
 
@@ -59,16 +60,29 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
     stored, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     white = None if signed or stored % 8 == 0 else float(2**stored - 1)
     inverted = photometric == "MONOCHROME1"
+    padding = _padding(dataset, stored, signed, inverted)
 
     def pages() -> Iterator[Page]:
         for values in pixels.iter_pixels(dataset):
             values = np.asarray(values)
             if inverted:
                 values = _inverted(values, stored, signed)
-            yield Page((replace(picture_of(values, reading, white=white), flat=False),))
+            yield Page((replace(picture_of(values, reading, white=white, nodata=padding), flat=False),))
 
     shape = (count,) if count > 1 else ()
     yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, inverted))
+
+
+def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata | None:
+    """The values that pad the picture, as its pixels are read."""
+    ends = [dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    # Some writers state a negative value without its sign.
+    values = [int(end) - 65536 if signed and int(end) > 32767 else int(end) for end in ends if end is not None]
+    if inverted:
+        values = [(-1 if signed else 2**stored - 1) - value for value in values]
+    return Nodata(min(values), max(values), "padding")
 
 
 def _inverted(values: Any, stored: int, signed: bool) -> Any:

@@ -67,7 +67,10 @@ def _turned(image: Image, turn: int) -> Image:
     if resolution is not None and turn in (5, 6, 7, 8):
         resolution = (resolution[1], resolution[0])
     alpha = None if image.alpha is None else plane(image.alpha)
-    return replace(image, pixels=plane(image.pixels), alpha=alpha, resolution=resolution)
+    mask = image.mask and replace(image.mask, valid=plane(image.mask.valid), values=plane(image.mask.values))
+    pixels = plane(image.pixels)
+    size = (pixels.shape[0], pixels.shape[1])
+    return replace(image, pixels=pixels, alpha=alpha, mask=mask, size=size, resolution=resolution)
 
 
 # -- EXIF -------------------------------------------------------------------------------------------------------------

@@ -260,7 +260,7 @@ def from_avif(content: bytes, reading: Reading) -> Image:
             values = values[..., :3]
         # Left-aligned, the lower bits filled with the upper ones: white is 65535 then.
         values = (values << (16 - depth)) | (values >> (2 * depth - 16))
-        return replace(described(picture_of(values.astype(np.uint16), reading), picture), notes=AvifNotes(depth))
+        return replace(described(picture_of(values.astype(np.uint16), reading, full=True), picture), notes=AvifNotes(depth))
 
 
 @dataclass(frozen=True)
@@ -321,7 +321,7 @@ def from_heif(content: bytes, reading: Reading) -> Image:
     depth = int(picture.info.get("bit_depth", 8))
     exif, xmp, nclx = picture.info.get("exif"), picture.info.get("xmp"), picture.info.get("nclx_profile") or {}
     return replace(
-        picture_of(values, reading),
+        picture_of(values, reading, full=True),
         icc=picture.info.get("icc_profile") or None,
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
         exif=settled(exif)[1] if exif else None,

@@ -39,7 +39,7 @@ from pellucid.files.base import (
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
-from pellucid.images import FILE_DEPTHS, Image, Rows
+from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
 __all__ = ["open_tiff", "save_tiff", "without_words"]
 
@@ -66,6 +66,7 @@ STRIP_BYTES = 1 << 18
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
+GDAL_NODATA = 42113
 
 WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
 """Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
@@ -203,7 +204,8 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
             top = rows.dtype.type(np.iinfo(rows.dtype).max)
             rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
         white = _white(page, rows.dtype)
-        image = replace(picture_of_rows(rows, reading, white=white), flat=False)
+        image = picture_of_rows(rows, reading, white=white, nodata=_nodata(page), full=_is_shown(page))
+        image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white),))
     if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
         check_size(page.imagewidth, page.imagelength, samples, size)
@@ -225,9 +227,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     elif photometric == INKS:
         raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
     elif _is_one_picture(values.shape, photometric, extras):
-        made = Page((picture_of(values, reading, white=white),))
+        made = Page((picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page)),))
     else:
-        made = planes(values, reading, kind="channels", white=white)
+        made = planes(values, reading, kind="channels", white=white, nodata=_nodata(page))
     first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white)
     return replace(made, pictures=(first, *made.pictures[1:]))
 
@@ -333,6 +335,22 @@ def _white(page: Any, dtype: np.dtype[Any]) -> float | None:
     if isinstance(told, int) and 255 <= told < 65535:
         return float(told)
     return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else None
+
+
+def _nodata(page: Any) -> Nodata | None:
+    """The value that GDAL's tag states to be no image."""
+    told = page.tags.valueof(GDAL_NODATA)
+    try:
+        value = float(told)
+    except (TypeError, ValueError):
+        return None
+    # NaN is none anyway.
+    return Nodata(value, value) if np.isfinite(value) else None
+
+
+def _is_shown(page: Any) -> bool:
+    """Whether the values are colours that are to be shown as they are, and no counts of a camera: a profile says so."""
+    return ICC in page.tags
 
 
 def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float | None) -> Image:
