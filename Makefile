@@ -27,7 +27,7 @@ help: ## what can be made
 	$(FULL) $(PIP) --editable '.[train,test,check]' build
 	@touch $@
 
-demo: .venv-light/done ## spoil and restore the package's own photograph and digits: a table, and demo/demo.png
+demo: .venv-light/done ## degrade and restore the package's own photograph and digits: a table, and demo/demo.png
 	@mkdir -p demo
 	$(LIGHT) -m pellucid demo --out demo/demo.png --force
 

@@ -1,4 +1,4 @@
-"""A camera's noise, developed by other people's code: what `photo` makes of it with nothing said, beside non-local means.
+"""A camera's noise, developed by other people's code: what `photo` makes of it without settings, beside non-local means.
 
     pip install -e '.[bench,raw]'
     python benchmarks/cameras.py FOLDER --out benchmarks/results/cameras.json
@@ -55,8 +55,8 @@ Picture = NDArray[np.float32]
 def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Picture:
     """What a mosaic (RGGB) sees of an sRGB image (h, w, 3): (h, w)."""
     linear = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
-    return camera.mosaic_of(seen.astype(np.float32))
+    light = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
+    return camera.mosaic_of(light.astype(np.float32))
 
 
 def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: NDArray[Any]) -> None:
@@ -157,17 +157,17 @@ def main() -> int:
                 # Of six pictures each level meets all six.
                 how = DEMOSAICING[(used + 2 * place_of_level) % len(DEMOSAICING)]
                 ideal, noisy = pair(clean, level, how, rng, Path(place))
-                answer = model.restore_with_details(noisy)
-                said = answer.diagnosis
+                restoration = model.details(noisy)
+                diagnosis = restoration.diagnosis
                 row = {
                     "image": path.name,
                     "level": level,
                     "demosaicing": how["demosaic_algorithm"].name + (" and median" if "median_filter_passes" in how else ""),
                     "noisy": psnr(ideal, noisy),
-                    "restored": psnr(ideal, answer.image),
+                    "restored": psnr(ideal, restoration.image),
                     "non_local_means": [psnr(ideal, non_local_means(noisy, strength)) for strength in STRENGTHS],
-                    "kind": said.kind if said is not None else None,
-                    "sigma": answer.sigma or 0.0,
+                    "kind": diagnosis.kind if diagnosis is not None else None,
+                    "sigma": restoration.sigma or 0.0,
                     "rms": 255 * float(np.sqrt(metrics.mse(ideal, noisy / 255))),
                 }
                 rows.append(row)

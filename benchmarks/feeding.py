@@ -140,9 +140,9 @@ def main() -> int:
     for name in options.recipe:
         row = measured(name, options.folder, options.steps, options.turns)
         rows.append(row)
-        told = f"{row['fed']:.1f} images/s, from memory {row['memory']:.1f}: {row['ratio']:.1%}; waited {row['waiting']:.1%}"
-        told += f"; batches take {row['making']:.1%} of the processor"
-        print(f"{name}: {told}; {row['turns']} turns of {options.steps} steps, load {row['load']:.1f}", flush=True)
+        line = f"{row['fed']:.1f} images/s, from memory {row['memory']:.1f}: {row['ratio']:.1%}; waited {row['waiting']:.1%}"
+        line += f"; batches take {row['making']:.1%} of the processor"
+        print(f"{name}: {line}; {row['turns']} turns of {options.steps} steps, load {row['load']:.1f}", flush=True)
     if options.out is not None:
         kept = json.loads(options.out.read_text("utf-8"))["rows"] if options.out.exists() else []
         merged = {row["recipe"]: row for row in [*kept, *rows]}

@@ -1,4 +1,4 @@
-"""The gain that `pellucid denoise --gain` predicts, beside the true one, for Gaussian noise whose level is not told.
+"""The gain that `pellucid denoise --gain` predicts, beside the true one, for Gaussian noise whose level is not given.
 
 python benchmarks/gain.py FOLDER [--sigma 2 5 10 25 50] [--out FILE.json]
 """
@@ -33,14 +33,14 @@ def main() -> int:
     for sigma in options.sigma:
         noise = degradations.Gaussian(sigma)
         for place, (name, clean) in zip(images.places, images.named, strict=True):
-            _, noisy = evaluation.spoiled(clean, noise, place)
-            predicted = model.expected_gain(noisy)
+            _, noisy = evaluation.degraded(clean, noise, place)
+            restoration = model.details(noisy, gain=True)
+            predicted = restoration.facts["expected_gain"]
             if predicted is None:
                 print(f"{name} with {noise}: not taken for white noise", file=sys.stderr)
                 continue
-            restored = model.restore(noisy)
-            # An array's answer is a picture, so its noise is compared as it was, unclipped.
-            true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(restored - clean).mean())
+            # The output is clipped, and the noise is compared as it was, unclipped.
+            true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(restoration.image - clean).mean())
             rows.append({"image": name, "sigma": sigma, "predicted": predicted, "true": float(true)})
         of_it = [row for row in rows if row["sigma"] == sigma]
         off = [abs(row["predicted"] - row["true"]) for row in of_it]

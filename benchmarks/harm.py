@@ -55,7 +55,7 @@ def main() -> int:
     try:
         model = restorer.load(options.model)
         paths = files.list_images(options.folder)
-        for channels in model.cards:
+        for channels in dict.fromkeys(model.models.card(role).channels for role in model.models):
             scores: dict[str, list[float]] = {}
             for index, path in enumerate(paths):
                 clean = middle(path, channels)

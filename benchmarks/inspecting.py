@@ -48,7 +48,7 @@ def measured(images: evaluation.Images, text: str) -> dict[str, Any]:
     levels, densities, qualities = [], [], []
     for place, (_, clean) in zip(images.places, images.named, strict=True):
         noise = degradations.parse(text) if text != "clean" else None
-        true, noisy = evaluation.spoiled(clean, noise, place) if noise is not None else (clean, clean.astype(np.float32))
+        true, noisy = evaluation.degraded(clean, noise, place) if noise is not None else (clean, clean.astype(np.float32))
         found = diagnosis.inspect(np.atleast_3d(noisy))
         kinds[found.kind] += 1
         if noise is None:
@@ -59,8 +59,8 @@ def measured(images: evaluation.Images, text: str) -> dict[str, Any]:
             qualities.append(abs((found.jpeg_quality or 100) - noise.level))  # type: ignore[attr-defined]  # Jpeg has one
         else:
             level = 255 * float(np.sqrt(np.square(noisy - true).mean()))
-            said = 255 * float(np.sqrt(found.curve.variance(true).mean()))
-            levels.append(abs(said - level) / level)
+            estimated = 255 * float(np.sqrt(found.curve.variance(true).mean()))
+            levels.append(abs(estimated - level) / level)
     row: dict[str, Any] = {"noise": text, "images": len(images.named), "kinds": dict(kinds.most_common())}
     for name, errors in (("level", levels), ("density", densities), ("quality", qualities)):
         if errors:
@@ -73,7 +73,7 @@ def cost(images: evaluation.Images) -> list[dict[str, float]]:
     model = restorer.load("photo")
     rows = []
     for place, (_, clean) in zip(images.places[:6], images.named[:6], strict=False):
-        noisy = evaluation.spoiled(clean, degradations.parse("gaussian:25"), place)[1]
+        noisy = evaluation.degraded(clean, degradations.parse("gaussian:25"), place)[1]
         times = []
         for call in (
             lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)),
@@ -92,7 +92,7 @@ def cost(images: evaluation.Images) -> list[dict[str, float]]:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description="how well 'pellucid inspect' sees what was done to clean pictures")
+    parser = argparse.ArgumentParser(description="how well 'pellucid inspect' recognises how clean pictures were degraded")
     parser.add_argument("folder", type=Path, help="clean pictures that taught nothing")
     parser.add_argument("--noise", action="append", default=[], help="only these; may be repeated")
     parser.add_argument("--out", type=Path, help="write the rows as JSON")

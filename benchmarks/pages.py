@@ -84,8 +84,8 @@ def label(method: str) -> str:
     """A method's name for a reader; models as they are called."""
     if method in LABELS:
         return LABELS[method]
-    name, told, rest = method.partition(", ")
-    return f"`{name}`{told}{rest}"
+    name, comma, rest = method.partition(", ")
+    return f"`{name}`{comma}{rest}"
 
 
 def ordered(methods: list[str]) -> list[str]:
@@ -320,7 +320,7 @@ def results() -> str:
         "# Results",
         "Every figure here is measured by a command, and this page is written from what it left:",
         '```\nmake benchmarks SETS="BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER" CLEAN=FOLDER MNIST=FOLDER\n```',
-        "Methods are told the level of the noise unless the row says that it is estimated.",
+        "Methods are given the level of the noise unless the row says that it is estimated.",
     ]
     for name in SETS:
         found = kept(name)
@@ -375,8 +375,8 @@ def results() -> str:
 
 def _protocol(protocol: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in protocol["versions"].items())
-    told = "; ".join(f"{key} {protocol[key]}" for key in ("seed", "clipping", "rounding", "crop", "psnr", "times", "memory"))
-    return f"{told}; {versions}, Python {protocol['python']}; {protocol['cpu']}, {protocol['cores']} cores."
+    fixed = "; ".join(f"{key} {protocol[key]}" for key in ("seed", "clipping", "rounding", "crop", "psnr", "times", "memory"))
+    return f"{fixed}; {versions}, Python {protocol['python']}; {protocol['cpu']}, {protocol['cores']} cores."
 
 
 def chart(name: str, noise: str = "gaussian:25") -> None:

@@ -23,7 +23,7 @@ from pellucid.errors import OptionError, PellucidError
 RESULTS = Path(__file__).resolve().parent / "results"
 LEVELS = (15, 25, 50)
 ESTIMATED = ", level estimated"
-"""Added to a model's name where it was not told the level."""
+"""Added to a model's name where it was not given the level."""
 
 
 def measure(name: str, folder: Path, models: list[str], baselines: list[str], workers: int, runs_an_image: int) -> list[str]:
@@ -39,14 +39,14 @@ def measure(name: str, folder: Path, models: list[str], baselines: list[str], wo
         raise OptionError("quality: nothing to measure; name --baselines")
     runs: list[evaluation.Evaluation] = []
     for blind in (False, True):
-        told = [] if blind else baselines
-        if loaded or told:
+        classical = [] if blind else baselines
+        if loaded or classical:
             runs.append(
                 evaluation.evaluate(
                     images,
                     models=loaded,
                     noises=noises,
-                    baselines=told,
+                    baselines=classical,
                     blind=blind,
                     workers=workers,
                     runs=runs_an_image,
@@ -73,12 +73,12 @@ def keep(name: str, rows: Sequence[dict[str, Any]], protocol: dict[str, Any]) ->
     measured = {(row["method"], row["noise"]) for row in rows}
     rows = [row for row in before["summary"] if (row["method"], row["noise"]) not in measured] + list(rows)
     # Methods and noises that were measured before stay named, methods with the versions that they were measured with.
-    told = before["protocol"]
+    earlier = before["protocol"]
     for key, now in protocol.items():
-        if key in told and isinstance(now, dict):
-            protocol = protocol | {key: told[key] | now}
-        elif key == "noise" and key in told:
-            protocol = protocol | {key: list(dict.fromkeys([*told[key], *now]))}
+        if key in earlier and isinstance(now, dict):
+            protocol = protocol | {key: earlier[key] | now}
+        elif key == "noise" and key in earlier:
+            protocol = protocol | {key: list(dict.fromkeys([*earlier[key], *now]))}
     RESULTS.mkdir(exist_ok=True)
     with files.replacing(kept, overwrite=True) as temporary:
         temporary.write_text(json.dumps({"protocol": protocol, "summary": rows}, indent=1) + "\n", "utf-8")

@@ -6,7 +6,8 @@ Pictures of 512x512 pixels (crops of the package's photograph with noise of its 
 FOLDER``, timed by itself without its start; then by ``pellucid serve`` for so many clients, each of which sends a picture, waits
 for the answer and sends the next; then by the command line once more, for no machine is the same from one minute to the next: the
 share is of the mean of both. Every answer must be the very bytes that the command line wrote for that picture. In the end the
-server is terminated while requests run: all of them must be answered. A client that is told 429 waits as it is told to.
+server is terminated while requests run: all of them must be answered. A client that receives 429 waits for the time that the
+response names.
 """
 
 from __future__ import annotations

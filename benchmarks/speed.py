@@ -30,6 +30,7 @@ import openvino
 from numpy.typing import NDArray
 
 from pellucid import baselines, batch, degradations, engines, files, images, plan, restorer, samples
+from pellucid.tasks.settings import FileSettings
 
 SIGMA = 25.0
 
@@ -56,7 +57,7 @@ def operations(path: Path, planes: tuple[int, ...]) -> float:
         if kind not in ("Convolution", "ConvolutionBackpropData"):
             continue
         kernel = op.input(1).get_partial_shape().to_shape()
-        # A convolution does its kernel's work at every pixel of its answer, a transposed one at every pixel of its input.
+        # A convolution does its kernel's work at every pixel of its output, a transposed one at every pixel of its input.
         grid = (op.output(0) if kind == "Convolution" else op.input(0)).get_partial_shape().to_shape()
         total += 2.0 * float(np.prod(list(kernel))) * grid[0] * grid[2] * grid[3]
     return total
@@ -90,16 +91,17 @@ def of_model(name: str, engine: str, noisy: NDArray[np.uint8], fastest: float, s
     """A model's row; None where it has no file for such an image."""
     channels = 1 if noisy.ndim == 2 else 3
     model = restorer.load(name, engine=engine)
-    if channels not in model.cards:
+    role = next((role for role in model.models if model.models.card(role).channels == channels), None)
+    if role is None:
         return None
-    card, path = model.cards[channels], model.paths[channels]
+    card, path = model.models.card(role), model.models.paths[role]
     height, width = (-(-side // card.multiple_of) * card.multiple_of for side in noisy.shape[:2])
     stack = np.zeros((1, channels + len(card.maps), height, width), np.float32)
     alone = clock(partial(engines.open_graph(path, engine=engine), stack), seconds=seconds)
     return {
         "method": name,
         "network": alone,
-        "call": clock(partial(model.restore, noisy, sigma=SIGMA if model.takes_sigma else None), seconds=seconds),
+        "call": clock(partial(model.restore, noisy, **({"sigma": SIGMA} if "sigma" in model.takes else {})), seconds=seconds),
         "estimating": clock(partial(model.restore, noisy), seconds=seconds),
         "share_of_peak": operations(path, stack.shape) / alone / fastest,
     }
@@ -122,7 +124,7 @@ def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str
         source, target = Path(folder) / "a.jpg", Path(folder) / "b.jpg"
         files.write(source, images.from_array(noisy))
         begun = time.perf_counter()
-        (outcome,) = batch.restore_files(plan.plan([source], target), model, batch.Settings(sigma=limits.SIGMA))
+        (outcome,) = batch.restore_files(plan.plan([source], target), model, model.settings(sigma=limits.SIGMA), FileSettings())
         seconds = time.perf_counter() - begun
         if outcome.error is not None:
             raise SystemExit(outcome.error)

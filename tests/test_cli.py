@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import cli, files, images, samples
-from pellucid.cli import pictures
+from pellucid import batch, cli, files, images, samples
 
 
 @pytest.fixture
@@ -214,6 +213,21 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["name"] in text
 
 
+def test_models_lists_families_and_their_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from pellucid.families import FAMILIES
+
+    assert run("models") == 0
+    above, files_, below = capsys.readouterr().out.partition("\nFiles (")
+    assert files_
+    lines = above.splitlines()
+    assert next(line for line in lines[1:] if line).startswith("photo: denoise (take the noise out of pictures), the default")
+    for name, family in FAMILIES.items():
+        begin = next(index for index, line in enumerate(lines) if line.startswith(f"{name}: {family.task} "))
+        listed = [tuple(line.split()) for line in lines[begin + 1 : begin + 1 + len(family.files)]]
+        assert listed == list(family.files.items())
+    assert below.index("photo-gray: ") < below.index("upscale: ")
+
+
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
@@ -287,6 +301,9 @@ def test_evaluate_writes_a_report(noisy: Path, tmp_path: Path, capsys: pytest.Ca
     assert run("evaluate", tmp_path, "--baselines", " , ") == 2
     assert run("evaluate", tmp_path, "--task", "upscale", "--baselines", "bicubic") == 0
     assert run("evaluate", tmp_path, "--task", "upscale", "--noise", "gaussian:5", "--baselines", "bicubic") == 2
+    assert "upscale takes shrink:FACTOR, alone or with noise" in capsys.readouterr().err
+    assert run("evaluate", tmp_path, "--noise", "shrink:2", "--baselines", "none") == 2
+    assert "denoise takes noise alone, such as gaussian:25" in capsys.readouterr().err
 
 
 def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -355,7 +372,7 @@ def test_a_terminal_sees_one_line_grow(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9) == 0
     said = capsys.readouterr().err
-    assert "\r2/3 files" in said
+    assert "\r\x1b[K2/3 files" in said
     assert "megapixels/s" in said
     assert "left" in said
     assert said.count("\n") == 1
@@ -482,7 +499,7 @@ def test_an_interrupt_says_what_was_done(
     def leaves(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictures, "asdict", leaves)
+    monkeypatch.setattr(batch.Outcome, "to_dict", leaves)
     assert run("denoise", tmp_path / "in", "-o", tmp_path / "out", "--model", gray_model, "--sigma", 9, "--json") == 130
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == "pellucid: interrupted"

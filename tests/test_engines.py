@@ -72,6 +72,7 @@ def test_a_missing_gpu_is_our_error_before_any_work(gray_model: Path) -> None:
         restorer.load(gray_model, device="cuda")
 
 
+@pytest.mark.arithmetic
 def test_the_engines_agree(gray_model: Path) -> None:
     """ONNX Runtime computes in float32, OpenVINO in bfloat16 where the processor has it: 8 bits of mantissa, so about 1 %."""
     pytest.importorskip("onnxruntime")

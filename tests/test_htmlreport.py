@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from pellucid import htmlreport, samples
+from pellucid import htmlreport, metrics, samples
 from pellucid.errors import FileError, ImageError, OptionError
 from pellucid.evaluation import Evaluation
 from pellucid.exhibits import Exhibit
+from pellucid.tasks import TASKS
+from pellucid.tasks.base import Learning
 
 HOSTILE = "</script><script>window.broken = 1</script><img src=x onerror=\"window.broken = 1\"> 'q' {{script}} <!-- \u2028"
 
@@ -183,13 +185,24 @@ def test_the_data_are_in_the_page(tmp_path: Path) -> None:
     assert np.array_equal(levels, np.rint(np.clip(shown.noisy, 0, 1) * 255))
 
 
+@pytest.mark.parametrize("task", [*TASKS, None])
+def test_the_page_has_the_words_of_the_task(task: str | None, tmp_path: Path) -> None:
+    evaluation = made_up()
+    evaluation = replace(evaluation, protocol=evaluation.protocol | {"task": task} if task else {})
+    terms = json.loads(Elements(page(tmp_path, evaluation)).scripts[2])
+    module = TASKS[task].module() if task else None
+    learning = module.Learning if module else Learning
+    assert [entry["name"] for entry in terms["metrics"]] == list(module.METRICS if module else metrics.METRICS)
+    assert (terms["before"], terms["words"]) == (learning.before, learning.words)
+
+
 def test_hostile_names_stay_text(tmp_path: Path) -> None:
     plain = Elements(page(tmp_path, made_up(), [exhibit()]))
     evaluation = made_up(images=(HOSTILE, "b"))
     evaluation = replace(evaluation, protocol=evaluation.protocol | {"images": HOSTILE}, failed=(HOSTILE,))
     hostile = Elements(page(tmp_path, evaluation, [exhibit(HOSTILE)]))
     assert hostile.found == plain.found
-    assert len(hostile.scripts) == 4
+    assert len(hostile.scripts) == 5
     assert json.loads(hostile.scripts[0])["failed"] == [HOSTILE]
     assert json.loads(hostile.scripts[1])[0]["image"] == HOSTILE
 
@@ -384,6 +397,24 @@ def test_pictures_in_a_browser(browser: Any, tmp_path: Path) -> None:
     toggle.click()
     settled(browser, "document.querySelectorAll('.exhibit')[1].dataset.view === 'pictures'")
     assert panels[2].get_attribute("src") == source
+    assert_quiet(browser)
+
+
+def test_an_enlarged_exhibit_stands_beside_the_bicubic_one(browser: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+
+    evaluation = made_up(noises=("shrink:2", "shrink:3"), methods=("photo", "bicubic", "lanczos"))
+    evaluation = replace(evaluation, protocol=evaluation.protocol | {"task": "upscale"})
+    shown = exhibit(noise="shrink:2")
+    answers = {"bicubic": shown.noisy, "lanczos": shown.clean, "photo": shown.clean}
+    scores = {"bicubic": 28.0, "lanczos": 28.5, "photo": 30.0}
+    visit(browser, tmp_path, evaluation, [replace(shown, answers=answers, psnr=scores)])
+    settled(browser, "document.documentElement.dataset.ready === 'yes'")
+    captions = [caption.text.split("\n") for caption in browser.find_elements(By.CSS_SELECTOR, ".panel figcaption")]
+    assert captions == [["clean"], ["bicubic", "28.00 dB"], ["photo", "30.00 dB"], ["lanczos", "28.50 dB"]]
+    # Without "none" there is nothing to gain upon, and no noisy image is spoken of.
+    assert "gain" not in visible_sections(browser)
+    assert "noisy" not in browser.find_element(By.TAG_NAME, "main").text
     assert_quiet(browser)
 
 

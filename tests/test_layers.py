@@ -19,7 +19,7 @@ ROWS = (
     {"memory"},
     {"ranges", "masks"},
     {"images", "samples"},
-    {"maps"},
+    {"maps", "views"},
     {"clipping"},
     {"camera"},
     {"degradations"},
@@ -83,7 +83,7 @@ CLI_ROWS = (
 
 WEB_ROWS = (
     {"limits", "worker"},
-    {"uploads", "pool"},
+    {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
     {"app"},

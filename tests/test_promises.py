@@ -93,10 +93,11 @@ ANSWERS: dict[str, set[str]] = {
     "/v1/models": {
         "version",
         *("tasks", "tasks.name", "tasks.summary", "tasks.keeps_size", "tasks.mark"),
+        *("tasks.verbs", "tasks.headline", "tasks.after", "tasks.facts", "tasks.facts.name", "tasks.facts.help"),
         *("tasks.options", "tasks.options.name", "tasks.options.kind", "tasks.options.label", "tasks.options.help"),
-        *("models", "models.name", "models.task", "models.takes_sigma", "models.takes_noise"),
+        *("models", "models.name", "models.task", "models.takes", "models.takes_sigma", "models.takes_noise"),
         *("formats", "formats.name", "formats.endings"),
-        *("limits", "limits.bytes", "limits.pixels", "limits.seconds"),
+        *("limits", "limits.bytes", "limits.pixels", "limits.seconds", "limits.words"),
     },
     "/v1/progress/{ticket}": {"state", "ahead", "done"},
     "/healthz": {"status", "version"},

@@ -14,8 +14,8 @@ import pellucid
 from pellucid import degradations, files, images, metrics, restorer, tiling
 from pellucid.diagnosis import gain
 from pellucid.errors import EngineError, ImageError, ModelError, OptionError, PellucidError
-from pellucid.images import View
 from pellucid.tasks import DenoiseSettings, denoise
+from pellucid.views import View
 
 
 @pytest.fixture(scope="module")

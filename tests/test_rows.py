@@ -15,10 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pellucid import batch, engines, files, images, plan, restorer, tiling
-from pellucid.images import Image, View
+from pellucid.images import Image
 from pellucid.tasks import TASKS
 from pellucid.tasks.base import Job, Pass
 from pellucid.tasks.settings import Shape
+from pellucid.views import View
 
 SOURCE = Path(inspect.getfile(batch)).parent
 

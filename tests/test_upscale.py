@@ -114,6 +114,7 @@ def test_a_flat_image_stays_flat_and_strength_zero_is_bicubic(upscale: restorer.
     np.testing.assert_allclose(plain, np.clip(images.enlarged(part, 2), 0, 1), atol=1e-6)
 
 
+@pytest.mark.arithmetic
 def test_pieces_answer_as_the_whole(
     upscale: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -361,5 +362,5 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="scales"):
         recipes.Recipe.from_dict(swapped)
     recipe = recipes.find("upscale")
-    with pytest.raises(TrainingError, match="clean pictures alone"):
+    with pytest.raises(TrainingError, match="clean images alone"):
         load_noisy(tmp_path, recipe.data, recipe.task)

@@ -10,6 +10,7 @@ import http.client
 import importlib.util
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -17,7 +18,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,17 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from pellucid import cli, files, images, options, samples
+from pellucid import cli, files, images, samples
 from pellucid.errors import EngineError, OptionError
-from pellucid.tasks import TASKS
+from pellucid.families import FAMILIES
+from pellucid.tasks import TASKS, DenoiseSettings, Task
+from pellucid.tasks.settings import Attached, FileSettings, Setting, Settings, Shape, setting
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
-from pellucid.families import FAMILIES
-from pellucid.web import limits, openapi, pool, security, server, uploads
+from pellucid.web import catalogue, limits, openapi, pool, security, server, uploads
 
 MODELS = list(FAMILIES)
 
@@ -42,7 +44,10 @@ MODELS = list(FAMILIES)
 @pytest.fixture(scope="module")
 def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made = start_server(
-        tmp_path_factory.mktemp("served"), "--workers", "1", "--queue", "1", "--max-megapixels", "1", "--max-megabytes", "2"
+        tmp_path_factory.mktemp("served"),
+        *("--workers", "1", "--queue", "1", "--max-megapixels", "1", "--max-megabytes", "2"),
+        # However slow this computer is when the service starts.
+        *("--timeout", "600"),
     )
     yield made
     assert made.end() == 0
@@ -213,46 +218,226 @@ def test_inspect_says_what_is_there(served: Any, pictures: dict[str, Path]) -> N
 
 def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = served.ask("GET", "/v1/models").json
-    assert [task["name"] for task in found["tasks"]] == list(TASKS) == list(options.MARKS)
+    assert [task["name"] for task in found["tasks"]] == list(TASKS)
     for task in found["tasks"]:
-        assert task["keeps_size"] == TASKS[task["name"]].keeps_size
-        assert [option["name"] for option in task["options"]] == [option.name for option in options.of_task(task["name"])]
+        row = TASKS[task["name"]]
+        assert task["keeps_size"] == (row.settings().answer(Shape(10, 20, 3, alpha=False)) == Shape(10, 20, 3, alpha=False))
+        assert [option["name"] for option in task["options"]] == ["model", *row.settings.names(), *FileSettings.names()]
+        assert [option["name"] for option in task["options"] if option["of_task"]] == list(row.settings.names())
+        assert (task["mark"], tuple(task["verbs"]), task["headline"], task["after"]) == (
+            row.mark,
+            row.verbs,
+            row.headline,
+            row.after,
+        )
+        assert [fact["name"] for fact in task["facts"]] == [fact.name for fact in row.facts]
     assert {model["name"] for model in found["models"]} == set(MODELS)
+    takes = {model["name"]: model["takes"] for model in found["models"]}
+    assert "sigma" in takes["photo"]
+    assert "sigma" not in takes["digits"]
+    assert all(model["takes_sigma"] == ("sigma" in model["takes"]) for model in found["models"])
     described = served.ask("GET", "/openapi.json").json
     asked = {parameter["name"]: parameter for parameter in described["paths"]["/v1/restore"]["post"]["parameters"]}
     # Names are there once, whichever tasks they are of.
     assert len(asked) == len(described["paths"]["/v1/restore"]["post"]["parameters"])
-    for task, option in ((name, option) for name in TASKS for option in options.of_task(name)):
+    for task in TASKS.values():
         with pytest.raises(SystemExit):
-            cli.main([task, "--help"])
+            cli.main([task.name, "--help"])
         shown = capsys.readouterr().out
-        assert option.flag in shown
-        assert all(f"--{name}" in shown for name, _, _ in option.shorthands)
-        schema = asked[option.name]["schema"]
-        if option.name == "model":
-            assert "default: photo for denoise, upscale for upscale" in asked["model"]["description"]
-        else:
+        assert all(f"--{name}" in shown for name, _, _ in task.shorthands)
+        for option in (*task.settings.declared(), *FileSettings.declared()):
+            assert option.flag in shown
+            schema = asked[option.name]["schema"]
             assert schema.get("default") == option.default
-        if option.kind == "number":
-            assert (schema["minimum"], schema["maximum"]) == (option.low, option.high)
+            if option.kind == "number":
+                lowest = schema["exclusiveMinimum" if option.above else "minimum"]
+                assert (lowest, schema["maximum"]) == (option.low, option.high)
+    assert "default: photo for denoise, upscale for upscale" in asked["model"]["description"]
     assert asked["model"]["schema"]["enum"] == list(MODELS)
 
 
 def test_values_are_read_and_refused_by_name() -> None:
-    assert options.read("denoise", {"sigma": "3", "strip": "true"}) | {"sigma": 3.0} == {
-        option.name: {"sigma": 3.0, "strip": True}.get(option.name, option.default) for option in options.of_task("denoise")
-    }
-    with pytest.raises(OptionError, match="no option of denoise"):
-        options.read("denoise", {"colour": "red"})
-    with pytest.raises(OptionError, match="there are denoise"):
-        options.read("paint", {})
+    assert DenoiseSettings.read({"sigma": ["3"]}) == DenoiseSettings(sigma=3)
+    assert FileSettings.read({"strip": ["true"]}) == FileSettings(strip=True)
+    with pytest.raises(OptionError, match="'colour' is not a setting"):
+        DenoiseSettings.read({"colour": ["red"]})
+    offered = catalogue.Catalogue({"photo": "photo"})
+    with pytest.raises(OptionError, match="task must be one of denoise, not 'paint'"):
+        offered.offer("paint")
     for text in ("nan", "-1", "256", "many", "inf"):
-        with pytest.raises(OptionError, match="no number from 0 to 255"):
-            options.read("denoise", {"sigma": text})
-    two = options.Option("two", "either", kind="choice", choices=("a", "b"))
+        with pytest.raises(OptionError, match="sigma must be a number from 0 to 255"):
+            DenoiseSettings.read({"sigma": [text]})
+    two = Setting("either", kind="choice", choices=("a", "b"), name="two")
     assert two.read("a") == "a"
-    with pytest.raises(OptionError, match="not one of a, b"):
+    with pytest.raises(OptionError, match="two must be one of a, b"):
         two.read("c")
+
+
+@dataclass(frozen=True)
+class TintSettings(Settings):
+    """Settings of each kind."""
+
+    tone: str | Attached | None = setting(None, "by what", kind=("choice", "colour", "file"), choices=("warm", "cold"))
+    palette: Attached | None = setting(None, "a picture", kind="file")
+    hint: tuple[Any, ...] = setting((), "colours at places", kind="hint", many=True)
+    amount: float = setting(2.0, "how much", low=1)
+
+
+def test_a_new_task_is_described_by_its_row() -> None:
+    row = Task("tint", "give tint", "tint", ("Tint", "Tinting", "Tinted"), "see it", "you see it", "tint", TintSettings)
+    offered = catalogue.Catalogue({})
+    offered.offers = {"tint": catalogue.Offer(row, ("tint",))}
+    assert offered.offer(None).parts == ("tone", "palette")
+    options = {
+        option["name"]: option
+        for option in json.loads(json.dumps(offered.to_dict(limits.Limits()), allow_nan=False))["tasks"][0]["options"]
+    }
+    assert options["tone"]["kinds"] == ["choice", "colour", "file"]
+    assert (options["amount"]["low"], options["amount"]["high"], options["hint"]["many"]) == (1, None, True)
+    described = openapi.document(limits.Limits(), offered, token=False)["paths"]["/v1/restore"]["post"]
+    asked = {parameter["name"]: parameter for parameter in described["parameters"]}
+    assert "palette" not in asked
+    assert (asked["hint"]["schema"]["type"], asked["hint"]["explode"]) == ("array", True)
+    assert len(asked["tone"]["schema"]["anyOf"]) == 2
+    form = described["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert (list(form["properties"]), form["required"]) == (["image", "tone", "palette"], ["image"])
+
+
+def test_a_file_as_a_setting_is_a_part_and_never_a_path(tmp_path: Path) -> None:
+    content = tmp_path / "secret"
+    content.write_bytes(b"x")
+    for name in ("tone", "palette"):
+        with pytest.raises(OptionError, match=name):
+            TintSettings.read({name: [str(content)]}, paths=False)
+    read = TintSettings.read({"tone": ["#fff"], "hint": ["1,2=red", "3,4=#00f"]}, {"palette": content}, paths=False)
+    assert (read.tone, len(read.hint)) == ("#ffffff", 2)
+    assert read.palette is not None
+    # As the worker gets it.
+    again = TintSettings.read(read.text())
+    assert again == read
+    assert again.palette is not None
+    assert again.palette.path == content
+
+
+SITE = """
+import sys, types
+from dataclasses import dataclass
+from pellucid import families, tasks
+from pellucid.tasks.settings import Settings, setting
+
+@dataclass(frozen=True)
+class TintSettings(Settings):
+    palette: object = setting(None, "a picture", kind="file", label="Palette")
+    words: tuple = setting((), "many", kind="text", many=True)
+
+def prepare(view, models, settings):
+    from pellucid.tasks.base import Job
+    named = None if settings.palette is None else f"{settings.palette.name} {settings.palette.path.stat().st_size}"
+    return Job("none", facts=lambda: {"palette": named, "count": len(settings.words)})
+
+row = tasks.Task(
+    "tint", "give tint", "tinted", ("Tint", "Tinting", "Tinted"), "see it tinted", "you see it", "tint", TintSettings,
+    facts=(
+        tasks.Fact("palette", "the palette", {"type": ["string", "null"]}, header="Palette"),
+        tasks.Fact("count", "of the words", {"type": "integer"}, default=0, header="Count"),
+    ),
+)
+tasks.TASKS["tint"] = row
+families.FAMILIES["tint"] = families.Family("tint", {"colour": "photo-color"})
+module = types.ModuleType("pellucid.tasks.tint")
+module.prepare = prepare
+sys.modules[module.__name__] = module
+"""
+"""A third task that does nothing to the picture, for processes that find this as ``sitecustomize``."""
+
+
+@pytest.fixture(scope="module")
+def tinted(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("tinted")
+    place = tmp_path_factory.mktemp("site")
+    (place / "sitecustomize.py").write_text(SITE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])]))
+        made = start_server(folder, "--workers", "1", "--max-megapixels", "1", "--timeout", "600")
+    yield made
+    assert made.end() == 0
+
+
+def test_a_third_task_is_served(tinted: Any, pictures: dict[str, Path]) -> None:
+    listed = tinted.ask("GET", "/v1/models").json
+    assert [task["verbs"][0] for task in listed["tasks"]] == ["Denoise", "Enlarge", "Tint"]
+    assert [model["takes"] for model in listed["models"] if model["task"] == "tint"] == [["strength", "palette", "words"]]
+    described = tinted.ask("GET", "/openapi.json").json["paths"]["/v1/restore"]["post"]
+    assert {"X-Pellucid-Palette", "X-Pellucid-Sigma"} <= set(described["responses"]["200"]["headers"])
+    image, palette = pictures["png"].read_bytes(), pictures["jpg"].read_bytes()
+    sent = form_of(palette, name="palette", file="/etc/mine.jpg", media="image/jpeg")[0].removesuffix(b"--edge--\r\n")
+    body, kind = form_of(image)
+    answer = tinted.ask("POST", "/v1/restore?task=tint&words=a&words=b", sent + body, Content_Type=kind)
+    assert answer.status == 200, answer.body
+    headers = {name for name in answer.headers if name.startswith("x-pellucid-")}
+    assert headers == {f"x-pellucid-{name}" for name in ("model", "size", "seconds", "palette", "count")}
+    assert answer.headers["x-pellucid-palette"] == f"upload-palette.jpg {len(palette)}"
+    assert answer.headers["x-pellucid-count"] == "2"
+    found = tinted.ask("POST", "/v1/restore?task=tint", image, Accept="application/json").json
+    assert (found["palette"], found["count"], "sigma" in found, found["diagnosis"]["kind"]) == (None, 0, False, "gaussian")
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "status", "said"),
+    [
+        ("task=tint&palette=/etc/passwd", True, 422, "palette"),
+        ("task=tint&task=tint", True, 422, "task is given 2 times"),
+        ("task=tint", False, 422, "'image', 'palette'"),
+        ("task=denoise", True, 422, "the form may have these fields, each a picture: 'image'"),
+        ("task=tint", True, 413, "1000x1001 pixels are more than the 1 megapixels"),
+    ],
+)
+def test_what_is_refused_of_files_as_settings(
+    query: str, form: bool, status: int, said: str, tinted: Any, pictures: dict[str, Path]
+) -> None:
+    sent = form_of(png_claiming(1000, 1001), name="palette" if form else "other")[0].removesuffix(b"--edge--\r\n")
+    body, kind = form_of(pictures["png"].read_bytes())
+    answer = tinted.ask("POST", f"/v1/restore?{query}", sent + body, Content_Type=kind)
+    assert (answer.status, said in answer.json["error"]) == (status, True), answer.body
+    assert "/tmp" not in answer.json["error"]
+
+
+class Sent:
+    """A request with this body."""
+
+    def __init__(self, body: bytes, media: str) -> None:
+        self.body, self.headers = body, {"content-type": media}
+
+    async def stream(self) -> Any:
+        for start in range(0, len(self.body), 100):
+            yield self.body[start : start + 100]
+
+
+def received(folder: Path, body: bytes, parts: tuple[str, ...], **bounds: Any) -> dict[str, Path]:
+    folder.mkdir()
+    request: Any = Sent(body, "multipart/form-data; boundary=edge")
+    with uploads.Held().share() as share:
+        return asyncio.run(uploads.received(request, folder, limits.Limits(**bounds), share, parts))
+
+
+def test_a_form_with_a_picture_for_a_setting(tmp_path: Path, pictures: dict[str, Path]) -> None:
+    image, palette = pictures["png"].read_bytes(), pictures["jpg"].read_bytes()
+    end = b"--edge--\r\n"
+    body = form_of(palette, name="palette", media="image/jpeg")[0].removesuffix(end) + form_of(image)[0]
+    found = received(tmp_path / "a", body, ("palette",))
+    assert {name: path.name for name, path in found.items()} == {"image": "upload.png", "palette": "upload-palette.jpg"}
+    assert (found["image"].read_bytes(), found["palette"].read_bytes()) == (image, palette)
+    alone = form_of(palette, name="palette", media="image/jpeg")[0]
+    for sent, parts, bounds, status in (
+        (body, (), {}, 422),
+        (alone, ("palette",), {}, 422),
+        (alone.removesuffix(end) + body, ("palette",), {}, 422),
+        # One bound for all of them.
+        (body, ("palette",), {"bytes": len(image) + len(palette) - 1}, 413),
+    ):
+        with pytest.raises(uploads.Refused) as caught:
+            received(tmp_path / f"{len(sent)}-{len(bounds)}-{len(parts)}", sent, parts, **bounds)
+        assert caught.value.status == status
 
 
 def test_health_and_metrics(served: Any, pictures: dict[str, Path]) -> None:
@@ -293,38 +478,39 @@ def png_claiming(width: int, height: int) -> bytes:
     ("path", "body", "headers", "status", "said"),
     [
         ("/v1/restore?sigma=many", b"png", {}, 422, "sigma"),
-        ("/v1/restore?sigma=1&sigma=2", b"png", {}, 422, "twice"),
-        ("/v1/restore?colour=red", b"png", {}, 422, "no option of denoise"),
-        ("/v1/restore?task=paint", b"png", {}, 422, "no task"),
-        ("/v1/restore?model=/etc/passwd", b"png", {}, 422, "not one of photo"),
-        ("/v1/restore?model=photo-gray", b"png", {}, 422, "not one of photo"),
+        ("/v1/restore?sigma=1&sigma=2", b"png", {}, 422, "sigma is given 2 times"),
+        ("/v1/restore?preview=true&preview=true", b"png", {}, 422, "preview is given 2 times"),
+        ("/v1/restore?colour=red", b"png", {}, 422, "'colour' is not a setting of denoise"),
+        ("/v1/restore?task=paint", b"png", {}, 422, "task must be one of denoise, upscale"),
+        ("/v1/restore?model=/etc/passwd", b"png", {}, 422, "model must be one of photo"),
+        ("/v1/restore?model=photo-gray", b"png", {}, 422, "model must be one of photo"),
         ("/v1/restore?format=nef", b"png", {}, 422, "format"),
         ("/v1/restore?range=much", b"png", {}, 422, "range"),
-        ("/v1/restore?preview=perhaps", b"png", {}, 422, "neither true nor false"),
+        ("/v1/restore?preview=perhaps", b"png", {}, 422, "preview must be true or false"),
         ("/v1/restore?ticket=short", b"png", {}, 422, "ticket"),
         ("/v1/restore?axes=ZYX", b"png", {}, 200, ""),
         ("/v1/restore?model=digits&sigma=5", b"png", {}, 422, "blind"),
-        ("/v1/restore?model=upscale", b"png", {}, 422, "not one of photo"),
-        ("/v1/restore?scale=2", b"png", {}, 422, "'scale' is no option of denoise"),
-        ("/v1/restore?task=upscale&model=photo", b"png", {}, 422, "not one of upscale"),
-        ("/v1/restore?task=upscale&sigma=5", b"png", {}, 422, "'sigma' is no option of upscale"),
-        ("/v1/restore?task=upscale&scale=9", b"png", {}, 422, "no number from 1.01 to 8"),
-        ("/v1/restore?task=upscale&scale=1", b"png", {}, 422, "no number from 1.01 to 8"),
+        ("/v1/restore?model=upscale", b"png", {}, 422, "model must be one of photo"),
+        ("/v1/restore?scale=2", b"png", {}, 422, "'scale' is not a setting of denoise"),
+        ("/v1/restore?task=upscale&model=photo", b"png", {}, 422, "model must be one of upscale"),
+        ("/v1/restore?task=upscale&sigma=5", b"png", {}, 422, "'sigma' is not a setting of upscale"),
+        ("/v1/restore?task=upscale&scale=9", b"png", {}, 422, "scale must be a number above 1 and up to 8"),
+        ("/v1/restore?task=upscale&scale=1", b"png", {}, 422, "scale must be a number above 1 and up to 8"),
         # What comes is small enough, and its answer would not be.
         (
             "/v1/restore?task=upscale&scale=7",
             png_claiming(200, 128),
             {},
             413,
-            "200x128 pixels times 7 are more than are taken here",
+            "200x128 pixels would become 1400x896, more than the 1 megapixels that are taken here; a smaller picture",
         ),
-        ("/v1/inspect?sigma=5", b"png", {}, 422, "no option here"),
+        ("/v1/inspect?sigma=5", b"png", {}, 422, "'sigma' is not a setting of inspect; there are range, axes"),
         ("/v1/restore", b"", {}, 422, "no picture"),
         ("/v1/restore", b"words, not pixels", {}, 415, "no picture in"),
         ("/v1/restore", b"GIF89a" + bytes(50), {}, 415, "GIF"),
-        ("/v1/restore", b"png", {"Content_Type": "text/plain"}, 415, "no picture"),
-        ("/v1/restore", b"png", {"Content_Type": "application/x-www-form-urlencoded"}, 415, "no picture"),
-        ("/v1/restore", b"png", {"Content_Type": "image/jpeg"}, 415, "is of JPEG, but the content is PNG"),
+        ("/v1/restore", b"png", {"Content_Type": "text/plain"}, 415, "is not that of a picture"),
+        ("/v1/restore", b"png", {"Content_Type": "application/x-www-form-urlencoded"}, 415, "is not that of a picture"),
+        ("/v1/restore", b"png", {"Content_Type": "image/jpeg"}, 415, "is that of JPEG, but the content is PNG"),
         ("/v1/restore", b"png", {"Content_Encoding": "gzip"}, 415, "Content-Encoding"),
         ("/v1/restore", b"png", {"Accept": "text/html"}, 406, "Accept"),
         ("/v1/restore", b"png", {"Accept": "image/*;q=0"}, 406, "Accept"),
@@ -332,12 +518,18 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/restore", b"\x89PNG\r\n\x1a\n" + bytes(500), {}, 422, "the picture"),
         ("/v1/restore", b"cut", {}, 422, "the picture"),
         ("/v1/restore", png_claiming(60000, 60000), {}, 413, "60000x60000"),
-        ("/v1/restore", png_claiming(2000, 2000), {}, 413, "more than are taken here"),
+        ("/v1/restore", png_claiming(2000, 2000), {}, 413, "2000x2000 pixels are more than the 1 megapixels that are taken here"),
         ("/v1/restore", bytes(2_000_001), {}, 413, "2000000 bytes"),
         ("/v1/restore", b"png", {"Content_Type": "multipart/form-data"}, 400, "boundary"),
         ("/v1/restore", b"--edge\r\n", {"Content_Type": "multipart/form-data; boundary=edge"}, 400, "cut off"),
         ("/v1/restore", b"nonsense", {"Content_Type": "multipart/form-data; boundary=edge"}, 400, "form"),
-        ("/v1/restore", b"--edge--\r\n", {"Content_Type": "multipart/form-data; boundary=edge"}, 422, "no field 'image'"),
+        (
+            "/v1/restore",
+            b"--edge--\r\n",
+            {"Content_Type": "multipart/form-data; boundary=edge"},
+            422,
+            "the form has no field 'image'",
+        ),
     ],
 )
 def test_what_is_refused(
@@ -553,6 +745,9 @@ while True:
         given_up.wait()
         given_up.clear()
         say({"id": job["id"], "failed": {"kind": "cancelled", "message": "cancelled"}})
+    elif job["do"] == "measure":
+        time.sleep(0.1)
+        say({"id": job["id"], "done": {"speed": 1000}})
     elif job["do"] == "refuse":
         say({"id": job["id"], "failed": {"kind": "FileError", "message": "damaged"}})
     else:
@@ -597,6 +792,13 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
     assert with_pool(work) == ["crash", "time", "time", "FileError"]
 
 
+def test_the_speed_is_measured_whatever_the_limit() -> None:
+    async def work(made: pool.Pool) -> float:
+        return await made.measured("photo")
+
+    assert with_pool(work, seconds=0.01) == 1000
+
+
 def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "GRACE", 60)
 
@@ -639,7 +841,7 @@ def test_more_bytes_at_once_than_may_lie_here(tmp_path: Path) -> None:
     held = uploads.Held(bytes=90)
     with (tmp_path / "x").open("wb") as file, held.share() as share:
         with pytest.raises(uploads.Refused) as caught:
-            uploads._Sink(file, limits.Limits(held=100), share).write(bytes(20))
+            uploads._Sink(limits.Limits(held=100), share).write(file, bytes(20))
         assert held.bytes == 110
     assert (caught.value.status, held.bytes) == (429, 90)
 
@@ -683,7 +885,7 @@ def test_a_token_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--host", "0.0.0.0"), "others can reach this"),
+        (("--host", "0.0.0.0"), "others can reach this address; add --token TOKEN"),
         (("--host", "0.0.0.0", "--token", "short"), "16 characters"),
         (("--host", "192.0.2.1", "--token", "0123456789abcdef"), "cannot be listened on"),
     ],
@@ -714,5 +916,14 @@ def test_limits_and_workers() -> None:
         limits.Limits(workers=0)
     with pytest.raises(OptionError, match="queue"):
         limits.Limits(queue=-1)
+    # A slow computer takes no picture that it could not finish in time.
+    slow = limits.Limits(pixels=64_000_000, seconds=120).within(200_000)
+    assert (slow.pixels, slow.timed) == (12_000_000, True)
+    assert slow.words == (
+        "the 12 megapixels that this computer can restore within 120 seconds; "
+        "a smaller picture, a longer --timeout or the command line would work"
+    )
+    fast = limits.Limits(pixels=64_000_000, seconds=120).within(2e6)
+    assert (fast.pixels, fast.timed, "--max-megapixels" in fast.words) == (64_000_000, False, True)
     assert server.Configuration(host="::1").host == "::1"
     assert re.fullmatch(openapi.TICKET, "a" * 8)

@@ -48,7 +48,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--max-megapixels", "9")
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--max-megapixels", "9", "--timeout", "1200")
     yield made
     made.end()
 
@@ -154,6 +154,13 @@ def page(browser: Any, served: Any, tmp_path: Path) -> Page:
     return opened
 
 
+APART = """
+const [one, other] = [...arguments].map((id) => document.getElementById(id).getBoundingClientRect());
+return one.height > 0 && (one.bottom <= other.top || other.bottom <= one.top || one.right <= other.left || other.right <= one.left);
+"""
+"""Whether two elements do not lie over each other."""
+
+
 def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "denoise") -> bytes:
     answer = folder / f"expected{source.suffix}"
     assert cli.main([task, str(source), "-o", str(answer), "--force", *arguments]) == 0
@@ -168,6 +175,8 @@ def levels(content: bytes) -> NDArray[np.uint8]:
 def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
     source = pictures["first.png"]
     page.shot("start")
+    assert page.find("start-title").text == "Drop an image and see it clean"
+    assert page.find("summary").text.startswith("Take the noise out of pictures: the noise level is measured, and you see")
     page.give("drop", source)
     page.restored(1)
     page.shown(1)
@@ -179,7 +188,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     noise = page.find("noise").text
     found = page.served.ask("POST", "/v1/inspect", source.read_bytes()).json["diagnosis"]
     assert f"Found: {found['summary']}." in noise
-    assert f"Restored at noise level {found['sigma']:.1f} by photo-color" in noise
+    assert f"Denoised by photo-color: noise level {found['sigma']:.1f}, estimated." in noise
     assert page.run("return document.getElementById('option-sigma-automatic').checked")
 
     # At 100 % pixels are pixels: before on the left of the divider, after on the right.
@@ -230,7 +239,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     assert not page.run("return document.getElementById('option-sigma-automatic').checked")
     assert page.find("list").text.endswith("settings changed\n×")
     page.find("restore").click()
-    page.until("document.getElementById('noise').textContent.includes('Restored at noise level 10.0')")
+    page.until("document.getElementById('noise').textContent.includes('Denoised by photo-color: noise level 10.0.')")
     page.shot("done")
     (tmp_path / "first.clean.png").unlink()
     page.find("download").click()
@@ -290,7 +299,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.requests()
     page.run(chosen.format("denoise"))
     page.shown(1)
-    assert page.find("list").text.count("restored") == 1
+    assert page.find("list").text.count("denoised") == 1
     assert page.find("facts").text.startswith("120 × 80 · PNG")
     page.find("undo").click()
     page.until("document.getElementById('facts').textContent.startsWith('120 × 80 → 270 × 180')")
@@ -302,21 +311,21 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
     page.run("document.querySelectorAll('.entry')[1].click()")
     page.shown(2)
-    assert "This model makes the noise larger, too; upscale-photo takes it away." in page.find("noise").text
+    assert "The model upscale keeps the noise; upscale-photo takes it away." in page.find("noise").text
     page.find("actual").click()
     page.frame()
     seen = page.drawn()
     assert int((seen[seen.shape[0] // 2, :, 3] > 0).sum()) == min(600, seen.shape[1])
     # Each picture has its own task, which goes with the settings that are used for all.
     page.run(chosen.format("denoise"))
-    page.until("document.querySelectorAll('li')[1].textContent.includes('restored, level')")
+    page.until("document.querySelectorAll('li')[1].textContent.includes('denoised, noise level')")
     page.run("document.querySelectorAll('.entry')[0].click()")
     assert page.run("return document.querySelector('#tasks input:checked').value") == "upscale"
     page.find("apply-all").click()
     page.until("document.querySelectorAll('li')[1].textContent.includes('enlarged to 675 × 450')")
     page.find("undo").click()
     page.find("undo").click()
-    page.until("document.querySelectorAll('li')[1].textContent.includes('restored, level')")
+    page.until("document.querySelectorAll('li')[1].textContent.includes('denoised, noise level')")
     assert page.run("return document.querySelectorAll('li')[0].textContent.includes('enlarged to 270 × 180')")
     files.write(tmp_path / "wide.png", images.from_array(np.zeros((400, 500), np.uint8)))
     page.give("drop", tmp_path / "wide.png")
@@ -326,7 +335,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     exact.clear()
     exact.send_keys("8", Keys.ENTER)
     page.until("document.querySelectorAll('li[data-state=failed]').length === 1")
-    assert "500x400 pixels times 8 are more than are taken here" in page.find("alert").text
+    assert "500x400 pixels would become 4000x3200, more than the 9 megapixels that are taken here" in page.find("alert").text
     said = page.browser.get_log("browser")
     assert [entry["message"] for entry in said if "status of 413" not in entry["message"]] == []
     page.assert_quiet()
@@ -341,6 +350,33 @@ def test_many_pictures_and_one_that_is_none(page: Page, pictures: dict[str, Path
     page.until("document.querySelectorAll('li[data-state=failed]').length === 1")
     assert "bad.png" in page.find("alert").text
     assert "/" not in page.find("alert").text
+    assert "the picture:" not in page.find("alert").text
+    for place in (0, 99999):
+        page.run("scrollTo(0, arguments[0])", place)
+        page.frame()
+        for name in ("download-all", "download", "restore", "list"):
+            assert page.run(APART, "alert", name), name
+        page.shot(f"many-error-{place}")
+    page.run("scrollTo(0, 0)")
+
+    # One that the service would refuse is not sent.
+    files.write(tmp_path / "wide.png", images.from_array(np.zeros((3001, 3000), np.uint8)))
+    page.requests()
+    page.give("drop", tmp_path / "wide.png")
+    page.until("document.querySelectorAll('li[data-state=failed]').length === 2")
+    assert (
+        "wide.png: 3000 × 3001 pixels are more than the 9 megapixels that are taken here; a smaller picture"
+        in page.find("alert").text
+    )
+    assert [each for each in page.requests() if each.startswith("POST")] == []
+    page.run("document.querySelectorAll('.away')[4].click()")
+
+    # A setting that a model does not take is not shown.
+    hidden = "document.getElementById('option-sigma').closest('.row').hidden"
+    choose = "const e = document.getElementById('option-model'); e.value = arguments[0]; e.dispatchEvent(new Event('change'))"
+    for model, expected in (("digits", True), ("photo", False)):
+        page.run(choose, model)
+        assert page.run(f"return {hidden}") == expected
 
     # A format that this browser does not show comes as the service's preview.
     page.run("document.querySelectorAll('.entry')[2].click()")
@@ -380,7 +416,7 @@ def test_many_pictures_and_one_that_is_none(page: Page, pictures: dict[str, Path
 
 def test_cancelling(page: Page, pictures: dict[str, Path]) -> None:
     page.give("drop", pictures["large.png"], pictures["first.png"])
-    page.until("document.getElementById('busy-words').textContent.startsWith('Restoring')")
+    page.until("document.getElementById('busy-words').textContent.startsWith('Denoising')")
     page.shot("busy")
     assert page.run("return !document.getElementById('busy').hidden")
     page.find("cancel").click()
@@ -444,6 +480,62 @@ def test_on_a_phone(page: Page, pictures: dict[str, Path]) -> None:
     page.assert_quiet()
 
 
+EDITORS = """
+const done = arguments[arguments.length - 1];
+import("/page/form.js").then(({ Form }) => {
+  const [main, more] = [document.createElement("div"), document.createElement("div")];
+  document.querySelector("#settings").append(main, more);
+  const changes = [];
+  const form = new Form(main, more, (name, value) => changes.push([name, value instanceof File ? value.name : value]), () => {});
+  const common = { help: "help", step: null, marks: [], choices: [], main: true, many: false, default: null };
+  const option = (name, kinds, more = {}) => ({ ...common, name, label: name, kinds, kind: kinds[0], ...more });
+  form.build([
+    option("flag", ["flag"]), option("free", ["number"], { low: 1, high: null }), option("text", ["text"]),
+    option("point", ["point"]), option("box", ["box"]), option("hint", ["hint"], { many: true, default: [] }),
+    option("colour", ["colour"]), option("file", ["file"]),
+    option("ground", ["choice", "colour", "file"], { choices: ["none at all", "blurred"] }),
+  ], {});
+  form.set({ ground: "#102030", hint: ["1,2=red"] }, {});
+  const find = (id) => document.getElementById(`option-${id}`);
+  const hidden = (id) => find(id).closest(".row").hidden;
+  const values = [find("ground").value, find("ground-colour").value, find("hint").value];
+  const shown = [...values, hidden("ground-colour"), hidden("ground-file")];
+  const enter = (id, value) => { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
+  const attach = (id) => {
+    const files = new DataTransfer();
+    files.items.add(new File(["x"], `${id}.png`));
+    find(id).files = files.files;
+    find(id).dispatchEvent(new Event("change"));
+  };
+  enter("free", "3.5"); enter("text", "a b"); enter("point", "3,4"); enter("point", "3;4"); enter("box", "1,2,3,4");
+  enter("hint", "1,2=#fff\\n3,4=red"); enter("hint", "nonsense"); enter("colour", "#aabbcc"); attach("file");
+  enter("ground", "choice blurred"); enter("ground", "file"); attach("ground-file"); enter("ground", "");
+  main.remove(); more.remove();
+  done([shown, changes]);
+}).catch((error) => done(String(error)));
+"""
+
+
+def test_an_editor_for_each_kind_of_setting(page: Page, pictures: dict[str, Path]) -> None:
+    page.give("drop", pictures["first.png"])
+    page.restored(1)
+    shown, changes = page.browser.execute_async_script(EDITORS)
+    assert shown == ["colour", "#102030", "1,2=red", False, True]
+    assert changes == [
+        ["free", 3.5],
+        ["text", "a b"],
+        ["point", "3,4"],
+        ["box", "1,2,3,4"],
+        ["hint", ["1,2=#fff", "3,4=red"]],
+        ["colour", "#aabbcc"],
+        ["file", "file.png"],
+        ["ground", "blurred"],
+        ["ground", "ground-file.png"],
+        ["ground", None],
+    ]
+    page.assert_quiet()
+
+
 def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
@@ -478,7 +570,7 @@ def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> N
     assert page.find("divider").get_attribute("value") == "54"
     picture.send_keys("0")
     # The result was told to who cannot see it.
-    assert "first.png restored, noise level" in page.find("status").get_attribute("textContent")
+    assert "first.png denoised, noise level" in page.find("status").get_attribute("textContent")
     assert page.find("status").get_attribute("aria-live") == "polite"
     page.assert_quiet()
 

@@ -1,8 +1,8 @@
 """The classical methods that people use today, behind one call, each given the true level.
 
 Settings are the documented ones; where a method's own page gives none, those that scored best on the middle 160x160 pixels of 12
-training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``bicubic`` and ``lanczos`` need the extra ``bench``. BM3D
-comes from the package ``bm3d``, whose licence is for academic use only.
+training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``bicubic`` and ``lanczos`` need the extra ``bench``.
+BM3D comes from the package ``bm3d``, whose licence is for academic use only.
 """
 
 from __future__ import annotations

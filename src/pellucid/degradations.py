@@ -1,8 +1,8 @@
-"""Seeded ways to spoil a clean image.
+"""Seeded ways to degrade a clean image.
 
-A degradation is a frozen dataclass; calling it with a clean image and a generator gives the spoiled one. Images are
-float arrays of shape ``(height, width)`` or ``(height, width, channels)`` in [0, 1]; the answer has the same shape and is
-float32. Nothing here keeps state: the same image, fields and generator state give the same answer.
+A degradation is a frozen dataclass; calling it with a clean image and a generator gives the degraded one. Images are float
+arrays of shape ``(height, width)`` or ``(height, width, channels)`` in [0, 1]; the output has the same shape and is float32.
+Nothing here keeps state: the same image, fields and generator state give the same output.
 
 The text form ``kind:level[:clip]`` (``gaussian:25``, ``salt-pepper:0.1``, ``gaussian:51:clip``) is that of the command line
 and of recipes, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:40``, ``shrink:2+jpeg:70``); `parse` reads it and
@@ -46,7 +46,7 @@ Depth = TypeVar("Depth", bound=np.floating[Any])
 
 @runtime_checkable
 class Degradation(Protocol):
-    """A seeded way to spoil a clean image."""
+    """A seeded way to degrade a clean image."""
 
     kind: ClassVar[str]
 
@@ -60,7 +60,7 @@ class Degradation(Protocol):
 
     @property
     def scale(self) -> int:
-        """How many times smaller the spoiled image is; 1 for every noise."""
+        """How many times smaller the degraded image is; 1 for every noise."""
 
     @property
     def curve(self) -> Curve | None:
@@ -71,14 +71,14 @@ class Degradation(Protocol):
         """Its black and white impulses; None where there are none."""
 
     def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """The perfect answer (the clean image, but for a camera's processing and a smaller size), and the spoiled image."""
+        """The perfect output (the clean image, but for a camera's processing and a smaller size), and the degraded image."""
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        """The spoiled image."""
+        """The degraded image."""
 
 
 class _Law(ABC):
-    """The answers of most kinds: no Gaussian part, no impulses, the same size, the clean image as perfect answer; their text."""
+    """Properties of most kinds: no Gaussian part, no impulses, the same size, the clean image as perfect output; their text."""
 
     kind: ClassVar[str]
     level: float
@@ -217,7 +217,7 @@ class Poisson(_Law):
     """Photon noise: each pixel is Poisson-distributed with mean ``clean * level`` and divided by ``level`` again.
 
     ``level`` is the peak, the count of photons at white: 30 is a dim picture, 1000 a bright one. Negative values of the
-    input count as 0. The answer may exceed 1 unless ``clip``.
+    input count as 0. The output may exceed 1 unless ``clip``.
     """
 
     level: float
@@ -324,7 +324,7 @@ class Camera(_Law):
     """A camera's picture of a scene in little light: noise on the sensor, then the camera's processing (`pellucid.camera.shots`).
 
     ``level`` is the gain of the shot noise (0 to 0.05); JPEG of quality 80 to 98 ends it. So the noise is correlated and depends on
-    the signal. A perfect answer is the camera's picture of the same scene without noise, before JPEG: the mean of many shots. Gray
+    the signal. A perfect output is the camera's picture of the same scene without noise, before JPEG: the mean of many shots. Gray
     images pass as colourless ones. Always clipped.
     """
 
@@ -344,9 +344,9 @@ class Camera(_Law):
         scene = np.clip(np.atleast_3d(clean), 0, 1).astype(np.float32)
         gray = scene.shape[2] == 1
         ideal, noisy = camera.shots(np.repeat(scene, 3, axis=2) if gray else scene, self.level, rng)
-        answers = ideal, Jpeg(float(rng.integers(80, 99)))(noisy, rng)
-        perfect, spoiled = (images.gray(answer) if gray else answer for answer in answers)
-        return perfect.reshape(clean.shape), spoiled.reshape(clean.shape)
+        both = ideal, Jpeg(float(rng.integers(80, 99)))(noisy, rng)
+        perfect, degraded = (images.gray(picture) if gray else picture for picture in both)
+        return perfect.reshape(clean.shape), degraded.reshape(clean.shape)
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return self.pair(clean, rng)[1]
@@ -399,11 +399,11 @@ class Chain(_Law):
         return self.parts[-1].extremes
 
     def pair(self, clean: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """The first part's perfect answer, and the clean image spoiled by all parts."""
-        perfect, spoiled = self.parts[0].pair(clean, rng)
+        """The first part's perfect output, and the clean image degraded by all parts."""
+        perfect, degraded = self.parts[0].pair(clean, rng)
         for part in self.parts[1:]:
-            spoiled = part(spoiled, rng)
-        return perfect, np.asarray(spoiled, dtype=np.float32)
+            degraded = part(degraded, rng)
+        return perfect, np.asarray(degraded, dtype=np.float32)
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return self.pair(clean, rng)[1]
@@ -416,7 +416,7 @@ class Chain(_Law):
 class Shrink(_Law):
     """The image at a ``level``-th of its size (2 to 8): bicubic, widened against aliasing, in 8 bits, as papers on enlarging do.
 
-    The only one that changes the size, so it is no row of `DEGRADATIONS`: sides are first cut to multiples, the answer
+    The only one that changes the size, so it is not a row of `DEGRADATIONS`: sides are first cut to multiples, the output
     has (height // level, width // level) pixels. Uses no randomness.
     """
 

@@ -28,9 +28,9 @@ SIDE = 256
 class Exhibit:
     """The pictures that a report shows of one image under one noise: crops (h, w, 1 or 3), float32.
 
-    ``reason`` is ``chosen``, or ``worst`` for one of the worst scores; ``clean`` is in [0, 1]; ``noisy`` is the image as it is given
-    to the methods, enlarged (bicubic) where it is smaller, and may leave the range. ``answers`` are the outputs, and ``psnr`` the
-    scores of the whole image by the evaluation's headline metric, both by method; a score is None where not one pixel differs.
+    ``reason`` is ``chosen``, or ``worst`` for one of the worst scores; ``clean`` is in [0, 1]; ``noisy`` is the image as it is
+    given to the methods, enlarged (bicubic) where it is smaller, and may leave the range. ``answers`` are the outputs, and ``psnr``
+    the scores of the whole image by the evaluation's headline metric, both by method; a score is None where not one pixel differs.
     """
 
     image: str

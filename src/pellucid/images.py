@@ -7,12 +7,11 @@ source's dtype and shape, which of its values are black and white, colour profil
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,8 +29,6 @@ __all__ = [
     "Pixels",
     "Range",
     "Rows",
-    "View",
-    "Window",
     "as_pixels",
     "enlarged",
     "floating",
@@ -200,117 +197,6 @@ class Image:
         if self.dtype.kind == "f":
             return None
         return _white_of(self) - self.black
-
-
-class Window(Protocol):
-    """A part of an image, in pixels: its ``top`` row and ``left`` column, its ``height`` and ``width``."""
-
-    @property
-    def top(self) -> int:
-        """The first row."""
-
-    @property
-    def left(self) -> int:
-        """The first column."""
-
-    @property
-    def height(self) -> int:
-        """How many rows."""
-
-    @property
-    def width(self) -> int:
-        """How many columns."""
-
-
-class View:
-    """A look at a picture before the work, wherever its pixels are: in memory, or in a file that is read in bands.
-
-    ``frames`` are the pictures that one output looks at: the picture itself, or those of a clip around it that exist; ``at`` is
-    the place of the picture among them.
-    """
-
-    def __init__(self, frames: tuple[Image, ...], at: int = 0) -> None:
-        self.frames = frames
-        self.at = at
-
-    @property
-    def picture(self) -> Image:
-        """The picture that is to be restored."""
-        return self.frames[self.at]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Its height, width and channels."""
-        height, width, channels = self.picture.pixels.shape
-        return height, width, channels
-
-    def parts(self, windows: Iterable[Window]) -> list[Pixels]:
-        """The pixels (h, w, channels) in each of the windows, which come band by band: rows of a file are read once."""
-        parts: list[Pixels] = []
-        band: NDArray[Any] | None = None
-        top = -1
-        for window in windows:
-            if window.top != top or band is None:
-                top = window.top
-                band = rows_of(self.picture.pixels, top, top + window.height)
-            part = band[:, window.left : window.left + window.width]
-            parts.append(as_pixels(self.picture, part).transpose(1, 2, 0))
-        return parts
-
-    def crops(self, side: int, count: int, multiple_of: int) -> Iterator[Pixels]:
-        """At most ``count`` crops (channels, h, w), evenly spread; their sides are at most ``side``, and multiples of
-        ``multiple_of``."""
-        height, width, _ = self.shape
-        sides = [min(side, each) // multiple_of * multiple_of for each in (height, width)]
-        # Where so many crops cover the picture, overlapping, they do: one place is no sample of another.
-        across = min(math.ceil(width / sides[1]), count)
-        down = min(math.ceil(height / sides[0]), count // across)
-        for top in _spread(height, sides[0], down):
-            band = rows_of(self.picture.pixels, top, top + sides[0])
-            for left in _spread(width, sides[1], across):
-                yield as_pixels(self.picture, band[:, left : left + sides[1]])
-
-    def small(self, side: int) -> Pixels:
-        """The whole picture (h, w, channels) with no side longer than ``side``: scaled down, bicubic, and never up.
-
-        The pixels are read once, in bands, each of which is first averaged in whole blocks; a block is at most half as long as a
-        pixel of the small picture, so that the average changes little of it.
-        """
-        height, width = self.shape[:2]
-        share = min(1.0, side / max(height, width))
-        size = max(1, round(height * share)), max(1, round(width * share))
-        block = max(1, int(1 / share) // 2)
-        rows: list[Pixels] = []
-        for top in range(0, height, 64 * block):
-            band = rows_of(self.picture.pixels, top, min(top + 64 * block, height))
-            rows.append(_averaged(as_pixels(self.picture, band), block))
-        # The last blocks may be cut short: the box ends where the picture does.
-        box = (0.0, 0.0, width / block, height / block)
-        return resized(np.concatenate(rows, axis=1).transpose(1, 2, 0), *size, BICUBIC, box)
-
-
-def _averaged(planes: Pixels, block: int) -> Pixels:
-    """Planes (c, h, w), averaged in square blocks; those at the lower and right edge have fewer pixels."""
-    if block == 1:
-        return planes
-    down, right = (-planes.shape[axis] % block for axis in (1, 2))
-    # The edge repeated would count twice; the blocks that are cut short are averaged over what they have.
-    padded = np.pad(planes, ((0, 0), (0, down), (0, right)))
-    counts = np.pad(np.ones(planes.shape[1:], np.float32), ((0, down), (0, right)))
-
-    def summed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        *rest, height, width = values.shape
-        blocks: NDArray[np.float32] = values.reshape(*rest, height // block, block, width // block, block)
-        return np.asarray(blocks.sum(axis=(-3, -1)), dtype=np.float32)
-
-    return summed(padded) / summed(counts)
-
-
-def _spread(whole: int, part: int, count: int) -> list[int]:
-    """Where so many parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
-    if count > 1 and count * part >= whole:
-        return [(whole - part) * index // (count - 1) for index in range(count)]
-    return [(whole - part) * (2 * index + 1) // (2 * count) for index in range(count)]
 
 
 def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool = False) -> Image:

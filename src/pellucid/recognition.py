@@ -1,4 +1,4 @@
-"""A small classifier of digits that has only ever seen clean ones: how well it reads restored digits says what restoring keeps.
+"""A small classifier of digits that learnt from clean ones alone: the share that it reads right shows how much restoring keeps.
 
 A perceptron with one hidden layer of 128 units (scikit-learn, extra ``bench``), trained for a dozen passes on MNIST's clean
 training digits where they lie beside the ones that are scored, else on the 2,000 in the package.

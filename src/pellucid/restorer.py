@@ -24,11 +24,12 @@ from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import arrays
 from pellucid.files.base import Page, Reading
-from pellucid.images import Image, Range, Rows, View
+from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
 from pellucid.tasks.base import Pass
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
+from pellucid.views import View
 
 __all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load"]
 

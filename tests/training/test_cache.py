@@ -42,7 +42,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = survey.read
 
-    def read(path: Path, *arguments: Any) -> survey.Seen:
+    def read(path: Path, *arguments: Any) -> survey.Decoded:
         names.append(path.name)
         return real(path, *arguments)
 
@@ -80,7 +80,7 @@ def test_a_second_run_decodes_nothing_and_sees_the_same(folder: Path, tmp_path: 
     assert len(reads) == 2 * COUNT
     assert alike(plain, first)
     assert alike(first, second)
-    assert plain.found == first.found == second.found
+    assert plain.survey == first.survey == second.survey
     # They lie in the file, not in memory, but for one that is gray and stands for all channels.
     assert not any(picture.flags.writeable for picture in second.train)
     # Another patch at the same scales, another range: other images.
@@ -152,7 +152,7 @@ def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_pat
     part = load(folder, PHOTO.data, store=store(tmp_path, budget))
     assert budget * 0.8 < taken(tmp_path) <= budget
     (note,) = part.notes
-    assert "of each the middle is learnt from" in note
+    assert "the network learns from the middle of each" in note
     assert len(part.train) == len(whole.train)
     kept, full = part.train[-3], whole.train[-3]
     assert 0.8 < kept.size / full.size < 0.95
@@ -187,7 +187,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
         os.utime(path, (age, age))
     # The first two are used, so that the next two are the oldest.
     held, _ = cache.opened(sources[:2], form, store(tmp_path, room))
-    before = [np.array(seen.levels) for seen in held if isinstance(seen, survey.Seen)]
+    before = [np.array(seen.levels) for seen in held if isinstance(seen, survey.Decoded)]
     cache.opened(sources[6:], form, store(tmp_path, room))
     assert taken(tmp_path) <= room
     reads.clear()
@@ -195,7 +195,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
     assert reads == []
     cache.opened(sources[2:4], form, store(tmp_path, room))
     assert len(reads) == 2
-    assert all(np.array_equal(seen.levels, old) for seen, old in zip(held, before, strict=True) if isinstance(seen, survey.Seen))
+    assert all(np.array_equal(seen.levels, old) for seen, old in zip(held, before, strict=True) if isinstance(seen, survey.Decoded))
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,15 @@ def test_the_seed_learns_by_cross_entropy(pictures: Pictures, tmp_path: Path) ->
     assert run.history[-1].validation_loss < 0.6
 
 
+def test_no_time_is_left_at_the_end_and_never_less_than_none(pictures: Pictures, tmp_path: Path) -> None:
+    lines: list[loop.Progress] = []
+    recipe = small(steps=0, minutes=0.005, validations=1)
+    run = loop.train(recipe, pictures, checkpoint=tmp_path / "a.checkpoint", on_progress=lines.append)
+    assert run.minutes > 0.005
+    assert lines[-1].minutes_left == 0
+    assert all(line.minutes_left >= 0 for line in lines)
+
+
 def test_a_resumed_run_is_the_unbroken_one(pictures: Pictures, tmp_path: Path) -> None:
     recipe = small(steps=30)
     whole = loop.train(recipe, pictures, checkpoint=tmp_path / "whole.checkpoint")

@@ -192,8 +192,8 @@ def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> No
     notes = "\n".join(pictures.notes)
     assert "c9.png" in notes
     assert "alone.png: without a partner" in notes
-    assert pictures.found is not None
-    said = "\n".join((str(pictures.found), *pictures.found.warnings))
+    assert pictures.survey is not None
+    said = "\n".join((str(pictures.survey), *pictures.survey.warnings))
     assert "16 bits" in said
     assert "several depths" in said
     assert "do not look like the same picture: stranger.png" in said
@@ -203,11 +203,11 @@ def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> No
 
 def test_leaks_noise_in_clean_images_and_stripes_are_warned_of(places: tuple[Path, Path], tmp_path: Path) -> None:
     noisy, clean = places
-    look = load(noisy, OWN.data, valid=noisy, look=True).found
+    look = load(noisy, OWN.data, valid=noisy, look=True).survey
     assert look is not None
     said = "\n".join(look.warnings)
     assert "look noisy" in said
-    assert "6 held-out images are learnt from" in said
+    assert "6 held-out images are training images" in said
     assert "stripes" not in said
     rng = np.random.default_rng(1)
     for path in clean.iterdir():
@@ -215,8 +215,8 @@ def test_leaks_noise_in_clean_images_and_stripes_are_warned_of(places: tuple[Pat
         striped = pixels + rng.normal(0, 10 / 255, pixels.shape) + rng.normal(0, 15 / 255, (len(pixels), 1))
         write(tmp_path / path.name, np.clip(striped, 0, 1).astype(np.float32))
     blind = replace(OWN.task, maps=())
-    warned = load_noisy(tmp_path, OWN.data, blind).found
-    plain = load_noisy(noisy, OWN.data, blind).found
+    warned = load_noisy(tmp_path, OWN.data, blind).survey
+    plain = load_noisy(noisy, OWN.data, blind).survey
     assert warned is not None
     assert plain is not None
     assert "rows or columns" in "\n".join(warned.warnings)
@@ -233,7 +233,7 @@ def test_a_table_names_pairs(places: tuple[Path, Path], tmp_path: Path) -> None:
     table.write_text("a.png,b.png,c.png\n")
     with pytest.raises(TrainingError, match="3 columns"):
         survey.match([table])
-    with pytest.raises(TrainingError, match="folder alone"):
+    with pytest.raises(TrainingError, match="one folder"):
         survey.match([noisy])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pellucid.errors import ModelError, PellucidError
+from pellucid.tasks.denoise import Learning
 from pellucid.training import recipes
 
 
@@ -85,3 +86,19 @@ def test_a_base_gives_what_a_recipe_does_not_say() -> None:
     assert (fine.network.widths, fine.network.int8) == (photo.network.widths, True)  # type: ignore[union-attr]
     with pytest.raises(ModelError, match="base 'photos' is not one of"):
         recipes.parse('name = "a"\nbase = "photos"\n', "a.toml")
+
+
+def test_a_task_may_have_other_planes_out_than_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Learning, "planes", lambda self, channels: (1, channels))
+    recipe = recipes.find("photo")
+    assert (recipe.network.channels, recipe.network.out_channels) == (1, 3)  # type: ignore[union-attr]
+    assert recipes.Recipe.from_dict(recipe.to_dict()) == recipe
+    assert recipe.level_plane == 1
+    data = recipe.to_dict()
+    data["network"]["out_channels"] = 2
+    with pytest.raises(ModelError, match="needs 3; leave it out"):
+        recipes.Recipe.from_dict(data)
+    data = recipe.to_dict() | {"network": {"name": "autoencoder"}}
+    data["task"]["maps"] = []
+    with pytest.raises(ModelError, match="as many channels out as in; task 'denoise' needs 1 in, 3 out"):
+        recipes.Recipe.from_dict(data)

@@ -201,7 +201,7 @@ def test_the_page_in_a_browser(made: Made, browser: Any) -> None:
     )
     assert browser.get_log("browser") == []
     text = browser.execute_script("return document.body.innerText")
-    for word in ("What the model is worth", "photo-fast-gray", "Held-out image 1", "Processor cores"):
+    for word in ("Scores of the exported model", "photo-fast-gray", "Held-out image 1", "Processor cores"):
         assert word in text
     drawn = browser.execute_script(
         "return ['quality-chart', 'loss-chart'].map(id => Chart.getChart(id).data.datasets.map(set => set.data.length))"

@@ -25,19 +25,25 @@ def add_train(commands: Commands) -> None:
     command.add_argument(
         "--images",
         type=Path,
-        help="a folder of images, a pack, or a folder of MNIST's IDX files (digits without it: the cache, or the package's own)",
+        help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits)",
     )
     command.add_argument(
         "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
     )
-    command.add_argument("--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one: no clean ones are needed")
-    command.add_argument("--valid", type=Path, nargs="+", metavar="PLACE", help="held-out images, named as those to learn from")
+    command.add_argument(
+        "--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one image; no clean ones are needed"
+    )
+    command.add_argument(
+        "--valid", type=Path, nargs="+", metavar="PLACE", help="held-out images, in the form of the training images"
+    )
     command.add_argument("--held-out", type=number(0.001, 0.9), metavar="SHARE", help="hold out this share (default: the recipe's)")
-    command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
+    command.add_argument(
+        "--range", default="auto", metavar="auto|dtype|LO:HI", help="which values are black and white (default: auto)"
+    )
     command.add_argument(
         "--cache",
         metavar="SIZE",
-        help="what decoded images may take on disk, such as 50GB; 0: memory holds them (default: 20GB, or half of what is free)",
+        help="disk space for decoded images, such as 50GB; 0: they are held in memory (default: 20GB, or half of the free space)",
     )
     command.add_argument(
         "--patience",
@@ -46,9 +52,9 @@ def add_train(commands: Commands) -> None:
         help="stop after N validations in a row without a better one (default: the recipe's)",
     )
     length = command.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=number(0.01, 1e6), help="train for so many minutes")
-    length.add_argument("--epochs", type=number(0.01, 1e6), help="train for so many passes over the images")
-    length.add_argument("--steps", type=count, help="train for so many batches")
+    length.add_argument("--minutes", type=number(0.01, 1e6), help="train for this many minutes")
+    length.add_argument("--epochs", type=number(0.01, 1e6), help="train for this many passes over the images")
+    length.add_argument("--steps", type=count, help="train for this many batches")
     command.add_argument("--out", type=Path, help="the model's file (default: RECIPE.onnx)")
     command.add_argument(
         "--from",
@@ -58,14 +64,14 @@ def add_train(commands: Commands) -> None:
         help="begin from a shipped model, or from a file's weights (.onnx, .npz or .checkpoint)",
     )
     command.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray, 3 for colour (default: the recipe's)")
-    command.add_argument("--resume", action="store_true", help="go on from the checkpoint that a stopped run left")
-    command.add_argument("--seed", type=int, default=0, help="of weights, crops and noise (default: 0)")
+    command.add_argument("--resume", action="store_true", help="continue from the checkpoint of a stopped run")
+    command.add_argument("--seed", type=int, default=0, help="the seed of weights, crops and noise (default: 0)")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
     command.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="processes that make the batches; 0: threads do (default: from eight cores on, all but two, 14 at most)",
+        help="processes that make the batches; 0: threads make them (default: with eight cores or more, all but two, at most 14)",
     )
     command.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"
@@ -112,14 +118,14 @@ def _train(options: argparse.Namespace) -> int:
         tell=lambda line: print(f"pellucid: {line}", file=sys.stderr, flush=True),
     )
     pictures = ready.pictures
-    said = [f"pellucid: {note}" for note in pictures.notes]
-    if pictures.found is not None:
-        said += [str(pictures.found), *(f"pellucid: warning: {warning}" for warning in pictures.found.warnings)]
+    lines = [f"pellucid: {note}" for note in pictures.notes]
+    if pictures.survey is not None:
+        lines += [str(pictures.survey), *(f"pellucid: warning: {warning}" for warning in pictures.survey.warnings)]
     count = f"{len(pictures.train)} images to learn from, {len(pictures.valid)} held out"
-    said.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
-    # Of several processes that train together, the first one speaks.
+    lines.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
+    # If several processes train together, only the first one prints.
     if run.is_first():
-        print("\n".join(said), file=sys.stderr)
+        print("\n".join(lines), file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
         text = (
@@ -152,7 +158,7 @@ def add_export(commands: Commands) -> None:
     command.add_argument("weights", type=Path, help="a .weights.npz that 'train' wrote")
     command.add_argument("-o", "--out", type=Path, help="the model's file (default: beside the weights)")
     command.add_argument(
-        "--scores", type=Path, action="append", default=[], metavar="FILE.json", help="an evaluation whose scores the card bears"
+        "--scores", type=Path, action="append", default=[], metavar="FILE.json", help="an evaluation whose scores go into the card"
     )
     command.add_argument("--force", action="store_true", help="overwrite a model that exists")
 
@@ -177,7 +183,7 @@ def add_pack(commands: Commands) -> None:
     command = add(commands, "pack", _pack, "put a folder of images into one file of bounded size, for training elsewhere")
     command.add_argument("folder", type=Path, help="the folder of images")
     command.add_argument("-o", "--out", type=Path, required=True, help="the pack's file")
-    command.add_argument("--megabytes", type=number(0.001, 1e6), required=True, help="the most it may take, in 10^6 bytes")
+    command.add_argument("--megabytes", type=number(0.001, 1e6), required=True, help="its largest size, in 10^6 bytes")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
 
 
@@ -195,12 +201,14 @@ def add_calibrate(commands: Commands) -> None:
     """Adds `calibrate`."""
     command = add(commands, "calibrate", _calibrate, "train the small networks behind 'inspect' and '--gain'")
     command.add_argument(
-        "what", choices=("noise", "gain"), help="noise: what tells noise from texture; gain: what 'photo' gains, of its own answers"
+        "what",
+        choices=("noise", "gain"),
+        help="noise: the network that measures noise; gain: the one that predicts what 'photo' gains",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
-    command.add_argument("--examples", type=count, default=16_000, help="how many to learn from (default: 16000; 3500 do for gain)")
-    command.add_argument("--seed", type=int, default=0, help="of crops and noise (default: 0)")
+    command.add_argument("--examples", type=count, default=16_000, help="examples to learn from (default: 16000; gain needs 3500)")
+    command.add_argument("--seed", type=int, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 
 
@@ -222,15 +230,15 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     of_gain = options.what == "gain"
     make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
-    tell = calibration.gain_scores if of_gain else calibration.scores
-    found = make(list(pictures.train), options.examples, options.seed, show)
-    # What a gain is off by has much chance in it: more steps, or several networks, learn the examples.
+    scores = calibration.gain_scores if of_gain else calibration.scores
+    examples = make(list(pictures.train), options.examples, options.seed, show)
+    # Much of a gain's error is chance: with more steps, or several networks, the examples are learnt by heart.
     steps, members = (min(6000, options.examples), 1) if of_gain else (min(25_000, 10 * options.examples), 6)
-    learnt = calibration.train(found, steps=steps, seed=options.seed, members=members)
+    learnt = calibration.train(examples, steps=steps, seed=options.seed, members=members)
     calibration.save(learnt, options.out, overwrite=options.force)
     print(options.out)
     held = make(list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1)
-    for line in tell(learnt, held):
+    for line in scores(learnt, held):
         print(line, file=sys.stderr)
     return 0
 
@@ -240,13 +248,13 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 def add_fetch(commands: Commands) -> None:
     """Adds `fetch`."""
-    command = add(commands, "fetch", _fetch, "download a public data set for training, checked; into the user's cache unless told")
+    command = add(commands, "fetch", _fetch, "download a public data set for training into the user's cache, and check it")
     command.add_argument(
         "name",
         choices=("mnist", "photos"),
-        help="mnist: 70,000 digits, 11 MB; photos: those 'photo' learnt from, 0.2 GB of packages",
+        help="mnist: 70,000 digits, 11 MB; photos: the photographs that 'photo' learnt from, 0.2 GB of packages",
     )
-    command.add_argument("-o", "--out", type=Path, help="another folder")
+    command.add_argument("-o", "--out", type=Path, help="a folder to download into (default: the user's cache)")
 
 
 def _fetch(options: argparse.Namespace) -> int:
@@ -265,7 +273,7 @@ def _fetch(options: argparse.Namespace) -> int:
             failed.append(f"{path.name}: {error}")
             print(f"pellucid: {failed[-1]}", file=sys.stderr, flush=True)
     if failed:
-        print(f"pellucid: {done} photographs are there, {len(failed)} could not be had", file=sys.stderr)
+        print(f"pellucid: {done} photographs are there, {len(failed)} could not be downloaded", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -275,16 +283,16 @@ def _fetch(options: argparse.Namespace) -> int:
 def add_recipes(commands: Commands) -> None:
     """Adds `recipes`."""
     command = add(commands, "recipes", _recipes, "list the shipped recipes")
-    command.add_argument("--json", action="store_true", help="as JSON, whole")
+    command.add_argument("--json", action="store_true", help="print the whole recipes as JSON")
 
 
 def _recipes(options: argparse.Namespace) -> int:
     from pellucid.training import recipes
 
-    found = [recipes.find(name) for name in recipes.names()]
+    shipped = [recipes.find(name) for name in recipes.names()]
     if options.json:
-        print(json.dumps([recipe.to_dict() for recipe in found], indent=1))
+        print(json.dumps([recipe.to_dict() for recipe in shipped], indent=1))
         return 0
-    for recipe in found:
-        print(f"{recipe.name:<14} {recipe.summary}")
+    for recipe in shipped:
+        print(f"{recipe.name:<20} {recipe.summary}")
     return 0

@@ -49,8 +49,21 @@ BAND_ROWS = 64
 UNSUSPICIOUS = 1 << 26
 """Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
 
-_most: ContextVar[tuple[int, float] | None] = ContextVar("most", default=None)
-"""What `limited` says."""
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """What `limited` asks for."""
+
+    most: int = MOST_PIXELS
+    words: str = "this can take"
+    output: Callable[[int, int], Size] | None = None
+
+
+_limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
+"""The limit that `check_size` holds a header to, where there is one."""
 
 MOST_SAMPLES_PER_BYTE = 5000
 """Deflate packs at most 1032 bytes into one, a JPEG 500 samples; what claims more than this is empty or a bomb."""
@@ -139,25 +152,28 @@ def check_size(width: int, height: int, channels: int, stored: int) -> None:
     if width < 1 or height < 1:
         raise FileError(f"{width}x{height} pixels are no picture")
     samples = width * height * max(1, channels)
-    most, scale = _most.get() or (MOST_PIXELS, 1.0)
-    if width * height * scale**2 > most or samples > 4 * MOST_PIXELS:
-        factor = "" if width * height > most else f" times {scale:g}"
-        raise SizeError(
-            f"{width}x{height} pixels{factor} are more than {'are taken here' if most < MOST_PIXELS else 'this can take'}"
-        )
+    limit = _limit.get() or _Limit()
+    if width * height > limit.most or samples > 4 * MOST_PIXELS:
+        raise SizeError(f"{width}x{height} pixels are more than {limit.words}")
+    high, wide = (height, width) if limit.output is None else limit.output(height, width)
+    if high * wide > limit.most:
+        raise SizeError(f"{width}x{height} pixels would become {wide}x{high}, more than {limit.words}")
     if samples > UNSUSPICIOUS and samples > MOST_SAMPLES_PER_BYTE * stored:
         raise SizeError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
 
 
 @contextmanager
-def limited(most: int, scale: float = 1.0) -> Iterator[None]:
-    """Within it, `check_size` refuses pages of more than ``most`` pixels, or that would have more when ``scale`` times as high and
-    wide: by what their headers say, before they are decoded."""
-    token = _most.set((most, scale))
+def limited(most: int, words: str = "are taken here", output: Callable[[int, int], Size] | None = None) -> Iterator[None]:
+    """Within it, `check_size` refuses pages of more than ``most`` pixels by what their headers say, before they are decoded.
+
+    ``output`` gives the height and width of the output for those of a page; they are held to the same limit. ``words`` end the
+    message "640x480 pixels are more than ...".
+    """
+    token = _limit.set(_Limit(most, words, output))
     try:
         yield
     finally:
-        _most.reset(token)
+        _limit.reset(token)
 
 
 def picture_of(

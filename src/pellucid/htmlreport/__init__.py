@@ -1,6 +1,6 @@
 """Self-contained HTML pages: of an evaluation (the protocol, the tables, charts, and crops to look at) and of a training run.
 
-A page asks nothing of the network and holds no date: the same data give the same bytes. Here data become JSON and fill a
+A page makes no request to the network and holds no date: the same data give the same bytes. Here data become JSON and fill a
 template, ``page.html`` or ``run.html``; ``page.js`` and ``run.js`` draw, and share ``elements.js``. Charts are by Chart.js, which
 lies beside this file with its licence.
 """
@@ -26,6 +26,8 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.evaluation import Evaluation
 from pellucid.exhibits import Exhibit
 from pellucid.images import Pixels
+from pellucid.tasks import TASKS
+from pellucid.tasks.base import Learning
 
 __all__ = ["LARGEST_CROP", "REASONS", "Sample", "write", "write_run"]
 
@@ -40,20 +42,21 @@ FIELD = re.compile(r"\{\{(\w+)\}\}")
 def write(path: Path, evaluation: Evaluation, exhibits: Sequence[Exhibit], *, overwrite: bool = False) -> None:
     """Writes the page to ``path``: one HTML file that needs nothing else.
 
-    Raises `FileError` when ``path`` exists and ``overwrite`` is not said, or when it cannot be written; `ImageError` when the
+    Raises `FileError` when ``path`` exists and ``overwrite`` is False, or when it cannot be written; `ImageError` when the
     pictures of an exhibit are not of one size or too large; `OptionError` for an unknown reason.
     """
     with files.replacing(path, overwrite=overwrite) as temporary:
-        # A name that is no Unicode (Linux allows any bytes) becomes \udcXX, which JSON reads as what it was.
+        # A name that is not Unicode (Linux allows any bytes) becomes \udcXX, which JSON reads back as it was.
         temporary.write_bytes(_page(evaluation, exhibits).encode("utf-8", "backslashreplace"))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A held-out picture of a run: crops (height, width, 1 or 3), float32, clipped for show; ``clean`` where it is known.
+    """A held-out picture of a run: crops (height, width, 1 or 3), float32, clipped when shown; ``clean`` is None where it is not
+    known.
 
-    ``image`` and ``noise`` are words for the reader, as is ``given`` for what the network was given; ``zoom`` (1, 2 or 3) is how
-    many of the screen's pixels show one.
+    ``image`` and ``noise`` are words for the reader, as is ``given``, the word for the network's input; one pixel is shown as
+    ``zoom`` (1, 2 or 3) pixels of the screen.
     """
 
     image: str
@@ -61,17 +64,17 @@ class Sample:
     clean: Pixels | None
     noisy: Pixels
     restored: Pixels
-    given: str = "noisy"
+    given: str = Learning.before
     zoom: int = 1
 
 
 def write_run(path: Path, run: Mapping[str, Any], samples: Sequence[Sample], *, overwrite: bool = False) -> None:
     """Writes the page of a training run to ``path``: one HTML file that needs nothing else.
 
-    ``run`` is what ``run.js`` draws, plain data without a number that JSON has not: ``name``, ``lead``, ``warnings`` and ``notes``
-    (lists of lines), ``scores`` (``methods``, ``rows``, ``said``) or None and why in ``unscored``, ``pictured`` (a line on the
-    pictures), ``history`` (a list of `vars` of each validation), ``before`` (one such, or None), ``best_step``, ``loss`` (its
-    name), ``validated`` and ``losses`` (a line on either curve), and ``about`` (a list of ``title`` and ``facts``). Raises
+    ``run`` is what ``run.js`` draws, plain data without infinity and NaN, which JSON lacks: ``name``, ``lead``, ``warnings`` and
+    ``notes`` (lists of lines), ``scores`` (``methods``, ``rows``, ``said``) or None and why in ``unscored``, ``pictured`` (a line
+    on the pictures), ``history`` (a list of `vars` of each validation), ``before`` (one such, or None), ``best_step``, ``loss``
+    (its name), ``validated`` and ``losses`` (a line on either curve), and ``about`` (a list of ``title`` and ``facts``). Raises
     `FileError` and `ImageError` as `write`.
     """
     fields = {
@@ -90,9 +93,24 @@ def _page(evaluation: Evaluation, exhibits: Sequence[Exhibit]) -> str:
         "title": html.escape(f"{source}: evaluation by pellucid"),
         "evaluation": _in_script(evaluation.to_json()),
         "exhibits": _in_script(json.dumps([_shown(exhibit) for exhibit in exhibits])),
+        "terms": _in_script(json.dumps(_terms(evaluation))),
         "script": _text("page.js"),
     }
     return _filled("page.html", fields)
+
+
+def _terms(evaluation: Evaluation) -> dict[str, Any]:
+    """What the page calls the task's metrics, the headline first, and the image before."""
+    row = TASKS.get(evaluation.protocol.get("task", ""))
+    module = row.module() if row is not None else None
+    names = module.METRICS if module is not None else tuple(metrics.METRICS)
+    learning = module.Learning if module is not None else Learning
+    fields = ("name", "label", "title", "summary", "unit", "digits", "higher_is_better")
+    return {
+        "metrics": [{field: getattr(metrics.METRICS[name], field) for field in fields} for name in names],
+        "before": learning.before,
+        "words": learning.words,
+    }
 
 
 def _filled(template: str, fields: dict[str, str]) -> str:
@@ -104,8 +122,8 @@ def _filled(template: str, fields: dict[str, str]) -> str:
         "charts": re.sub(r"\n//# sourceMappingURL=.*", "", _text("chart.umd.min.js")),
         "elements": _text("elements.js"),
     }
-    # In one pass: what data say is never taken for a field.
-    return FIELD.sub(lambda found: fields[found[1]], _text(template))
+    # In one pass: text inside the data is never taken for a field.
+    return FIELD.sub(lambda match: fields[match[1]], _text(template))
 
 
 def _text(name: str) -> str:
@@ -149,8 +167,8 @@ def _sampled(sample: Sample) -> dict[str, Any]:
         raise ImageError(f"{sample.image}: {width}x{height} pixels; a crop is at most {LARGEST_CROP} on either side")
     scores = None
     if sample.clean is not None:
-        found = [metrics.psnr(sample.clean, np.clip(picture, 0, 1), data_range=1.0) for picture in (sample.noisy, sample.restored)]
-        scores = [value if np.isfinite(value) else None for value in found]
+        both = [metrics.psnr(sample.clean, np.clip(picture, 0, 1), data_range=1.0) for picture in (sample.noisy, sample.restored)]
+        scores = [value if np.isfinite(value) else None for value in both]
     return {
         "image": sample.image,
         "noise": sample.noise,

@@ -4,7 +4,7 @@
 const pages = (() => {
   const unique = (values) => [...new Set(values)];
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-  const said = (value, digits) => (value === null ? "–" : value === Infinity ? "identical" : value.toFixed(digits).replace("-", "−"));
+  const written = (value, digits) => (value === null ? "–" : value === Infinity ? "identical" : value.toFixed(digits).replace("-", "−"));
 
   // -- elements -------------------------------------------------------------------------------------------------------
 
@@ -61,9 +61,9 @@ const pages = (() => {
     const probe = document.createElement("span");
     probe.style.color = `var(${name})`;
     document.body.append(probe);
-    const found = getComputedStyle(probe).color;
+    const value = getComputedStyle(probe).color;
     probe.remove();
-    return found;
+    return value;
   }
 
   const family = () => getComputedStyle(document.body).fontFamily;
@@ -134,7 +134,7 @@ const pages = (() => {
     return one.canvas.toDataURL("image/png");
   }
 
-  const inDecibels = (value) => (value === null ? "" : value === Infinity ? "identical" : `${value.toFixed(2)} dB`);
+  const inDecibels = (value) => `${written(value, 2)} dB`;
 
   function picture(shown, panel) {
     return make("img", { class: "pixels", src: panel.src, width: shown.width, height: shown.height, decoding: "async", alt: describe(shown, panel, false) });
@@ -147,15 +147,17 @@ const pages = (() => {
   let counter = 0;
 
   // An image's panels beside each other, and two of them under a divider. "shown" names the image and its noise, with its size in
-  // pixels and, where there is one, the clean picture; a panel has a name, a picture, a PSNR or null, and "model".
-  function compared(shown, panels, { left: first, right: second }) {
+  // pixels and, where there is one, the clean picture; a panel has a name, a picture, a score or null, and "model".
+  // "text" writes a finite score, "higher" is whether more is better.
+  function compared(shown, panels, { left: first, right: second, text = inDecibels, higher = true }) {
     const id = `exhibit-${(counter += 1)}`;
-    const scoresOf = panels.map((panel) => panel.psnr).filter((value) => value !== null);
-    const best = scoresOf.length > 1 ? Math.max(...scoresOf) : null;
+    const scores = panels.map((panel) => panel.score).filter((value) => value !== null);
+    const best = scores.length > 1 ? (higher ? Math.max : Math.min)(...scores) : null;
+    const scored = ({ score }) => (score === null ? "" : score === Infinity ? "identical" : text(score));
     const images = panels.map((panel) => picture(shown, panel));
     const strip = make("div", { class: "strip", tabindex: 0, role: "group", "aria-label": `Pictures of ${shown.image} at ${shown.noise}` },
       ...panels.map((panel, index) => make("figure", { class: panel.model ? "panel model" : "panel" }, images[index],
-        make("figcaption", {}, make("b", {}, panel.name), make("span", { class: panel.psnr !== null && panel.psnr === best ? "top" : null }, inDecibels(panel.psnr))))));
+        make("figcaption", {}, make("b", {}, panel.name), make("span", { class: panel.score !== null && panel.score === best ? "top" : null }, scored(panel))))));
 
     // The comparison: the right picture below, the left one over it as far as the divider.
     const state = { left: first, right: second, differs: false };
@@ -164,7 +166,7 @@ const pages = (() => {
     const divider = make("div", { class: "divider" });
     const slider = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50 });
     const stage = make("div", { class: "stage" }, under, make("div", { class: "over" }, over), divider, slider);
-    const options = panels.map((panel, index) => [String(index), panel.psnr === null ? panel.name : `${panel.name}, ${inDecibels(panel.psnr)}`]);
+    const options = panels.map((panel, index) => [String(index), panel.score === null ? panel.name : `${panel.name}, ${scored(panel)}`]);
     const left = chooser("Left", options, String(state.left), (value) => { state.left = Number(value); refresh(); });
     const right = chooser("Right", options, String(state.right), (value) => { state.right = Number(value); refresh(); });
     const zoom = chooser("Size", [["1", "100 %"], ["2", "200 %"], ["3", "300 %"]], String(shown.zoom ?? 1), (value) => article.style.setProperty("--zoom", value));
@@ -251,5 +253,5 @@ const pages = (() => {
   });
 
   Chart.defaults.font.family = family();
-  return { at, axis, charts, chooser, colour, compared, dataTable, drawing, family, inDecibels, isNumber, make, plain, said, sections, tooltip, unique };
+  return { at, axis, charts, chooser, colour, compared, dataTable, drawing, family, isNumber, make, plain, sections, tooltip, unique, written };
 })();

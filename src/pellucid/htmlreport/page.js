@@ -1,32 +1,40 @@
 // Draws the page of an evaluation from the two JSON elements in it.
 (() => {
-  const { at, axis, chooser, colour, compared, dataTable, drawing, family, inDecibels, isNumber, make, plain, said, sections, tooltip, unique } = pages;
+  const { at, axis, chooser, colour, compared, dataTable, drawing, family, isNumber, make, plain, sections, tooltip, unique, written } = pages;
   const evaluation = JSON.parse(document.getElementById("evaluation").textContent);
   const exhibits = JSON.parse(document.getElementById("exhibits").textContent);
+  // How the task's metrics are called, the headline first, and the image before ("before" in a label, "words" in a sentence).
+  const terms = JSON.parse(document.getElementById("terms").textContent);
+  const [headline, ...lesser] = terms.metrics;
   const protocol = evaluation.protocol ?? {};
   const summary = evaluation.summary ?? [];
   const results = evaluation.results ?? [];
 
-  // -- what is known of noises and measures ---------------------------------------------------------------------------
+  // -- noises and metrics ---------------------------------------------------------------------------
 
   // "more": whether a higher level is more noise. Axes run from little noise to much.
   const KINDS = {
     gaussian: { name: "Gaussian", level: "standard deviation in 8-bit levels", more: true },
     "salt-pepper": { name: "Salt and pepper", level: "share of pixels", more: true },
     speckle: { name: "Speckle", level: "variance", more: true },
+    grain: { name: "Grain", level: "standard deviation in 8-bit levels", more: true },
     poisson: { name: "Poisson", level: "photons at white; fewer is more noise", more: false },
     impulses: { name: "Random impulses", level: "share of pixels", more: true },
     camera: { name: "Camera noise", level: "gain of the shot noise", more: true },
     jpeg: { name: "JPEG", level: "quality; lower is more loss", more: false },
+    shrink: { name: "Scaled down", level: "factor", more: true },
   };
 
+  const inUnit = (entry) => (entry.unit ? `, in ${entry.unit}` : "");
+  const scored = ({ name, label, summary: what, unit, digits, higher_is_better: higher }) =>
+    ({ key: name, name: label, what: `${what}, mean over the images${inUnit({ unit })}`, better: higher ? "higher" : "lower", digits });
+
   const METRICS = [
-    { key: "psnr", name: "PSNR", what: "mean over the images, in dB", better: "higher", digits: 2 },
-    { key: "psnr_spread", name: "Spread", what: "standard deviation of PSNR over the images, in dB", better: null, digits: 2 },
-    { key: "ssim", name: "SSIM", what: "structural similarity, mean over the images, 1 is identical", better: "higher", digits: 4 },
-    { key: "ms_ssim", name: "MS-SSIM", what: "multi-scale structural similarity, mean over the images, 1 is identical", better: "higher", digits: 4 },
-    { key: "accuracy", name: "Read right", what: "share of the digits that a classifier reads right which has seen clean ones alone", better: "higher", digits: 4 },
-    { key: "worst", name: "Worst image", what: "the image with the lowest PSNR, and that PSNR in dB", better: null },
+    scored(headline),
+    { key: `${headline.name}_spread`, name: "Spread", what: `standard deviation of ${headline.label} over the images${inUnit(headline)}`, better: null, digits: headline.digits },
+    ...lesser.map(scored),
+    { key: "accuracy", name: "Read right", what: "share of the digits that a classifier reads right which has learnt from clean ones alone", better: "higher", digits: 4 },
+    { key: "worst", name: "Worst image", what: `the image with the worst ${headline.label}, and its score${inUnit(headline)}`, better: null },
     { key: "seconds_per_megapixel", name: "Time", what: "seconds per megapixel", better: "lower", cost: true },
     { key: "peak_memory_mib", name: "Memory", what: "peak memory in MiB", better: "lower", digits: 0, cost: true },
   ];
@@ -57,12 +65,14 @@
     return { text, group: clipped ? `${kind}:clip` : kind, name: clipped ? `${known.name}, clipped` : known.name, known, level: Number(level), levelText: level ?? "" };
   }
 
-  // None of a score stands for infinite: not one pixel differs.
+  // A headline that is null where images are identical stands for an infinite score: not one pixel differs.
   function score(row, key) {
     if (!row || !(key in row)) return null;
-    if (key === "psnr" && row.psnr === null) return row.identical === 0 ? null : Infinity;
+    if (key === headline.name && row[key] === null) return row.identical === 0 ? null : Infinity;
     return isNumber(row[key]) ? row[key] : null;
   }
+
+  const withUnit = (value) => `${written(value, headline.digits)}${headline.unit ? ` ${headline.unit}` : ""}`;
 
   function timeDigits(values) {
     const least = Math.min(...values.filter((value) => value > 0));
@@ -74,7 +84,7 @@
     return timeDigits(summary.map((row) => row[entry.key]).filter(isNumber));
   }
 
-  const SPELLED = { psnr: "PSNR", ssim: "SSIM", ms_ssim: "MS-SSIM", cpu: "Processor", cores: "Processor cores", count: "Number of images", numpy: "NumPy", scipy: "SciPy", opencv: "OpenCV", openvino: "OpenVINO", onnxruntime: "ONNX Runtime", pellucid: "pellucid" };
+  const SPELLED = { ...Object.fromEntries(terms.metrics.map(({ name, label }) => [name, label])), cpu: "Processor", cores: "Processor cores", count: "Number of images", numpy: "NumPy", scipy: "SciPy", opencv: "OpenCV", openvino: "OpenVINO", onnxruntime: "ONNX Runtime", pellucid: "pellucid" };
   function spelled(key) {
     const text = key.replaceAll("_", " ");
     return Object.hasOwn(SPELLED, key) ? SPELLED[key] : text.charAt(0).toUpperCase() + text.slice(1);
@@ -103,13 +113,13 @@
     const failed = evaluation.failed ?? [];
     if (failed.length) {
       at("failed").append(make("div", { class: "notice" },
-        make("strong", {}, "Failed, and in no figure:"),
+        make("strong", {}, "Failed, and in no score:"),
         make("ul", {}, ...failed.map((line) => make("li", {}, line)))));
     }
     const notes = evaluation.notes ?? [];
     if (notes.length) {
       at("failed").append(make("div", { class: "notice" },
-        make("strong", {}, "To know:"),
+        make("strong", {}, "Notes:"),
         make("ul", {}, ...notes.map((line) => make("li", {}, line)))));
     }
     const download = at("download");
@@ -135,15 +145,16 @@
     if (entry.key === "worst") {
       const name = row?.worst;
       if (name === null || name === undefined) return make("td", attributes, "–");
-      return make("td", attributes, String(name), isNumber(row.worst_psnr) ? make("small", {}, ` ${said(row.worst_psnr, 2)}`) : null);
+      const worst = row[`worst_${headline.name}`];
+      return make("td", attributes, String(name), isNumber(worst) ? make("small", {}, ` ${written(worst, headline.digits)}`) : null);
     }
     const value = score(row, entry.key);
     const digits = digitsOf(entry);
     const isBest = best !== null && value !== null && !(entry.cost && method === nothing)
       && (value === best || (value !== Infinity && Number(value.toFixed(digits)) === best));
     if (isBest) attributes.class = `${attributes.class ?? ""} best`.trim();
-    const some = entry.key === "psnr" && value !== Infinity && row?.identical > 0;
-    return make("td", attributes, said(value, digits), some ? make("small", {}, ` (${row.identical} identical)`) : null);
+    const some = entry.key === headline.name && value !== Infinity && row?.identical > 0;
+    return make("td", attributes, written(value, digits), some ? make("small", {}, ` (${row.identical} identical)`) : null);
   }
 
   function matrix(entry) {
@@ -170,7 +181,7 @@
 
   function scores() {
     const body = at("scores-body");
-    const present = METRICS.filter((entry) => summary.some((row) => row[entry.key] !== null && row[entry.key] !== undefined) || (entry.key === "psnr" && summary.some((row) => "psnr" in row)));
+    const present = METRICS.filter((entry) => summary.some((row) => row[entry.key] !== null && row[entry.key] !== undefined) || (entry.key === headline.name && summary.some((row) => headline.name in row)));
     if (!present.length) {
       body.append(make("p", { class: "note" }, "There are no scores in this evaluation."));
       return;
@@ -190,7 +201,7 @@
     body.append(...tables);
     const notes = [];
     if (methods.some((name) => models.has(name))) notes.push("Models are marked; all other methods are classical.");
-    if (methods.includes(nothing)) notes.push("“none” is the noisy image as it is.");
+    if (methods.includes(nothing)) notes.push(`“none” is ${terms.words} as it is.`);
     notes.push(`Levels of noise: ${levels.join(". ")}.`);
     body.append(make("p", { class: "note below" }, notes.join(" ")));
   }
@@ -244,7 +255,7 @@
       const line = chart.data.datasets.findIndex((dataset) => dataset.label === nothing);
       if (line >= 0) {
         const end = chart.getDatasetMeta(line).data.at(-1);
-        const text = "the noisy image";
+        const text = terms.words;
         context.font = fontOf(nothing, 12);
         context.fillStyle = chart.data.datasets[line].borderColor;
         const left = area.right - context.measureText(text).width - 6;
@@ -329,7 +340,7 @@
 
   function speed() {
     const timed = others.filter((method) => noises.some((noise) => score(rowOf(method, noise.text), "seconds_per_megapixel") > 0));
-    const qualities = ["psnr", "ssim", "ms_ssim"].filter((key) => noises.some((noise) => timed.some((method) => isNumber(score(rowOf(method, noise.text), key)) && score(rowOf(method, noise.text), key) !== Infinity)));
+    const qualities = terms.metrics.map(({ name }) => name).filter((key) => noises.some((noise) => timed.some((method) => isNumber(score(rowOf(method, noise.text), key)) && score(rowOf(method, noise.text), key) !== Infinity)));
     if (!timed.length || !qualities.length) return;
     at("speed").hidden = false;
     const middle = noises[Math.floor((noises.length - 1) / 2)];
@@ -359,7 +370,7 @@
         limits.max = Math.max(limits.max, base + room / 2);
         datasets.push({ label: nothing, data: [{ x: from, y: base }, { x: to, y: base }], showLine: true, pointRadius: 0, borderDash: [3, 4], borderWidth: 1.5, borderColor: colour("--muted") });
       }
-      const unit = state.key === "psnr" ? "PSNR in dB" : entry.name;
+      const unit = terms.metrics.find(({ name }) => name === state.key).title;
       return {
         type: "scatter",
         data: { datasets },
@@ -371,23 +382,23 @@
           },
           plugins: {
             legend: { display: false },
-            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${said(item.parsed.y, entry.digits)}, ${Number(item.parsed.x.toPrecision(3))} s/megapixel` }),
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${written(item.parsed.y, entry.digits)}, ${Number(item.parsed.x.toPrecision(3))} s/megapixel` }),
           },
         },
       };
     }
 
-    const label = () => `${metric(state.key).name} against seconds per megapixel at ${state.noise}: ${dots().map((dot) => `${dot.method} ${said(dot.y, metric(state.key).digits)} at ${Number(dot.x.toPrecision(3))}`).join("; ")}.`;
+    const label = () => `${metric(state.key).name} against seconds per megapixel at ${state.noise}: ${dots().map((dot) => `${dot.method} ${written(dot.y, metric(state.key).digits)} at ${Number(dot.x.toPrecision(3))}`).join("; ")}.`;
     const drawn = drawing(config, { label });
 
     function draw() {
       drawn.draw();
       const entry = metric(state.key);
       const base = score(rowOf(nothing, state.noise), state.key);
-      const noisy = base === null ? "" : ` The noisy image itself: ${said(base, entry.digits)}.`;
-      drawn.caption.textContent = `${entry.name} at ${state.noise}. Up and left is better.${noisy}`;
-      drawn.tables.replaceChildren(dataTable("The figures of this chart", ["Method", entry.name, "s/megapixel"],
-        dots().map((dot) => [dot.method, said(dot.y, entry.digits), String(Number(dot.x.toPrecision(3)))])));
+      const before = base === null ? "" : ` ${terms.words.replace(/^./, (letter) => letter.toUpperCase())} itself: ${written(base, entry.digits)}.`;
+      drawn.caption.textContent = `${entry.name} at ${state.noise}. Up and left is better.${before}`;
+      drawn.tables.replaceChildren(dataTable("The numbers of this chart", ["Method", entry.name, "s/megapixel"],
+        dots().map((dot) => [dot.method, written(dot.y, entry.digits), String(Number(dot.x.toPrecision(3)))])));
     }
 
     const tools = make("div", { class: "tools" });
@@ -406,26 +417,26 @@
     draw();
   }
 
-  // PSNR of every image, one row a method.
+  // The headline score of every image, one row for each method.
   function spread() {
-    const scored = results.filter((row) => isNumber(row.psnr));
-    if (unique(scored.map((row) => row.image)).length < 2) return;
+    const finite = results.filter((row) => isNumber(row[headline.name]));
+    if (unique(finite.map((row) => row.image)).length < 2) return;
     at("spread").hidden = false;
     const state = { noise: noises[Math.floor((noises.length - 1) / 2)].text };
-    const shown = () => methods.filter((method) => scored.some((row) => row.method === method && row.noise === state.noise));
+    const shown = () => methods.filter((method) => finite.some((row) => row.method === method && row.noise === state.noise));
 
     function config(width) {
       const names = shown();
       const most = width < 480 ? 14 : 26;
       const datasets = names.map((method, index) => {
         const style = look(method);
-        const own = scored.filter((row) => row.method === method && row.noise === state.noise);
+        const own = finite.filter((row) => row.method === method && row.noise === state.noise);
         // Set apart by turns, so that near ones do not hide each other.
-        const data = own.map((row, place) => ({ x: row.psnr, y: index + ((place * 5) % 7 - 3) * 0.055, image: row.image }));
+        const data = own.map((row, place) => ({ x: row[headline.name], y: index + ((place * 5) % 7 - 3) * 0.055, image: row.image }));
         return { label: method, data, pointStyle: "circle", radius: 3.5, hoverRadius: 5, borderWidth: 1, borderColor: colour(style.colour), backgroundColor: colour(style.colour).replace(/^rgb\((.*)\)$/, "rgba($1, 0.45)") };
       });
       const means = names.flatMap((method, index) => {
-        const mean = score(rowOf(method, state.noise), "psnr");
+        const mean = score(rowOf(method, state.noise), headline.name);
         return isNumber(mean) ? [{ x: mean, y: index, image: "mean" }] : [];
       });
       datasets.push({ label: "mean", data: means, pointStyle: "line", rotation: 90, radius: 11, hoverRadius: 11, borderWidth: 2.5, borderColor: colour("--ink") });
@@ -434,26 +445,26 @@
         data: { datasets },
         options: {
           scales: {
-            x: axis("PSNR in dB, higher is better", { grace: "3%", ticks: { maxRotation: 0 } }),
+            x: axis(`${headline.title}, ${metric(headline.name).better} is better`, { grace: "3%", ticks: { maxRotation: 0 } }),
             y: { ...axis("", { min: -0.6, max: names.length - 0.4, reverse: true, afterBuildTicks: (scale) => { scale.ticks = names.map((_, value) => ({ value })); } }),
               title: { display: false }, ticks: { autoSkip: false, color: colour("--ink"), font: (item) => ({ size: 12.5, weight: models.has(names[item.index]) ? 650 : 400 }), callback: (value) => { const name = names[value] ?? ""; return name.length > most ? `${name.slice(0, most - 1)}…` : name; } } },
           },
           plugins: {
             legend: { display: false },
-            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.raw.image}, ${item.parsed.x.toFixed(2)} dB` }),
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.raw.image}, ${withUnit(item.parsed.x)}` }),
           },
         },
       };
     }
 
-    const label = () => `PSNR of every image at ${state.noise}, one row a method: ${shown().map((method) => {
-      const own = scored.filter((row) => row.method === method && row.noise === state.noise).map((row) => row.psnr);
-      return `${method} from ${Math.min(...own).toFixed(2)} to ${Math.max(...own).toFixed(2)}`;
+    const label = () => `${headline.label} of every image at ${state.noise}, one row for each method: ${shown().map((method) => {
+      const own = finite.filter((row) => row.method === method && row.noise === state.noise).map((row) => row[headline.name]);
+      return `${method} from ${Math.min(...own).toFixed(headline.digits)} to ${Math.max(...own).toFixed(headline.digits)}`;
     }).join("; ")}.`;
     const drawn = drawing(config, { label, height: () => 74 + 38 * Math.max(1, shown().length) });
     function draw() {
       drawn.draw();
-      drawn.caption.textContent = `PSNR of every image at ${state.noise}: a dot an image, the bar is the mean.`;
+      drawn.caption.textContent = `${headline.label} of every image at ${state.noise}: each dot is an image, the bar is the mean.`;
     }
     const tools = make("div", { class: "tools" });
     if (noises.length > 1) tools.append(chooser("Noise", noises.map((noise) => [noise.text, noise.text]), state.noise, (value) => { state.noise = value; draw(); }).label);
@@ -462,24 +473,26 @@
     draw();
   }
 
+  // How much better each method is than the image before; above 0 is better, whichever way the headline goes.
   function gain() {
+    at("gain-title").textContent = `Gain over ${terms.words}`;
     const groups = unique(noises.map((noise) => noise.group)).map((group) => {
       const own = noises.filter((noise) => noise.group === group && Number.isFinite(noise.level));
       return { group, levels: own.toSorted((a, b) => a.level - b.level), name: own[0]?.name, known: own[0]?.known };
-    }).filter((entry) => entry.levels.length > 1 && entry.levels.some((noise) => isNumber(score(rowOf(nothing, noise.text), "psnr"))));
+    }).filter((entry) => entry.levels.length > 1 && entry.levels.some((noise) => isNumber(score(rowOf(nothing, noise.text), headline.name))));
     if (!groups.length || !others.length) return;
     at("gain").hidden = false;
     const state = { group: groups[0].group };
     const chosen = () => groups.find((entry) => entry.group === state.group);
 
-    // Without noise the PSNR of the noisy image is infinite, or only the cap of the protocol: no gain can be stated.
-    const noiseless = (noise) => (noise.known.more && noise.level === 0) || score(rowOf(nothing, noise.text), "psnr") === Infinity;
+    // Without noise the score of the image before is infinite, or only the cap of the protocol: no gain can be stated.
+    const noiseless = (noise) => (noise.known.more && noise.level === 0) || score(rowOf(nothing, noise.text), headline.name) === Infinity;
 
     function gained(method, noise) {
       if (noiseless(noise)) return null;
-      const base = score(rowOf(nothing, noise.text), "psnr");
-      const own = score(rowOf(method, noise.text), "psnr");
-      return isNumber(base) && isNumber(own) ? own - base : null;
+      const base = score(rowOf(nothing, noise.text), headline.name);
+      const own = score(rowOf(method, noise.text), headline.name);
+      return isNumber(base) && isNumber(own) ? (own - base) * (headline.higher_is_better ? 1 : -1) : null;
     }
 
     function config(width) {
@@ -511,26 +524,26 @@
               afterBuildTicks: measured(known.more ? unique([0, ...levels.map((noise) => noise.level)]) : levels.map((noise) => noise.level), logarithmic, width * 0.6),
               ticks: { maxRotation: 0, autoSkip: false, callback: (value) => String(value) },
             }),
-            y: { ...axis("gain in PSNR, dB; higher is better", { suggestedMin: 0, suggestedMax: highest > 0 ? highest * 1.04 : 1 }), grid: { color: (item) => (item.tick?.value === 0 ? muted : line), tickColor: line } },
+            y: { ...axis(`gain in ${headline.label}${headline.unit ? `, ${headline.unit}` : ""}; higher is better`, { suggestedMin: 0, suggestedMax: highest > 0 ? highest * 1.04 : 1 }), grid: { color: (item) => (item.tick?.value === 0 ? muted : line), tickColor: line } },
           },
           plugins: {
             legend: { display: false },
-            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.parsed.y >= 0 ? "+" : ""}${said(item.parsed.y, 2)} dB at ${item.parsed.x}` }),
+            tooltip: tooltip({ label: (item) => `${item.dataset.label}: ${item.parsed.y >= 0 ? "+" : ""}${withUnit(item.parsed.y)} at ${item.parsed.x}` }),
           },
         },
       };
     }
 
-    const label = () => `Gain in PSNR over the noisy image, ${chosen().name}: ${others.map((method) => `${method} ${chosen().levels.map((noise) => `${said(gained(method, noise), 2)} at ${noise.levelText}`).join(", ")}`).join("; ")}.`;
+    const label = () => `Gain in ${headline.label} over ${terms.words}, ${chosen().name}: ${others.map((method) => `${method} ${chosen().levels.map((noise) => `${written(gained(method, noise), headline.digits)} at ${noise.levelText}`).join(", ")}`).join("; ")}.`;
     const drawn = drawing(config, { label });
     function draw() {
       drawn.draw();
       const { levels, name } = chosen();
       const same = levels.filter(noiseless).map((noise) => noise.text);
-      const note = same.length ? ` At ${same.join(", ")} the noisy image is the clean one: there is no gain to state, only the PSNR in the table above.` : "";
-      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: mean PSNR of each method less that of the noisy image. Below 0 a method does harm.${note}`;
-      drawn.tables.replaceChildren(dataTable("The figures of this chart", ["Gain in dB", ...levels.map((noise) => noise.levelText)],
-        others.map((method) => [method, ...levels.map((noise) => said(gained(method, noise), 2))])));
+      const note = same.length ? ` At ${same.join(", ")} ${terms.words} is the clean one: there is no gain to state, only the ${headline.label} in the table above.` : "";
+      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: how much better the mean ${headline.label} of each method is than that of ${terms.words}. Below 0 a method does harm.${note}`;
+      drawn.tables.replaceChildren(dataTable("The numbers of this chart", [headline.unit ? `Gain in ${headline.unit}` : "Gain", ...levels.map((noise) => noise.levelText)],
+        others.map((method) => [method, ...levels.map((noise) => written(gained(method, noise), headline.digits))])));
     }
     const tools = make("div", { class: "tools" });
     if (groups.length > 1) {
@@ -545,31 +558,33 @@
 
   // -- pictures -------------------------------------------------------------------------------------------------------
 
-  function decibels(exhibit, method) {
+  // By the headline metric; Infinity where not one pixel differs.
+  function scoreOf(exhibit, method) {
     if (!Object.hasOwn(exhibit.psnr ?? {}, method)) return null;
     const value = exhibit.psnr[method];
     return value === null ? Infinity : value;
   }
 
   function panelsOf(exhibit) {
-    const answers = exhibit.answers.filter((answer) => answer.method !== nothing);
+    // A method of the same name as the image before, such as bicubic, shows the same picture.
+    const answers = exhibit.answers.filter((answer) => answer.method !== nothing && answer.method !== terms.before);
     const place = (answer) => { const index = methods.indexOf(answer.method); return index < 0 ? methods.length : index; };
     return [
-      { name: "clean", src: exhibit.clean, psnr: null },
-      { name: "noisy", src: exhibit.noisy, psnr: decibels(exhibit, nothing) },
-      ...answers.toSorted((a, b) => place(a) - place(b)).map((answer) => ({ name: answer.method, what: `restored by ${answer.method}`, src: answer.src, psnr: decibels(exhibit, answer.method), model: models.has(answer.method) })),
+      { name: "clean", src: exhibit.clean, score: null },
+      { name: terms.before, src: exhibit.noisy, score: scoreOf(exhibit, nothing) ?? scoreOf(exhibit, terms.before) },
+      ...answers.toSorted((a, b) => place(a) - place(b)).map((answer) => ({ name: answer.method, what: `restored by ${answer.method}`, src: answer.src, score: scoreOf(exhibit, answer.method), model: models.has(answer.method) })),
     ];
   }
 
   function exhibited(exhibit) {
     const panels = panelsOf(exhibit);
     const firstModel = panels.findIndex((panel) => panel.model);
-    return compared(exhibit, panels, { left: 1, right: firstModel >= 0 ? firstModel : panels.length > 2 ? 2 : 0 });
+    return compared(exhibit, panels, { left: 1, right: firstModel >= 0 ? firstModel : panels.length > 2 ? 2 : 0, text: withUnit, higher: headline.higher_is_better });
   }
 
   function gallery() {
-    const note = "A crop of each image, pixel by pixel. The PSNR is of the whole image, not of the crop; the best is in bold.";
-    const first = { worst: "The lowest scores of the method that was named last, always shown, each where its error is largest. ", chosen: "" };
+    const note = "A crop of each image, pixel by pixel. The score is of the whole image, not of the crop; the best is in bold.";
+    const first = { worst: "The worst scores of the method that was named last, always shown, each where its error is largest. ", chosen: "" };
     for (const reason of ["worst", "chosen"]) {
       const own = exhibits.filter((exhibit) => exhibit.reason === reason);
       if (!own.length) continue;

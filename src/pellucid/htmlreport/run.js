@@ -1,6 +1,6 @@
 // Draws the page of a training run from the two JSON elements in it.
 (() => {
-  const { at, axis, colour, compared, dataTable, drawing, chooser, inDecibels, isNumber, make, plain, said, sections, tooltip } = pages;
+  const { at, axis, colour, compared, dataTable, drawing, chooser, isNumber, make, plain, sections, tooltip, written } = pages;
   const run = JSON.parse(at("run").textContent);
   const pictures = JSON.parse(at("pictures").textContent);
   const history = run.history;
@@ -15,7 +15,7 @@
   function head() {
     at("heading").textContent = run.name;
     at("lead").textContent = run.lead;
-    at("notices").append(...[listed("Of the images:", run.warnings), listed("To know:", run.notes)].filter(Boolean));
+    at("notices").append(...[listed("About the images:", run.warnings), listed("Notes:", run.notes)].filter(Boolean));
     const download = at("download");
     download.href = URL.createObjectURL(new Blob([at("run").textContent], { type: "application/json" }));
     download.download = `${run.name.replace(/[^\p{L}\p{N}._-]+/gu, "-")}.json`;
@@ -44,23 +44,23 @@
             ...cells.map((values, column) => {
               const value = values[index];
               if (!isNumber(value)) return make("td", {}, "–");
-              return make("td", { class: methods.length > 1 && Number(value.toFixed(digits)) === bests[column] ? "best" : null }, said(value, digits));
+              return make("td", { class: methods.length > 1 && Number(value.toFixed(digits)) === bests[column] ? "best" : null }, written(value, digits));
             }))))));
   }
 
   function scores() {
-    const found = run.scores;
-    if (!found && !run.unscored) return;
+    const scored = run.scores;
+    if (!scored && !run.unscored) return;
     at("scores").hidden = false;
     const body = at("scores-body");
-    if (!found) {
+    if (!scored) {
       body.append(make("p", { class: "note" }, run.unscored));
       return;
     }
-    body.append(make("p", { class: "note" }, found.said));
-    body.append(table("PSNR", "mean over the images, in dB", 2, found.methods, found.rows, (row, method) => row.psnr[method]));
-    if (found.rows.some((row) => Object.keys(row.ssim).length)) {
-      body.append(make("div", { class: "behind" }, table("SSIM", "structural similarity, mean over the images, 1 is identical", 4, found.methods, found.rows, (row, method) => row.ssim[method])));
+    body.append(make("p", { class: "note" }, scored.said));
+    body.append(table("PSNR", "mean over the images, in dB", 2, scored.methods, scored.rows, (row, method) => row.psnr[method]));
+    if (scored.rows.some((row) => Object.keys(row.ssim).length)) {
+      body.append(make("div", { class: "behind" }, table("SSIM", "structural similarity, mean over the images, 1 is identical", 4, scored.methods, scored.rows, (row, method) => row.ssim[method])));
     }
   }
 
@@ -71,9 +71,9 @@
     at("samples").hidden = false;
     at("samples-body").append(make("p", { class: "note" }, run.pictured), ...pictures.map((shown) => {
       const panels = [
-        ...(shown.clean ? [{ name: "clean", src: shown.clean, psnr: null }] : []),
-        { name: shown.given, src: shown.noisy, psnr: shown.psnr?.[0] ?? null },
-        { name: "restored", src: shown.restored, psnr: shown.psnr?.[1] ?? null, model: true },
+        ...(shown.clean ? [{ name: "clean", src: shown.clean, score: null }] : []),
+        { name: shown.given, src: shown.noisy, score: shown.psnr?.[0] ?? null },
+        { name: "restored", src: shown.restored, score: shown.psnr?.[1] ?? null, model: true },
       ];
       return compared(shown, panels, { left: panels.length - 2, right: panels.length - 1 });
     }));
@@ -85,7 +85,7 @@
   const POINTS = ["circle", "rectRot", "triangle", "rect", "star", "crossRot", "cross"];
   const shortOf = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : String(Number(value.toPrecision(4)))).replace("-", "−");
 
-  // A chart of several series over the run; each has a name and its points {line, y}. "unit" names the values, "word" says one;
+  // A chart of several series over the run; each has a name and its points {line, y}. "unit" names the values, "word" writes one;
   // "change" names their difference from the first, which may be shown instead, and is where the run began from something.
   function curves({ section, series, unit, word, caption, best, change }) {
     at(section).hidden = false;
@@ -136,7 +136,7 @@
     drawn.caption.textContent = caption;
     drawn.draw();
     const lines = [...new Set(series.flatMap(({ points }) => points.map(({ line }) => line)))].toSorted((a, b) => a.step - b.step);
-    drawn.tables.append(dataTable("The figures of this chart", ["Step", "Minutes", ...series.map(({ name }) => name)],
+    drawn.tables.append(dataTable("The numbers of this chart", ["Step", "Minutes", ...series.map(({ name }) => name)],
       lines.map((line) => [String(line.step), line.minutes.toFixed(1), ...series.map(({ points }) => { const own = points.find((point) => point.line === line); return own ? word(own.y) : "–"; })])));
   }
 
@@ -146,7 +146,7 @@
     const noises = Object.keys(lines.at(-1).psnr).filter((noise) => noise !== "mean");
     const names = noises.length > 1 ? [...noises, "mean"] : noises;
     const series = names.map((name) => ({ name, strong: name === "mean", points: lines.filter((line) => isNumber(line.psnr[name])).map((line) => ({ line, y: line.psnr[name] })) }));
-    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", change: "change in PSNR, dB; higher is better", word: (value) => said(value, 2), best: true, caption: run.validated });
+    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", change: "change in PSNR, dB; higher is better", word: (value) => written(value, 2), best: true, caption: run.validated });
   }
 
   function loss() {

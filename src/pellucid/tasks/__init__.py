@@ -102,7 +102,8 @@ class Fact:
     """A fact that an output comes with: ``name`` in JSON, ``header`` (X-Pellucid-HEADER) in HTTP where it has one.
 
     ``schema`` is its JSON Schema, ``default`` its value where the task has none, ``digits`` those behind the point in the header.
-    The header is left out where the fact is None.
+    The header is left out where the fact is None. ``label`` and ``unit`` are the page's words for it; without a label the page does
+    not show it.
     """
 
     name: str
@@ -111,6 +112,8 @@ class Fact:
     default: Any = None
     header: str | None = None
     digits: int = 2
+    label: str = ""
+    unit: str = ""
 
     def in_header(self, value: Any) -> str:
         """The value as the header writes it."""
@@ -175,9 +178,15 @@ NOISE: tuple[Fact, ...] = (
         _NUMBER_OR_NULL,
         header="Sigma",
         digits=4,
+        label="noise level",
     ),
     Fact(
-        "estimated", "whether the noise level was measured from the picture", {"type": "boolean"}, default=False, header="Estimated"
+        "estimated",
+        "whether the noise level was measured from the picture",
+        {"type": "boolean"},
+        default=False,
+        header="Estimated",
+        label="estimated",
     ),
     Fact("saw", "the noise that was found, where no level was given", _TEXT_OR_NULL, header="Noise"),
     Fact("diagnosis", "the same as data", {"type": ["object", "null"]}),
@@ -186,6 +195,8 @@ NOISE: tuple[Fact, ...] = (
         "by how many dB the output is expected to be nearer to the clean picture, where that was asked for and can be predicted",
         _NUMBER_OR_NULL,
         header="Expected-Gain",
+        label="expected gain",
+        unit="dB",
     ),
 )
 """The facts about the noise of the input: those of tasks that look at it."""

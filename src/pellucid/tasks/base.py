@@ -14,9 +14,10 @@ from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models
 from pellucid.errors import OptionError
-from pellucid.images import Image, Pixels, Rows, View
+from pellucid.images import Image, Pixels, Rows
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
+from pellucid.views import View
 
 __all__ = ["Batching", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "drawn"]
 

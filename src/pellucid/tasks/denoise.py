@@ -22,9 +22,10 @@ from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
-from pellucid.images import Pixels, View
+from pellucid.images import Pixels
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
+from pellucid.views import View
 
 __all__ = [
     "CASES",
@@ -90,8 +91,8 @@ With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that c
 bfloat16 is a level where noise of sigma 50 is strong, so no margin short of the whole keeps every value to one level.
 
 The promise, in 8-bit levels, on every instruction set, for tiles beside the whole image: 2 anywhere, more than 1 (and a hundredth)
-in at most 10 of a million values, 0.05 on average; 0.1 on average where noise lies under impulses of any value, for up to five
-networks answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
+in at most 10 of a million values, 0.05 on average; twice each where noise lies under impulses of any value, for up to five networks
+answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
 
 With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the answer of a strided
 convolution is at most 50 pixels wide (the last of them has an eighth of the tile's width), oneDNN sums its bfloat16 products in

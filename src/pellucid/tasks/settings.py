@@ -132,9 +132,16 @@ class Setting:
                 return kept
         raise self.refused(value)
 
-    def read(self, text: str) -> Any:
-        """The value that ``text`` stands for, as the command line and a query write it; `OptionError` for what is none."""
+    def read(self, text: str, *, paths: bool = True) -> Any:
+        """The value that ``text`` stands for, as the command line and a query write it; `OptionError` for what is none.
+
+        Without ``paths`` no text names a file.
+        """
+        if not paths and self.kinds == ("file",):
+            raise OptionError(f"{self.name} is a file, which no text stands for")
         for kind in self.kinds:
+            if kind == "file" and not paths:
+                continue
             kept = _READERS[kind](self, text)
             if kept is not None:
                 return self._checked(kept)
@@ -190,8 +197,11 @@ class Declared:
         return given
 
     @classmethod
-    def read(cls, given: Mapping[str, Sequence[str]], attached: Mapping[str, Path] | None = None) -> Self:
-        """From text by name, and from files by name; `OptionError` for a bad value, a strange name, or a name that comes twice."""
+    def read(cls, given: Mapping[str, Sequence[str]], attached: Mapping[str, Path] | None = None, *, paths: bool = True) -> Self:
+        """From text by name, and from files by name; `OptionError` for a bad value, a strange name, or a name that comes twice.
+
+        Without ``paths`` no text names a file: for text that comes from other people.
+        """
         values: dict[str, Any] = {}
         rows = {each.name: each for each in cls.declared()}
         for name, texts in given.items():
@@ -200,12 +210,12 @@ class Declared:
                 raise OptionError(f"{name[:40]!r} is not a setting here; there are {', '.join(rows)}")
             if not row.many and len(texts) != 1:
                 raise OptionError(f"{name} is given {len(texts)} times")
-            found = [row.read(text) for text in texts]
-            values[name] = tuple(found) if row.many else found[0]
+            read = [row.read(text, paths=paths) for text in texts]
+            values[name] = tuple(read) if row.many else read[0]
         for name, path in (attached or {}).items():
             if name not in rows or "file" not in rows[name].kinds:
                 raise OptionError(f"{name[:40]!r} is not a setting that takes a file")
-            values[name] = Attached.of(path)
+            values[name] = (Attached.of(path),) if rows[name].many else Attached.of(path)
         return cls(**values)
 
     def text(self) -> dict[str, list[str]]:

@@ -15,10 +15,11 @@ from pellucid import degradations, images
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models, in_channels
 from pellucid.errors import OptionError
-from pellucid.images import Image, Pixels, Rows, View
+from pellucid.images import Image, Pixels, Rows
 from pellucid.tasks import LARGEST, UpscaleSettings, base
 from pellucid.tasks.settings import Shape
 from pellucid.tiling import Place
+from pellucid.views import View
 
 __all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored"]
 
@@ -111,7 +112,7 @@ def _enlarged(graph: Graph, planes: Pixels, place: Place, room: Pixels) -> Pixel
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> UpscaleSettings:
     """The factor. Raises `OptionError` for a case that keeps the size."""
     if case.scale == 1:
-        raise OptionError(f"{case} keeps the size; upscale takes shrink:FACTOR, with or without noise after it, such as shrink:2+gaussian:5")
+        raise OptionError(f"{case} keeps the size; upscale takes shrink:FACTOR, alone or with noise: shrink:2, shrink:2+gaussian:5")
     return UpscaleSettings(scale=case.scale)
 
 

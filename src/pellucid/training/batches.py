@@ -34,8 +34,8 @@ NEIGHBOURS = np.array([(0, 1), (0, 2), (1, 0), (1, 3), (2, 0), (2, 3), (3, 1), (
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The images that a batch without clean ones was made of: ``whole`` (n, channels + maps, 2h, 2w), float32. ``first`` and
-    ``second`` (n, h, w), int64, 0 to 3, say which pixel of each 2x2 cell became the input's and which the target's."""
+    """The origin of a batch without clean images: ``whole`` (n, channels + maps, 2h, 2w), float32. ``first`` and ``second`` (n, h,
+    w), int64, 0 to 3, are the pixels of each 2x2 cell that became the input's and the target's."""
 
     whole: Planes
     first: NDArray[np.int64]
@@ -48,9 +48,8 @@ class Batch:
 
     ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
 
-    Where no image is clean, one of two more is there, from which the network learns all the same: ``neighbours``, or ``probe``,
-    standard normal noise of the target's shape. ``again`` (n,) says which examples the network is shown by its own first answer to
-    them (`pellucid.training.looks`).
+    Where no image is clean, the network learns from one of ``neighbours`` and ``probe``, standard normal noise of the target's
+    shape. ``again`` (n,) marks the examples that have a second look (`pellucid.training.looks`).
     """
 
     input: Planes
@@ -70,7 +69,7 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
     """Batch number ``step`` of process ``rank``: crops, flips and noise drawn from (seed, step, rank) alone."""
     rng = np.random.default_rng([seed, rank, step])
     data = recipe.data
-    # In a noisy crop, detail cannot be told from noise, so crops are not chosen by detail.
+    # In a noisy crop detail and noise look alike, so crops are not chosen by detail.
     detail = 1 if pictures.kind == "noisy" else data.detail
     count, size = len(pictures.train), recipe.training.batch * detail
     if pictures.chances is None:
@@ -117,7 +116,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
 def shown(shot: Shot, window: tuple[slice, slice], task: Learning, clean: Planes | None = None) -> Pair:
     """That part of a noisy picture as the network sees it; ``clean`` is the same part of the clean one, where there is one."""
     noisy = survey.floats(shot.levels[window])
-    return task.found(noisy, noisy if clean is None else clean, shot.found)
+    return task.found(noisy, noisy if clean is None else clean, shot.diagnosis)
 
 
 def stack(pairs: list[Pair]) -> Batch:
@@ -177,7 +176,7 @@ def _pair_of(shot: Shot, clean: Depth | None, recipe: Recipe, rng: np.random.Gen
     """A crop of a noisy picture with the same crop of its clean one; where there is none, with itself."""
     cut = _cut(shot.levels.shape, recipe.data, rng)
     noisy = cut(shot.levels)
-    return recipe.task.found(noisy, noisy if clean is None else cut(clean), shot.found)
+    return recipe.task.found(noisy, noisy if clean is None else cut(clean), shot.diagnosis)
 
 
 def _without_clean(pairs: list[Pair], recipe: Recipe, rng: np.random.Generator) -> Batch:

@@ -1,11 +1,10 @@
-"""Decoded images in memory-mapped files: each is decoded once, and memory holds what is being looked at.
+"""Decoded images in memory-mapped files: each is decoded once, and memory holds the parts in use.
 
-The files lie in the user's cache folder, each of some hundred images in a row with an index behind them. Who reads them maps them:
-what has been read stays in memory as long as nothing else needs it, so that a folder which fits into memory is as quick as arrays,
-and a larger one works. An image is known by its file (path, size, time of change) and by what is made of it (`Form`); a second run
-decodes nothing.
+The files lie in the user's cache folder, each with some hundred images in a row and an index behind them. They are mapped into
+memory: pages stay there as long as nothing else needs the room, so that a folder which fits into memory is as quick as arrays, and
+a larger one works. An image is identified by its file (path, size, time of change) and its `Form`; a second run decodes nothing.
 
-A run whose images are more than the cache may hold learns from the middle of each: as much of it as fits.
+If the images of a run need more than the cache may take, it learns from the middle of each: as much of it as fits.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
 from pellucid.images import Range
 from pellucid.saving import failure, files_below, is_full, replacing, sweep
 from pellucid.training import survey
-from pellucid.training.survey import Facts, Seen
+from pellucid.training.survey import Decoded, Facts
 
 try:
     import fcntl
@@ -52,28 +51,28 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 BUDGET = 20 * 10**9
-"""Bytes that the cache may take where nothing else is said: 3.8 gigapixels in colour at recipe ``photo``'s three sizes, which hold
-700,000 crops of 96x96 that have no pixel in common. An hour of it on two cores draws 280,000."""
+"""Bytes that the cache may take by default: 3.8 gigapixels in colour at the three sizes of recipe ``photo``, which hold 700,000
+crops of 96x96 that do not overlap. An hour of that recipe on two cores draws 280,000."""
 
 SHARD = 256 * 2**20
-"""Bytes of images in one file: few enough that a kill costs little of what was decoded and that the oldest can go alone, and
-enough that 20 GB are 80 open files."""
+"""Bytes of images in one file: few enough that a killed run loses little and that the oldest can be deleted alone, and enough that
+20 GB are only 80 open files."""
 
 LEAST = 256
-"""Side in pixels below which no image is cut down: what validation looks at."""
+"""Side in pixels below which no image is cropped: validation needs as much."""
 
 OVERHEAD = 2048
-"""Bytes that an image takes beside its pixels: its thumbnail, its line in the index, and what aligns it."""
+"""Bytes that an image takes beside its pixels: its thumbnail, its line in the index, and the padding."""
 
 PATIENCE_S = 2.0
-"""Seconds after which it is said that images are being decoded."""
+"""Seconds after which the user is told that images are being decoded."""
 
 ALIGNED = 64
-"""Where arrays begin: at multiples of so many bytes."""
+"""Arrays begin at multiples of this many bytes."""
 
 ENDING = ".images"
 MAGIC = b"pellucid images 1\n"
-"""What a file begins and ends with; the number is that of its form."""
+"""The first and the last bytes of a file; the number is the version of its format."""
 
 
 # -- what is asked for ------------------------------------------------------------------------------------------------
@@ -81,8 +80,8 @@ MAGIC = b"pellucid images 1\n"
 
 @dataclass(frozen=True)
 class Form:
-    """What is made of an image: ``eight`` bits or its own depth; ``gray``, or its own channels; and smaller copies at ``scales``
-    where a ``patch`` still fits into them. ``value_range`` says which values of the file are black and white."""
+    """The form in which images are kept: in ``eight`` bits or their own depth; ``gray`` or in their own channels; with smaller
+    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white."""
 
     eight: bool
     gray: bool
@@ -100,7 +99,7 @@ class Form:
         return np.ascontiguousarray(levels)
 
     def smaller(self, base: Levels) -> tuple[tuple[float, Levels], ...]:
-        """Its smaller copies."""
+        """The smaller copies of an image, each with its scale."""
         height, width, channels = base.shape
         made = []
         for scale in dict.fromkeys(self.scales):
@@ -112,7 +111,7 @@ class Form:
         return tuple(made)
 
     def bytes_of(self, sizes: NDArray[np.int64], each: NDArray[Any]) -> NDArray[np.float64]:
-        """What images of these heights and widths (n, 2) take, smaller copies and all, at ``each`` bytes a pixel."""
+        """The bytes that images of these heights and widths (n, 2) take with their smaller copies, at ``each`` bytes a pixel."""
         height, width = sizes[:, 0], sizes[:, 1]
         total = np.asarray(height * width * each, dtype=np.float64)
         for scale in dict.fromkeys(self.scales):
@@ -123,57 +122,57 @@ class Form:
 
     @property
     def least(self) -> int:
-        """The side in pixels below which nothing is cut down: a patch fits into every copy that it fitted into."""
+        """The side in pixels below which no image is cropped: a patch must fit into the same copies as before."""
         return max(LEAST, math.ceil(self.patch / min(self.scales)) + 1)
 
     def keys(self, source: Source) -> tuple[str, ...]:
-        """The names under which an image may be in the cache, first that under which it is put there."""
+        """The names under which an image may be in the cache; the first one is that for writing."""
 
         def key(gray: bool) -> str:
             patch = self.patch if self.scales != (1.0,) else 0
             parts = (pellucid.__version__, source.identity, self.eight, gray, self.scales, patch, self.value_range)
             return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
-        # What was kept in its own channels and has one is gray.
+        # An image that was kept in its own channels, and has one, is gray.
         return (key(True), key(False)) if self.gray else (key(False),)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from: its ``name``, what it ``identity`` is (anything that changes when the file does), and how it is
-    read; that raises `FileError` or `MissingExtra`."""
+    """The origin of an image: its ``name``, its ``identity`` (values that change when the file does), and ``read``, which decodes
+    it and raises `FileError` or `MissingExtra`."""
 
     name: str
     identity: tuple[str | int, ...]
-    read: Callable[[], Seen]
+    read: Callable[[], Decoded]
 
 
 def source(path: Path, value_range: Range = "auto") -> Source:
-    """An image file."""
+    """The source of an image file."""
     return Source(path.name, identity(path), lambda: survey.read(path, value_range))
 
 
 def identity(path: Path) -> tuple[str | int, ...]:
-    """What changes when a file does; of an image that is a folder, when one of its files does."""
+    """Values that change when a file does, or, if the image is a folder, when one of its files does."""
     try:
         parts = [entry.stat() for entry in files_below(path)] if path.is_dir() else [path.stat()]
         return (str(path.resolve()), len(parts), sum(part.st_size for part in parts), max(part.st_mtime_ns for part in parts))
     except (OSError, ValueError):
-        # Reading it tells what is the matter.
+        # Reading the file raises the error that explains it.
         return (str(path), 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Store:
-    """The cache: ``folder`` (None: the user's), and the ``budget`` in bytes that it may take (None: `BUDGET`, or half of what is
-    free on the disk; 0: nothing is kept, images are held in memory). ``tell`` hears a line when something takes its time."""
+    """The cache: ``folder`` (None: the user's), and the ``budget`` in bytes that it may take (None: `BUDGET`, or half of the disk's
+    free room; 0: nothing is kept, images are held in memory). ``tell`` is called with a line when a step takes long."""
 
     folder: Path | None = None
     budget: int | None = None
     tell: Callable[[str], None] = lambda line: None
 
     def place(self) -> Path | None:
-        """The folder, made; None where nothing is to be kept, or can be."""
+        """The folder, which is made if needed; None where nothing is kept, or the folder cannot be made."""
         base = self.folder or cache_folder()
         if self.budget == 0 or base is None:
             return None
@@ -184,27 +183,27 @@ class Store:
         return base / "images"
 
     def room(self, place: Path) -> int:
-        """Bytes that the cache may take."""
+        """The bytes that the cache may take."""
         if self.budget is not None:
             return self.budget
         room = BUDGET
-        # In halves, so that what was free yesterday and is today is mostly the same.
+        # Halved until it fits, so that it seldom changes from day to day.
         while room > (shutil.disk_usage(place).free + _taken(place)) / 2 and room > SHARD:
             room //= 2
         return room
 
 
-def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[Seen | str], list[str]]:
-    """Each image as ``form`` has it, or a line that says why it cannot be read; and lines about all of them.
+def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[Decoded | str], list[str]]:
+    """Each image in the form asked for, or a line with the reason why it cannot be read; and lines about all of them.
 
-    Of all sources as many pixels are kept as the store has room for. Raises `DiskFull`, `FileError` when the cache cannot be
-    written, and `OptionError` when there is not even room for a small part of each image.
+    If the store has not enough room, each image is cropped to its middle. Raises `DiskFull`, `FileError` where the cache cannot be
+    written, and `OptionError` where there is not even room for a small part of each image.
     """
     place = store.place()
     if place is None:
         notes = [] if store.budget == 0 else ["the cache folder cannot be written: decoded images are held in memory"]
         made = _ahead(lambda source: _made(source, form), sources)
-        return [found if isinstance(found, str) else found.seen for found in made], notes
+        return [kept if isinstance(kept, str) else kept.picture for kept in made], notes
     room = store.room(place)
     run = _Run(place, room, sources, form)
     run.look()
@@ -218,12 +217,12 @@ def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[Se
     run.touch()
     notes = []
     if run.share < 1:
-        whole = memory.shown(run.whole)
+        whole, taken = memory.shown(run.whole), memory.shown(room)
         notes.append(
-            f"decoded, the images take {whole}, more than the cache of {memory.shown(room)}: of each the middle is learnt from, "
-            f"{run.share:.0%} of all pixels; --cache {math.ceil(run.whole / 1e9)}GB takes them whole"
+            f"the decoded images take {whole}, more than the cache of {taken}: the network learns from the middle of each "
+            f"({run.share:.0%} of all pixels); --cache {math.ceil(run.whole / 1e9)}GB has room for all"
         )
-    return [run.problems[index] if index in run.problems else run.kept[index].seen for index in range(len(sources))], notes
+    return [run.problems[index] if index in run.problems else run.kept[index].picture for index in range(len(sources))], notes
 
 
 # -- decoding ---------------------------------------------------------------------------------------------------------
@@ -231,16 +230,16 @@ def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[Se
 
 @dataclass(frozen=True)
 class _Kept:
-    """An image in hand: what of it is in which ``file`` (None: in memory), the bytes that it takes there, and its ``key``."""
+    """An image, or its middle, in a ``file`` (None: in memory), with its ``key`` and its ``size`` there in bytes."""
 
-    seen: Seen
+    picture: Decoded
     key: str
     size: int
     file: Path | None = None
 
 
 def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> _Kept | str:
-    """The image, or the middle (height, width) of it, decoded; or why not."""
+    """The decoded image, or its middle of ``size`` (height, width); or the reason why it cannot be read."""
     try:
         raw = source.read()
     except FileError as error:
@@ -251,14 +250,14 @@ def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> _K
     return _formed(replace(raw, name=source.name), form.base(levels), form, form.keys(source)[0])
 
 
-def _formed(seen: Seen, base: Levels, form: Form, key: str) -> _Kept:
+def _formed(picture: Decoded, base: Levels, form: Form, key: str) -> _Kept:
     """The image with its smaller copies."""
-    seen = replace(seen, levels=base, smaller=form.smaller(base))
-    return _Kept(seen, key, base.nbytes + sum(small.nbytes for _, small in seen.smaller) + OVERHEAD)
+    picture = replace(picture, levels=base, smaller=form.smaller(base))
+    return _Kept(picture, key, base.nbytes + sum(small.nbytes for _, small in picture.smaller) + OVERHEAD)
 
 
 def _ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """The answers in order, by as many threads as there are cores; no more of them wait than that, so that memory holds a few."""
+    """The results in order, computed by a thread for each core; no more of them wait, so that memory holds only a few."""
     threads = os.cpu_count() or 1
     waiting: deque[Future[U]] = deque()
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -275,7 +274,7 @@ def _ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
 
 
 def _middle(levels: Levels, size: tuple[int, int]) -> Levels:
-    """The middle (height, width) of it."""
+    """The middle part of ``size`` (height, width)."""
     top, left = ((whole - part) // 2 for whole, part in zip(levels.shape, size, strict=False))
     return levels[top : top + size[0], left : left + size[1]]
 
@@ -284,7 +283,7 @@ def _middle(levels: Levels, size: tuple[int, int]) -> Levels:
 
 
 class _Run:
-    """The images of one run: those that the cache has, and those that are made."""
+    """The images of one run: those that the cache has, and those that are decoded now."""
 
     def __init__(self, place: Path, room: int, sources: Sequence[Source], form: Form) -> None:
         self.place, self.room, self.sources, self.form = place, room, sources, form
@@ -296,7 +295,7 @@ class _Run:
         self.wanted: dict[int, tuple[int, int]] = {}
 
     def look(self) -> None:
-        """Finds what the cache has of them, in whatever size; damaged files go."""
+        """Finds the run's images in the cache, of any size; damaged files are deleted."""
         index = _index(self.place)
         places: dict[int, tuple[Path, dict[str, Any]]] = {}
         for number, source in enumerate(self.sources):
@@ -304,9 +303,9 @@ class _Run:
             if known is not None and known.file is not None and known.file.exists():
                 continue
             for place, key in enumerate(self.form.keys(source)):
-                found = index.get(key)
-                if found is not None and not (place and found[1]["facts"]["coloured"]):
-                    places[number] = found
+                entry = index.get(key)
+                if entry is not None and not (place and entry[1]["facts"]["coloured"]):
+                    places[number] = entry
                     break
         maps = {path: _mapped(path) for path in {path for path, _ in places.values()}}
         names = [source.name for source in self.sources]
@@ -331,11 +330,11 @@ class _Run:
         self._note(number, kept)
 
     def _note(self, number: int, kept: _Kept) -> None:
-        self.facts[number] = kept.seen.facts
-        self.each[number] = kept.seen.levels.shape[2] * kept.seen.levels.dtype.itemsize
+        self.facts[number] = kept.picture.facts
+        self.each[number] = kept.picture.levels.shape[2] * kept.picture.levels.dtype.itemsize
 
     def complete(self) -> bool:
-        """Whether all is there that can be, in the size that there is room for."""
+        """Whether every readable image is there, in the size that there is room for."""
         if len(self.facts) + len(self.problems) < len(self.sources):
             return False
         self._share()
@@ -345,10 +344,10 @@ class _Run:
         return [number for number, size in self.wanted.items() if self._size(number) != size]
 
     def _size(self, number: int) -> tuple[int, ...] | None:
-        return self.kept[number].seen.levels.shape[:2] if number in self.kept else None
+        return self.kept[number].picture.levels.shape[:2] if number in self.kept else None
 
     def _share(self) -> None:
-        """How much of each image there is room for."""
+        """Works out the share of each image's pixels that there is room for."""
         numbers = sorted(self.facts)
         sizes = np.array([self.facts[number].size for number in numbers], dtype=np.int64).reshape(-1, 2)
         each = np.array([self.each[number] for number in numbers])
@@ -360,7 +359,7 @@ class _Run:
         if self.whole > self.room:
             if taken(0) > self.room:
                 raise OptionError(
-                    f"--cache {memory.shown(self.room)}: {len(numbers)} images need {memory.shown(taken(0))} at least, for the "
+                    f"--cache {memory.shown(self.room)}: {len(numbers)} images need at least {memory.shown(taken(0))}, for the "
                     f"middle {self.form.least} pixels of each"
                 )
             low, high = 0.0, 1.0
@@ -372,28 +371,28 @@ class _Run:
         self.wanted = {number: (int(size[0]), int(size[1])) for number, size in zip(numbers, cut, strict=True)}
 
     def fill(self, tell: Callable[[str], None]) -> None:
-        """Makes what is missing."""
+        """Decodes the missing images and writes them."""
         missing = [number for number in range(len(self.sources)) if number not in self.kept and number not in self.problems]
-        begun, told = time.monotonic(), False
+        begun, announced = time.monotonic(), False
         used = sum(kept.size for kept in self.kept.values())
         with _Writer(self) as writer:
             for number, made in zip(missing, _ahead(lambda number: _made(self.sources[number], self.form), missing), strict=True):
-                if not told and time.monotonic() - begun > PATIENCE_S:
+                if not announced and time.monotonic() - begun > PATIENCE_S:
                     tell(f"decoding {len(missing)} images, once: they stay in {self.place}")
-                    told = True
+                    announced = True
                 if isinstance(made, str):
                     self.problems[number] = made
                     continue
                 self._note(number, made)
                 used += made.size
-                # Too many? What each is to be cut to is known when all sizes are.
+                # If they are too many, the crops are known once all sizes are.
                 if used <= self.room:
                     writer.add(number, made)
         self._share()
         missing = self._missing()
         if missing and self.share < 1:
-            tell(f"the cache is to take {memory.shown(self.room)} at most: of each image the middle is kept")
-        # What has become useless in files that are in use goes when the rest of them is written anew.
+            tell(f"the cache may take {memory.shown(self.room)}: it keeps the middle of each image")
+        # Files in use may hold images that no run needs any more: writing the others anew frees that room.
         if not missing and _taken(self.place) > self.room:
             self._evict(0)
             if _taken(self.place) > self.room:
@@ -404,25 +403,25 @@ class _Run:
         self._evict(0)
 
     def _again(self, numbers: list[int]) -> Iterator[tuple[int, _Kept]]:
-        """The images in the size that is wanted, out of what is kept where that is large enough."""
+        """The images in the wanted size, cropped from kept ones where these are large enough."""
 
         def again(number: int) -> tuple[int, _Kept | str]:
             kept, size, source = self.kept.get(number), self.wanted[number], self.sources[number]
-            if kept is not None and all(has >= want for has, want in zip(kept.seen.levels.shape, size, strict=False)):
-                base = np.ascontiguousarray(_middle(kept.seen.levels, size))
-                return number, _formed(kept.seen, base, self.form, kept.key)
+            if kept is not None and all(has >= want for has, want in zip(kept.picture.levels.shape, size, strict=False)):
+                base = np.ascontiguousarray(_middle(kept.picture.levels, size))
+                return number, _formed(kept.picture, base, self.form, kept.key)
             return number, _made(source, self.form, size)
 
         for number, made in _ahead(again, numbers):
             if isinstance(made, str):
-                # It could be read a moment ago.
+                # It could be read before, and cannot any more.
                 self.problems[number] = made
                 self.kept.pop(number, None)
             else:
                 yield number, made
 
     def _evict(self, room: int) -> None:
-        """Lets files go that this run does not use, the oldest first, until there is ``room`` for so many bytes more."""
+        """Deletes files that this run does not use, the oldest first, until there is ``room`` for that many bytes more."""
         used = {kept.file for kept in self.kept.values()}
         taken = _taken(self.place)
         for path in sorted(_files(self.place), key=_age):
@@ -433,7 +432,7 @@ class _Run:
                 _remove(path)
 
     def touch(self) -> None:
-        """The files in use are the newest."""
+        """Marks the files in use as the newest."""
         for path in {kept.file for kept in self.kept.values()}:
             if path is not None:
                 with suppress(OSError):
@@ -441,14 +440,14 @@ class _Run:
 
 
 def _cut(sizes: NDArray[np.int64], share: float, least: int) -> NDArray[np.int64]:
-    """Heights and widths (n, 2) that are that share of the pixels; none below ``least`` that was not. What is cut off is even, so
-    that the middle is where it was."""
+    """Heights and widths (n, 2) reduced to that share of the pixels, but not below ``least``. The difference is even, so that the
+    middle stays in place."""
     small = np.maximum(np.minimum(sizes, least), (sizes * math.sqrt(share)).astype(np.int64))
     return small + (sizes - small) % 2
 
 
 class _Writer:
-    """Puts images of a run into files of at most `SHARD` bytes (one image may be larger)."""
+    """Writes images of a run into files of at most `SHARD` bytes each (a single image may be larger)."""
 
     def __init__(self, run: _Run) -> None:
         self.run = run
@@ -465,11 +464,11 @@ class _Writer:
         if kind is None:
             self.finish()
         else:
-            # The file that is not done goes with its temporary name.
+            # The unfinished file is deleted under its temporary name.
             self.stack.__exit__(kind, error, trace)  # type: ignore[arg-type]  # handed on as they came
 
     def add(self, number: int, made: _Kept) -> None:
-        """Writes one; the run has it when the file is done."""
+        """Writes an image; the run has it as soon as the file is complete."""
         try:
             if self.file is not None and self.file.tell() + made.size > self.limit:
                 self.finish()
@@ -487,7 +486,7 @@ class _Writer:
         self.file.write(MAGIC)
 
     def finish(self) -> None:
-        """The file gets its index and its name; its images are mapped."""
+        """Writes the file's index, gives it its name and maps its images."""
         if self.file is None:
             return
         try:
@@ -503,10 +502,10 @@ class _Writer:
             raise self._full() from error
         mapped = _mapped(self.path)
         for number, entry in self.entries:
-            seen = None if mapped is None else _read(self.path, mapped, entry, self.run.sources[number].name, check=False)
-            if seen is None:
-                raise FileError(f"{self.path}: written, and cannot be read")
-            self.run._take(number, seen)
+            kept = None if mapped is None else _read(self.path, mapped, entry, self.run.sources[number].name, check=False)
+            if kept is None:
+                raise FileError(f"{self.path}: was written, but cannot be read")
+            self.run._take(number, kept)
         self.file, self.entries = None, []
 
     def _failure(self, error: OSError) -> FileError:
@@ -520,11 +519,11 @@ class _Writer:
 
 
 def _write(file: BinaryIO, made: _Kept) -> dict[str, Any]:
-    """Appends the arrays of an image; its line in the index."""
-    seen, facts = made.seen, made.seen.facts
+    """Appends the arrays of an image to the file; returns its entry for the index."""
+    picture, facts = made.picture, made.picture.facts
     file.write(bytes(-file.tell() % ALIGNED))
     begun, crc, arrays = file.tell(), 0, []
-    for scale, array in ((0.0, facts.thumbnail), (1.0, seen.levels), *seen.smaller):
+    for scale, array in ((0.0, facts.thumbnail), (1.0, picture.levels), *picture.smaller):
         padding = bytes(-file.tell() % ALIGNED)
         file.write(padding)
         arrays.append((scale, file.tell(), array.shape, array.dtype.str))
@@ -536,7 +535,7 @@ def _write(file: BinaryIO, made: _Kept) -> dict[str, Any]:
 
 
 def _read(path: Path, mapped: NDArray[np.uint8] | None, entry: dict[str, Any], name: str, *, check: bool = True) -> _Kept | None:
-    """The image that the index's line tells of, in the mapped file; None where it is damaged."""
+    """The image of an entry of the index, in the mapped file; None where it is damaged."""
     try:
         begin, end = entry["bytes"]
         if mapped is None or (check and zlib.crc32(mapped[begin:end].data) != entry["crc"]):
@@ -545,19 +544,20 @@ def _read(path: Path, mapped: NDArray[np.uint8] | None, entry: dict[str, Any], n
         for scale, offset, shape, text in entry["arrays"]:
             kind = np.dtype(text)
             arrays[scale] = mapped[offset : offset + math.prod(shape) * kind.itemsize].view(kind).reshape(shape)
-        told = entry["facts"]
-        height, width = told["size"]
-        black, white = told["ends"]
-        digest, thumbnail = bytes.fromhex(told["digest"]), np.array(arrays.pop(0.0))
-        facts = Facts((height, width), told["depth"], told["coloured"], (black, white), digest, thumbnail)
-        seen = Seen(name, arrays.pop(1.0), facts, tuple(arrays.items()))
-        return _Kept(seen, entry["key"], seen.levels.nbytes + sum(a.nbytes for _, a in seen.smaller) + OVERHEAD, path)
+        stored = entry["facts"]
+        height, width = stored["size"]
+        black, white = stored["ends"]
+        digest, thumbnail = bytes.fromhex(stored["digest"]), np.array(arrays.pop(0.0))
+        facts = Facts((height, width), stored["depth"], stored["coloured"], (black, white), digest, thumbnail)
+        picture = Decoded(name, arrays.pop(1.0), facts, tuple(arrays.items()))
+        size = picture.levels.nbytes + sum(small.nbytes for _, small in picture.smaller) + OVERHEAD
+        return _Kept(picture, entry["key"], size, path)
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def _mapped(path: Path) -> NDArray[np.uint8] | None:
-    """The file's bytes; None where another process took it away."""
+    """The file's bytes; None where another process deleted it."""
     try:
         return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
     except (OSError, ValueError):
@@ -565,8 +565,8 @@ def _mapped(path: Path) -> NDArray[np.uint8] | None:
 
 
 def _index(place: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """All images in the cache by their keys, the largest of one key; files that are none of ours, or damaged, go."""
-    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    """All images in the cache by their keys, the largest of each key; damaged and foreign files are deleted."""
+    entries: dict[str, tuple[Path, dict[str, Any]]] = {}
     for path in _files(place):
         try:
             with path.open("rb") as file:
@@ -574,20 +574,20 @@ def _index(place: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
                 tail = file.read()
                 if not tail.endswith(MAGIC):
                     raise ValueError
-                told = json.loads(tail[:ALIGNED])
-                file.seek(-(ALIGNED + len(MAGIC) + told["length"]), os.SEEK_END)
-                content = file.read(told["length"])
-            if zlib.crc32(content) != told["crc"]:
+                end = json.loads(tail[:ALIGNED])
+                file.seek(-(ALIGNED + len(MAGIC) + end["length"]), os.SEEK_END)
+                content = file.read(end["length"])
+            if zlib.crc32(content) != end["crc"]:
                 raise ValueError
             for entry in json.loads(content):
-                other = found.get(entry["key"])
+                other = entries.get(entry["key"])
                 if other is None or entry["bytes"][1] - entry["bytes"][0] > other[1]["bytes"][1] - other[1]["bytes"][0]:
-                    found[entry["key"]] = (path, entry)
+                    entries[entry["key"]] = (path, entry)
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError):
             _remove(path)
-    return found
+    return entries
 
 
 def _files(place: Path) -> list[Path]:
@@ -611,7 +611,7 @@ def _taken(place: Path) -> int:
 
 
 def _remove(path: Path) -> None:
-    # Whoever has it mapped keeps it until he is done; Windows keeps it for him.
+    # A process that has mapped the file keeps its bytes; Windows refuses to delete it then.
     with suppress(OSError):
         path.unlink()
 
@@ -621,7 +621,7 @@ _in_process = threading.Lock()
 
 @contextmanager
 def _alone(place: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """While one process decodes, others wait: all of its cores are at work, and what it decodes may be what they need."""
+    """Makes other processes wait while one decodes: it uses all cores, and they may need the same images."""
     with ExitStack() as stack:
         stack.enter_context(_in_process)
         if fcntl is not None:

@@ -16,11 +16,11 @@ from torch import nn
 
 from pellucid import degradations, images
 from pellucid.diagnosis import estimator, gain, jpeg, noise, sampling
-from pellucid.images import View
 from pellucid.restorer import Restorer
 from pellucid.saving import replacing
 from pellucid.tasks import DenoiseSettings
 from pellucid.tasks.denoise import measured
+from pellucid.views import View
 
 __all__ = ["Examples", "example", "examples", "gain_examples", "gain_scores", "save", "scores", "train"]
 

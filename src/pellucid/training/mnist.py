@@ -1,4 +1,4 @@
-"""MNIST in the user's cache: fetched from the usual public mirrors when asked, and checked before it is kept."""
+"""MNIST in the user's cache: downloaded from the usual public mirrors on request, and checked before it is kept."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def cached() -> Path | None:
 def fetch(
     folder: Path | None = None, *, mirrors: Sequence[str] = MIRRORS, checksums: Mapping[str, str] = CHECKSUMS
 ) -> Iterator[Path]:
-    """Downloads the four files (11 MB) into ``folder`` (None: the user's cache), yielding each as it is there.
+    """Downloads the four files (11 MB) into ``folder`` (None: the user's cache), yielding the path of each.
 
-    A file that is there already and is right is left alone; one that is there and is wrong is an error, never replaced. Raises
-    `FileError` when no mirror answers with the right content.
+    A right file that exists already stays; a wrong one is an error and is never replaced. Raises `FileError` where no mirror has
+    the right content.
     """
     if folder is None:
         base = cache_folder()
@@ -62,7 +62,7 @@ def fetch(
         path = folder / f"{name}.gz"
         if path.exists():
             if _checksum(path.read_bytes()) != checksums[key]:
-                raise FileError(f"{path} is there, but is not MNIST's file; move it away")
+                raise FileError(f"{path} exists, but is not MNIST's file; move it away")
         else:
             content = _downloaded(f"{name}.gz", checksums[key], mirrors)
             with replacing(path) as temporary:
@@ -78,15 +78,15 @@ def _checksum(content: bytes) -> str | None:
 
 
 def _downloaded(name: str, checksum: str, mirrors: Sequence[str]) -> bytes:
-    said = []
+    failures = []
     for mirror in mirrors:
         try:
-            with urllib.request.urlopen(f"{mirror}/{name}", timeout=TIMEOUT_S) as answer:
-                content: bytes = answer.read()
+            with urllib.request.urlopen(f"{mirror}/{name}", timeout=TIMEOUT_S) as response:
+                content: bytes = response.read()
         except (urllib.error.URLError, OSError) as error:
-            said.append(f"{mirror}: {getattr(error, 'reason', error)}")
+            failures.append(f"{mirror}: {getattr(error, 'reason', error)}")
             continue
         if _checksum(content) == checksum:
             return content
-        said.append(f"{mirror}: another content than MNIST's")
-    raise FileError(f"{name}: no mirror has it ({'; '.join(said)})")
+        failures.append(f"{mirror}: another content than MNIST's")
+    raise FileError(f"{name}: no mirror has it ({'; '.join(failures)})")

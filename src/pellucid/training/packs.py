@@ -17,7 +17,7 @@ from pellucid import files
 from pellucid.errors import FileError, TrainingError
 from pellucid.training import cache
 from pellucid.training.cache import Source
-from pellucid.training.survey import Facts, Seen
+from pellucid.training.survey import Decoded, Facts
 
 __all__ = ["PACK_MANIFEST", "entries", "pack"]
 
@@ -32,33 +32,33 @@ PACK_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
 
 def entries(place: Path) -> tuple[list[Source], str]:
-    """The images of a pack, and how they are stored, in words; `FileError` for a file that is no pack."""
+    """The images of a pack, and a description of them; `FileError` for a file that is no pack."""
     try:
-        # Open as long as one of its images may be read.
+        # The archive stays open as long as one of its images may be read.
         archive = zipfile.ZipFile(place)
         names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
         manifest = json.loads(archive.read(PACK_MANIFEST))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FileError(f"{place}: not a pack of images ('pellucid pack' makes one): {error}") from error
 
-    def read(name: str) -> Seen:
+    def read(name: str) -> Decoded:
         try:
             with archive.open(name) as content, PillowImage.open(content) as picture:
                 levels = np.asarray(picture)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise FileError(f"{place}: {name}: {error}") from error
         levels = levels[..., None] if levels.ndim == 2 else levels
-        return Seen(name, levels, Facts.of(levels, (0.0, None)))
+        return Decoded(name, levels, Facts.of(levels, (0.0, None)))
 
     whole = cache.identity(place)
     return [Source(name, (*whole, name), partial(read, name)) for name in names], f"{place.name}: {manifest['stored']}"
 
 
 def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) -> str:
-    """Writes the images of ``folder`` into one file of at most ``megabytes`` (10**6 bytes); answers how they are stored.
+    """Writes the images of ``folder`` into one file of at most ``megabytes`` (10**6 bytes); returns a description.
 
-    The pack is a zip of WebP pictures with a manifest that says so: lossless where that fits, else the mildest
-    loss that fits. Raises `FileError` when ``out`` exists, and `TrainingError` when even the last step is too large.
+    The pack is a zip of WebP pictures with a manifest that describes them: lossless where that fits, else with the mildest loss
+    that fits. Raises `FileError` where ``out`` exists, `TrainingError` where even the smallest form is too large.
     """
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists; --force overwrites it")
@@ -69,7 +69,7 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
     ladder = [(1.0, quality) for quality in PACK_QUALITIES] + [(scale, PACK_QUALITIES[-1]) for scale in PACK_SCALES[1:]]
     for scale, quality in ladder:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            # The first few tell the rest's size well enough to skip a hopeless step.
+            # A sample predicts the size of all well enough to skip a hopeless step.
             sample = paths[:: max(1, len(paths) // 12)]
             guess = (
                 sum(len(c) for c in pool.map(partial(_encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)

@@ -38,7 +38,7 @@ def write(
     facts = {
         "name": card.name,
         "lead": _lead(run, recipe, scores),
-        "warnings": list(pictures.found.warnings) if pictures.found is not None else [],
+        "warnings": list(pictures.survey.warnings) if pictures.survey is not None else [],
         "notes": [*_shortened(pictures.notes), *(scores.notes if scores is not None else ())],
         "scores": None if scores is None else {**asdict(scores), "said": _described(scores, own)},
         "unscored": unscored,
@@ -129,10 +129,10 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
         ["Learnt from", KINDS[pictures.kind]],
         ["Source", [f"{source.source} ({source.count}), licence: {source.licence}" for source in pictures.origin]],
     ]
-    if pictures.found is None:
+    if pictures.survey is None:
         images.append(["Images", f"{len(pictures.train)} to learn from, {len(pictures.valid)} held out"])
     else:
-        images += [[name.capitalize(), text] for name, text in pictures.found.rows]
+        images += [[name.capitalize(), text] for name, text in pictures.survey.rows]
     return [
         {
             "title": "How it went",

@@ -1,8 +1,8 @@
 """The photographs that ``photo`` was trained on, made again from their free sources.
 
-``photos.tsv`` lists them: the file's name here, the Debian package or GitHub repository that it comes from, its path there (and
-inside a Qt resource file, where it lies in one), and the size that it is reduced to, so that what compression it had is gone. Whole
-packages are checked by SHA-256.
+``photos.tsv`` lists them: the file's name here, the Debian package or GitHub repository that it comes from, its path there (and its
+path inside a Qt resource file, if it is in one), and the size that it is reduced to, so that no compression artefacts are left.
+Whole packages are checked by SHA-256.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ PACKAGES = {
         "32cd18b71c8c938a18b3b351f217c02ac590e323caa3cf322fbb875ce8892f8b",
     ),
 }
-"""Of Debian 12."""
+"""The packages of Debian 12 with photographs, by name."""
 
 
 @dataclass(frozen=True)
 class Photo:
     """One photograph: ``name`` here; ``path`` in ``source`` (a package of `PACKAGES`, or OWNER/REPOSITORY).
 
-    ``inside``: its path in that file, where that is a resource file.
+    ``inside`` is its path in that file, if that is a resource file; else empty.
     """
 
     name: str
@@ -106,7 +106,7 @@ def listed() -> tuple[Photo, ...]:
 
 
 def cached() -> Path | None:
-    """The folder in the user's cache that `fetch` has filled; None where there is none."""
+    """The folder in the user's cache that `fetch` has filled; None before that."""
     base = cache_folder()
     folder = base / "photos" if base is not None else None
     return folder if folder is not None and any(folder.glob("*.webp")) else None
@@ -120,9 +120,10 @@ def fetch(
     mirrors: Sequence[str] = DEBIAN,
     github: str = GITHUB,
 ) -> Iterator[tuple[Path, str | None]]:
-    """Makes the photographs in ``folder`` (None: the user's cache), lossless WebP: yields each path, and why it could not be made.
+    """Makes the photographs in ``folder`` (None: the user's cache), lossless WebP: yields each path, and the reason why it could
+    not be made (None if it was).
 
-    Packages (0.2 GB) come by ``apt-get download`` where that is, else from ``mirrors``. A file that is there already is left alone.
+    Packages (0.2 GB) come by ``apt-get download`` where that exists, else from ``mirrors``. A file that exists already stays.
     Raises `FileError` when the folder cannot be made.
     """
     if folder is None:
@@ -173,8 +174,8 @@ def _write(target: Path, content: bytes, size: tuple[int, int]) -> None:
 
 
 def _package(name: str, package: Package, mirrors: Sequence[str]) -> bytes:
-    """The package's file."""
-    said = []
+    """The content of the package."""
+    failures = []
     if shutil.which("apt-get"):
         with tempfile.TemporaryDirectory() as folder:
             command = ["apt-get", "download", f"{name}={package.version}"]
@@ -184,23 +185,23 @@ def _package(name: str, package: Package, mirrors: Sequence[str]) -> bytes:
                 if hashlib.sha256(content).hexdigest() == package.sha256:
                     return content
             lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-            said.append(f"apt-get: {lines[-1][2:].strip() if lines else 'another content'}")
+            failures.append(f"apt-get: {lines[-1][2:].strip() if lines else 'another content'}")
     for mirror in mirrors:
         try:
             content = _downloaded(f"{mirror}/{package.path}")
         except FileError as error:
-            said.append(str(error))
+            failures.append(str(error))
             continue
         if hashlib.sha256(content).hexdigest() == package.sha256:
             return content
-        said.append(f"{mirror}: another content")
-    raise FileError(f"package {name} {package.version}: {'; '.join(said)}")
+        failures.append(f"{mirror}: another content")
+    raise FileError(f"package {name} {package.version}: {'; '.join(failures)}")
 
 
 def _downloaded(url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-            content: bytes = answer.read()
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            content: bytes = response.read()
     except (urllib.error.URLError, OSError) as error:
         raise FileError(f"{url}: {getattr(error, 'reason', error)}") from error
     return content
@@ -212,21 +213,21 @@ def _in_repository(source: str, github: str) -> Callable[[str], bytes]:
 
 def _in_package(content: bytes, paths: set[str]) -> Callable[[str], bytes]:
     """The files of those paths in a Debian package, which is an ar archive with a compressed tar archive in it."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(_data_member(content)), mode="r:*") as archive:
             for member in archive:
                 path = member.name.removeprefix("./")
                 file = archive.extractfile(member) if path in paths and member.isfile() else None
                 if file is not None:
-                    found[path] = file.read()
+                    contents[path] = file.read()
     except (tarfile.TarError, lzma.LZMAError, EOFError, OSError, ValueError) as error:
         raise FileError(f"a package cannot be read: {error}") from error
 
     def open_file(path: str) -> bytes:
-        if path not in found:
+        if path not in contents:
             raise FileError(f"{path} is not in its package")
-        return found[path]
+        return contents[path]
 
     return open_file
 

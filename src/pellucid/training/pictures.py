@@ -24,7 +24,7 @@ from pellucid.tasks.base import Learning
 from pellucid.training import cache, mnist, packs, photos, survey
 from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data
-from pellucid.training.survey import Facts, Kind, Look, Seen
+from pellucid.training.survey import Decoded, Facts, Kind, Survey
 
 __all__ = ["Depth", "Pictures", "Shot", "channels_of", "is_held_out", "load", "load_noisy", "load_pairs"]
 
@@ -34,20 +34,20 @@ Depth = NDArray[Any]
 
 @dataclass(frozen=True)
 class Shot:
-    """A noisy picture, (height, width, channels), and the diagnosis of its noise, ``found``."""
+    """A noisy picture, (height, width, channels), and the diagnosis of its noise."""
 
     levels: Depth
-    found: Diagnosis
+    diagnosis: Diagnosis
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Decoded images, (height, width, channels) each, and where they come from.
+    """Decoded images, (height, width, channels) each, and their origin.
 
-    ``train`` and ``valid`` are clean, but noisy where ``kind`` is noisy. ``shots`` and ``valid_shots`` are the noisy ones of both,
-    in the same order; clean images have none. ``found`` is the result of a look at them. Clean images are uint8; each of the others
-    has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in files (see
-    `pellucid.training.cache`), are read as they are drawn, and cannot be written to.
+    ``train`` and ``valid`` are clean images, or noisy ones where ``kind`` is noisy. ``shots`` and ``valid_shots`` are the noisy
+    images of both, in the same order; none where ``kind`` is clean. ``survey`` is the report on them. Clean images are uint8; each
+    of the others has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in files
+    (see `pellucid.training.cache`), are read when they are drawn, and cannot be written to.
     """
 
     names: tuple[str, ...]
@@ -58,11 +58,11 @@ class Pictures:
     kind: Kind = "clean"
     shots: tuple[Shot, ...] = ()
     valid_shots: tuple[Shot, ...] = ()
-    found: Look | None = None
+    survey: Survey | None = None
 
     @cached_property
     def chances(self) -> NDArray[np.float64] | None:
-        """How often each image is drawn, in proportion to its pixels; None where all are of one size."""
+        """The chance of each image to be drawn, in proportion to its pixels; None where all are of one size."""
         areas = np.array([picture.shape[0] * picture.shape[1] for picture in self.train], dtype=np.float64)
         return None if np.ptp(areas) == 0 else areas / areas.sum()
 
@@ -120,7 +120,7 @@ def load(
         rest = [picture for picture in learnt if not any(picture is one for one in some)]
         report = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
     kept = tuple(_in_channels(picture.levels, data.channels) for picture in held_out)
-    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), found=report)
+    return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), survey=report)
 
 
 def load_pairs(
@@ -132,10 +132,10 @@ def load_pairs(
     value_range: Range = "auto",
     store: Store | None = None,
 ) -> Pictures:
-    """Pairs of a noisy and a clean image, split into training and held-out ones, or the latter from ``valid``.
+    """Pairs of a noisy and a clean image, split into training and held-out ones; or the held-out ones come from ``valid``.
 
-    ``places`` and ``valid`` as for `survey.match`. The restorer gives the network what it finds in an image; so does this.
-    Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
+    ``places`` and ``valid`` as for `survey.match`. The network's maps follow from the diagnosis of each noisy image, as in
+    restoring. Raises `TrainingError` when there are too few, `FileError` when a place cannot be read.
     """
     _check_source(task, "pairs")
     matched, notes = survey.match(places)
@@ -157,7 +157,8 @@ def load_pairs(
     train, clean = [noisy for noisy, _ in pairs], [clean for _, clean in pairs]
     others, clean_others = [noisy for noisy, _ in held_out], [clean for _, clean in held_out]
     shots, valid_shots = _shots(train, data), _shots(others, data)
-    report = survey.look("pairs", train, others, [shot.found for shot in shots], [*clean, *clean_others], told="sigma" in task.maps)
+    diagnoses, partners = [shot.diagnosis for shot in shots], [*clean, *clean_others]
+    report = survey.look("pairs", train, others, diagnoses, partners, takes_level="sigma" in task.maps)
     names = tuple(picture.name for picture in train)
     return Pictures(
         names,
@@ -175,10 +176,10 @@ def load_pairs(
 def load_noisy(
     source: Path, data: Data, task: Learning, *, valid: Path | None = None, value_range: Range = "auto", store: Store | None = None
 ) -> Pictures:
-    """Noisy images without clean ones, split into training and held-out ones, or the latter from ``valid``. The lower edge of a
-    single one is held out.
+    """Noisy images without clean ones, split into training and held-out ones; or the held-out ones come from ``valid``.
 
-    Raises `TrainingError` when there is nothing to learn from, `FileError` when ``source`` cannot be read.
+    The lower edge of a single image is held out. Raises `TrainingError` when there is nothing to learn from, `FileError` when
+    ``source`` cannot be read.
     """
     _check_source(task, "noisy")
     sources = [_noisy_sources(place, value_range) for place in (source, valid) if place is not None]
@@ -193,7 +194,7 @@ def load_noisy(
         if not held_out:
             train, held_out = _parted(train[0], data)
     shots, valid_shots = _shots(train, data), _shots(held_out, data)
-    report = survey.look("noisy", train, held_out, [shot.found for shot in shots], told="sigma" in task.maps)
+    report = survey.look("noisy", train, held_out, [shot.diagnosis for shot in shots], takes_level="sigma" in task.maps)
     names = tuple(picture.name for picture in train)
     return Pictures(
         names,
@@ -211,18 +212,18 @@ def load_noisy(
 def channels_of(
     kind: Kind, places: Sequence[Path], data: Data, *, value_range: Range = "auto", store: Store | None = None
 ) -> Literal[1, 3]:
-    """1 where all images of a folder (the noisy ones of pairs) are gray, else 3; files that cannot be read do not count.
+    """1 where all images of a folder (of pairs, the noisy ones) are gray, else 3; files that cannot be read do not count.
 
-    ``places`` are one, or for pairs as in `survey.match`. Images that are decoded for that are kept for whoever loads them.
+    ``places`` is one folder, or for pairs as in `survey.match`. Decoded images stay in the store for `load`.
     """
     if kind == "pairs":
         sources = [cache.source(noisy, value_range) for noisy, _ in survey.match(places)[0]]
     else:
         sources = _noisy_sources(places[0], value_range) if kind == "noisy" else _sources(places[0], value_range)[0]
-    # Most folders of colour pictures show it in the first one: then the others are decoded when it is known what they are for.
+    # In most folders of colour pictures the first one has colour: then the others need not be decoded yet.
     for part in (sources[:1], sources):
-        seen, _ = cache.opened(part, replace(_form(kind, data, value_range), gray=False), store or Store())
-        if any(picture.facts.coloured for picture in _readable(seen)):
+        decoded, _ = cache.opened(part, replace(_form(kind, data, value_range), gray=False), store or Store())
+        if any(picture.facts.coloured for picture in _readable(decoded)):
             return 3
     return 1
 
@@ -248,35 +249,35 @@ def _form(kind: Kind, data: Data, value_range: Range) -> Form:
     return Form(False, data.channels == 1, value_range=value_range)
 
 
-def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple[list[Seen | None], list[str]]:
+def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple[list[Decoded | None], list[str]]:
     """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
     entries, notes = cache.opened(sources, form, store or Store())
     problems = [entry for entry in entries if isinstance(entry, str)]
     return [None if isinstance(entry, str) else entry for entry in entries], [*problems, *notes]
 
 
-def _readable(seen: Sequence[Seen | str | None]) -> list[Seen]:
-    return [entry for entry in seen if isinstance(entry, Seen)]
+def _readable(entries: Sequence[Decoded | str | None]) -> list[Decoded]:
+    return [entry for entry in entries if isinstance(entry, Decoded)]
 
 
 def _pairs(
-    couples: Sequence[tuple[Seen | None, Seen | None]], place: Path, data: Data, notes: list[str]
-) -> list[tuple[Seen, Seen]]:
-    """The pairs that can be learnt from; a line for each other image goes to ``notes``."""
-    pairs: list[tuple[Seen, Seen]] = []
+    couples: Sequence[tuple[Decoded | None, Decoded | None]], place: Path, data: Data, notes: list[str]
+) -> list[tuple[Decoded, Decoded]]:
+    """The pairs that can be learnt from; ``notes`` gets a line for each image that is left out."""
+    pairs: list[tuple[Decoded, Decoded]] = []
     for noisy, clean in couples:
         if noisy is None or clean is None:
             continue
         if noisy.facts.size != clean.facts.size:
-            sizes = " and ".join(f"{seen.facts.size[1]}x{seen.facts.size[0]}" for seen in (noisy, clean))
+            sizes = " and ".join(f"{each.facts.size[1]}x{each.facts.size[0]}" for each in (noisy, clean))
             notes.append(f"left out: {noisy.name}: noisy and clean are of different sizes, {sizes}")
             continue
         pairs.append((noisy, clean))
     if not pairs:
         why = f"; {notes[-1].removeprefix('left out: ')}" if notes else ""
         raise TrainingError(f"{place}: no pair to learn from{why}")
-    everyone, _ = survey.usable([seen for pair in pairs for seen in pair], data.patch, str(place))
-    fitting = {id(seen) for seen in everyone}
+    large, _ = survey.usable([each for pair in pairs for each in pair], data.patch, str(place))
+    fitting = {id(picture) for picture in large}
     small = [noisy.name for noisy, _ in pairs if id(noisy) not in fitting]
     notes += [f"left out: {name}: smaller than the patch of {data.patch} pixels" for name in small]
     return [pair for pair in pairs if id(pair[0]) in fitting]
@@ -290,11 +291,11 @@ def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
     return [cache.source(path, value_range) for path in paths]
 
 
-def _split(pictures: Sequence[Seen], data: Data) -> tuple[list[Seen], list[Seen]]:
-    """Those to learn from and those held out; nothing is held out of one alone."""
+def _split(pictures: Sequence[Decoded], data: Data) -> tuple[list[Decoded], list[Decoded]]:
+    """The training images and the held-out ones; of a single image nothing is held out."""
     train = [picture for picture in pictures if not is_held_out(picture.name, data)]
     valid = [picture for picture in pictures if is_held_out(picture.name, data)]
-    # A handful of images: the hash picked none, or all. The last one (by name) is kept out, so that validation is honest.
+    # Of a few images the hash may pick none, or all. Then the last one by name is held out, so that validation is honest.
     if len(pictures) > 1 and not valid:
         valid = [train.pop()]
     elif not train:
@@ -302,14 +303,14 @@ def _split(pictures: Sequence[Seen], data: Data) -> tuple[list[Seen], list[Seen]
     return train, valid
 
 
-def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
-    """One image in two: its lower edge, a patch high or the share that is held out, is not learnt from."""
+def _parted(picture: Decoded, data: Data) -> tuple[list[Decoded], list[Decoded]]:
+    """One image cut in two: its lower edge, as high as a patch or as the share that is held out, is not learnt from."""
     height = picture.levels.shape[0]
     edge = max(data.patch, round(height * data.held_out))
     if height - edge < data.patch:
         raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {data.patch} are needed")
     upper, lower = (
-        Seen(name, levels, Facts.of(levels, picture.facts.ends))
+        Decoded(name, levels, Facts.of(levels, picture.facts.ends))
         for name, levels in (
             (picture.name, picture.levels[: height - edge]),
             (f"{picture.name} (lower edge)", picture.levels[height - edge :]),
@@ -318,19 +319,19 @@ def _parted(picture: Seen, data: Data) -> tuple[list[Seen], list[Seen]]:
     return [upper], [lower]
 
 
-def _shots(pictures: Sequence[Seen], data: Data) -> tuple[Shot, ...]:
-    shots = [replace(seen, levels=_in_channels(seen.levels, data.channels)) for seen in pictures]
-    return tuple(Shot(seen.levels, found) for seen, found in zip(shots, survey.inspected(shots), strict=True))
+def _shots(pictures: Sequence[Decoded], data: Data) -> tuple[Shot, ...]:
+    shots = [replace(picture, levels=_in_channels(picture.levels, data.channels)) for picture in pictures]
+    return tuple(Shot(shot.levels, diagnosis) for shot, diagnosis in zip(shots, survey.inspected(shots), strict=True))
 
 
-def _at_scales(picture: Seen, data: Data) -> list[Depth]:
+def _at_scales(picture: Decoded, data: Data) -> list[Depth]:
     """The picture at each of the recipe's scales where a patch still fits into it; at scale 1 always."""
     copies = {1.0: picture.levels, **dict(picture.smaller)}
     return [copies[scale] for scale in data.scales if scale in copies]
 
 
 def _in_channels(levels: Depth, channels: int) -> Depth:
-    """(h, w, channels): a gray picture stands for all channels, and takes no more memory than it did."""
+    """The levels as (h, w, channels): a gray picture is repeated in all channels, without more memory."""
     return np.broadcast_to(levels, (*levels.shape[:2], channels))
 
 

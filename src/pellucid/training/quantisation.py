@@ -5,9 +5,9 @@ weights and inputs to 8 bits afterwards costs it most where the noise is low; tr
 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference"). Here, rounding is simulated
 in floating point; `export` writes the integers.
 
-Weights have one step an output channel, 127 steps on either side of zero. Inputs have one step: 255 of them where no input is
-negative, else 127 on either side of zero. A layer's answer is not rounded: sums along the residual path keep the engine's full
-precision.
+Weights have one step for each output channel, with 127 steps on either side of zero. Inputs have a single step: 255 steps where no
+input is negative, else 127 on either side of zero. A layer's output is not rounded: sums along the residual path keep the engine's
+full precision.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SIGNED_LEVELS = 127
 UNSIGNED_LEVELS = 255
 
 FOLLOW = 0.01
-"""How far the input's step moves in one training step towards what the largest input of the batch asks for."""
+"""The share of the way that the input's step moves in one training step towards the step for the batch's largest input."""
 
 
 class _Rounded(torch.autograd.Function):
-    """x to the nearest of the steps low ... high; the gradient passes as if nothing had happened (straight-through estimator)."""
+    """Rounds x to the nearest of the steps low ... high; the gradient passes unchanged (straight-through estimator)."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, step: torch.Tensor, low: int, high: int) -> torch.Tensor:
@@ -51,7 +51,7 @@ def _rounded(x: torch.Tensor, step: torch.Tensor, low: int, high: int) -> torch.
 class Int8Conv2d(nn.Conv2d):
     """A bias-free 3x3 `torch.nn.Conv2d` in eight bits; ``signed``: whether its inputs can be negative.
 
-    ``input_scale`` is the step of the input; 0 until the first training batch has been seen.
+    ``input_scale`` is the step of the input; 0 before the first training batch.
     """
 
     input_scale: torch.Tensor
@@ -63,7 +63,7 @@ class Int8Conv2d(nn.Conv2d):
         self.register_buffer("input_scale", torch.zeros(()))
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # torch's name for it
-        """As `torch.nn.Conv2d`."""
+        """The convolution of the rounded input with the rounded weights."""
         if not self.simulate:
             return super().forward(input)
         low, high = (-SIGNED_LEVELS, SIGNED_LEVELS) if self.signed else (0, UNSIGNED_LEVELS)

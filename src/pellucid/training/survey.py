@@ -1,7 +1,7 @@
-"""The look at one's own images before a network learns from them: what is there, and what is wrong with it.
+"""A report on the user's own images before a network learns from them: their sizes, depths and noise, and warnings.
 
-`read` gives a picture at the depth it has, and facts about it, which are kept where it is not itself; `look` says what was found in
-a few rows, and what looks wrong in a line each. What cannot work at all raises `TrainingError`.
+`read` decodes a picture in its own depth, with facts about the file that stay when the pixels are dropped; `look` makes the report.
+Images that nothing can be learnt from raise `TrainingError`.
 """
 
 from __future__ import annotations
@@ -25,36 +25,38 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
 
-__all__ = ["Facts", "Kind", "Look", "Seen", "floats", "inspected", "look", "match", "read", "usable"]
+__all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable"]
 
 Kind = Literal["clean", "pairs", "noisy"]
 Levels = NDArray[Any]
 
 TOPS = {"uint8": 255, "uint16": 65535}
-"""The white of whole numbers."""
+"""White, by the dtype of integer levels."""
 
 INSPECTED = 60
-"""How many images at most are measured for noise where the network need not be told of it: enough to know a folder."""
+"""The most clean images whose noise is measured: enough to know a folder."""
 
 NOISY = 4.0
-"""Level in 8-bit levels from which an image is too noisy to be called clean; the estimator finds less in fine texture, too."""
+"""Noise level in 8-bit levels from which an image is too noisy to be called clean; below it, fine texture looks like noise, too."""
 
 ALIKE = 1.0
 """Mean difference in 8-bit levels of two images' thumbnails below which they are taken for the same picture."""
 
 THUMBNAIL = 16
+"""Side in pixels of a thumbnail."""
+
 RELATED = 0.3
-"""Correlation of a pair's thumbnails below which they do not show the same."""
+"""Correlation of a pair's thumbnails below which the two are of different scenes."""
 
 NAMED = 3
-"""How many names a warning gives."""
+"""The most names in a warning."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a picture as its file has it, all of it: ``size`` (height, width), ``depth`` (uint8, uint16 or float32),
-    ``coloured``; ``digest``, the same for two pictures of the same pixels; and its ``thumbnail`` in gray, flat, in 8-bit levels.
-    ``ends`` are the file's values for black and white."""
+    """Facts about the whole picture in a file: ``size`` (height, width), ``depth`` (uint8, uint16 or float32), ``coloured``;
+    ``digest``, the same for two pictures with the same pixels; and its ``thumbnail`` in gray, flat, in 8-bit levels. ``ends`` are
+    the file's values for black and white."""
 
     size: tuple[int, int]
     depth: str
@@ -65,18 +67,20 @@ class Facts:
 
     @classmethod
     def of(cls, levels: Levels, ends: tuple[float, float | None]) -> Facts:
-        """Those of (height, width, channels)."""
+        """The facts about a picture (height, width, channels)."""
         size = (levels.shape[0], levels.shape[1])
-        # The bytes are hashed where they are: a copy of a large picture is as much memory again.
+        # The hash reads the array itself: a copy of a large picture takes as much memory again.
         digest = hashlib.sha256(repr(levels.shape).encode())
         digest.update(np.ascontiguousarray(levels).data)
         return cls(size, levels.dtype.name, levels.shape[2] == 3, ends, digest.digest(), _thumbnail(levels))
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One picture to learn from: ``levels`` (height, width, 1 or 3), uint8, uint16 or float32, and ``smaller`` copies by their
-    scale; ``facts`` are those of the file, which may have more of it, in another depth."""
+class Decoded:
+    """A training image: ``levels`` (height, width, 1 or 3), uint8, uint16 or float32, and ``smaller`` copies by their scale.
+
+    ``facts`` are those of its file, in which it may be larger and have another depth.
+    """
 
     name: str
     levels: Levels
@@ -85,22 +89,22 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What `look` found: ``rows`` (what, how much) for people, and ``warnings``, one line each."""
+class Survey:
+    """The report of `look`: ``rows`` (name, text) for people, and ``warnings``, one line each."""
 
     rows: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """A short table."""
-        width = max(len(what) for what, _ in self.rows)
-        return "\n".join(f"  {what:<{width}}  {found}" for what, found in self.rows)
+        """The rows as a short table."""
+        width = max(len(name) for name, _ in self.rows)
+        return "\n".join(f"  {name:<{width}}  {text}" for name, text in self.rows)
 
 
 def floats(levels: Levels) -> NDArray[np.float32]:
-    """Pixels in [0, 1] of integer levels; floats as they are."""
+    """Integer levels as pixels in [0, 1]; floats stay as they are."""
     if 0 in levels.strides:
-        # Gray that stands for all channels: as if each had been written.
+        # One gray plane repeated in all channels: each gets memory of its own.
         levels = np.ascontiguousarray(levels)
     if levels.dtype.kind == "f":
         return np.asarray(levels, dtype=np.float32)
@@ -110,8 +114,8 @@ def floats(levels: Levels) -> NDArray[np.float32]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, value_range: Range = "auto") -> Seen:
-    """The picture in ``path``, its pixels at the depth they have: whole numbers of 8 or 16 bits, or float32 (not clipped)."""
+def read(path: Path, value_range: Range = "auto") -> Decoded:
+    """The picture in ``path`` in its own depth: uint8, uint16, or float32 (not clipped)."""
     picture = files.read(path, value_range=value_range)
     pixels = picture.pixels
     depth = np.dtype(np.uint8 if picture.steps == 255 else np.uint16 if picture.steps is not None else np.float32)
@@ -122,16 +126,15 @@ def read(path: Path, value_range: Range = "auto") -> Seen:
         levels: Levels = np.asarray(pixels, np.float32) if outside else np.rint(pixels * top).astype(depth)
     else:
         levels = np.asarray(pixels, dtype=np.float32)
-    return Seen(path.name, levels, Facts.of(levels, (picture.black, picture.white)))
+    return Decoded(path.name, levels, Facts.of(levels, (picture.black, picture.white)))
 
 
 def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Pairs of files (noisy, clean), and a line for each file without a partner.
 
     ``places`` are two folders, whose files are matched by their names without ending, or one CSV of two columns: a noisy and a
-    clean file in each row, relative to the CSV's folder; a first row that names no file is a heading. Raises
-    `TrainingError` when there
-    is no pair, and `FileError` for what cannot be read.
+    clean file in each row, relative to the CSV's folder; a first row that names no file is a heading. Raises `TrainingError` where
+    there is no pair, `FileError` for a file that cannot be read.
     """
     if len(places) == 1:
         return _from_csv(places[0]), []
@@ -148,17 +151,17 @@ def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in files.list_images(folder):
-        if path.stem in found:
-            raise TrainingError(f"{folder}: {found[path.stem].name} and {path.name} have one name; which is the partner?")
-        found[path.stem] = path
-    return found
+        if path.stem in paths:
+            raise TrainingError(f"{folder}: {paths[path.stem].name} and {path.name} have one name; which is the partner?")
+        paths[path.stem] = path
+    return paths
 
 
 def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
-        raise TrainingError(f"--pairs {path}: a folder alone; name that of the clean images, too, or a CSV of two columns")
+        raise TrainingError(f"--pairs {path}: one folder is too few; name that of the clean images, too, or a CSV of two columns")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
@@ -175,45 +178,47 @@ def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def usable(seen: Sequence[Seen], patch: int, where: str) -> tuple[list[Seen], list[str]]:
-    """Those that a patch fits into, and a line for each other one; `TrainingError` when there is none, or when they disagree about
-    which values are black and white."""
-    fitting = [picture for picture in seen if min(picture.levels.shape[:2]) >= patch]
+def usable(pictures: Sequence[Decoded], patch: int, where: str) -> tuple[list[Decoded], list[str]]:
+    """The pictures that a patch fits into, and a line for each other one.
+
+    Raises `TrainingError` where there is none, or where they disagree about the values of black and white.
+    """
+    fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= patch]
     if not fitting:
-        largest = max((min(picture.levels.shape[:2]) for picture in seen), default=0)
-        said = f"the largest has a side of {largest}" if seen else "there is none that can be read"
-        raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {said}")
-    # An image that is stretched between its own darkest and lightest value has another noise than its neighbour.
+        largest = max((min(picture.levels.shape[:2]) for picture in pictures), default=0)
+        why = f"the largest has a side of {largest}" if pictures else "there is none that can be read"
+        raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {why}")
+    # An image that is stretched between its own darkest and lightest value has stronger noise than its neighbour.
     own = [picture for picture in fitting if picture.facts.ends != (0.0, None) and picture.facts.depth == "float32"]
     if own and len({picture.facts.ends for picture in fitting}) > 1:
         raise TrainingError(f"{where}: {own[0].name} does not say which values are black and white; --range LO:HI does")
-    small = [picture.name for picture in seen if min(picture.levels.shape[:2]) < patch]
+    small = [picture.name for picture in pictures if min(picture.levels.shape[:2]) < patch]
     return fitting, [f"left out: {name}: smaller than the patch of {patch} pixels" for name in small]
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
-def inspected(pictures: Sequence[Seen]) -> list[Diagnosis]:
-    """What noise each has."""
+def inspected(pictures: Sequence[Decoded]) -> list[Diagnosis]:
+    """The diagnosis of each picture's noise."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return list(pool.map(lambda picture: diagnosis.inspect(floats(picture.levels)), pictures))
 
 
 def look(
     kind: Kind,
-    train: Sequence[Seen],
-    valid: Sequence[Seen],
-    found: Sequence[Diagnosis],
-    clean: Sequence[Seen] = (),
+    train: Sequence[Decoded],
+    valid: Sequence[Decoded],
+    diagnoses: Sequence[Diagnosis],
+    clean: Sequence[Decoded] = (),
     *,
-    told: bool = True,
-) -> Look:
-    """What there is to learn from, and what is wrong with it.
+    takes_level: bool = True,
+) -> Survey:
+    """The report on the images that a network is to learn from.
 
-    ``found`` says which noise ``train`` has, in its order, or the first of it; ``clean`` are the partners of ``train`` and
-    ``valid``; ``told`` whether the network is told the level. Raises `TrainingError` where noisy images have no noise that the
-    network could be told of.
+    ``diagnoses`` are those of ``train``, in its order, or of its first images; ``clean`` are the partners of ``train`` and
+    ``valid``; ``takes_level``: the network is given the noise level. Raises `TrainingError` where it is, but no noise can be
+    measured in any noisy image.
     """
     sizes = sorted({(picture.levels.shape[1], picture.levels.shape[0]) for picture in train}, key=lambda size: size[0] * size[1])
     size = "x".join(map(str, sizes[0])) + (f" to {'x'.join(map(str, sizes[-1]))}, {len(sizes)} sizes" if len(sizes) > 1 else "")
@@ -227,54 +232,59 @@ def look(
     ]
     warnings: list[str] = []
     if len(depths) > 1:
-        warnings.append(f"images of several depths: {', '.join(_counts(depths))}; each is taken between its own black and white")
-    rows += _noise(kind, train, found, clean, told, warnings)
+        warnings.append(f"images of several depths: {', '.join(_counts(depths))}; each is scaled from its own black to its white")
+    rows += _noise(kind, train, diagnoses, clean, takes_level, warnings)
     _same(train, valid, warnings)
     if clean:
         _partners([*train, *valid], clean, warnings)
-    return Look(tuple(rows), tuple(warnings))
+    return Survey(tuple(rows), tuple(warnings))
 
 
 def _counts(counter: Counter[str]) -> list[str]:
-    return [f"{count} {what}" if len(counter) > 1 else what for what, count in counter.most_common()]
+    return [f"{count} {name}" if len(counter) > 1 else name for name, count in counter.most_common()]
 
 
-def _depth(picture: Seen) -> str:
+def _depth(picture: Decoded) -> str:
     return {"uint8": "8 bits", "uint16": "16 bits"}.get(picture.facts.depth, "float")
 
 
 def _named(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
 def _noise(
-    kind: Kind, train: Sequence[Seen], found: Sequence[Diagnosis], clean: Sequence[Seen], told: bool, warnings: list[str]
+    kind: Kind,
+    train: Sequence[Decoded],
+    diagnoses: Sequence[Diagnosis],
+    clean: Sequence[Decoded],
+    takes_level: bool,
+    warnings: list[str],
 ) -> list[tuple[str, str]]:
-    """The rows that tell of noise."""
-    if not found:
+    """The rows about noise."""
+    if not diagnoses:
         return []
-    levels = sorted(entry.sigma for entry in found)
-    kinds = ", ".join(_counts(Counter(entry.kind for entry in found)))
-    how_many = "" if len(found) == len(train) else f" in {len(found)} of them"
+    levels = sorted(entry.sigma for entry in diagnoses)
+    kinds = ", ".join(_counts(Counter(entry.kind for entry in diagnoses)))
+    how_many = "" if len(diagnoses) == len(train) else f" in {len(diagnoses)} of them"
     rows = [("noise", f"sigma {levels[0]:.1f} to {levels[-1]:.1f}, median {levels[len(levels) // 2]:.1f}{how_many} ({kinds})")]
     if kind == "clean":
-        noisy = [picture.name for picture, entry in zip(train, found, strict=False) if entry.sigma >= NOISY]
+        noisy = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.sigma >= NOISY]
         if noisy:
             warnings.append(
-                f"{len(noisy)} of {len(found)} 'clean' images look noisy (sigma {NOISY:g} or more): {_named(noisy)}; what is in "
-                "them will be learnt as if it were the picture"
+                f"{len(noisy)} of {len(diagnoses)} 'clean' images look noisy (sigma {NOISY:g} or more): {_named(noisy)}; the "
+                "network will learn to keep such noise"
             )
         return rows
-    nothing = [picture.name for picture, entry in zip(train, found, strict=False) if entry.sigma == 0]
-    if told and len(nothing) == len(found):
+    nothing = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.sigma == 0]
+    if takes_level and len(nothing) == len(diagnoses):
         raise TrainingError(
-            f"no noise is found in any of the {len(found)} noisy images, and the network is to be told how much there is; "
-            "a recipe with task.maps = [] is not told"
+            f"no noise is found in any of the {len(diagnoses)} noisy images, but the network needs its level; with "
+            "task.maps = [] in the recipe it needs none"
         )
-    if nothing and told:
-        warnings.append(f"no noise is found in {len(nothing)} of {len(found)} noisy images: {_named(nothing)}")
+    if nothing and takes_level:
+        warnings.append(f"no noise is found in {len(nothing)} of {len(diagnoses)} noisy images: {_named(nothing)}")
     if kind == "pairs":
         errors = [float(np.square(floats(a.levels) - floats(b.levels)).mean()) for a, b in zip(train, clean, strict=False)]
         same = [picture.name for picture, error in zip(train, errors, strict=True) if error == 0]
@@ -283,19 +293,19 @@ def _noise(
         noise = sorted(255 * error**0.5 for error in errors)
         rows.append(("pairs differ", f"by {noise[0]:.1f} to {noise[-1]:.1f} levels of 255, median {noise[len(noise) // 2]:.1f}"))
         return rows
-    structured = [picture.name for picture, entry in zip(train, found, strict=False) if entry.kind in ("correlated", "jpeg")]
+    structured = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.kind in ("correlated", "jpeg")]
     striped = [picture.name for picture in train if _stripes(floats(picture.levels)) > STRIPED]
     if structured:
         warnings.append(
-            f"the noise of {len(structured)} of {len(found)} images is correlated from pixel to pixel, or compressed: "
+            f"the noise of {len(structured)} of {len(diagnoses)} images is correlated from pixel to pixel, or compressed: "
             f"{_named(structured)}; a network that learns from noisy images alone will keep it"
         )
     if striped:
         warnings.append(
-            f"rows or columns have noise in common in {len(striped)} images: {_named(striped)}; a network that learns from noisy "
-            "images alone will keep it"
+            f"the noise of {len(striped)} images has stripes along rows or columns: {_named(striped)}; a network that learns from "
+            "noisy images alone will keep them"
         )
-    struck = [picture.name for picture, entry in zip(train, found, strict=False) if entry.impulse_density > 0]
+    struck = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.impulse_density > 0]
     if struck:
         warnings.append(
             f"{len(struck)} images have impulses: {_named(struck)}; the mean of their neighbours is not the clean pixel"
@@ -304,27 +314,27 @@ def _noise(
 
 
 STRIPED = 3.0
-"""How many times as strong as by chance the noise that a row or a column has in common must be to be told of."""
+"""How many times stronger than by chance the noise common to a row or a column must be for a warning."""
 
 
 def _stripes(pixels: NDArray[np.float32]) -> float:
-    """How many times larger the row and column means of the fine noise are than they would be if no two pixels had it in common.
+    """How many times larger the means of rows and columns of the fine noise are than with independent pixels, squared.
 
-    Second differences across the rows (down a column) take smooth content away; the mean of one row of them has a variance of that
-    of a pixel over the row's length where pixels have nothing in common. Medians, so that the edges of what is shown do not count.
+    Second differences across the rows (down a column) remove smooth content; the mean of a row of them has the variance of a pixel
+    over the row's length if pixels are independent. Medians, so that edges in the scene do not count.
     """
     plane = pixels.mean(axis=2)
-    found = 0.0
+    strongest = 0.0
     for turned in (plane, plane.T):
         fine = turned[1:-1] - (turned[:-2] + turned[2:]) / 2
-        # A texture or an edge along the row would pass for noise in common: several parts of each row must agree.
+        # A texture or an edge along the row would pass for a stripe: several parts of each row must agree.
         parts = [part for part in np.array_split(fine, 4, axis=1) if part.shape[1] > 0]
         means = np.stack([part.mean(axis=1) for part in parts])
         common = float(np.median([np.median(means[a] * means[b]) for a in range(4) for b in range(a)]))
         alone = float(np.median(np.abs(fine))) ** 2 / 0.455 / parts[0].shape[1]
         if alone > 0 and common > 0:
-            found = max(found, common / alone)
-    return found
+            strongest = max(strongest, common / alone)
+    return strongest
 
 
 def _thumbnail(levels: Levels) -> NDArray[np.float32]:
@@ -333,8 +343,8 @@ def _thumbnail(levels: Levels) -> NDArray[np.float32]:
     return 255 * np.asarray(plane.resize((THUMBNAIL, THUMBNAIL), PillowImage.Resampling.BOX), dtype=np.float32).ravel()
 
 
-def _same(train: Sequence[Seen], valid: Sequence[Seen], warnings: list[str]) -> None:
-    """Warns of pictures that are there twice, and of held-out ones that are learnt from."""
+def _same(train: Sequence[Decoded], valid: Sequence[Decoded], warnings: list[str]) -> None:
+    """Warns of duplicates, and of held-out pictures that are among the training images, too."""
     pictures = [*train, *valid]
     digests: dict[bytes, int] = {}
     thumbnails = np.stack([picture.facts.thumbnail for picture in pictures])
@@ -354,11 +364,11 @@ def _same(train: Sequence[Seen], valid: Sequence[Seen], warnings: list[str]) -> 
     if twice:
         warnings.append(f"{len(twice)} images are there twice: {_named(twice)}")
     if leaks:
-        warnings.append(f"{len(leaks)} held-out images are learnt from, too, so that their scores flatter: {_named(leaks)}")
+        warnings.append(f"{len(leaks)} held-out images are training images, too, and make the scores too good: {_named(leaks)}")
 
 
-def _partners(noisy: Sequence[Seen], clean: Sequence[Seen], warnings: list[str]) -> None:
-    """Warns of pairs that do not show the same."""
+def _partners(noisy: Sequence[Decoded], clean: Sequence[Decoded], warnings: list[str]) -> None:
+    """Warns of pairs whose two pictures are of different scenes."""
     strangers = []
     for one, other in zip(noisy, clean, strict=True):
         first, second = one.facts.thumbnail, other.facts.thumbnail

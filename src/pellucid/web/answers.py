@@ -1,4 +1,4 @@
-"""What goes back: JSON, refusals in one line, pictures streamed from their folder."""
+"""The responses: JSON, refusals in one line, pictures streamed from their folder."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from pellucid.web.uploads import Refused
 __all__ = ["Part", "Streamed", "as_json", "form", "refusal"]
 
 CHUNK = 1 << 18
-"""Bytes sent at once."""
+"""The bytes that are sent at once."""
 
 Part = bytes | Path
 """Bytes, or a file that holds them."""
 
 
 def as_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer in JSON."""
+    """A response in JSON."""
     return Response(json.dumps(content, ensure_ascii=False).encode(), status, headers, "application/json")
 
 
 def refusal(refused: Refused) -> Response:
-    """An error's answer: JSON with its one line."""
+    """The response to a refused request: JSON with one line."""
     return as_json({"error": str(refused)}, refused.status, refused.headers)
 
 
 class Streamed(Response):
-    """Bytes and files one after another, a piece at a time."""
+    """A response of bytes and files, one after another, sent in chunks."""
 
     def __init__(self, parts: Sequence[Part], media_type: str, headers: Mapping[str, str] | None = None) -> None:
         self.parts = parts
@@ -54,7 +54,7 @@ class Streamed(Response):
 
 
 def form(parts: Mapping[str, tuple[str, str, Part]]) -> Streamed:
-    """A form (multipart/form-data), which browsers read by themselves; for each name a file's name, its media type and content."""
+    """A form (multipart/form-data), which browsers can parse; ``parts`` are name -> file name, media type and content."""
     boundary = secrets.token_hex(16)
     pieces: list[Part] = []
     for name, (file, media, content) in parts.items():

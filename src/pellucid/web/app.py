@@ -1,4 +1,4 @@
-"""The routes: requests to jobs, and their answers to responses. Everything about a picture happens in the workers."""
+"""The routes: they make jobs of requests, and responses of what the workers answer. Only the workers touch a picture."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import mimetypes
 import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,16 +23,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pellucid import __version__, files, options, restorer
+from pellucid import __version__, batch, files
 from pellucid.errors import OptionError, PellucidError
-from pellucid.tasks import TASKS
+from pellucid.tasks import Task
+from pellucid.tasks.settings import Declared, FileSettings, Setting
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
+from pellucid.web.catalogue import READING, Catalogue
 from pellucid.web.limits import Limits
 from pellucid.web.metrics import MEDIA, Metrics
 from pellucid.web.pool import Busy, Failed, Pool, Ticket
 from pellucid.web.security import Guard
-from pellucid.web.uploads import Held, Refused, Share, drained, received
+from pellucid.web.uploads import FIELD, Held, Refused, Share, drained, received
 
 __all__ = ["application"]
 
@@ -46,10 +49,12 @@ STATUSES = {
     "ModelError": 500,
     "unexpected": 500,
 }
-"""Status of a failed job by its kind; 422 for all others: the picture or a setting is to blame."""
+"""Kind of a failed job -> status of the response; 422 for all others: the picture or a setting is to blame."""
 
 LINGER = 10.0
-"""Seconds in which a refused request's body may still come."""
+"""Seconds for which the body of a refused request is still read."""
+
+BAD_TICKET = "ticket must be 8 to 64 letters, digits, - or _"
 
 Assets = dict[str, tuple[bytes, str, str]]
 """Path -> content, media type and entity tag of the page's files."""
@@ -61,71 +66,38 @@ class Service:
     def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: bool) -> None:
         self.pool = pool
         self.limits = limits
-        self.models = models
         self.folder = folder
         self.metrics = Metrics()
         self.held = Held()
         self.tickets: dict[str, Ticket] = {}
-        self.document = openapi.document(limits, tuple(models), token=token)
-        self.catalogue = _catalogue(limits, models)
-        self.models_of = {task: [model["name"] for model in self.catalogue["models"] if model["task"] == task] for task in TASKS}
-
-
-def _catalogue(limits: Limits, models: dict[str, str]) -> dict[str, Any]:
-    """What `/v1/models` answers: everything that the page makes its form from."""
-    cards = {name: restorer.load(path) for name, path in models.items()}
-    fields = ("name", "kind", "label", "help", "default", "step", "marks", "choices", "main")
-
-    def declared(option: options.Option) -> dict[str, Any]:
-        row = {field: getattr(option, field) for field in fields}
-        return row | ({"low": option.low, "high": option.high} if option.kind == "number" else {})
-
-    return {
-        "version": __version__,
-        "tasks": [
-            {
-                "name": name,
-                "summary": task.summary,
-                "keeps_size": task.keeps_size,
-                "mark": options.MARKS[name],
-                "options": [declared(option) for option in options.of_task(name)],
-            }
-            for name, task in TASKS.items()
-        ],
-        "models": [
-            {
-                "name": name,
-                "task": model.card.task,
-                "summary": model.card.summary,
-                "takes_sigma": model.takes_sigma,
-                "takes_noise": bool(model.card.noises),
-                "channels": sorted(model.cards),
-                "licence": model.card.licence,
-                "parameters": sum(card.parameters for card in model.cards.values()),
-            }
-            for name, model in cards.items()
-        ],
-        "formats": [
-            {"name": kind.name, "endings": list(kind.endings), "media_types": list(kind.media), "written": kind.writes}
-            for kind in files.FORMATS
-            if not kind.folder
-        ],
-        "limits": {"bytes": limits.bytes, "pixels": limits.pixels, "seconds": limits.seconds},
-    }
+        self.catalogue = Catalogue(models)
+        self.document = openapi.document(limits, self.catalogue, token=token)
+        self.models = self.catalogue.to_dict(limits)
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
 
-class _Picture:
-    """A route that takes a picture: a place in the queue, the upload in a folder of its own, a worker, the answer; in that order.
+Given = dict[str, list[str]]
+"""The query: name -> all values that it is given."""
 
-    The folder is gone when the answer is sent, or nobody is left to take it.
+
+@dataclass(frozen=True)
+class _Place:
+    """Where one request stands: its folder, its ticket, its share of the bytes on the disk."""
+
+    folder: Path
+    ticket: Ticket
+    share: Share
+
+
+class _Picture:
+    """A route that takes a picture: a place in the queue, the upload in a folder of its own, a worker, the response; in that order.
+
+    The folder is gone when the response is sent, or nobody is left to take it.
     """
 
     path: ClassVar[str]
-    own: ClassVar[tuple[str, ...]]
-    """Names in the query beside the settings."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -147,9 +119,9 @@ class _Picture:
                 try:
                     given = _query(request)
                     async with self.service.pool.place() as ticket:
-                        name = self._enter(given.get("ticket"), ticket)
+                        name = self._enter(_only(given, "ticket"), ticket)
                         with self.service.held.share() as share:
-                            response = await self._answer(request, given, Path(folder), ticket, share)
+                            response = await self._answer(request, given, _Place(Path(folder), ticket, share))
                         ticket.state = "sending"
                         async with asyncio.timeout(self.service.limits.transfer):
                             await response(scope, receive, counted)
@@ -157,13 +129,13 @@ class _Picture:
                             self.service.metrics.transferred("out", response.length)
                 except PellucidError as error:
                     response = _refused(error)
-                    # Who waits to be told to go on has sent nothing yet.
+                    # A client that sent "Expect: 100-continue" has not sent the body yet.
                     if "expect" not in request.headers:
                         with suppress(ClientDisconnect, RuntimeError):
                             await drained(request.stream(), self.service.limits.bytes, LINGER)
                     await response(scope, receive, counted)
         except (ClientDisconnect, TimeoutError):
-            # Nobody is left to answer, or nobody who takes it.
+            # Nobody is left to take the response.
             pass
         finally:
             if name is not None:
@@ -174,23 +146,25 @@ class _Picture:
         if name is None:
             return None
         if not re.fullmatch(openapi.TICKET, name):
-            raise OptionError("ticket: 8 to 64 letters, digits, - or _")
+            raise OptionError(BAD_TICKET)
         if name in self.service.tickets:
-            raise Refused(409, "a request of this name is at work")
+            raise Refused(409, "a request with this ticket is being worked on")
         self.service.tickets[name] = ticket
         return name
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
+    async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
         raise NotImplementedError
 
-    async def _upload(self, request: Request, folder: Path, share: Share) -> Path:
-        path = await received(request, folder, self.service.limits, share)
-        self.service.metrics.transferred("in", share.bytes)
-        return path
+    async def _uploads(self, request: Request, place: _Place, parts: Sequence[str] = ()) -> dict[str, Path]:
+        paths = await received(request, place.folder, self.service.limits, place.share, parts)
+        self.service.metrics.transferred("in", place.share.bytes)
+        return paths
 
-    async def _done(self, request: Request, job: dict[str, Any], ticket: Ticket) -> dict[str, Any]:
+    async def _done(self, request: Request, job: dict[str, Any], place: _Place) -> dict[str, Any]:
         """The worker's answer; given up when the client leaves."""
-        work = asyncio.ensure_future(self.service.pool.run(job, ticket))
+        limits = self.service.limits
+        job |= {"pixels": limits.pixels, "words": limits.words}
+        work = asyncio.ensure_future(self.service.pool.run(job, place.ticket))
         gone = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -198,11 +172,7 @@ class _Picture:
                 raise ClientDisconnect
             return work.result()
         except Failed as error:
-            # Names of ours, but of places that are nobody's concern.
-            said = str(error)
-            for path, name in ((job.get("target"), "the answer"), (job["source"], "the picture")):
-                said = said.replace(path, name) if path is not None else said
-            raise Failed(error.kind, said.replace(str(Path(job["source"]).parent), "")) from error
+            raise Failed(error.kind, _without_paths(str(error), job)) from error
         finally:
             gone.cancel()
             work.cancel()
@@ -214,91 +184,98 @@ class Restore(_Picture):
     """``POST /v1/restore``."""
 
     path = "/v1/restore"
-    own = ("task", "preview", "ticket")
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
-        task = given.get("task", next(iter(TASKS)))
-        values = options.read(task, {name: text for name, text in given.items() if name not in self.own})
+    async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
+        offer = self.service.catalogue.offer(_only(given, "task"))
+        own = {row.name: row for row in offer.settings}
+        _check_names(given, (*own, "task", "preview", "ticket"), f"a setting of {offer.task.name}")
+        model = _only(given, "model")
+        chosen = offer.models[0] if model is None else own["model"].read(model)
+        how = FileSettings.read(_among(given, FileSettings))
+        batch.reading(how)
+        texts = _among(given, offer.task.settings)
+        # A wrong setting is refused before the upload.
+        offer.task.settings.read(texts, paths=False)
         preview = _flag(given, "preview")
-        models = self.service.models_of[task]
-        if values["model"] not in models:
-            raise OptionError(f"model: {values['model'][:40]!r} is not one of {', '.join(models)}")
-        ending = files.ending_named(values["format"]) if values["format"] is not None else None
-        settings_are_right(values)
-        kinds = ["multipart/form-data"] if preview else ["image/*", "application/json"]
-        kind = _accepted(request, kinds)
+        ending = files.ending_named(how.format) if how.format is not None else None
+        accepted = _accepted(request, ["multipart/form-data"] if preview else ["image/*", "application/json"])
         begun = time.monotonic()
-        source = await self._upload(request, folder, share)
-        target = files.writable_name(folder / f"answer{ending or source.suffix}")
-        as_text = kind == "application/json"
+        uploads = await self._uploads(request, place, offer.parts)
+        source = uploads.pop(FIELD)
+        target = files.writable_name(place.folder / f"answer{ending or source.suffix}")
+        as_text = accepted == "application/json"
         job = {
             "do": "restore",
             "source": str(source),
             "target": str(target),
-            "task": task,
-            "options": values,
+            "model": chosen,
+            "settings": offer.task.settings.read(texts, uploads, paths=False).text(),
+            "how": how.text(),
+            "attached": [str(path) for path in uploads.values()],
             "preview": preview,
             "diagnose": as_text or preview,
         }
-        found = await self._done(request, job, ticket)
-        self.service.metrics.restored(time.monotonic() - begun, found["width"] * found["height"] * found["pages"])
+        details = await self._done(request, job, place)
+        self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * details["pages"])
         written = next(entry for entry in files.FORMATS if target.suffix in entry.endings)
-        shrink = found.pop("preview", None)
-        found = {"format": written.name, "media_type": written.media[0], **found}
+        shrink = details.pop("preview", None)
+        facts = details.pop("facts")
+        # The diagnosis of the page, which has more, comes before the fact of that name.
+        whole = {"format": written.name, "media_type": written.media[0], **facts, **details}
         if as_text:
-            return as_json({**found, "image": base64.b64encode(target.read_bytes()).decode("ascii")})
+            return as_json({**whole, "image": base64.b64encode(target.read_bytes()).decode("ascii")})
         if preview:
-            return _with_previews({**found, "preview_scale": shrink}, folder, target, written.media[0])
+            return _with_previews({**whole, "preview_scale": shrink}, place.folder, target, written.media[0])
         headers = {
             "Content-Disposition": f'attachment; filename="restored{target.suffix}"',
-            "X-Pellucid-Model": str(found["model"]),
-            "X-Pellucid-Size": f"{found['width']}x{found['height']}",
-            "X-Pellucid-Estimated": str(found["estimated"]).lower(),
-            "X-Pellucid-Seconds": f"{found['seconds']:.3f}",
+            "X-Pellucid-Model": str(details["model"]),
+            "X-Pellucid-Size": f"{details['width']}x{details['height']}",
+            "X-Pellucid-Seconds": f"{details['seconds']:.3f}",
         }
-        if found["sigma"] is not None:
-            headers["X-Pellucid-Sigma"] = f"{found['sigma']:.4f}"
-        if found["saw"] is not None:
-            headers["X-Pellucid-Noise"] = found["saw"]
-        if found["expected_gain"] is not None:
-            headers["X-Pellucid-Expected-Gain"] = f"{found['expected_gain']:.2f}"
-        return Streamed([target], written.media[0], headers)
+        return Streamed([target], written.media[0], headers | _headers(offer.task, facts))
 
 
 class Inspect(_Picture):
     """``POST /v1/inspect``."""
 
     path = "/v1/inspect"
-    own = ("preview", "ticket")
 
-    async def _answer(self, request: Request, given: dict[str, str], folder: Path, ticket: Ticket, share: Share) -> Response:
+    async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
+        _check_names(given, (*READING, "preview", "ticket"), "a setting of inspect")
         preview = _flag(given, "preview")
-        told = {name: text for name, text in given.items() if name not in self.own}
-        strangers = [name for name in told if name not in ("range", "axes")]
-        if strangers:
-            raise OptionError(f"{strangers[0][:40]!r} is no option here; there are range, axes, preview, ticket")
-        values = options.read(next(iter(TASKS)), told)
-        settings_are_right(values)
+        how = FileSettings.read(_among(given, FileSettings))
+        batch.reading(how)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
-        source = await self._upload(request, folder, share)
+        source = (await self._uploads(request, place))[FIELD]
         kind = next(entry for entry in files.FORMATS if source.suffix in entry.endings)
-        job = {"do": "inspect", "source": str(source), "options": values, "preview": preview}
-        found = await self._done(request, job, ticket)
-        shrink = found.pop("preview", None)
-        found = {"format": kind.name, "media_type": kind.media[0], **found}
-        return _with_previews({**found, "preview_scale": shrink}, folder, None, "") if preview else as_json(found)
+        job = {"do": "inspect", "source": str(source), "how": how.text(), "preview": preview}
+        details = await self._done(request, job, place)
+        shrink = details.pop("preview", None)
+        details = {"format": kind.name, "media_type": kind.media[0], **details}
+        return _with_previews({**details, "preview_scale": shrink}, place.folder, None, "") if preview else as_json(details)
 
 
-def settings_are_right(values: dict[str, Any]) -> None:
-    """Raises `OptionError` for what can be told before any picture is there."""
-    from pellucid import batch
+def _headers(task: Task, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of the facts that have one and are known."""
+    return {
+        f"X-Pellucid-{fact.header}": fact.in_header(facts[fact.name])
+        for fact in task.facts
+        if fact.header is not None and facts[fact.name] is not None
+    }
 
-    batch.Settings.of(values)
+
+def _without_paths(message: str, job: Mapping[str, Any]) -> str:
+    """A worker's message without the server's paths, which messages must not show."""
+    folder = str(Path(job["source"]).parent)
+    names = {job["source"]: "the picture", job.get("target"): "the output"}
+    names |= {path: f"the picture {Path(path).stem.removeprefix('upload-')!r}" for path in job.get("attached", ())}
+    for path, name in names.items():
+        message = message.replace(path, name) if path is not None else message
+    return message.replace(folder, "")
 
 
-def _with_previews(found: dict[str, Any], folder: Path, target: Path | None, media: str) -> Response:
-    details = as_json(found).body
-    parts: dict[str, tuple[str, str, Part]] = {"details": ("details.json", "application/json", bytes(details))}
+def _with_previews(details: dict[str, Any], folder: Path, target: Path | None, media: str) -> Response:
+    parts: dict[str, tuple[str, str, Part]] = {"details": ("details.json", "application/json", bytes(as_json(details).body))}
     if target is not None:
         parts["image"] = (f"restored{target.suffix}", media, target)
     for name in ("before", "after"):
@@ -307,24 +284,39 @@ def _with_previews(found: dict[str, Any], folder: Path, target: Path | None, med
     return form(parts)
 
 
-def _query(request: Request) -> dict[str, str]:
-    """The query's names and values; `OptionError` for a name that comes twice."""
-    given: dict[str, str] = {}
+def _query(request: Request) -> Given:
+    given: Given = {}
     for name, text in request.query_params.multi_items():
-        if name in given:
-            raise OptionError(f"{name[:40]!r} is there twice")
-        given[name] = text
+        given.setdefault(name, []).append(text)
     return given
 
 
-def _flag(given: dict[str, str], name: str) -> bool:
-    if given.get(name, "false") not in ("true", "false"):
-        raise OptionError(f"{name}: {given[name][:40]!r} is neither true nor false")
-    return given.get(name) == "true"
+def _only(given: Given, name: str) -> str | None:
+    """The one value of this name; None without one, `OptionError` for several."""
+    texts = given.get(name, [])
+    if len(texts) > 1:
+        raise OptionError(f"{name} is given {len(texts)} times")
+    return texts[0] if texts else None
+
+
+def _check_names(given: Given, known: Sequence[str], kind: str) -> None:
+    for name in given:
+        if name not in known:
+            raise OptionError(f"{name[:40]!r} is not {kind}; there are {', '.join(known)}")
+
+
+def _among(given: Given, declared: type[Declared]) -> Given:
+    names = declared.names()
+    return {name: texts for name, texts in given.items() if name in names}
+
+
+def _flag(given: Given, name: str) -> bool:
+    text = _only(given, name)
+    return text is not None and bool(Setting("", kind="flag", name=name).read(text))
 
 
 def _accepted(request: Request, kinds: list[str]) -> str:
-    """The first of ``kinds`` that the client takes, by its own order of preference; `Refused` 406 when it takes none."""
+    """The first of ``kinds`` that the client accepts, in its own order of preference; `Refused` 406 when it accepts none."""
     weighed: list[tuple[float, str]] = []
     for entry in request.headers.get("accept", "*/*").lower().split(","):
         media, *parameters = (part.strip() for part in entry.split(";"))
@@ -336,7 +328,7 @@ def _accepted(request: Request, kinds: list[str]) -> str:
             group = kind.partition("/")[0]
             if weight > 0 and (media in ("*/*", kind, f"{group}/*") or (kind == f"{group}/*" and media.startswith(f"{group}/"))):
                 return kind
-    raise Refused(406, f"Accept: {' or '.join(kinds)}")
+    raise Refused(406, f"Accept must allow {' or '.join(kinds)}")
 
 
 async def _left(request: Request) -> None:
@@ -360,22 +352,22 @@ def _refused(error: PellucidError) -> Response:
 
 
 def _assets() -> Assets:
-    """The page's files, read once: no request ever names a place on the disk."""
-    found: Assets = {}
+    """The page's files, read once: no request names a place on the disk."""
+    assets: Assets = {}
     for entry in (resources.files("pellucid.web") / "page").iterdir():
         content = entry.read_bytes()
         kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
         media = {"text/javascript": "text/javascript; charset=utf-8", "application/javascript": "text/javascript; charset=utf-8"}
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         path = "/" if entry.name == "index.html" else f"/page/{entry.name}"
-        found[path] = (content, media.get(kind, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind), tag)
-    return found
+        assets[path] = (content, media.get(kind, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind), tag)
+    return assets
 
 
 def application(
     pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: str | None, host: str
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The service as an ASGI application. ``models`` are those it offers, by name; uploads lie in ``folder``."""
+    """The service as an ASGI application. It offers ``models``, name -> file or shipped name; uploads lie in ``folder``."""
     service = Service(pool, limits, models, folder, token=token is not None)
     assets = _assets()
 
@@ -397,10 +389,10 @@ def application(
     def progress(request: Request) -> Response:
         name = request.path_params["ticket"]
         if not re.fullmatch(openapi.TICKET, name):
-            return refusal(Refused(422, "ticket: 8 to 64 letters, digits, - or _"))
+            return refusal(Refused(422, BAD_TICKET))
         ticket = service.tickets.get(name)
         if ticket is None:
-            # No error: who asks cannot know that the request has just ended.
+            # Not an error: a client cannot know that the request has just ended.
             return as_json({"state": "unknown", "ahead": 0, "done": 0})
         return as_json({"state": ticket.state, "ahead": pool.ahead(ticket), "done": round(ticket.done, 4)})
 
@@ -412,12 +404,12 @@ def application(
     async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         service.metrics.request("other", error.status_code)
-        said = {404: "there is nothing of this name", 405: "another method is needed"}
-        return refusal(Refused(error.status_code, said.get(error.status_code, error.detail), dict(error.headers or {})))
+        messages = {404: "there is nothing at this address", 405: "this address needs another method"}
+        return refusal(Refused(error.status_code, messages.get(error.status_code, error.detail), dict(error.headers or {})))
 
     routes = [
         *(Route(kind.path, kind(service), methods=["POST"]) for kind in (Restore, Inspect)),
-        counted("/v1/models", lambda request: as_json(service.catalogue)),
+        counted("/v1/models", lambda request: as_json(service.models)),
         counted("/v1/progress/{ticket}", progress),
         counted("/healthz", health),
         counted("/metrics", lambda request: Response(service.metrics.text(pool), 200, media_type=MEDIA)),

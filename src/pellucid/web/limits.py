@@ -1,9 +1,9 @@
-"""What one request, and all of them together, may take."""
+"""The bounds of the service: for one request, and for all of them together."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pellucid.errors import OptionError
@@ -11,14 +11,19 @@ from pellucid.errors import OptionError
 __all__ = ["Limits", "workers"]
 
 
+SHARE = 0.5
+"""The share of the time limit that a picture may be expected to take. The rest is for reading and writing it, and for another
+picture that is restored at the same time."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds of the service. Raises `OptionError` for values that leave nothing to do.
 
-    ``bytes`` are the most that one upload may have, ``pixels`` the most of it and of its answer (a stack's pages together),
-    ``seconds`` the longest that reading, restoring and writing one may take, ``transfer`` the longest in seconds for an upload to
-    come or an answer to go. ``queue`` requests wait at most while ``workers`` are at work; ``held`` is the most bytes of uploads
-    that lie here at once.
+    ``bytes`` are the most that one upload may have, ``pixels`` the most that it and its output may have (the pages of a stack
+    together), ``seconds`` the longest that reading, restoring and writing one may take, ``transfer`` the longest in seconds that an
+    upload or a response may take. At most ``queue`` requests wait while ``workers`` are at work; ``held`` is the most bytes of
+    uploads that are on the disk at once. ``timed``: ``pixels`` follow from ``seconds`` and the speed of this computer (`within`).
     """
 
     bytes: int = 100_000_000
@@ -28,6 +33,7 @@ class Limits:
     queue: int = 64
     workers: int = 1
     held: int = 1_000_000_000
+    timed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("bytes", "pixels", "seconds", "transfer", "workers", "held"):
@@ -37,19 +43,40 @@ class Limits:
             raise OptionError(f"queue must be 0 or more, not {self.queue}")
 
     @property
-    def answer(self) -> int:
-        """The most bytes of an answer: eight bytes for each sample of a picture of four channels."""
+    def output(self) -> int:
+        """The most bytes of an output: eight bytes for each sample of a picture of four channels."""
         return max(self.bytes, 32 * self.pixels)
+
+    @property
+    def advice(self) -> str:
+        """What helps where a picture has more than ``pixels``."""
+        return (
+            f"a smaller picture, a {'longer --timeout' if self.timed else 'larger --max-megapixels'} or the command line would work"
+        )
+
+    @property
+    def words(self) -> str:
+        """The limit of ``pixels`` as the end of "640x480 pixels are more than ...", with the advice."""
+        most = f"{float(f'{self.pixels / 1e6:.3g}'):g} megapixels"
+        if self.timed:
+            return f"the {most} that this computer can restore within {self.seconds:g} seconds; {self.advice}"
+        return f"the {most} that are taken here; {self.advice}"
+
+    def within(self, speed: float) -> Limits:
+        """The limits of a computer that restores ``speed`` pixels a second: no picture that would take too long is accepted."""
+        most = max(1, int(SHARE * self.seconds * speed))
+        return replace(self, pixels=most, timed=True) if most < self.pixels else self
 
 
 def workers() -> int:
-    """How many pictures are at work at once where nobody says: one for each group of cores, and one more, so that one is read or
-    written while the engine has another."""
+    """The number of workers where none is given: one for each group of cores, and one more, which reads or writes a picture while
+    the engine works on another."""
     return _core_groups() + 1
 
 
 def _core_groups() -> int:
-    """The groups of cores that share a last-level cache, of those this process may use; 1 where that is not told."""
+    """The number of groups of cores that share a last-level cache, among those this process may use; 1 where the system does not
+    say."""
     try:
         usable = os.sched_getaffinity(0)
         groups = set()

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' text format (version 0.0.4): a page of code where a library would be a dependency."""
+"""The service's counters in Prometheus' text format (version 0.0.4): a page of code in place of a dependency."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["MEDIA", "Metrics"]
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-"""Upper ends in seconds of the histogram's buckets."""
+"""The upper ends of the histogram's buckets in seconds."""
 
 
 class Metrics:
@@ -30,11 +30,11 @@ class Metrics:
         self._begun = time.time()
 
     def request(self, path: str, status: int) -> None:
-        """Counts a request to a route that was answered so; ``path`` is the route's, never the client's."""
+        """Counts a request that was answered with ``status``; ``path`` is the route's, never the client's."""
         self._requests[path, status] += 1
 
     def restored(self, seconds: float, pixels: int) -> None:
-        """Counts a restoration: its time from its place in the queue to its answer."""
+        """Counts a restoration: its time from its place in the queue to its output."""
         self._buckets[sum(seconds > end for end in BUCKETS)] += 1
         self._seconds += seconds
         self._pixels += pixels
@@ -61,7 +61,7 @@ class Metrics:
         for end, count in zip((*(f"{end:g}" for end in BUCKETS), "+Inf"), self._buckets, strict=True):
             total += count
             spread[f'_bucket{{le="{end}"}}'] = float(total)
-        metric("restore_seconds", "histogram", "From a restoration's place in the queue to its answer.",
+        metric("restore_seconds", "histogram", "Time from a restoration's place in the queue to its output.",
                spread | {"_sum": self._seconds, "_count": float(total)})  # fmt: skip
         metric("restored_pixels_total", "counter", "Pixels restored.", {"": float(self._pixels)})
         moved = {f'{{way="{way}"}}': float(count) for way, count in self._bytes.items()}
@@ -69,7 +69,7 @@ class Metrics:
         metric("waiting", "gauge", "Requests that wait for a worker.", {"": float(sum(t.state == "waiting" for t in pool.places))})
         metric("working", "gauge", "Workers at work.", {"": float(pool.working)})
         metric("worker_restarts_total", "counter", "Workers that were replaced.", {"": float(pool.restarts)})
-        metric("start_time_seconds", "gauge", "When the service began, in Unix time.", {"": self._begun})
+        metric("start_time_seconds", "gauge", "Start of the service in Unix time.", {"": self._begun})
         memory = _memory()
         if memory is not None:
             metric("server_memory_bytes", "gauge", "Resident memory of the server's own process.", {"": float(memory)})

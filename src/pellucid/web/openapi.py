@@ -1,31 +1,34 @@
-"""The service's description (OpenAPI 3.1), made from the same tables as the service: tasks, settings, formats, models, limits."""
+"""The service's description (OpenAPI 3.1), made from the tables that the service itself is made from."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from pellucid import __version__, files
 from pellucid.diagnosis import KINDS
-from pellucid.options import Option, of_task
-from pellucid.tasks import TASKS
+from pellucid.tasks import Fact
+from pellucid.tasks.settings import COLOURS, Setting
+from pellucid.web.catalogue import READING, Catalogue
 from pellucid.web.limits import Limits
 from pellucid.web.uploads import BINARY, FIELD, media_types
 
 __all__ = ["TICKET", "document"]
 
 TICKET = "^[A-Za-z0-9_-]{8,64}$"
-"""What a client may call a request whose progress it wants to see."""
+"""The pattern of the name that a client gives a request whose progress it wants to see."""
 
 ERRORS = {
     400: "The request or its form cannot be read.",
-    401: "A token is needed.",
+    401: "The request needs a token.",
     403: "The request comes from another site's page.",
-    406: "None of the media types in Accept can be answered.",
+    406: "The service cannot answer with any media type in Accept.",
     408: "The picture did not come in time.",
-    409: "A request of this name is at work.",
-    413: "The picture or its answer has too many bytes or pixels.",
-    415: "No known picture, or not the one that its Content-Type says.",
-    421: "The service does not answer to this host's name.",
+    409: "A request with this ticket is being worked on.",
+    413: "The picture or its output has too many bytes or pixels.",
+    415: "The content is not a known picture, or not what its Content-Type says.",
+    421: "The service does not answer under this host name.",
     422: "A setting is wrong, or the picture is damaged or takes too long.",
     429: "All places in the queue are taken.",
     503: "The service is starting or ending.",
@@ -34,11 +37,7 @@ ERRORS = {
 STRING: dict[str, Any] = {"type": "string"}
 NUMBER: dict[str, Any] = {"type": "number"}
 INTEGER: dict[str, Any] = {"type": "integer"}
-LEVEL: dict[str, Any] = {
-    "type": ["number", "null"],
-    "description": "standard deviation in 8-bit levels; null: the model takes none",
-}
-
+WORDS: dict[str, Any] = {"type": "array", "items": STRING}
 DESCRIPTION: dict[str, Any] = {
     "format": STRING,
     "media_type": STRING,
@@ -52,7 +51,7 @@ DESCRIPTION: dict[str, Any] = {
         "type": "object",
         "properties": {
             "kind": {**STRING, "enum": list(KINDS)},
-            "summary": {**STRING, "description": "what was found, in a line for people"},
+            "summary": {**STRING, "description": "the noise in a line for people"},
             "sigma": {**NUMBER, "description": "standard deviation of all noise but impulses at middle intensity, in 8-bit levels"},
         },
         "required": ["kind", "summary", "sigma"],
@@ -60,106 +59,155 @@ DESCRIPTION: dict[str, Any] = {
 }
 
 
-def _settings(models: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Every task's settings, a parameter for each name; what is not of all tasks says so, and where defaults differ by task."""
-    of_name: dict[str, dict[str, Option]] = {}
-    for task in TASKS:
-        for option in of_task(task):
-            of_name.setdefault(option.name, {})[task] = option
-    found = []
-    for name, by_task in of_name.items():
-        schema = _schema(next(iter(by_task.values())), models)
-        if len({option.default for option in by_task.values()}) > 1:
-            del schema["default"]
-            defaults = ", ".join(f"{option.default} for {task}" for task, option in by_task.items())
-            schema["description"] += f" (default: {defaults})"
-        if len(by_task) < len(TASKS):
-            schema["description"] = f"of {' and '.join(by_task)}: {schema['description']}"
-        found.append(_parameter(name, schema))
-    return found
+def _settings(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """A parameter for each name of a setting, with every task that has it; not for those that are always files."""
+    by_name: dict[str, dict[str, Setting]] = {}
+    for task, offer in catalogue.offers.items():
+        for row in offer.settings:
+            by_name.setdefault(row.name, {})[task] = row
+    parameters = []
+    for name, rows in by_name.items():
+        if any(row.kinds != ("file",) for row in rows.values()):
+            schema = _schema_of_all(rows)
+            helps = dict.fromkeys(row.help for row in rows.values())
+            about = (
+                rows[next(iter(rows))].help if len(helps) == 1 else "; ".join(f"{task}: {row.help}" for task, row in rows.items())
+            )
+            if len({repr(row.default) for row in rows.values()}) > 1:
+                about += f" (default: {', '.join(f'{row.default} for {task}' for task, row in rows.items())})"
+            if len(rows) < len(catalogue.offers):
+                about = f"for {' and '.join(rows)}: {about}"
+            parameters.append(_parameter(name, {"description": about, **schema}))
+    return parameters
 
 
-def _schema(option: Option, models: tuple[str, ...]) -> dict[str, Any]:
-    schema: dict[str, Any] = {"description": option.help}
-    if option.name == "model":
-        schema |= {"type": "string", "enum": list(models), "description": "a model's name"}
-    elif option.name == "format":
-        names = [name for kind in files.WRITTEN for name in (kind.name.lower(), *(e[1:] for e in kind.endings))]
-        schema |= {"type": "string", "enum": list(dict.fromkeys(names))}
-    elif option.kind == "number":
-        schema |= {"type": "number", "minimum": option.low, "maximum": option.high}
-        if option.marks:
-            schema["examples"] = list(option.marks)
-    elif option.kind == "flag":
-        schema |= {"type": "boolean"}
-    elif option.kind == "choice":
-        schema |= {"type": "string", "enum": list(option.choices)}
-    else:
-        schema |= {"type": "string"}
-    if option.default is not None:
-        schema["default"] = option.default
+def _schema_of_all(rows: dict[str, Setting]) -> dict[str, Any]:
+    """One schema for the tasks' settings of one name, with the default where they agree in it."""
+    schemas: list[dict[str, Any]] = []
+    for row in rows.values():
+        schema = _schema(row)
+        if schema not in schemas:
+            schemas.append(schema)
+    defaults = [default for row in rows.values() if (default := list(row.default) if row.many else row.default) is not None]
+    agreed = {"default": defaults[0]} if len(defaults) == len(rows) and all(each == defaults[0] for each in defaults) else {}
+    if len(schemas) == 1:
+        return schemas[0] | agreed
+    if all(schema.keys() == {"type", "enum"} for schema in schemas):
+        values = dict.fromkeys(value for schema in schemas for value in schema["enum"])
+        return {"type": "string", "enum": list(values)} | agreed
+    return {"anyOf": schemas} | agreed
+
+
+def _schema(row: Setting) -> dict[str, Any]:
+    """The values of a setting that text stands for: not files."""
+    if row.name == "format":
+        names = [name for kind in files.WRITTEN for name in (kind.name.lower(), *(ending[1:] for ending in kind.endings))]
+        return {"type": "string", "enum": list(dict.fromkeys(names))}
+    schemas = [SCHEMAS[kind](row) for kind in row.kinds if kind != "file"]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    return {"type": "array", "items": schema} if row.many else schema
+
+
+def _number(row: Setting) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "number"}
+    if math.isfinite(row.low):
+        schema["exclusiveMinimum" if row.above else "minimum"] = row.low
+    if math.isfinite(row.high):
+        schema["maximum"] = row.high
+    if row.marks:
+        schema["examples"] = list(row.marks)
     return schema
+
+
+COLOUR = f"#[0-9A-Fa-f]{{3}}|#[0-9A-Fa-f]{{6}}|{'|'.join(COLOURS)}"
+"""The pattern of a colour."""
+
+SCHEMAS: dict[str, Callable[[Setting], dict[str, Any]]] = {
+    "number": _number,
+    "flag": lambda row: {"type": "boolean"},
+    "choice": lambda row: {"type": "string", "enum": list(row.choices)},
+    "text": lambda row: {"type": "string"},
+    "colour": lambda row: {"type": "string", "pattern": f"^({COLOUR})$"},
+    "point": lambda row: {"type": "string", "pattern": "^[0-9]{1,9},[0-9]{1,9}$"},
+    "box": lambda row: {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9}){3}$"},
+    "hint": lambda row: {"type": "string", "pattern": f"^[0-9]{{1,9}},[0-9]{{1,9}}=({COLOUR})$"},
+}
+"""Kind of a setting -> the schema of its text; a file has none."""
 
 
 def _parameter(name: str, schema: dict[str, Any], *, place: str = "query", required: bool = False) -> dict[str, Any]:
     about = schema.pop("description", "")
-    return {"name": name, "in": place, "required": required, "description": about, "schema": schema}
+    parameter = {"name": name, "in": place, "required": required, "description": about, "schema": schema}
+    # The name comes once for each value.
+    return parameter | ({"style": "form", "explode": True} if schema.get("type") == "array" else {})
 
 
 def _errors(*statuses: int) -> dict[str, Any]:
-    found = {}
-    for status in statuses:
-        content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-        found[str(status)] = {"description": ERRORS[status], "content": content}
-        if status == 429:
-            found["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
-    return found
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    responses: dict[str, Any] = {str(status): {"description": ERRORS[status], "content": content} for status in statuses}
+    if "429" in responses:
+        responses["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
+    return responses
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[str, Any]:
+def _facts(catalogue: Catalogue) -> dict[str, Fact]:
+    """The facts of all tasks by name."""
+    return {fact.name: fact for offer in reversed(catalogue.offers.values()) for fact in reversed(offer.task.facts)}
+
+
+def _body(limits: Limits, parts: tuple[str, ...]) -> dict[str, Any]:
+    """The body of a request with a picture; ``parts`` are the fields that a form may have beside it."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    fields = {name: {"type": "string", "format": "binary"} for name in (FIELD, *parts)}
+    form = _object(fields, [FIELD]) | {"additionalProperties": False}
+    return {
+        "required": True,
+        "description": f"The picture itself, or a form with it as the field {FIELD}. "
+        f"At most {limits.bytes} bytes, and {limits.pixels} pixels of the picture and of its output.",
+        "content": {**dict.fromkeys((BINARY, *media_types()), binary), "multipart/form-data": {"schema": form}},
+    }
+
+
+def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, Any]:
     """The description, as JSON holds it."""
     binary = {"schema": {"type": "string", "format": "binary"}}
-    readable = list(media_types())
     writable = [kind.media[0] for kind in files.WRITTEN]
-    body = {
-        "required": True,
-        "description": "The picture itself, or a form with it as its one field. "
-        f"At most {limits.bytes} bytes, and {limits.pixels} pixels, as it is and as it is answered.",
-        "content": {
-            **dict.fromkeys((BINARY, *readable), binary),
-            "multipart/form-data": {
-                "schema": _object({FIELD: {"type": "string", "format": "binary"}}, [FIELD]) | {"additionalProperties": False}
-            },
-        },
-    }
-    task = _parameter("task", {"type": "string", "enum": list(TASKS), "default": next(iter(TASKS)), "description": "what is done"})
+    tasks = list(catalogue.offers)
+    summaries = [f"{name}: {offer.task.summary}" for name, offer in catalogue.offers.items()]
+    task = _parameter("task", {"type": "string", "enum": tasks, "default": tasks[0], "description": "; ".join(summaries)})
     preview = _parameter(
         "preview",
-        {"type": "boolean", "default": False, "description": "answer a form: details, and PNGs that any browser shows"},
+        {
+            "type": "boolean",
+            "default": False,
+            "description": "answer with a form: details, the output, and PNGs that any browser shows",
+        },
     )
     ticket = _parameter(
         "ticket",
-        {"type": "string", "pattern": TICKET, "description": "a name of the client's for this request; see /v1/progress"},
+        {"type": "string", "pattern": TICKET, "description": "the client's own name for this request; see /v1/progress"},
     )
-    settings = _settings(models)
-    reading = [parameter for parameter in settings if parameter["name"] in ("range", "axes")]
+    settings = _settings(catalogue)
+    reading = [parameter for parameter in settings if parameter["name"] in READING]
+    facts = _facts(catalogue)
+    parts = tuple(dict.fromkeys(part for offer in catalogue.offers.values() for part in offer.parts))
     refused = (400, 401, 403, 406, 408, 409, 413, 415, 421, 422, 429, 503)
     restored = {
+        **{name: {**fact.schema, "description": fact.help} for name, fact in facts.items()},
         **DESCRIPTION,
         "model": STRING,
-        "sigma": LEVEL,
-        "estimated": {"type": "boolean"},
-        "saw": {"type": ["string", "null"], "description": "what was found, where the level was not given"},
-        "expected_gain": {"type": ["number", "null"], "description": "in dB, where it was asked for and can be told"},
         "seconds": NUMBER,
         "image": {"type": "string", "contentEncoding": "base64"},
     }
+    # Facts that only some tasks have are not required.
+    common = [name for name in facts if all(name in {f.name for f in offer.task.facts} for offer in catalogue.offers.values())]
+    always = [*common, *(name for name in restored if name not in facts)]
     option = _object({"name": STRING, "kind": STRING, "label": STRING, "help": STRING}, ["name", "kind", "label", "help"])
-    catalogue = {
+    listed = {
         "version": STRING,
         "tasks": {
             "type": "array",
@@ -167,8 +215,12 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
                 {
                     "name": STRING,
                     "summary": STRING,
-                    "keeps_size": {"type": "boolean", "description": "whether the answer is as large as the picture"},
-                    "mark": {**STRING, "description": "what names of answers bear before their ending"},
+                    "keeps_size": {"type": "boolean", "description": "whether the output is as large as the picture"},
+                    "mark": {**STRING, "description": "stands in the name of the output before its ending"},
+                    "verbs": {**WORDS, "description": "the task's button, its work and its result"},
+                    "headline": {**STRING, "description": "ends 'Drop an image and ...'"},
+                    "after": {**STRING, "description": "what the user gets"},
+                    "facts": {"type": "array", "items": _object({"name": STRING, "help": STRING}, ["name", "help"])},
                     "options": {"type": "array", "items": option},
                 },
                 ["name", "options"],
@@ -180,14 +232,26 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
                 {
                     "name": STRING,
                     "task": STRING,
-                    "takes_sigma": {"type": "boolean", "description": "whether it can be told the noise's level"},
-                    "takes_noise": {"type": "boolean", "description": "whether it learnt from noisy pictures"},
+                    "takes": {**WORDS, "description": "the names of the task's settings that it takes"},
+                    "takes_sigma": {"type": "boolean", "description": "whether it takes a noise level"},
+                    "takes_noise": {"type": "boolean", "description": "whether it was trained on noisy pictures"},
                 },
                 ["name"],
             ),
         },
         "formats": {"type": "array", "items": _object({"name": STRING, "endings": {"type": "array", "items": STRING}}, ["name"])},
-        "limits": _object({"bytes": INTEGER, "pixels": INTEGER, "seconds": NUMBER}, ["bytes", "pixels", "seconds"]),
+        "limits": _object(
+            {
+                "bytes": INTEGER,
+                "pixels": {
+                    **INTEGER,
+                    "description": "of a picture and of its output; fewer where this computer is too slow for more",
+                },
+                "seconds": NUMBER,
+                "words": {**STRING, "description": "the limit of pixels as the end of a sentence, and what would work"},
+            },
+            ["bytes", "pixels", "seconds", "words"],
+        ),
     }
     progress = {
         "state": {**STRING, "enum": ["receiving", "waiting", "working", "sending", "unknown"]},
@@ -198,31 +262,29 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
     def answers(media: str, schema: dict[str, Any], about: str, **more: Any) -> dict[str, Any]:
         return {"200": {"description": about, "content": {media: {"schema": schema}}, **more}}
 
-    text_headers = {
-        "X-Pellucid-Model": {"schema": STRING, "description": "the file that served"},
-        "X-Pellucid-Size": {"schema": STRING, "description": "the answer's width and height in pixels, such as 640x480"},
-        "X-Pellucid-Sigma": {"schema": STRING, "description": "the level that was used, in 8-bit levels"},
-        "X-Pellucid-Estimated": {"schema": STRING, "description": "whether it was measured from the picture"},
-        "X-Pellucid-Noise": {"schema": STRING, "description": "what was found, where the level was not given"},
-        "X-Pellucid-Expected-Gain": {"schema": STRING, "description": "in dB, where it was asked for and can be told"},
-        "X-Pellucid-Seconds": {"schema": STRING, "description": "the restoration's time"},
+    headers = {
+        "X-Pellucid-Model": "the file that served",
+        "X-Pellucid-Size": "width and height of the output in pixels, such as 640x480",
+        **{f"X-Pellucid-{fact.header}": fact.help for fact in facts.values() if fact.header is not None},
+        "X-Pellucid-Seconds": "the seconds that the restoration took",
     }
     form = {"multipart/form-data": {"schema": {"type": "object"}}}
     paths: dict[str, Any] = {
         "/v1/restore": {
             "post": {
                 "operationId": "restore",
-                "summary": "The picture, restored",
-                "description": "Answers the picture in its own format with its metadata, or in JSON (Accept: application/json).",
+                "summary": "Restore a picture",
+                "description": "Answers with the output in the picture's own format with its metadata, or in JSON "
+                "(Accept: application/json).",
                 "parameters": [task, *settings, preview, ticket],
-                "requestBody": body,
+                "requestBody": _body(limits, parts),
                 "responses": {
                     "200": {
                         "description": "The restored picture.",
-                        "headers": text_headers,
+                        "headers": {name: {"schema": STRING, "description": about} for name, about in headers.items()},
                         "content": {
                             **dict.fromkeys(writable, binary),
-                            "application/json": {"schema": _object(restored, [name for name in restored if name != "diagnosis"])},
+                            "application/json": {"schema": _object(restored, [name for name in always if name != "diagnosis"])},
                             **form,
                         },
                     },
@@ -233,12 +295,12 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "/v1/inspect": {
             "post": {
                 "operationId": "inspect",
-                "summary": "What is in the file, and which noise",
+                "summary": "Describe the file and its noise",
                 "parameters": [*reading, preview, ticket],
-                "requestBody": body,
+                "requestBody": _body(limits, ()),
                 "responses": {
                     "200": {
-                        "description": "The file's first page, described.",
+                        "description": "The first page of the file, described.",
                         "content": {"application/json": {"schema": _object(DESCRIPTION, list(DESCRIPTION))}, **form},
                     },
                     **_errors(*refused),
@@ -248,9 +310,9 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "/v1/models": {
             "get": {
                 "operationId": "models",
-                "summary": "Tasks, their settings, models, formats and limits",
+                "summary": "List tasks, their settings, models, formats and limits",
                 "responses": {
-                    **answers("application/json", _object(catalogue, list(catalogue)), "What there is."),
+                    **answers("application/json", _object(listed, list(listed)), "The lists."),
                     **_errors(401, 421),
                 },
             }
@@ -258,10 +320,14 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "/v1/progress/{ticket}": {
             "get": {
                 "operationId": "progress",
-                "summary": "How far a request is that is being worked on",
+                "summary": "Show the progress of a request",
                 "parameters": [_parameter("ticket", {"type": "string", "pattern": TICKET}, place="path", required=True)],
                 "responses": {
-                    **answers("application/json", _object(progress, list(progress)), "Its state, and the share that is done."),
+                    **answers(
+                        "application/json",
+                        _object(progress, list(progress)),
+                        "The state of the request, and the share that is done.",
+                    ),
                     **_errors(401, 421, 422),
                 },
             }
@@ -269,10 +335,10 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "/healthz": {
             "get": {
                 "operationId": "health",
-                "summary": "Whether the service can work",
+                "summary": "Whether the service is ready",
                 "security": [],
                 "responses": {
-                    **answers("application/json", _object({"status": STRING, "version": STRING}, ["status"]), "It can."),
+                    **answers("application/json", _object({"status": STRING, "version": STRING}, ["status"]), "It is ready."),
                     **_errors(421, 503),
                 },
             }
@@ -280,7 +346,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "/metrics": {
             "get": {
                 "operationId": "metrics",
-                "summary": "Counters for Prometheus",
+                "summary": "Show the counters for Prometheus",
                 "responses": {**answers("text/plain", STRING, "Prometheus' text format."), **_errors(401, 421)},
             }
         },
@@ -290,7 +356,7 @@ def document(limits: Limits, models: tuple[str, ...], *, token: bool) -> dict[st
         "info": {
             "title": "pellucid",
             "version": __version__,
-            "description": "Takes the noise out of images, and makes them larger. Nothing that is sent is kept.",
+            "description": f"{'; '.join(summaries).capitalize()}. Nothing that is sent is kept.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,

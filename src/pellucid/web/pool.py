@@ -16,13 +16,13 @@ from pellucid.web.limits import Limits
 __all__ = ["Busy", "Failed", "Pool", "Ticket"]
 
 GRACE = 2.0
-"""Seconds that a worker has to give up a job between two tiles, before it is killed."""
+"""Seconds in which a worker must give up a cancelled job; it is killed after them."""
 
 PATIENCE = 120.0
-"""Seconds in which a new worker must be ready."""
+"""Seconds in which a new worker must be ready, and in which its speed must be measured."""
 
 LINE = 1 << 20
-"""Bytes of a worker's longest line."""
+"""Bytes of the longest line that a worker sends."""
 
 
 class Busy(PellucidError):  # noqa: N818  # a state, not an error
@@ -34,7 +34,7 @@ class Busy(PellucidError):  # noqa: N818  # a state, not an error
 
 
 class Failed(PellucidError):  # noqa: N818
-    """A job that has no answer; ``kind`` as the worker says it, or ``crash`` or ``time``."""
+    """A job that failed; ``kind`` is the worker's, or ``crash`` or ``time``."""
 
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind
@@ -42,7 +42,7 @@ class Failed(PellucidError):  # noqa: N818
 
 
 class Ticket:
-    """A request's place: where it stands, for who asks."""
+    """A request's place in the queue: its state, and the share that is done."""
 
     def __init__(self) -> None:
         self.state = "receiving"
@@ -53,18 +53,18 @@ class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
-    def tell(self, line: dict[str, Any]) -> None:
+    def send(self, line: dict[str, Any]) -> None:
         assert self.process.stdin is not None
-        # A worker that is gone shows by its silence.
+        # A worker that is gone is noticed when it sends nothing.
         with suppress(ConnectionError, RuntimeError):
             self.process.stdin.write(json.dumps(line).encode() + b"\n")
 
-    async def hear(self) -> dict[str, Any] | None:
+    async def receive(self) -> dict[str, Any] | None:
         """The next line; None when the worker is gone."""
         assert self.process.stdout is not None
         line = await self.process.stdout.readline()
-        heard: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-        return heard
+        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        return message
 
     async def end(self) -> None:
         """Kills it if it is still there."""
@@ -80,7 +80,7 @@ class _Worker:
 class Pool:
     """``limits.workers`` processes, and at most ``limits.queue`` requests that wait for one.
 
-    ``command`` starts a worker; see `pellucid.web.worker` for what it must understand.
+    ``command`` starts a worker, which must understand what `pellucid.web.worker` does.
     """
 
     def __init__(self, limits: Limits, command: Sequence[str]) -> None:
@@ -91,7 +91,7 @@ class Pool:
         self.working = 0
         self.restarts = 0
         self.unexpected: Callable[[str], None] = lambda text: None
-        """Told of what should not happen: a worker's traceback, a crash."""
+        """Called with what should not happen: the traceback of a worker, a crash."""
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._alive: set[_Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,12 +133,18 @@ class Pool:
             self.places.remove(ticket)
 
     def ahead(self, ticket: Ticket) -> int:
-        """How many requests that came earlier wait, too."""
+        """The number of waiting requests that came earlier."""
         before = self.places[: self.places.index(ticket)] if ticket in self.places else []
         return sum(other.state == "waiting" for other in before)
 
-    async def run(self, job: dict[str, Any], ticket: Ticket) -> dict[str, Any]:
-        """A worker's answer to the job; raises `Failed`. Cancelled, it returns when the worker has let go of the job's files."""
+    async def measured(self, model: str) -> float:
+        """The pixels of a colour picture that ``model`` restores a second on a worker with nothing else to do."""
+        speed: float = (await self.run({"do": "measure", "model": model}, Ticket(), seconds=PATIENCE))["speed"]
+        return speed
+
+    async def run(self, job: dict[str, Any], ticket: Ticket, *, seconds: float | None = None) -> dict[str, Any]:
+        """A worker's answer to the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
+        worker has let go of the files."""
         ticket.state = "waiting"
         worker = await self._idle.get()
         ticket.state = "working"
@@ -147,14 +153,14 @@ class Pool:
         self._number += 1
         fit = False
         try:
-            worker.tell({**job, "id": self._number})
+            worker.send({**job, "id": self._number})
             try:
-                async with asyncio.timeout(self.limits.seconds):
+                async with asyncio.timeout(self.limits.seconds if seconds is None else seconds):
                     answer = await self._answer(worker, self._number, ticket)
                 fit = True
             except TimeoutError:
                 fit = await self._given_up(worker, self._number)
-                raise Failed("time", f"it took longer than the {self.limits.seconds:g} seconds that a picture has here") from None
+                raise Failed("time", self._too_slow()) from None
             except asyncio.CancelledError:
                 fit = await asyncio.shield(self._given_up(worker, self._number))
                 raise
@@ -175,22 +181,28 @@ class Pool:
         done: dict[str, Any] = answer["done"]
         return done
 
+    def _too_slow(self) -> str:
+        return (
+            f"it took longer than the {self.limits.seconds:g} seconds that a picture may take here; "
+            "a smaller picture, a longer --timeout or the command line would work"
+        )
+
     async def _answer(self, worker: _Worker, number: int, ticket: Ticket) -> dict[str, Any]:
         while True:
-            heard = await worker.hear()
-            if heard is None:
+            message = await worker.receive()
+            if message is None:
                 code = await worker.process.wait()
-                self.unexpected(f"a worker died of status {code}")
-                raise Failed("crash", "the picture's decoder failed: the file is damaged")
-            if heard.get("id") != number:
+                self.unexpected(f"a worker ended with status {code}")
+                raise Failed("crash", "the picture made its decoder crash: the file is damaged")
+            if message.get("id") != number:
                 continue
-            if "progress" not in heard:
-                return heard
-            ticket.done = heard["progress"]
+            if "progress" not in message:
+                return message
+            ticket.done = message["progress"]
 
     async def _given_up(self, worker: _Worker, number: int) -> bool:
-        """Has the worker give up its job; whether it can take another, else it is dead."""
-        worker.tell({"cancel": number})
+        """Makes the worker give up its job; returns whether it can take another one. If not, it is dead."""
+        worker.send({"cancel": number})
         try:
             async with asyncio.timeout(GRACE):
                 await self._answer(worker, number, Ticket())
@@ -209,19 +221,19 @@ class Pool:
         worker = _Worker(process)
         try:
             async with asyncio.timeout(PATIENCE):
-                heard = await worker.hear()
+                message = await worker.receive()
         except BaseException:
             await worker.end()
             raise
-        if heard is None or "failed" in heard:
+        if message is None or "failed" in message:
             await worker.end()
-            said = heard["failed"]["message"] if heard else f"it ended with status {process.returncode}"
-            raise EngineError(f"a worker cannot start: {said}")
+            reason = message["failed"]["message"] if message else f"it ended with status {process.returncode}"
+            raise EngineError(f"a worker cannot start: {reason}")
         self._alive.add(worker)
         return worker
 
     async def _replace(self, worker: _Worker | None = None) -> None:
-        """Puts a new worker into the place of one, and goes on trying."""
+        """Starts a new worker in place of ``worker``; tries again until one starts."""
         if worker is not None:
             await worker.end()
         pause = 0.5

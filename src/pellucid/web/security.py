@@ -1,4 +1,4 @@
-"""What every request must pass and every answer bears: host, origin and token; headers."""
+"""The checks that every request must pass (host, origin, token), and the headers of every response."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""On every answer."""
+"""The headers of every response."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nothing but this machine reaches that host."""
+    """Whether only this machine can reach that host."""
     if host == "localhost":
         return True
     try:
@@ -43,8 +43,8 @@ def is_loopback(host: str) -> bool:
 class Guard:
     """Refuses foreign hosts (401 without the token, 403 from another site's page, 421 under another name), and adds headers.
 
-    Without a token only this machine's own names are answered to: a page elsewhere whose name is made to point here (DNS
-    rebinding) asks under its own.
+    Without a token the service answers only under this machine's own names: a foreign page whose name is made to point here (DNS
+    rebinding) asks under that name.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None, host: str) -> None:
@@ -77,7 +77,7 @@ class Guard:
         host = headers.get("host", "")
         name = (urlsplit(f"//{host}").hostname or "") if _parses(host) else ""
         if self._token is None and not (is_loopback(name) or name == self._host.lower()):
-            return Refused(421, "this service answers to localhost; listen elsewhere with --host and --token")
+            return Refused(421, "this service answers under the name localhost; for another name it needs --host and --token")
         origin = headers.get("origin")
         if scope["method"] not in ("GET", "HEAD") and (
             headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
@@ -85,12 +85,12 @@ class Guard:
         ):
             return Refused(403, "pages of other sites may not use this service")
         path: str = scope["path"]
-        # The page itself, /healthz and /openapi.json tell nothing of anyone.
+        # The page itself, /healthz and /openapi.json hold nothing of the users.
         if self._token is not None and (path.startswith("/v1/") or path == "/metrics"):
             scheme, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token.encode())
             if scheme.lower() != "bearer" or not right:
-                return Refused(401, "a token is needed: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
+                return Refused(401, "the request needs a token: Authorization: Bearer TOKEN", {"WWW-Authenticate": "Bearer"})
         return None
 
 

@@ -1,4 +1,4 @@
-"""Sockets, signals and the folder of the uploads: `serve` runs until it is told to stop."""
+"""Sockets, signals and the folder of the uploads: `serve` runs until a signal ends it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import uvicorn
 
-from pellucid import restorer
 from pellucid.errors import OptionError
+from pellucid.families import FAMILIES
 from pellucid.web.app import application
 from pellucid.web.limits import Limits
 from pellucid.web.pool import Pool
@@ -33,7 +33,7 @@ __all__ = ["Configuration", "serve"]
 
 PREFIX = "pellucid-web-"
 
-# What it makes of damaged forms is for who asked for logs.
+# Its warnings about damaged forms are for those who ask for logs.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
 
 LOG = logging.getLogger("pellucid.web")
@@ -41,11 +41,11 @@ LOG = logging.getLogger("pellucid.web")
 
 @dataclass(frozen=True)
 class Configuration:
-    """How to serve.
+    """How to serve. Raises `OptionError` for a host that others can reach without a token.
 
-    ``host`` and ``port`` (0: any that is free); ``token``, which clients must show, and which any host but this machine's own
-    needs (else `OptionError`); ``models``, files offered beside the shipped ones; ``memory``, the bytes that all workers may have
-    together (None: what `pellucid.restorer.load` says of each).
+    ``host`` and ``port`` (0: any that is free); ``token``, which clients must send; ``models``, files offered beside the shipped
+    ones; ``device`` and ``engine`` as of `pellucid.restorer.load`; ``memory``, the bytes that all workers may use together (None:
+    each a share of what is free).
     """
 
     host: str = "127.0.0.1"
@@ -59,13 +59,13 @@ class Configuration:
 
     def __post_init__(self) -> None:
         if self.token is None and not is_loopback(self.host):
-            raise OptionError(f"--host {self.host}: others can reach this; say --token or set PELLUCID_TOKEN")
+            raise OptionError(f"--host {self.host}: others can reach this address; add --token TOKEN or set PELLUCID_TOKEN")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or not self.token.isprintable()):
-            raise OptionError("a token has 16 characters or more, letters and digits; openssl rand -hex 16 makes one")
+            raise OptionError("a token needs 16 characters or more, letters and digits; openssl rand -hex 16 makes one")
 
 
 class _Server(uvicorn.Server):
-    """Ends at a signal by returning: what comes after, such as taking the folder away, is still done."""
+    """Ends at a signal by returning, so that what follows, such as removing the folder, is still done."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -80,10 +80,10 @@ class _Server(uvicorn.Server):
 def serve(configuration: Configuration, announce: Callable[[str], None]) -> None:
     """Serves until it is interrupted or terminated; requests that were accepted are answered before it ends.
 
-    ``announce`` is told the page's address when the first worker is ready. Raises `OptionError` for an address that cannot be had,
-    `ModelError` and `EngineError` where models cannot be run.
+    ``announce`` is called with the page's address when the first worker is ready. Raises `OptionError` for an address that is taken
+    or not this computer's, `ModelError` and `EngineError` where models cannot be run.
     """
-    models = {name: name for name in restorer.MODELS}
+    models = {name: name for name in FAMILIES}
     for path in configuration.models:
         models[path.stem] = str(path)
     with _listening(configuration) as listening, _private_folder() as folder:
@@ -96,20 +96,21 @@ async def _run(
     configuration: Configuration, models: dict[str, str], listening: socket.socket, folder: Path, announce: Callable[[str], None]
 ) -> None:
     limits = configuration.limits
-    told = {
+    first = next(iter(models))
+    given = {
         "models": models,
-        "warm": next(iter(models)),
+        "warm": first,
         "device": configuration.device,
         "engine": configuration.engine,
         "memory": configuration.memory // limits.workers if configuration.memory is not None else None,
-        "most_pixels": limits.pixels,
-        "most_answer": limits.answer,
+        "most_output": limits.output,
     }
-    pool = Pool(limits, (sys.executable, "-m", "pellucid.web.worker", json.dumps(told)))
+    pool = Pool(limits, (sys.executable, "-m", "pellucid.web.worker", json.dumps(given)))
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
-    app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
     try:
         await pool.start()
+        limits = limits.within(await pool.measured(first))
+        app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
         settings = uvicorn.Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, server_header=False)
         server = _Server(settings)
         host, port = listening.getsockname()[:2]
@@ -125,7 +126,7 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         made = socket.create_server((host, port), family=family, backlog=1024)
-        # Inherited by what it accepts: else a short answer waits 40 ms for the acknowledgement of its head (asyncio does this
+        # Accepted connections inherit this. Without it a short response waits 40 ms until its head is acknowledged (asyncio does it
         # itself for sockets that it has made).
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError) as error:
@@ -136,9 +137,9 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """A folder that nobody else can look into, gone in the end; those of servers that were killed are taken away."""
+    """A folder that nobody else can look into, removed in the end; those of servers that were killed are removed, too."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if fcntl is not None else ():
-        # Another's, or in use: no reason to stop.
+        # Another user's, or in use: left where it is.
         with suppress(OSError), (left / "lock").open("rb") as held:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)

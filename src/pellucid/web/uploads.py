@@ -1,13 +1,14 @@
-"""A request's picture: from the body, raw or as a form's file, into a private folder, within the limits.
+"""The pictures of a request: from its body, raw or as the files of a form, into a private folder, within the limits.
 
-The file is called ``upload`` and an ending of ours, whatever the client calls it.
+The file is called ``upload`` with an ending from our own table, whatever the client calls it; a file that is a setting
+``upload-SETTING``.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -30,17 +31,17 @@ FIELD = "image"
 """The form's field that holds the picture."""
 
 BINARY = "application/octet-stream"
-"""The media type that leaves it to the content."""
+"""The media type that says nothing: the content decides."""
 
 HEAD = 256
-"""Bytes that tell a format."""
+"""Bytes from which a format is known."""
 
 LONGEST_HEADER = 4096
 """Bytes of one part's header line."""
 
 
 class Refused(PellucidError):  # noqa: N818  # an answer, not an error
-    """A request that is answered with ``status`` and one line."""
+    """A request that is refused with ``status`` and one line."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         self.status = status
@@ -50,18 +51,18 @@ class Refused(PellucidError):  # noqa: N818  # an answer, not an error
 
 @dataclass
 class Held:
-    """The bytes of all uploads that lie here."""
+    """The bytes of all uploads that are on the disk."""
 
     bytes: int = 0
 
     @contextmanager
     def share(self) -> Iterator[Share]:
-        """One request's part of them, which goes when the request does."""
-        part = Share(self)
+        """The bytes of one request, which count until the request ends."""
+        share = Share(self)
         try:
-            yield part
+            yield share
         finally:
-            self.bytes -= part.bytes
+            self.bytes -= share.bytes
 
 
 @dataclass
@@ -72,42 +73,52 @@ class Share:
     bytes: int = 0
 
     def add(self, count: int) -> None:
-        """So many more."""
+        """Adds ``count`` bytes."""
         self.bytes += count
         self.held.bytes += count
 
 
 def media_types() -> dict[str, Format]:
-    """Media type -> format, of all that can be read."""
+    """Media type -> format, for all formats that can be read."""
     return {media: kind for kind in files.FORMATS for media in kind.media}
 
 
 @dataclass
-class _Sink:
-    """Where the picture's bytes go, and how many there were."""
+class _Upload:
+    """One picture as it comes: where it lies, the media type and the name that the client gives it."""
 
-    file: BinaryIO
+    path: Path
+    media: str
+    name: str = ""
+
+
+@dataclass
+class _Sink:
+    """Counts the bytes of a request as they are written."""
+
     limits: Limits
     share: Share
 
-    def write(self, content: bytes) -> None:
+    def write(self, file: BinaryIO, content: bytes) -> None:
         self.share.add(len(content))
         if self.share.bytes > self.limits.bytes:
-            raise Refused(413, f"more than the {self.limits.bytes} bytes that a picture may have here")
+            raise _too_long(self.limits)
         if self.share.held.bytes > self.limits.held:
-            raise Refused(429, "busy: too many bytes of pictures are here", {"Retry-After": "5"})
-        self.file.write(content)
+            raise Refused(429, "busy: too many bytes of pictures are being worked on", {"Retry-After": "5"})
+        file.write(content)
 
 
 @dataclass
 class _Form:
-    """A form being read: its one file, and what was wrong with it."""
+    """A form as it is read: its files by the names of their fields, those in ``parts`` and no others."""
 
     sink: _Sink
-    media: str | None = None
-    name: str = ""
-    files: int = 0
+    folder: Path
+    parts: Sequence[str]
+    opened: ExitStack
+    uploads: dict[str, _Upload] = field(default_factory=dict)
     ended: bool = False
+    _file: BinaryIO | None = None
     _field: bytes = b""
     _value: bytes = b""
     _headers: dict[bytes, bytes] = field(default_factory=dict)
@@ -119,7 +130,7 @@ class _Form:
             "on_header_value": self._on_value,
             "on_header_end": self._on_header,
             "on_headers_finished": self._on_headers,
-            "on_part_data": lambda data, start, end: self.sink.write(data[start:end]),
+            "on_part_data": self._on_data,
             "on_end": self._on_end,
         }
 
@@ -133,103 +144,125 @@ class _Form:
 
     def _check(self) -> None:
         if len(self._field) + len(self._value) > LONGEST_HEADER or len(self._headers) > 8:
-            raise Refused(400, "the form's headers are too long")
+            raise Refused(400, "the headers of the form are too long")
 
     def _on_header(self) -> None:
         self._headers[self._field.lower()] = self._value
         self._field = self._value = b""
 
     def _on_headers(self) -> None:
-        disposition, told = parse_options_header(self._headers.get(b"content-disposition", b""))
-        if disposition != b"form-data" or told.get(b"name") != FIELD.encode():
-            raise Refused(422, f"a form has one field, {FIELD!r}, with the picture; settings go into the query")
-        self.files += 1
-        if self.files > 1:
-            raise Refused(422, "one picture a request")
-        self.media = self._headers.get(b"content-type", BINARY.encode()).decode("latin-1")
-        self.name = told.get(b"filename", b"").decode("latin-1")
+        disposition, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        name = options.get(b"name", b"").decode("latin-1")
+        if disposition != b"form-data" or name not in self.parts:
+            parts = ", ".join(map(repr, self.parts))
+            raise Refused(422, f"the form may have these fields, each a picture: {parts}; settings go into the query")
+        if name in self.uploads:
+            raise Refused(422, f"a request takes one picture, and the form has several fields {name!r}")
+        media = parse_options_header(self._headers.get(b"content-type", BINARY.encode()))[0].decode("latin-1").lower()
+        upload = _Upload(_place(self.folder, name), media, options.get(b"filename", b"").decode("latin-1"))
+        self.uploads[name] = upload
+        self._file = self.opened.enter_context(upload.path.open("xb"))
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        assert self._file is not None
+        self.sink.write(self._file, data[start:end])
 
     def _on_end(self) -> None:
         self.ended = True
 
 
-async def received(request: Request, folder: Path, limits: Limits, share: Share) -> Path:
-    """The picture in the request's body, as a file in ``folder``; its bytes are added to the ``share``.
+async def received(request: Request, folder: Path, limits: Limits, share: Share, parts: Sequence[str] = ()) -> dict[str, Path]:
+    """The pictures in the request's body as files in ``folder``, by name: `FIELD`, and those of ``parts`` that a form brings.
 
-    Raises `Refused`: 400 for a broken form, 408 when it does not come, 413 for too many bytes, 415 for a type or content that is no
-    picture, 422 for none at all, 429 when too much is here already.
+    All their bytes are added to the ``share``, and the limit is one for all of them. Raises `Refused`: 400 for a broken form, 408
+    when it does not come in time, 413 for too many bytes, 415 for a type or content that is not a picture, 422 when there is none,
+    429 when too many bytes of other requests are on the disk.
     """
-    kind, told = parse_options_header(request.headers.get("content-type", BINARY).encode("latin-1", "replace"))
+    kind, options = parse_options_header(request.headers.get("content-type", BINARY).encode("latin-1", "replace"))
     media = kind.decode("latin-1").lower()
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "send the picture as it is, without a Content-Encoding")
-    if media not in (BINARY, "multipart/form-data") and media not in media_types():
-        raise Refused(415, f"Content-Type {media[:60]!r} is no picture; an image's type, {BINARY} or multipart/form-data is taken")
+    if media not in (BINARY, "multipart/form-data"):
+        _check_media(media, "multipart/form-data")
     length = request.headers.get("content-length", "0")
-    # A form's own lines come on top.
-    if length.isdecimal() and int(length) > limits.bytes + (LONGEST_HEADER if media == "multipart/form-data" else 0):
-        raise Refused(413, f"more than the {limits.bytes} bytes that a picture may have here")
-    path = folder / "upload"
-    name = ""
+    # The lines of a form come on top.
+    room = LONGEST_HEADER * (1 + len(parts)) if media == "multipart/form-data" else 0
+    if length.isdecimal() and int(length) > limits.bytes + room:
+        raise _too_long(limits)
+    sink = _Sink(limits, share)
     try:
-        with path.open("xb") as file:
-            sink = _Sink(file, limits, share)
-            async with asyncio.timeout(limits.transfer):
-                if media == "multipart/form-data":
-                    form = await _read_form(request, told.get(b"boundary", b""), sink)
-                    media, name = parse_options_header(form.media)[0].decode("latin-1").lower(), form.name
-                else:
+        async with asyncio.timeout(limits.transfer):
+            if media == "multipart/form-data":
+                uploads = await _read_form(request, options.get(b"boundary", b""), sink, folder, (FIELD, *parts))
+            else:
+                uploads = {FIELD: _Upload(_place(folder, FIELD), media)}
+                with uploads[FIELD].path.open("xb") as file:
                     async for chunk in request.stream():
-                        sink.write(chunk)
+                        sink.write(file, chunk)
     except TimeoutError:
         raise Refused(408, f"the picture did not come within {limits.transfer:g} seconds") from None
-    return path.rename(path.with_suffix(_ending(path, media, name)))
+    return {name: upload.path.rename(upload.path.with_suffix(_ending(upload))) for name, upload in uploads.items()}
 
 
-async def _read_form(request: Request, boundary: bytes, sink: _Sink) -> _Form:
+async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Path, parts: Sequence[str]) -> dict[str, _Upload]:
     if not 0 < len(boundary) <= 70:
         raise Refused(400, "multipart/form-data without a boundary")
-    form = _Form(sink)
-    try:
-        parser = MultipartParser(boundary, form.callbacks())
-        async for chunk in request.stream():
-            if chunk:
-                parser.write(chunk)
-        parser.finalize()
-    except FormParserError as error:
-        raise Refused(400, "the form cannot be read: it is cut off or broken") from error
+    with ExitStack() as opened:
+        form = _Form(sink, folder, parts, opened)
+        try:
+            parser = MultipartParser(boundary, form.callbacks())
+            async for chunk in request.stream():
+                if chunk:
+                    parser.write(chunk)
+            parser.finalize()
+        except FormParserError as error:
+            raise Refused(400, "the form cannot be read: it is cut off or broken") from error
     if not form.ended:
         raise Refused(400, "the form cannot be read: it is cut off")
-    if not form.files:
-        raise Refused(422, f"no field {FIELD!r} in the form")
-    return form
+    if FIELD not in form.uploads:
+        raise Refused(422, f"the form has no field {FIELD!r}")
+    return form.uploads
 
 
-def _ending(path: Path, media: str, name: str) -> str:
-    """The ending of ours for what came: by its content, by what it is said to be where content does not tell."""
-    with path.open("rb") as file:
+def _too_long(limits: Limits) -> Refused:
+    return Refused(413, f"a request may have {limits.bytes} bytes of pictures here, and this one has more")
+
+
+def _place(folder: Path, name: str) -> Path:
+    return folder / ("upload" if name == FIELD else f"upload-{name}")
+
+
+def _check_media(media: str, *others: str) -> None:
+    if media != BINARY and media not in media_types():
+        names = " or ".join(("an image's type", *others, BINARY))
+        raise Refused(415, f"Content-Type {media[:60]!r} is not that of a picture; send {names}")
+
+
+def _ending(upload: _Upload) -> str:
+    """The ending from our table, by the content of the file; by what the client calls it where the content does not decide."""
+    with upload.path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
-        raise Refused(422, "no picture in the request")
-    known = media_types()
-    if media != BINARY and media not in known:
-        raise Refused(415, f"Content-Type {media[:60]!r} is no picture; an image's type or {BINARY} is taken")
-    said = known.get(media) or next((kind for kind in files.FORMATS if PurePosixPath(name).suffix.lower() in kind.endings), None)
-    # Most makers' RAW files begin like a TIFF, or like nothing known.
-    if said is not None and said.instead and not head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-        return next((ending for ending in said.endings if name.lower().endswith(ending)), said.endings[0])
+        raise Refused(422, "there is no picture in the request")
+    _check_media(upload.media)
+    named = media_types().get(upload.media)
+    suffix = PurePosixPath(upload.name).suffix.lower()
+    named_or_ending = named or next((kind for kind in files.FORMATS if suffix in kind.endings), None)
+    # Most makers' RAW files begin like a TIFF, or like no known format.
+    if named_or_ending is not None and named_or_ending.instead and not head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        return suffix if suffix in named_or_ending.endings else named_or_ending.endings[0]
     try:
         ending = files.ending_of(head)
     except FileError as error:
         raise Refused(415, str(error)) from error
-    if media in known and ending not in known[media].endings:
-        found = next(kind.name for kind in files.FORMATS if ending in kind.endings)
-        raise Refused(415, f"Content-Type {media} is of {known[media].name}, but the content is {found}")
+    if named is not None and ending not in named.endings:
+        content = next(kind.name for kind in files.FORMATS if ending in kind.endings)
+        raise Refused(415, f"Content-Type {upload.media} is that of {named.name}, but the content is {content}")
     return ending
 
 
 async def drained(stream: AsyncIterator[bytes], most: int, seconds: float) -> None:
-    """Reads on, so that a client that is still sending sees the answer; not for ever."""
+    """Reads on for at most ``seconds`` and ``most`` bytes: a client that is still sending then sees the response."""
     try:
         async with asyncio.timeout(seconds):
             async for chunk in stream:

@@ -1,10 +1,10 @@
-"""The process that decodes, restores and writes: one job at a time, told and answered by lines of JSON.
+"""The process that decodes, restores and writes: one job at a time, by lines of JSON.
 
     python -m pellucid.web.worker CONFIGURATION
 
 The server itself never touches a picture. A decoder that crashes or hangs takes this process with it and nothing else: the server
-starts another. Lines come in on the standard input: a job, or ``{"cancel": ID}``. Lines go out on the standard output: ``{"ready":
-true}``, ``{"id": ID, "progress": SHARE}``, and for each job one ``{"id": ID, "done": {...}}`` or ``{"id": ID, "failed": {...}}``.
+starts another. The standard input brings a job in each line, or ``{"cancel": ID}``. The standard output gets ``{"ready": true}``,
+``{"id": ID, "progress": SHARE}``, and for each job one ``{"id": ID, "done": {...}}`` or ``{"id": ID, "failed": {...}}``.
 """
 
 from __future__ import annotations
@@ -20,39 +20,44 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import batch, diagnosis, files, restorer, saving
 from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
+from pellucid.tasks.settings import FileSettings, Settings, Shape
 
 __all__ = ["main"]
 
 PREVIEW_PIXELS = 16_000_000
-"""A preview of a larger picture is made smaller: what browsers on phones can show at once."""
+"""The most pixels of a preview, which browsers on phones can show; that of a larger picture is made smaller."""
 
-TOLD_EVERY = 0.1
+PROGRESS_EVERY = 0.1
 """Seconds between two lines about one job's progress."""
+
+MEASURED = 512
+"""Side in pixels of the picture by which the speed is measured."""
 
 
 class Cancelled(Exception):  # noqa: N818  # an outcome, not an error
-    """Nobody waits for this job's answer any more."""
+    """Nobody waits for this job's output any more."""
 
 
 class Worker:
-    """Models that stay loaded, and what is done with them."""
+    """Models that stay loaded, and the jobs that are done with them."""
 
-    def __init__(self, models: dict[str, str], device: str, engine: str, memory: int | None, most_pixels: int) -> None:
+    def __init__(self, models: dict[str, str], device: str, engine: str, memory: int | None) -> None:
         self._models = models
         self._device = device
         self._engine = engine
         self._memory = memory
-        self._most_pixels = most_pixels
         self._loaded: dict[str, restorer.Restorer] = {}
 
     def model(self, name: str) -> restorer.Restorer:
@@ -63,70 +68,101 @@ class Worker:
         return self._loaded[name]
 
     def warm(self, name: str) -> None:
-        """Compiles what the model needs, and imports what most pictures do: the first answer need not wait for it."""
+        """Compiles the model's graphs, and imports what most pictures need, so that the first picture does not wait for it."""
         model = self.model(name)
-        for channels in model.paths:
-            model.restore(np.zeros((32, 32, channels), np.float32))
+        for channels in sorted({model.models.card(role).channels for role in model.models}):
+            model.restore(_noise(64, channels))
+
+    def measure(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+        """The ``speed`` of the job's model in pixels a second, the noise inspected: the better of two tries if they are short."""
+        model = self.model(job["model"])
+        noise = _noise(MEASURED, model.card.channels)
+        seconds = []
+        for _ in range(2):
+            progress(0)
+            begun = time.monotonic()
+            model.restore(noise)
+            seconds.append(time.monotonic() - begun)
+            if seconds[-1] > 1:
+                # On a slow computer the first try is nearly as fast, and the service should start soon.
+                break
+        return {"speed": MEASURED**2 / min(seconds)}
 
     def inspect(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """What is in the file, and which noise is in its first page."""
+        """What is in the file, and which noise its first page has."""
         source = Path(job["source"])
+        how = FileSettings.read(job["how"])
         progress(0)
-        with files.limited(self._most_pixels), files.open_pages(source, **_reading(job["options"])) as document:
+        with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
             page = next(iter(document.pages), None)
             if page is None:
-                raise FileError(f"{source}: no picture in it")
-            _check_stack(page, document.count, self._most_pixels)
+                raise FileError(f"{source}: there is no picture in it")
+            if document.count * _size(page) > job["pixels"]:
+                raise SizeError(f"{source}: {document.count} pages together are more than {job['words']}")
             progress(0.5)
-            found = _described(page, document.count) | {"diagnosis": _diagnosed(page)}
+            details = _described(page, document.count) | {"diagnosis": _diagnosed(page)}
             if job["preview"]:
-                found["preview"] = _draw(source.with_name("before.png"), page)
-            return found
+                details["preview"] = _draw(source.with_name("before.png"), page)
+            return details
 
     def restore(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """The file restored, by the same call as the command line's, and how that went."""
-        source, target, options = Path(job["source"]), Path(job["target"]), job["options"]
-        found: dict[str, Any] = {}
-        pixels = 0
+        """Restores the file by the same call as the command line, and describes the output: its ``facts`` are those of the task."""
+        source, target = Path(job["source"]), Path(job["target"])
+        model = self.model(job["model"])
+        settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
+        details: dict[str, Any] = {}
+        most, words = job["pixels"], job["words"]
+        with files.limited(most, words):
+            pixels = sum(_pixels_of(Path(path)) for path in job["attached"])
 
         def watch(before: files.Page, after: files.Page) -> None:
             nonlocal pixels
             pixels += max(_size(before), _size(after))
-            if pixels > self._most_pixels:
-                raise SizeError(f"{source}: its pages together have more pixels than are taken here")
-            if found:
+            if pixels > most:
+                every = "the pictures of this request" if job["attached"] else "its pages"
+                raise SizeError(f"{source}: {every} together are more than {words}")
+            if details:
                 return
-            found.update(_described(after, 1))
+            details.update(_described(after, 1))
             if job["diagnose"]:
-                found["diagnosis"] = _diagnosed(before)
+                details["diagnosis"] = _diagnosed(before)
             if job["preview"]:
                 _draw(source.with_name("before.png"), before)
-                found["preview"] = _draw(source.with_name("after.png"), after)
+                details["preview"] = _draw(source.with_name("after.png"), after)
 
-        settings = batch.Settings.of(options)
-        with files.limited(self._most_pixels, settings.scale or 1.0):
-            model = self.model(options["model"])
-            # What is looked at besides must be held.
-            sparing = not (job["diagnose"] or job["preview"])
-            outcome = batch.restore_file(source, target, model, settings, sparing=sparing, watch=watch, progress=progress)
-        how = {"model": outcome.model, "sigma": outcome.sigma, "estimated": outcome.estimated, "saw": outcome.saw}
-        told = {"pages": outcome.pages, "seconds": round(outcome.seconds, 4), "expected_gain": outcome.expected_gain}
-        return found | how | told
+        # Diagnosis and previews need the pixels in memory.
+        sparing = not (job["diagnose"] or job["preview"])
+        with files.limited(most, words, partial(_output_size, settings)):
+            outcome = batch.restore_file(source, target, model, settings, how, sparing=sparing, watch=watch, progress=progress)
+        return details | {
+            "model": outcome.model,
+            "pages": outcome.pages,
+            "seconds": round(outcome.seconds, 4),
+            "facts": model.task.told(outcome.facts),
+        }
 
 
-def _reading(options: dict[str, Any]) -> dict[str, Any]:
-    settings = batch.Settings.of(options)
-    return {"value_range": settings.value_range, "axes": settings.axes}
+def _noise(side: int, channels: int) -> NDArray[np.uint8]:
+    """A gray square with noise, (side, side, channels)."""
+    return np.clip(np.random.default_rng(0).normal(128, 20, (side, side, channels)), 0, 255).astype(np.uint8)
+
+
+def _output_size(settings: Settings, height: int, width: int) -> tuple[int, int]:
+    """Height and width of the output, as large as the input where only the work itself shows it."""
+    output = settings.answer(Shape(height, width, 3, alpha=False))
+    return output.height or height, output.width or width
+
+
+def _pixels_of(path: Path) -> int:
+    """The pixels of all pages of a picture that is sent beside the one to restore."""
+    with files.open_pages(path, sparing=True) as document:
+        page = next(iter(document.pages), None)
+        return 0 if page is None else document.count * _size(page)
 
 
 def _size(page: files.Page) -> int:
     height, width = page.pictures[0].pixels.shape[:2]
     return int(height * width)
-
-
-def _check_stack(page: files.Page, count: int, most: int) -> None:
-    if count * _size(page) > most:
-        raise SizeError(f"{count} pages together have more pixels than are taken here")
 
 
 def _described(page: files.Page, count: int) -> dict[str, Any]:
@@ -143,13 +179,13 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
 
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
-    """What noise the page has: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
-    found = diagnosis.inspect(page.pictures[0].pixels)
-    return {**found.to_dict(), "summary": str(found), "sigma": round(found.sigma, 4)}
+    """The noise of the page: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
+    noise = diagnosis.inspect(page.pictures[0].pixels)
+    return {**noise.to_dict(), "summary": str(noise), "sigma": round(noise.sigma, 4)}
 
 
 def _draw(path: Path, page: files.Page) -> float:
-    """Writes the page as a PNG of 8 bits that any browser shows; how many times smaller it is, 1 for most."""
+    """Writes the page as a PNG of 8 bits, which any browser shows; returns how many times smaller it is, 1 for most."""
     image: Image = page.pictures[0]
     if page.kind == "inks":
         image = photographs.inks_to_picture(page, base.Reading())
@@ -169,23 +205,23 @@ def _failure(error: Exception) -> dict[str, Any]:
     """Kind and words of an error; kinds are the names of our errors, or ``storage``, ``cancelled``, ``unexpected``."""
     if isinstance(error, Cancelled):
         return {"kind": "cancelled", "message": "cancelled"}
-    # An answer larger than the process may write (EFBIG) is the picture's fault, a full disk the machine's.
+    # An output that is larger than the process may write (EFBIG) is the picture's fault, a full disk the machine's.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
-            return {"kind": "SizeError", "message": "the answer would be larger than is written here"}
+            return {"kind": "SizeError", "message": "the output would be larger than is written here"}
         if isinstance(cause, OSError) and saving.is_full(cause):
-            return {"kind": "storage", "message": "no room is left for the answer"}
+            return {"kind": "storage", "message": "no room is left on the disk for the output"}
         cause = cause.__cause__
     if isinstance(error, PellucidError):
         return {"kind": type(error).__name__, "message": str(error)}
     if isinstance(error, MemoryError):
-        return {"kind": "SizeError", "message": "more memory is needed than there is"}
+        return {"kind": "SizeError", "message": "it needs more memory than there is"}
     return {"kind": "unexpected", "message": "".join(traceback.format_exception(error))}
 
 
 def _limit_files(most_bytes: int) -> None:
-    """No file that this process writes becomes longer: what a small upload unpacks to cannot fill the disk."""
+    """Bounds the files that this process writes, so that what a small upload unpacks to cannot fill the disk."""
     try:
         import resource
     except ImportError:  # Windows
@@ -197,44 +233,45 @@ def _limit_files(most_bytes: int) -> None:
 def main() -> None:
     """Works until the standard input ends."""
     given = json.loads(sys.argv[1])
-    # Interrupts are for the server, which says when it is over.
+    # Interrupts are for the server, which ends this process in its own time.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    said = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    # Decoders written in C print what they think of a damaged file.
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    speaking = threading.Lock()
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    # Decoders written in C print their opinion of a damaged file.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    writing = threading.Lock()
 
-    def say(line: dict[str, Any]) -> None:
-        with speaking:
-            said.write(json.dumps(line) + "\n")
-            said.flush()
+    def send(line: dict[str, Any]) -> None:
+        with writing:
+            output.write(json.dumps(line) + "\n")
+            output.flush()
 
-    worker = Worker(given["models"], given["device"], given["engine"], given["memory"], given["most_pixels"])
-    _limit_files(given["most_answer"])
+    worker = Worker(given["models"], given["device"], given["engine"], given["memory"])
+    _limit_files(given["most_output"])
     try:
         worker.warm(given["warm"])
     except Exception as error:
-        say({"failed": _failure(error)})
+        send({"failed": _failure(error)})
         return
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     cancelled: set[int] = set()
 
     def listen() -> None:
         for line in sys.stdin.buffer:
-            told = json.loads(line)
-            if "cancel" in told:
-                cancelled.add(told["cancel"])
+            message = json.loads(line)
+            if "cancel" in message:
+                cancelled.add(message["cancel"])
             else:
-                jobs.put(told)
+                jobs.put(message)
         # The server is gone, however it went.
         os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    say({"ready": True})
+    send({"ready": True})
+    work = {"restore": worker.restore, "inspect": worker.inspect, "measure": worker.measure}
     while True:
         job = jobs.get()
         number = job["id"]
@@ -244,17 +281,16 @@ def main() -> None:
             nonlocal last
             if number in cancelled:
                 raise Cancelled
-            if time.monotonic() - last >= TOLD_EVERY:
+            if time.monotonic() - last >= PROGRESS_EVERY:
                 last = time.monotonic()
-                say({"id": number, "progress": share})
+                send({"id": number, "progress": share})
 
-        work = worker.restore if job["do"] == "restore" else worker.inspect
         try:
-            answer = {"done": work(job, progress)}
+            answer = {"done": work[job["do"]](job, progress)}
         except Exception as error:
             answer = {"failed": _failure(error)}
         cancelled.discard(number)
-        say({"id": number, **answer})
+        send({"id": number, **answer})
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class AutoencoderSpec:
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """None: it is never told the noise."""
+        """No maps: the network is blind."""
         return ()
 
     def build(self) -> Autoencoder:
@@ -69,7 +69,7 @@ class Autoencoder(nn.Module):
 
     @property
     def halo(self) -> int:
-        """How far the answer at one pixel looks, in pixels: one for each layer."""
+        """The distance in pixels from which an output pixel can be influenced: one for each layer."""
         return 9
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

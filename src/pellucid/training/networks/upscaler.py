@@ -3,8 +3,8 @@
 After EDSR (Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution"), but for its sizes: one trunk
 without batch normalisation, trained for all factors at once, and for each a convolution whose channels are rearranged into pixels
 (Shi et al. 2016, "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network").
-What it answers with is taken away from the bicubic enlargement, which it never sees. It has no biases: the answer to a darker
-image is as much darker.
+Its output is the residual, which is taken away from the bicubic enlargement; that is no input of the network. It has no biases: the
+output for a darker image is darker by the same factor.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UpscalerSpec:
 
     @property
     def maps(self) -> tuple[str, ...]:
-        """None: it is told nothing beside the image."""
+        """No maps: the image is the whole input."""
         return ()
 
     def build(self) -> Upscaler:
@@ -86,11 +86,12 @@ class Upscaler(nn.Module):
 
     @property
     def halo(self) -> int:
-        """How far the answer looks, in pixels of the small image: one for each layer."""
+        """The distance from which an output pixel can be influenced, in pixels of the small image: one for each layer."""
         return 2 * self.spec.blocks + 2
 
     def forward(self, x: torch.Tensor, scale: int | None = None) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """What to take away from the bicubic enlargement by ``scale``; without one, by each of the spec's, in their order."""
+        """The residual of the bicubic enlargement by ``scale``; without one, those by each of the spec's factors, in their
+        order."""
         x = self.head(x)
         x = x + self.body(x)
         if scale is not None:

@@ -3,10 +3,10 @@
 const KEY = "pellucid-token";
 let token = "";
 
-// The address may bring the token behind its #, which browsers send to nobody.
-const brought = new URLSearchParams(location.hash.slice(1)).get("token");
-if (brought) {
-  token = brought;
+// The address may have the token behind its #, which browsers never send.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) {
+  token = given;
   history.replaceState(null, "", location.pathname);
   try { sessionStorage.setItem(KEY, token); } catch { /* a private window may have none */ }
 } else {
@@ -66,14 +66,14 @@ const pause = (seconds, signal) => new Promise((resolve, reject) => {
 });
 
 // One attempt: resolves to { status, blob, type, retry, header(name) }.
-function attempt(path, form, accept, signal, tell) {
+function attempt(path, form, accept, signal, report) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.responseType = "blob";
     request.setRequestHeader("Accept", accept);
     for (const [name, value] of Object.entries(headers())) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => tell({ state: "receiving", done: event.lengthComputable ? event.loaded / event.total : 0 });
+    request.upload.onprogress = (event) => report({ state: "receiving", done: event.lengthComputable ? event.loaded / event.total : 0 });
     const stop = () => request.abort();
     signal.addEventListener("abort", stop, { once: true });
     request.onload = () => {
@@ -96,15 +96,19 @@ function ticketName() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Posts a picture. `query` holds names and values (null ones are left out); `tell` is told { state, done, ahead }.
-export async function post(path, file, query, accept, { signal, tell }) {
+// Posts a picture. `query` holds names and values (null ones are left out, of a list each is sent); `files` are other pictures by the
+// names of their settings. `report` is called with { state, done, ahead }.
+export async function post(path, file, query, accept, { signal, report, files = {} }) {
   for (;;) {
     if (signal.aborted) throw new Cancelled();
     const ticket = ticketName();
-    const told = Object.entries({ ...query, ticket }).filter(([, value]) => value !== null && value !== undefined && value !== "");
+    const pairs = Object.entries({ ...query, ticket }).flatMap(([name, value]) => [value].flat().map((each) => [name, each]))
+      .filter(([, value]) => value !== null && value !== undefined && value !== "");
     const form = new FormData();
-    // Without a type of its own: the content tells it, and names may be wrong. The ending helps with RAW files.
-    form.append("image", new Blob([file], { type: "application/octet-stream" }), file.name || "picture");
+    // Without a media type: the service looks at the content, and names may be wrong. The ending helps with RAW files.
+    const add = (name, content) => form.append(name, new Blob([content], { type: "application/octet-stream" }), content.name || "picture");
+    add("image", file);
+    for (const [name, content] of Object.entries(files)) add(name, content);
     let over = false;
     let watching = false;
     const watch = async () => {
@@ -115,17 +119,17 @@ export async function post(path, file, query, accept, { signal, tell }) {
         try {
           const response = await fetch(`/v1/progress/${ticket}`, { headers: headers(), signal });
           if (response.ok && !over) {
-            const seen = await response.json();
-            if (seen.state !== "receiving" && seen.state !== "unknown") tell(seen);
+            const state = await response.json();
+            if (state.state !== "receiving" && state.state !== "unknown") report(state);
           }
-        } catch { /* the request itself will say what is wrong */ }
+        } catch { /* the request itself reports what is wrong */ }
       }
     };
     let answer;
     try {
-      answer = await attempt(`${path}?${new URLSearchParams(told)}`, form, accept, signal, (seen) => {
-        tell(seen);
-        if (seen.done >= 1 && !over && !watching) watch();
+      answer = await attempt(`${path}?${new URLSearchParams(pairs)}`, form, accept, signal, (state) => {
+        report(state);
+        if (state.done >= 1 && !over && !watching) watch();
       });
     } finally {
       over = true;
@@ -135,7 +139,7 @@ export async function post(path, file, query, accept, { signal, tell }) {
       continue;
     }
     if (answer.status === 429) {
-      tell({ state: "busy", done: 0 });
+      report({ state: "busy", done: 0 });
       await pause(answer.retry, signal);
       continue;
     }
@@ -147,7 +151,6 @@ export async function post(path, file, query, accept, { signal, tell }) {
 // The parts of an answer that is a form.
 export async function parts(answer) {
   const form = await new Response(answer.blob, { headers: { "Content-Type": answer.type } }).formData();
-  const found = Object.fromEntries(form.entries());
-  found.details = JSON.parse(await found.details.text());
-  return found;
+  const named = Object.fromEntries(form.entries());
+  return { ...named, details: JSON.parse(await named.details.text()) };
 }

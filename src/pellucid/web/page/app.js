@@ -9,12 +9,12 @@ const $ = (id) => document.getElementById(id);
 const AT_ONCE = 2; // pictures that are sent at a time
 const UNDO_STEPS = 30;
 
-let told = null; // what the service says of itself
-let task = null; // that of the picture chosen, and of those to come, as the service declares it
+let service = null; // the catalogue of the service: tasks, models, formats, limits
+let task = null; // the task of the chosen picture and of those that are added next, as the service declares it
 let pictures = [];
 let chosen = null;
 let count = 0;
-const past = []; // what undo takes back: functions
+const past = []; // functions, each of which takes back a step
 
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
@@ -30,14 +30,23 @@ function warn(text) {
 
 // -- pictures --
 
-// Settings that the network's answer does not depend on: strength is a blend.
+// The setting that all tasks have: a blend, which the page draws itself.
 const BLENDED = "strength";
 
 function defaults(declared) {
   return Object.fromEntries(declared.options.map((option) => [option.name, option.default]));
 }
 
-const taskOf = (entry) => told.tasks.find((each) => each.name === entry.task);
+const taskOf = (entry) => service.tasks.find((each) => each.name === entry.task);
+const modelOf = (entry) => service.models.find((each) => each.name === entry.settings.model);
+
+// A setting of the task that some model takes, but not this one, has no use.
+function takes(model, option) {
+  if (!option.of_task || !model || model.takes.includes(option.name)) return true;
+  return !service.models.some((each) => each.task === model.task && each.takes.includes(option.name));
+}
+
+const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
 
 function picture(file) {
   return {
@@ -50,8 +59,8 @@ function picture(file) {
     shown: true, // whether this browser can show the file
     details: null,
     task: task.name,
-    // What each task is set to and has come to: { blob, media, settled, model, sigma, seconds, gain, width, height, before, after }.
-    of: Object.fromEntries(told.tasks.map((each) => [each.name, { settings: defaults(each), result: null }])),
+    // The settings of each task, and its result: { blob, media, asked, model, facts, seconds, width, height, before, after }.
+    of: Object.fromEntries(service.tasks.map((each) => [each.name, { settings: defaults(each), result: null }])),
     get settings() { return this.of[this.task].settings; },
     get result() { return this.of[this.task].result; },
     preview: null, // the service's PNG of the file, where the browser cannot show it
@@ -61,10 +70,10 @@ function picture(file) {
 }
 
 function add(files) {
-  const found = [...files].filter((file) => file instanceof File);
-  if (!found.length || !task) return;
+  const chosenFiles = [...files].filter((file) => file instanceof File);
+  if (!chosenFiles.length || !task) return;
   warn("");
-  const added = found.map(picture);
+  const added = chosenFiles.map(picture);
   pictures.push(...added);
   for (const entry of added) list(entry);
   past.push(() => { for (const entry of added) remove(entry, false); });
@@ -147,34 +156,35 @@ function stop(entry) {
 function fail(entry, error, signal) {
   if (error instanceof Cancelled || signal.aborted) return;
   entry.state = "failed";
-  entry.words = error.message;
-  warn(`${entry.name}: ${error.message}`);
+  // The name stands before it.
+  entry.words = error.message.replace(/^the picture: /, "");
+  warn(`${entry.name}: ${entry.words}`);
 }
 
 const STATES = {
   queued: () => "waiting for its turn",
-  receiving: (seen) => `sending, ${Math.round(seen.done * 100)} %`,
-  waiting: (seen) => (seen.ahead ? `waiting, ${seen.ahead} ahead` : "waiting"),
+  receiving: ({ done }) => `sending, ${Math.round(done * 100)} %`,
+  waiting: ({ ahead }) => (ahead ? `waiting, ${ahead} ahead` : "waiting"),
   working: () => "working",
   sending: () => "receiving",
   busy: () => "the service is busy; trying again",
 };
 
-function progress(entry, seen) {
+function progress(entry, state) {
   if (!entry.controller) return;
-  const what = entry.state === "measuring" ? "Measuring" : taskOf(entry).keeps_size ? "Restoring" : "Enlarging";
-  const working = seen.state === "working";
-  entry.words = working ? `${what}${seen.done ? `, ${Math.round(seen.done * 100)} %` : "…"}` : STATES[seen.state](seen);
-  entry.done = working && seen.done ? seen.done : null;
+  const work = entry.state === "measuring" ? "Measuring" : taskOf(entry).verbs[1];
+  const working = state.state === "working";
+  entry.words = working ? `${work}${state.done ? `, ${Math.round(state.done * 100)} %` : "…"}` : STATES[state.state](state);
+  entry.done = working && state.done ? state.done : null;
   refresh(entry);
 }
 
 async function begin(entry) {
   const { signal } = entry.controller;
-  const tell = (seen) => progress(entry, seen);
-  if (entry.file.size > told.limits.bytes) throw new Error(`larger than the ${Math.round(told.limits.bytes / 1e6)} MB that are taken here`);
+  const report = (state) => progress(entry, state);
   entry.state = "measuring";
   refresh(entry);
+  await checkSize(entry.file);
   try {
     await thumbnail(entry, entry.file);
   } catch {
@@ -182,12 +192,12 @@ async function begin(entry) {
   }
   if (chosen === entry) await look();
   const query = { range: entry.settings.range, axes: entry.settings.axes, preview: entry.shown ? null : true };
-  const answer = await post("/v1/inspect", entry.file, query, entry.shown ? "application/json" : "multipart/form-data", { signal, tell });
+  const answer = await post("/v1/inspect", entry.file, query, entry.shown ? "application/json" : "multipart/form-data", { signal, report });
   if (entry.shown) entry.details = JSON.parse(await answer.blob.text());
   else {
-    const found = await parts(answer);
-    entry.details = found.details;
-    entry.preview = found.before;
+    const form = await parts(answer);
+    entry.details = form.details;
+    entry.preview = form.before;
     await thumbnail(entry, entry.preview);
   }
   entry.state = "measured";
@@ -198,62 +208,105 @@ async function begin(entry) {
   await restore(entry, signal);
 }
 
-// What a restoration is asked for, strength aside.
+// Refuses a file that the service would refuse, before it is sent: where this browser knows its size in pixels.
+async function checkSize(file) {
+  const { limits } = service;
+  if (file.size > limits.bytes) throw new Error(`the file is larger than the ${Math.round(limits.bytes / 1e6)} MB that are taken here`);
+  const image = new Image();
+  const address = URL.createObjectURL(file);
+  try {
+    await new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: address }));
+  } catch {
+    return;
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+  const { naturalWidth: width, naturalHeight: height } = image;
+  if (width * height > limits.pixels) throw new Error(`${width} × ${height} pixels are more than ${limits.words}`);
+}
+
+// The request for a picture, its strength aside: the query, the files that are settings, and a text that is equal for equal requests.
 function asked(entry) {
-  const model = told.models.find((each) => each.name === entry.settings.model);
+  const model = modelOf(entry);
   const query = { task: entry.task };
+  const files = {};
   for (const option of taskOf(entry).options) {
     const value = entry.settings[option.name];
-    if (option.name === BLENDED || value === option.default || value === null || value === "") continue;
-    if (option.name === "sigma" && model && !model.takes_sigma) continue;
-    query[option.name] = value;
+    if (option.name === BLENDED || same(value, option.default) || value === null || value === "" || !takes(model, option)) continue;
+    if (value instanceof File) files[option.name] = value;
+    else query[option.name] = value;
   }
-  return query;
+  const names = Object.entries(files).map(([name, file]) => [name, file.name, file.size, file.lastModified]);
+  return { query, files, key: JSON.stringify([query, names]) };
+}
+
+// A fact as the header writes it.
+function factIn(text, { schema }) {
+  if (text === null) return null;
+  const types = [schema.type].flat();
+  if (types.includes("number") || types.includes("integer")) return Number(text);
+  return types.includes("boolean") ? text === "true" : text;
+}
+
+// The facts that the page shows, in words: "noise level 20.1, estimated"; in `brief` numbers and words alone.
+function factsOf(entry, result, brief = false) {
+  return taskOf(entry).facts.flatMap(({ name, label, unit }) => {
+    const value = result.facts[name];
+    if (!label || value === null || value === undefined || value === false) return [];
+    if (value === true) return brief ? [] : [label];
+    return [`${label} ${typeof value === "number" ? value.toFixed(1) : value}${unit ? ` ${unit}` : ""}`];
+  });
+}
+
+function otherSize(entry, result) {
+  return Boolean(entry.details) && (result.width !== entry.details.width || result.height !== entry.details.height);
+}
+
+// The result in words: its size where it is another, and its facts.
+function resultOf(entry, result, brief = false) {
+  const size = otherSize(entry, result) ? ` to ${result.width} × ${result.height}` : "";
+  return [`${taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
 }
 
 async function restore(entry, signal) {
   entry.state = "restoring";
   refresh(entry);
-  const tell = (seen) => progress(entry, seen);
   const place = entry.of[entry.task];
-  const keeps = taskOf(entry).keeps_size;
-  const query = asked(entry);
-  const settled = JSON.stringify(query);
-  const answer = await post("/v1/restore", entry.file, entry.shown ? query : { ...query, preview: true }, entry.shown ? "image/*" : "multipart/form-data", { signal, tell });
+  const request = asked(entry);
+  const how = { signal, report: (state) => progress(entry, state), files: request.files };
+  const withPreviews = () => post("/v1/restore", entry.file, { ...request.query, preview: true }, "multipart/form-data", how);
   let result;
   if (entry.shown) {
-    const level = answer.header("X-Pellucid-Sigma");
+    const answer = await post("/v1/restore", entry.file, request.query, "image/*", how);
     const [width, height] = answer.header("X-Pellucid-Size").split("x").map(Number);
+    const { facts } = taskOf(entry);
     result = {
       blob: answer.blob,
       model: answer.header("X-Pellucid-Model"),
-      sigma: level === null ? null : Number(level),
-      estimated: answer.header("X-Pellucid-Estimated") === "true",
+      facts: Object.fromEntries(facts.filter((fact) => fact.header).map((fact) => [fact.name, factIn(answer.header(`X-Pellucid-${fact.header}`), fact)])),
       seconds: Number(answer.header("X-Pellucid-Seconds")),
-      gain: answer.header("X-Pellucid-Expected-Gain") === null ? null : Number(answer.header("X-Pellucid-Expected-Gain")),
       width,
       height,
       before: null,
       after: null,
     };
-    // A format that was chosen need not be one that this browser shows.
+    // The format that was chosen may be one that this browser does not show.
     if (!(await shows(answer.blob))) {
-      const again = await parts(await post("/v1/restore", entry.file, { ...query, preview: true }, "multipart/form-data", { signal, tell }));
-      result = { ...result, before: again.before, after: again.after };
+      const { before, after } = await parts(await withPreviews());
+      result = { ...result, before, after };
     }
   } else {
-    const found = await parts(answer);
-    const { model, sigma, estimated, seconds, expected_gain: gain, width, height } = found.details;
-    result = { blob: found.image, model, sigma, estimated, seconds, gain, width, height, before: found.before, after: found.after };
+    const { details, image, before, after } = await parts(await withPreviews());
+    const { model, seconds, width, height } = details;
+    result = { blob: image, model, facts: details, seconds, width, height, before, after };
   }
   if (signal.aborted) throw new Cancelled();
   const last = place.result;
-  place.result = { ...result, media: result.blob.type, settled };
+  place.result = { ...result, media: result.blob.type, asked: request };
   entry.state = "restored";
   entry.words = "";
   if (last) record(() => { place.result = last; if (chosen === entry) look(true); refresh(entry); });
-  const level = result.sigma === null ? "" : `, noise level ${result.sigma.toFixed(1)}${result.estimated ? " (estimated)" : ""}`;
-  say(`${entry.name} ${keeps ? `restored${level}` : `enlarged to ${result.width} × ${result.height}`}, ${result.seconds.toFixed(2)} seconds.`);
+  say(`${entry.name} ${resultOf(entry, result)}, ${result.seconds.toFixed(2)} seconds.`);
   if (chosen === entry) {
     settings();
     await look(true);
@@ -284,7 +337,7 @@ async function thumbnail(entry, blob) {
 let looking = 0;
 let opened = { before: null, after: null };
 
-// Decodes what is chosen and shows it; one picture at a time, for large ones take much memory.
+// Decodes the chosen picture and shows it; one at a time, for large ones take much memory.
 async function look(keep = false) {
   const turn = ++looking;
   const entry = chosen;
@@ -297,13 +350,13 @@ async function look(keep = false) {
       if (source) before = await createImageBitmap(source);
       if (before && result) after = await createImageBitmap(result.after || result.blob);
       if (after && (after.width !== before.width || after.height !== before.height)) {
-        // Both lie over each other: the smaller one as large as the other, as any program would show it.
+        // They lie over each other: the one before is made as large as the one after, as any program would show it.
         const larger = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
         before.close();
         before = larger;
       }
     } catch {
-      // Not to be shown: the words beside it say why.
+      // It cannot be shown: the words beside it say why.
     }
   }
   if (turn !== looking) {
@@ -325,7 +378,7 @@ function describe() {
   if (!chosen) return;
   const zoom = `${Math.round(viewer.scale * 100)} %`;
   const text = viewer.after
-    ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, ${taskOf(chosen).keeps_size ? "restored" : "enlarged"} on the right; zoom ${zoom}`
+    ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, ${taskOf(chosen).verbs[2].toLowerCase()} on the right; zoom ${zoom}`
     : `${chosen.name}, as it is; zoom ${zoom}`;
   if (text !== described) $("picture").setAttribute("aria-label", text);
   described = text;
@@ -370,15 +423,14 @@ function list(entry) {
 }
 
 function stale(entry) {
-  return entry.result && entry.result.settled !== JSON.stringify(asked(entry));
+  return entry.result && entry.result.asked.key !== asked(entry).key;
 }
 
 function refresh(entry) {
   const busy = Boolean(entry.controller);
   const { result } = entry;
-  const restored = result && (result.sigma === null ? "restored" : `restored, level ${result.sigma.toFixed(1)}`);
-  const settled = result ? (taskOf(entry).keeps_size ? restored : `enlarged to ${result.width} × ${result.height}`) : "";
-  entry.item.words.textContent = busy || entry.state === "failed" ? entry.words : stale(entry) ? "settings changed" : settled;
+  const done = result ? resultOf(entry, result, true) : "";
+  entry.item.words.textContent = busy || entry.state === "failed" ? entry.words : stale(entry) ? "settings changed" : done;
   entry.item.root.dataset.state = busy ? "busy" : entry.state;
   entry.item.bar.hidden = !busy;
   if (entry.done === null || entry.done === undefined) entry.item.bar.removeAttribute("value");
@@ -395,7 +447,7 @@ function refresh(entry) {
 function buttons() {
   const busy = chosen && chosen.controller;
   $("restore").disabled = !chosen || Boolean(busy);
-  const verb = task.keeps_size ? "Restore" : "Enlarge";
+  const [verb] = task.verbs;
   $("restore").textContent = chosen && chosen.result && !stale(chosen) ? `${verb} again` : verb;
   $("restore").classList.toggle("primary", !(chosen && chosen.result && !stale(chosen)));
   $("download").classList.toggle("primary", Boolean(chosen && chosen.result && !stale(chosen)));
@@ -417,27 +469,25 @@ function show() {
 function settings() {
   const { details, result } = chosen;
   $("name").textContent = chosen.name;
-  const keeps = task.keeps_size;
-  const size = details ? `${details.width} × ${details.height}${result && !keeps ? ` → ${result.width} × ${result.height}` : ""}` : "";
+  const size = details ? `${details.width} × ${details.height}${result && otherSize(chosen, result) ? ` → ${result.width} × ${result.height}` : ""}` : "";
   const facts = details ? [size, details.format, details.depth.replace("uint8", "8 bits").replace("uint16", "16 bits"), details.pages > 1 ? `${details.pages} pages, the first is shown` : ""] : [];
   $("facts").textContent = facts.filter(Boolean).join(" · ");
-  const model = told.models.find((each) => each.name === chosen.settings.model);
-  const takes = !model || model.takes_sigma;
-  const estimate = details ? details.diagnosis.sigma : null;
+  const model = modelOf(chosen);
   const noise = $("noise");
   noise.textContent = "";
-  if (estimate !== null) {
+  if (details) {
     noise.append("Found: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
-    if (result && result.sigma !== null) noise.append(`Restored at noise level ${result.sigma.toFixed(1)} by ${result.model}.`);
-    else if (result) noise.append(keeps ? `Restored by ${result.model}, which needs no level.` : `Enlarged by ${result.model}.`);
-    const other = told.models.find((each) => each.task === task.name && each.takes_noise);
-    if (!keeps && details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
-      noise.append(` This model makes the noise larger, too; ${other.name} takes it away.`);
+    if (result) {
+      const words = factsOf(chosen, result).join(", ");
+      noise.append(`${task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
     }
-    if (result && result.gain !== null) noise.append(` Expected gain: ${result.gain.toFixed(1)} dB.`);
-  } else noise.textContent = "The noise is measured when the picture is there.";
-  form.set(chosen.settings, { sigma: estimate });
-  form.toggle("sigma", takes);
+    const other = service.models.find((each) => each.task === task.name && each.takes_noise);
+    if (details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
+      noise.append(` The model ${model.name} keeps the noise; ${other.name} takes it away.`);
+    }
+  } else noise.textContent = "The noise is measured when the picture has been sent.";
+  form.set(chosen.settings, details ? details.diagnosis : {});
+  for (const option of task.options) form.toggle(option.name, takes(model, option));
 }
 
 let moving = null; // the value that a slider had when it was taken hold of
@@ -488,7 +538,7 @@ function applyToAll() {
   say(`Settings used for ${others.length} other pictures.`);
 }
 
-// Another task for a picture: what each has come to is kept.
+// Gives a picture another task; the results of all tasks are kept.
 function turnTo(entry, name) {
   stop(entry);
   entry.task = name;
@@ -516,18 +566,18 @@ function switchTask(name) {
   if (!entry.result || stale(entry)) restoreAgain(entry);
 }
 
-// Shows the settings of a task, and gives it to the pictures to come.
+// Shows the settings of a task, which is also that of the pictures that are added next.
 function useTask(name) {
   if (task && task.name === name) return;
-  task = told.tasks.find((each) => each.name === name);
+  task = service.tasks.find((each) => each.name === name);
   for (const input of $("tasks").querySelectorAll("input")) input.checked = input.value === name;
-  $("start-title").textContent = `Drop an image, see it ${task.keeps_size ? "clean" : "large"}`;
-  const also = task.keeps_size ? "how much is measured, and you see it" : "you see it";
-  $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: ${also} before and after.`;
-  const models = told.models.filter((model) => model.task === name);
+  $("start-title").textContent = `Drop an image and ${task.headline}`;
+  document.title = `pellucid: drop an image and ${task.headline}`;
+  $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: ${task.after}.`;
+  const models = service.models.filter((model) => model.task === name);
   form.build(task.options, {
     model: models.map((model) => ({ value: model.name, text: model.name, about: model.summary })),
-    format: [{ value: "", text: "as the picture's" }, ...told.formats.filter((format) => format.written).map((format) => ({ value: format.endings[0].slice(1), text: format.name }))],
+    format: [{ value: "", text: "the picture's own" }, ...service.formats.filter((format) => format.written).map((format) => ({ value: format.endings[0].slice(1), text: format.name }))],
   });
 }
 
@@ -537,12 +587,12 @@ function answerName(entry, media) {
   const dot = entry.name.lastIndexOf(".");
   const stem = dot > 0 ? entry.name.slice(0, dot) : entry.name;
   const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
-  const format = told.formats.find((each) => each.media_types.includes(media));
+  const format = service.formats.find((each) => each.media_types.includes(media));
   const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
   return `${stem}.${taskOf(entry).mark}${ending || (format ? format.endings[0] : "")}`;
 }
 
-// The file to take away: the restoration itself, or the service's blend at the strength that is set.
+// The file to download: the result itself, or the service's blend at the strength that is set.
 async function answerOf(entry) {
   const strength = entry.settings[BLENDED] ?? 1;
   const { result } = entry;
@@ -553,8 +603,9 @@ async function answerOf(entry) {
   entry.state = "restoring";
   refresh(entry);
   try {
-    const query = { ...JSON.parse(result.settled), strength };
-    const answer = await post("/v1/restore", entry.file, query, "image/*", { signal, tell: (seen) => progress(entry, seen) });
+    const { query, files } = result.asked;
+    const how = { signal, report: (state) => progress(entry, state), files };
+    const answer = await post("/v1/restore", entry.file, { ...query, [BLENDED]: strength }, "image/*", how);
     result.blended = { strength, blob: answer.blob };
     return answer.blob;
   } finally {
@@ -621,7 +672,7 @@ function listen() {
     }
   });
   addEventListener("keydown", (event) => {
-    const typing = event.target.matches("input[type=text], input[type=number], input[type=password]");
+    const typing = event.target.matches("input[type=text], input[type=number], input[type=password], textarea");
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z" && !typing) {
       event.preventDefault();
       undo();
@@ -658,28 +709,29 @@ function listen() {
 
 function tasks() {
   const field = $("tasks");
-  field.hidden = told.tasks.length < 2;
-  for (const each of told.tasks) {
+  field.hidden = service.tasks.length < 2;
+  for (const each of service.tasks) {
     const input = Object.assign(document.createElement("input"), { type: "radio", name: "task", value: each.name });
     const label = document.createElement("label");
-    label.append(input, Object.assign(document.createElement("span"), { textContent: each.name }));
+    label.append(input, Object.assign(document.createElement("span"), { textContent: each.verbs[0] }));
     input.addEventListener("change", () => switchTask(each.name));
     field.append(label);
   }
-  useTask(told.tasks[0].name);
+  useTask(service.tasks[0].name);
 }
 
 async function start() {
   listen();
   try {
-    told = await catalogue();
+    service = await catalogue();
   } catch (error) {
     warn(error.message);
     return;
   }
-  $("version").textContent = `pellucid ${told.version}`;
-  $("files").accept = ["image/*", ...told.formats.flatMap((format) => format.endings)].join(",");
-  $("formats").textContent = `${told.formats.map((format) => format.name).join(", ")}; up to ${Math.round(told.limits.bytes / 1e6)} MB and ${Math.round(told.limits.pixels / 1e6)} megapixels.`;
+  const { formats, limits } = service;
+  $("version").textContent = `pellucid ${service.version}`;
+  $("files").accept = ["image/*", ...formats.flatMap((format) => format.endings)].join(",");
+  $("formats").textContent = `${formats.map((format) => format.name).join(", ")}; up to ${Number((limits.bytes / 1e6).toPrecision(3))} MB and ${Number((limits.pixels / 1e6).toPrecision(3))} megapixels.`;
   tasks();
   show();
   document.documentElement.dataset.ready = "yes";

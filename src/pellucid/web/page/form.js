@@ -1,10 +1,36 @@
-// The settings of a task as fields, made from the service's declarations.
+// The settings of a task as fields, made from the service's declarations: one editor for each kind of setting.
 
 const element = (tag, attributes = {}, ...children) => {
   const made = Object.assign(document.createElement(tag), attributes);
   made.append(...children);
   return made;
 };
+
+const COLOUR = "#[0-9A-Fa-f]{3}|#[0-9A-Fa-f]{6}|[a-z]+";
+
+// Kinds that are written as text -> the pattern of it, and how it is explained.
+const WRITTEN = {
+  text: { pattern: null, form: "" },
+  point: { pattern: "[0-9]{1,9},[0-9]{1,9}", form: "X,Y in pixels, such as 120,80" },
+  box: { pattern: "[0-9]{1,9}(,[0-9]{1,9}){3}", form: "X0,Y0,X1,Y1 in pixels, such as 0,0,120,80" },
+  hint: { pattern: `[0-9]{1,9},[0-9]{1,9}=(${COLOUR})`, form: "X,Y=COLOUR, such as 120,80=#a03020" },
+  colour: { pattern: COLOUR, form: "a colour, such as #a03020" },
+};
+
+// Kind -> whether a value is of it, for settings of several kinds.
+const IS = {
+  number: (value) => typeof value === "number",
+  flag: (value) => typeof value === "boolean",
+  choice: (value, option) => option.choices.includes(value),
+  colour: (value) => typeof value === "string" && value.startsWith("#"),
+  file: (value) => value instanceof File,
+  point: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.point.pattern}$`).test(value),
+  box: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.box.pattern}$`).test(value),
+  hint: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.hint.pattern}$`).test(value),
+  text: (value) => typeof value === "string",
+};
+
+const none = (value) => value === null || value === undefined;
 
 export class Form {
   // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered.
@@ -22,14 +48,24 @@ export class Form {
     this.more.replaceChildren();
     this.fields.clear();
     for (const option of options) {
-      const field = option.kind === "number" ? this.number(option)
-        : option.kind === "flag" ? this.flag(option)
-        : choices[option.name] || option.kind === "choice" ? this.choice(option, choices[option.name] || option.choices.map((value) => ({ value, text: value })))
-        : this.text(option);
+      const field = this.editor({ ...option, id: `option-${option.name}` }, choices[option.name]);
       field.row.title = option.help;
       this.fields.set(option.name, field);
       (option.main ? this.main : this.more).append(field.row);
     }
+  }
+
+  editor(option, listed) {
+    if (listed) return this.choice(option, listed);
+    if (option.many) return this.lines(option);
+    if (option.kinds.length > 1) return this.several(option);
+    const [kind] = option.kinds;
+    if (kind === "number") return option.low === null || option.high === null ? this.unbounded(option) : this.number(option);
+    if (kind === "flag") return this.flag(option);
+    if (kind === "choice") return this.choice(option, option.choices.map((value) => ({ value, text: value })));
+    if (kind === "colour") return this.colour(option);
+    if (kind === "file") return this.file(option);
+    return this.text(option, kind);
   }
 
   // Shows values; `measured` are those that the automatic ones have, by name.
@@ -46,8 +82,9 @@ export class Form {
   number(option) {
     const percent = option.low === 0 && option.high === 1;
     const unit = percent ? 100 : 1;
-    const id = `option-${option.name}`;
-    const bounds = { min: option.low * unit, max: option.high * unit, step: (option.step || 0.01) * unit };
+    const { id } = option;
+    const step = option.step || 0.01;
+    const bounds = { min: (option.above ? option.low + step : option.low) * unit, max: option.high * unit, step: step * unit };
     const slide = element("input", { type: "range", id, ...bounds });
     const exact = element("input", { type: "number", id: `${id}-exact`, ...bounds });
     // Decimals that are shown: the step's, and one at least.
@@ -62,7 +99,7 @@ export class Form {
     const automatic = option.default === null ? element("input", { type: "checkbox", id: `${id}-automatic` }) : null;
     if (automatic) head.append(element("label", { className: "check" }, automatic, "automatic"));
     const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, marks, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
-    const tell = (text, finished) => {
+    const enter = (text, finished) => {
       const value = Number(text);
       if (text === "" || !Number.isFinite(value)) return;
       const kept = Math.min(bounds.max, Math.max(bounds.min, value));
@@ -71,58 +108,162 @@ export class Form {
       slide.setAttribute("aria-valuetext", percent ? `${kept} %` : String(kept));
       this.change(option.name, kept / unit, finished);
     };
-    slide.addEventListener("input", () => tell(slide.value, false));
-    slide.addEventListener("change", () => tell(slide.value, true));
-    exact.addEventListener("change", () => tell(exact.value, true));
+    slide.addEventListener("input", () => enter(slide.value, false));
+    slide.addEventListener("change", () => enter(slide.value, true));
+    exact.addEventListener("change", () => enter(exact.value, true));
     exact.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
-      tell(exact.value, true);
+      enter(exact.value, true);
       this.enter();
     });
     if (automatic) automatic.addEventListener("change", () => {
       if (automatic.checked) this.change(option.name, null, true);
-      else tell(exact.value || "0", true);
+      else enter(exact.value || "0", true);
     });
     const set = (value, measured) => {
-      const shown = value === null || value === undefined ? measured : value;
-      if (automatic) automatic.checked = value === null || value === undefined;
+      const shown = none(value) ? measured : value;
+      if (automatic) automatic.checked = none(value);
       // A text like 24.4 is no multiple of the step; it is shown as it is.
       exact.step = "any";
-      exact.value = shown === undefined || shown === null ? "" : String(Math.round(shown * unit * fine) / fine);
+      exact.value = none(shown) ? "" : String(Math.round(shown * unit * fine) / fine);
       slide.value = exact.value || String(bounds.min);
       slide.setAttribute("aria-valuetext", `${exact.value}${percent ? " %" : ""}${automatic && automatic.checked ? ", automatic" : ""}`);
     };
     return { row, set };
   }
 
+  // A number without a lowest or a highest value has no slider.
+  unbounded(option) {
+    const input = element("input", { type: "number", id: option.id, step: "any" });
+    if (!none(option.low)) input.min = option.low;
+    if (!none(option.high)) input.max = option.high;
+    input.addEventListener("change", () => {
+      if (input.reportValidity()) this.change(option.name, input.value === "" ? option.default : Number(input.value), true);
+    });
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input);
+    return { row, set: (value) => { input.value = none(value) ? "" : String(value); } };
+  }
+
   flag(option) {
-    const input = element("input", { type: "checkbox", id: `option-${option.name}` });
+    const input = element("input", { type: "checkbox", id: option.id });
     input.addEventListener("change", () => this.change(option.name, input.checked, true));
     const row = element("div", { className: "row" }, element("label", { className: "check" }, input, option.label));
     return { row, set: (value) => { input.checked = Boolean(value); } };
   }
 
   choice(option, values) {
-    const id = `option-${option.name}`;
+    const { id } = option;
     const select = element("select", { id });
     for (const { value, text } of values) select.append(element("option", { value }, text));
     select.addEventListener("change", () => this.change(option.name, select.value || null, true));
     const about = element("p", { className: "note" });
     const row = element("div", { className: "row" }, element("label", { htmlFor: id }, option.label), select, about);
     const set = (value) => {
-      select.value = value === null || value === undefined ? "" : value;
+      select.value = none(value) ? "" : value;
       about.textContent = values.find((each) => each.value === select.value)?.about || "";
       about.hidden = !about.textContent;
     };
     return { row, set };
   }
 
-  text(option) {
-    const id = `option-${option.name}`;
-    const input = element("input", { type: "text", id, autocomplete: "off", spellcheck: false });
-    input.addEventListener("change", () => this.change(option.name, input.value.trim() || option.default, true));
-    const row = element("div", { className: "row" }, element("label", { htmlFor: id }, option.label), input, element("p", { className: "note" }, option.help));
-    return { row, set: (value) => { input.value = value === null || value === undefined ? "" : value; } };
+  text(option, kind) {
+    const { pattern, form } = WRITTEN[kind];
+    const input = element("input", { type: "text", id: option.id, autocomplete: "off", spellcheck: false });
+    if (pattern) Object.assign(input, { pattern, title: form, placeholder: form });
+    input.addEventListener("change", () => {
+      input.value = input.value.trim();
+      if (input.reportValidity()) this.change(option.name, input.value || option.default, true);
+    });
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, element("p", { className: "note" }, option.help));
+    return { row, set: (value) => { input.value = none(value) ? "" : value; } };
+  }
+
+  // A setting that may come more than once: a value in each line.
+  lines(option) {
+    const kinds = option.kinds.filter((kind) => kind in WRITTEN);
+    const patterns = kinds.map((kind) => WRITTEN[kind].pattern);
+    const form = kinds.map((kind) => WRITTEN[kind].form).filter(Boolean).join("; or ");
+    const input = element("textarea", { id: option.id, rows: 3, spellcheck: false, placeholder: form });
+    input.addEventListener("change", () => {
+      const values = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
+      const wrong = values.find((value) => !patterns.some((pattern) => !pattern || new RegExp(`^(${pattern})$`).test(value)));
+      input.setCustomValidity(wrong === undefined ? "" : `“${wrong}” is not ${form}`);
+      if (input.reportValidity()) this.change(option.name, values, true);
+    });
+    const about = element("p", { className: "note" }, `${option.help}; one in each line`);
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, about);
+    return { row, set: (value) => { input.value = (value || []).join("\n"); } };
+  }
+
+  colour(option) {
+    const input = element("input", { type: "color", id: option.id });
+    const off = option.default === null ? element("input", { type: "checkbox", id: `${option.id}-none` }) : null;
+    const head = element("div", { className: "row-head" }, element("label", { htmlFor: option.id }, option.label));
+    if (off) head.append(element("label", { className: "check" }, off, "none"));
+    input.addEventListener("change", () => {
+      if (off) off.checked = false;
+      this.change(option.name, input.value, true);
+    });
+    if (off) off.addEventListener("change", () => this.change(option.name, off.checked ? null : input.value, true));
+    const set = (value) => {
+      if (off) off.checked = none(value);
+      input.value = value || "#ffffff";
+    };
+    return { row: element("div", { className: "row" }, head, input), set };
+  }
+
+  file(option) {
+    const input = element("input", { type: "file", id: option.id, accept: "image/*", className: "unseen" });
+    const name = element("span", { className: "note" });
+    const away = element("button", { type: "button", className: "quiet" }, "Remove");
+    away.setAttribute("aria-label", `Remove ${option.label}`);
+    const show = (file) => {
+      name.textContent = file ? file.name : "none";
+      away.hidden = !file;
+    };
+    input.addEventListener("change", () => {
+      const [file] = input.files;
+      // The same file can be chosen again when it has changed.
+      input.value = "";
+      if (!file) return;
+      show(file);
+      this.change(option.name, file, true);
+    });
+    away.addEventListener("click", () => { show(null); this.change(option.name, null, true); });
+    const choose = element("label", { className: "button", htmlFor: option.id }, "Choose a file");
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), element("div", { className: "pair" }, input, choose, name, away));
+    return { row, set: show };
+  }
+
+  // A setting of several kinds: a list of them, and the editor of the one that is chosen.
+  several(option) {
+    const select = element("select", { id: option.id });
+    if (option.default === null) select.append(element("option", { value: "" }, "none"));
+    const inner = new Map();
+    for (const kind of option.kinds) {
+      if (kind === "choice") {
+        for (const value of option.choices) select.append(element("option", { value: `choice ${value}` }, value));
+        continue;
+      }
+      select.append(element("option", { value: kind }, kind === "text" ? "text" : `a ${kind}`));
+      // The list has the way back to none.
+      inner.set(kind, this.editor({ ...option, kinds: [kind], default: undefined, id: `${option.id}-${kind}`, label: `${option.label}: ${kind}` }));
+    }
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), select, ...[...inner.values()].map((field) => field.row));
+    const showOnly = () => { for (const [kind, field] of inner) field.row.hidden = kind !== select.value; };
+    select.addEventListener("change", () => {
+      showOnly();
+      if (select.value.startsWith("choice ")) this.change(option.name, select.value.slice(7), true);
+      else if (select.value === "") this.change(option.name, null, true);
+      else if (select.value === "colour") this.change(option.name, "#ffffff", true);
+    });
+    const set = (value) => {
+      const kind = none(value) ? "" : option.kinds.find((each) => IS[each](value, option)) || "";
+      select.value = kind === "choice" ? `choice ${value}` : kind;
+      if (inner.has(kind)) inner.get(kind).set(value);
+      showOnly();
+    };
+    return { row, set };
   }
 }

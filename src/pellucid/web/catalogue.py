@@ -1,0 +1,133 @@
+"""What the service offers: tasks with their settings, models, formats and limits. Page, query and OpenAPI are made from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid import __version__, files, restorer
+from pellucid.errors import OptionError
+from pellucid.tasks import TASKS, Task
+from pellucid.tasks.settings import Attached, FileSettings, Setting, Shape
+from pellucid.web.limits import Limits
+
+__all__ = ["READING", "Catalogue", "Offer"]
+
+READING = ("range", "axes")
+"""The file settings that say how a file is read."""
+
+SAMPLE = Shape(480, 640, 3, alpha=False)
+"""The picture by which a task is asked whether its output is as large as the input."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One task with the names of the models that serve it, the default first."""
+
+    task: Task
+    models: tuple[str, ...]
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """All settings of a request: the model, those of the task, those of the file."""
+        model = Setting(
+            "the model that restores the picture",
+            kind="choice",
+            choices=self.models,
+            label="Model",
+            main=True,
+            name="model",
+            default=self.models[0],
+        )
+        return model, *self.task.settings.declared(), *FileSettings.declared()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the settings that may be files: parts of the form."""
+        return tuple(row.name for row in self.task.settings.declared() if "file" in row.kinds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: everything that a form is made from."""
+        task = self.task
+        return {
+            "name": task.name,
+            "summary": task.summary,
+            "keeps_size": task.settings().answer(SAMPLE)[:2] == SAMPLE[:2],
+            "mark": task.mark,
+            "verbs": list(task.verbs),
+            "headline": task.headline,
+            "after": task.after,
+            "facts": [
+                {name: getattr(fact, name) for name in ("name", "help", "header", "label", "unit")} | {"schema": fact.schema}
+                for fact in task.facts
+            ],
+            "options": [_option(row, task) for row in self.settings],
+        }
+
+
+class Catalogue:
+    """The offers, by the name of the task, and the models behind them. ``models`` are name -> file or shipped name."""
+
+    def __init__(self, models: Mapping[str, str]) -> None:
+        self.models = tuple(models)
+        self._restorers = {name: restorer.load(path) for name, path in models.items()}
+        rows = (row for row in TASKS.values() if row.command)
+        offers = (Offer(row, self._serving(row)) for row in rows)
+        self.offers = {offer.task.name: offer for offer in offers if offer.models}
+
+    def _serving(self, row: Task) -> tuple[str, ...]:
+        names = [name for name, model in self._restorers.items() if model.task is row]
+        return tuple(sorted(names, key=lambda name: name != row.model))
+
+    def offer(self, name: str | None) -> Offer:
+        """The offer of this name, the first without one; `OptionError` where there is none."""
+        if name is None:
+            return next(iter(self.offers.values()))
+        if name not in self.offers:
+            raise OptionError(f"task must be one of {', '.join(self.offers)}, not {name[:40]!r}")
+        return self.offers[name]
+
+    def to_dict(self, limits: Limits) -> dict[str, Any]:
+        """The response of `/v1/models`."""
+        return {
+            "version": __version__,
+            "tasks": [offer.to_dict() for offer in self.offers.values()],
+            "models": [_model(name, model) for name, model in self._restorers.items()],
+            "formats": [
+                {"name": kind.name, "endings": list(kind.endings), "media_types": list(kind.media), "written": kind.writes}
+                for kind in files.FORMATS
+                if not kind.folder
+            ],
+            "limits": {"bytes": limits.bytes, "pixels": limits.pixels, "seconds": limits.seconds, "words": limits.words},
+        }
+
+
+def _option(row: Setting, task: Task) -> dict[str, Any]:
+    """A setting as JSON; ``of_task``: a model may not take it. A bound is null where there is none."""
+    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many")
+    kinds: Sequence[str] = row.kinds
+    plain = {"kind": kinds[0], "kinds": list(kinds), **{field: getattr(row, field) for field in fields}}
+    plain["default"] = None if isinstance(row.default, Attached) else row.default
+    plain["of_task"] = row.name in task.settings.names()
+    if "number" in kinds:
+        bounds = {"low": row.low, "high": row.high}
+        plain |= {name: None if math.isinf(value) else value for name, value in bounds.items()} | {"above": row.above}
+    return plain
+
+
+def _model(name: str, model: restorer.Restorer) -> dict[str, Any]:
+    # The first file for each number of channels; of a family, the others are for noise of other kinds.
+    cards = {card.channels: card for card in reversed([model.models.card(role) for role in model.models])}
+    return {
+        "name": name,
+        "task": model.task.name,
+        "summary": model.card.summary,
+        "takes": list(model.takes),
+        "takes_sigma": "sigma" in model.takes,
+        "takes_noise": bool(model.card.noises),
+        "channels": sorted(cards),
+        "licence": model.card.licence,
+        "parameters": sum(card.parameters for card in cards.values()),
+    }
