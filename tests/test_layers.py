@@ -17,7 +17,8 @@ ROWS = (
     {"tasks.settings"},
     {"tasks"},
     {"memory"},
-    {"ranges", "masks"},
+    {"ranges", "rows"},
+    {"masks"},
     {"images", "samples"},
     {"maps", "views"},
     {"clipping"},
@@ -92,7 +93,7 @@ WEB_ROWS = (
 
 FILES_ROWS = (
     {"base", "metadata", "idx"},
-    {"directories", "photographs"},
+    {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "omezarr", "png", "pnm", "raw"},
     {"tiff"},
 )

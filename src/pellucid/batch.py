@@ -41,8 +41,8 @@ class Outcome:
     ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
     restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
     they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. ``full``: the disk was full,
-    which ends the run. ``remarks`` are lines on how the first page was read: which values are black and white where they were found,
-    what was no image, and what of the file is not in the output.
+    which ends the run. ``remarks`` are lines on how the first page was read: which values are black and white where they were
+    found, what was no image, and what of the file is not in the output.
     """
 
     input: Path

@@ -7,7 +7,7 @@ source's dtype and shape, which of its values are black and white, colour profil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
@@ -21,6 +21,7 @@ from pellucid import masks, ranges
 from pellucid.errors import ImageError
 from pellucid.masks import Mask
 from pellucid.ranges import Nodata, Range, parse_range
+from pellucid.rows import BAND, Rows, rows_of, streamed, whole
 
 __all__ = [
     "BICUBIC",
@@ -62,9 +63,6 @@ BYTES: np.dtype[Any] = np.dtype(np.uint8)
 WHOLE = ("uint8", "uint16")
 """The dtypes whose values an `Image` may have in the place of its pixels: a pixel made of one fits into no fewer bytes."""
 
-BAND = 2**18
-"""Values that are made levels at once: 1 MB of float32, which stays in a processor's cache from one step to the next."""
-
 ROWS = 256
 """Rows that are looked at at once where all values are."""
 
@@ -73,79 +71,6 @@ DEPTHS = ("uint8", "uint16", "float32", "float64")
 
 FILE_DEPTHS = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
 """The dtypes that files have."""
-
-
-class Rows:
-    """The pixels or values of an image that is not held in memory: an array that is taken row by row.
-
-    ``shape`` (height, width, ...) and ``dtype`` as of an array; ``take(top, bottom)`` answers with the array's rows from ``top`` to
-    before ``bottom``. Those of a file are taken in any order, those of an answer (see `streamed`) once each, from above to below.
-    ``seconds`` is how long it took to make those that were taken, where that is more than reading.
-    """
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], take: Callable[[int, int], NDArray[Any]]) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.take = take
-        self.seconds = 0.0
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes they would take in memory."""
-        return self.size * self.dtype.itemsize
-
-    def bands(self, rows: int) -> Iterator[NDArray[Any]]:
-        """All of it, so many rows at a time."""
-        for top in range(0, self.shape[0], rows):
-            yield self.take(top, min(top + rows, self.shape[0]))
-
-    def mapped(self, change: Callable[[NDArray[Any]], NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
-        """Rows made of these by ``change``, which makes of a band another as high; of that ``shape`` and ``dtype``."""
-        return Rows(shape, dtype, lambda top, bottom: change(self.take(top, bottom)))
-
-
-def streamed(shape: tuple[int, ...], dtype: np.dtype[Any], bands: Iterator[NDArray[Any]]) -> Rows:
-    """Rows that come as ``bands`` of any height, from above to below; to be taken in that order."""
-    held: list[NDArray[Any]] = []
-    at = 0
-
-    def take(top: int, bottom: int) -> NDArray[Any]:
-        nonlocal at
-        if top != at:
-            raise ValueError(f"row {top} where row {at} is next")
-        parts: list[NDArray[Any]] = []
-        while at < bottom:
-            band = held.pop() if held else next(bands)
-            wanted = bottom - at
-            if len(band) > wanted:
-                held.append(band[wanted:])
-            parts.append(band[:wanted])
-            at += len(parts[-1])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    return Rows(shape, dtype, take)
-
-
-def rows_of(values: NDArray[Any] | Rows, top: int, bottom: int) -> NDArray[Any]:
-    """The rows from ``top`` to before ``bottom``, of an array or of what is not held."""
-    return values.take(top, bottom) if isinstance(values, Rows) else values[top:bottom]
-
-
-def whole(values: NDArray[Any] | Rows) -> NDArray[Any]:
-    """All rows in one array."""
-    if not isinstance(values, Rows):
-        return values
-    out = np.empty(values.shape, values.dtype)
-    top = 0
-    for band in values.bands(max(1, BAND * values.shape[0] // max(1, values.size))):
-        out[top : top + len(band)] = band
-        top += len(band)
-    return out
 
 
 @dataclass(frozen=True)
@@ -190,6 +115,11 @@ class Image:
             return Fraction(1), Fraction(1)
         height, width = self.pixels.shape[:2]
         return Fraction(height, self.size[0]), Fraction(width, self.size[1])
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether the pixels are of another size than they were read in."""
+        return self.size is not None and self.pixels.shape[:2] != self.size
 
     @property
     def steps(self) -> float | None:
@@ -239,15 +169,17 @@ def from_values(
     alpha = None
     if planes.shape[2] in (2, 4):
         planes, alpha = planes[..., :-1], planes[..., -1]
-    beside = None if valid is None else valid if flat else valid[..., : planes.shape[2]].all(axis=2)
+    beside = valid if valid is None or flat else np.asarray(np.all(valid[..., : planes.shape[2]], axis=2), dtype=bool)
     there = _there(planes, alpha, nodata, beside)
-    if alpha is not None and there is not None and not there.any():
+    if there is not None and not there.any():
+        if alpha is None:
+            raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
         # Nothing is shown anywhere: there is nothing to spoil either.
         there = None
     found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, unit=unit, full=full)
     remarks = ranges.remarks(found, planes.dtype)
     if not found.plain:
-        kept = found.valid(planes).all(axis=2)
+        kept = found.pixels(planes)
         remarks += (_shown(found.words, float((~kept if there is None else there & ~kept).mean())),)
         there = kept if there is None else there & kept
     image = Image(
@@ -346,7 +278,7 @@ def from_rows(
         rows = _remembering(rows)
 
         def valid(band: NDArray[Any]) -> NDArray[np.bool_]:
-            usable, kept = there(band), None if found.plain else found.valid(colour(band)).all(axis=2)
+            usable, kept = there(band), None if found.plain else found.pixels(colour(band))
             if usable is None:
                 return np.ones(band.shape[:2], bool) if kept is None else kept
             return usable if kept is None else usable & kept

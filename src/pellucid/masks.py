@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONTEXT", "Mask", "fill", "fill_rows", "nearest"]
+from pellucid.rows import Rows, rows_of
+
+__all__ = ["CONTEXT", "Mask", "enlarged", "fill", "fill_rows", "nearest", "resized"]
 
 REACH = 32
 """How far, in pixels, a fill looks up and down for an image; to the left and right it looks as far as the picture goes."""
@@ -38,7 +40,7 @@ class Mask:
     """Which pixels are an image, and what stands where none is.
 
     ``valid`` (height, width) is True where there is an image; ``values`` (height, width, channels) are the source's, in its dtype
-    and units. Either may be `pellucid.images.Rows`. ``reserved`` is the value that stands for no image, where one does: no pixel
+    and units. Either may be `Rows`. ``reserved`` is the value that stands for no image, where one does: no pixel
     of the image may come to have it. ``shown``: where alpha is 0, so that the mask follows alpha when the picture is enlarged.
     """
 
@@ -50,18 +52,13 @@ class Mask:
     def put_back(self, values: NDArray[Any], top: int) -> NDArray[Any]:
         """The rows ``values`` (h, w, channels) of an output, from the row ``top`` on, with what stood there where no image is."""
         bottom = top + len(values)
-        valid = _rows(self.valid, top, bottom)
+        valid = rows_of(self.valid, top, bottom)
         if self.reserved is not None:
             values = _without(values, self.reserved)
         elif valid.all():
             return values
-        before = _rows(self.values, top, bottom)
+        before = rows_of(self.values, top, bottom)
         return np.where(valid[..., None], values, before.astype(values.dtype, copy=False))
-
-
-def _rows(values: Any, top: int, bottom: int) -> NDArray[Any]:
-    taken: NDArray[Any] = values.take(top, bottom) if hasattr(values, "bands") else values[top:bottom]
-    return taken
 
 
 def _without(values: NDArray[Any], reserved: float) -> NDArray[Any]:
@@ -170,7 +167,7 @@ def enlarged(values: Any, height: int, width: int) -> Any:
     """An array (h, w, ...) or rows at another size, each pixel repeated."""
     tall, wide = values.shape[:2]
     columns = nearest(width, wide)
-    if not hasattr(values, "bands"):
+    if not isinstance(values, Rows):
         return values[nearest(height, tall)[:, None], columns]
 
     def take(top: int, bottom: int) -> NDArray[Any]:
@@ -179,7 +176,7 @@ def enlarged(values: Any, height: int, width: int) -> Any:
         made: NDArray[Any] = part[(rows - rows[0])[:, None], columns]
         return made
 
-    return type(values)((height, width, *values.shape[2:]), values.dtype, take)
+    return Rows((height, width, *values.shape[2:]), values.dtype, take)
 
 
 def resized(mask: Mask, height: int, width: int) -> Mask:

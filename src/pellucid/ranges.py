@@ -79,10 +79,14 @@ class Found:
 
     def valid(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the values are an image."""
-        there: NDArray[np.bool_] = (values >= self.low) & (values <= self.high)
+        there = np.asarray((values >= self.low) & (values <= self.high), dtype=bool)
         for value in self.reserved:
             there &= values != value
         return there
+
+    def pixels(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which pixels (rows, columns) of values (rows, columns, channels) are an image in all channels."""
+        return np.asarray(np.all(self.valid(values), axis=2), dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,10 @@ class Nodata:
             with np.errstate(over="ignore"):
                 low, high = (float(values.dtype.type(end)) for end in (low, high))
         same = (values == low) if self.single else (values >= low) & (values <= high)
-        together: NDArray[np.bool_] = same.all(axis=2) if self.together(values.shape[2], values.dtype) else same.any(axis=2)
-        return together
+        enough = np.all if self.together(values.shape[2], values.dtype) else np.any
+        return np.asarray(enough(same, axis=2), dtype=bool)
+            np.all(same, axis=2) if self.together(values.shape[2], values.dtype) else np.any(same, axis=2), dtype=bool
+        )
 
 
 def remarks(found: Found, dtype: np.dtype[Any]) -> tuple[str, ...]:
@@ -240,7 +246,7 @@ def _seen(bands: Bands) -> tuple[float, float, NDArray[np.float64]]:
             parts = [np.concatenate(parts)[::2]]
             step *= 2
     if not parts:
-        raise ImageError("the array has no values but NaN, infinite and masked ones")
+        raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
     return low, high, np.sort(np.concatenate(parts))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, geometry, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
@@ -304,6 +304,8 @@ def with_size(document: Document, height: int, width: int) -> Document:
         return document
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
+    if isinstance(about, tiff.ImageJStack) and shape != about.shape:
+        about = tiff.imagej_fitted(about, shape)
     return replace(document, about=replace(about, shape=shape))
 
 
@@ -391,7 +393,8 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             raise FileError(f"{path}: {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
             raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
-        yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
+        pictures = (stripped(picture) if strip else picture for picture in page.pictures)
+        yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
 
 def writable_name(path: Path) -> Path:

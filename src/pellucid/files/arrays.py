@@ -219,6 +219,21 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     yield Document([Page((image,))])
 
 
+def _exr_fitted(header: dict[str, Any], shape: tuple[int, ...], down: float, across: float) -> dict[str, Any]:
+    """The attributes for pixels that have become smaller by these factors."""
+    fitted = dict(header)
+    # Windows are a first and a last pixel, each across and down.
+    for name in ("dataWindow", "displayWindow"):
+        if name in header:
+            first, last = (np.asarray(corner) for corner in header[name])
+            begin = np.rint(first * np.array([across, down])).astype(np.int32)
+            size = np.rint((last + 1 - first) * np.array([across, down])) if name == "displayWindow" else np.array(shape[1::-1])
+            fitted[name] = (begin, (begin + size - 1).astype(np.int32))
+    if "xDensity" in header:
+        fitted["xDensity"] = header["xDensity"] * across
+    return fitted
+
+
 def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes an OpenEXR file: floats only, for it means linear light. Raises `MissingExtra`."""
     exr = _exr()
@@ -230,4 +245,6 @@ def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
     names = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[stacked.shape[2]]
     channels = {name: np.ascontiguousarray(stacked[..., index]) for index, name in enumerate(names)}
     header = dict(image.notes.header) if isinstance(image.notes, ExrNotes) else {"compression": exr.ZIP_COMPRESSION}
+    if image.is_grown:
+        header = _exr_fitted(header, stacked.shape[:2], *(float(grown) for grown in image.grown))
     exr.File({**header, "type": exr.scanlineimage}, channels).write(str(path))

@@ -1,8 +1,8 @@
 """What a file says of its picture's size, put right where the picture has become larger: what measured a metre measures one still.
 
 Sizes in pixels follow the picture. Pixels for each inch, metre or micrometre grow with it; the size of a pixel shrinks. Coordinates
-are those of the formats: where a pixel's corner is counted from, corners stay where they were; where its middle is, the middle of the
-first pixel moves.
+are those of the formats: where a pixel's corner is counted from, corners stay where they were; where its middle is, the middle of
+the first pixel moves.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from pellucid.files.metadata import EXIF_HEAD
@@ -45,7 +46,7 @@ Tag = tuple[int, int, int, Any]
 def fitted(image: Image) -> Image:
     """The image with what EXIF, XMP and the resolution say of its size, as its pixels are now."""
     down, across = image.grown
-    if down == across == 1:
+    if not image.is_grown:
         return image
     height, width = image.pixels.shape[:2]
     resolution = image.resolution and (image.resolution[0] * float(across), image.resolution[1] * float(down))
@@ -153,19 +154,23 @@ def ome_fitted(xml: str, across: Fraction, down: Fraction) -> str:
     def times(grown: Fraction, text: str) -> str:
         return f"{float(text) * float(grown):.12g}"
 
+    def whole(grown: Fraction, text: str) -> str:
+        return str(round(int(text) * grown))
+
+    def put(tag: str, names: str, change: Callable[[str], str]) -> str:
+        return re.sub(rf'(\s{names}=["\'])([-+0-9.eE]+)', lambda at: at[1] + change(at[2]), tag)
+
     def pixels(found: re.Match[str]) -> str:
         tag = found[0]
         for axis, grown in (("X", across), ("Y", down)):
-            tag = re.sub(rf'(\sSize{axis}=["\'])(\d+)', lambda at, grown=grown: at[1] + str(round(int(at[2]) * grown)), tag)
-            tag = re.sub(
-                rf'(\sPhysicalSize{axis}=["\'])([-+0-9.eE]+)', lambda at, grown=grown: at[1] + times(1 / grown, at[2]), tag
-            )
+            tag = put(tag, f"Size{axis}", partial(whole, grown))
+            tag = put(tag, f"PhysicalSize{axis}", partial(times, 1 / grown))
         return tag
 
     def shape(found: re.Match[str]) -> str:
         tag = found[0]
         for names, grown in (("X|X1|X2|Width|RadiusX", across), ("Y|Y1|Y2|Height|RadiusY", down)):
-            tag = re.sub(rf'(\s(?:{names})=["\'])([-+0-9.eE]+)', lambda at, grown=grown: at[1] + times(grown, at[2]), tag)
+            tag = put(tag, f"(?:{names})", partial(times, grown))
         return re.sub(r'(\sPoints=["\'])([^"\']*)', lambda at: at[1] + points(at[2]), tag)
 
     def points(text: str) -> str:

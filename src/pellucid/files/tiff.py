@@ -37,11 +37,12 @@ from pellucid.files.base import (
     raw_rows,
 )
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
+from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
-__all__ = ["open_tiff", "save_tiff", "without_words"]
+__all__ = ["imagej_fitted", "open_tiff", "save_tiff", "without_words"]
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 """Values of the tag PhotometricInterpretation."""
@@ -76,6 +77,9 @@ PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 """GeoTIFF's and GDAL's tags: where on Earth the pixels lie, and which value means none."""
 
 OME_KEY = "OME-XML"
+
+IMAGEJ_PLACES = ("ROI", "Overlays", "roi", "overlays")
+"""ImageJ's metadata that name places in pixels, packed in a format of its own."""
 
 IMAGEJ_WORDS = ("Info", "Labels", "Properties")
 """ImageJ's metadata that only tells; the rest says what the axes and colours are."""
@@ -122,6 +126,14 @@ class Planes:
 
     shape: tuple[int, ...]
     axes: str
+
+
+def imagej_fitted(about: ImageJStack, shape: tuple[int, ...]) -> ImageJStack:
+    """The stack with planes of another size: as many pixels more for each unit of length. Selections, which count pixels, go."""
+    grown = {axis: after / before for axis, before, after in zip(about.axes, about.shape, shape, strict=True)}
+    across, down = about.resolution
+    kept = tuple((key, value) for key, value in about.metadata if key not in IMAGEJ_PLACES)
+    return replace(about, resolution=(across * grown["X"], down * grown["Y"]), metadata=kept)
 
 
 def without_words(document: Document) -> Document:
@@ -549,13 +561,18 @@ def _write_page(
         values = _packed(rows, notes, predicted=integer)
     else:
         values = rows.take(0, rows.shape[0])
-    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in notes.tags]
+    down, across = image.grown
+    placed = notes.tags if not image.is_grown else geotiff_fitted(notes.tags, across, down)
+    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in placed]
     told = LARGEST_VALUE in {tag[0] for tag in tags}
     if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:
         tags.append((LARGEST_VALUE, 3, 1, int(image.white), True))
     description = notes.description
+    if description is not None and image.size is not None and image.is_grown:
+        description = shaped_fitted(description, image.size, (rows.shape[0], rows.shape[1]))
     xml = dict(image.text).get(OME_KEY)
     if xml is not None:
+        xml = ome_fitted(xml, across, down) if image.is_grown else xml
         description = re.sub(r'(<UUID\s+FileName=")[^"]*', lambda found: found[1] + name, xml).encode()
     tags += [(code, *words[code], True) for code in WORDS if code in words and (code != 270 or description is None)]
     if image.xmp:
@@ -564,6 +581,9 @@ def _write_page(
         tags.append((IPTC, 7, len(image.iptc), image.iptc, True))
     tags += [(code - 1, 4, 1, 0, True) for code, inner in zip((EXIF, GPS), details, strict=True) if inner]
     resolution, unit = (image.resolution, 2) if image.resolution else (notes.resolution, 1)
+    if unit == 1 and resolution is not None and xml is None and b"\nunit=" in words.get(270, (0, 0, b""))[2]:
+        # ImageJ states the unit in words of its own.
+        resolution = (resolution[0] * float(across), resolution[1] * float(down))
     writer.write(
         values,
         shape=None if isinstance(values, np.ndarray) else rows.shape,
