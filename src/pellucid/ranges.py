@@ -121,8 +121,6 @@ class Nodata:
         same = (values == low) if self.single else (values >= low) & (values <= high)
         enough = np.all if self.together(values.shape[2], values.dtype) else np.any
         return np.asarray(enough(same, axis=2), dtype=bool)
-            np.all(same, axis=2) if self.together(values.shape[2], values.dtype) else np.any(same, axis=2), dtype=bool
-        )
 
 
 def remarks(found: Found, dtype: np.dtype[Any]) -> tuple[str, ...]:
