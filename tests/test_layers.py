@@ -92,7 +92,8 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "metadata", "idx"},
+    {"base", "companions", "idx"},
+    {"metadata"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "omezarr", "png", "pnm", "raw"},
     {"tiff"},

@@ -70,10 +70,10 @@ RAW_MEDIA = (
 )
 
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), media=("image/png",), decode=png.from_png, encode=png.to_png),
+    Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png),
     Format(
         "JPEG",
-        (".jpg", ".jpeg"),
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
         media=("image/jpeg",),
         alpha=False,
         open=photographs.open_jpeg,
@@ -81,19 +81,29 @@ FORMATS: tuple[Format, ...] = (
         inks=True,
     ),
     Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
-    Format("WebP", (".webp",), media=("image/webp",), decode=photographs.from_webp, encode=photographs.to_webp),
+    Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
     Format(
-        "HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        media=("image/heic", "image/heif"),
+        decode=photographs.from_heif,
+        encode=photographs.to_heif,
     ),
     Format(
-        "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
+        "BMP",
+        (".bmp", ".dib"),
+        media=("image/bmp", "image/x-ms-bmp"),
+        alpha=False,
+        decode=photographs.from_bmp,
+        encode=photographs.to_bmp,
     ),
     Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
+    Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 

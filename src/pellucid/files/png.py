@@ -9,18 +9,20 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import FileError
-from pellucid.files.base import Reading, check_size, fitting, picture_of
+from pellucid.files.base import Document, Page, Reading, check_size, fitting, picture_of
 from pellucid.files.metadata import EXIF_HEAD
-from pellucid.files.photographs import described, opened, shown
+from pellucid.files.photographs import animation, described, opened, shown
 from pellucid.images import Image
 
-__all__ = ["from_png", "to_png"]
+__all__ = ["from_png", "open_png", "to_png"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -54,6 +56,15 @@ class PngNotes:
     """The colour chunks of a PNG, whole."""
 
     colour: bytes
+
+
+@contextmanager
+def open_png(path: Path, reading: Reading) -> Iterator[Document]:
+    """The picture in a PNG file, or the frames of an animated one."""
+    content = path.read_bytes()
+    # Only the chunk of an animation makes it one, and only before the pixels.
+    moving = b"acTL" in content[: max(0, content.find(b"IDAT"))]
+    yield (animation(content, "PNG", reading) if moving else None) or Document([Page((from_png(content, reading),))])
 
 
 def from_png(content: bytes, reading: Reading) -> Image:
