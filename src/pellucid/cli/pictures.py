@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -44,8 +45,8 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=Path,
-        help=f"the output's file, a folder for several, or - for the standard output (default: IN.{task.mark}.EXT)",
+        help="the output: a name with a format's ending is a file, one without, or that ends in /, a folder; several pictures need "
+        f"a folder; folders that are missing are made; - is the standard output (default: IN.{task.mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
     command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
@@ -73,11 +74,15 @@ def _restore(options: argparse.Namespace) -> int:
     settings, how = settings_of(task.settings, options), settings_of(FileSettings, options)
     # Before any file is looked at.
     batch.reading(how)
+    # A path forgets the slash at its end.
+    options.folder = options.out is not None and options.out.endswith(("/", os.sep))
+    options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=task.mark)
+            ending = _ending(options.format)
+            planned = plan.plan(options.inputs, options.out, selection, ending=ending, mark=task.mark, folder=options.folder)
         else:
             planned = _pipe_plan(options, task, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
@@ -118,7 +123,7 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
     target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return plan.plan([source], target)
-    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark)
+    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark, folder=options.folder)
 
 
 def _ending(name: str | None) -> str | None:

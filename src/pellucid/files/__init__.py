@@ -33,6 +33,7 @@ __all__ = [
     "Document",
     "Format",
     "Page",
+    "check_written",
     "ending_named",
     "ending_of",
     "is_folder_of_pictures",
@@ -40,6 +41,7 @@ __all__ = [
     "limited",
     "list_images",
     "load_mnist",
+    "names_picture",
     "open_pages",
     "read",
     "read_idx",
@@ -334,9 +336,7 @@ def write_pages(
     as of `write`. Raises `FileError` as `write` does, and when the format cannot hold several pages; what goes wrong while the
     pages are made is raised as it is.
     """
-    kind = _format_of(path)
-    if not kind.writes:
-        raise FileError(f"{path}: {kind.name} is only read; write {kind.instead} or .png")
+    kind = check_written(path)
     if not document.single and kind.name not in STACKS:
         raise FileError(f"{path}: {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
     if path.exists() and not overwrite:
@@ -449,6 +449,23 @@ def list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileError(f"{folder}: no such folder")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+
+
+def names_picture(path: Path, *, folder: bool = False) -> bool:
+    """Whether the path has an ending that is known, of what is read or written; with ``folder`` one of folders."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and (kind.folder or not folder)
+
+
+def check_written(path: Path) -> Format:
+    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
+    if kind is None:
+        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; there are {written}")
+    if not kind.writes:
+        raise FileError(f"{path}: {kind.name} is only read; the endings that are written are {written}")
+    return kind
 
 
 def _format_of(path: Path) -> Format:
