@@ -102,9 +102,34 @@ def test_floats_of_any_scale_come_back_clean(gray: NDArray[np.float64], scale: f
 
 
 def test_floats_near_the_unit_stay_what_they_are() -> None:
-    for array in (np.linspace(-0.5, 1.5, 400), np.linspace(0, 1, 400), np.linspace(0.2, 0.3, 400)):
+    beyond = np.linspace(0, 1, 400) + 0.3 * np.random.default_rng(0).standard_normal(400)
+    for array in (beyond, np.linspace(0, 1, 400), np.linspace(0.2, 0.3, 400)):
         image = images.from_array(array.reshape(20, 20), "auto")
         assert (image.black, image.white, image.remarks) == (0, None, ())
+
+
+@pytest.mark.parametrize("low", [0, 7000, 29_000])
+def test_temperatures_in_sixteen_bits_are_told_by_their_span(gray: NDArray[np.float64], tmp_path: Path, low: int) -> None:
+    clean = low + 700 * gray
+    counts = np.rint(low + 700 * noisy(gray, 15)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", counts, metadata=None)
+    after = tifffile.imread(restored(tmp_path / "a.tif")[0])
+    assert error(after, clean) < 0.65 * error(counts, clean)
+
+
+@pytest.mark.parametrize("ends", [(-1.0, 1.0), (-2.1, 2.6), (-128.0, 127.0)], ids=str)
+def test_floats_around_zero_are_not_cut_at_it(gray: NDArray[np.float64], ends: tuple[float, float]) -> None:
+    low, high = ends
+    array, clean = (low + (high - low) * part for part in (noisy(gray, 15).astype(np.float32), gray))
+    assert error(pellucid.denoise(array), clean) < 0.6 * error(array, clean)
+
+
+def test_strong_noise_around_black_is_no_picture_around_zero() -> None:
+    dark = np.zeros((160, 160)) + 0.01
+    dark[60:100, 60:100] = 0.9
+    array = dark + 50 / 255 * np.random.default_rng(0).standard_normal(dark.shape)
+    image = images.from_array(array, "auto")
+    assert (image.black, image.white) == (0, None)
 
 
 @pytest.mark.parametrize("hot", [1e6, -1e6, 50.0, np.inf])
@@ -222,6 +247,17 @@ def test_a_transparent_border_does_not_bleed() -> None:
     large = pellucid.upscale(array, scale=3)
     seen = large[..., 3] > 0
     assert np.abs(large[seen][:, :3].astype(int) - [200, 120, 40]).max() <= 3
+
+
+def test_colours_that_are_multiplied_by_alpha_stay_so(tmp_path: Path) -> None:
+    array = np.zeros((40, 40, 4), np.uint8)
+    array[:20] = [200, 120, 40, 255]
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", extrasamples=["assocalpha"], metadata=None)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.tif"], tmp_path / "b.tif"), pellucid.load("upscale"))
+    large = tifffile.imread(outcome.output).astype(int)
+    np.testing.assert_array_equal(large[large[..., 3] == 0], 0)
+    # Hardly a colour shines brighter than its alpha lets it: filled ones would by 100 at a sharp edge.
+    assert (large[..., 0] - large[..., 3] * 200 / 255).max() < 60
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64", "int32"])

@@ -64,7 +64,7 @@ WHOLE = ("uint8", "uint16")
 """The dtypes whose values an `Image` may have in the place of its pixels: a pixel made of one fits into no fewer bytes."""
 
 ROWS = 256
-"""Rows that are looked at at once where all values are."""
+"""Rows that are looked at together where all values are."""
 
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
@@ -156,19 +156,19 @@ def from_values(
     valid: NDArray[np.bool_] | None = None,
     full: bool = False,
     unit: bool = False,
+    premultiplied: bool = False,
 ) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
     ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` and
     ``unit`` as of `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where
-    none is. With ``sparing``, whole numbers of 8 and 16 bits stay what they are: see `Image`.
+    none is. Colours that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole
+    numbers of 8 and 16 bits stay what they are: see `Image`.
     """
     _check(values.shape, values.dtype)
     flat = values.ndim == 2
     planes = values[..., None] if flat else values
-    alpha = None
-    if planes.shape[2] in (2, 4):
-        planes, alpha = planes[..., :-1], planes[..., -1]
+    planes, alpha = (planes[..., :-1], planes[..., -1]) if planes.shape[2] in (2, 4) else (planes, None)
     beside = valid if valid is None or flat else np.asarray(np.all(valid[..., : planes.shape[2]], axis=2), dtype=bool)
     there = _there(planes, alpha, nodata, beside)
     if there is not None and not there.any():
@@ -194,7 +194,8 @@ def from_values(
             image,
             mask=Mask(there, planes, _reserved(planes, nodata, found), alpha is not None and bool((there == (alpha != 0)).all())),
         )
-        planes = masks.fill(planes, there, _middle(found, planes.dtype))
+        if not (premultiplied and image.mask is not None and image.mask.shown):
+            planes = masks.fill(planes, there, found.middle(planes.dtype))
     pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else _scaled(planes, found.ends)
     return replace(image, pixels=pixels, size=(values.shape[0], values.shape[1]), remarks=remarks)
 
@@ -220,13 +221,8 @@ def _usable(planes: NDArray[Any], there: NDArray[np.bool_] | None) -> Iterator[N
         yield band if there is None else band[there[top : top + ROWS]]
 
 
-def _middle(found: ranges.Found, dtype: np.dtype[Any]) -> float:
-    middle = (found.ends[0] + found.ends[1]) / 2
-    return middle if dtype.kind == "f" else round(middle)
-
-
 def _reserved(planes: NDArray[Any] | Rows, nodata: Nodata | None, found: ranges.Found) -> float | None:
-    """The one value that stands for no image, and that no pixel of the image may come to have."""
+    """The value that stands for no image, and that no pixel of one may come to have."""
     if nodata is not None:
         low, high = ranges.dtype_ends(planes.dtype) if planes.dtype.kind in "iu" else (-np.inf, np.inf)
         alone = nodata.single and low <= nodata.low <= high and not nodata.together(planes.shape[2], planes.dtype)
@@ -243,7 +239,13 @@ def _shown(what: str, share: float) -> str:
 
 
 def from_rows(
-    rows: Rows, value_range: Range, *, white: float | None = None, nodata: Nodata | None = None, full: bool = False
+    rows: Rows,
+    value_range: Range,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    premultiplied: bool = False,
 ) -> Image:
     """As `from_values`, sparing, of what is not held in memory; where ``auto`` needs all values they are read once for that."""
     _check(rows.shape, rows.dtype)
@@ -285,8 +287,9 @@ def from_rows(
 
         values = rows.mapped(colour, (height, width, colours), rows.dtype)
         mask = Mask(rows.mapped(valid, (height, width), np.dtype(bool)), values, _reserved(values, nodata, found), transparent)
-        filled = masks.fill_rows(values.take, mask.valid.take, height, _middle(found, rows.dtype))
-        values = Rows(values.shape, values.dtype, filled)
+        if not premultiplied:
+            filled = masks.fill_rows(values.take, mask.valid.take, height, found.middle(rows.dtype))
+            values = Rows(values.shape, values.dtype, filled)
         remarks += tuple(f"{what}: these pixels stay as they are" for what in (found.words, nodata.words if nodata else "") if what)
     kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
 

@@ -23,6 +23,9 @@ COUNTS = (255, 1023, 4095, 16383)
 """The whites of cameras that write their counts into 16 bits as they are. A picture of 16 bits that has no value above a quarter of
 its range is either such counts or nearly black; to take the second for the first changes the unit of the noise level alone."""
 
+FLATTEST = 4095
+"""The span of values of 16 bits up to which they are counts wherever they lie: no picture to look at has so little contrast."""
+
 RESERVED = (-999, -9999, -99999, -32768, -32767, -(2**31), 32767, 65535, 1e20, 1e30, -1e30, 9.96921e36, 3.402823e38, -3.402823e38)
 """Values that programs write where they have none: netCDF's is the one of 37 digits, the last two are the ends of float32."""
 
@@ -42,6 +45,9 @@ SAMPLE = 1 << 20
 
 ROUNDS = 4
 """How many values may stand for no image."""
+
+RUN = 64
+"""Values side by side whose mean is compared with 0."""
 
 UNIT = (-3.0, 4.0)
 """Floats in Python between these are noisy ones in [0, 1]: noise as strong as the range is wide reaches so far."""
@@ -83,6 +89,11 @@ class Found:
         for value in self.reserved:
             there &= values != value
         return there
+
+    def middle(self, dtype: np.dtype[Any]) -> float:
+        """The value between black and white, whole where the dtype is."""
+        middle = (self.ends[0] + self.ends[1]) / 2
+        return middle if dtype.kind == "f" else round(middle)
 
     def pixels(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which pixels (rows, columns) of values (rows, columns, channels) are an image in all channels."""
@@ -183,7 +194,10 @@ def find(
         return dtype.kind == "f" and least <= low and high <= most and (high > DARKEST or low == high)
 
     if is_unit(low, high):
-        return Found(own)
+        # What has values below 0 over whole areas is no noisy picture in [0, 1], but one around 0.
+        if low >= 0 or not _is_below(bands):
+            return Found(own)
+        return Found((-1.0, 1.0) if low >= -1 and high <= 1 else (low, high), sought=True)
     reserved, sample = _strangers(sample)
     found = Found(own, reserved)
     if reserved:
@@ -201,13 +215,25 @@ def find(
     return replace(found, ends=ends, sought=True)
 
 
+def _is_below(bands: Bands) -> bool:
+    """Whether a part of the values is below 0 by more than noise makes it: means of runs of them are."""
+    runs, low = 0, 0
+    for band in bands():
+        flat = band.ravel()[: band.size // RUN * RUN].reshape(-1, RUN)
+        means = flat.mean(axis=1, dtype=np.float64)
+        # The mean of so many values with noise of standard deviation s has s / sqrt(RUN).
+        noise = np.abs(np.diff(flat, axis=1)).mean(axis=1) / np.sqrt(RUN)
+        low += int(np.count_nonzero(means < -4 * noise - 0.02))
+        runs += len(means)
+    return low > 0.02 * runs
+
+
 def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
     """Of 16 bits without sign."""
     own = dtype_ends(np.dtype(np.uint16))
     if white is None and full:
         return Found(own)
-    most = max(COUNTS[-1], white or 0)
-    largest, reserved = 0, False
+    smallest, largest, reserved = int(own[1]), 0, False
     for band in bands():
         if not band.size:
             continue
@@ -215,16 +241,20 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
         if here == own[1]:
             reserved = True
             # Of counts that stay far below, the largest value of all is none.
-            rest = band[band != own[1]]
-            here = int(rest.max()) if rest.size else 0
-        largest = max(largest, here)
-        if largest > most:
+            band = band[band != own[1]]
+            here = int(band.max()) if band.size else 0
+        if band.size:
+            smallest, largest = min(smallest, int(band.min())), max(largest, here)
+        if largest > max(COUNTS[-1], white or 0) and largest - smallest > FLATTEST:
             return Found(own)
     if white is not None and 0 < largest <= white and not reserved:
         return Found((0.0, float(white)))
-    if largest == 0 or largest > COUNTS[-1] or full:
+    span = largest - smallest
+    if largest == 0 or span <= 0 or full or (largest > COUNTS[-1] and span > FLATTEST):
         return Found(own)
-    ends = (0.0, float(next(top for top in COUNTS if largest <= top)))
+    top = next((top for top in COUNTS if largest <= top), int(own[1]))
+    # Temperatures and the like lie far from 0 and close together.
+    ends = (0.0, float(top)) if top <= 4 * span else (float(smallest), float(largest))
     return Found(ends, (own[1],) if reserved else (), sought=True)
 
 

@@ -182,8 +182,11 @@ class Restorer:
         these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
-        for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
-        way in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
+        for counts of 8 to 14 bits in uint16, for floats that are far from [0, 1], and for signed and 32-bit integers the smallest
+        and the largest value in use. Floats near [0, 1] are not clipped on the way in. NaN, infinite values, what a masked array
+        masks, what lies under alpha 0, and with ``auto`` values far beyond the rest are no image: they have no influence and come
+        back as they are; a masked array keeps its mask. ``axes`` names the axes of an array, first to last: Y and X, S for colour,
+        other letters for a stack (such as ZYX).
 
         The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.

@@ -215,7 +215,7 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     if any(plane.shape != values[0].shape or plane.dtype != values[0].dtype for plane in values):
         raise FileError("channels of different sizes or depths are not taken")
     stacked = values[0] if len(values) == 1 else np.stack(values, axis=2)
-    image = replace(picture_of(stacked, reading), flat=False, notes=ExrNotes(attributes))
+    image = replace(picture_of(stacked, reading, premultiplied=True), flat=False, notes=ExrNotes(attributes))
     yield Document([Page((image,))])
 
 

@@ -184,6 +184,7 @@ def picture_of(
     nodata: Nodata | None = None,
     full: bool = False,
     valid: NDArray[np.bool_] | None = None,
+    premultiplied: bool = False,
 ) -> Image:
     """An image from an array that may be gray with alpha (h, w, 2), as files have it; the rest as of `images.from_values`."""
     return images.from_values(
@@ -195,14 +196,21 @@ def picture_of(
         valid=valid,
         full=full,
         unit=reading.unit,
+        premultiplied=premultiplied,
     )
 
 
 def picture_of_rows(
-    rows: Rows, reading: Reading, *, white: float | None = None, nodata: Nodata | None = None, full: bool = False
+    rows: Rows,
+    reading: Reading,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    premultiplied: bool = False,
 ) -> Image:
     """As `picture_of`, of values that are read as they are asked for."""
-    return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full)
+    return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full, premultiplied=premultiplied)
 
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:

@@ -216,7 +216,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
             top = rows.dtype.type(np.iinfo(rows.dtype).max)
             rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
         white = _white(page, rows.dtype)
-        image = picture_of_rows(rows, reading, white=white, nodata=_nodata(page), full=_is_shown(page))
+        image = picture_of_rows(
+            rows, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=extras[:1] == (1,)
+        )
         image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white),))
     if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
@@ -239,7 +241,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     elif photometric == INKS:
         raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
     elif _is_one_picture(values.shape, photometric, extras):
-        made = Page((picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page)),))
+        multiplied = extras[:1] == (1,)
+        image = picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=multiplied)
+        made = Page((image,))
     else:
         made = planes(values, reading, kind="channels", white=white, nodata=_nodata(page))
     first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white)
