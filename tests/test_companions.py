@@ -186,3 +186,42 @@ def test_a_gif_is_read_and_becomes_a_png(tmp_path: Path) -> None:
     (outcome,) = batch.restore_files(planned, pellucid.load("photo"), DenoiseSettings(sigma=5))
     assert outcome.error is None
     assert files.read(outcome.output).pixels.shape[:2] == (24, 30)
+
+
+@pytest.mark.parametrize("shape", [(21, 34), (21, 34, 3), (21, 34, 4), (64, 64, 3)])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("boxed", [False, True])
+def test_jpeg_xl_is_read(shape: tuple[int, ...], dtype: str, boxed: bool, tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode(values, lossless=True, usecontainer=boxed))
+    image = files.read(tmp_path / "a.jxl")
+    np.testing.assert_array_equal(images.to_array(image).squeeze(), values)
+    # imagecodecs writes 16 bits as linear light.
+    assert bool(image.remarks) == (dtype == "uint16")
+    assert plan.plan([tmp_path / "a.jxl"], None).pairs[0][1].name == "a.clean.png"
+
+
+def test_a_jpeg_in_jpeg_xl_keeps_its_words(tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    exif = PillowImage.Exif()
+    exif[271] = "a maker"
+    buffer = io.BytesIO()
+    PillowImage.fromarray(picture()).save(buffer, "JPEG", exif=exif, xmp=xmp_of(*PROMISES["gain map"]))
+    (tmp_path / "a.jxl").write_bytes(imagecodecs.jpegxl_encode_jpeg(buffer.getvalue()))
+    image = files.read(tmp_path / "a.jxl")
+    assert image.exif is not None
+    assert b"a maker" in image.exif
+    assert image.xmp is not None
+    assert b"hdrgm" not in image.xmp
+    assert image.remarks == ("beside the picture, and not read: HDR gain map",)
+
+
+def test_jpeg_xl_that_is_not_read_is_one_line(tmp_path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    content = imagecodecs.jpegxl_encode(picture(), lossless=True)
+    for name, broken in (("cut", content[:20]), ("short", content[:5]), ("words", b"\xff\x0a" + bytes(2)), ("none", b"words")):
+        (tmp_path / f"{name}.jxl").write_bytes(broken)
+        with pytest.raises(FileError) as caught:
+            files.read(tmp_path / f"{name}.jxl")
+        assert "\n" not in str(caught.value)

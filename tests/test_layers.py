@@ -95,7 +95,7 @@ FILES_ROWS = (
     {"base", "companions", "idx"},
     {"metadata"},
     {"directories", "geometry", "photographs"},
-    {"arrays", "dicom", "omezarr", "png", "pnm", "raw"},
+    {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"tiff"},
 )
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, geometry, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
@@ -105,6 +105,7 @@ FORMATS: tuple[Format, ...] = (
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
+    Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
     Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
@@ -142,6 +143,8 @@ MAGIC = (
     (b"\x76\x2f\x31\x01", 0, "OpenEXR"),
     (b"DICM", 128, "DICOM"),
     (b"GIF8", 0, "GIF"),
+    (jpegxl.BARE, 0, "JPEG XL"),
+    (jpegxl.CONTAINER, 0, "JPEG XL"),
     (b"%PDF", 0, "PDF"),
     (b"8BPS", 0, "Photoshop"),
 )

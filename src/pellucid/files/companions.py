@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["left_out", "remark", "without_companions"]
+__all__ = ["DEPTH", "GAIN_MAP", "PICTURE", "left_out", "remark", "without_companions"]
 
 GAIN_MAP, VIDEO, DEPTH, SOUND, PICTURE = "HDR gain map", "video", "depth map", "sound", "further picture"
 

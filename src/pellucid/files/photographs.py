@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Document, Page, Reading, check_size, joined, levels, picture_of, planes
-from pellucid.files.companions import left_out, remark, without_companions
+from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
 from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled
 from pellucid.images import Image
 
@@ -386,6 +386,9 @@ def from_heif(content: bytes, reading: Reading) -> Image:
     check_size(width, height, len(picture.mode.split(";")[0]), len(content))
     values = np.asarray(picture)
     depth = int(picture.info.get("bit_depth", 8))
+    gone = [DEPTH] if picture.info.get("depth_images") else []
+    gone += [GAIN_MAP] if any("gainmap" in str(kind).lower() for kind in picture.info.get("aux") or ()) else []
+    gone += [PICTURE if len(file) == 2 else f"{PICTURE}s"] if len(file) > 1 else []
     exif, xmp, nclx = picture.info.get("exif"), picture.info.get("xmp"), picture.info.get("nclx_profile") or {}
     return replace(
         picture_of(values, reading, full=True),
@@ -393,6 +396,7 @@ def from_heif(content: bytes, reading: Reading) -> Image:
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
         exif=settled(exif)[1] if exif else None,
         xmp=xmp or None,
+        remarks=remark(tuple(gone)),
         notes=HeifNotes(depth, int(picture.info.get("chroma") or 444), tuple((key, nclx[key]) for key in NCLX if key in nclx)),
     )
 
