@@ -49,6 +49,9 @@ ROUNDS = 4
 RUN = 64
 """Values side by side whose mean is compared with 0."""
 
+DEEP, MANY = 0.25, 0.05
+"""How far below 0 such means lie, beyond what noise does to them, in a picture around 0, and in what share of it."""
+
 UNIT = (-3.0, 4.0)
 """Floats in Python between these are noisy ones in [0, 1]: noise as strong as the range is wide reaches so far."""
 
@@ -198,7 +201,7 @@ def find(
         if low >= 0 or not _is_below(bands):
             return Found(own)
         return Found((-1.0, 1.0) if low >= -1 and high <= 1 else (low, high), sought=True)
-    reserved, sample = _strangers(sample)
+    reserved, sample = _strangers(np.sort(sample))
     found = Found(own, reserved)
     if reserved:
         low, high = _extremes(bands, found)
@@ -223,9 +226,9 @@ def _is_below(bands: Bands) -> bool:
         means = flat.mean(axis=1, dtype=np.float64)
         # The mean of so many values with noise of standard deviation s has s / sqrt(RUN).
         noise = np.abs(np.diff(flat, axis=1)).mean(axis=1) / np.sqrt(RUN)
-        low += int(np.count_nonzero(means < -4 * noise - 0.02))
+        low += int(np.count_nonzero(means < -4 * noise - DEEP))
         runs += len(means)
-    return low > 0.02 * runs
+    return low > MANY * runs
 
 
 def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
@@ -259,7 +262,7 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
 
 
 def _seen(bands: Bands) -> tuple[float, float, NDArray[np.float64]]:
-    """The smallest value, the largest, and a sample of all, sorted."""
+    """The smallest value, the largest, and a sample of all."""
     low, high, parts, count = np.inf, -np.inf, [], 0
     step = 1
     for band in bands():
@@ -275,7 +278,7 @@ def _seen(bands: Bands) -> tuple[float, float, NDArray[np.float64]]:
             step *= 2
     if not parts:
         raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
-    return low, high, np.sort(np.concatenate(parts))
+    return low, high, np.concatenate(parts)
 
 
 def _extremes(bands: Bands, found: Found) -> tuple[float, float]:
