@@ -217,6 +217,60 @@ def test_nodata_of_a_tiff_comes_back_to_the_bit(gray: NDArray[np.float64], tmp_p
     assert any(("NaN" if kind == "NaN" else "nodata -9999") in remark for remark in outcome.remarks)
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize(
+    ("dtype", "padding", "limit"), [("int16", -2000, None), ("uint16", 65535, None), ("uint16", 0, 3), ("int16", -2000, -1900)]
+)
+def test_padding_of_dicom_comes_back_exactly(
+    gray: NDArray[np.float64], tmp_path: Path, photometric: str, dtype: str, padding: int, limit: int | None
+) -> None:
+    pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
+    from tests.test_formats import dicom
+
+    clean = 400 + 900 * gray if dtype == "uint16" else 900 * gray - 300
+    values = np.rint(clean + 60 * np.random.default_rng(0).standard_normal(clean.shape)).astype(dtype)
+    there = np.hypot(*(np.indices(values.shape) - SIDE / 2)) < 85
+    values[~there] = padding if limit is None else np.where(np.arange(np.count_nonzero(~there)) % 2, padding, limit)
+    dicom(tmp_path / "a.dcm", values, stored=16, photometric=photometric)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.add_new("PixelPaddingValue", "SS" if dtype == "int16" else "US", padding)
+    if limit is not None:
+        dataset.add_new("PixelPaddingRangeLimit", "SS" if dtype == "int16" else "US", limit)
+    dataset.save_as(tmp_path / "a.dcm")
+    output, outcome = restored(tmp_path / "a.dcm")
+    after = pydicom.dcmread(output).pixel_array
+    np.testing.assert_array_equal(after[~there], values[~there])
+    assert error(after, clean, there) < 0.6 * error(values, clean, there)
+    assert any(remark.startswith("padding ") for remark in outcome.remarks)
+    (large,) = batch.restore_files(plan.plan([tmp_path / "a.dcm"], tmp_path / "large.dcm"), pellucid.load("upscale"))
+    wide = pydicom.dcmread(large.output).pixel_array
+    np.testing.assert_array_equal(
+        wide[~there.repeat(2, 0).repeat(2, 1)], values.repeat(2, 0).repeat(2, 1)[~there.repeat(2, 0).repeat(2, 1)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"), [("uint8", 0), ("uint8", 255), ("int16", -32768), ("uint16", 65535), ("float32", -3.4028234663852886e38)]
+)
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_nodata_of_every_depth(tmp_path: Path, gray_model: Path, dtype: str, nodata: float, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(20, 240, (60, 70, channels)).astype(dtype)
+    there = rng.random((60, 70)) > 0.2
+    values[~there] = np.array(nodata, dtype)
+    photometric = "rgb" if channels == 3 else "minisblack"
+    tags = [(42113, "s", 0, f"{nodata:.17g}", True)]
+    plane = values[..., 0] if channels == 1 else values
+    tifffile.imwrite(tmp_path / "a.tif", plane, photometric=photometric, planarconfig="contig", metadata=None, extratags=tags)
+    model = restorer.load(gray_model)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.tif"], tmp_path / "b.tif"), model, model.settings(sigma=20))
+    assert outcome.error is None
+    after = tifffile.imread(outcome.output).reshape(values.shape)
+    assert after[~there].tobytes() == values[~there].tobytes()
+    if channels != 3:
+        assert not (after[there] == np.array(nodata, dtype)).any()
+
+
 def test_what_is_no_image_has_no_influence(photograph: NDArray[np.float64], tmp_path: Path) -> None:
     """Whatever stands there: the image comes out the same."""
     colours = np.rint(noisy(photograph[100:180, 200:300], 20) * 255).astype(np.uint8)

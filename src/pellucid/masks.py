@@ -109,35 +109,28 @@ def fill_rows(values: Take, valid: Take, height: int, blank: float) -> Take:
 
 def _filled(values: NDArray[Any], valid: Bools, top: int, bottom: int, blank: float) -> NDArray[Any]:
     """The rows from ``top`` to before ``bottom``, filled by mirroring the image at its border, as it is mirrored at the edges of a
-    picture: noise goes on as it is. Each pixel is mirrored at the nearest border to the left, right, above or below; where that
-    leads out of the image, the border itself is taken. What has no image near is ``blank``."""
+    picture: noise goes on as it is. Each pixel is mirrored at the nearest border to the left, right, above or below, and again at
+    the other end of what lies there, as often as it takes. What has no image near is ``blank``."""
     above, below = max(0, top - CONTEXT), min(len(values), bottom + CONTEXT)
     values, valid = values[above:below], valid[above:below]
     height, width = valid.shape
-    rows = np.arange(height, dtype=np.int32)[:, None]
-    columns = np.arange(width, dtype=np.int32)[None]
     core = slice(top - above, bottom - above)
     least = np.full((bottom - top, width), FAR, np.int32)
     source = np.zeros((bottom - top, width), np.int32)
-    for axis, places, reach in ((1, columns, FAR - 1), (0, rows, REACH)):
+    for axis, reach in ((1, FAR - 1), (0, REACH)):
         for forward in (True, False):
-            border = _border(valid, places, axis, forward)[core]
-            at = np.broadcast_to(places if axis == 1 else places[core], border.shape)
-            away = (at - border) if forward else (border - at)
+            border, run = (plane[core] for plane in _borders(valid, axis, forward))
+            at = np.arange(width, dtype=np.int32)[None] if axis == 1 else np.arange(height, dtype=np.int32)[core, None]
+            away = at - border if forward else border - at
             nearer = (away <= reach) & (away < least) & (border >= 0) & (border < FAR)
-            # The pixel beside a border is the border's own, the next one the pixel before it.
-            back = np.maximum(away - 1, 0)
-            mirrored = np.where(nearer, border - back if forward else border + back, 0)
-            inside = (mirrored >= 0) & (mirrored < valid.shape[axis])
-            mirrored = np.where(inside, mirrored, 0)
+            # Steps back from the border: there and back again in a run of pixels.
+            back = np.maximum(away - 1, 0) % (2 * run)
+            back = np.where(back < run, back, 2 * run - 1 - back)
+            place = np.where(nearer, border - back if forward else border + back, 0)
             if axis == 1:
-                line = np.broadcast_to(rows[core], border.shape)
-                inside &= valid[line, mirrored]
-                found = line * width + np.where(inside, mirrored, border)
+                found = np.arange(height, dtype=np.int32)[core, None] * width + place
             else:
-                line = np.broadcast_to(columns, border.shape)
-                inside &= valid[mirrored, line]
-                found = np.where(inside, mirrored, border) * width + line
+                found = place * width + np.arange(width, dtype=np.int32)[None]
             np.copyto(source, found, where=nearer)
             np.copyto(least, away, where=nearer)
     flat = values.reshape(height * width, -1)
@@ -146,12 +139,21 @@ def _filled(values: NDArray[Any], valid: Bools, top: int, bottom: int, blank: fl
     return made
 
 
-def _border(valid: Bools, places: NDArray[np.int32], axis: int, forward: bool) -> NDArray[np.int32]:
-    """For each pixel the place, along the axis, of the last pixel of the image before it, or of the next one behind it."""
-    if forward:
-        return np.maximum.accumulate(np.where(valid, places, -FAR), axis=axis)
-    turned = np.flip(np.where(valid, places, FAR), axis)
-    return np.flip(np.minimum.accumulate(turned, axis=axis), axis)
+def _borders(valid: Bools, axis: int, forward: bool) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """For each pixel the place, along the axis, of the last pixel of the image before it (or of the next one behind it), and how
+    many pixels of the image lie there in a run, up to `REACH`."""
+    if not forward:
+        border, run = _borders(np.flip(valid, axis), axis, True)
+        return np.flip(valid.shape[axis] - 1 - border, axis), np.flip(run, axis)
+    places = np.arange(valid.shape[axis], dtype=np.int32)
+    places = places[None] if axis == 1 else places[:, None]
+    border = np.maximum.accumulate(np.where(valid, places, -FAR), axis=axis)
+    gap = np.maximum.accumulate(np.where(valid, -1, places), axis=axis)
+    # At a border, what lies between it and the last gap before it; behind the border that number stays.
+    length = np.where(valid, np.minimum(places - gap, REACH), 0)
+    index = np.clip(border, 0, None)
+    run = np.take_along_axis(length, index, axis)
+    return border, np.maximum(run, 1).astype(np.int32)
 
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
