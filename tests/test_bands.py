@@ -57,7 +57,7 @@ SOURCES: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-def restored(source: Path, target: Path, model: restorer.Restorer, range: str = "auto", **settings: Any) -> batch.Outcome:
+def restored(source: Path, target: Path, model: restorer.Restorer, *, range: str = "auto", **settings: Any) -> batch.Outcome:
     how = FileSettings(range=range)
     (outcome,) = batch.restore_files(plan.plan([source], target), model, DenoiseSettings(**settings), how, overwrite=True)
     return outcome
