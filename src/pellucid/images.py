@@ -174,8 +174,8 @@ def from_values(
     if there is not None and not there.any():
         if alpha is None:
             raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
-        # Nothing is shown anywhere: there is nothing to spoil either.
-        there = None
+        # Nothing is shown anywhere: any range does.
+        value_range = "dtype"
     found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, unit=unit, full=full)
     remarks = ranges.remarks(found, planes.dtype)
     if not found.plain:
