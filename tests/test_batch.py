@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pellucid import batch, files, images, manifest, plan, restorer, saving
+from pellucid import batch, cli, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, OptionError
 from pellucid.tasks import DenoiseSettings
 from pellucid.tasks.settings import FileSettings
@@ -41,6 +41,53 @@ def test_one_picture_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     assert plan.plan([source], tmp_path / "out.tif").pairs == ((source, tmp_path / "out.tif"),)
     (tmp_path / "sub").mkdir()
     assert plan.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
+
+
+def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path: Path) -> None:
+    first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
+    new = tmp_path / "new"
+    for several, inputs in ((False, [first]), (True, [first, second])):
+        # With a slash or without one.
+        for folder in (False, True):
+            planned = plan.plan(inputs, new, folder=folder)
+            assert planned.folder == new
+            assert planned.pairs[0] == (first, new / "a.png")
+        assert plan.plan(inputs, tmp_path / "x.jpg", folder=True).folder == tmp_path / "x.jpg"
+        if several:
+            with pytest.raises(OptionError, match=r"x\.jpg: several pictures need a folder, and this names one picture"):
+                plan.plan(inputs, tmp_path / "x.jpg")
+            # A folder's name may have a dot in it.
+            assert plan.plan(inputs, tmp_path / "2024.05").folder == tmp_path / "2024.05"
+        else:
+            assert plan.plan(inputs, new / "sub" / "x.jpg").pairs == ((first, new / "sub" / "x.jpg"),)
+    (tmp_path / "there.png").mkdir()
+    assert plan.plan([first], tmp_path / "there.png").folder == tmp_path / "there.png"
+    with pytest.raises(OptionError, match=r"its name ends in /, and this is a file"):
+        plan.plan([second], first, folder=True)
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.nef", "x.xyz", "x.png.bak"])
+def test_an_ending_that_is_not_written_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    source = put(tmp_path / "a.png")
+    with pytest.raises(FileError) as caught:
+        plan.plan([source], tmp_path / name)
+    listed = str(caught.value).rsplit(" are ", 1)[1].split(", ")
+    assert listed == [ending for kind in files.FORMATS if kind.writes for ending in kind.endings]
+    assert not {".gif", ".nef"} & set(listed)
+
+
+def test_missing_folders_are_made_for_a_file_and_for_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = put(tmp_path / "a.png")
+    for out, made in (
+        (f"{tmp_path}/new/", "new/a.png"),
+        (f"{tmp_path}/other", "other/a.png"),
+        (f"{tmp_path}/x/y/b.jpg", "x/y/b.jpg"),
+    ):
+        assert cli.main(["denoise", str(source), "-o", out, "--sigma", "5"]) == 0
+        assert (tmp_path / made).is_file()
+    assert cli.main(["denoise", str(source), str(put(tmp_path / "b.png")), "-o", f"{tmp_path}/one.png"]) == 2
+    assert not (tmp_path / "one.png").exists()
+    assert "several pictures need a folder" in capsys.readouterr().err
 
 
 def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) -> None:

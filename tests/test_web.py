@@ -507,7 +507,7 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/inspect?sigma=5", b"png", {}, 422, "'sigma' is not a setting of inspect; the settings are range, axes"),
         ("/v1/restore", b"", {}, 422, "no picture"),
         ("/v1/restore", b"words, not pixels", {}, 415, "no picture in"),
-        ("/v1/restore", b"GIF89a" + bytes(50), {}, 415, "GIF"),
+        ("/v1/restore", b"%PDF-1.7" + bytes(50), {}, 415, "PDF"),
         ("/v1/restore", b"png", {"Content_Type": "text/plain"}, 415, "is not that of a picture"),
         ("/v1/restore", b"png", {"Content_Type": "application/x-www-form-urlencoded"}, 415, "is not that of a picture"),
         ("/v1/restore", b"png", {"Content_Type": "image/jpeg"}, 415, "is that of JPEG, but the content is PNG"),

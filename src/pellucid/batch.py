@@ -41,7 +41,8 @@ class Outcome:
     ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
     restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
     they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. ``full``: the disk was full,
-    which ends the run.
+    which ends the run. ``remarks`` are lines on how the first page was read: which values are black and white where they were
+    found, what was no image, and what of the file is not in the output.
     """
 
     input: Path
@@ -55,6 +56,7 @@ class Outcome:
     seconds: float = 0.0
     pages: int = 1
     full: bool = False
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self, task: Task) -> dict[str, Any]:
         """Plain data for JSON: the facts of the task's row stand beside the rest."""
@@ -363,7 +365,7 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
 def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
     """The outcome with the size of a file's first page, and the facts of its first picture."""
     height, width = page.pictures[0].pixels.shape[:2]
-    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height)
+    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height, remarks=page.pictures[0].remarks)
 
 
 def _sized(document: files.Document, page: files.Page) -> files.Document:

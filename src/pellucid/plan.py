@@ -58,15 +58,18 @@ def plan(
     *,
     ending: str | None = None,
     mark: str = "clean",
+    folder: bool = False,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
-    ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
-    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
-    are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the names of answers bear that lie beside their pictures.
-    Hidden files and folders (their
-    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
-    `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
+    ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
+    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
+    made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
+    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the
+    names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with a dot), earlier answers
+    (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
+    `FileError` for an input that does not exist and for a name that no format is written under, `OptionError` when two answers
+    would share a name, and when several pictures would go into one file.
     """
     listed: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
@@ -88,15 +91,11 @@ def plan(
         else:
             raise FileError(f"{path}: there is no such file")
     several = several or len(listed) > 1
-    folder = None
+    place = None
     if out is None:
         pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
-    elif several or files.is_folder_of_pictures(out):
-        if out.exists() and not files.is_folder_of_pictures(out):
-            raise OptionError(
-                f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
-            )
-        folder = out
+    elif _is_folder(out, folder=folder, several=several):
+        place = out
         pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
         if ending is not None and out.suffix.lower() != ending:
@@ -123,7 +122,26 @@ def plan(
                 f"{source} and {taken[target]} would both be written to {target}; name them, or their folders, in separate runs"
             )
         taken[target] = source
-    return Plan(tuple(pairs), tuple(failed), folder)
+    return Plan(tuple(pairs), tuple(failed), place)
+
+
+def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
+    """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
+    if files.is_folder_of_pictures(out):
+        return True
+    # A picture that is a folder may be written with a slash, too.
+    folder = folder and not files.names_picture(out, folder=True)
+    if exists(out) and (folder or several):
+        why = "several pictures need a folder" if several else "its name ends in /"
+        raise OptionError(f"--out {out}: {why}, and this is {'one picture' if out.is_dir() else 'a file'}")
+    if folder:
+        return True
+    if several and files.names_picture(out):
+        raise OptionError(f"--out {out}: several pictures need a folder, and this names one picture; a folder's name may end in /")
+    if several or not (out.suffix or exists(out)):
+        return True
+    files.check_written(out)
+    return False
 
 
 def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, memory, tasks, tiling
+from pellucid import diagnosis, images, masks, memory, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models
@@ -51,12 +51,14 @@ class Restoration:
     """A restored image and how it came about.
 
     ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
-    served, ``seconds`` the time it took. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
+    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read: which values are black and white where
+    they were found, and what was no image. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
     """
 
     image: Any
     model: str
     seconds: float
+    remarks: tuple[str, ...] = ()
     ask: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -66,7 +68,14 @@ class Restoration:
 
     def __getstate__(self) -> dict[str, Any]:
         # What works the facts out may hold graphs and pictures: another process gets the facts.
-        return {"image": self.image, "model": self.model, "seconds": self.seconds, "ask": None, "facts": self.facts}
+        return {
+            "image": self.image,
+            "model": self.model,
+            "seconds": self.seconds,
+            "remarks": self.remarks,
+            "ask": None,
+            "facts": self.facts,
+        }
 
     @property
     def sigma(self) -> float | None:
@@ -173,8 +182,11 @@ class Restorer:
         these, a stack of such images. Its dtype is uint8, uint16, float32, float64, bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
-        for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
-        way in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
+        for counts of 8 to 14 bits in uint16, for floats that are far from [0, 1], and for signed and 32-bit integers the smallest
+        and the largest value in use. Floats near [0, 1] are not clipped on the way in. NaN, infinite values, what a masked array
+        masks, what lies under alpha 0, and with ``auto`` values far beyond the rest are no image: they have no influence and come
+        back as they are; a masked array keeps its mask. ``axes`` names the axes of an array, first to last: Y and X, S for colour,
+        other letters for a stack (such as ZYX).
 
         The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.
@@ -193,7 +205,7 @@ class Restorer:
             if axes is not None or range != "auto":
                 raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
-        values = np.asarray(image)
+        values = np.asanyarray(image)
         if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
             return self.details(values, settings, **given).image
         stack = frames_of(values, range, axes)
@@ -224,15 +236,16 @@ class Restorer:
         output: Any = picture
         if job.passes:
             held = job.held or len(job.passes) > 1
-            picture = _in_memory(picture) if held else picture
-            source = picture if job.image is None else _in_memory(job.image) if held else job.image
+            picture = images.held(picture) if held else picture
+            source = picture if job.image is None else images.held(job.image) if held else job.image
             for number, step in enumerate(job.passes):
                 tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
                 source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
             output = job.finish(picture, source.pixels)
         if not isinstance(image, Image):
-            output = images.to_array(output if job.passes else _in_range(picture))
-        return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
+            output = _masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
+        seconds = time.perf_counter() - begun
+        return Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
@@ -375,27 +388,32 @@ class Frames:
 
 
 def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
-    """The pictures of an array, as the command line takes those of an array file, but that floats are taken as [0, 1].
+    """The pictures of an array, as the command line takes those of an array file, but that floats near [0, 1] are taken as that.
 
     Raises `ImageError` and `OptionError`.
     """
+    masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
     values = np.asarray(array)
     if values.dtype.name not in images.FILE_DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
     if values.ndim < 2 or values.size == 0:
         raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
-    floats = values.dtype.kind == "f" and value_range == "auto"
     letters = axes.upper() if axes is not None else arrays.guessed(values.shape)
-    reading = Reading(value_range="dtype" if floats else value_range, axes=letters)
+    reading = Reading(value_range=value_range, axes=letters, unit=True)
 
     def whole(pictures: Iterable[Image]) -> NDArray[Any]:
         pages = [Page((picture,)) for picture in pictures]
         height, width = pages[0].pictures[0].pixels.shape[:2]
         sides = {"Y": height, "X": width}
         shape = tuple(sides.get(letter, size) for letter, size in zip(letters, values.shape, strict=True))
-        return arrays.assembled(iter(pages), letters, shape)
+        output = arrays.assembled(iter(pages), letters, shape)
+        if masked is None:
+            return output
+        places = np.ix_(*(masks.nearest(size, before) for size, before in zip(shape, values.shape, strict=True)))
+        return np.ma.MaskedArray(output, mask=masked[places], fill_value=array.fill_value)  # type: ignore[union-attr]
 
-    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading)), whole)
+    valid = None if masked is None else ~masked
+    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -403,18 +421,20 @@ def _is_picture(shape: tuple[int, ...]) -> bool:
 
 
 def _picture(image: ArrayLike | Image) -> Image:
-    return image if isinstance(image, Image) else images.from_array(image, sparing=True)
+    return image if isinstance(image, Image) else images.from_array(image, "auto", sparing=True)
+
+
+def _masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
+    """The output with the mask of the array that was given, each of its pixels repeated where the output is larger."""
+    if not np.ma.isMaskedArray(given):
+        return output
+    mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
+    return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)
 
 
 def _before_the_last(progress: Progress | None) -> Progress | None:
     """Nothing of the last pass is done yet; but what asks for progress may end the restoration."""
     return None if progress is None else lambda done, of: progress(0, of)
-
-
-def _in_memory(picture: Image) -> Image:
-    return replace(
-        picture, pixels=images.whole(picture.pixels), alpha=None if picture.alpha is None else images.whole(picture.alpha)
-    )
 
 
 def _in_range(picture: Image) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -44,8 +45,8 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=Path,
-        help=f"the output's file, a folder for several, or - for the standard output (default: IN.{task.mark}.EXT)",
+        help="the output: a name with a format's ending is a file, one without, or that ends in /, a folder; several pictures need "
+        f"a folder; folders that are missing are made; - is the standard output (default: IN.{task.mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="include folders below a folder; the outputs keep the tree")
     command.add_argument(
@@ -75,11 +76,15 @@ def _restore(options: argparse.Namespace) -> int:
     settings, how = settings_of(task.settings, options), settings_of(FileSettings, options)
     # Before any file is looked at.
     batch.reading(how)
+    # A path forgets the slash at its end.
+    options.folder = options.out is not None and options.out.endswith(("/", os.sep))
+    options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=task.mark)
+            ending = _ending(options.format)
+            planned = plan.plan(options.inputs, options.out, selection, ending=ending, mark=task.mark, folder=options.folder)
         else:
             planned = _pipe_plan(options, task, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
@@ -120,7 +125,7 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
     target = files.writable_name(room / f"output{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return plan.plan([source], target)
-    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark)
+    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark, folder=options.folder)
 
 
 def _ending(name: str | None) -> str | None:
@@ -185,6 +190,8 @@ class _Shown:
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
             print(f"{names}{', '.join(part for part in parts if part)}", file=place, flush=True)
+            for remark in outcome.remarks:
+                print(f"  {remark}", file=place, flush=True)
         if self._bar is not None:
             self._bar.done(outcome)
             if self._total > 1:
@@ -290,9 +297,13 @@ def _inspect(options: argparse.Namespace) -> int:
             continue
         found = diagnosis.look(views.View((picture,)))
         if options.json:
-            print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
+            white = picture.black + (picture.steps or 1.0) if picture.white is None else picture.white
+            values = {"black": picture.black, "white": white, "remarks": picture.remarks}
+            print(json.dumps({"input": str(path), **found.to_dict(), **values}), flush=True)
         else:
             print(f"{path}: {found}" if len(paths) > 1 else str(found), flush=True)
+            for remark in picture.remarks:
+                print(f"  {remark}", flush=True)
         if options.map is not None:
             report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
     return 1 if failed else 0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
@@ -33,6 +33,7 @@ __all__ = [
     "Document",
     "Format",
     "Page",
+    "check_written",
     "ending_named",
     "ending_of",
     "is_folder_of_pictures",
@@ -40,6 +41,7 @@ __all__ = [
     "limited",
     "list_images",
     "load_mnist",
+    "names_picture",
     "open_pages",
     "read",
     "read_idx",
@@ -70,10 +72,10 @@ RAW_MEDIA = (
 )
 
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), media=("image/png",), decode=png.from_png, encode=png.to_png),
+    Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png),
     Format(
         "JPEG",
-        (".jpg", ".jpeg"),
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
         media=("image/jpeg",),
         alpha=False,
         open=photographs.open_jpeg,
@@ -81,19 +83,30 @@ FORMATS: tuple[Format, ...] = (
         inks=True,
     ),
     Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
-    Format("WebP", (".webp",), media=("image/webp",), decode=photographs.from_webp, encode=photographs.to_webp),
+    Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
     Format(
-        "HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        media=("image/heic", "image/heif"),
+        decode=photographs.from_heif,
+        encode=photographs.to_heif,
     ),
     Format(
-        "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
+        "BMP",
+        (".bmp", ".dib"),
+        media=("image/bmp", "image/x-ms-bmp"),
+        alpha=False,
+        decode=photographs.from_bmp,
+        encode=photographs.to_bmp,
     ),
     Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
+    Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
+    Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
@@ -130,6 +143,8 @@ MAGIC = (
     (b"\x76\x2f\x31\x01", 0, "OpenEXR"),
     (b"DICM", 128, "DICOM"),
     (b"GIF8", 0, "GIF"),
+    (jpegxl.BARE, 0, "JPEG XL"),
+    (jpegxl.CONTAINER, 0, "JPEG XL"),
     (b"%PDF", 0, "PDF"),
     (b"8BPS", 0, "Photoshop"),
 )
@@ -229,8 +244,12 @@ def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -
 
 def _with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
     """The picture, what of it is rows changed."""
-    pixels, alpha = (change(part) if isinstance(part, Rows) else part for part in (picture.pixels, picture.alpha))
-    return replace(picture, pixels=pixels, alpha=alpha)
+
+    def changed(part: Any) -> Any:
+        return change(part) if isinstance(part, Rows) else part
+
+    mask = picture.mask and replace(picture.mask, valid=changed(picture.mask.valid), values=changed(picture.mask.values))
+    return replace(picture, pixels=changed(picture.pixels), alpha=changed(picture.alpha), mask=mask)
 
 
 def _upright(page: Page) -> Page:
@@ -304,6 +323,8 @@ def with_size(document: Document, height: int, width: int) -> Document:
         return document
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
+    if isinstance(about, tiff.ImageJStack) and shape != about.shape:
+        about = tiff.imagej_fitted(about, shape)
     return replace(document, about=replace(about, shape=shape))
 
 
@@ -322,9 +343,7 @@ def write_pages(
     as of `write`. Raises `FileError` as `write` does, and when the format cannot hold several pages; what goes wrong while the
     pages are made is raised as it is.
     """
-    kind = _format_of(path)
-    if not kind.writes:
-        raise FileError(f"{path}: {kind.name} is only read; write {kind.instead} or .png")
+    kind = check_written(path)
     if not document.single and kind.name not in STACKS:
         raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
     if path.exists() and not overwrite:
@@ -391,7 +410,8 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
             raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
-        yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
+        pictures = (stripped(picture) if strip else picture for picture in page.pictures)
+        yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
 
 def writable_name(path: Path) -> Path:
@@ -436,6 +456,23 @@ def list_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise FileError(f"{folder}: there is no such folder")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+
+
+def names_picture(path: Path, *, folder: bool = False) -> bool:
+    """Whether the path has an ending that is known, of what is read or written; with ``folder`` one of folders."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and (kind.folder or not folder)
+
+
+def check_written(path: Path) -> Format:
+    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
+    if kind is None:
+        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; there are {written}")
+    if not kind.writes:
+        raise FileError(f"{path}: {kind.name} is only read; the endings that are written are {written}")
+    return kind
 
 
 def _format_of(path: Path) -> Format:

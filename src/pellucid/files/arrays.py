@@ -51,12 +51,13 @@ def inner_shape(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str
     return tuple(shape[place] for place in outer), "".join(axes[place] for place in outer), (*outer, *inner)
 
 
-def frames(values: NDArray[Any], axes: str, reading: Reading) -> Iterator[Page]:
-    """The pictures in an array, one after another."""
+def frames(values: NDArray[Any], axes: str, reading: Reading, valid: NDArray[np.bool_] | None = None) -> Iterator[Page]:
+    """The pictures in an array, one after another; ``valid``, of its shape, is False where no image is."""
     leading, _, order = inner_shape(values.shape, axes)
     ordered = values.transpose(order)
     for index in np.ndindex(*leading):
-        yield Page((replace(picture_of(np.array(ordered[index]), reading), flat=False),))
+        there = None if valid is None else valid.transpose(order)[index]
+        yield Page((replace(picture_of(np.array(ordered[index]), reading, valid=there), flat=False),))
 
 
 def assembled(pages: Iterator[Page], axes: str, shape: tuple[int, ...], into: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -214,8 +215,23 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     if any(plane.shape != values[0].shape or plane.dtype != values[0].dtype for plane in values):
         raise FileError("channels of different sizes or depths are not read")
     stacked = values[0] if len(values) == 1 else np.stack(values, axis=2)
-    image = replace(picture_of(stacked, reading), flat=False, notes=ExrNotes(attributes))
+    image = replace(picture_of(stacked, reading, premultiplied=True), flat=False, notes=ExrNotes(attributes))
     yield Document([Page((image,))])
+
+
+def _exr_fitted(header: dict[str, Any], shape: tuple[int, ...], down: float, across: float) -> dict[str, Any]:
+    """The attributes for pixels that have become smaller by these factors."""
+    fitted = dict(header)
+    # Windows are a first and a last pixel, each across and down.
+    for name in ("dataWindow", "displayWindow"):
+        if name in header:
+            first, last = (np.asarray(corner) for corner in header[name])
+            begin = np.rint(first * np.array([across, down])).astype(np.int32)
+            size = np.rint((last + 1 - first) * np.array([across, down])) if name == "displayWindow" else np.array(shape[1::-1])
+            fitted[name] = (begin, (begin + size - 1).astype(np.int32))
+    if "xDensity" in header:
+        fitted["xDensity"] = header["xDensity"] * across
+    return fitted
 
 
 def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
@@ -229,4 +245,6 @@ def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
     names = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[stacked.shape[2]]
     channels = {name: np.ascontiguousarray(stacked[..., index]) for index, name in enumerate(names)}
     header = dict(image.notes.header) if isinstance(image.notes, ExrNotes) else {"compression": exr.ZIP_COMPRESSION}
+    if image.is_grown:
+        header = _exr_fitted(header, stacked.shape[:2], *(float(grown) for grown in image.grown))
     exr.File({**header, "type": exr.scanlineimage}, channels).write(str(path))

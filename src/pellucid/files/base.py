@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid import images
 from pellucid.errors import FileError, SizeError
-from pellucid.images import Image, Range, Rows
+from pellucid.images import Image, Nodata, Range, Rows
 
 __all__ = [
     "BANDED",
@@ -76,12 +75,14 @@ class Reading:
 
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
-    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`).
+    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
+    that floats near [0, 1] are meant so, as in Python.
     """
 
     value_range: Range = "auto"
     axes: str | None = None
     sparing: bool = False
+    unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,21 +176,41 @@ def limited(most: int, words: str = "are taken here", output: Callable[[int, int
         _limit.reset(token)
 
 
-def picture_of(values: NDArray[Any], reading: Reading, *, white: float | None = None) -> Image:
-    """An image from an array that may be gray with alpha (h, w, 2), as files have it."""
-    values = _native(values)
-    if values.ndim == 3 and values.shape[2] == 2:
-        gray = images.from_values(values[..., 0], reading.value_range, white=white, sparing=reading.sparing)
-        return replace(gray, alpha=values[..., 1])
-    return images.from_values(values, reading.value_range, white=white, sparing=reading.sparing)
+def picture_of(
+    values: NDArray[Any],
+    reading: Reading,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    valid: NDArray[np.bool_] | None = None,
+    premultiplied: bool = False,
+) -> Image:
+    """An image from an array that may be gray with alpha (h, w, 2), as files have it; the rest as of `images.from_values`."""
+    return images.from_values(
+        _native(values),
+        reading.value_range,
+        white=white,
+        sparing=reading.sparing,
+        nodata=nodata,
+        valid=valid,
+        full=full,
+        unit=reading.unit,
+        premultiplied=premultiplied,
+    )
 
 
-def picture_of_rows(rows: Rows, reading: Reading, *, white: float | None = None) -> Image:
+def picture_of_rows(
+    rows: Rows,
+    reading: Reading,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    premultiplied: bool = False,
+) -> Image:
     """As `picture_of`, of values that are read as they are asked for."""
-    if len(rows.shape) == 3 and rows.shape[2] == 2:
-        first, alpha = (rows.mapped(partial(_sample_of, index=index), rows.shape[:2], rows.dtype) for index in (0, 1))
-        return replace(images.from_rows(first, reading.value_range, white=white), alpha=alpha)
-    return images.from_rows(rows, reading.value_range, white=white)
+    return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full, premultiplied=premultiplied)
 
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
@@ -206,12 +227,7 @@ def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype
     return Rows(tuple(shape), dtype.newbyteorder("="), take)
 
 
-def _sample_of(band: NDArray[Any], index: int) -> NDArray[Any]:
-    values: NDArray[Any] = band[..., index]
-    return values
-
-
-def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None) -> Page:
+def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None, nodata: Nodata | None = None) -> Page:
     """The page of (h, w, n) values whose channels are ``inks`` or ``channels``: see `Page`."""
     values = _native(values)
     if kind == "inks":
@@ -220,7 +236,7 @@ def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | 
         parts = (images.from_values(part, "dtype", sparing=reading.sparing) for part in (light[..., :3], light[..., 3]))
         return Page(tuple(parts), kind)
     grays = (
-        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing)
+        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing, nodata=nodata)
         for index in range(values.shape[2])
     )
     return Page(tuple(grays), kind)
@@ -247,6 +263,8 @@ def joined_rows(page: Page) -> Rows:
 
     def take(top: int, bottom: int) -> NDArray[Any]:
         values = images.to_values(first, pixels.take(top, bottom))
+        if first.mask is not None:
+            values = first.mask.put_back(values, top)
         if alpha is not None:
             beside = images.rows_of(alpha, top, bottom)
             values = np.concatenate([values, beside[..., None].astype(first.dtype)], axis=2)
@@ -270,6 +288,9 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
         values = images.to_levels(values, np.dtype(dtype))
     elif values.dtype != np.dtype(dtype) or image.black != 0 or image.white is not None:
         values = images.to_levels(images.floating(replace(image, pixels=values, alpha=None)).pixels, np.dtype(dtype))
+    if image.mask is not None:
+        valid = images.whole(image.mask.valid)[..., None]
+        values = np.where(valid, values, images.to_levels(images.hidden_pixels(image), np.dtype(dtype)))
     if image.alpha is not None:
         alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):

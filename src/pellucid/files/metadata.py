@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from pellucid.files.companions import remark, without_companions
 from pellucid.images import Image, Rows, whole
 
 __all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
@@ -43,7 +44,12 @@ def upright(image: Image) -> Image:
     if exif is not None:
         turn, exif = settled(exif)
     turned = image if turn == 1 else _turned(image, turn)
-    return replace(turned, exif=exif, xmp=None if image.xmp is None else _xmp_settled(image.xmp))
+    if image.xmp is None:
+        return replace(turned, exif=exif)
+    xmp, gone = without_companions(_xmp_settled(image.xmp))
+    # What a format has seen of it stands there already.
+    told = any(what in remark for what in gone for remark in image.remarks)
+    return replace(turned, exif=exif, xmp=xmp, remarks=image.remarks if told else image.remarks + remark(gone))
 
 
 def stripped(image: Image) -> Image:
@@ -67,7 +73,10 @@ def _turned(image: Image, turn: int) -> Image:
     if resolution is not None and turn in (5, 6, 7, 8):
         resolution = (resolution[1], resolution[0])
     alpha = None if image.alpha is None else plane(image.alpha)
-    return replace(image, pixels=plane(image.pixels), alpha=alpha, resolution=resolution)
+    mask = image.mask and replace(image.mask, valid=plane(image.mask.valid), values=plane(image.mask.values))
+    pixels = plane(image.pixels)
+    size = (pixels.shape[0], pixels.shape[1])
+    return replace(image, pixels=pixels, alpha=alpha, mask=mask, size=size, resolution=resolution)
 
 
 # -- EXIF -------------------------------------------------------------------------------------------------------------
@@ -151,13 +160,9 @@ def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
 
 
 def _xmp_settled(xmp: bytes) -> bytes:
-    """XMP with its orientation set to upright and without thumbnails."""
+    """XMP with its orientation set to upright."""
     xmp = re.sub(rb"(tiff:Orientation\s{0,9}=\s{0,9}[\"'])[1-8]", rb"\g<1>1", xmp)
-    xmp = re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
-    begin, end = b"<xmp:Thumbnails>", b"</xmp:Thumbnails>"
-    start = xmp.find(begin)
-    stop = xmp.find(end, start)
-    return xmp[:start] + xmp[stop + len(end) :] if 0 <= start < stop else xmp
+    return re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
 
 
 # -- IPTC, in Photoshop's image resources -----------------------------------------------------------------------------

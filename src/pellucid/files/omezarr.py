@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from numpy.typing import NDArray
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.files import base
 from pellucid.files.base import Document, Page, Reading, check_size, joined_rows, picture_of, picture_of_rows
-from pellucid.images import FILE_DEPTHS, Rows
+from pellucid.files.geometry import middle, ome_fitted
+from pellucid.images import FILE_DEPTHS, Image, Rows
 from pellucid.saving import files_below
 
 __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
@@ -307,12 +310,13 @@ def save_zarr(path: Path, pages: Iterator[Page], document: Document) -> None:
     about = document.about
     if not isinstance(about, Pyramid):
         raise FileError("an OME-Zarr is written only from one; write TIFF")
+    first = next(pages)
     _copy_beside(about, path)
-    _renew_metadata(about, path)
+    _renew_metadata(about, path, _enlarge(about, path, first.pictures[0]))
     arrays = [_array(path, level, about.version, mode="r+") for level in about.levels]
     full = arrays[0]
     writer = _Writer(full)
-    for index, page in zip(np.ndindex(*full.shape[:-2]), pages, strict=True):
+    for index, page in zip(np.ndindex(*full.shape[:-2]), chain([first], pages), strict=True):
         rows = joined_rows(page)
         if rows.shape != full.shape[-2:] or rows.dtype != full.dtype.newbyteorder("="):
             raise FileError(
@@ -344,7 +348,46 @@ def _above(folder: Path, levels: list[Path]) -> bool:
     return any(folder in level.parents for level in levels)
 
 
-def _renew_metadata(about: Pyramid, into: Path) -> None:
+def _enlarge(about: Pyramid, into: Path, image: Image) -> tuple[Fraction, Fraction]:
+    """Makes room in the arrays for planes of the image's size, each smaller level in its proportion; by how many times planes are
+    higher and wider."""
+    name = ".zarray" if about.version == 2 else "zarr.json"
+    entries = [_json(into / level, name) for level in about.levels]
+    shapes = [[int(side) for side in entry["shape"][-2:]] for entry in entries]
+    made = [list(image.pixels.shape[:2])]
+    if made[0] == shapes[0]:
+        return Fraction(1), Fraction(1)
+    for upper, lower in pairwise(shapes):
+        # 5 pixels become 2 or 3 at a factor of 2; so do those of the output.
+        halves = []
+        for many, few, whole in zip(upper, lower, made[-1], strict=True):
+            factor = max(1, round(many / few))
+            halves.append(max(1, whole // factor if few == many // factor else -(-whole // factor)))
+        made.append(halves)
+    for level, entry, sides in zip(about.levels, entries, made, strict=True):
+        entry["shape"][-2:] = sides
+        (into / level / name).write_text(json.dumps(entry, indent=2), "utf-8")
+    grown = Fraction(made[0][0], shapes[0][0]), Fraction(made[0][1], shapes[0][1])
+    for file in [found for found in files_below(into) if found.name == "METADATA.ome.xml"]:
+        file.write_text(ome_fitted(file.read_text("utf-8"), grown[1], grown[0]), "utf-8")
+    return grown
+
+
+def _refined(multiscale: dict[str, Any], grown: tuple[Fraction, Fraction]) -> None:
+    """Makes the pixels of each level as much smaller as there are more of them; the middle of the first one moves where a level
+    says where it is."""
+    for level in multiscale["datasets"]:
+        changes = {change.get("type"): change for change in level.get("coordinateTransformations", ())}
+        scale, translation = (changes.get(kind, {}).get(kind) for kind in ("scale", "translation"))
+        if not isinstance(scale, list) or len(scale) < 2:
+            continue
+        for axis, times in zip((-2, -1), grown, strict=True):
+            if isinstance(translation, list) and len(translation) == len(scale):
+                translation[axis] += scale[axis] * middle(times)
+            scale[axis] = scale[axis] / float(times)
+
+
+def _renew_metadata(about: Pyramid, into: Path, grown: tuple[Fraction, Fraction]) -> None:
     """Puts right what the group says where it is no longer so; its file stays as it is, byte for byte, where all of it is."""
     name = ".zattrs" if about.version == 2 else "zarr.json"
     before = _json(into, name)
@@ -355,6 +398,8 @@ def _renew_metadata(about: Pyramid, into: Path) -> None:
     if "type" in one and not about.nearest and "mean" not in str(one["type"]):
         one["type"] = "mean"
         one.pop("metadata", None)  # how the source's levels were made
+    if grown != (Fraction(1), Fraction(1)):
+        _refined(one, grown)
     if about.strip:
         for key in [key for key in said if key not in ("version", "multiscales")]:
             del said[key]

@@ -69,7 +69,9 @@ def open_pnm(path: Path, reading: Reading) -> Iterator[Document]:
             return band
 
         full = white in (255, 65535)
-        image = picture_of_rows(rows if full else rows.mapped(checked, shape, rows.dtype), reading, white=None if full else white)
+        image = picture_of_rows(
+            rows if full else rows.mapped(checked, shape, rows.dtype), reading, white=None if full else white, full=True
+        )
         yield Document([Page((replace(image, notes=PnmNotes(white)),))])
 
 
@@ -116,7 +118,7 @@ def _whole(content: bytes, reading: Reading) -> Image:
         raise FileError(f"a value is larger than its header's {white}")
     narrow = values.astype(np.uint8 if white < 256 else np.uint16)
     full = white in (255, 65535)
-    return replace(picture_of(narrow, reading, white=None if full else white), notes=PnmNotes(white))
+    return replace(picture_of(narrow, reading, white=None if full else white, full=True), notes=PnmNotes(white))
 
 
 def _as_text(content: bytes, shape: tuple[int, ...], *, bitmap: bool) -> NDArray[np.uint16]:

@@ -30,7 +30,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             raise FileError("it holds no picture")
         check_size(raw.sizes.raw_width, raw.sizes.raw_height, 1, len(content))
         values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
-    return replace(picture_of(values, reading), exif=_exif(content))
+    return replace(picture_of(values, reading, full=True), exif=_exif(content))
 
 
 def _exif(content: bytes) -> bytes | None:

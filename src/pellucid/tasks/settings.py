@@ -276,7 +276,7 @@ class FileSettings(Declared):
     range: str = setting(
         "auto",
         "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
-        "of its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+        "of its values; counts of 8 to 14 bits in 16, floats beyond 0 to 1, signed and 32-bit integers by the values in use)",
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",

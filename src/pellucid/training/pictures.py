@@ -253,7 +253,40 @@ def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple
     """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
     entries, notes = cache.opened(sources, form, store or Store())
     problems = [entry for entry in entries if isinstance(entry, str)]
-    return [None if isinstance(entry, str) else entry for entry in entries], [*problems, *notes]
+    pictures = [None if isinstance(entry, str) else entry for entry in entries]
+    return pictures, [*problems, *notes, *(() if form.eight else _on_one_scale(sources, pictures, form, store))]
+
+
+def _on_one_scale(sources: Sequence[Source], pictures: list[Decoded | None], form: Form, store: Store | None) -> list[str]:
+    """Reads those again, in their places, whose values of black and white were found from each one's own: they get the same, or a
+    noisy image and its clean partner would differ in brightness. A line about it."""
+    if form.value_range != "auto":
+        return []
+    notes = []
+    for floats in (False, True):
+        own = [at for at, picture in enumerate(pictures) if picture is not None and _is_scaled(picture, floats=floats)]
+        ends = {picture.facts.ends for at in own if (picture := pictures[at]) is not None}
+        if len(ends) < 2:
+            continue
+        black, white = min(low for low, _ in ends), max(high if high is not None else LARGEST[floats] for _, high in ends)
+        again = [cache.source(path, (black, white)) for at in own if (path := sources[at].path) is not None]
+        if len(again) < len(own):
+            continue
+        entries, _ = cache.opened(again, replace(form, value_range=(black, white)), store or Store())
+        for at, entry in zip(own, entries, strict=True):
+            pictures[at] = None if isinstance(entry, str) else entry
+        notes.append(f"values: black is {black:.6g}, white {white:.6g}, found from those of all images (--range LO:HI sets them)")
+    return notes
+
+
+LARGEST = (65535.0, 1.0)
+"""White where a file of 16 bits, or of floats, has no other."""
+
+
+def _is_scaled(picture: Decoded, *, floats: bool) -> bool:
+    """Whether the file has whole numbers of more than 8 bits, or (with ``floats``) floats."""
+    facts = picture.facts
+    return facts.depth == "float32" if floats else facts.depth == "uint16" or (facts.depth == "uint8" and facts.ends[1] is not None)
 
 
 def _readable(entries: Sequence[Decoded | str | None]) -> list[Decoded]:
