@@ -54,7 +54,7 @@ def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path:
             assert planned.pairs[0] == (first, new / "a.png")
         assert plan.plan(inputs, tmp_path / "x.jpg", folder=True).folder == tmp_path / "x.jpg"
         if several:
-            with pytest.raises(OptionError, match=r"x\.jpg: several pictures need a folder, and this names one picture"):
+            with pytest.raises(OptionError, match=r"x\.jpg: several pictures need a folder, but this names one picture"):
                 plan.plan(inputs, tmp_path / "x.jpg")
             # A folder's name may have a dot in it.
             assert plan.plan(inputs, tmp_path / "2024.05").folder == tmp_path / "2024.05"
@@ -62,7 +62,7 @@ def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path:
             assert plan.plan(inputs, new / "sub" / "x.jpg").pairs == ((first, new / "sub" / "x.jpg"),)
     (tmp_path / "there.png").mkdir()
     assert plan.plan([first], tmp_path / "there.png").folder == tmp_path / "there.png"
-    with pytest.raises(OptionError, match=r"its name ends in /, and this is a file"):
+    with pytest.raises(OptionError, match=r"its name ends in /, but this is a file"):
         plan.plan([second], first, folder=True)
 
 

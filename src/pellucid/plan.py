@@ -133,11 +133,13 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     folder = folder and not files.names_picture(out, folder=True)
     if exists(out) and (folder or several):
         why = "several pictures need a folder" if several else "its name ends in /"
-        raise OptionError(f"--out {out}: {why}, and this is {'one picture' if out.is_dir() else 'a file'}")
+        raise OptionError(f"--out {out}: {why}, but this is {'one picture' if out.is_dir() else 'a file'}")
     if folder:
         return True
     if several and files.names_picture(out):
-        raise OptionError(f"--out {out}: several pictures need a folder, and this names one picture; a folder's name may end in /")
+        raise OptionError(
+            f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
+        )
     if several or not (out.suffix or exists(out)):
         return True
     files.check_written(out)

@@ -67,7 +67,7 @@ class Restoration:
         return {} if self.ask is None else dict(self.ask())
 
     def __getstate__(self) -> dict[str, Any]:
-        # What works the facts out may hold graphs and pictures: another process gets the facts.
+        # `ask` may hold graphs and pictures, so another process gets the facts alone.
         return {
             "image": self.image,
             "model": self.model,

@@ -180,7 +180,7 @@ class Diagnosis:
         if self.correlated > 0:
             found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
+            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
             share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
             found.append(f"{what}, {share} of the pixels")
         if self.jpeg_quality is not None:

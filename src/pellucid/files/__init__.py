@@ -111,7 +111,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
-"""What any picture can be written as: a folder's format is written only from one."""
+"""The formats that any picture can be written in; a folder's format is written only from its own kind."""
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
@@ -256,7 +256,7 @@ def _upright(page: Page) -> Page:
     first = page.pictures[0]
     if first.exif is None and first.xmp is None:
         return page
-    # What speaks of the page stands with its first picture; all of them turn by it.
+    # Metadata of the page stand with its first picture; all of its pictures turn by them.
     others = (replace(upright(replace(other, exif=first.exif)), exif=None) for other in page.pictures[1:])
     return replace(page, pictures=(upright(first), *others))
 
@@ -285,7 +285,7 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
 
 
 def _said(error: Exception) -> str:
-    """What a decoder or an encoder said, in one line of at most 200 characters."""
+    """The message of a decoder or an encoder, in one line of at most 200 characters."""
     if isinstance(error, UnidentifiedImageError):
         return "its beginning is not understood"
     told = error.args[0] if error.args else ""
@@ -295,7 +295,7 @@ def _said(error: Exception) -> str:
 
 
 def _other_kind(kind: Format, start: bytes) -> str | None:
-    """What the file is, where its first bytes are those of another format than its name says."""
+    """A message that names the file's format, where its first bytes belong to another format than its ending."""
     found = _begins_as(start)
     # Many RAW files begin like a TIFF.
     if found is None or found == kind.name or kind.name == "camera RAW":
@@ -370,7 +370,7 @@ def write_pages(
         except Exception as error:
             if error in failed:
                 raise
-            # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
+            # The encoder's error for a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
             raise FileError(f"{path}: {kind.name} cannot hold this picture ({_said(error)})") from error
         if before is not None:
             before(temporary)
@@ -409,7 +409,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "channels" and kind.name != "TIFF":
             raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
+            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         pictures = (stripped(picture) if strip else picture for picture in page.pictures)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
@@ -469,9 +469,9 @@ def check_written(path: Path) -> Format:
     kind = _ENDINGS.get(path.suffix.lower())
     written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
     if kind is None:
-        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; there are {written}")
+        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
     if not kind.writes:
-        raise FileError(f"{path}: {kind.name} is only read; the endings that are written are {written}")
+        raise FileError(f"{path}: {kind.name} is only read; to write, use one of {written}")
     return kind
 
 

@@ -143,7 +143,7 @@ def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata 
 
 
 def _inverted(values: Any, stored: int, signed: bool) -> Any:
-    # Of signed values -1 is the mirror of 0, of unsigned the top of the stored bits.
+    # The mirror of 0 is -1 for signed values, and the top of the stored bits for unsigned ones.
     mirror = -1 if signed else 2**stored - 1
     return (mirror - values.astype(np.int64)).clip(np.iinfo(values.dtype).min, np.iinfo(values.dtype).max).astype(values.dtype)
 

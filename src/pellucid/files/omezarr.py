@@ -30,7 +30,7 @@ from pellucid.saving import files_below
 __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
 
 ARRAY_FILES = (".zarray", ".zattrs", "zarr.json")
-"""What an array's folder has beside its chunks."""
+"""The files in an array's folder beside its chunks."""
 
 CODECS = frozenset(
     [
@@ -39,10 +39,10 @@ CODECS = frozenset(
         *("bytes", "transpose", "sharding_indexed"),
     ]
 )
-"""What chunks may be packed by. numcodecs knows more, and one of them unpickles."""
+"""The codecs that chunks may be packed by. numcodecs has more, and one of them unpickles."""
 
 MOST_PAGES = 1_000_000
-"""As many planes as any stack may have."""
+"""The most planes, which is the most pages of any stack."""
 
 SLAB = 128 << 20
 """Bytes up to which planes that share their chunks are read and written together: each chunk is then unpacked and packed once."""
@@ -102,7 +102,7 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _described(folder: Path) -> tuple[dict[str, Any], int]:
-    """What the group says of itself as an image, and its Zarr version."""
+    """The group's metadata as an image, and its Zarr version."""
     if (folder / "zarr.json").exists():
         group = _json(folder, "zarr.json")
         attributes = group.get("attributes")

@@ -158,7 +158,7 @@ def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
         rows = Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
         largest = float(values.max())
     top = int(np.iinfo(rows.dtype).max)
-    # Of another file's 12 bits in 16, too.
+    # That holds for 12 bits of another file in 16, too.
     white = image.notes.white if isinstance(image.notes, PnmNotes) else int(image.white or top) if image.black == 0 else top
     if not 1 <= white <= top or largest > white:
         white = top

@@ -34,7 +34,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
 
 
 def _exif(content: bytes) -> bytes | None:
-    """What the camera said, where the RAW file is built like a TIFF, as most are."""
+    """The camera's metadata, where the RAW file is built like a TIFF, as most are."""
     first, details, place = parsed_exif(content)
     kept = {code: entry for code, entry in first.items() if code in KEPT}
     return exif_of(kept, {code: entry for code, entry in details.items() if code != MAKER_NOTE}, place)

@@ -101,7 +101,7 @@ class TiffNotes:
 
 @dataclass(frozen=True)
 class TiffFile:
-    """What concerns the file as a whole."""
+    """Metadata of the file as a whole."""
 
     big: bool
 
@@ -320,7 +320,7 @@ def _check_places(page: Any, size: int) -> None:
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
     places = np.asarray(page.dataoffsets, dtype=np.uint64)
     lengths = np.asarray(page.databytecounts, dtype=np.uint64)
-    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
+    # The reader fills missing parts with zeros: a truncated file would come out black in part.
     wanted = int(np.prod(page.chunked))
     if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
         raise FileError("the pixels are cut off")
@@ -617,7 +617,7 @@ def _strip(rows: Rows) -> int:
 
 
 def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
-    """What tifffile takes in the place of an array: its tiles, or its strips as the bytes that they will be."""
+    """Input for tifffile in the place of an array: its tiles, or its strips as the bytes that they will be."""
     import tifffile
 
     width = rows.shape[1]

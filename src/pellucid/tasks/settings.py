@@ -275,8 +275,8 @@ class FileSettings(Declared):
     )
     range: str = setting(
         "auto",
-        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
-        "of its values; counts of 8 to 14 bits in 16, floats beyond 0 to 1, signed and 32-bit integers by the values in use)",
+        "which values are black and white (auto: the file's own statement, or the full range of its type; the values in use for "
+        "counts of 8 to 14 bits in 16, floats beyond 0 to 1, signed and 32-bit integers)",
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",
