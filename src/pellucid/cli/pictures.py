@@ -45,7 +45,7 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "-o",
         "--out",
-        help="the output: a file, if the name has a format's ending, else a folder, which is made if missing; several pictures need "
+        help="the output: a file, if the name has a format's ending, else a folder, made if missing; several pictures need "
         f"a folder; - is the standard output (default: IN.{task.mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="include folders below a folder; the outputs keep the tree")

@@ -30,7 +30,7 @@ class DenoiseSettings(Settings):
 
     sigma: float | None = setting(
         None,
-        "noise level: standard deviation of the noise, 255 being the range from black to white (default: estimated from the picture)",
+        "noise level: standard deviation of the noise; 255 is the range from black to white (default: estimated from the picture)",
         low=0,
         high=255,
         step=0.5,
