@@ -53,14 +53,15 @@ LOUD = 20.0
 for noise."""
 
 SURE, SURER = 0.025, 0.1
-"""And the share that is believed then: of 30 held-out photographs with noise of level 35 none had a third of that, with a tenth of
-impulses on top of it all had three times as much. The second is for noise that seems to grow with the light."""
+"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow with
+the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had three
+times as much."""
 
 LEFT = 0.38
-"""And which share of the level must be left once impulses are known: 30 % of them make a level of 15 one of 35."""
+"""Least ratio of the level without impulses to the level with them: 30 % of impulses raise a level of 15 to 35."""
 
 ROUNDS = 3
-"""How often the level and the share are measured in turn then."""
+"""How often the level and the share of impulses are measured in turn."""
 
 STRONG = 40.0
 """Level in 8-bit levels from which noise that was clipped, or photon noise of few photons, looks like impulses, too."""
@@ -69,7 +70,7 @@ OVERRATED = 1.4
 """How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
 
 PLAIN = 12.0
-"""And how strong, in 8-bit levels: of fainter noise in fine texture the mean of both is nearer."""
+"""Level in 8-bit levels above which the network alone is believed; below, the geometric mean of both measurements is nearer."""
 
 BENT = 1.4
 """How many times as strong as the network says noise must be, by a curve through the intensities, for the curve to be doubted,
@@ -80,7 +81,7 @@ FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
 STRONGEST = 60.0
-"""As `STRONG`, of what calm blocks have, to which impulses add."""
+"""Level in 8-bit levels of calm blocks, impulses included, from which noise looks like impulses; `STRONG` is without impulses."""
 
 MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
 """Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where

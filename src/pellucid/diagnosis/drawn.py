@@ -48,7 +48,7 @@ LEFT = 0.15
 """How many cells must be left, as a share of those that are not a page's alone, for what is in them to be measured."""
 
 FEWEST = 6
-"""And how many at least."""
+"""How many cells must be left at least for what is in them to be measured."""
 
 DETAIL = 6
 """Side in pixels of the details that are compared."""
