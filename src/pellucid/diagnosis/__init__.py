@@ -53,9 +53,9 @@ LOUD = 20.0
 for noise."""
 
 SURE, SURER = 0.025, 0.1
-"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow with
-the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had three
-times as much."""
+"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow
+with the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had
+three times as much."""
 
 LEFT = 0.38
 """Least ratio of the level without impulses to the level with them: 30 % of impulses raise a level of 15 to 35."""
