@@ -128,7 +128,7 @@ def nodata(path: Path, scratch: Path) -> Found:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        missing = float(file.pages[0].tags[42113].value)
+        missing = float(file.pages.first.tags[42113].value)
     before, after = tifffile.imread(path), array_of_command(path, scratch)
     hole = before == missing
     kept = bool((after[hole] == before[hole]).all())
