@@ -30,6 +30,7 @@ __all__ = [
     "ENGINES",
     "Graph",
     "Models",
+    "all_finite",
     "cache_folder",
     "devices",
     "engine_for",
@@ -68,9 +69,15 @@ class Graph:
             # OpenVINO would answer another size without a word.
             raise EngineError(f"model {self.card.name!r} takes sizes that divide by {step}, not {planes.shape[2:]}")
         try:
-            return self._run(np.ascontiguousarray(planes))
+            output = self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
             raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
+        expected = (len(planes), self.card.channels, planes.shape[2] * self.card.scale, planes.shape[3] * self.card.scale)
+        if output.shape != expected or output.dtype != np.float32:
+            raise EngineError(f"model {self.card.name!r} gave {output.dtype} of shape {output.shape}, not float32 of {expected}")
+        if not all_finite(output):
+            raise EngineError(f"model {self.card.name!r} gave values that are no numbers (NaN or infinity)")
+        return output
 
 
 class Models:
@@ -120,6 +127,13 @@ class Models:
         for role, path in sorted(self.paths.items()):
             whole.update(f"{role}:".encode() + hashlib.sha256(path.read_bytes()).digest())
         return whole.hexdigest()
+
+
+def all_finite(values: Planes) -> bool:
+    """Whether no value is NaN or infinite. The sum of all values tells: it takes no memory, where a test of each value would."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Only a sum of very large values needs a look at each of them.
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) -> Planes:

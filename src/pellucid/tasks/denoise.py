@@ -186,7 +186,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
-        if sigma and not _learnt_clipped(card):
+        if not noise.nothing and sigma and not _learnt_clipped(card):
             noise = replace(noise, clipping=diagnosis.clipping(_windows(view), noise.curve))
         return _Plan(role, noise, None)
     if found is None:
