@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pellucid import denoising, restorer
-from pellucid.errors import EngineError
-from pellucid.families import shipped_path
+from pellucid import compiled, denoising, engines, graphs, manifest, regular, restorer, saving
+from pellucid.cards import Card, read_card
+from pellucid.errors import EngineError, FileError, ModelError
+from pellucid.families import names, shipped_path
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
 """Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
@@ -85,3 +89,318 @@ def test_a_model_that_answers_no_number_is_named(changed: Any, tmp_path: Path) -
         model.restore(picture())
     with pytest.raises(EngineError, match="seed-digits"):
         model.restore_batch(np.zeros((2, 28, 28)))
+
+
+# -- the cache of compiled graphs -------------------------------------------------------------------------------------
+
+
+def kept(folder: Path) -> Path:
+    (path,) = folder.glob("*.graph")
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def planes(channels: int = 1) -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((1, channels, 28, 28), dtype=np.float32)
+
+
+def test_a_compiled_graph_is_kept_and_answers_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = engines.open_graph(shipped_path("seed-digits"))(planes())
+    before = kept(cache).stat().st_mtime_ns
+
+    def compiles(*_: object) -> None:
+        raise AssertionError("it was compiled again")
+
+    monkeypatch.setattr(graphs, "check", compiles)
+    np.testing.assert_array_equal(engines.open_graph(shipped_path("seed-digits"))(planes()), first)
+    assert kept(cache).stat().st_mtime_ns == before
+    assert not list(cache.glob(".pellucid-*"))
+
+
+@pytest.mark.parametrize("damage", ["bit", "page", "cut", "empty", "other", "device"])
+def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
+    first = engines.open_graph(shipped_path("seed-digits"))(planes())
+    path = kept(cache)
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 2
+    if damage == "bit":
+        whole[middle] ^= 1
+    elif damage == "page":
+        whole[middle : middle + 4096] = bytes(4096)
+    elif damage in ("cut", "empty"):
+        del whole[middle if damage == "cut" else 0 :]
+    elif damage == "other":
+        # That of another model, under this one's name.
+        path.unlink()
+        engines.open_graph(shipped_path("upscale"), scale=2)
+        whole = bytearray(kept(cache).read_bytes())
+        kept(cache).unlink()
+    if damage == "device":
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(whole)
+    np.testing.assert_array_equal(engines.open_graph(shipped_path("seed-digits"))(planes()), first)
+    assert compiled.load(cache, path.stem) is not None
+    assert not path.is_symlink()
+
+
+def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed: Any, cache: Path, tmp_path: Path) -> None:
+    def weaker(model: Any) -> None:
+        from onnx import numpy_helper
+
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float16(0.5), tensor.name))
+
+    path = tmp_path / "model.onnx"
+    outputs = []
+    for source in (shipped_path("seed-digits"), changed(lambda model: None), changed(weaker)):
+        path.write_bytes(source.read_bytes())
+        os.utime(path, ns=(10**18, 10**18))
+        outputs.append(engines.open_graph(path)(planes()))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert np.abs(outputs[0] - outputs[2]).max() > 0.01
+
+
+def test_what_a_compiled_graph_depends_on_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {compiled.key(b"model", precision="f32"), compiled.key(b"model", precision="bf16"), compiled.key(b"other")}
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    names.add(compiled.key(b"model", precision="f32"))
+    monkeypatch.setattr(compiled, "processor", lambda: "another")
+    names.add(compiled.key(b"model", precision="f32"))
+    assert len(names) == 5
+
+
+def test_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PELLUCID_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # A user without an entry, as in a container that runs under a number of its own.
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    assert engines.cache_folder() is None
+    assert engines.open_graph(shipped_path("seed-digits"))(planes()).shape == (1, 1, 28, 28)
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+
+def loop(model: Any) -> None:
+    from onnx import helper
+
+    node = helper.make_node("Loop", ["turns", "on", "input"], ["looped"], body=helper.make_graph([], "body", [], []))
+    model.graph.node.insert(0, node)
+
+
+def elsewhere(model: Any) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = 1
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+
+
+def foreign(model: Any) -> None:
+    model.graph.node[0].domain = "com.example"
+
+
+def function(model: Any) -> None:
+    model.functions.add().name = "f"
+
+
+def hidden(model: Any) -> None:
+    """A graph in an attribute of an operator that may be there."""
+    attribute = model.graph.node[0].attribute.add()
+    attribute.name, attribute.type = "then_branch", 5
+    attribute.g.name = "within"
+
+
+def vast(model: Any) -> None:
+    from onnx import helper, numpy_helper
+
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2**20, 2**20], np.int64), "shape"))
+    model.graph.node.append(helper.make_node("Expand", ["input", "shape"], ["vast"]))
+
+
+def crowded(model: Any) -> None:
+    from onnx import helper
+
+    model.graph.node.extend(helper.make_node("Relu", ["input"], [f"r{index}"]) for index in range(graphs.MOST_NODES))
+
+
+def nothing_left(model: Any) -> None:
+    model.ClearField("graph")
+    model.graph.node.add()
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (loop, "operator 'Loop'"),
+        (elsewhere, "another file"),
+        (foreign, "not ONNX's own"),
+        (function, "functions"),
+        (hidden, "a graph within"),
+        (vast, "a constant of"),
+        (crowded, "operators, more than"),
+        (nothing_left, "an operator without a name"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_model_has_nothing_but_a_list_of_operators(edit: Any, why: str, engine: str, changed: Any) -> None:
+    pytest.importorskip(engine)
+    with pytest.raises(ModelError, match=why) as caught:
+        engines.open_graph(changed(edit), engine=engine)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_shipped_models_have(name: str) -> None:
+    graphs.check(shipped_path(name).read_bytes(), name)
+
+
+@given(cut=st.integers(0, 118_000), place=st.integers(0, 118_000), byte=st.integers(0, 255))
+@settings(max_examples=40, deadline=None)
+def test_a_damaged_model_is_our_error(cut: int, place: int, byte: int) -> None:
+    content = bytearray(shipped_path("seed-digits").read_bytes())
+    content[place % len(content)] = byte
+    for broken in (bytes(content), bytes(content[:cut])):
+        with suppress(ModelError):
+            graphs.check(broken, "model")
+
+
+def test_the_network_must_answer_as_its_card_says(changed: Any) -> None:
+    def twice(model: Any) -> None:
+        entry = model.metadata_props[0]
+        entry.value = json.dumps(json.loads(entry.value) | {"scale": 2})
+
+    for engine in ("openvino", "onnxruntime"):
+        pytest.importorskip(engine)
+        with pytest.raises(EngineError, match="seed-digits"):
+            engines.open_graph(changed(twice), engine=engine)(planes())
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"maps": None},
+        {"maps": "sigma"},
+        {"maps": [1]},
+        {"maps": ["sigma"] * 1000},
+        {"scales": 2},
+        {"scales": [2, 10**9]},
+        {"scales": [2, 2]},
+        {"scales": ["2"]},
+        {"scale": 0},
+        {"scale": True},
+        {"channels": None},
+        {"channels": [3]},
+        {"multiple_of": 10**12},
+        {"halo": -1},
+        {"halo": 1e3},
+        {"halo": 10**9},
+        {"name": None},
+        {"name": ["x"]},
+        {"answer": []},
+        {"licence": {}},
+        {"scores": []},
+        {"scores": {"a": "b"}},
+        {"spec": None},
+        {"recipe": []},
+        {"recipe": {"task": None}},
+        {"recipe": {"task": {"noise": None}}},
+        {"recipe": {"task": {"noise": [None]}}},
+        {"recipe": {"task": {"noise": [{"kind": None, "high": 3}]}}},
+        {"recipe": {"task": {"noise": [{"kind": "gaussian", "high": "3"}]}}},
+        {"recipe": {"task": {"noise": [{"kind": "gaussian", "high": 3, "then": 5}]}}},
+        {"training": "long"},
+        {"training_images": {}},
+        {"training_images": [{}]},
+        {"training_images": [{"source": 1, "count": 1, "licence": ""}]},
+        {"parameters": "many"},
+        {"unheard": 1},
+    ],
+    ids=str,
+)
+def test_a_misshapen_card_is_our_error(part: dict[str, object]) -> None:
+    good = json.loads(read_card(shipped_path("photo-gray")).to_json())
+    with pytest.raises(ModelError) as caught:
+        Card.from_json(json.dumps(good | part))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"spec":' * 100_000, "null", "[]", '"card"', "{}", "1e999", ""])
+def test_a_card_of_other_json_is_our_error(text: str) -> None:
+    with pytest.raises(ModelError):
+        Card.from_json(text)
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def unlike_files(folder: Path) -> list[Path]:
+    """A pipe that nobody writes to, links to that and to a device without an end, a folder."""
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    (folder / "zero").symlink_to("/dev/zero")
+    (folder / "folder").mkdir()
+    return [folder / name for name in ("pipe", "link", "zero", "folder", "missing")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    for path in unlike_files(tmp_path):
+        with pytest.raises(OSError, match=path.name):
+            regular.read(path)
+        with pytest.raises(ModelError, match=path.name):
+            restorer.load(path.rename(tmp_path / f"{path.name}.onnx") if path.name != "missing" else path)
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "to-file").symlink_to("file")
+    assert regular.read(tmp_path / "to-file") == b"content"
+    with pytest.raises(OSError, match="more than the 6"):
+        regular.read(tmp_path / "file", 6)
+    with pytest.raises(OSError, match="a link"):
+        regular.opened(tmp_path / "to-file", links=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_a_manifest_that_is_no_file_is_neither_read_nor_written(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine\n")
+    for kind in ("pipe", "folder", "device", "link", "nowhere"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        path = folder / manifest.MANIFEST
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to({"device": "/dev/zero", "link": secret, "nowhere": tmp_path / "made"}[kind])
+        with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
+            manifest.Manifest(folder, {}, "model")
+        with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
+            saving.append_line(path, "{}")
+    assert secret.read_text() == "mine\n"
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_manifest_of_any_lines_is_read(tmp_path: Path) -> None:
+    path = tmp_path / manifest.MANIFEST
+    path.write_bytes(
+        b"\n".join([b"[" * 100_000, b"\xff\xfe", b"null", b'{"output": []}', b'"a"', b"1" * 10_000, b'{"output": {"a"'])
+    )
+    read = manifest.Manifest(tmp_path, {}, "model")
+    assert not read.has(tmp_path / "a.png", "digest")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
+    for path in unlike_files(tmp_path)[:3]:
+        with pytest.raises(FileError, match="not a regular file"):
+            manifest.digest_of(path)
