@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pellucid import compiled, denoising, engines, graphs, manifest, regular, restorer, saving
+from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, FileError, ModelError
 from pellucid.families import names, shipped_path
@@ -404,3 +411,210 @@ def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
     for path in unlike_files(tmp_path)[:3]:
         with pytest.raises(FileError, match="not a regular file"):
             manifest.digest_of(path)
+
+
+# -- recipes and weights ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"a = " + b"[" * 100_000,
+        b"a." * 50_000 + b"b = 1",
+        b"name = 1",
+        b'base = ["photo"]',
+        b'base = "photo"\ndata = 5',
+        b'base = "photo"\ntraining = []',
+        b'base = "photo"\n[name]\na = 1',
+        b'base = "photo"\n[training]\nsteps = "many"',
+        b'base = "photo"\n[network]\nname = []',
+        b'base = "photo"\n[data]\ncredits = "me"',
+        b'base = "photo"\n[task]\nnoise = 7',
+        b'base = "photo"\n[task]\nnoise = [{kind = 3, low = 1, high = 2}]',
+        b"x" * (2**20 + 1),
+    ],
+    ids=lambda content: repr(content[:40]),
+)
+def test_a_misshapen_recipe_is_our_error(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from pellucid.training import recipes
+
+    (tmp_path / "own.toml").write_bytes(content)
+    with pytest.raises(ModelError, match="recipe") as caught:
+        recipes.find(str(tmp_path / "own.toml"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"text"], ids=repr)
+def test_weights_that_are_none_are_our_error(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from pellucid.training import export
+
+    (tmp_path / "a.weights.npz").write_bytes(content)
+    (tmp_path / "b.weights.npz").symlink_to("/dev/zero")
+    np.save(tmp_path / "c.npy", np.zeros(3))
+    (tmp_path / "c.npy").rename(tmp_path / "c.weights.npz")
+    np.savez(tmp_path / "d.weights.npz", **{"card.json": np.frombuffer(b"[" * 100_000, np.uint8)})
+    for path in sorted(tmp_path.glob("*.npz")):
+        with pytest.raises((FileError, ModelError)):
+            export.load_weights(path)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(FileError, match="not an evaluation"):
+        export.with_scores(read_card(shipped_path("digits")), [tmp_path / "deep.json"])
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    path = tmp_path / "noisy.png"
+    files.write(path, images.from_array(np.random.default_rng(0).integers(0, 256, (16, 20), dtype=np.uint8)))
+    return path
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """The command in a shell, in that folder; ``pellucid`` is this one."""
+    program = f'pellucid() {{ {shlex.quote(sys.executable)} -m pellucid "$@"; }}\n'
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)}
+    env.pop("PYTHONUNBUFFERED", None)
+    return subprocess.run(["/bin/sh", "-c", program + command], cwd=folder, env=env, capture_output=True, check=False, timeout=300)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("pellucid denoise - --model seed-digits <&-", 1, b"pellucid: standard input: it is closed"),
+        ("pellucid denoise noisy.png -o - --model seed-digits >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid denoise noisy.png -o - --model seed-digits >/dev/full", 1, b"No space left on device"),
+        ("pellucid models >/dev/full", 1, b"pellucid: standard output: cannot be written: No space left on device"),
+        ("pellucid --help >/dev/full", 1, b"standard output: cannot be written: No space left on device"),
+        ("pellucid models 2>&- >/dev/full", 1, b""),
+        ("pellucid nonesuch 2>/dev/full", 2, b""),
+        ("pellucid models >&-", 0, b""),
+        ("pellucid models | head -1 >/dev/null", 0, b""),
+    ],
+)
+def test_closed_and_full_streams(command: str, status: int, said: bytes, noisy: Path) -> None:
+    done = shell(command, noisy.parent)
+    # The line that tells how a picture was restored goes to the error stream beside a picture.
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(b"20x16, ")]
+    assert done.returncode == status, done.stderr
+    assert len(lines) == bool(said), done.stderr
+    assert all(said in line and line.startswith(b"pellucid: ") for line in lines)
+
+
+def test_an_open_error_stream_is_never_taken_for_the_output(noisy: Path) -> None:
+    one, other = (shell(f"pellucid denoise noisy.png -o - --model seed-digits {end}", noisy.parent) for end in ("", "2>&-"))
+    assert one.returncode == other.returncode == 0
+    assert one.stdout == other.stdout != b""
+
+
+def test_a_name_of_more_than_255_bytes_is_one_line(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "ü" * 200 + ".png"
+    near = noisy.rename(noisy.with_name("n" * 248 + ".png"))
+    for arguments in ([long], [near], [near, "-o", noisy.parent / long], [near, "--model", long], [noisy.parent / long / "a.png"]):
+        assert cli.main(["denoise", "--sigma", "0", *map(str, arguments)]) == 1, arguments
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("pellucid: ")
+        assert "unexpected" not in line
+
+
+def test_what_nobody_foresaw_is_one_line_and_a_file(
+    noisy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("nobody\nforesaw this")
+
+    monkeypatch.setattr(plan, "plan", fails)
+    monkeypatch.setattr(tempfile, "tempdir", str(noisy.parent))
+    assert cli.main(["denoise", str(noisy)]) == 70
+    (line,) = capsys.readouterr().err.splitlines()
+    (details,) = noisy.parent.glob("pellucid-error-*.txt")
+    assert line.startswith("pellucid: unexpected error: KeyError")
+    assert line.endswith(str(details))
+    text = details.read_text()
+    assert "Traceback" in text
+    assert "in fails" in text
+    assert details.stat().st_mode & 0o077 == 0
+    # Without a place for the details there is still the line.
+    monkeypatch.setattr(tempfile, "tempdir", str(noisy))
+    assert cli.main(["denoise", str(noisy)]) == 70
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_memory_that_is_short_is_one_line(noisy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(plan, "plan", fails)
+    assert cli.main(["denoise", str(noisy)]) == 1
+    assert capsys.readouterr().err == "pellucid: not enough memory\n"
+
+
+def test_an_interrupt_while_it_ends_is_no_success() -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from pellucid.cli import run\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "sys.argv = ['pellucid', '--version']\n"
+        "run()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"pellucid 0.")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() in (b"", b"pellucid: interrupted\n")
+
+
+def test_without_pytorch_each_command_says_what_brings_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from pellucid import cli\n"
+        "commands = (['recipes'], ['export', 'a.npz'], ['calibrate', 'noise', '-o', 'a.npz'], ['train', 'digits'])\n"
+        "print([cli.main(command) for command in commands])\n"
+        "print(cli.main(['pack', 'missing', '-o', 'a', '--megabytes', '1']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["[1, 1, 1, 1]", "1"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    assert lines[:4] == ["pellucid: torch is not installed; pip install 'pellucid[train]' brings it"] * 4
+    assert lines[4].startswith("pellucid: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_what_a_terminal_would_obey_is_shown_escaped(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b]0;owned\x07\x1b[2J\n\r\x9b31m\u202egnp.png"
+    shutil.copy(noisy, noisy.with_name(evil))
+    assert cli.main(["denoise", str(noisy.with_name(evil)), "--model", "seed-digits"]) == 0
+    assert cli.main(["denoise", str(noisy.with_name("no" + evil)), "--model", "seed-digits"]) == 1
+    assert cli.main(["denoise", str(noisy), "--model", "no" + evil]) == 1
+    assert cli.main(["inspect", str(noisy.with_name(evil)), str(noisy)]) == 0
+    with pytest.raises(SystemExit):
+        cli.main(["denoise", str(noisy), "--" + evil])
+    (noisy.parent / "in").mkdir()
+    (noisy.parent / "in" / evil).write_bytes(b"none")
+    assert cli.main(["denoise", str(noisy.parent / "in"), str(noisy), "-o", str(noisy.parent / "out"), "--sigma", "0"]) == 1
+    said = "".join(capsys.readouterr())
+    assert r"a\x1b]0;owned\x07\x1b[2J\n\r\x9b31m\u202egnp.png" in said
+    assert not set(said) & set("\x1b\x07\r\x9b\u202e")
+
+
+def test_a_card_name_that_a_terminal_would_obey_is_shown_escaped(
+    changed: Any, noisy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def renamed(model: Any) -> None:
+        entry = model.metadata_props[0]
+        entry.value = json.dumps(json.loads(entry.value) | {"name": "evil\x1b[2J", "task": "denoise"})
+
+    assert cli.main(["denoise", str(noisy), "--model", str(changed(renamed))]) == 0
+    said = capsys.readouterr().out
+    assert r"evil\x1b[2J" in said
+    assert "\x1b" not in said

@@ -228,9 +228,9 @@ def _last_line(error: Exception) -> str:
 
 
 def _open_openvino(path: Path, card: Card, device: str) -> Run:
+    network = _compiled(path, card)
     import openvino
 
-    network = _compiled(path, card)
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
     answered = int(network.output(0).get_partial_shape()[1].get_length())

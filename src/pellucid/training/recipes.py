@@ -289,7 +289,7 @@ def find(name: str) -> Recipe:
             raise ModelError(f"recipe {name}: cannot be read: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
             raise ModelError(f"recipe {name}: the file is not text in UTF-8") from error
-        return parse(text.replace("\r\n", "\n"), name)
+        return parse(text, name)
     raise ModelError(f"no recipe {name!r}: neither a .toml file nor one of {', '.join(names())}")
 
 
