@@ -57,6 +57,9 @@ def load(folder: Path, name: str) -> bytes | None:
 
 def store(folder: Path, name: str, graph: bytes) -> None:
     """Keeps a compiled graph under its `key`; a folder that cannot be written to, or a full disk, is no reason to stop."""
+    with suppress(OSError):
+        # What killed runs left.
+        saving.sweep(folder)
     with suppress(FileError), saving.replacing(folder / f"{name}{ENDING}", overwrite=True) as temporary:
         temporary.write_bytes(MAGIC + _checksum(name, graph) + graph)
 

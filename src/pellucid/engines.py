@@ -234,6 +234,8 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
     answered = int(network.output(0).get_partial_shape()[1].get_length())
+    if answered != card.channels:
+        raise EngineError(f"{path}: the graph gives {answered} channels, and its card says {card.channels}")
     side = card.multiple_of
     nothing = (
         openvino.Tensor(openvino.Type.f32, [1, card.channels + len(card.maps), side, side]),
