@@ -15,6 +15,7 @@ from pellucid import batch, files, images, manifest, plan, restorer, tiling
 from pellucid.errors import ImageError
 from pellucid.files import base
 from pellucid.tasks import DenoiseSettings, denoise
+from pellucid.tasks.settings import FileSettings
 
 HEIGHT, WIDTH = 301, 213
 
@@ -56,8 +57,9 @@ SOURCES: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 
-def restored(source: Path, target: Path, model: restorer.Restorer, **settings: Any) -> batch.Outcome:
-    (outcome,) = batch.restore_files(plan.plan([source], target), model, DenoiseSettings(**settings), overwrite=True)
+def restored(source: Path, target: Path, model: restorer.Restorer, *, range: str = "auto", **settings: Any) -> batch.Outcome:
+    how = FileSettings(range=range)
+    (outcome,) = batch.restore_files(plan.plan([source], target), model, DenoiseSettings(**settings), how, overwrite=True)
     return outcome
 
 
@@ -84,7 +86,7 @@ def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, m
         assert len(pieces.rows) > 2
     bands = restored(source, tmp_path / f"bands{ending}", model, **told)
     assert (whole.error, bands.error) == (None, None)
-    assert (bands.sigma, bands.width, bands.height) == (whole.sigma, whole.width, whole.height)
+    assert (bands.facts["sigma"], bands.width, bands.height) == (whole.facts["sigma"], whole.width, whole.height)
     assert bands.seconds > 0
     assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
     # As an array by itself, too.
@@ -122,7 +124,7 @@ def test_a_narrow_range_is_spread_without_steps(
     ramp = np.tile(np.linspace(100, 140, WIDTH), (HEIGHT, 1)) + np.random.default_rng(0).standard_normal((HEIGHT, WIDTH))
     tiff(tmp_path / "in.tif", np.rint(ramp).astype(np.uint8), tile=(64, 64))
     model = restorer.load(gray_model)
-    told: dict[str, Any] = {"sigma": sigma, "value_range": (90, 150)}
+    told: dict[str, Any] = {"sigma": sigma, "range": "90:150"}
     whole = restored(tmp_path / "in.tif", tmp_path / f"whole{ending}", model, **told)
     monkeypatch.setattr(base, "BANDED", 1000)
     bands = restored(tmp_path / "in.tif", tmp_path / f"bands{ending}", model, **told)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 
 from pellucid import batch, cli, files, images, samples
+from pellucid.cli import pictures
+from pellucid.tasks import denoise
 
 
 @pytest.fixture
@@ -376,6 +380,24 @@ def test_a_terminal_sees_one_line_grow(
     assert "megapixels/s" in said
     assert "left" in said
     assert said.count("\n") == 1
+
+
+def test_a_terminal_sees_how_far_a_large_picture_is(
+    tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path / "large.png", 700)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 300))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    # Each look at the clock is two seconds after the one before.
+    ticks = itertools.count(0, 2)
+    monkeypatch.setattr(pictures.time, "perf_counter", lambda: float(next(ticks)))
+    assert run("denoise", tmp_path / "large.png", "--model", gray_model, "--sigma", 9) == 0
+    drawn = capsys.readouterr().err.split("\r\x1b[K")
+    shares = [int(found[1]) for found in (re.match(r"(\d+) %", line) for line in drawn) if found]
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    assert any(re.search(r"\d+ %  0:\d\d:\d\d left", line) for line in drawn)
 
 
 def piped(content: bytes, *arguments: object) -> subprocess.CompletedProcess[bytes]:

@@ -285,4 +285,4 @@ def test_the_packages_own_door(photograph: NDArray[np.float64]) -> None:
     assert pellucid.inspect(noisy).gaussian_sigma == pytest.approx(25, rel=0.1)
     assert pellucid.inspect(noisy) == diagnosis.inspect(images.from_array(noisy).pixels)
     with pytest.raises(ImageError):
-        pellucid.inspect(np.zeros((3, 3, 2)))
+        pellucid.inspect(np.zeros(3))

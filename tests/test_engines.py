@@ -73,16 +73,32 @@ def test_a_missing_gpu_is_our_error_before_any_work(gray_model: Path) -> None:
 
 
 @pytest.mark.arithmetic
-def test_the_engines_agree(gray_model: Path) -> None:
+def test_the_engines_agree() -> None:
     """ONNX Runtime computes in float32, OpenVINO in bfloat16 where the processor has it: 8 bits of mantissa, so about 1 %."""
     pytest.importorskip("onnxruntime")
-    planes = np.random.default_rng(0).random((2, 2, 24, 40), dtype=np.float32)
-    other = engines.open_graph(gray_model, engine="onnxruntime")
-    one = engines.open_graph(gray_model, engine="openvino")
+    planes = np.random.default_rng(0).random((2, 3, 24, 40), dtype=np.float32)
+    path = restorer.shipped_path("upscale")
+    other = engines.open_graph(path, engine="onnxruntime", scale=2)
+    one = engines.open_graph(path, engine="openvino", scale=2)
     assert (one.engine, other.engine) == ("openvino", "onnxruntime")
     expected = other(planes)
     assert expected.std() > 0
     assert np.abs(one(planes) - expected).max() < 0.03 * np.abs(expected).max()
+
+
+@pytest.mark.arithmetic
+def test_what_the_processor_may_not_use_is_not_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = engines.precision("openvino")
+    for name in engines.CAPS:
+        monkeypatch.delenv(name, raising=False)
+    free = engines.precision("openvino")
+    assert here in (free, "f32")
+    monkeypatch.setenv("DNNL_MAX_CPU_ISA", "AVX2")
+    assert engines.precision("openvino") == "f32"
+    # The first that is set counts.
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx512_core_bf16")
+    assert engines.precision("openvino") == free
+    assert engines.precision("onnxruntime") == "f32"
 
 
 def test_without_openvino_the_other_engine_serves(gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

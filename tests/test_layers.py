@@ -67,7 +67,7 @@ TRAINING_ROWS = (
     {"packs"},
     {"pictures"},
     {"batches"},
-    {"feed", "looks"},
+    {"feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
     {"export", "scoring"},

@@ -102,7 +102,6 @@ class TestLaws:
             # Tiles are stored in float32.
             assert np.abs(tiled - whole).max() < 1e-5 * max(1, np.abs(whole).max())
 
-    @pytest.mark.arithmetic
     def test_one_graph_both_engines_three_sizes(self, name: str, tmp_path: Path) -> None:
         spec = SPECS[name]
         network = stirred(spec.build())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import shutil
 import struct
 import tarfile
 import zlib
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
-from pellucid.training import photos
+from pellucid.training import photos, pictures, recipes
 from pellucid.training.photos import Package, Photo
 
 
@@ -132,3 +134,16 @@ def test_the_list_is_whole_and_every_source_is_known() -> None:
     assert len({photo.name for photo in listed}) == len(listed) == 192
     assert all(photo.source in photos.PACKAGES or photo.source.count("/") == 1 for photo in listed)
     assert all((photo.path.endswith(".rcc")) == bool(photo.inside) for photo in listed)
+
+
+def test_the_other_photographs_are_credited_and_learnt_from() -> None:
+    text = (resources.files("pellucid.training") / "free.tsv").read_text("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert len({row["file"] for row in rows}) == len(rows) == 1222
+    for name in ("photo", "upscale"):
+        images = recipes.find(name).data
+        assert not any(pictures.is_held_out(row["file"], images) for row in rows)
+        for row in rows:
+            credit = next(entry for entry in images.credits if entry.match in row["file"])
+            assert row["licence"]
+            assert row["source"] in credit.source or "COCO" in credit.source

@@ -142,13 +142,15 @@ class Learning:
     dataclass whose fields are the table's keys.
 
     ``name`` is the task's. ``sources`` is what the task may learn from, ``before`` what tables call the picture as it is given,
-    ``words`` the same in a sentence.
+    ``words`` the same in a sentence. ``plain`` says how a pair comes about where the table asks for nothing special: ``noise``
+    (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
     """
 
     name: ClassVar[str]
     sources: ClassVar[tuple[Source, ...]] = ("clean",)
     before: ClassVar[str] = "noisy"
     words: ClassVar[str] = "the noisy image"
+    plain: ClassVar[Literal["noise", "shrink"] | None] = None
 
     @property
     def maps(self) -> tuple[str, ...]:

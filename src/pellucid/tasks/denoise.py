@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -342,6 +342,7 @@ class Learning(base.Learning):
     again: float = 0.0
     name: ClassVar[str] = "denoise"
     sources: ClassVar[tuple[base.Source, ...]] = ("clean", "pairs", "noisy")
+    plain: ClassVar[Literal["noise", "shrink"] | None] = "noise"
 
     def __post_init__(self) -> None:
         if not self.noise:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations_with_replacement
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +140,7 @@ class Learning(base.Learning):
     name: ClassVar[str] = "upscale"
     before: ClassVar[str] = "bicubic"
     words: ClassVar[str] = "bicubic enlargement"
+    plain: ClassVar[Literal["noise", "shrink"] | None] = "shrink"
 
     def __post_init__(self) -> None:
         if not self.scales:

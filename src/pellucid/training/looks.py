@@ -23,8 +23,10 @@ from pellucid.training.networks import Network
 __all__ = ["on_device", "planes_of", "second", "seen_again"]
 
 
-def on_device(planes: np.ndarray[Any, np.dtype[np.float32]], device: torch.device) -> torch.Tensor:
-    """Planes (n, c, h, w) as a tensor there."""
+def on_device(planes: np.ndarray[Any, np.dtype[np.float32]] | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Planes (n, c, h, w) as a tensor there; a tensor is there already."""
+    if isinstance(planes, torch.Tensor):
+        return planes
     # Without waiting, where the batch's memory is pinned.
     tensor = torch.from_numpy(planes).to(device, non_blocking=True)
     return tensor.to(memory_format=torch.channels_last)

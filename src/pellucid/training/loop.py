@@ -20,7 +20,7 @@ import torch
 
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
-from pellucid.training import feed, losses
+from pellucid.training import feed, losses, ondevice
 from pellucid.training.looks import on_device, planes_of
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
@@ -185,16 +185,20 @@ def train(
         if fabric.is_global_zero:
             _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
 
-    made_ahead = feed.batches(
-        pictures,
-        recipe,
-        seed,
-        run.steps,
-        fabric.global_rank,
-        threads=max(2, feed.cores() - 2),
-        processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
-        pinned=fabric.device.type == "cuda",
-    )
+    # A GPU makes what it can by itself; who asks for workers has them.
+    if fabric.device.type == "cuda" and workers is None and ondevice.serves(pictures, recipe):
+        made_ahead = ondevice.batches(pictures, recipe, seed, run.steps, fabric.global_rank, device=fabric.device)
+    else:
+        made_ahead = feed.batches(
+            pictures,
+            recipe,
+            seed,
+            run.steps,
+            fabric.global_rank,
+            threads=max(2, feed.cores() - 2),
+            processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
+            pinned=fabric.device.type == "cuda",
+        )
     with _stop_signals() as stopping:
         while True:
             over = stopping.is_set() or run.stalled or bool(run.diverged)
