@@ -446,6 +446,7 @@ def test_a_misshapen_recipe_is_our_error(content: bytes, tmp_path: Path) -> None
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"text"], ids=repr)
 def test_weights_that_are_none_are_our_error(content: bytes, tmp_path: Path) -> None:
     pytest.importorskip("torch")
@@ -459,6 +460,9 @@ def test_weights_that_are_none_are_our_error(content: bytes, tmp_path: Path) -> 
     for path in sorted(tmp_path.glob("*.npz")):
         with pytest.raises((FileError, ModelError)):
             export.load_weights(path)
+    os.mkfifo(tmp_path / "pipe.checkpoint")
+    with pytest.raises(FileError, match="not a checkpoint"):
+        export.beginning(str(tmp_path / "pipe.checkpoint"), 1)
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(FileError, match="not an evaluation"):
         export.with_scores(read_card(shipped_path("digits")), [tmp_path / "deep.json"])

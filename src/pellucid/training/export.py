@@ -131,13 +131,13 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
     scores = dict(card.scores)
     for path in evaluations:
         try:
-            data = json.loads(path.read_text("utf-8"))
+            data = json.loads(regular.read(path))
             protocol, summary = data["protocol"], data["summary"]
             methods = {name for name, served in protocol["models"].items() if served == [card.name]}
             blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
             psnr = {f"{protocol['images']} {row['noise']}{blind}": row["psnr"] for row in summary if row["method"] in methods}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {error}") from error
+            raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {_reason(error)}") from error
         if not psnr:
             raise FileError(f"{path}: has no score of {card.name!r}")
         scores |= {name: round(value, 2) for name, value in psnr.items()}
@@ -189,7 +189,7 @@ def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
             arrays = {name: archive[name] for name in archive.files}
         card = Card.from_json(arrays.pop(CARD_ENTRY).tobytes().decode())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise FileError(f"{path}: not a weights file of pellucid: {error}") from error
+        raise FileError(f"{path}: not a weights file of pellucid: {_reason(error)}") from error
     return card, {name: _single(value) for name, value in arrays.items()}
 
 
@@ -259,7 +259,7 @@ def write_card(path: Path, card: Card) -> None:
         import onnx
     except ImportError as error:
         raise MissingExtra(str(error.name), "train") from error
-    model = onnx.load_model_from_string(path.read_bytes())
+    model = onnx.load_model_from_string(regular.read(path, graphs.LARGEST))
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
@@ -280,6 +280,11 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         registry.setLevel(before)
+
+
+def _reason(error: Exception) -> str:
+    """One line on an error of a file or its content."""
+    return str(getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or type(error).__name__)
 
 
 def _half(value: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -381,7 +386,7 @@ def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     try:
         model = onnx.load_model_from_string(regular.read(path, graphs.LARGEST))
     except Exception as error:  # the parser's own error type is not public
-        raise ModelError(f"{path}: not an ONNX model: {error}") from error
+        raise ModelError(f"{path}: not an ONNX model: {_reason(error)}") from error
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
         raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
