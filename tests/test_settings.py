@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import math
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Every(Settings):
     words: str | None = setting(None, "any text", kind="text")
     colour: str = setting("#ffffff", "a colour", kind="colour")
     palette: Attached | None = setting(None, "a file", kind="file")
+    others: tuple[Attached, ...] = setting((), "files", kind="file", many=True)
     points: tuple[tuple[int, int], ...] = setting((), "points", kind="point", many=True)
     box: tuple[int, int, int, int] | None = setting(None, "a box", kind="box")
     hints: tuple[tuple[int, int, str], ...] = setting((), "hints", kind="hint", many=True)
@@ -66,6 +68,9 @@ def test_settings_go_through_text_and_back(name: str, tmp_path: Path) -> None:
     assert set(text) == set(kind.names())
     assert kind.read(text) == changed
     assert changed != kind()
+    # A manifest holds them.
+    kept = json.loads(json.dumps(changed.to_dict()))
+    assert set(kept) == {row.name for row in kind.declared() if row.changes_output}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -142,6 +147,9 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
     ):
         with pytest.raises(OptionError, match=f"^{name} must be"):
             read({name: [text]})
+    assert Every(points=[np.array([1, 2])[::-1].tolist(), (np.int64(3), np.uint8(4))]).points == ((2, 1), (3, 4))  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"^points must be a list, not '1,2'"):
+        Every(points="1,2")  # type: ignore[arg-type]
     with pytest.raises(FileError, match="cannot be read"):
         read({"palette": [str(tmp_path / "none.png")]})
     with pytest.raises(OptionError, match="'number' is not a setting that takes a file"):

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -121,7 +122,7 @@ class Setting:
             return None
         if self.many:
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise self.refused(value)
+                raise OptionError(f"{self.name} must be a list, not {_shown(value)}")
             return tuple(self._checked(each) for each in value)
         return self._checked(value)
 
@@ -225,8 +226,7 @@ class Declared:
 
     def to_dict(self) -> dict[str, Any]:
         """All that the output depends on, as JSON holds it."""
-        values = {each.name: getattr(self, each.name) for each in self.declared() if each.changes_output}
-        return {name: value.to_dict() if isinstance(value, Attached) else value for name, value in values.items()}
+        return {each.name: _plain(getattr(self, each.name)) for each in self.declared() if each.changes_output}
 
 
 @dataclass(frozen=True)
@@ -284,6 +284,12 @@ class FileSettings(Declared):
     strip: bool = setting(
         False, "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", label="Drop metadata"
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.to_dict() if isinstance(value, Attached) else value
 
 
 # -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
@@ -358,9 +364,10 @@ def _whole(value: Any, count: int) -> tuple[int, ...] | None:
     """So many whole numbers of 0 or more."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         return None
-    if any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value):
+    # NumPy has whole numbers of its own.
+    if any(isinstance(each, bool) or not isinstance(each, Integral) or each < 0 for each in value):
         return None
-    return tuple(value)
+    return tuple(map(int, value))
 
 
 def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:
