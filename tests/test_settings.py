@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid.cli import pictures
+from pellucid.cli import arguments, pictures
 from pellucid.errors import FileError, OptionError
 from pellucid.tasks import TASKS
 from pellucid.tasks.settings import Attached, Declared, FileSettings, Setting, Settings, Shape, setting
@@ -109,8 +109,11 @@ def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_names_are_identifiers_and_no_flags_of_the_surface(name: str) -> None:
-    taken = {*FileSettings.names(), "model", "task", "image", "progress"}
-    taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(pictures.__file__).read_text("utf-8"))).split("'")}
+    # Of Python and HTTP; of the command line.
+    taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "preview", "ticket"}
+    for module in (pictures, arguments):
+        taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")}
+    assert {"out", "engine", "json"} <= taken
     taken |= {"mask", "protect", "confidence", "preset", "json", "out", "force", "resume"}
     for row in TASKS[name].settings.declared():
         assert row.name.isidentifier()
