@@ -145,6 +145,27 @@ def test_a_range_that_is_none_is_refused_and_not_taken_for_auto(wrong: Any, tmp_
         np.testing.assert_array_equal(pellucid.denoise(picture, range=right, sigma=0), picture)  # type: ignore[call-overload]
 
 
+def test_facts_are_those_of_the_picture_that_was_given_and_not_of_what_its_array_holds_later() -> None:
+    model = pellucid.load("photo-fast")
+    noise = np.random.default_rng(0).normal(128, 20, (96, 128)).clip(0, 255).astype(np.uint8)
+    buffer = noise.copy()
+    result = model.details(buffer, gain=True)
+    buffer[:] = 0
+    assert result.facts["expected_gain"] == model.expected_gain(noise) > 1
+
+
+def test_a_model_inspects_whatever_it_restores() -> None:
+    model = pellucid.load("photo-fast")
+    stack = np.random.default_rng(0).normal(128, 20, (5, 64, 80)).clip(0, 255)
+    for image in (
+        stack.astype(np.uint8),
+        stack[0].astype(np.int16),
+        stack[0].astype(np.float16),
+        images.from_array(stack[0] / 255),
+    ):
+        assert str(model.inspect(image)) == str(pellucid.inspect(image))
+
+
 def test_an_array_is_written_and_a_function_goes_to_another_process(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
     pellucid.write(tmp_path / "a.png", picture)

@@ -248,11 +248,13 @@ class Restorer:
         if not isinstance(image, Image):
             output = _masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
         seconds = time.perf_counter() - begun
-        return Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
+        return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
-        """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
-        picture = _picture(image)
+        """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""
+        picture = image if isinstance(image, Image) else next(frames_of(image, "auto", None).pictures)
         return diagnosis.look(View((picture,)))
 
     def expected_gain(
