@@ -165,7 +165,10 @@ def test_a_file_is_equal_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.png").write_bytes(b"1")
     first = Every(palette=tmp_path / "a.png")  # type: ignore[arg-type]
-    assert first == Every(palette=tmp_path / "other" / "a.png")  # type: ignore[arg-type]
+    (tmp_path / "other" / "c.png").write_bytes(b"1")
+    for same in ("a.png", "c.png"):
+        other = Every(palette=tmp_path / "other" / same)  # type: ignore[arg-type]
+        assert (first, first.to_dict()) == (other, other.to_dict())
     assert first != Every(palette=tmp_path / "b.png")  # type: ignore[arg-type]
     assert str(tmp_path) not in str(first.to_dict())
 

@@ -53,7 +53,7 @@ class Shape(NamedTuple):
 class Attached:
     """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
 
-    name: str
+    name: str = field(compare=False)
     sha256: str
     path: Path | None = field(default=None, compare=False)
 
@@ -67,8 +67,8 @@ class Attached:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
     def to_dict(self) -> dict[str, str]:
-        """Name and content for a manifest, without the path."""
-        return {"name": self.name, "sha256": self.sha256}
+        """The content for a manifest: the same file under another name gives the same output."""
+        return {"sha256": self.sha256}
 
 
 @dataclass(frozen=True)
