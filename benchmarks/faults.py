@@ -2,7 +2,8 @@
 
     python benchmarks/faults.py FOLDER
 
-FOLDER holds the pictures that the rows name: made inputs, each an instance of a kind of fault. A row without its picture is left out.
+FOLDER holds the pictures that the rows name: made inputs, each an instance of a kind of fault. A row without its picture is left
+out.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def nodata(path: Path, scratch: Path) -> Found:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        missing = float(file.pages[0].tags[42113].value)
+        missing = float(file.pages.first.tags[42113].value)
     before, after = tifffile.imread(path), array_of_command(path, scratch)
     hole = before == missing
     kept = bool((after[hole] == before[hole]).all())
@@ -203,7 +204,7 @@ def geotiff_geometry(path: Path, scratch: Path) -> Found:
 
     def read(picture: Path) -> float:
         with tifffile.TiffFile(picture) as file:
-            return float(file.pages[0].tags[33550].value[0])
+            return float(file.pages.first.tags[33550].value[0])
 
     before, after = read(path), read(enlarged(path, scratch))
     return f"pixel scale {after:.3f}", abs(3 * after - before) < 1e-3
@@ -215,7 +216,7 @@ def imagej_geometry(path: Path, scratch: Path) -> Found:
 
     def read(picture: Path) -> float:
         with tifffile.TiffFile(picture) as file:
-            above, below = file.pages[0].tags["XResolution"].value
+            above, below = file.pages.first.tags["XResolution"].value
             return float(above / below)
 
     before, after = read(path), read(enlarged(path, scratch))

@@ -47,6 +47,7 @@ DESCRIPTION: dict[str, Any] = {
     "depth": {**STRING, "description": "the dtype of the file's samples"},
     "alpha": {"type": "boolean"},
     "pages": INTEGER,
+    "remarks": {**WORDS, "description": "how the file was read and what was left out, a line each"},
     "diagnosis": {
         "type": "object",
         "properties": {

@@ -176,6 +176,7 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
         "depth": first.dtype.name,
         "alpha": first.alpha is not None,
         "pages": count,
+        "remarks": list(first.remarks),
     }
 
 

@@ -485,6 +485,8 @@ function settings() {
     if (details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
       noise.append(` The model ${model.name} keeps the noise; the model ${other.name} removes it.`);
     }
+    // How the file was read, where that is not plain.
+    if (details.remarks.length) noise.append(` Read: ${details.remarks.join("; ")}.`);
   } else noise.textContent = "The service measures the noise once it has the picture.";
   form.set(chosen.settings, details ? details.diagnosis : {});
   for (const option of task.options) form.toggle(option.name, takes(model, option));
