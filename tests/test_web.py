@@ -303,6 +303,17 @@ def test_a_new_task_is_described_by_its_row() -> None:
     assert (list(form["properties"]), form["required"]) == (["image", "tone", "palette"], ["image"])
 
 
+def test_facts_are_described_in_the_order_of_their_row() -> None:
+    document = openapi.document(limits.Limits(), catalogue.Catalogue({"upscale": "upscale", "photo": "photo"}), token=False)
+    good = document["paths"]["/v1/restore"]["post"]["responses"]["200"]
+    facts = TASKS["denoise"].facts
+    names = [fact.name for fact in facts]
+    described = good["content"]["application/json"]["schema"]["properties"]
+    assert [name for name in described if name in names] == names
+    headers = [f"X-Pellucid-{fact.header}" for fact in facts if fact.header is not None]
+    assert [name for name in good["headers"] if name in headers] == headers
+
+
 def test_a_file_as_a_setting_is_a_part_and_never_a_path(tmp_path: Path) -> None:
     content = tmp_path / "secret"
     content.write_bytes(b"x")

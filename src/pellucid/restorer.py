@@ -6,10 +6,12 @@ plans the work; here the picture is cut into pieces and put together again, in t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -31,7 +33,7 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load"]
+__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load", "reading_of"]
 
 Kind = TypeVar("Kind", bound=np.generic)
 """An array's dtype: the output has the input's."""
@@ -201,12 +203,13 @@ class Restorer:
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
+        reading = reading_of(range, axes)
         if isinstance(image, Image):
-            if axes is not None or range != "auto":
+            if reading != Reading():
                 raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
         values = np.asanyarray(image)
-        if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
+        if reading == Reading() and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
             return self.details(values, settings, **given).image
         stack = frames_of(values, range, axes)
         return stack.whole(self.details(picture, settings, **given).image for picture in stack.pictures)
@@ -245,11 +248,13 @@ class Restorer:
         if not isinstance(image, Image):
             output = _masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
         seconds = time.perf_counter() - begun
-        return Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
+        return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
-        """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
-        picture = _picture(image)
+        """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""
+        picture = image if isinstance(image, Image) else next(frames_of(image, "auto", None).pictures)
         return diagnosis.look(View((picture,)))
 
     def expected_gain(
@@ -396,27 +401,55 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
     Raises `ImageError` and `OptionError`.
     """
     masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
-    values = np.asarray(array)
+    values, reading = np.asarray(array), reading_of(value_range, axes)
     if values.dtype.name not in images.FILE_DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
     if values.ndim < 2 or values.size == 0:
         raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
-    letters = axes.upper() if axes is not None else arrays.guessed(values.shape)
-    reading = Reading(value_range=value_range, axes=letters, unit=True)
+    if reading.axes is None and values.ndim > 2 and values.shape[-1] == 2:
+        # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
+        raise ImageError(f"an array of shape {values.shape} is not an image; for a stack, name its axes, such as axes='ZYX'")
+    letters = reading.axes if reading.axes is not None else arrays.guessed(values.shape)
+    reading = replace(reading, axes=letters, unit=True)
 
     def whole(pictures: Iterable[Image]) -> NDArray[Any]:
         pages = [Page((picture,)) for picture in pictures]
-        height, width = pages[0].pictures[0].pixels.shape[:2]
-        sides = {"Y": height, "X": width}
-        shape = tuple(sides.get(letter, size) for letter, size in zip(letters, values.shape, strict=True))
-        output = arrays.assembled(iter(pages), letters, shape)
+        first = pages[0].pictures[0]
+        height, width, channels = first.pixels.shape
+        sides = {"Y": height, "X": width, "S": channels + (first.alpha is not None)}
+        # Gray may have become colour, or have got alpha.
+        due = letters if "S" in letters or sides["S"] == 1 else f"{letters}S"
+        before = dict(zip(letters, values.shape, strict=True))
+        shape = tuple((before | sides)[letter] for letter in due)
+        output = arrays.assembled(iter(pages), due, shape)
         if masked is None:
             return output
-        places = np.ix_(*(masks.nearest(size, before) for size, before in zip(shape, values.shape, strict=True)))
-        return np.ma.MaskedArray(output, mask=masked[places], fill_value=array.fill_value)  # type: ignore[union-attr]
+        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, letters, strict=False)))
+        mask = masked[places] if due == letters else np.broadcast_to(masked[places][..., None], shape)
+        return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
 
     valid = None if masked is None else ~masked
     return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
+
+
+def reading_of(value_range: Any, axes: Any) -> Reading:
+    """How an array or a file is read; `OptionError` for a range or axes that are none."""
+    if axes is not None and not isinstance(axes, str):
+        raise OptionError(f"axes must be letters, such as 'ZYX', not {axes!r}")
+    found: Any = value_range if isinstance(value_range, str) and value_range in ("auto", "dtype") else _ends(value_range)
+    if found is None:
+        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {str(value_range)[:60]}")
+    return Reading(found, None if axes is None else axes.upper())
+
+
+def _ends(given: Any) -> tuple[float, float] | None:
+    """Black and white, where these are two different finite numbers."""
+    ends = tuple(given) if isinstance(given, tuple | list | np.ndarray) else ()
+    # Text, and truth values, that happen to read as numbers are mistakes.
+    if len(ends) != 2 or any(isinstance(each, bool) or not isinstance(each, Real) for each in ends):
+        return None
+    low, high = map(float, ends)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -432,6 +465,9 @@ def _masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
     if not np.ma.isMaskedArray(given):
         return output
     mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
+    if mask.shape != output.shape:
+        # Gray has become colour, or has got alpha.
+        mask = np.broadcast_to(np.atleast_3d(mask).any(axis=2, keepdims=True), output.shape)
     return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)
 
 

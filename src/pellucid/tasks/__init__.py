@@ -156,6 +156,10 @@ class Task:
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its name: there is one row of a name in each process.
+        return find, (self.name,)
+
     def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """All facts of the row as JSON holds them; those that ``facts`` lacks have their defaults."""
         values = {fact.name: facts.get(fact.name, fact.default) for fact in self.facts}

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -52,7 +53,7 @@ class Shape(NamedTuple):
 class Attached:
     """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
 
-    name: str
+    name: str = field(compare=False)
     sha256: str
     path: Path | None = field(default=None, compare=False)
 
@@ -66,8 +67,8 @@ class Attached:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
     def to_dict(self) -> dict[str, str]:
-        """Name and content for a manifest, without the path."""
-        return {"name": self.name, "sha256": self.sha256}
+        """The content for a manifest: the same file under another name gives the same output."""
+        return {"sha256": self.sha256}
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Setting:
             return None
         if self.many:
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise self.refused(value)
+                raise OptionError(f"{self.name} must be a list, not {_shown(value)}")
             return tuple(self._checked(each) for each in value)
         return self._checked(value)
 
@@ -225,8 +226,7 @@ class Declared:
 
     def to_dict(self) -> dict[str, Any]:
         """All that the output depends on, as JSON holds it."""
-        values = {each.name: getattr(self, each.name) for each in self.declared() if each.changes_output}
-        return {name: value.to_dict() if isinstance(value, Attached) else value for name, value in values.items()}
+        return {each.name: _plain(getattr(self, each.name)) for each in self.declared() if each.changes_output}
 
 
 @dataclass(frozen=True)
@@ -290,6 +290,12 @@ class FileSettings(Declared):
     strip: bool = setting(
         False, "leave out EXIF, XMP, IPTC and texts; the colour profile stays", kind="flag", label="Drop metadata"
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.to_dict() if isinstance(value, Attached) else value
 
 
 # -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
@@ -364,9 +370,10 @@ def _whole(value: Any, count: int) -> tuple[int, ...] | None:
     """``count`` whole numbers of 0 or more."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         return None
-    if any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value):
+    # NumPy has whole numbers of its own.
+    if any(isinstance(each, bool) or not isinstance(each, Integral) or each < 0 for each in value):
         return None
-    return tuple(value)
+    return tuple(map(int, value))
 
 
 def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:

@@ -156,8 +156,12 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 def _facts(catalogue: Catalogue) -> dict[str, Fact]:
-    """The facts of all tasks by name."""
-    return {fact.name: fact for offer in reversed(catalogue.offers.values()) for fact in reversed(offer.task.facts)}
+    """The facts of all tasks by name, in the order of their rows; of two with one name the first."""
+    facts: dict[str, Fact] = {}
+    for offer in catalogue.offers.values():
+        for fact in offer.task.facts:
+            facts.setdefault(fact.name, fact)
+    return facts
 
 
 def _body(limits: Limits, parts: tuple[str, ...]) -> dict[str, Any]:
