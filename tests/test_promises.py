@@ -31,6 +31,7 @@ OUTCOME = {
     "seconds": float,
     "pages": int,
     "full": bool,
+    "remarks": list,
 }
 """Keys of ``--json`` of `pellucid denoise` and `pellucid upscale`, and the type of each where a noisy picture was restored."""
 
@@ -159,6 +160,7 @@ def test_keys_of_upscale(picture: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_keys_of_inspect(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = line_of(capsys, "inspect", picture, "--json")
     assert found.pop("input") == str(picture)
+    assert [found.pop(name) for name in ("black", "white", "remarks")] == [0, 255, []]
     assert types_of(found, DIAGNOSIS) == DIAGNOSIS
 
 
