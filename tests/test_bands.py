@@ -164,7 +164,7 @@ def test_what_breaks_in_the_middle_is_one_line_and_leaves_nothing(
     np.save(root / "d.npy", np.where(np.arange(10_000).reshape(100, 100) == 9_000, np.nan, np.float32(0.5)))
     outcomes = list(batch.restore_files(plan.plan([root], out), restorer.load(gray_model), DenoiseSettings(sigma=10)))
     said = [str(outcome.error) for outcome in outcomes]
-    assert said[0].startswith(f"{root}/a.tif: damaged, or no TIFF file")
+    assert said[0].startswith(f"{root}/a.tif: it is damaged, or not a TIFF file")
     assert said[1] == f"{root}/b.tif: the pixels are cut off"
     assert said[2] == "None"
     assert said[3] == "None"

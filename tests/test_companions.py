@@ -85,9 +85,7 @@ def test_xmp_promises_nothing_that_is_not_there(name: str, ending: str, tmp_path
     xmp = xmp_of(*PROMISES[name])
     PillowImage.fromarray(picture()).save(tmp_path / "a.jpg", xmp=xmp)
     outcome = restored(tmp_path / "a.jpg", tmp_path / f"out{ending}")
-    assert outcome.remarks == (
-        f"beside the picture, and not read: {TOLD[name.split()[0].rstrip(',').removesuffix(chr(39) + 's')]}",
-    )
+    assert outcome.remarks == (f"not read, and not in the output: {TOLD[name.split()[0].rstrip(',').removesuffix(chr(39) + 's')]}",)
     left = files.read(outcome.output).xmp
     assert left is not None
     # All else is as it was, and it is XML still.
@@ -114,7 +112,7 @@ def test_further_pictures_of_a_jpeg_are_told_and_gone(count: int, tmp_path: Path
     first = PillowImage.fromarray(picture())
     first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[first.resize((16, 8))] * count)
     outcome = restored(tmp_path / "a.jpg", tmp_path / "out.jpg")
-    assert outcome.remarks == (f"beside the picture, and not read: further picture{'s' if count > 1 else ''}",)
+    assert outcome.remarks == (f"not read, and not in the output: further picture{'s' if count > 1 else ''}",)
     content = outcome.output.read_bytes()
     assert b"MPF\0" not in content
     assert content.count(b"\xff\xd8\xff") == 1
@@ -125,7 +123,7 @@ def test_a_video_behind_a_jpeg_is_told_and_gone(tmp_path: Path) -> None:
     with (tmp_path / "a.jpg").open("ab") as file:
         file.write(b"\0\0\0\x18ftypmp42" + bytes(5000))
     outcome = restored(tmp_path / "a.jpg", tmp_path / "out.jpg")
-    assert outcome.remarks == ("beside the picture, and not read: video",)
+    assert outcome.remarks == ("not read, and not in the output: video",)
     assert b"ftyp" not in outcome.output.read_bytes()
 
 
@@ -173,7 +171,7 @@ def test_frames_of_an_animation_are_pages(ending: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(pages, [np.asarray(frame) for frame in frames])
     outcome = restored(tmp_path / f"a{ending}", tmp_path / "out.tif")
     assert (outcome.error, outcome.pages) == (None, 3)
-    assert outcome.remarks == ("an animation: how long each frame is shown is not kept",)
+    assert outcome.remarks == ("an animation: the output does not keep how long each frame is shown",)
     refused = pytest.raises(FileError, match="3 pages, and PNG holds one picture; write TIFF or NumPy")
     with refused, files.open_pages(tmp_path / f"a{ending}") as document:
         files.write_pages(tmp_path / "out.png", document.pages, document)
@@ -214,7 +212,7 @@ def test_a_jpeg_in_jpeg_xl_keeps_its_words(tmp_path: Path) -> None:
     assert b"a maker" in image.exif
     assert image.xmp is not None
     assert b"hdrgm" not in image.xmp
-    assert image.remarks == ("beside the picture, and not read: HDR gain map",)
+    assert image.remarks == ("not read, and not in the output: HDR gain map",)
 
 
 def test_jpeg_xl_that_is_not_read_is_one_line(tmp_path: Path) -> None:

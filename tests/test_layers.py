@@ -102,7 +102,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"clipped", "estimator"},
+    {"clipped", "drawn", "estimator"},
     {"gain"},
 )
 

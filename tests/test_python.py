@@ -82,7 +82,7 @@ def test_each_task_has_a_function_with_its_settings(name: str) -> None:
 def test_restore_takes_the_settings_of_the_model_that_is_named() -> None:
     array = np.zeros((20, 30), np.uint8)
     assert pellucid.restore(array, model="upscale", scale=2).shape == (40, 60)
-    with pytest.raises(OptionError, match="'scale' is not a setting here; there are sigma"):
+    with pytest.raises(OptionError, match="'scale' is not a setting here; the settings are sigma"):
         pellucid.restore(array, scale=2)
     for wrong in ("25", b"25", True, [25]):
         with pytest.raises(OptionError, match="sigma must be a number"):

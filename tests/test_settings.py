@@ -92,9 +92,9 @@ def test_each_bound_is_refused_on_both_sides_wherever_it_comes_from(name: str) -
 @pytest.mark.parametrize("name", ALL)
 def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
     known = ", ".join(ALL[name].names())
-    with pytest.raises(OptionError, match=f"'fog' is not a setting here; there are {known}"):
+    with pytest.raises(OptionError, match=f"'fog' is not a setting here; the settings are {known}"):
         ALL[name].of({"fog": 1})
-    with pytest.raises(OptionError, match=f"'fog' is not a setting here; there are {known}"):
+    with pytest.raises(OptionError, match=f"'fog' is not a setting here; the settings are {known}"):
         ALL[name].read({"fog": ["1"]})
     one = ALL[name].declared()[0]
     if not one.many:

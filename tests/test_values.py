@@ -58,7 +58,7 @@ def test_counts_in_sixteen_bits_are_restored_as_counts(gray: NDArray[np.float64]
     after = tifffile.imread(output)
     assert after.dtype == np.uint16
     assert error(after, clean * top) < 0.65 * error(counts, clean * top)
-    assert outcome.remarks == (f"values: black is 0, white {top}, found from the values (--range LO:HI sets them)",)
+    assert outcome.remarks == (f"values: black is 0, white {top}, estimated from the values (--range LO:HI sets them)",)
     # As when it is told, and as in Python.
     np.testing.assert_array_equal(after, pellucid.denoise(counts, range=(0, top)))
     np.testing.assert_array_equal(after, pellucid.denoise(counts))

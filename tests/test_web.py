@@ -502,9 +502,9 @@ def png_claiming(width: int, height: int) -> bytes:
             png_claiming(200, 128),
             {},
             413,
-            "200x128 pixels would become 1400x896, more than the 1 megapixels that are taken here; a smaller picture",
+            "200x128 pixels would become 1400x896, more than the 1 megapixels that this service accepts; a smaller picture",
         ),
-        ("/v1/inspect?sigma=5", b"png", {}, 422, "'sigma' is not a setting of inspect; there are range, axes"),
+        ("/v1/inspect?sigma=5", b"png", {}, 422, "'sigma' is not a setting of inspect; the settings are range, axes"),
         ("/v1/restore", b"", {}, 422, "no picture"),
         ("/v1/restore", b"words, not pixels", {}, 415, "no picture in"),
         ("/v1/restore", b"%PDF-1.7" + bytes(50), {}, 415, "PDF"),
@@ -518,7 +518,13 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/restore", b"\x89PNG\r\n\x1a\n" + bytes(500), {}, 422, "the picture"),
         ("/v1/restore", b"cut", {}, 422, "the picture"),
         ("/v1/restore", png_claiming(60000, 60000), {}, 413, "60000x60000"),
-        ("/v1/restore", png_claiming(2000, 2000), {}, 413, "2000x2000 pixels are more than the 1 megapixels that are taken here"),
+        (
+            "/v1/restore",
+            png_claiming(2000, 2000),
+            {},
+            413,
+            "2000x2000 pixels are more than the 1 megapixels that this service accepts",
+        ),
         ("/v1/restore", bytes(2_000_001), {}, 413, "2000000 bytes"),
         ("/v1/restore", b"png", {"Content_Type": "multipart/form-data"}, 400, "boundary"),
         ("/v1/restore", b"--edge\r\n", {"Content_Type": "multipart/form-data; boundary=edge"}, 400, "cut off"),
@@ -887,7 +893,7 @@ def test_a_token_is_asked_for() -> None:
     [
         (("--host", "0.0.0.0"), "others can reach this address; add --token TOKEN"),
         (("--host", "0.0.0.0", "--token", "short"), "16 characters"),
-        (("--host", "192.0.2.1", "--token", "0123456789abcdef"), "cannot be listened on"),
+        (("--host", "192.0.2.1", "--token", "0123456789abcdef"), "cannot listen on 192.0.2.1"),
     ],
 )
 def test_what_serve_refuses(
@@ -902,7 +908,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert cli.main(["serve", "--no-browser", "--port", str(port)]) == 2
-    assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
 def test_short_answers_do_not_wait_for_acknowledgements() -> None:

@@ -18,6 +18,7 @@ from pellucid.errors import OptionError
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.tasks import Task
+from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "write"]
 
@@ -83,7 +84,7 @@ def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axe
     if isinstance(image, str | Path):
         image = read(image, range=range, axes=axes)
     picture = image if isinstance(image, Image) else next(restorer.frames_of(image, range, axes).pictures)
-    return diagnosis.inspect(images.floating(picture).pixels)
+    return diagnosis.look(View((picture,)))
 
 
 def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) -> Image:

@@ -69,11 +69,11 @@ class Card:
             object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
         whole = (self.channels, self.multiple_of, self.halo, self.scale)
         if not all(isinstance(number, int) for number in whole) or self.channels not in (1, 3):
-            raise ModelError(f"card of {self.name!r}: channels must be 1 or 3; multiple_of, halo and scale whole numbers")
+            raise ModelError(f"card of {self.name!r}: channels must be 1 or 3; multiple_of, halo and scale must be whole numbers")
         if any(not isinstance(scale, int) or scale < 2 for scale in self.scales):
-            raise ModelError(f"card of {self.name!r}: scales are whole numbers of 2 or more")
+            raise ModelError(f"card of {self.name!r}: scales must be whole numbers of 2 or more")
         if self.multiple_of < 1 or self.halo < 0 or self.scale < 1 or self.answer not in ANSWERS:
-            raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer out of range")
+            raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer is out of range")
 
     @property
     def noises(self) -> list[dict[str, Any]]:
@@ -92,7 +92,9 @@ class Card:
             data = json.loads(text)
             unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
             if unknown:
-                raise ModelError(f"the model's card has a field {unknown[0]!r} that this version does not know")
+                raise ModelError(
+                    f"the model's card has a field {unknown[0]!r} that this version does not know; a newer version may read it"
+                )
             data["maps"] = tuple(data["maps"])
             data["scales"] = tuple(data.get("scales", ()))
             data["training_images"] = tuple(TrainingImages(**entry) for entry in data.get("training_images", ()))
@@ -113,7 +115,7 @@ ENTRY_KEY, ENTRY_VALUE = 1, 2
 def read_card(path: Path) -> Card:
     """The card inside a model file; `ModelError` for a file that is missing, damaged, no ONNX model or without a card."""
     if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
+        raise ModelError(f"{path}: there is no such model file")
     graph = False
     text: str | None = None
     try:
@@ -125,11 +127,17 @@ def read_card(path: Path) -> Card:
                     if entry.get(ENTRY_KEY) == METADATA_KEY.encode():
                         text = entry.get(ENTRY_VALUE, b"").decode()
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a model that can be read (an .onnx file of pellucid)") from error
+        raise ModelError(
+            f"{path}: this is not a model that pellucid can read; 'pellucid train' and 'pellucid export' write such .onnx files"
+        ) from error
     if not graph:
-        raise ModelError(f"{path}: not a model that can be read (an .onnx file of pellucid)")
+        raise ModelError(
+            f"{path}: this is not a model that pellucid can read; 'pellucid train' and 'pellucid export' write such .onnx files"
+        )
     if text is None:
-        raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
+        raise ModelError(
+            f"{path}: this ONNX model has no pellucid card; 'pellucid train' and 'pellucid export' write models with one"
+        )
     return Card.from_json(text)
 
 

@@ -142,7 +142,7 @@ def remarks(found: Found, dtype: np.dtype[Any]) -> tuple[str, ...]:
     if not found.sought:
         return ()
     low, high = (f"{end:.6g}" for end in found.ends)
-    return (f"values: black is {low}, white {high}, found from the values (--range LO:HI sets them)",)
+    return (f"values: black is {low}, white {high}, estimated from the values (--range LO:HI sets them)",)
 
 
 def parse_range(text: str) -> Range:
@@ -232,7 +232,7 @@ def _is_below(bands: Bands) -> bool:
 
 
 def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
-    """Of 16 bits without sign."""
+    """Black and white of 16 bits without sign."""
     own = dtype_ends(np.dtype(np.uint16))
     if white is None and full:
         return Found(own)

@@ -67,7 +67,7 @@ class Restoration:
         return {} if self.ask is None else dict(self.ask())
 
     def __getstate__(self) -> dict[str, Any]:
-        # What works the facts out may hold graphs and pictures: another process gets the facts.
+        # `ask` may hold graphs and pictures, so another process gets the facts alone.
         return {
             "image": self.image,
             "model": self.model,
@@ -179,7 +179,7 @@ class Restorer:
         """The image, restored: the same kind and dtype as given, values in [0, 1] for floats.
 
         ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept); with other axes before
-        these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
+        these, a stack of such images. Its dtype is uint8, uint16, float32, float64, bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
         for counts of 8 to 14 bits in uint16, for floats that are far from [0, 1], and for signed and 32-bit integers the smallest
@@ -192,7 +192,7 @@ class Restorer:
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
-        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is put back; ``strength``, 0
+        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is kept; ``strength``, 0
         leaves the image as it is, 1 restores it. A model that enlarges takes ``scale``, how many times as high and wide the output
         is, above 1 and up to 8 (sides are rounded); ``strength`` 0 is then the bicubic enlargement. `pellucid.tasks.TASKS` lists
         the settings of each task. Raises `ImageError` and `OptionError`.
@@ -203,7 +203,7 @@ class Restorer:
         """
         if isinstance(image, Image):
             if axes is not None or range != "auto":
-                raise OptionError("range and axes say how an array is read, and this is an Image")
+                raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
         values = np.asanyarray(image)
         if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
@@ -220,7 +220,7 @@ class Restorer:
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
-        """As `restore`, with the file that served, the seconds it took, and the facts of the task.
+        """The same as `restore`, with the file that served, the seconds it took, and the facts of the task.
 
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.
@@ -250,8 +250,7 @@ class Restorer:
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
         picture = _picture(image)
-        view = View((picture,))
-        return diagnosis.inspect_parts(view.parts(diagnosis.windows(*view.shape[:2])))
+        return diagnosis.look(View((picture,)))
 
     def expected_gain(
         self, image: ArrayLike | Image, settings: Settings | None = None, /, *, found: Diagnosis | None = None, **given: Any
@@ -267,7 +266,7 @@ class Restorer:
         """
         predicted: Callable[..., float | None] | None = getattr(self.task.module(), "expected_gain", None)
         if predicted is None:
-            raise OptionError(f"task {self.task.name} predicts no gain")
+            raise OptionError(f"task {self.task.name} cannot predict the gain")
         picture = _picture(image)
         return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
@@ -283,7 +282,7 @@ class Restorer:
         """
         restore: Callable[..., NDArray[Any]] | None = getattr(self.task.module(), "batch", None)
         if restore is None:
-            raise OptionError(f"task {self.task.name} takes images one by one")
+            raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
         return restore(stack, self.models, self.settings(settings, **given))
 
     def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
@@ -349,8 +348,8 @@ class Restorer:
                 return count
         there = max(0, min(rooms))
         raise MemoryShort(
-            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
-            f"({'--memory sets that' if self.memory is not None else '--memory SIZE allows more'})"
+            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be used "
+            f"({'--memory sets that limit' if self.memory is not None else '--memory SIZE allows more'})"
         )
 
 
@@ -372,7 +371,7 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         return Restorer(text, tasks.find(family.task), Models(paths, device=device, engine=engine), memory=memory)
     path = shipped_path(text) if text in names() else Path(name)
     if text not in names() and path.suffix != ".onnx" and not path.is_file():
-        raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
+        raise ModelError(f"unknown model {text!r}; give an .onnx file or one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
     card = read_card(path)
     if card.task not in tasks.TASKS:
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")

@@ -1,4 +1,4 @@
-"""The command line: arguments to calls, and their answers to text. Heavy imports wait for the command that needs them."""
+"""The command line: arguments become calls, and results become text. Heavy imports wait for the command that needs them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Runs one command and returns its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         # A file's name need not be valid text: it is shown as well as can be.
         if isinstance(stream, io.TextIOWrapper):
@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pellucid", description="Takes the noise out of images, on the computer you have.")
+    parser = argparse.ArgumentParser(
+        prog="pellucid", description="Takes the noise out of pictures and makes them larger, on your own computer."
+    )
     parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:

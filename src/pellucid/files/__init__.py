@@ -111,7 +111,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
-"""What any picture can be written as: a folder's format is written only from one."""
+"""The formats that any picture can be written in; a folder's format is written only from its own kind."""
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
@@ -160,14 +160,16 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
     """
     with open_pages(path, value_range=value_range, axes=axes) as document:
         if document.count != 1:
-            raise FileError(f"{path}: {document.count} pages; only single pictures are taken here")
+            raise FileError(f"{path}: it has {document.count} pages, and only single pictures work here")
         page = next(iter(document.pages), None)
         if page is None:
-            raise FileError(f"{path}: no picture in it")
+            raise FileError(f"{path}: it holds no picture")
         if page.kind == "inks":
             return photographs.inks_to_picture(page, Reading())
         if len(page.pictures) != 1:
-            raise FileError(f"{path}: {len(page.pictures)} channels; gray or colour, with alpha or without, is taken here")
+            raise FileError(
+                f"{path}: it has {len(page.pictures)} channels, and only gray or colour, with alpha or without, works here"
+            )
         return page.pictures[0]
 
 
@@ -179,7 +181,9 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
     reading = Reading(value_range, axes, sparing)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
-        raise FileError(f"{path}: {f'no folder, which an {kind.name} is' if path.exists() else 'no such folder'}")
+        raise FileError(
+            f"{path}: {f'this is a file, and an {kind.name} is a folder' if path.exists() else 'there is no such folder'}"
+        )
     if kind.open is None:
         with _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
@@ -252,7 +256,7 @@ def _upright(page: Page) -> Page:
     first = page.pictures[0]
     if first.exif is None and first.xmp is None:
         return page
-    # What speaks of the page stands with its first picture; all of them turn by it.
+    # Metadata of the page stand with its first picture; all of its pictures turn by them.
     others = (replace(upright(replace(other, exif=first.exif)), exif=None) for other in page.pictures[1:])
     return replace(page, pictures=(upright(first), *others))
 
@@ -269,7 +273,7 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     except FileError as error:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
-        raise FileError(f"{path}: more memory is needed than there is") from error
+        raise FileError(f"{path}: it needs more memory than there is") from error
     except PellucidError as error:
         if type(error).__name__ == "ImageError":
             raise FileError(f"{path}: {error}") from error
@@ -277,11 +281,11 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     # Dozens of decoders stand behind this line, and a damaged file provokes from them every kind of error that there is.
     except Exception as error:
         other = _other_kind(kind, start)
-        raise FileError(f"{path}: {other or f'damaged, or no {kind.name} file ({_said(error)})'}") from error
+        raise FileError(f"{path}: {other or f'it is damaged, or not a {kind.name} file ({_said(error)})'}") from error
 
 
 def _said(error: Exception) -> str:
-    """What a decoder or an encoder said, in one line of at most 200 characters."""
+    """The message of a decoder or an encoder, in one line of at most 200 characters."""
     if isinstance(error, UnidentifiedImageError):
         return "its beginning is not understood"
     told = error.args[0] if error.args else ""
@@ -291,7 +295,7 @@ def _said(error: Exception) -> str:
 
 
 def _other_kind(kind: Format, start: bytes) -> str | None:
-    """What the file is, where its first bytes are those of another format than its name says."""
+    """A message that names the file's format, where its first bytes belong to another format than its ending."""
     found = _begins_as(start)
     # Many RAW files begin like a TIFF.
     if found is None or found == kind.name or kind.name == "camera RAW":
@@ -341,7 +345,7 @@ def write_pages(
     """
     kind = check_written(path)
     if not document.single and kind.name not in STACKS:
-        raise FileError(f"{path}: {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+        raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
@@ -350,7 +354,7 @@ def write_pages(
     failed: list[Exception] = []
     prepared = _prepared(path, kind, (_watched_rows(page, failed) for page in _watched(pages, failed)), strip)
     if kind.folder and path.exists() and not omezarr.is_group(path):
-        raise FileError(f"{path} is there and no {kind.name}: it is not replaced")
+        raise FileError(f"{path} exists and is not an {kind.name}: it is not replaced")
     with (replacing_folder if kind.folder else replacing)(path, overwrite=overwrite) as temporary:
         try:
             if kind.save is not None:
@@ -366,7 +370,7 @@ def write_pages(
         except Exception as error:
             if error in failed:
                 raise
-            # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
+            # The encoder's error for a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
             raise FileError(f"{path}: {kind.name} cannot hold this picture ({_said(error)})") from error
         if before is not None:
             before(temporary)
@@ -403,9 +407,9 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "inks" and not kind.inks:
             page = Page((photographs.inks_to_picture(page, Reading()),))
         if page.kind == "channels" and kind.name != "TIFF":
-            raise FileError(f"{path}: {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
+            raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
+            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         pictures = (stripped(picture) if strip else picture for picture in page.pictures)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
@@ -450,7 +454,7 @@ def is_folder_of_pictures(path: Path) -> bool:
 def list_images(folder: Path) -> list[Path]:
     """The files of ``folder`` (not below it) whose endings are known, sorted by name; `FileError` when it is no folder."""
     if not folder.is_dir():
-        raise FileError(f"{folder}: no such folder")
+        raise FileError(f"{folder}: there is no such folder")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
 
 
@@ -465,9 +469,9 @@ def check_written(path: Path) -> Format:
     kind = _ENDINGS.get(path.suffix.lower())
     written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
     if kind is None:
-        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; there are {written}")
+        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
     if not kind.writes:
-        raise FileError(f"{path}: {kind.name} is only read; the endings that are written are {written}")
+        raise FileError(f"{path}: {kind.name} is only read; to write, use one of {written}")
     return kind
 
 

@@ -1,4 +1,4 @@
-"""What all formats share: the table's row, a file's pages, and the check of what a header claims."""
+"""Parts that all formats share: the table's row, a file's pages, and the check of a header's claims."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Limit:
-    """What `limited` asks for."""
+    """The limit that `limited` sets."""
 
     most: int = MOST_PIXELS
-    words: str = "this can take"
+    words: str = "pellucid reads"
     output: Callable[[int, int], Size] | None = None
 
 
@@ -99,7 +99,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """What a file holds: ``count`` pages, read as they are asked for.
+    """The content of a file: ``count`` pages, read as they are asked for.
 
     ``shape`` are the lengths of the stack's axes (their product is ``count``), ``axes`` their letters where known. ``about`` is
     what the file's own format wants back; only its module looks inside. ``name`` is what the file will be called, for it is
@@ -150,7 +150,7 @@ class Format:
 def check_size(width: int, height: int, channels: int, stored: int) -> None:
     """Raises `FileError` when the ``stored`` bytes of a file claim more pixels than can be taken or than they can hold."""
     if width < 1 or height < 1:
-        raise FileError(f"{width}x{height} pixels are no picture")
+        raise FileError(f"{width}x{height} pixels are not a picture")
     samples = width * height * max(1, channels)
     limit = _limit.get() or _Limit()
     if width * height > limit.most or samples > 4 * MOST_PIXELS:
@@ -209,7 +209,7 @@ def picture_of_rows(
     full: bool = False,
     premultiplied: bool = False,
 ) -> Image:
-    """As `picture_of`, of values that are read as they are asked for."""
+    """The same as `picture_of` for values that are read as they are asked for."""
     return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full, premultiplied=premultiplied)
 
 
@@ -252,7 +252,7 @@ def joined(page: Page) -> NDArray[Any]:
 
 
 def joined_rows(page: Page) -> Rows:
-    """As `joined`, row by row, of a page in memory or not."""
+    """The same as `joined`, row by row, for a page in memory or not."""
     first = page.pictures[0]
     if len(page.pictures) != 1 or not isinstance(first.pixels, Rows):
         values = joined(page)

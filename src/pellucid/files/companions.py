@@ -1,5 +1,5 @@
-"""What some files hold beside their picture: maps of highlights (HDR), videos, depth, sound. It is not read, so that XMP which
-promises it is changed, and the user is told."""
+"""Companions of a picture in its file: maps of highlights (HDR), videos, depth, sound. They are not read, so XMP that
+promises them is changed, and a line for the user names them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DYNAMIC_DEPTH = f"{GOOGLE}dd/1.0/"
 """All namespaces that begin so are of Dynamic Depth: cameras, planes, depth maps."""
 
 SEMANTICS = {"GainMap": GAIN_MAP, "MotionPhoto": VIDEO, "Depth": DEPTH, "DepthMap": DEPTH, "Confidence": DEPTH, "Original": PICTURE}
-"""What Google's container calls its items."""
+"""The names of items in Google's container."""
 
 MOVIES = (b"ftypmp42", b"ftypmp41", b"ftypisom", b"ftypqt  ", b"MotionPhoto_Data")
 """How a video behind a picture begins, or its maker's mark."""
@@ -82,7 +82,7 @@ def _without(xmp: bytes, prefix: bytes, names: bytes) -> bytes:
 
 
 def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[str, ...]:
-    """What a JPEG of so many pictures holds beside its first one; ``promised`` is what its XMP says."""
+    """The companions in a JPEG of so many pictures, beside its first one; ``promised`` are those in its XMP."""
     gone = list(promised)
     if any(mark in content for mark in MOVIES) and VIDEO not in gone:
         gone.append(VIDEO)
@@ -93,4 +93,4 @@ def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[
 
 def remark(gone: tuple[str, ...]) -> tuple[str, ...]:
     """A line for the user on what is not read."""
-    return (f"beside the picture, and not read: {', '.join(gone)}",) if gone else ()
+    return (f"not read, and not in the output: {', '.join(gone)}",) if gone else ()

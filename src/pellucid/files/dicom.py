@@ -50,15 +50,15 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
 
     dataset = pydicom.dcmread(path)
     if "PixelData" not in dataset:
-        raise FileError("no pixels of whole numbers in it")
+        raise FileError("it holds no pixels of whole numbers")
     height, width, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1))
     count = int(dataset.get("NumberOfFrames", 1) or 1)
     check_size(width, height, samples, path.stat().st_size)
     if not 1 <= count <= 1_000_000:
-        raise FileError(f"{count} frames are more than this can take")
+        raise FileError(f"{count} frames are more than pellucid reads")
     photometric = str(dataset.PhotometricInterpretation)
     if photometric not in ("MONOCHROME1", "MONOCHROME2", "RGB") and not photometric.startswith("YBR"):
-        raise FileError(f"pixels of kind {photometric} are not known")
+        raise FileError(f"pixels of kind {photometric} are not read")
     stored, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     white = None if signed or stored % 8 == 0 else float(2**stored - 1)
     inverted = photometric == "MONOCHROME1"
@@ -143,7 +143,7 @@ def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata 
 
 
 def _inverted(values: Any, stored: int, signed: bool) -> Any:
-    # Of signed values -1 is the mirror of 0, of unsigned the top of the stored bits.
+    # The mirror of 0 is -1 for signed values, and the top of the stored bits for unsigned ones.
     mirror = -1 if signed else 2**stored - 1
     return (mirror - values.astype(np.int64)).clip(np.iinfo(values.dtype).min, np.iinfo(values.dtype).max).astype(values.dtype)
 

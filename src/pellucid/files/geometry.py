@@ -1,4 +1,4 @@
-"""What a file says of its picture's size, put right where the picture has become larger: what measured a metre measures one still.
+"""Statements of a picture's size in its file, changed where the picture has become larger: it keeps its physical size.
 
 Sizes in pixels follow the picture. Pixels for each inch, metre or micrometre grow with it; the size of a pixel shrinks. Coordinates
 are those of the formats: where a pixel's corner is counted from, corners stay where they were; where its middle is, the middle of

@@ -83,7 +83,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
     if header.curve not in (SRGB_CURVE, LINEAR):
         raise FileError("a JPEG XL in other colours than those of sRGB is not read; convert it to PNG or TIFF")
     if header.extra not in ((), (ALPHA,)):
-        raise FileError(f"{len(header.extra)} channels beside the colours; none, or alpha, is taken")
+        raise FileError(f"{len(header.extra)} channels beside the colours, and only alpha is read")
     values = np.asarray(imagecodecs.jpegxl_decode(content))
     while values.ndim > 3 and values.shape[0] == 1:
         values = values[0]
@@ -98,7 +98,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
     # The decoder has turned the picture by the header, and EXIF's orientation does not count.
     exif = settled(b"Exif\0\0" + words[b"Exif"][4 + int.from_bytes(words[b"Exif"][:4], "big") :])[1] if b"Exif" in words else None
     image = picture_of(values, reading, full=True)
-    linear = ("values are in linear light, which the output does not state",) if header.curve == LINEAR else ()
+    linear = ("the values are in linear light, which the output does not state",) if header.curve == LINEAR else ()
     return replace(image, flat=False, exif=exif, xmp=words.get(b"xml ") or None, remarks=image.remarks + linear)
 
 
@@ -128,7 +128,7 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _header(stream: bytes) -> Header:
     if not stream.startswith(BARE):
-        raise FileError("not a JPEG XL file")
+        raise FileError("this is not a JPEG XL file")
     bits = _Bits(stream[2:])
     height, width = _size(bits)
     if bits.take(1):
@@ -178,7 +178,7 @@ def _extra(bits: _Bits) -> int:
     bits.choice((0, 0), (3, 0), (4, 0), (1, 3))
     bits.take(8 * bits.choice((0, 0), (0, 4), (16, 5), (48, 10)))
     if kind != ALPHA:
-        raise FileError("channels beside the colours other than alpha are not taken")
+        raise FileError("channels beside the colours other than alpha are not read")
     bits.take(1)
     return kind
 

@@ -1,4 +1,4 @@
-"""What lies beside the pixels: EXIF, XMP, IPTC. They are passed on byte for byte, less what is no longer true.
+"""Metadata: EXIF, XMP, IPTC. They are passed on byte for byte, except for statements that are no longer true.
 
 A picture is turned upright once; then the orientation in EXIF and XMP says 'upright', width and height are swapped where they
 were, and embedded thumbnails, which show the noisy picture, are gone. EXIF is changed in place: a maker's notes point at places
@@ -25,7 +25,7 @@ ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
 
 EXIF_HEAD = b"Exif\0\0"
-"""What JPEG puts before the EXIF data."""
+"""The bytes that JPEG puts before the EXIF data."""
 
 EXIF_IFD, PIXELS_ACROSS, PIXELS_DOWN = 0x8769, 0xA002, 0xA003
 THUMBNAIL_START, THUMBNAIL_LENGTH = 0x0201, 0x0202
@@ -85,7 +85,7 @@ def _turned(image: Image, turn: int) -> Image:
 def settled(exif: bytes) -> tuple[int, bytes | None]:
     """The orientation that EXIF data says (1 to 8), and the data with orientation 1 and without a thumbnail.
 
-    What cannot be followed is read and written anew by Pillow; what Pillow cannot read is dropped.
+    Pillow reads and writes EXIF anew where its structure cannot be followed; EXIF that Pillow cannot read is dropped.
     """
     try:
         return _settled_in_place(exif)

@@ -42,17 +42,17 @@ __all__ = [
 ]
 
 JPEG_QUALITY = 95
-"""Of a picture that was no JPEG."""
+"""Quality of a JPEG whose source was another format."""
 
 LEAST_JPEG_QUALITY = 90
-"""Of a picture that was one: its own tables hold where they are finer."""
+"""Least quality of a JPEG whose source was a JPEG, too; the source's own tables are used where they are finer."""
 
 MOST_IN_MARKER = 65000
 """Bytes of EXIF, XMP or IPTC that fit into one segment of a JPEG (65,533, less their names); longer ones are dropped."""
 
 MOST_FRAMES = 100_000
 
-TIMELESS = "an animation: how long each frame is shown is not kept"
+TIMELESS = "an animation: the output does not keep how long each frame is shown"
 
 _opening = threading.Lock()
 
@@ -77,7 +77,7 @@ def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
     if count < 2:
         return None
     if count > MOST_FRAMES:
-        raise FileError(f"{count} frames are more than this can take")
+        raise FileError(f"{count} frames are more than pellucid reads")
 
     def pages() -> Iterator[Page]:
         with opened(content, kind) as frames:
@@ -130,7 +130,7 @@ def shown(picture: PillowImage.Image) -> PillowImage.Image:
     if mode == "1":
         return picture.convert("L")
     if mode not in ("L", "LA", "RGB", "RGBA"):
-        raise FileError(f"pixels of kind {mode!r} are not known")
+        raise FileError(f"pixels of kind {mode!r} are not read")
     return picture
 
 
@@ -356,7 +356,7 @@ def to_avif(image: Image) -> bytes:
 
 
 NCLX = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "full_range_flag")
-"""What a HEIF file says of its colours beside a profile."""
+"""A HEIF file's statement of its colours beside a profile."""
 
 
 @dataclass(frozen=True)

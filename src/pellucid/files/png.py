@@ -1,4 +1,4 @@
-"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour). What is written is our own, but for deflate.
+"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour). The writer is our own, but for deflate.
 
 Libraries try five filters for each row and pack with zlib: three to four times as long as two filters and libdeflate, for files
 of the same size.
@@ -33,7 +33,7 @@ SHOWN = frozenset((b"iCCP", b"sRGB", b"cICP"))
 """Chunks of a picture that is meant to be looked at as it is."""
 
 LEVEL = 2
-"""How hard deflate tries. Of restored photographs in colour, 512x512: 475 KB in 10 ms, by level 1 482 KB in 6, by 4 473 KB in 11;
+"""Deflate's level. Restored photographs in colour, 512x512: 475 KB in 10 ms, by level 1 482 KB in 6, by 4 473 KB in 11;
 zlib's own takes 23 ms for 482 KB, and 79 for the 472 KB of its level 6."""
 
 MOST = 1 << 30
@@ -70,7 +70,7 @@ def open_png(path: Path, reading: Reading) -> Iterator[Document]:
 def from_png(content: bytes, reading: Reading) -> Image:
     """The picture in a PNG file."""
     if content[:8] != SIGNATURE or len(content) < 33:
-        raise FileError("not a PNG file")
+        raise FileError("this is not a PNG file")
     with opened(content, "PNG") as picture:
         # Byte 24 is the header chunk's bit depth.
         if content[24] == 16:
@@ -81,7 +81,7 @@ def from_png(content: bytes, reading: Reading) -> Image:
             picture.load()
         else:
             values = np.asarray(shown(picture))
-        # What says that its values are colours to be shown holds no counts of a camera.
+        # A file that says that its values are colours to be shown holds no counts of a camera.
         colours = not SHOWN.isdisjoint(name for name, _ in _chunks(content))
         image = described(picture_of(values, reading, full=colours), picture)
         # Written after the pixels they are found only once those are read.
@@ -134,7 +134,7 @@ def _filtered(values: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
         beside = rows.copy()
         beside[:, pixel:] -= rows[:, :-pixel]
         above = rows - np.concatenate([before, rows[:-1]])
-        # Of bytes the smaller way round.
+        # Bytes count the smaller way round.
         sums = [np.minimum(each, 0 - each).sum(axis=1, dtype=np.int64) for each in (beside, above)]
         better = sums[1] < sums[0]
         answer[start : start + step, 0] = np.where(better, 2, 1)

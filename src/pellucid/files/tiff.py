@@ -101,7 +101,7 @@ class TiffNotes:
 
 @dataclass(frozen=True)
 class TiffFile:
-    """What concerns the file as a whole."""
+    """Metadata of the file as a whole."""
 
     big: bool
 
@@ -161,7 +161,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         first = file.pages[0]
         count = len(file.pages)
         if count > MOST_PAGES:
-            raise FileError(f"{count} pages are more than this can take")
+            raise FileError(f"{count} pages are more than pellucid reads")
         # The reader ends at the last page that it finds: a stack would be cut unseen.
         if _table(file, file.pages[count - 1])[1] != 0:
             raise FileError(f"its directories are damaged or cut off after page {count}")
@@ -175,7 +175,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
                 return
         places = [index for index in range(count) if not int(file.pages[index].subfiletype) & REDUCED]
         if not places:
-            raise FileError("no picture in it")
+            raise FileError("it holds no picture")
 
         def pages() -> Iterator[Page]:
             for place in places:
@@ -205,9 +205,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     photometric = int(page.photometric)
     samples = int(page.samplesperpixel)
     if page.imagedepth > 1:
-        raise FileError(f"pages of {page.imagedepth} planes; only flat ones are taken")
+        raise FileError(f"its pages have {page.imagedepth} planes, and only flat ones are read")
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
-        raise FileError("a page is a transparency mask, which is not known")
+        raise FileError("a page is a transparency mask, which is not read")
     extras = tuple(int(kind) for kind in page.extrasamples)
     rows = _rows(page, reading, size)
     if rows is not None:
@@ -229,7 +229,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
         values = _values(page, size)
     else:
-        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not known")
+        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not read")
     if photometric == PALETTE:
         values = _looked_up(values, page.colormap)
     inverted = photometric == MINISWHITE and values.dtype.kind == "u"
@@ -239,7 +239,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
         made = planes(values, reading, kind="inks")
     elif photometric == INKS:
-        raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
+        raise FileError(f"it has {samples} inks of {values.dtype}, and only CMYK of 8 or 16 bits is read")
     elif _is_one_picture(values.shape, photometric, extras):
         multiplied = extras[:1] == (1,)
         image = picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=multiplied)
@@ -300,14 +300,14 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
 def _values(page: Any, size: int) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
-        raise FileError("its sample format is not known")
+        raise FileError("its sample format is not read")
     _check_places(page, size)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
-        raise FileError(f"a page's axes {page.axes} are not known")
+        raise FileError(f"a page's axes {page.axes} are not read")
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
     elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
@@ -320,7 +320,7 @@ def _check_places(page: Any, size: int) -> None:
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
     places = np.asarray(page.dataoffsets, dtype=np.uint64)
     lengths = np.asarray(page.databytecounts, dtype=np.uint64)
-    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
+    # The reader fills missing parts with zeros: a truncated file would come out black in part.
     wanted = int(np.prod(page.chunked))
     if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
         raise FileError("the pixels are cut off")
@@ -617,7 +617,7 @@ def _strip(rows: Rows) -> int:
 
 
 def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
-    """What tifffile takes in the place of an array: its tiles, or its strips as the bytes that they will be."""
+    """Input for tifffile in the place of an array: its tiles, or its strips as the bytes that they will be."""
     import tifffile
 
     width = rows.shape[1]
