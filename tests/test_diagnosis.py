@@ -46,7 +46,7 @@ def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[
     assert found.kind == kind
     if kind == "poisson":
         assert found.poisson_gain == pytest.approx(1 / 30, rel=0.35)
-        assert "peak" in str(found)
+        assert "photons at white" in str(found)
     else:
         assert found.speckle == pytest.approx(0.05, rel=0.4)
     told = found.sigma_map(spoiled(photograph, noise))

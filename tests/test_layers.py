@@ -17,6 +17,8 @@ ROWS = (
     {"tasks.settings"},
     {"tasks"},
     {"memory", "regular", "protobuf"},
+    {"ranges", "rows"},
+    {"masks"},
     {"images", "samples"},
     {"maps", "views"},
     {"clipping"},
@@ -91,16 +93,17 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "metadata", "idx"},
-    {"directories", "photographs"},
-    {"arrays", "dicom", "omezarr", "png", "pnm", "raw"},
+    {"base", "companions", "idx"},
+    {"metadata"},
+    {"directories", "geometry", "photographs"},
+    {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"tiff"},
 )
 
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"clipped", "estimator"},
+    {"clipped", "drawn", "estimator"},
     {"gain"},
 )
 

@@ -117,7 +117,9 @@ class Card:
             data = json.loads(text)
             unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
             if unknown:
-                raise ModelError(f"the model's card has a field {unknown[0]!r} that this version does not know")
+                raise ModelError(
+                    f"the model's card has a field {unknown[0]!r} that this version does not know; a newer version may read it"
+                )
             if not all(isinstance(data.get(name, []), list) for name in ("maps", "scales", "training_images")):
                 raise ModelError("the model's card cannot be read: maps, scales and training_images must be lists")
             data["maps"] = tuple(data["maps"])

@@ -7,6 +7,7 @@ chooses the files, `pellucid.restorer` cuts the picture into pieces and puts the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,14 +18,14 @@ from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, in_channels
-from pellucid.maps import NONE, Curve, Extremes
+from pellucid.maps import NONE, Curve, Extremes, Spots
 from pellucid.tiling import Place
 
-__all__ = ["WHITE", "Noise", "answer", "answer_in_turn", "finished", "with_maps"]
+__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "finished", "with_maps"]
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
-that an image with hardly any noise comes back as it was, whatever the network answers."""
+that an image with hardly any noise comes back as it was, whatever the network's output is."""
 
 FAINT = 6.0
 """Level in 8-bit levels below which `_within_noise` holds the network back: above, there is nothing for it to do."""
@@ -47,6 +48,9 @@ FAINTER = 0.92
 wrongly taken for an impulse is smoother than it was. It gained 0.06 dB on 17 held-out photographs with 10 % of impulses on sigma
 25, 0.02 at 30 %, and nothing in colour, where impulses are better known."""
 
+LIKELY = 0.5
+"""Chance of being an impulse from which a value is replaced, where few are."""
+
 MIRRORED = (-1, -2)
 """Axes along which an image is mirrored, one after the other, when it is restored again."""
 
@@ -63,7 +67,8 @@ class Noise:
 
     ``white``: whether the noise is white, so that a bound on the noise bounds what may be taken away. ``level`` in 8-bit levels,
     None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
-    the range of values ends. ``keep_grain`` is the share of the finest grain that is put back.
+    the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
+    by themselves, on an image that has no other noise.
     """
 
     level: float | None
@@ -74,12 +79,15 @@ class Noise:
     share: float = 1.0
     clipping: Clipping | None = None
     keep_grain: float = 0.0
+    spots: Spots | None = None
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
         """The noise that a diagnosis describes."""
         white = found.kind in WHITE
-        return cls(found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping)
+        return cls(
+            found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping, spots=found.spots
+        )
 
     @property
     def nothing(self) -> bool:
@@ -95,6 +103,11 @@ class Noise:
     def passes(self) -> int:
         """How often the network runs: impulses of any value are found by how far they are from a first output."""
         return 2 if self.density > 0 and self.extremes is None else 1
+
+    @property
+    def known(self) -> bool:
+        """Whether impulses are known before a first output: black and white ones, and most of few on an image without noise."""
+        return self.extremes is not None or self.spots is not None
 
     @property
     def flat(self) -> bool:
@@ -130,7 +143,7 @@ class Noise:
     @property
     def mended(self) -> Noise:
         """The noise of the image once its impulses are filled: those pixels have no noise any more."""
-        return replace(self, white=True, extremes=None, density=0.0, share=1 - self.density)
+        return replace(self, white=True, extremes=None, spots=None, density=0.0, share=1 - self.density)
 
     @property
     def reach(self) -> int:
@@ -160,8 +173,19 @@ def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32
     output."""
     if noise.extremes is not None:
         return maps.impulses(planes, noise.extremes)
+    if noise.spots is not None:
+        if first is not None:
+            return np.asarray(_struck(planes, noise, first).any(axis=0), dtype=np.float32)
+        there = maps.spots(planes, noise.spots.alone).any(axis=0)
+        return np.asarray(np.where(there, 1, noise.density), dtype=np.float32)
     assert first is not None
     return maps.unlikely(planes, first, noise.density, noise.curve.sigma)
+
+
+def _struck(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which values (c, h, w) are impulses, by a ``first`` output: one channel may be struck alone."""
+    each = [maps.unlikely(plane[None], other[None], noise.density, 0.0) for plane, other in zip(planes, first, strict=True)]
+    return np.stack(each) > LIKELY
 
 
 def with_maps(
@@ -179,13 +203,13 @@ def with_maps(
     if not card.maps:
         return np.ascontiguousarray(planes)
     channels, height, width = planes.shape
-    if room is not None and noise.extremes is None and first is None:
+    if room is not None and not noise.known and first is None:
         given = room
     else:
         given = np.empty((channels + len(card.maps), height, width), dtype=np.float32)
         given[:channels] = planes
     chance: NDArray[np.float32] | float = noise.density
-    if noise.extremes is not None or first is not None:
+    if noise.known or first is not None:
         chance = _chance(planes, noise, first)
         given[:channels] = maps.filled(planes, chance)
     for index, name in enumerate(card.maps):
@@ -206,7 +230,7 @@ def finished(
     noise: Noise,
     sigma: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean answer) or ``pixels - output`` (residual).
+    """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean image) or ``pixels - output`` (residual).
 
     ``sigma`` is the level map; None where it is flat, or where noise was clipped: clipped noise is fainter, but its tail is as long
     as before.
@@ -272,9 +296,13 @@ def _answer_of_all(
     sigma = given[len(planes) + card.maps.index("sigma")] if by_map else None
     output = finished(shown, graph(given[None])[0], card, noise, sigma)
     if noise.passes > 1:
-        given = with_maps(planes, card, noise, first=output)
+        first = output
+        given = with_maps(planes, card, noise, first=first)
         shown = given[: len(planes)]
         output = finished(shown, graph(given[None])[0], card, noise)
+        if noise.spots is not None:
+            # All other values are the true ones.
+            np.copyto(output, planes, where=~_struck(planes, noise, first))
     if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that is not an impulse is the true one.
         output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
@@ -289,6 +317,12 @@ def _with_grain(output: NDArray[np.float32], shown: NDArray[np.float32], keep: f
     return output
 
 
+def answer_as_gray(run: Callable[[NDArray[np.float32]], NDArray[np.float32]], planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What ``run`` makes of one gray plane (1, h, w), three times: for a gray image that has three equal channels, or nearly."""
+    plane = planes[1:2] if (planes == planes[1]).all() else planes.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.repeat(run(plane), len(planes), axis=0)
+
+
 def answer_in_turn(
     graph: Graph,
     then: Graph,
@@ -297,7 +331,7 @@ def answer_in_turn(
     place: Place | None = None,
     room: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """As `answer`, but that output replaces the impulses alone, and the graph ``then`` takes the other noise away.
+    """The same as `answer`, but its output replaces the impulses alone, and the graph ``then`` takes the other noise away.
 
     ``then`` knows noise better than the graph that knows both: by 0.5 dB on 17 held-out photographs with sigma 25 and 10 % of salt
     and pepper, and by 0.4 with as many impulses of any value. For the latter it runs again, mirrored, with the impulses replaced by

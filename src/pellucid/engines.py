@@ -46,7 +46,7 @@ Planes = NDArray[np.float32]
 Run = Callable[[Planes], Planes]
 
 DEVICES = ("auto", "cpu", "cuda")
-"""Where a graph can run; ``auto`` is the CPU: an answer does not depend on what else the machine has."""
+"""Devices that a graph can run on; ``auto`` is the CPU, so that an output does not depend on the rest of the machine."""
 
 CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """The environment variables, the first that is set counts, that keep OpenVINO's arithmetic (oneDNN) to an older instruction set
@@ -66,11 +66,11 @@ class Graph:
         self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
-        """(n, channels + maps, height, width) float32 in, the answer out. Height and width must divide by the card's multiple."""
+        """The network's output for (n, channels + maps, height, width) float32. The card's multiple divides height and width."""
         step = self.card.multiple_of
         if planes.shape[2] % step or planes.shape[3] % step:
-            # OpenVINO would answer another size without a word.
-            raise EngineError(f"model {self.card.name!r} takes sizes that divide by {step}, not {planes.shape[2:]}")
+            # OpenVINO would return another size without an error.
+            raise EngineError(f"model {self.card.name!r} takes heights and widths that divide by {step}, not {planes.shape[2:]}")
         try:
             output = self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
@@ -151,7 +151,7 @@ def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) 
 
 
 def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:
-    """Reads and compiles the model in ``path``; of one that enlarges, what answers for the factor ``scale``, one of its card's.
+    """Reads and compiles the model in ``path``; for one that enlarges, the graph for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
     it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine
@@ -159,7 +159,8 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
     """
     card = read_card(path)
     if scale not in (card.scales or (None,)):
-        raise EngineError(f"model {card.name!r} enlarges by {', '.join(map(str, card.scales)) or 'nothing'}, not by {scale}")
+        does = f"enlarges by {', '.join(map(str, card.scales))}" if card.scales else "does not enlarge"
+        raise EngineError(f"model {card.name!r} {does}; it cannot enlarge by {scale}")
     if scale is not None:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
@@ -173,7 +174,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
 
 
 def precision(engine: str) -> str:
-    """What an engine computes in where a layer is not of 8 bits: ``bf16`` (OpenVINO, on a processor that has it and may use it, see
+    """The precision of an engine in layers without 8 bits: ``bf16`` (OpenVINO, on a processor that has it and may use it, see
     `CAPS`) or ``f32``."""
     capped = next(filter(None, map(os.environ.get, CAPS)), "").lower() in WITHOUT_BFLOAT16
     has = engine == "openvino" and not capped and "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -181,7 +182,7 @@ def precision(engine: str) -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """The devices of `DEVICES` that this installation has an engine for (whether a GPU answers shows when a graph is opened)."""
+    """The devices of `DEVICES` that this installation has an engine for (whether a GPU works shows when a graph is opened)."""
     found = ["auto", "cpu"] if find_spec("openvino") or find_spec("onnxruntime") else []
     if find_spec("onnxruntime") and "CUDAExecutionProvider" in _onnxruntime().get_available_providers():
         found.append("cuda")
@@ -189,7 +190,7 @@ def devices() -> tuple[str, ...]:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled graphs are kept: ``$PELLUCID_CACHE``, else ``pellucid`` in the user's cache folder; None if unwritable, or
+    """The folder of compiled graphs: ``$PELLUCID_CACHE``, else ``pellucid`` in the user's cache folder; None if unwritable, or
     where the user has no home."""
     named = os.environ.get("PELLUCID_CACHE")
     try:
@@ -201,14 +202,14 @@ def cache_folder() -> Path | None:
 
 
 def engine_for(device: str, engine: str) -> str:
-    """The engine for a device; `EngineError` for what there is not."""
+    """The engine for a device; `EngineError` for a device or an engine that is not available."""
     if device not in ("auto", "cpu") and device not in devices():
         hint = "; pip install 'pellucid[cuda]' brings ONNX Runtime for NVIDIA GPUs" if device == "cuda" else ""
-        raise EngineError(f"no device {device!r}; here there are {', '.join(devices()) or 'none'}{hint}")
+        raise EngineError(f"device {device!r} is not available; this installation has {', '.join(devices()) or 'none'}{hint}")
     if engine == "auto":
         return "onnxruntime" if device == "cuda" or not find_spec("openvino") else "openvino"
     if engine not in ENGINES:
-        raise EngineError(f"no engine {engine!r}; there are auto, {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine!r}; the engines are auto, {', '.join(ENGINES)}")
     if engine == "openvino" and device == "cuda":
         raise EngineError("engine 'openvino' does not run on 'cuda'; 'onnxruntime' does")
     return engine

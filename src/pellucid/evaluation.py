@@ -127,7 +127,7 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
         places.append(place)
         if image.alpha is not None:
-            notes.append(f"{name}: its transparency is left out")
+            notes.append(f"{name}: its transparency is ignored")
     if not named:
         raise FileError(failed[0] if failed else f"{source}: no image in it can be read")
     gray = sum(clean.ndim == 2 for _, clean in named)
@@ -412,7 +412,7 @@ def _protocol(
         **{name: f"{line}, then the mean" if name in module.METRICS else line for name, line in own.items()},
         "level": "not given to models (blind)"
         if blind
-        else "given to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
+        else "given to models that take it (Gaussian) and to all baselines (for noise that they do not know, its energy)",
         "blind": blind,
         "models": {name: [file for step in steps_of(model) for file in _files(step)] for name, model in models.items()},
         "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in steps_of(model)) for name, model in models.items()},

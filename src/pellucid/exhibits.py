@@ -84,7 +84,7 @@ def check_chosen(images: Images, chosen: Sequence[str]) -> None:
     names = [name for name, _ in images.named]
     unknown = [name for name in chosen if name not in names]
     if unknown:
-        raise OptionError(f"no image {unknown[0]!r} among the {len(names)} that are evaluated")
+        raise OptionError(f"none of the {len(names)} evaluated images has the name {unknown[0]!r}")
 
 
 def _first_digits(stack: Clean, evaluation: Evaluation, methods: Sequence[Method], cases: Sequence[Degradation]) -> list[Exhibit]:

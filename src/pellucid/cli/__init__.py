@@ -1,4 +1,4 @@
-"""The command line: arguments to calls, and their answers to text. Heavy imports wait for the command that needs them."""
+"""The command line: arguments become calls, and results become text. Heavy imports wait for the command that needs them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 70 an unexpected error, 130 interrupted."""
+    """Runs one command and returns its exit status: 0 done, 1 failed, 2 wrong use, 70 an unexpected error, 130 interrupted."""
     try:
         _prepare_streams()
         return _done(arguments)
@@ -179,7 +179,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = _Parser(
-        prog="pellucid", description="Takes the noise out of images, on the computer you have."
+        prog="pellucid", description="Takes the noise out of pictures and makes them larger, on your own computer."
     )
     parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

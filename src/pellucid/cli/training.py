@@ -28,7 +28,11 @@ def add_train(commands: Commands) -> None:
         help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits)",
     )
     command.add_argument(
-        "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
+        "--pairs",
+        type=Path,
+        nargs="+",
+        metavar="PLACE",
+        help="two folders, noisy and clean images of the same names, or one CSV file of pairs",
     )
     command.add_argument(
         "--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one image; no clean ones are needed"
@@ -43,13 +47,13 @@ def add_train(commands: Commands) -> None:
     command.add_argument(
         "--cache",
         metavar="SIZE",
-        help="disk space for decoded images, such as 50GB; 0: they are held in memory (default: 20GB, or half of the free space)",
+        help="disk space for decoded images, such as 50GB; 0 holds them in memory (default: 20GB, or half of the free space)",
     )
     command.add_argument(
         "--patience",
         type=count,
         metavar="N",
-        help="stop after N validations in a row without a better one (default: the recipe's)",
+        help="stop after N validations in a row without a better score (default: the recipe's)",
     )
     length = command.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=number(0.01, 1e6), help="train for this many minutes")
@@ -200,7 +204,7 @@ def add_calibrate(commands: Commands) -> None:
     command.add_argument(
         "what",
         choices=("noise", "gain"),
-        help="noise: the network that measures noise; gain: the one that predicts what 'photo' gains",
+        help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from pellucid import maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, sampling
 from pellucid.images import Pixels
-from pellucid.maps import NONE, Curve, Extremes
+from pellucid.maps import NONE, Curve, Extremes, Spots
+from pellucid.views import View
 
-__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "windows"]
+__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
 
 windows = sampling.windows
 clipping = clipped.of_told
@@ -52,14 +53,15 @@ LOUD = 20.0
 for noise."""
 
 SURE, SURER = 0.025, 0.1
-"""And the share that is believed then: of 30 held-out photographs with noise of level 35 none had a third of that, with a tenth of
-impulses on top of it all had three times as much. The second is for noise that seems to grow with the light."""
+"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow
+with the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had
+three times as much."""
 
 LEFT = 0.38
-"""And which share of the level must be left once impulses are known: 30 % of them make a level of 15 one of 35."""
+"""Least ratio of the level without impulses to the level with them: 30 % of impulses raise a level of 15 to 35."""
 
 ROUNDS = 3
-"""How often the level and the share are measured in turn then."""
+"""How often the level and the share of impulses are measured in turn."""
 
 STRONG = 40.0
 """Level in 8-bit levels from which noise that was clipped, or photon noise of few photons, looks like impulses, too."""
@@ -68,7 +70,7 @@ OVERRATED = 1.4
 """How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
 
 PLAIN = 12.0
-"""And how strong, in 8-bit levels: of fainter noise in fine texture the mean of both is nearer."""
+"""Level in 8-bit levels above which the network alone is believed; below, the geometric mean of both measurements is nearer."""
 
 BENT = 1.4
 """How many times as strong as the network says noise must be, by a curve through the intensities, for the curve to be doubted,
@@ -79,11 +81,23 @@ FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
 STRONGEST = 60.0
-"""As `STRONG`, of what calm blocks have, to which impulses add."""
+"""Level in 8-bit levels of calm blocks, impulses included, from which noise looks like impulses; `STRONG` is without impulses."""
 
 MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
 """Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where
 more than that share of all values is black or white."""
+
+MOSTLY, LETTERS = 0.15, 0.75
+"""Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
+fainter than, to be believed."""
+
+SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
+"""How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
+many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise
+and grain, which lack more, the one for processed noise."""
+
+SPECKED = 6.0
+"""Level in 8-bit levels below which few impulses may be all that there is."""
 
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
@@ -102,9 +116,9 @@ class Diagnosis:
     ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
     in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``
     of noise whose variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels,
-    and ``extremes`` how many of them are black and white, if they are; ``jpeg_quality`` that of libjpeg's scale, None where no
-    JPEG shows; ``correlated`` the standard deviation of noise that is correlated from pixel to pixel, in 8-bit levels, and
-    ``correlation_length`` how far it reaches, in pixels.
+    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few,
+    and all there is; ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of
+    noise that is correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -121,6 +135,7 @@ class Diagnosis:
     curve: Curve = NONE
     extremes: Extremes | None = None
     clipping: Clipping | None = None
+    spots: Spots | None = None
 
     @property
     def sigma(self) -> float:
@@ -158,16 +173,17 @@ class Diagnosis:
         if self.kind == "clean":
             found.append("no noise to speak of")
         if self.gaussian_sigma >= FAINTEST:
-            found.append(f"Gaussian noise, sigma {self.gaussian_sigma:.1f}")
+            found.append(f"Gaussian noise, noise level {self.gaussian_sigma:.1f}")
         if self.poisson_gain > 0:
-            found.append(f"photon noise, peak {1 / self.poisson_gain:.0f}")
+            found.append(f"photon noise, {1 / self.poisson_gain:.0f} photons at white")
         if self.speckle > 0:
-            found.append(f"speckle, variance {self.speckle:.3g}")
+            found.append(f"speckle (noise in proportion to the light), variance {self.speckle:.3g}")
         if self.correlated > 0:
-            found.append(f"correlated noise, sigma {self.correlated:.1f}")
+            found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
-            found.append(f"{what}, {self.impulse_density:.1%} of the pixels")
+            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
+            share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
+            found.append(f"{what}, {share} of the pixels")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
         return "; ".join(found)
@@ -188,21 +204,72 @@ def inspect(pixels: Pixels) -> Diagnosis:
     return inspect_parts([part.transpose(1, 2, 0) for part in parts])
 
 
-def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
-    """As `inspect`, of an image that is seen through its `windows` alone."""
+def look(view: View) -> Diagnosis:
+    """As `inspect`, of a picture wherever its pixels are; what is transparent is left out."""
+    through = windows(*view.shape[:2])
+    return inspect_parts(view.parts(through), view.opaque(through))
+
+
+def is_gray(view: View) -> bool:
+    """Whether a picture of three channels is a gray one: see `pellucid.diagnosis.drawn.gray`."""
+    if view.shape[2] != 3:
+        return False
+    through = windows(*view.shape[:2])
+    if not drawn.gray(view.parts(through), view.opaque(through)):
+        return False
+    return all(drawn.gray([band], None if opaque is None else [opaque]) for band, opaque in view.bands())
+
+
+def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None = None) -> Diagnosis:
+    """As `inspect`, of an image that is seen through its `windows` alone; ``shown`` (h, w) tells which of the pixels of each are
+    not transparent."""
     if min(parts[0].shape[:2]) < SMALLEST:
         return Diagnosis("clean", sure=0.0)
-    struck = impulses.extremes(parts)
-    if struck is not None:
-        return _salt_and_pepper(parts, struck)
-    if (step := impulses.photon_step(parts)) > 0 and clipped.counted(parts, step):
+    if drawn.gray(parts, shown):
+        # The mean of channels that rounding has set apart would hide what is exactly equal.
+        parts = [part[..., 1:2] for part in parts]
+    whole = parts
+    seen = drawn.sight(parts, shown)
+    parts = seen.parts
+    for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
+        if (struck := impulses.extremes(part)) is not None:
+            return _salt_and_pepper(part, struck)
+    if seen.drawn:
+        return Diagnosis("clean")
+    if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
-        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(parts, photons))
+        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
+    found = _measured(parts)
+    if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
+        few = impulses.spots(parts)
+        # A few pixels that stand out make noise of what has none.
+        if few is not None and (found.kind == "clean" or _measured([_mended(part, few) for part in parts]).kind == "clean"):
+            return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
+    return found
+
+
+def _mended(part: Pixels, few: Spots) -> Pixels:
+    """The part (h, w, channels) with the impulses that show by themselves filled."""
+    planes = np.ascontiguousarray(part.transpose(2, 0, 1))
+    struck = maps.spots(planes, few.alone).any(axis=0)
+    return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
+
+
+def _measured(parts: Sequence[Pixels]) -> Diagnosis:
+    """The noise of parts that are no drawing and have no black and white impulses."""
     quality, rougher = jpeg.quality(parts)
     blocks = sampling.blocks(parts)
     calm = noise.white_sigma(blocks)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
+    if clipped.share(parts) > MOSTLY and max(said.white, said.correlated, calm) >= FAINTEST:
+        # Blocks without white paper have nothing but letters.
+        level = clipped.paper(parts)
+        if level is not None and level < LETTERS * max(said.white, said.correlated, calm):
+            plain = Curve(level / 255)
+            if level < FAINTEST:
+                return Diagnosis("clean", sure=sure)
+            return Diagnosis("gaussian", level, sure=sure, curve=plain, clipping=clipped.clipping(parts, plain))
     heard = said.white
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
@@ -230,6 +297,11 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
+    if quality is None:
+        level, lack = noise.resampled(noise.spectrum(blocks))
+        if SMOOTHED < lack < SMOOTHEST and level > UNDERRATED * max(said.white, said.correlated):
+            curve = Curve(level / 255)
+            return Diagnosis("gaussian", level, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     if said.correlated > said.white or quality is not None:
         level = max(said.correlated, said.white)
         # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.
@@ -244,6 +316,10 @@ def inspect_parts(parts: Sequence[Pixels]) -> Diagnosis:
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
         # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
+    elif found.flat and calm > FARTHEST * heard:
+        # Letters, or the like, in all blocks: between their lines there is room for strips.
+        strip = noise.strip_sigma(parts)
+        found = Curve(strip / 255) if 0 < strip < LETTERS * calm else found
     if found.flat and 255 * found.sigma < FAINTEST:
         return Diagnosis("clean", sure=sure)
     lost = clipped.clipping(parts, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from pellucid.diagnosis import noise, sampling
 from pellucid.diagnosis.sampling import SIDE
 from pellucid.maps import Curve
 
-__all__ = ["clipping", "counted", "fitted", "of_told", "share"]
+__all__ = ["clipping", "counted", "fitted", "of_told", "paper", "share"]
 
 LEAST_BINS = 4
 """Intensities at which noise must be seen for `fitted`."""
@@ -64,6 +65,67 @@ ENOUGH = 0.9
 
 BLOCKS = 4000
 """Blocks in which the values at the ends are counted, about."""
+
+
+STRIP = (4, 16)
+"""Rows and columns of the strips in which `paper` looks: as much as lies between lines of small letters."""
+
+PAPER = (0.12, 0.88)
+"""Between which share of a strip's values must be at the end of the range for noise to show there."""
+
+MODE = 1.9
+"""How many times the mean of the calm strips the energy of one may be: chance makes 1.6 times of it, a letter a hundred times."""
+
+FEWEST_STRIPS, LEAST_PAPER = 40, 0.04
+"""How many strips of paper there must be, and which share of all."""
+
+
+def paper(parts: Sequence[NDArray[np.float32]]) -> float | None:
+    """Standard deviation in 8-bit levels of noise on paper that is white (or black) to the end of the range; None where there is
+    hardly any.
+
+    Of noise that is clipped half and half, half of the energy is left: the share at the end says how much. Letters are beside it.
+    """
+    best: tuple[int, float] | None = None
+    for end in (1, 0):
+        if any(part.max() > 1.0001 if end else part.min() < -1e-4 for part in parts):
+            # Nothing was clipped.
+            continue
+        shares, energies, total = [], [], 0
+        for part in parts:
+            height, width = (side // size * size for side, size in zip(part.shape, STRIP, strict=False))
+            for shift in range(0, STRIP[0] if min(height - STRIP[0], width) > 0 else 0, 2):
+                inward = np.abs(np.float32(end) - part[shift : height - STRIP[0] + shift, :width, part.shape[2] // 2])
+                cut = inward.reshape(-1, STRIP[0], width // STRIP[1], STRIP[1])
+                there = (cut <= 0).mean(axis=(1, 3), dtype=np.float32).ravel()
+                inside = (there > PAPER[0]) & (there < PAPER[1])
+                total += len(inside)
+                shares.append(there[inside])
+                energies.append(np.square(cut).mean(axis=(1, 3), dtype=np.float32).ravel()[inside])
+        share_at = np.concatenate(shares) if shares else np.zeros(0)
+        if len(share_at) < max(FEWEST_STRIPS, LEAST_PAPER * total):
+            continue
+        variance = np.concatenate(energies) / _left(share_at)
+        level = float(np.quantile(variance, 0.1)) / 0.64
+        for _ in range(6):
+            calm = variance < MODE * level
+            level = float(variance[calm].mean())
+        count = int(np.count_nonzero(calm))
+        if count >= max(FEWEST_STRIPS, LEAST_PAPER * total) and (best is None or count > best[0]):
+            best = (count, 255 * float(np.sqrt(level)))
+    return None if best is None else best[1]
+
+
+def _left(share: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The mean square distance from the end of normal noise, in variances, where it puts this share of the values at the end."""
+    normal = NormalDist()
+    steps = np.linspace(0.02, 0.98, 49)
+    table = []
+    for part in steps:
+        inside = -normal.inv_cdf(float(part))
+        table.append((1 + inside**2) * normal.cdf(inside) + inside * normal.pdf(inside))
+    answer: NDArray[np.float64] = np.interp(share, steps, table)
+    return answer
 
 
 def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pellucid import images
 from pellucid.diagnosis.sampling import SIDE, transform
 
-__all__ = ["Grid", "grid", "quality"]
+__all__ = ["Grid", "confirmed", "grid", "quality"]
 
 Grid = tuple[int, int]
 
@@ -45,6 +45,12 @@ ENOUGH = 120_000
 
 MOST = 500
 """Blocks that are looked at, at most."""
+
+COARSE = 10
+"""Steps from which the coefficients of a JPEG are told from any others for `confirmed`."""
+
+ROUNDED = 2.5
+"""How far they may be from multiples of their steps then, half of them: the pixels were rounded."""
 
 
 def grid(parts: Sequence[NDArray[np.float32]]) -> tuple[Grid, float]:
@@ -87,14 +93,7 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
     where, rougher = grid(parts)
     if rougher < SHARPEST:
         return None, rougher
-    found = []
-    for part in parts:
-        luma = _luma(part[where[0] :, where[1] :]) * np.float32(255) - np.float32(128)
-        height, width = (side // SIDE * SIDE for side in luma.shape)
-        cells = luma[:height, :width].reshape(height // SIDE, SIDE, width // SIDE, SIDE).swapaxes(1, 2)
-        found.append(cells.reshape(-1, SIDE * SIDE))
-    cells = np.concatenate(found)
-    cells = cells[:: max(1, len(cells) // MOST)]
+    cells = _cells(parts, where)
     wanted = [row * SIDE + column for row, column in LOOKED_AT]
     coefficients = cells @ transform[wanted].T
     agreements = [_agreement(coefficients, wanted, candidate) for candidate in QUALITIES]
@@ -103,6 +102,35 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
         return None, rougher
     # A step that divides the true one agrees as well: the coarsest of those that agree is the one.
     return next(q for q, agreement in zip(QUALITIES, agreements, strict=True) if agreement > 0.93 * best), rougher
+
+
+def confirmed(parts: Sequence[NDArray[np.float32]]) -> int | None:
+    """The `quality` of the JPEG that the ``parts`` were, by all coefficients of its blocks; None where there was none: what was
+    drawn on a grid has other coefficients."""
+    found, _ = quality(parts)
+    if found is None:
+        return None
+    coefficients = _cells(parts, grid(parts)[0]) @ transform.T
+    coefficients = coefficients[np.square(coefficients[:, 1:]).sum(axis=1) > (4 * SIDE) ** 2]
+    steps = _steps(found).astype(np.float32)
+    told = steps >= COARSE
+    if not told.any() or len(coefficients) < 4:
+        return found
+    multiples = coefficients[:, told] / steps[told]
+    off = np.abs(multiples - np.rint(multiples)) * steps[told]
+    return found if np.median(off.mean(axis=1)) < ROUNDED else None
+
+
+def _cells(parts: Sequence[NDArray[np.float32]], where: Grid) -> NDArray[np.float32]:
+    """Some of the grid's 8x8 blocks, (n, 64), of luma in 8-bit levels, 0 at middle gray."""
+    found = []
+    for part in parts:
+        luma = _luma(part[where[0] :, where[1] :]) * np.float32(255) - np.float32(128)
+        height, width = (side // SIDE * SIDE for side in luma.shape)
+        cells = luma[:height, :width].reshape(height // SIDE, SIDE, width // SIDE, SIDE).swapaxes(1, 2)
+        found.append(cells.reshape(-1, SIDE * SIDE))
+    cells = np.concatenate(found)
+    return cells[:: max(1, len(cells) // MOST)]
 
 
 def _luma(part: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -116,10 +144,16 @@ def _luma(part: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _agreement(coefficients: NDArray[Any], wanted: list[int], quality: int) -> float:
     """How well the coefficients are multiples of that quality's steps: 1 exactly, 0 not at all or too few to tell."""
-    steps = np.maximum(1, np.floor((LUMA_TABLE.ravel()[wanted] * _scale(quality) + 50) / 100)).astype(np.float32)
+    steps = _steps(quality)[wanted].astype(np.float32)
     multiples = coefficients / steps
     told = multiples[np.abs(multiples) > 0.6]
     return float(np.cos(np.float32(2 * np.pi) * told).mean()) if len(told) >= 60 else 0.0
+
+
+def _steps(quality: int) -> NDArray[np.float64]:
+    """The steps of all coefficients of luma."""
+    answer: NDArray[np.float64] = np.maximum(1, np.floor((LUMA_TABLE.ravel() * _scale(quality) + 50) / 100))
+    return answer
 
 
 def _scale(quality: int) -> float:

@@ -19,9 +19,11 @@ __all__ = [
     "curve",
     "independence",
     "length",
+    "resampled",
     "sparse_sigma",
     "spectrum",
     "spread",
+    "strip_sigma",
     "struck_sigma",
     "white_sigma",
 ]
@@ -35,6 +37,10 @@ FEWEST = 600
 
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
+
+ALIKE = (1.15, 1.4)
+"""How many times as strong at most the calmest of each of the larger `SHARES` may be as those of the smallest, for there to be
+noise alone."""
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5)
 """The shares of the blocks for `spread`."""
@@ -50,6 +56,9 @@ FAINT = 8.0
 """Level in 8-bit levels below which more than `BENDS` is asked for."""
 
 BINS = 12
+
+STRIP, STRIPS = (4, 16), 40
+"""Rows and columns of the strips of `strip_sigma`, and how many must be calm."""
 
 CELL = 24
 LEAST_CELLS = 12
@@ -93,6 +102,23 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
         for column, (low, high) in enumerate(GROUPS):
             answer[row, column] = np.sqrt(np.median(np.take(blocks.energies[between(low, high)], calm, axis=1).mean(axis=1)))
     return answer
+
+
+def resampled(spectra: NDArray[np.float64]) -> tuple[float, float]:
+    """The level in 8-bit levels of noise that somebody shrank, enlarged or turned, from `spectrum`; and how much of it the highest
+    orders lack, as a factor. 0 and 1 where texture is in what is measured, or nothing is lacking.
+
+    All orders' mean energy; that of orders 0 to 4, which hold the picture, goes on from orders 5 to 8. Where there is nothing but
+    noise, calmer blocks have as much as others.
+    """
+    calm = np.square(spectra[0])
+    if calm[-1] <= 0 or any((more > alike * spectra[0]).any() for more, alike in zip(spectra[1:], ALIKE, strict=True)):
+        return 0.0, 1.0
+    below = calm[0] * np.sqrt(np.clip(calm[0] / calm[1], 1, 4))
+    orders = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
+    weights = np.histogram(orders, [0, *(low for low, _ in GROUPS), HIGHEST + 1])[0]
+    energy = float(weights @ np.concatenate([[below], calm])) / SIDE**2
+    return float(np.sqrt(energy)), float(np.sqrt(calm[0] / calm[-1]))
 
 
 def spread(blocks: Blocks) -> NDArray[np.float64]:
@@ -273,6 +299,32 @@ def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     if len(medians) < LEAST_CELLS:
         return 0.0
     return 255 * float(np.quantile(medians, 0.05)) / (0.6745 * float(np.sqrt(6)))
+
+
+def strip_sigma(parts: Sequence[NDArray[np.float32]]) -> float:
+    """Standard deviation in 8-bit levels of the calmest strips, as high as there is room between lines of small letters; 0 where
+    they are too few, or do not have it in common."""
+    found = []
+    total = 0
+    for part in parts:
+        height, width = (side // size * size for side, size in zip(part.shape, STRIP, strict=False))
+        for shift in range(0, STRIP[0] if min(height - STRIP[0], width) > 0 else 0, 2):
+            plane = part[shift : height - STRIP[0] + shift, :width, part.shape[2] // 2]
+            cut = plane.reshape(-1, STRIP[0], width // STRIP[1], STRIP[1])
+            mean = cut.mean(axis=(1, 3), dtype=np.float32)
+            variance = np.square(cut - mean[:, None, :, None]).mean(axis=(1, 3), dtype=np.float32) * np.float32(64 / 63)
+            found.append(variance.ravel())
+            total += variance.size
+    variances = np.concatenate(found) if found else np.zeros(0)
+    if not len(variances):
+        return 0.0
+    level = float(np.quantile(variances, CALM_SHARE / 2)) / 0.8
+    for _ in range(6):
+        calm = variances[variances < 1.6 * level]
+        if len(calm) < max(STRIPS, CALM_SHARE * total):
+            return 0.0
+        level = float(calm.mean())
+    return 255 * float(np.sqrt(level))
 
 
 def _bend(part: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What a task's module has, and what it answers with: the passes over a picture, and the pairs that training learns from."""
+"""The parts of a task's module, and its results: the passes over a picture, and the pairs that training learns from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Batching", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source"
 Planes = NDArray[np.float32]
 
 Source = Literal["clean", "pairs", "noisy"]
-"""What a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
+"""The images that a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
 
 
 def _nothing() -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Pass:
     pixels on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of
     the side ``tile``.
 
-    ``before`` makes of the picture's planes the output of strength 0, in the shape of the piece's; None: the planes themselves.
+    ``before`` makes the output of strength 0 from the picture's planes, in the shape of the piece's; None: the planes themselves.
     Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
     piece in flight. Neither is a guess: measure them.
     """
@@ -60,7 +60,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done for one picture.
+    """The work to be done for one picture.
 
     ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
@@ -78,9 +78,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Pair:
-    """One training example: ``image`` (h, w, channels) is what the network sees, ``maps`` (h, w, maps) the planes beside it.
+    """One training example: ``image`` (h, w, channels) is the network's input, ``maps`` (h, w, maps) the planes beside it.
 
-    ``clean`` is the perfect output; ``base``, of its shape, is what the network's residual is taken away from. ``again`` asks for
+    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from. ``again`` asks for
     what `pellucid.training.looks` makes of the example.
     """
 
@@ -114,9 +114,11 @@ class NoiseRange:
         for level in (self.low, self.high):
             degradations.make(self.kind, level, clip=self.clip)
         if self.low > self.high or self.weight <= 0:
-            raise OptionError(f"noise range {self.kind}: low {self.low} must not exceed high {self.high}; weight above 0")
+            raise OptionError(
+                f"noise range {self.kind}: low {self.low} must not exceed high {self.high}, and weight must be above 0"
+            )
         if self.spread not in ("uniform", "log") or (self.spread == "log" and self.low <= 0):
-            raise OptionError(f"noise range {self.kind}: spread is 'uniform', or 'log' with low above 0")
+            raise OptionError(f"noise range {self.kind}: spread must be 'uniform', or 'log' with low above 0")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         """A degradation with a level drawn from this range."""

@@ -1,4 +1,4 @@
-"""Denoising: which file serves which noise, what it is given, and how it learns.
+"""Denoising: which file serves which noise, which input it is given, and how it learns.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
 ``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
@@ -25,6 +25,7 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
+from pellucid.tiling import Place
 from pellucid.views import View
 
 __all__ = [
@@ -85,16 +86,16 @@ PIECE_BYTES = 100
 """Bytes for each pixel of each piece in flight: its planes, the engine's output, the finished pixels. Measured for pictures with
 impulses, which need the most: see `FILLED_TILE`."""
 
-SEEN = 0.85
-"""The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
-With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there. One step of
+HALO_SHARE = 0.85
+"""The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
+With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
 bfloat16 is a level where noise of sigma 50 is strong, so no margin short of the whole keeps every value to one level.
 
 The promise, in 8-bit levels, on every instruction set, for tiles beside the whole image: 2 anywhere, more than 1 (and a hundredth)
-in at most 10 of a million values, 0.05 on average; twice each where noise lies under impulses of any value, for up to five networks
-answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
+in at most 10 of a million values, 0.05 on average; twice each where noise lies under impulses of any value, where up to 5 networks
+run one after the other. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
 
-With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the answer of a strided
+With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the output of a strided
 convolution is at most 50 pixels wide (the last of them has an eighth of the tile's width), oneDNN sums its bfloat16 products in
 another order, and the sum differs in its last bit. Narrower tiles differ from a wider whole even with the whole ``halo`` (by 1.25
 levels at most; by 2.1 with this margin), but not from each other."""
@@ -106,7 +107,7 @@ PROBES = 6
 """The most parts of a picture in which `measured` measures."""
 
 PROBE = 384
-"""Side in pixels of such a part at most. Parts are large: at a border the network sees less, and gains less."""
+"""Most pixels on a side of such a part. Parts are large, because the network gains less at a border, where it has fewer pixels."""
 
 LEAST_PROBE = 32
 """Side in pixels below which a picture is too small for `measured`."""
@@ -120,11 +121,15 @@ BATCH = 512
 
 @dataclass(frozen=True)
 class _Plan:
-    """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected."""
+    """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected.
+
+    ``channels`` are those that the file is given: 1 for a gray picture that is stored as red, green and blue.
+    """
 
     role: str
     noise: Noise
     diagnosis: Diagnosis | None
+    channels: int
 
 
 def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
@@ -151,7 +156,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         return base.Job(card.name, facts=facts)
     graph = models.graph(plan.role)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
-    plain = _plain(models, view.shape[2])
+    plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
     then = models.graph(plain) if both else None
     # Impulses are filled on a grid of their own.
@@ -162,8 +167,13 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         margin += _margin(then.card, noise.mended)
         step = max(step, then.card.multiple_of)
     tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
+    piece: Callable[..., NDArray[np.float32]] = (
+        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise)
+    )
+    if plan.channels != view.shape[2]:
+        piece = partial(_as_gray, piece)
     once = base.Pass(
-        partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise),
+        piece,
         tile=tile,
         engine_bytes=ENGINE_BYTES[models.precision],
         piece_bytes=PIECE_BYTES,
@@ -174,6 +184,12 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     return base.Job(card.name, (once,), facts=facts)
 
 
+def _as_gray(
+    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    return denoising.answer_as_gray(piece, planes)
+
+
 def _plain(models: Models, channels: int) -> str:
     """The role that serves white noise in a picture of so many channels: a family without that file serves channel by channel, or
     by the mean of three equal channels."""
@@ -182,15 +198,20 @@ def _plain(models: Models, channels: int) -> str:
 
 
 def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | None = None) -> _Plan:
-    role = _plain(models, view.shape[2])
+    channels = 1 if diagnosis.is_gray(view) else view.shape[2]
+    role = _plain(models, channels)
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
         if not noise.nothing and sigma and not _learnt_clipped(card):
-            noise = replace(noise, clipping=diagnosis.clipping(_windows(view), noise.curve))
-        return _Plan(role, noise, None)
+            # A gray picture's three channels say what one says.
+            parts = [
+                part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))
+            ]
+            noise = replace(noise, clipping=diagnosis.clipping(parts, noise.curve))
+        return _Plan(role, noise, None, channels)
     if found is None:
-        found = diagnosis.inspect_parts(_windows(view))
+        found = diagnosis.look(view)
     routed = ROUTES.get(found.kind, role)
     role = routed if routed in models else role
     card = models.card(role)
@@ -200,11 +221,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         noise = Noise(found.sigma, found.curve)
     if _learnt_clipped(card):
         noise = replace(noise, clipping=None)
-    return _Plan(role, noise, found)
-
-
-def _windows(view: View) -> list[Pixels]:
-    return view.parts(diagnosis.windows(*view.shape[:2]))
+    return _Plan(role, noise, found, channels)
 
 
 def _given(card: Card, sigma: float | None) -> Noise:
@@ -212,7 +229,7 @@ def _given(card: Card, sigma: float | None) -> Noise:
     if sigma is None:
         return Noise(None)
     if "sigma" not in card.maps:
-        raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level; leave sigma out")
     return Noise(sigma, Curve(sigma / 255))
 
 
@@ -231,7 +248,7 @@ def _learnt_clipped(card: Card) -> bool:
 
 def _margin(card: Card, noise: Noise) -> int:
     """The pixels around a tile's core that the model sees, and those beyond them on which its maps depend."""
-    return noise.passes * max(round(SEEN * card.halo), min(card.halo, NEAR)) + noise.reach
+    return noise.passes * max(round(HALO_SHARE * card.halo), min(card.halo, NEAR)) + noise.reach
 
 
 # -- the expected gain ------------------------------------------------------------------------------------------------
@@ -260,6 +277,8 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
         return None
     graph, rng, sums = models.graph(plan.role), np.random.default_rng(0), gain.Measured()
     for planes in view.crops(PROBE, PROBES, max(graph.card.multiple_of, maps.GRID)):
+        if plan.channels < len(planes):
+            planes = planes[1:2]
         level = noise.sigma(planes)
         step = np.float32(0.05 * float(level.mean()))
         probe = rng.choice(np.array([-1, 1], dtype=np.float32), size=planes.shape)
@@ -348,9 +367,9 @@ class Learning(base.Learning):
         if not self.noise:
             raise OptionError("task denoise: name at least one noise range")
         if not 0 <= self.doubt <= 1:
-            raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
+            raise OptionError(f"task denoise: doubt must be a number from 0 to 1, not {self.doubt!r}")
         if not 0 <= self.again <= 1:
-            raise OptionError(f"task denoise: again is a share from 0 to 1, not {self.again!r}")
+            raise OptionError(f"task denoise: again must be a share from 0 to 1, not {self.again!r}")
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")

@@ -140,16 +140,17 @@ class Form:
 @dataclass(frozen=True)
 class Source:
     """The origin of an image: its ``name``, its ``identity`` (values that change when the file does), and ``read``, which decodes
-    it and raises `FileError` or `MissingExtra`."""
+    it and raises `FileError` or `MissingExtra`; ``path`` is its file, where it has one of its own."""
 
     name: str
     identity: tuple[str | int, ...]
     read: Callable[[], Decoded]
+    path: Path | None = None
 
 
 def source(path: Path, value_range: Range = "auto") -> Source:
     """The source of an image file."""
-    return Source(path.name, identity(path), lambda: survey.read(path, value_range))
+    return Source(path.name, identity(path), lambda: survey.read(path, value_range), path)
 
 
 def identity(path: Path) -> tuple[str | int, ...]:

@@ -52,7 +52,7 @@ SCALE = "_scale"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a run's files go, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
+    """The files of a run, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
 
     model: Path
     weights: Path
@@ -137,9 +137,9 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
             blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
             psnr = {f"{protocol['images']} {row['noise']}{blind}": row["psnr"] for row in summary if row["method"] in methods}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {_reason(error)}") from error
+            raise FileError(f"{path}: this is not a file that 'pellucid evaluate --out' wrote: {_reason(error)}") from error
         if not psnr:
-            raise FileError(f"{path}: has no score of {card.name!r}")
+            raise FileError(f"{path}: it has no score of {card.name!r}")
         scores |= {name: round(value, 2) for name, value in psnr.items()}
     return replace(card, scores=scores)
 
@@ -189,7 +189,7 @@ def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
             arrays = {name: archive[name] for name in archive.files}
         card = Card.from_json(arrays.pop(CARD_ENTRY).tobytes().decode())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
-        raise FileError(f"{path}: not a weights file of pellucid: {_reason(error)}") from error
+        raise FileError(f"{path}: this is not a weights file of pellucid: {_reason(error)}") from error
     return card, {name: _single(value) for name, value in arrays.items()}
 
 
@@ -386,10 +386,10 @@ def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     try:
         model = onnx.load_model_from_string(regular.read(path, graphs.LARGEST))
     except Exception as error:  # the parser's own error type is not public
-        raise ModelError(f"{path}: not an ONNX model: {_reason(error)}") from error
+        raise ModelError(f"{path}: this is not an ONNX model: {_reason(error)}") from error
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
-        raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
+        raise ModelError(f"{path}: this ONNX model has no pellucid card")
     card = Card.from_json(text)
     try:
         stored = _stored(model)
@@ -399,5 +399,5 @@ def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     weights = {name: _single(stored[name].copy()) if name in stored else value for name, value in wanted.items()}
     missing = [name for name in wanted if name not in stored and not name.endswith("num_batches_tracked")]
     if missing:
-        raise ModelError(f"{path}: the parameter {missing[0]!r} is not in the graph under its own name")
+        raise ModelError(f"{path}: the graph has no parameter named {missing[0]!r}")
     return card, weights

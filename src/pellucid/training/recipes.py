@@ -38,7 +38,7 @@ class Credit:
 
 @dataclass(frozen=True)
 class Data:
-    """What the network learns from.
+    """The images that the network learns from.
 
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of the
     examples that are made from a gray image and repeated in all channels, so that a network for colour serves gray, too. ``patch``:
@@ -63,13 +63,13 @@ class Data:
 
     def __post_init__(self) -> None:
         if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
-            raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
+            raise ModelError("recipe: data.kind must be images or digits, data.channels 1 or 3, data.patch at least 8")
         if self.detail < 1 or not 0 <= self.gray <= 1:
-            raise ModelError("recipe: data.detail is 1 or more, data.gray a share from 0 to 1")
+            raise ModelError("recipe: data.detail must be 1 or more, data.gray a share from 0 to 1")
         if not 0 < self.held_out < 1 or not self.validation:
-            raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
+            raise ModelError("recipe: data.held_out must be a share between 0 and 1; data.validation must name at least one noise")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
-            raise ModelError("recipe: data.scales are one or more numbers above 0 and up to 1")
+            raise ModelError("recipe: data.scales must be one or more numbers above 0 and up to 1")
         for text in self.validation:
             degradations.parse(text)
 
@@ -110,19 +110,19 @@ class Training:
 
     def __post_init__(self) -> None:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
-            raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps is above 0")
+            raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps must be above 0")
         if self.batch < 1 or self.rate <= 0 or not 0 <= self.ema < 1 or not 0 <= self.finish_share <= 1 or self.validations < 1:
             raise ModelError(
-                "recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
+                "recipe: training.batch and validations must be 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
             )
         if self.tuning_rate < 0:
-            raise ModelError("recipe: training.tuning_rate is 0 or more")
+            raise ModelError("recipe: training.tuning_rate must be 0 or more")
         if self.patience < 0:
-            raise ModelError("recipe: training.patience is 0 or more")
+            raise ModelError("recipe: training.patience must be 0 or more")
         if self.loss not in LOSSES or self.finish_loss not in LOSSES:
-            raise ModelError(f"recipe: training.loss is one of {', '.join(LOSSES)}")
+            raise ModelError(f"recipe: training.loss must be one of {', '.join(LOSSES)}")
         if self.noisy_loss not in NOISY_LOSSES:
-            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(NOISY_LOSSES)}")
+            raise ModelError(f"recipe: training.noisy_loss must be one of {', '.join(NOISY_LOSSES)}")
 
     def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
         """The same with another length; the recipe's own where none is given."""
@@ -190,7 +190,7 @@ def _filled(kind: type[T], table: dict[str, Any], where: str) -> T:
 def _build(data: dict[str, Any]) -> Recipe:
     unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
     if unknown:
-        raise ModelError(f"recipe: no table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
+        raise ModelError(f"recipe: unknown table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
     data_table = dict(data["data"])
     task = _task(dict(data["task"]))
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
@@ -249,7 +249,7 @@ def parse(text: str, where: str) -> Recipe:
     except (TypeError, AttributeError) as error:
         raise ModelError(f"recipe {where}: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"recipe {where}: not TOML: {error}") from error
+        raise ModelError(f"recipe {where}: the file is not TOML: {error}") from error
     except PellucidError as error:
         raise ModelError(f"recipe {where}: {error}") from error
 
@@ -290,7 +290,7 @@ def find(name: str) -> Recipe:
         except UnicodeDecodeError as error:
             raise ModelError(f"recipe {name}: the file is not text in UTF-8") from error
         return parse(text, name)
-    raise ModelError(f"no recipe {name!r}: neither a .toml file nor one of {', '.join(names())}")
+    raise ModelError(f"unknown recipe {name!r}; give a .toml file or one of {', '.join(names())}")
 
 
 def with_channels(recipe: Recipe, channels: int) -> Recipe:

@@ -33,9 +33,6 @@ SIDE = 512
 SECONDS = 60.0
 """Seconds after which no further image is begun."""
 
-CAP = 70.0
-"""PSNR in dB at which an image's score is capped: an image restored without any error must not make the mean infinite."""
-
 PAIRS = "pairs"
 """Name of the row of pairs, whose noise is the images' own."""
 
@@ -152,7 +149,7 @@ def score(
     methods = (task.before, *models)
     for row in rows:
         best = max(methods[:-1], key=lambda method: row.psnr[method])
-        if row.psnr[task.before] >= CAP:
+        if row.psnr[task.before] >= metrics.PSNR_CAP:
             # An image without noise cannot be improved.
             continue
         if row.psnr[best] > row.psnr[methods[-1]]:
@@ -195,7 +192,7 @@ def _settings(case: _Case, model: Restorer) -> Settings | None:
 def _compared(clean: NDArray[np.float32], output: NDArray[np.float32]) -> tuple[float, float | None]:
     large = min(clean.shape[:2]) >= metrics.METRICS["ssim"].least_side
     similarity = metrics.ssim(clean, output, data_range=1.0) if large else None
-    return min(CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
+    return min(metrics.PSNR_CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
 
 
 def _row(noise: str, by_method: dict[str, list[tuple[float, float | None]]]) -> Row:

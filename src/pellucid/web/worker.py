@@ -33,6 +33,7 @@ from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
 from pellucid.tasks.settings import FileSettings, Settings, Shape
+from pellucid.views import View
 
 __all__ = ["main"]
 
@@ -89,7 +90,7 @@ class Worker:
         return {"speed": MEASURED**2 / min(seconds)}
 
     def inspect(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
-        """What is in the file, and which noise its first page has."""
+        """Describes the file, and the noise of its first page."""
         source = Path(job["source"])
         how = FileSettings.read(job["how"])
         progress(0)
@@ -138,7 +139,7 @@ class Worker:
             "model": outcome.model,
             "pages": outcome.pages,
             "seconds": round(outcome.seconds, 4),
-            "facts": model.task.told(outcome.facts),
+            "facts": model.task.facts_as_json(outcome.facts),
         }
 
 
@@ -175,12 +176,13 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
         "depth": first.dtype.name,
         "alpha": first.alpha is not None,
         "pages": count,
+        "remarks": list(first.remarks),
     }
 
 
 def _diagnosed(page: files.Page) -> dict[str, Any]:
     """The noise of the page: `Diagnosis.to_dict`, a line for people, and the level of all noise but impulses."""
-    noise = diagnosis.inspect(page.pictures[0].pixels)
+    noise = diagnosis.look(View((page.pictures[0],)))
     return {**noise.to_dict(), "summary": str(noise), "sigma": round(noise.sigma, 4)}
 
 
@@ -209,9 +211,9 @@ def _failure(error: Exception) -> dict[str, Any]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
-            return {"kind": "SizeError", "message": "the output would be larger than is written here"}
+            return {"kind": "SizeError", "message": "the output would have more bytes than this service allows"}
         if isinstance(cause, OSError) and saving.is_full(cause):
-            return {"kind": "storage", "message": "no room is left on the disk for the output"}
+            return {"kind": "storage", "message": "the disk has no room for the output"}
         cause = cause.__cause__
     if isinstance(error, PellucidError):
         return {"kind": type(error).__name__, "message": str(error)}

@@ -1,0 +1,321 @@
+"""What of a picture says nothing of its noise: pages, bars, transparent areas, drawings; gray as colour; few impulses."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+import pellucid
+from pellucid import diagnosis
+from pellucid.diagnosis import clipped, drawn, impulses, jpeg, noise
+
+Levels = NDArray[np.uint8]
+
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "413",
+    "pages",
+    "of",
+    "text",
+    "lie",
+    "(No. 42)",
+]
+
+
+def levels(values: NDArray[np.floating]) -> Levels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def noisy(values: NDArray[np.floating], sigma: float, seed: int = 0) -> Levels:
+    return levels(values + np.random.default_rng(seed).normal(0, sigma, values.shape))
+
+
+def page(size: int, paper: int, ink: int) -> NDArray[np.float64]:
+    picture = PillowImage.new("L", (480, 320), paper)
+    rng = np.random.default_rng(size)
+    for top in range(12, 320 - size, round(1.35 * size)):
+        ImageDraw.Draw(picture).text((14, top), " ".join(rng.choice(WORDS, 30)), fill=ink, font=ImageFont.load_default(size))
+    return np.asarray(picture, dtype=np.float64)[..., None]
+
+
+def covered(kind: str, share: float, height: int, width: int) -> NDArray[np.bool_]:
+    """Where a constant lies."""
+    down, right = np.mgrid[:height, :width]
+    if kind == "letterbox":
+        bar = round(height * share / 2)
+        return (down < bar) | (down >= height - bar)
+    if kind == "page":
+        high, wide = (round(side * np.sqrt(1 - share)) for side in (height, width))
+        return ~((down >= 9) & (down < 9 + high) & (right >= 5) & (right < 5 + wide))
+    if kind == "corner":
+        return (down < height * np.sqrt(share)) & (right < width * np.sqrt(share))
+    radius = np.sqrt((1 - share) * height * width / np.pi)
+    answer: NDArray[np.bool_] = (down - height / 2) ** 2 + (right - width / 2) ** 2 > radius**2
+    return answer
+
+
+# -- constant areas ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["letterbox", "page", "corner", "round"])
+@pytest.mark.parametrize(("share", "value"), [(0.08, (250, 245, 230)), (0.3, (1, 1, 1)), (0.6, (37, 90, 200))])
+def test_what_is_constant_hides_no_noise(
+    photograph: NDArray[np.float64], kind: str, share: float, value: tuple[int, int, int]
+) -> None:
+    for colours in (3, 1):
+        picture = noisy(photograph[..., :colours] * 255, 15)
+        picture[covered(kind, share, *picture.shape[:2])] = value[:colours]
+        found = pellucid.inspect(picture)
+        assert found.kind == "gaussian"
+        assert found.sigma == pytest.approx(15, rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_what_is_transparent_is_left_out(photograph: NDArray[np.float64], share: float) -> None:
+    picture = noisy(photograph * 255, 10)
+    hidden = covered("round", share, *picture.shape[:2])
+    # Nobody sees these colours, whatever they are.
+    picture[hidden] = np.random.default_rng(1).integers(0, 256, (int(hidden.sum()), 3))
+    alpha = np.where(hidden, 0, 255).astype(np.uint8)[..., None]
+    found = pellucid.inspect(np.concatenate([picture, alpha], axis=2))
+    assert found.kind == "gaussian"
+    assert found.sigma == pytest.approx(10, rel=0.08)
+    gray = np.repeat(picture[..., :1], 3, axis=2)
+    gray[hidden, 1] ^= 255
+    given = np.concatenate([gray, alpha], axis=2)
+    restored = pellucid.restore(given, sigma=10)
+    assert (restored[~hidden, 0] == restored[~hidden, 2]).all()
+    assert pellucid.load().details(given, sigma=10).model == "photo-gray"
+
+
+def test_nothing_shown_is_no_noise() -> None:
+    hidden = np.random.default_rng(0).integers(0, 256, (64, 64, 4)).astype(np.uint8)
+    hidden[..., 3] = 0
+    assert pellucid.inspect(hidden).kind == "clean"
+
+
+def test_a_page_around_a_clean_photograph_makes_no_noise(photograph: NDArray[np.float64]) -> None:
+    picture = levels(photograph * 255)
+    picture[covered("page", 0.3, *picture.shape[:2])] = (250, 245, 230)
+    assert pellucid.inspect(picture).kind == "clean"
+
+
+# -- pages of text ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [8, 11, 16, 28])
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (240, 20)])
+def test_a_clean_page_is_clean(size: int, paper: int, ink: int) -> None:
+    clean = levels(page(size, paper, ink))
+    assert pellucid.inspect(clean[..., 0]).kind == "clean"
+    assert pellucid.inspect(np.repeat(clean, 3, axis=2)).kind == "clean"
+    assert (pellucid.restore(clean[..., 0]) == clean[..., 0]).all()
+
+
+@pytest.mark.parametrize("size", [9, 11, 16])
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (250, 30)])
+@pytest.mark.parametrize("sigma", [5, 10])
+def test_noise_on_a_page_is_that_of_the_paper(size: int, paper: int, ink: int, sigma: float) -> None:
+    found = pellucid.inspect(noisy(page(size, paper, ink), sigma)[..., 0])
+    assert found.kind == "gaussian"
+    assert found.sigma == pytest.approx(sigma, rel=0.2)
+
+
+def test_paper_and_strips_measure_noise() -> None:
+    rng = np.random.default_rng(0)
+    for mean in (255, 250, 0):
+        paper = levels(rng.normal(mean, 8, (200, 300, 1))).astype(np.float32) / np.float32(255)
+        found = clipped.paper([paper])
+        assert found is not None
+        assert found == pytest.approx(8, rel=0.06)
+    assert clipped.paper([np.full((64, 64, 1), 0.5, np.float32)]) is None
+    # What lies beyond was not clipped.
+    assert clipped.paper([rng.normal(1, 0.1, (200, 300, 1)).astype(np.float32)]) is None
+    gray = rng.normal(0.5, 8 / 255, (200, 300, 1)).astype(np.float32)
+    assert noise.strip_sigma([gray]) == pytest.approx(8, rel=0.06)
+    assert noise.strip_sigma([gray[:8, :8]]) == 0
+
+
+# -- drawings ---------------------------------------------------------------------------------------------------------
+
+
+def drawings() -> dict[str, Levels]:
+    rng = np.random.default_rng(0)
+    down, right = np.mgrid[:256, :320]
+    made: dict[str, Levels] = {}
+    for side in (1, 2, 5, 8):
+        board = (down // side + right // side) % 2 == 0
+        made[f"chessboard of {side}"] = np.where(board[..., None], (20, 30, 90), (200, 180, 90)).astype(np.uint8)
+        made[f"black and white chessboard of {side}"] = np.where(board, 255, 0).astype(np.uint8)
+    for side, colours in ((8, 4), (16, 4), (24, 16)):
+        palette = rng.integers(0, 256, (colours, 3))
+        tiles = palette[rng.integers(0, colours, (6, side, side))]
+        chosen = rng.integers(0, 6, (256 // side, 320 // side))
+        made[f"tiles of {side}"] = np.concatenate([np.concatenate(list(tiles[row]), axis=1) for row in chosen]).astype(np.uint8)
+    sprite = rng.integers(0, 256, (16, 3))[rng.integers(0, 16, (64, 80))].astype(np.uint8)
+    made["pixels four times as large"] = sprite.repeat(4, axis=0).repeat(4, axis=1)
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) / 16
+    ramp = (right / 320 + down / 256) / 2
+    for steps in (1, 3):
+        dithered = np.floor(ramp * steps + bayer[down % 4, right % 4]) / steps
+        made[f"ordered dithering in {steps + 1}"] = levels(255 * np.clip(dithered, 0, 1))
+    screen = PillowImage.new("RGB", (480, 320), (245, 246, 248))
+    pen = ImageDraw.Draw(screen)
+    for _ in range(14):
+        left, top, wide, high = (int(rng.integers(low, most)) for low, most in ((0, 400), (0, 280), (30, 160), (20, 90)))
+        pen.rounded_rectangle((left, top, left + wide, top + high), 5, fill=tuple(int(v) for v in rng.integers(0, 256, 3)))
+        pen.text((left + 6, top + 4), " ".join(rng.choice(WORDS, 4)), fill=(20, 20, 20), font=ImageFont.load_default(12))
+    made["screenshot"] = np.asarray(screen)
+    return made
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_a_drawing_is_clean_and_comes_back_unchanged(name: str) -> None:
+    picture = drawings()[name]
+    found = pellucid.inspect(picture)
+    assert found.kind == "clean"
+    assert found.impulse_density == 0
+    assert found.jpeg_quality is None
+    assert (pellucid.restore(picture) == picture).all()
+
+
+def test_dithering_of_a_photograph_is_clean(photograph: NDArray[np.float64]) -> None:
+    picture = PillowImage.fromarray(levels(photograph * 255))
+    for made in (picture.convert("1").convert("L"), picture.quantize(16).convert("RGB"), picture.quantize(64).convert("RGB")):
+        assert pellucid.inspect(np.asarray(made)).kind == "clean"
+
+
+def test_noise_and_jpeg_are_no_drawing(photograph: NDArray[np.float64]) -> None:
+    for picture in (noisy(photograph * 255, 1), noisy(photograph * 0, 5), noisy(photograph * 255, 60)):
+        parts = [picture.astype(np.float32) / np.float32(255)]
+        assert not drawn.sight(parts).drawn
+        assert drawn.sight(parts).parts[0] is parts[0]
+    for quality in (5, 10, 30):
+        file = io.BytesIO()
+        PillowImage.fromarray(levels(photograph * 255)).save(file, "JPEG", quality=quality)
+        part = np.asarray(PillowImage.open(file), dtype=np.float32) / np.float32(255)
+        assert jpeg.confirmed([part]) == quality
+        assert not drawn.sight([part]).drawn
+
+
+def test_a_photograph_in_a_screenshot_is_measured(photograph: NDArray[np.float64]) -> None:
+    screen = drawings()["screenshot"].copy()
+    height, width = (min(a, b) for a, b in zip((200, 260), photograph.shape, strict=False))
+    screen[60 : 60 + height, 100 : 100 + width] = noisy(photograph[:height, :width] * 255, 15)
+    assert pellucid.inspect(screen).sigma == pytest.approx(15, rel=0.1)
+
+
+def test_salt_and_pepper_on_a_drawing_is_counted() -> None:
+    picture = drawings()["screenshot"][..., :1].copy()
+    rng = np.random.default_rng(0)
+    struck = rng.random(picture.shape) < 0.1
+    picture[struck] = rng.choice([0, 255], int(struck.sum()))
+    found = pellucid.inspect(picture[..., 0])
+    assert found.kind == "salt-pepper"
+    assert found.impulse_density == pytest.approx(0.1, abs=0.02)
+
+
+@pytest.mark.parametrize("density", [0.3, 0.9, 1.0])
+def test_no_share_is_above_one(photograph: NDArray[np.float64], density: float) -> None:
+    rng = np.random.default_rng(0)
+    picture = photograph[..., :1].astype(np.float32)
+    picture[rng.random(picture.shape) < density] = 0
+    picture[rng.random(picture.shape) < density / 2] = 1
+    found = impulses.extremes([picture])
+    assert found is None or found.pepper + found.salt <= 1
+
+
+# -- gray as colour ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sigma", [0, 10, 50])
+def test_three_equal_channels_are_one_gray_picture(photograph: NDArray[np.float64], sigma: float) -> None:
+    gray = noisy(photograph[..., 1] * 255, sigma) if sigma else levels(photograph[..., 1] * 255)
+    three = np.repeat(gray[..., None], 3, axis=2)
+    assert pellucid.inspect(three) == pellucid.inspect(gray)
+    for given in ({}, {"sigma": 20}):
+        restored = pellucid.restore(three, **given)
+        assert (restored == pellucid.restore(gray, **given)[..., None]).all()
+
+
+def test_nearly_equal_channels_are_gray_and_a_tint_is_not(photograph: NDArray[np.float64]) -> None:
+    gray = noisy(photograph[..., 1] * 255, 25)
+    three = np.repeat(gray[..., None], 3, axis=2)
+    near = np.clip(three + np.random.default_rng(0).integers(-1, 2, three.shape), 0, 255).astype(np.uint8)
+    restored = pellucid.load().details(near)
+    assert restored.model == "photo-gray"
+    assert (restored.image == restored.image[..., :1]).all()
+    tinted = np.clip(three + np.array([2, 0, -3]), 0, 255).astype(np.uint8)
+    stamped = three.copy()
+    stamped[10:14, 20:24] = (200, 20, 20)
+    for other in (tinted, stamped):
+        assert pellucid.load().details(other).model != "photo-gray"
+
+
+# -- few impulses -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("density", [0.0005, 0.002, 0.01, 0.02])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_few_impulses_are_found_and_filled(photograph: NDArray[np.float64], density: float, colours: int) -> None:
+    clean = levels(photograph[..., :colours] * 255)
+    picture = clean.copy()
+    rng = np.random.default_rng(1)
+    struck = rng.random(picture.shape[:2]) < density
+    # In colour one channel alone is struck.
+    picture[struck, 0] = 255 if colours == 3 else rng.choice([0, 255], int(struck.sum()))
+    given = picture if colours == 3 else picture[..., 0]
+    found = pellucid.inspect(given)
+    assert found.impulse_density == pytest.approx(density, rel=0.75)
+    restored = pellucid.restore(given).reshape(clean.shape)
+    error = np.square(restored.astype(float) - clean).mean()
+    assert 10 * np.log10(255**2 / error) > 40
+    if found.spots is not None:
+        # All other pixels come back as they were.
+        assert (restored[~struck] == clean[~struck]).mean() > 0.995
+
+
+def test_clean_pictures_have_no_few_impulses(photograph: NDArray[np.float64]) -> None:
+    for picture in (photograph, photograph[..., :1]):
+        assert impulses.spots([picture.astype(np.float32)]) is None
+    assert impulses.spots([np.zeros((4, 4, 1), np.float32)]) is None
+
+
+# -- noise that was resampled -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sigma", [12, 25])
+@pytest.mark.parametrize(("kernel", "factor"), [("BICUBIC", 0.5), ("LANCZOS", 0.75), ("BICUBIC", 0.9)])
+def test_shrunk_noise_is_not_underrated(photograph: NDArray[np.float64], kernel: str, factor: float, sigma: float) -> None:
+    def shrunk(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        size = round(values.shape[1] * factor), round(values.shape[0] * factor)
+        how = PillowImage.Resampling[kernel]
+        planes = [
+            np.asarray(PillowImage.fromarray(plane.astype(np.float32)).resize(size, how)) for plane in np.moveaxis(values, 2, 0)
+        ]
+        return np.stack(planes, axis=2).astype(np.float64)
+
+    clean = photograph * 255
+    given = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
+    true = float(np.sqrt(np.square(shrunk(given) - shrunk(clean)).mean()))
+    assert pellucid.inspect(levels(shrunk(given))).sigma == pytest.approx(true, rel=0.15)
+
+
+def test_one_door_for_every_picture(photograph: NDArray[np.float64]) -> None:
+    picture = noisy(photograph * 255, 15)
+    assert pellucid.load().inspect(picture) == pellucid.inspect(picture)
+    assert diagnosis.inspect(picture.astype(np.float32) / np.float32(255)) == pellucid.inspect(picture)
