@@ -464,7 +464,7 @@ def test_weights_that_are_none_are_our_error(content: bytes, tmp_path: Path) -> 
     with pytest.raises(FileError, match="not a checkpoint"):
         export.beginning(str(tmp_path / "pipe.checkpoint"), 1)
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(FileError, match="not an evaluation"):
+    with pytest.raises(FileError, match="'pellucid evaluate --out' wrote"):
         export.with_scores(read_card(shipped_path("digits")), [tmp_path / "deep.json"])
 
 

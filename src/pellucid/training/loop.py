@@ -386,8 +386,7 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
     try:
-        with regular.opened(path) as file:
-            state: dict[str, Any] = torch.load(io.BufferedReader(file), map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(regular.read(path)), map_location="cpu", weights_only=True)
         missing = STATE - state.keys()
     except Exception as error:  # a damaged file may raise anything
         raise FileError(f"{path}: this is not a checkpoint, or it is damaged ({type(error).__name__})") from error
