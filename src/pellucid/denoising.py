@@ -35,6 +35,10 @@ FAINTEST = 2.0
 the correction do not shrink with the noise. At level 1, half of the correction made none of 17 held-out photographs worse; the
 whole made one worse, by 0.35 dB."""
 
+LEAST = 1e-3
+"""Level in 8-bit levels below which there is no noise: it would change a pixel by 1e-8 of full range at most (see `FAINTEST`), and
+the energy of much fainter noise is zero in float32."""
+
 CLIPPED = 30.0
 """Level in 8-bit levels from which the level map shows that clipped noise is fainter near black and white. On 14 held-out
 photographs that gained 0.2 to 0.6 dB at levels 50 and 75, and 0.01 to 0.05 at 15 and 25."""
@@ -88,12 +92,12 @@ class Noise:
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to take away."""
-        return self.level == 0 and self.white and self.curve.flat and self.density == 0
+        return self.level is not None and self.level < LEAST and self.white and self.curve.flat and self.density == 0
 
     @property
     def faint(self) -> bool:
         """Whether there is so little noise that `_within_noise` looks at what is taken away."""
-        return self.white and self.level is not None and self.curve.flat and 0 < self.level < FAINT
+        return self.white and self.level is not None and self.curve.flat and LEAST <= self.level < FAINT
 
     @property
     def passes(self) -> int:
@@ -232,6 +236,9 @@ def finished(
     as before.
     """
     if card.answer == "clean":
+        return output
+    if noise.nothing:
+        output[...] = pixels
         return output
     if noise.white and noise.density == 0 and noise.level is not None:
         most = np.float32(FARTHEST) * (sigma if sigma is not None else np.float32(noise.strongest / 255))

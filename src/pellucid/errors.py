@@ -14,7 +14,8 @@
     └── TrainingError       training cannot go on (no images, loss is not a number)
 
 Each message is one line that names what was given and what would work. The command line prints that line and exits
-with status 2 (usage: ``OptionError``) or 1 (everything else).
+with status 2 (usage: ``OptionError``) or 1 (everything else). An error of any other kind is a fault of pellucid's: one line as
+well, that says where the details are, and status 70.
 """
 
 from __future__ import annotations

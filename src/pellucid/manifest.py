@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pellucid import __version__, files, saving
+from pellucid import __version__, files, regular, saving
 from pellucid.errors import FileError
 
 __all__ = ["MANIFEST", "Manifest", "digest_of"]
@@ -34,17 +34,18 @@ class Manifest:
         # As it comes back from a file, where a pair is a list.
         self.how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
         try:
-            text = self.path.read_text("utf-8", errors="replace")
+            with regular.opened(self.path, links=False) as file:
+                text = file.read().decode("utf-8", errors="replace")
         except OSError as error:
             raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
                 self._lines[str(entry["output"])] = entry
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # the last line of a killed run; its output will be made again
 
     def has(self, target: Path, digest: str) -> bool:
@@ -78,7 +79,7 @@ def digest_of(path: Path) -> str:
             for file in saving.files_below(path):
                 whole.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0" + digest_of(file).encode())
             return whole.hexdigest()
-        with path.open("rb") as content:
+        with regular.opened(path) as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error

@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from pellucid import diagnosis, images, masks, memory, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
-from pellucid.engines import Models
-from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
+from pellucid.engines import Models, all_finite
+from pellucid.errors import EngineError, ImageError, MemoryShort, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import arrays
 from pellucid.files.base import Page, Reading
@@ -308,7 +308,10 @@ class Restorer:
                 output *= np.float32(share)
                 output += before
             # Noise may have left the range; a picture does not.
-            return np.clip(output, 0, 1, out=output).transpose(1, 2, 0)
+            np.clip(output, 0, 1, out=output)
+            if not all_finite(output):
+                raise EngineError(f"model {model!r}: the output has values that are no numbers (NaN)")
+            return output.transpose(1, 2, 0)
 
         def finish(core: NDArray[np.float32], place: NDArray[Any]) -> None:
             images.to_values(picture, core, out=place)

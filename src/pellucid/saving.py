@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pellucid import regular
 from pellucid.errors import DiskFull, FileError
 
 try:
@@ -129,10 +130,10 @@ def sweep(folder: Path) -> list[Path]:
 def append_line(path: Path, line: str) -> None:
     """Adds a line to a file in one step and flushes it; begins anew after a last line that a killed run left without its end.
 
-    Raises `FileError` when it cannot be written.
+    Raises `FileError` when it cannot be written, and for a link or anything else that is no regular file.
     """
     try:
-        with path.open("ab+", buffering=0) as file:
+        with regular.opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, links=False) as file:
             torn = False
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)

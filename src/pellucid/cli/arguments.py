@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
-from pellucid.errors import OptionError
+from pellucid.errors import MissingExtra, OptionError
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Declared, Setting
 
-__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "settings_of"]
+__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "requiring", "settings_of", "shown"]
 
 Kept = TypeVar("Kept", bound=Declared)
 
@@ -24,6 +26,26 @@ def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int],
     command = commands.add_parser(name, help=help_text, description=help_text)
     command.set_defaults(command=run)
     return command
+
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys, that turn the order of text round or end a line, and bytes of a name that are no text."""
+
+
+def shown(text: object) -> str:
+    """``text`` as one line of a terminal: a file or a model may have a name that a terminal would obey."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+@contextmanager
+def requiring(extra: str) -> Iterator[None]:
+    """Raises `MissingExtra` where the block imports a package that is not installed; the ``extra`` brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "pellucid":
+            raise
+        raise MissingExtra(error.name, extra) from error
 
 
 def number(low: float, high: float) -> Callable[[str], float]:

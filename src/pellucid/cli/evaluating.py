@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.arguments import Commands, add, add_engine, count
+from pellucid.cli.arguments import Commands, add, add_engine, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.tasks import TASKS
@@ -113,18 +113,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     # The scores first: nothing that fails afterwards can lose them, not even a closed pipe behind the table.
     if options.out is not None:
         evaluation.write_json(options.out, result, overwrite=options.force)
-    print(report.text_table(result))
+    print("\n".join(map(shown, report.text_table(result).split("\n"))))
     if options.report is not None:
-        shown = exhibits.gather(images, result, models=models, baselines=baselines, chosen=options.show)
-        htmlreport.write(options.report, result, shown, overwrite=options.force)
-        print(options.report)
+        exhibited = exhibits.gather(images, result, models=models, baselines=baselines, chosen=options.show)
+        htmlreport.write(options.report, result, exhibited, overwrite=options.force)
+        print(shown(options.report))
     if options.figure is not None:
         report.evaluation_figure(
             images, models, noises, options.figure, task=task.name, blind=options.blind, overwrite=options.force
         )
-        print(options.figure)
+        print(shown(options.figure))
     for line in (*result.notes, *result.failed):
-        print(f"pellucid: {line}", file=sys.stderr)
+        print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 1 if result.failed else 0
 
 
@@ -154,7 +154,7 @@ def _compare(options: argparse.Namespace) -> int:
             print(f"{name.replace('_', ' '):<20}{text}")
     if options.out is not None:
         report.comparison(options.first, options.second, options.out, overwrite=options.force)
-        print(options.out)
+        print(shown(options.out))
     return 0
 
 

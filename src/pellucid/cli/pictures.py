@@ -13,7 +13,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of
+from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import FileSettings, Settings
@@ -113,9 +113,13 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
     source: Path = options.inputs[0]
     if source == PIPE and options.out is None:
         options.out = PIPE
+    if options.out == PIPE and sys.stdout is None:
+        raise FileError("standard output: it is closed")
     if options.json and options.out == PIPE:
         raise OptionError("--json and a picture cannot both go to the standard output; name a file for the picture with --out")
     if source == PIPE:
+        if sys.stdin is None:
+            raise FileError("standard input: it is closed")
         content = sys.stdin.buffer.read()
         try:
             source = room / f"stdin{files.ending_of(content)}"
@@ -182,16 +186,16 @@ class _Shown:
             print(json.dumps(outcome.to_dict(self._task)), flush=True)
         elif outcome.error is not None:
             if self._total == 1:
-                print(f"pellucid: {outcome.error}", file=sys.stderr)
+                print(f"pellucid: {shown(outcome.error)}", file=sys.stderr)
         elif not outcome.skipped:
             size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
             parts = (size, outcome.model, self._settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
-            print(f"{names}{', '.join(part for part in parts if part)}", file=place, flush=True)
+            print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
             for remark in outcome.remarks:
-                print(f"  {remark}", file=place, flush=True)
+                print(shown(f"  {remark}"), file=place, flush=True)
         if self._bar is not None:
             self._bar.done(outcome)
             if self._total > 1:
@@ -205,7 +209,7 @@ class _Shown:
         left = f", not tried {rest}" if rest else ""
         print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
         for outcome in tally.failed:
-            print(f"failed: {outcome.error}", file=sys.stderr)
+            print(f"failed: {shown(outcome.error)}", file=sys.stderr)
 
 
 class _Bar:
@@ -292,7 +296,7 @@ def _inspect(options: argparse.Namespace) -> int:
         except PellucidError as error:
             if len(paths) == 1:
                 raise
-            print(f"pellucid: {error}", file=sys.stderr)
+            print(f"pellucid: {shown(error)}", file=sys.stderr)
             failed = True
             continue
         found = diagnosis.look(views.View((picture,)))
@@ -301,9 +305,9 @@ def _inspect(options: argparse.Namespace) -> int:
             values = {"black": picture.black, "white": white, "remarks": picture.remarks}
             print(json.dumps({"input": str(path), **found.to_dict(), **values}), flush=True)
         else:
-            print(f"{path}: {found}" if len(paths) > 1 else str(found), flush=True)
+            print(shown(f"{path}: {found}") if len(paths) > 1 else str(found), flush=True)
             for remark in picture.remarks:
-                print(f"  {remark}", flush=True)
+                print(shown(f"  {remark}"), flush=True)
         if options.map is not None:
             report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
     return 1 if failed else 0

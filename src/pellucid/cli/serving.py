@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pellucid import __version__
-from pellucid.cli.arguments import Commands, add, add_engine, count, number
+from pellucid.cli.arguments import Commands, add, add_engine, count, number, requiring
 
 __all__ = ["add_serve"]
 
@@ -59,14 +59,8 @@ def _port(text: str) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from pellucid import memory
 
-    try:
+    with requiring("web"):
         from pellucid.web import limits, server
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("pellucid"):
-            raise
-        from pellucid.errors import MissingExtra
-
-        raise MissingExtra(error.name, "web") from error
 
     configuration = server.Configuration(
         host=options.host,
@@ -87,7 +81,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     def announce(address: str) -> None:
         print(f"pellucid {__version__} at {address} (Ctrl-C ends it)", flush=True)
-        if options.open and sys.stdout.isatty() and _has_screen():
+        if options.open and sys.stdout is not None and sys.stdout.isatty() and _has_screen():
             import webbrowser
 
             # Behind the sign: it is never sent, not even to this server.

@@ -203,7 +203,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
-        if sigma and not _learnt_clipped(card):
+        if not noise.nothing and sigma and not _learnt_clipped(card):
             # A gray picture's three channels say what one says.
             parts = [
                 part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))

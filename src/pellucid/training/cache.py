@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import images, memory
+from pellucid import images, memory, regular
 from pellucid.engines import cache_folder
 from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
 from pellucid.images import Range
@@ -627,7 +627,7 @@ def _alone(place: Path, tell: Callable[[str], None]) -> Iterator[None]:
         stack.enter_context(_in_process)
         if fcntl is not None:
             try:
-                held = stack.enter_context((place / "lock").open("ab"))
+                held = stack.enter_context(regular.opened(place / "lock", os.O_RDWR | os.O_CREAT, links=False))
                 try:
                     fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pellucid import regular
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
 from pellucid.training import feed, losses, ondevice
@@ -384,7 +386,8 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        with regular.opened(path) as file:
+            state: dict[str, Any] = torch.load(io.BufferedReader(file), map_location="cpu", weights_only=True)
         missing = STATE - state.keys()
     except Exception as error:  # a damaged file may raise anything
         raise FileError(f"{path}: this is not a checkpoint, or it is damaged ({type(error).__name__})") from error

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pellucid import degradations, tasks
+from pellucid import degradations, regular, tasks
 from pellucid.errors import ModelError, PellucidError
 from pellucid.tasks.base import Learning, NoiseRange
 from pellucid.training.losses import LOSSES, NOISY_LOSSES
@@ -22,6 +22,9 @@ from pellucid.training.networks import NETWORKS, Spec
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
 T = TypeVar("T")
+
+LARGEST = 2**20
+"""Bytes that a recipe's file has at most."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +171,7 @@ class Recipe:
         """The recipe of plain data; `ModelError` names the first key or value that does not fit."""
         try:
             return _build(dict(data))
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise ModelError(f"recipe {data.get('name', '?')!r}: {error}") from error
 
 
@@ -241,6 +244,10 @@ def parse(text: str, where: str) -> Recipe:
     """The recipe in TOML ``text``; ``where`` names it in errors."""
     try:
         return Recipe.from_dict(_based(tomllib.loads(text)))
+    except RecursionError as error:
+        raise ModelError(f"recipe {where}: tables or lists lie too deep in one another") from error
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"recipe {where}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ModelError(f"recipe {where}: the file is not TOML: {error}") from error
     except PellucidError as error:
@@ -276,7 +283,13 @@ def find(name: str) -> Recipe:
         return parse(_shipped(name), name)
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
-        return parse(path.read_text("utf-8"), name)
+        try:
+            text = regular.read(path, LARGEST).decode("utf-8")
+        except OSError as error:
+            raise ModelError(f"recipe {name}: cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise ModelError(f"recipe {name}: the file is not text in UTF-8") from error
+        return parse(text, name)
     raise ModelError(f"unknown recipe {name!r}; give a .toml file or one of {', '.join(names())}")
 
 

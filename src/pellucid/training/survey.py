@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import diagnosis, files, images
+from pellucid import diagnosis, files, images, regular
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
@@ -167,10 +168,10 @@ def _from_csv(path: Path) -> list[tuple[Path, Path]]:
             f"--pairs {path}: one folder is too few; name the folder of the clean images, too, or a CSV of two columns"
         )
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(io.BufferedReader(regular.opened(path)), newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path}: not a CSV: {error}") from error
+        raise FileError(f"{path}: not a CSV: {getattr(error, 'strerror', None) or error}") from error
     wrong = next((number for number, row in enumerate(rows, 1) if len(row) != 2), None)
     if wrong is not None:
         raise TrainingError(f"{path}: row {wrong} has {len(rows[wrong - 1])} columns, not two (noisy, clean)")
