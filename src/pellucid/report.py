@@ -181,7 +181,7 @@ def evaluation_figure(
     for index, (_, clean) in zip(images.places[:3], images.named[:3], strict=True):
         rows["clean"].append(_middle(clean))
         for noise in noises:
-            clean, noisy = degraded(clean, noise, index)
+            _, noisy = degraded(clean, noise, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for method in methods:
                 rows.setdefault(f"{noise}, restored by {method.name}", []).append(_middle(method(noisy, noise, noise)))

@@ -19,7 +19,7 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Batching", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "drawn"]
+__all__ = ["Batching", "Degrading", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "degraded", "drawn"]
 
 Planes = NDArray[np.float32]
 
@@ -187,7 +187,7 @@ class Learning:
 
 
 class TaskModule(Protocol):
-    """The six names of a task's module, ``tasks/NAME.py``. `pellucid.tasks.upscale` is a short one to copy."""
+    """The seven names of a task's module, ``tasks/NAME.py``. `pellucid.tasks.upscale` is a short one to copy."""
 
     Learning: type[Any]
     """A subclass of `Learning`."""
@@ -211,6 +211,31 @@ class TaskModule(Protocol):
 
     def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
         """The part of an image (h, w) or (h, w, channels) that is compared."""
+
+
+class Degrading(Protocol):
+    """A task's module whose perfect output is not the clean image, or not of its shape."""
+
+    def degraded(
+        self, case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+        """As `degraded` below, without the module."""
+
+
+def degraded(
+    module: TaskModule | None, case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """The perfect output for a clean image (h, w) or (h, w, channels), the image that is given, and the output of strength 0.
+
+    The first and the last are of one size. A module that is a `Degrading` decides; for others, and without one, the clean image is
+    the perfect output, and the given one, enlarged (bicubic) where it is smaller, is that of strength 0.
+    """
+    own: Callable[..., Any] | None = getattr(module, "degraded", None)
+    if own is not None:
+        perfect, given, before = own(case, clean, rng)
+        return perfect, given, before
+    perfect, given = case.pair(clean, rng)
+    return perfect, given, images.enlarged(np.atleast_3d(given), case.scale) if case.scale > 1 else given
 
 
 class Batching(Protocol):
