@@ -392,7 +392,7 @@ def to_array(image: Image) -> NDArray[Any]:
         values = image.mask.put_back(values, 0)
     if image.alpha is not None:
         values = np.concatenate([values, whole(image.alpha)[..., None].astype(image.dtype)], axis=2)
-    return values[..., 0] if image.flat else values
+    return values[..., 0] if image.flat and values.shape[2] == 1 else values
 
 
 def hidden_pixels(image: Image) -> Pixels:

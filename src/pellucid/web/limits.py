@@ -11,9 +11,8 @@ from pellucid.errors import OptionError
 __all__ = ["Limits", "workers"]
 
 
-SHARE = 0.5
-"""The share of the time limit that a picture may be expected to take. The rest is for reading and writing it, and for another
-picture that is restored at the same time."""
+SHARE = 0.8
+"""The share of the time limit that a picture may be expected to take. The rest is for reading and writing it."""
 
 
 @dataclass(frozen=True)
