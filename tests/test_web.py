@@ -934,7 +934,7 @@ def test_limits_and_workers() -> None:
     with pytest.raises(OptionError, match="queue"):
         limits.Limits(queue=-1)
     # A slow computer takes no picture that it could not finish in time.
-    slow = limits.Limits(pixels=64_000_000, seconds=120).within(200_000)
+    slow = limits.Limits(pixels=64_000_000, seconds=120).within(125_000)
     assert (slow.pixels, slow.timed) == (12_000_000, True)
     assert slow.words == (
         "the 12 megapixels that this computer can restore within 120 seconds; "
