@@ -103,7 +103,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"clipped", "drawn", "estimator"},
+    {"clipped", "drawn", "estimator", "places"},
     {"gain"},
 )
 

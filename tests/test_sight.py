@@ -11,8 +11,9 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid import diagnosis
+from pellucid import degradations, diagnosis
 from pellucid.diagnosis import clipped, drawn, impulses, jpeg, noise
+from pellucid.maps import Places
 
 Levels = NDArray[np.uint8]
 
@@ -319,3 +320,43 @@ def test_one_door_for_every_picture(photograph: NDArray[np.float64]) -> None:
     picture = noisy(photograph * 255, 15)
     assert pellucid.load().inspect(picture) == pellucid.inspect(picture)
     assert diagnosis.inspect(picture.astype(np.float32) / np.float32(255)) == pellucid.inspect(picture)
+
+
+# -- noise that differs from place to place ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("colours", [1, 3])
+def test_noise_that_differs_from_place_to_place_has_a_level_for_each(photograph: NDArray[np.float64], colours: int) -> None:
+    clean = photograph[..., :colours] * 255
+    across = np.linspace(2, 20, clean.shape[1])[:, None]
+    picture = levels(clean + across * np.random.default_rng(0).standard_normal(clean.shape))
+    given = picture if colours == 3 else picture[..., 0]
+    found = pellucid.inspect(given)
+    assert found.places is not None
+    assert "from place to place" in str(found)
+    level = 255 * found.places.sigma(0, 0, *clean.shape[:2], within=clean.shape[:2])
+    for part in (slice(60, 120), slice(270, 330), slice(480, 540)):
+        assert level[:, part].mean() == pytest.approx(across[part].mean(), rel=0.25)
+
+    def off(restored: Levels) -> float:
+        return float(np.square(restored.reshape(clean.shape) - clean).mean())
+
+    one = float(np.sqrt(np.square(across).mean()))
+    # By a decibel better than the best single level.
+    assert off(pellucid.restore(given)) < 0.8 * min(off(pellucid.restore(given, sigma=level)) for level in (0.6 * one, one))
+
+
+@pytest.mark.parametrize("kind", ["gaussian:5", "gaussian:25", "poisson:30", "speckle:0.1"])
+def test_one_law_for_all_places_is_one(photograph: NDArray[np.float64], kind: str) -> None:
+    given = degradations.parse(kind)(photograph, np.random.default_rng(0))
+    assert diagnosis.inspect(given).places is None
+
+
+def test_a_piece_has_the_levels_of_its_place() -> None:
+    places = Places(((5.0, 10.0, 15.0), (10.0, 20.0, 30.0)))
+    whole = places.sigma(0, 0, 64, 90, within=(64, 90))
+    assert whole.shape == (64, 90)
+    np.testing.assert_allclose(places.sigma(16, 24, 20, 30, within=(64, 90)), whole[16:36, 24:54], rtol=1e-6)
+    assert 255 * whole.min() == pytest.approx(5)
+    assert 255 * whole.max() == pytest.approx(30)
+    assert (places.least, places.most) == (5, 30)

@@ -8,7 +8,7 @@ chooses the files, `pellucid.restorer` cuts the picture into pieces and puts the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, in_channels
-from pellucid.maps import NONE, Curve, Extremes, Spots
+from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.tiling import Place
 
 __all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "finished", "with_maps"]
@@ -68,7 +68,8 @@ class Noise:
     ``white``: whether the noise is white, so that a bound on the noise bounds what may be taken away. ``level`` in 8-bit levels,
     None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
     the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
-    by themselves, on an image that has no other noise.
+    by themselves, on an image that has no other noise. ``places`` is the level by place, where it differs, and ``local`` what that
+    is in one piece (h, w), as a share of full range.
     """
 
     level: float | None
@@ -80,13 +81,22 @@ class Noise:
     clipping: Clipping | None = None
     keep_grain: float = 0.0
     spots: Spots | None = None
+    places: Places | None = None
+    local: NDArray[np.float32] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
         """The noise that a diagnosis describes."""
         white = found.kind in WHITE
         return cls(
-            found.sigma, found.curve, white, found.extremes, found.impulse_density, clipping=found.clipping, spots=found.spots
+            found.sigma,
+            found.curve,
+            white,
+            found.extremes,
+            found.impulse_density,
+            clipping=found.clipping,
+            spots=found.spots,
+            places=found.places,
         )
 
     @property
@@ -97,7 +107,8 @@ class Noise:
     @property
     def faint(self) -> bool:
         """Whether there is so little noise that `_within_noise` looks at what is taken away."""
-        return self.white and self.level is not None and self.curve.flat and LEAST <= self.level < FAINT
+        uniform = self.curve.flat and self.places is None
+        return self.white and self.level is not None and uniform and LEAST <= self.level < FAINT
 
     @property
     def passes(self) -> int:
@@ -113,11 +124,13 @@ class Noise:
     def flat(self) -> bool:
         """Whether the level map is the same everywhere. Clipped noise is fainter near black and white, but below `CLIPPED` too
         little for the map to show it."""
-        return self.curve.flat and (self.clipping is None or 255 * self.curve.sigma < CLIPPED)
+        return self.curve.flat and self.local is None and (self.clipping is None or 255 * self.curve.sigma < CLIPPED)
 
     @property
     def strongest(self) -> float:
         """The noise's level at white, where it is strongest, in 8-bit levels."""
+        if self.places is not None:
+            return self.places.most
         return 255 * float(np.sqrt(self.curve.variance(np.ones(1))[0]))
 
     def brightness(self, card: Card) -> float:
@@ -129,6 +142,8 @@ class Noise:
 
     def sigma(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """The noise's standard deviation (h, w), as a share of full range, by the noisy ``planes`` (c, h, w)."""
+        if self.local is not None:
+            return self.local
         return maps.sigma(planes, self.curve) if self.flat or self.clipping is None else self.clipping.sigma(planes)
 
     def scaled(self, factor: float) -> Noise:
@@ -138,6 +153,7 @@ class Noise:
             level=None if self.level is None else self.level * factor,
             curve=self.curve.scaled(factor),
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
+            local=None if self.local is None else self.local * np.float32(factor),
         )
 
     @property
@@ -274,6 +290,8 @@ def answer(
     learnt from is made fainter first. ``room`` as of `with_maps`.
     """
     card = graph.card
+    if noise.places is not None and place is not None:
+        noise = replace(noise, local=noise.places.sigma(place.top, place.left, *planes.shape[1:], place.within))
     factor = noise.brightness(card)
     if factor != 1:
         noise = noise.scaled(factor)

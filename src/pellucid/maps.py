@@ -18,6 +18,7 @@ __all__ = [
     "REACH",
     "Curve",
     "Extremes",
+    "Places",
     "Spots",
     "box_mean",
     "candidates",
@@ -108,6 +109,41 @@ class Extremes:
     salt: float
     low: float = 0.0
     high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Places:
+    """The noise's standard deviation by place, in 8-bit levels: that of the cells of an even grid, row by row."""
+
+    levels: tuple[tuple[float, ...], ...]
+
+    def sigma(self, top: int, left: int, height: int, width: int, within: tuple[int, int]) -> Planes:
+        """The plane (h, w) for a piece of an image whose height and width are ``within``, as shares of full range."""
+        grid = np.array(self.levels, dtype=np.float32) / np.float32(255)
+        down = _between((np.arange(top, top + height) + 0.5) / within[0], grid.shape[0])
+        right = _between((np.arange(left, left + width) + 0.5) / within[1], grid.shape[1])
+        return np.asarray(down @ grid @ right.T, dtype=np.float32)
+
+    @property
+    def least(self) -> float:
+        """The faintest level."""
+        return min(min(row) for row in self.levels)
+
+    @property
+    def most(self) -> float:
+        """The strongest level."""
+        return max(max(row) for row in self.levels)
+
+    @property
+    def mean(self) -> float:
+        """The quadratic mean."""
+        return float(np.sqrt(np.square(self.levels).mean()))
+
+
+def _between(places: NDArray[Any], cells: int) -> Planes:
+    """How much each of the ``cells`` of a side counts at each of the ``places`` (0 to 1), (places, cells)."""
+    at = np.clip(places * cells - 0.5, 0, cells - 1)
+    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(cells)), 0), dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pellucid import maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import clipped, drawn, estimator, impulses, jpeg, noise, places, sampling
 from pellucid.images import Pixels
-from pellucid.maps import NONE, Curve, Extremes, Spots
+from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.views import View
 
 __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
@@ -91,10 +91,10 @@ MOSTLY, LETTERS = 0.15, 0.75
 """Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
 fainter than, to be believed."""
 
-SMOOTHED, SMOOTHEST, UNDERRATED = 1.25, 1.75, 1.1
+SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.25, 1.75, 1.1, 1.35, 5.0
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least and at most; and by how
-many times it must be stronger than the network says. The file for white noise is better there: by up to 6 dB; of a camera's noise
-and grain, which lack more, the one for processed noise."""
+many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The
+file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed noise."""
 
 SPECKED = 6.0
 """Level in 8-bit levels below which few impulses may be all that there is."""
@@ -116,9 +116,10 @@ class Diagnosis:
     ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
     in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``
     of noise whose variance grows with its square, both of full range squared; ``impulse_density`` the share of replaced pixels,
-    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few,
-    and all there is; ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of
-    noise that is correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels.
+    and ``extremes`` how many of them are black and white, if they are; ``spots`` describes those that are few, and all there is;
+    ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of noise that is
+    correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels; ``places`` the level
+    by place, where it differs.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -136,6 +137,7 @@ class Diagnosis:
     extremes: Extremes | None = None
     clipping: Clipping | None = None
     spots: Spots | None = None
+    places: Places | None = None
 
     @property
     def sigma(self) -> float:
@@ -173,7 +175,8 @@ class Diagnosis:
         if self.kind == "clean":
             found.append("no noise to speak of")
         if self.gaussian_sigma >= FAINTEST:
-            found.append(f"Gaussian noise, noise level {self.gaussian_sigma:.1f}")
+            by_place = "" if self.places is None else f" ({self.places.least:.1f} to {self.places.most:.1f} from place to place)"
+            found.append(f"Gaussian noise, noise level {self.gaussian_sigma:.1f}{by_place}")
         if self.poisson_gain > 0:
             found.append(f"photon noise, {1 / self.poisson_gain:.0f} photons at white")
         if self.speckle > 0:
@@ -201,13 +204,13 @@ def inspect(pixels: Pixels) -> Diagnosis:
     """
     # Channel after channel in memory: each is looked at by itself.
     parts = [np.ascontiguousarray(window.of(pixels).transpose(2, 0, 1)) for window in windows(*pixels.shape[:2])]
-    return inspect_parts([part.transpose(1, 2, 0) for part in parts])
+    return inspect_parts([part.transpose(1, 2, 0) for part in parts], size=pixels.shape[:2])
 
 
 def look(view: View) -> Diagnosis:
     """As `inspect`, of a picture wherever its pixels are; what is transparent is left out."""
     through = windows(*view.shape[:2])
-    return inspect_parts(view.parts(through), view.opaque(through))
+    return inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
 
 
 def is_gray(view: View) -> bool:
@@ -220,9 +223,11 @@ def is_gray(view: View) -> bool:
     return all(drawn.gray([band], None if opaque is None else [opaque]) for band, opaque in view.bands())
 
 
-def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None = None) -> Diagnosis:
+def inspect_parts(
+    parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | None = None, size: tuple[int, ...] | None = None
+) -> Diagnosis:
     """As `inspect`, of an image that is seen through its `windows` alone; ``shown`` (h, w) tells which of the pixels of each are
-    not transparent."""
+    not transparent. Without the image's ``size``, height and width, nobody asks whether noise differs from place to place."""
     if min(parts[0].shape[:2]) < SMALLEST:
         return Diagnosis("clean", sure=0.0)
     if drawn.gray(parts, shown):
@@ -245,7 +250,20 @@ def inspect_parts(parts: Sequence[Pixels], shown: Sequence[NDArray[np.bool_]] | 
         # A few pixels that stand out make noise of what has none.
         if few is not None and (found.kind == "clean" or _measured([_mended(part, few) for part in parts]).kind == "clean"):
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
+    if found.kind in ("gaussian", "poisson", "speckle") and parts[0] is whole[0] and size is not None:
+        rows = _rows(whole, size)
+        where = None if rows == 0 else places.places(whole, rows, found.curve)
+        if where is not None:
+            return Diagnosis("gaussian", where.mean, sure=found.sure, curve=Curve(where.mean / 255), places=where)
     return found
+
+
+def _rows(parts: Sequence[Pixels], size: tuple[int, ...]) -> int:
+    """In how many rows the parts lie that are spread all over an image of this size; 0 where they are not."""
+    through = windows(*size)
+    if len(through) == 1:
+        return int(parts[0].shape[:2] == tuple(size))
+    return len({window.top for window in through})
 
 
 def _mended(part: Pixels, few: Spots) -> Pixels:
@@ -298,8 +316,9 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
     if quality is None:
-        level, lack = noise.resampled(noise.spectrum(blocks))
-        if SMOOTHED < lack < SMOOTHEST and level > UNDERRATED * max(said.white, said.correlated):
+        level, lack, surely = noise.resampled(blocks)
+        loud = max(said.white, said.correlated)
+        if SMOOTHED < lack < SMOOTHEST and UNDERRATED * loud < level < (FAR if surely else NEAR) * loud:
             curve = Curve(level / 255)
             return Diagnosis("gaussian", level, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     if said.correlated > said.white or quality is not None:

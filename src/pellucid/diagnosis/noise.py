@@ -38,9 +38,12 @@ FEWEST = 600
 SHARES = (0.01, 0.04, 0.16)
 """The shares of the calmest blocks whose spectra `spectrum` gives: texture loses power as they grow fewer, noise does not."""
 
-ALIKE = (1.15, 1.4)
-"""How many times as strong at most the calmest of each of the larger `SHARES` may be as those of the smallest, for there to be
-noise alone."""
+ALIKE, ALIKE_ALL = 1.15, 1.35
+"""How many times as strong at most the calmest blocks may be as those of the next smaller of `SHARES`, and as those of the
+smallest, for there to be noise alone."""
+
+ENDS = 0.1
+"""How near to black or white the calmest blocks are where noise was clipped, on average."""
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5)
 """The shares of the blocks for `spread`."""
@@ -104,21 +107,28 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
     return answer
 
 
-def resampled(spectra: NDArray[np.float64]) -> tuple[float, float]:
-    """The level in 8-bit levels of noise that somebody shrank, enlarged or turned, from `spectrum`; and how much of it the highest
-    orders lack, as a factor. 0 and 1 where texture is in what is measured, or nothing is lacking.
+def resampled(blocks: Blocks) -> tuple[float, float, bool]:
+    """The level in 8-bit levels of noise that somebody shrank, enlarged or turned; how much of it the highest
+    orders lack, as a factor; and whether that is sure. 0 and 1 where texture is in what is measured.
 
     All orders' mean energy; that of orders 0 to 4, which hold the picture, goes on from orders 5 to 8. Where there is nothing but
-    noise, calmer blocks have as much as others.
+    noise, calmer blocks have as much as others; but the very calmest may be near black or white, where noise was clipped before.
     """
-    calm = np.square(spectra[0])
-    if calm[-1] <= 0 or any((more > alike * spectra[0]).any() for more, alike in zip(spectra[1:], ALIKE, strict=True)):
-        return 0.0, 1.0
+    few, some, many = spectrum(blocks)
+    if few[-1] <= 0:
+        return 0.0, 1.0, True
+    sure = not ((some > ALIKE * few).any() or (many > ALIKE_ALL * few).any())
+    if not sure:
+        light = float(blocks.means[blocks.calmest(SHARES[0], 1, 4, 60)].mean()) / 255
+        few = some
+        if ENDS < light < 1 - ENDS or (many > ALIKE * some).any():
+            return 0.0, 1.0, True
+    calm = np.square(few)
     below = calm[0] * np.sqrt(np.clip(calm[0] / calm[1], 1, 4))
     orders = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
     weights = np.histogram(orders, [0, *(low for low, _ in GROUPS), HIGHEST + 1])[0]
     energy = float(weights @ np.concatenate([[below], calm])) / SIDE**2
-    return float(np.sqrt(energy)), float(np.sqrt(calm[0] / calm[-1]))
+    return float(np.sqrt(energy)), float(np.sqrt(calm[0] / calm[-1])), sure
 
 
 def spread(blocks: Blocks) -> NDArray[np.float64]:

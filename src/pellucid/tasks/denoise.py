@@ -187,7 +187,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
 def _as_gray(
     piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    return denoising.answer_as_gray(piece, planes)
+    return denoising.answer_as_gray(lambda plane: piece(plane, place), planes)
 
 
 def _plain(models: Models, channels: int) -> str:
@@ -273,7 +273,7 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
     noise = plan.noise
     if noise.nothing:
         return 0.0
-    if not noise.white or noise.density > 0 or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:
+    if not noise.white or noise.density > 0 or noise.places is not None or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:
         return None
     graph, rng, sums = models.graph(plan.role), np.random.default_rng(0), gain.Measured()
     for planes in view.crops(PROBE, PROBES, max(graph.card.multiple_of, maps.GRID)):

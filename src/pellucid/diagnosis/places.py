@@ -1,0 +1,125 @@
+"""Whether noise differs from place to place, more than its intensity explains: a level for each cell of the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.diagnosis.noise import HIGH, HIGHEST, LOW
+from pellucid.diagnosis.sampling import SIDE, transform
+from pellucid.maps import Curve, Places
+
+__all__ = ["places"]
+
+ACROSS = 40
+"""Side of a cell in pixels, about."""
+
+STEP = 5
+"""Blocks begin at multiples of this: it meets every phase of a JPEG's grid."""
+
+CALM, FEWEST = 0.3, 24
+"""The share of a cell's blocks that is measured, the calmest; and how many blocks it must have."""
+
+HEAPED = 0.05
+"""Share of a block's values at either end of the range from which it is left out."""
+
+WHITE, RESTLESS = 1.2, 1.05
+"""How many times as strong middle frequencies may be as high ones: of texture they are stronger, of white noise not. And how many
+times that the high ones of all blocks may be."""
+
+ENOUGH = 0.3
+"""The share of cells that must be without texture."""
+
+APART = 0.17
+"""How far levels must be from what their intensity explains (standard deviation of their logarithm) for noise to differ."""
+
+SMOOTH = 0.65
+"""And which share of that may be left beside the mean of the cells around: what is by chance, or texture, is all left."""
+
+
+def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Places | None:
+    """The level by place, where it differs; None where one ``curve`` by intensity does.
+
+    ``parts`` (h, w, channels) are all of a picture, or windows evenly spread in so many ``rows``.
+    """
+    columns = len(parts) // rows
+    cells = _cells(parts[0]) if len(parts) == 1 else [list(parts[row * columns : (row + 1) * columns]) for row in range(rows)]
+    if len(cells) < 3 or len(cells[0]) < 3:
+        return None
+    measured = np.array([[_measured(cell) for cell in row] for row in cells])
+    level, light, white = measured[..., 0], measured[..., 1], measured[..., 2]
+    told = (level > 0) & (white < WHITE)
+    if told.mean() < ENOUGH:
+        return None
+    explained = np.sqrt(curve.variance(light.astype(np.float32))) * 255
+    off = np.where(told, np.log(np.maximum(level, 1e-3) / np.maximum(explained, 1e-3)), 0.0)
+    if _spread(off[told]) < APART:
+        return None
+    whole = np.where(told, np.log(np.maximum(level, 1e-3)), 0.0)
+    around = _around(whole, told, own=False)
+    alike = told & np.isfinite(around)
+    if not alike.any() or _spread((whole - around)[alike]) > SMOOTH * _spread(whole[told]):
+        return None
+    filled = whole.copy()
+    known = told.copy()
+    while not known.all():
+        # What texture hides is as what is around it.
+        wider = _around(filled, known, own=False)
+        fresh = ~known & np.isfinite(wider)
+        filled[fresh] = wider[fresh]
+        known |= fresh
+    # Texture is in single cells: what is around them is believed as well.
+    smooth = _around(filled, known, own=True)
+    return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
+
+
+def _cells(part: NDArray[np.float32]) -> list[list[NDArray[np.float32]]]:
+    """The cells of a picture, row by row."""
+    edges = [np.linspace(0, side, max(1, round(side / ACROSS)) + 1).astype(int) for side in part.shape[:2]]
+    return [
+        [part[top:bottom, left:right] for left, right in zip(edges[1][:-1], edges[1][1:], strict=True)]
+        for top, bottom in zip(edges[0][:-1], edges[0][1:], strict=True)
+    ]
+
+
+_order = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
+_low, _middle, _high = ((_order >= low) & (_order <= high) for low, high in ((1, LOW), (5, 7), (HIGH, HIGHEST)))
+
+
+def _measured(cell: NDArray[np.float32]) -> tuple[float, float, float]:
+    """The level in 8-bit levels in a cell (h, w, channels), how light its calm blocks are, and how much stronger middle frequencies
+    are than high ones; zeros where there is too little to go by."""
+    if min(cell.shape[:2]) < SIDE:
+        return 0.0, 0.0, 0.0
+    views = [np.lib.stride_tricks.sliding_window_view(cell[..., channel], (SIDE, SIDE)) for channel in range(cell.shape[2])]
+    blocks = np.concatenate([view[::STEP, ::STEP].reshape(-1, SIDE * SIDE) for view in views]) * np.float32(255)
+    blocks = blocks[((blocks <= 0) | (blocks >= 255)).mean(axis=1) <= HEAPED]
+    if len(blocks) < FEWEST:
+        return 0.0, 0.0, 0.0
+    energy = np.square(blocks @ transform.T)
+    count = max(FEWEST, round(CALM * len(blocks)))
+    calm = np.argpartition(energy[:, _low].sum(axis=1), count - 1)[:count]
+    high = float(energy[calm][:, _high].mean())
+    middle = float(energy[calm][:, _middle].mean())
+    more = max(middle, float(energy[:, _high].mean()) / RESTLESS**2)
+    return float(np.sqrt(high)), float(blocks[calm].mean()) / 255, float(np.sqrt(more / max(high, 1e-6)))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """The standard deviation, of all but the least and the greatest."""
+    low, high = np.quantile(values, (0.1, 0.9))
+    return float(high - low) / 2.56
+
+
+def _around(values: NDArray[np.float64], known: NDArray[np.bool_], *, own: bool) -> NDArray[np.float64]:
+    """The mean of the known cells beside each, with or without its ``own``; NaN where none is known."""
+    total, count = np.zeros_like(values), np.zeros_like(values)
+    framed, there = np.pad(np.where(known, values, 0.0), 1), np.pad(known, 1)
+    for down in range(3):
+        for right in range(3):
+            if own or (down, right) != (1, 1):
+                total += framed[down : down + values.shape[0], right : right + values.shape[1]]
+                count += there[down : down + values.shape[0], right : right + values.shape[1]]
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
