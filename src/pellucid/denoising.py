@@ -291,7 +291,7 @@ def answer(
     """
     card = graph.card
     if noise.places is not None and place is not None:
-        noise = replace(noise, local=noise.places.sigma(place.top, place.left, *planes.shape[1:], place.within))
+        noise = replace(noise, local=noise.places.sigma(*place))
     factor = noise.brightness(card)
     if factor != 1:
         noise = noise.scaled(factor)
