@@ -69,6 +69,9 @@ COMPARED = 40
 PALETTE, GRAYS = 300, 16
 """How many colours a picture of few colours has at most, and how many grays."""
 
+SQUARES = 8
+"""Rows and columns of squares that a part must have to show that its pixels stand in squares."""
+
 COARSE = 70
 """Quality of a JPEG up to which its flat areas are its own, and no page."""
 
@@ -118,6 +121,8 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
+    if all(_in_squares(key) for key in keys):
+        return Sight(given, drawn=True)
     pages = _pages(parts, keys)
     details = _details(keys)
     recurring = details.share >= RECURRING
@@ -169,6 +174,16 @@ def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
     mixed *= np.uint32(0x27D4EB2F)
     mixed ^= mixed >> np.uint32(16)
     return mixed
+
+
+def _in_squares(key: NDArray[np.uint32]) -> bool:
+    """Whether the pixels stand in squares of equal ones: something small was made larger by a whole factor, without a filter."""
+    across = np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0))
+    down = np.flatnonzero((key[1:] != key[:-1]).any(axis=1))
+    if min(len(across), len(down)) < SQUARES:
+        return False
+    # Any factor is a multiple of one of these.
+    return any(len(np.unique(across % factor)) == len(np.unique(down % factor)) == 1 for factor in (2, 3, 5, 7))
 
 
 def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:
