@@ -69,8 +69,8 @@ COMPARED = 40
 PALETTE, GRAYS = 300, 16
 """How many colours a picture of few colours has at most, and how many grays."""
 
-SQUARES = 8
-"""Rows and columns of squares that a part must have to show that its pixels stand in squares."""
+SQUARES = 4
+"""Edges of squares that most parts must have, across and down, for their places to show that the pixels stand in squares."""
 
 COARSE = 70
 """Quality of a JPEG up to which its flat areas are its own, and no page."""
@@ -121,7 +121,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
-    if all(_in_squares(key) for key in keys):
+    if _in_squares(keys):
         return Sight(given, drawn=True)
     pages = _pages(parts, keys)
     details = _details(keys)
@@ -176,14 +176,14 @@ def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
     return mixed
 
 
-def _in_squares(key: NDArray[np.uint32]) -> bool:
+def _in_squares(keys: Sequence[NDArray[np.uint32]]) -> bool:
     """Whether the pixels stand in squares of equal ones: something small was made larger by a whole factor, without a filter."""
-    across = np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0))
-    down = np.flatnonzero((key[1:] != key[:-1]).any(axis=1))
-    if min(len(across), len(down)) < SQUARES:
+    edges = [np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0)) for key in keys]
+    edges += [np.flatnonzero((key[1:] != key[:-1]).any(axis=1)) for key in keys]
+    if sum(len(places) >= SQUARES for places in edges) <= len(keys):
         return False
     # Any factor is a multiple of one of these.
-    return any(len(np.unique(across % factor)) == len(np.unique(down % factor)) == 1 for factor in (2, 3, 5, 7))
+    return any(all(len(np.unique(places % factor)) <= 1 for places in edges) for factor in (2, 3, 5, 7))
 
 
 def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:
