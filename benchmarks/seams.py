@@ -70,12 +70,12 @@ def main() -> None:
     parser.add_argument(
         "--tile", type=int, default=704, help="the side of a piece, margins included; those of the product are larger"
     )
-    parser.add_argument("--seen", type=float, default=denoise.SEEN, help="the margin as a share of the halo")
+    parser.add_argument("--seen", type=float, default=denoise.HALO_SHARE, help="the margin as a share of the halo")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     clean = mosaic(options.folder, *options.size)
     photo = restorer.load("photo")
-    denoise.SEEN = options.seen
+    denoise.HALO_SHARE = options.seen
     about = f"{os.environ.get('ONEDNN_MAX_CPU_ISA', 'as it is')}, {engines.precision(photo.engine)}"
     if not options.json:
         print(f"{about}, {options.size[1]}x{options.size[0]}, margins of {options.seen:g}")

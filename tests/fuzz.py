@@ -72,6 +72,13 @@ def seeds(folder: Path) -> Iterator[Path]:
         "dicom": (".dcm", lambda path: formats.dicom(path, formats.samples("uint16", high=4095), stored=12)),
         "exr": (".exr", lambda path: files.write(path, formats.images.from_array(formats.samples("float32", 3)))),
         "raw": (".dng", formats.small_dng),
+        "gif": (".gif", formats.by_pillow(formats.smooth()[..., 0])),
+        "jpegxl": (".jxl", jpeg_xl),
+        "moving-gif": (".gif", moving),
+        "moving-png": (".png", moving),
+        "moving-webp": (".webp", moving),
+        "tiff-nodata": (".tif", formats.by_tifffile(formats.samples("float32"), extratags=[(42113, "s", 0, "-9999", True)])),
+        "xmp": (".jpg", formats.by_pillow(formats.smooth(), xmp=PROMISE)),
     }
     for name, (ending, make) in more.items():
         path = folder / f"{name}{ending}"
@@ -102,6 +109,25 @@ def exif() -> bytes:
     made.get_ifd(0x8769)[0x9286] = b"words"
     made.get_ifd(0x8825)[1] = "N"
     return made.tobytes()
+
+
+PROMISE = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description xmlns:Container="http://ns.google.com/photos/1.0/container/" '
+    b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"><Container:Directory><Container:Item/>'
+    b"</Container:Directory></rdf:Description></x:xmpmeta>"
+)
+"""XMP of a picture with a gain map."""
+
+
+def jpeg_xl(path: Path) -> None:
+    import imagecodecs
+
+    path.write_bytes(imagecodecs.jpegxl_encode(formats.samples("uint16", 3), lossless=True, usecontainer=True))
+
+
+def moving(path: Path) -> None:
+    frames = [PillowImage.fromarray(formats.samples("uint8", 3, seed=seed)) for seed in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
 def stack() -> np.ndarray:

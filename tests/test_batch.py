@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from pellucid import batch, files, images, manifest, plan, restorer, saving
+from pellucid import batch, cli, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, OptionError
 from pellucid.tasks import DenoiseSettings
 from pellucid.tasks.settings import FileSettings
@@ -43,6 +43,53 @@ def test_one_picture_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     assert plan.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
 
 
+def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path: Path) -> None:
+    first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
+    new = tmp_path / "new"
+    for several, inputs in ((False, [first]), (True, [first, second])):
+        # With a slash or without one.
+        for folder in (False, True):
+            planned = plan.plan(inputs, new, folder=folder)
+            assert planned.folder == new
+            assert planned.pairs[0] == (first, new / "a.png")
+        assert plan.plan(inputs, tmp_path / "x.jpg", folder=True).folder == tmp_path / "x.jpg"
+        if several:
+            with pytest.raises(OptionError, match=r"x\.jpg: several pictures need a folder, but this names one picture"):
+                plan.plan(inputs, tmp_path / "x.jpg")
+            # A folder's name may have a dot in it.
+            assert plan.plan(inputs, tmp_path / "2024.05").folder == tmp_path / "2024.05"
+        else:
+            assert plan.plan(inputs, new / "sub" / "x.jpg").pairs == ((first, new / "sub" / "x.jpg"),)
+    (tmp_path / "there.png").mkdir()
+    assert plan.plan([first], tmp_path / "there.png").folder == tmp_path / "there.png"
+    with pytest.raises(OptionError, match=r"its name ends in /, but this is a file"):
+        plan.plan([second], first, folder=True)
+
+
+@pytest.mark.parametrize("name", ["x.gif", "x.nef", "x.xyz", "x.png.bak"])
+def test_an_ending_that_is_not_written_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    source = put(tmp_path / "a.png")
+    with pytest.raises(FileError) as caught:
+        plan.plan([source], tmp_path / name)
+    listed = str(caught.value).rsplit("use one of ", 1)[1].split(", ")
+    assert listed == [ending for kind in files.FORMATS if kind.writes for ending in kind.endings]
+    assert not {".gif", ".nef"} & set(listed)
+
+
+def test_missing_folders_are_made_for_a_file_and_for_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = put(tmp_path / "a.png")
+    for out, made in (
+        (f"{tmp_path}/new/", "new/a.png"),
+        (f"{tmp_path}/other", "other/a.png"),
+        (f"{tmp_path}/x/y/b.jpg", "x/y/b.jpg"),
+    ):
+        assert cli.main(["denoise", str(source), "-o", out, "--sigma", "5"]) == 0
+        assert (tmp_path / made).is_file()
+    assert cli.main(["denoise", str(source), str(put(tmp_path / "b.png")), "-o", f"{tmp_path}/one.png"]) == 2
+    assert not (tmp_path / "one.png").exists()
+    assert "several pictures need a folder" in capsys.readouterr().err
+
+
 def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) -> None:
     first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
     put(tmp_path / "a.clean.png")
@@ -58,9 +105,9 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match="no such file"):
         plan.plan([tmp_path / "missing.png"], None)
-    with pytest.raises(FileError, match="no image"):
+    with pytest.raises(FileError, match="no pictures"):
         plan.plan([tmp_path / "empty"], None)
-    with pytest.raises(OptionError, match="replace its own picture"):
+    with pytest.raises(OptionError, match="replace its own input"):
         plan.plan([source], source)
     with pytest.raises(OptionError, match="both"):
         plan.plan([source, twin], tmp_path / "out")
@@ -186,14 +233,14 @@ def test_resume_goes_by_content_and_settings(tmp_path: Path, gray_model: Path, m
     (root / "22.png").write_bytes((root / "23.png").read_bytes())
     said = run()
     assert (said[0], said[3]) == ("done", "skipped")
-    assert "not from this picture" in said[1]
-    assert "not from this picture" in said[2]
+    assert "not made from this picture" in said[1]
+    assert "not made from this picture" in said[2]
     assert (out / "21.png").read_bytes() == b"mine"
     assert run(overwrite=True) == ["skipped", "done", "done", "skipped"]
     assert content(out)["21.png"] == whole["21.png"]
     assert content(root) == {**before, "22.png": before["23.png"]}
     # Another strength, another model: nothing of it is done.
-    assert all("not from this picture" in line for line in run(DenoiseSettings(sigma=10, strength=0.5)))
+    assert all("not made from this picture" in line for line in run(DenoiseSettings(sigma=10, strength=0.5)))
     other = restorer.load(make_model(channels=3, maps=("sigma",), name="other"))
     assert run(by=other, overwrite=True) == ["done"] * 4
     # A line that a killed run left without its end, and one that is no object.
@@ -264,7 +311,7 @@ def test_a_stack_that_breaks_off_leaves_no_file_and_no_line(
     put(tmp_path / "in" / "b.png")
     model = restorer.load(gray_model)
     first, second = batch.restore_files(plan.plan([tmp_path / "in"], tmp_path / "out"), model, TOLD)
-    assert str(first.error).startswith(f"{tmp_path}/in/a.tif: damaged")
+    assert str(first.error).startswith(f"{tmp_path}/in/a.tif: it is damaged")
     assert second.error is None
     assert list(content(tmp_path / "out")) == [manifest.MANIFEST, "b.png"]
     assert [json.loads(line)["output"] for line in (tmp_path / "out" / manifest.MANIFEST).read_text().splitlines()] == ["b.png"]

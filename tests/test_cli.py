@@ -141,7 +141,7 @@ assert not heavy, heavy
 
 def test_inspect_says_what_noise_there_is(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", noisy) == 0
-    assert capsys.readouterr().out.startswith("Gaussian noise, sigma ")
+    assert capsys.readouterr().out.startswith("Gaussian noise, noise level ")
     # A folder, with a file that is no picture; as data; and a map.
     (tmp_path / "bad.png").write_text("x")
     assert run("inspect", tmp_path, "--json") == 1
@@ -224,7 +224,7 @@ def test_models_lists_families_and_their_files(capsys: pytest.CaptureFixture[str
     above, files_, below = capsys.readouterr().out.partition("\nFiles (")
     assert files_
     lines = above.splitlines()
-    assert next(line for line in lines[1:] if line).startswith("photo: denoise (take the noise out of pictures), the default")
+    assert next(line for line in lines[1:] if line).startswith("photo: denoise (takes noise of any kind and level, ")
     for name, family in FAMILIES.items():
         begin = next(index for index, line in enumerate(lines) if line.startswith(f"{name}: {family.task} "))
         listed = [tuple(line.split()) for line in lines[begin + 1 : begin + 1 + len(family.files)]]

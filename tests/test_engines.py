@@ -57,9 +57,9 @@ def test_what_is_no_model_is_our_error(tmp_path: Path, gray_model: Path) -> None
 def test_an_unknown_device_or_engine_is_our_error_and_names_what_there_is(
     gray_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(EngineError, match=r"'npu'; here there are auto, cpu"):
+    with pytest.raises(EngineError, match=r"'npu' is not available; this installation has auto, cpu"):
         engines.open_graph(gray_model, device="npu")
-    with pytest.raises(EngineError, match=r"'tensorflow'; there are auto, openvino, onnxruntime"):
+    with pytest.raises(EngineError, match=r"'tensorflow'; the engines are auto, openvino, onnxruntime"):
         engines.open_graph(gray_model, engine="tensorflow")
     monkeypatch.setattr(engines, "devices", lambda: ("auto", "cpu", "cuda"))
     with pytest.raises(EngineError, match="'openvino' does not run on 'cuda'"):
@@ -68,7 +68,9 @@ def test_an_unknown_device_or_engine_is_our_error_and_names_what_there_is(
 
 @pytest.mark.skipif("cuda" in engines.devices(), reason="there is CUDA here")
 def test_a_missing_gpu_is_our_error_before_any_work(gray_model: Path) -> None:
-    with pytest.raises(EngineError, match=r"no device 'cuda'; here there are auto, cpu; pip install 'pellucid\[cuda\]'"):
+    with pytest.raises(
+        EngineError, match=r"device 'cuda' is not available; this installation has auto, cpu; pip install 'pellucid\[cuda\]'"
+    ):
         restorer.load(gray_model, device="cuda")
 
 

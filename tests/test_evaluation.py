@@ -471,7 +471,7 @@ def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pyt
     with pytest.raises(OptionError, match="at most one"):
         methods.InTurn((restorer.load("upscale"), restorer.load("upscale")))
     assert cli.main([*command[:4], "--model", "photo+nonesuch"]) == 1
-    assert "no model 'nonesuch'" in capsys.readouterr().err
+    assert "unknown model 'nonesuch'" in capsys.readouterr().err
 
 
 def test_tasks_do_not_mix(folder: Path) -> None:

@@ -96,7 +96,7 @@ def test_gray_with_alpha_comes_back(tmp_path: Path, ending: str) -> None:
         path = tmp_path / f"{np.dtype(dtype).name}{ending}"
         files.write(path, image)
         back = files.read(path)
-        np.testing.assert_array_equal(back.pixels, image.pixels)
+        np.testing.assert_array_equal(as_array(back)[..., :1], as_array(replace(image, alpha=None, flat=False)))
         assert back.alpha is not None
         np.testing.assert_array_equal(back.alpha, image.alpha)
 
@@ -238,7 +238,7 @@ def test_animations_and_stacks_are_refused_not_cut(tmp_path: Path) -> None:
         files.read(tmp_path / "stack.tif")
     frames = [PillowImage.new("RGB", (20, 20), (shade, 0, 0)) for shade in (0, 100, 200)]
     frames[0].save(tmp_path / "film.webp", save_all=True, append_images=frames[1:])
-    with pytest.raises(FileError, match="3 frames"):
+    with pytest.raises(FileError, match="3 pages"):
         files.read(tmp_path / "film.webp")
 
 
@@ -303,8 +303,8 @@ def test_what_begins_as_no_picture_has_no_ending() -> None:
     for content in (b"", b"words", b"P7\n", b"BA", bytes(200)):
         with pytest.raises(FileError, match="no picture in a known format"):
             files.ending_of(content)
-    with pytest.raises(FileError, match="GIF, which is not a known format"):
-        files.ending_of(b"GIF89a")
+    with pytest.raises(FileError, match="PDF, which is not a known format"):
+        files.ending_of(b"%PDF-1.7")
 
 
 def test_the_finished_file_is_shown_before_it_has_its_name(tmp_path: Path) -> None:
@@ -379,6 +379,6 @@ def test_of_a_jpeg_with_pictures_behind_it_the_first_is_read(tmp_path: Path) -> 
     assert b"MPF" in path.read_bytes()
     assert np.abs(files.read(path).pixels - first / 255).mean() < 0.03
     path.write_bytes(b"no picture")
-    with pytest.raises(FileError, match="no JPEG file") as caught:
+    with pytest.raises(FileError, match="not a JPEG file") as caught:
         files.read(path)
     assert "MPO" not in str(caught.value)

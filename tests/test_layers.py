@@ -16,7 +16,9 @@ ROWS = (
     {"errors", "families"},
     {"tasks.settings"},
     {"tasks"},
-    {"memory"},
+    {"memory", "regular", "protobuf"},
+    {"ranges", "rows"},
+    {"masks"},
     {"images", "samples"},
     {"maps", "views"},
     {"clipping"},
@@ -26,8 +28,9 @@ ROWS = (
     {"diagnosis"},
     {"tiling"},
     {"cards"},
-    {"saving"},
+    {"saving", "graphs"},
     {"files"},
+    {"compiled"},
     {"engines"},
     {"denoising"},
     {"tasks.base"},
@@ -90,9 +93,10 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "metadata", "idx"},
-    {"directories", "photographs"},
-    {"arrays", "dicom", "omezarr", "png", "pnm", "raw"},
+    {"base", "companions", "idx"},
+    {"metadata"},
+    {"directories", "geometry", "photographs"},
+    {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"tiff"},
 )
 

@@ -86,7 +86,7 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     # The engine keeps its room: the same picture again needs no more.
     assert two.restore(noisy, sigma=10) is not None
     little = restorer.load(gray_model, memory=GIB + 1000)
-    with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and 0 MiB may be taken"):
+    with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and 0 MiB may be used"):
         little.restore(noisy, sigma=10)
     files.write(tmp_path / "a.png", images.from_array(noisy))
     (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.png"], None), little, DenoiseSettings(sigma=10))

@@ -58,6 +58,11 @@ def scored(case: Any, pixels: Any) -> Any:
     return pixels
 
 
+def degraded(case: Any, clean: Any, rng: Any) -> Any:
+    given = case.pair(clean, rng)[1]
+    return 1 - clean, given, given
+
+
 @dataclass(frozen=True)
 class Learning(base.Learning):
     name: ClassVar[str] = "invert"
@@ -177,7 +182,10 @@ def test_it_is_evaluated(place: Path) -> None:
     run(place, "evaluate", place / "in", "--task", "invert", "--model", "invert", "--out", place / "scores.json", "--runs", 1)
     scores = json.loads((place / "scores.json").read_text())
     assert scores["protocol"]["task"] == "invert"
-    assert {row["noise"] for row in scores["summary"]} == {"gaussian:0", "gaussian:10"}
+    # It is scored against the negative: nothing but the noise is left.
+    psnr = {row["noise"]: row["psnr"] for row in scores["summary"]}
+    assert psnr["gaussian:0"] > 100
+    assert 27 < psnr["gaussian:10"] < 29
 
 
 @pytest.fixture(scope="module")

@@ -258,10 +258,10 @@ def test_an_answer_never_lies_in_its_picture(tmp_path: Path) -> None:
     assert plan.plan([source], None).pairs == ((source, tmp_path / "a.clean.ome.zarr"),)
     with pytest.raises(OptionError, match="inside the picture"):
         plan.plan([source], source / "b.zarr")
-    with pytest.raises(OptionError, match="its own picture"):
+    with pytest.raises(OptionError, match="its own input"):
         plan.plan([source], source)
     inner = pyramid(source / "b.zarr", samples((24, 33), "uint8"), "yx", 2)
-    with pytest.raises(OptionError, match="the folder of its picture"):
+    with pytest.raises(OptionError, match="the folder of its input"):
         plan.plan([inner], source)
     with pytest.raises(OptionError, match="one picture"):
         plan.plan([source, inner], pyramid(tmp_path / "c.zarr", samples((24, 33), "uint8"), "yx", 2))
@@ -359,7 +359,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "no chunks": (no_chunks, "no chunks"),
     "torn chunk": (torn_chunk, "chunk 0/0/0/0 is cut off"),
     "no group": (lambda path: shutil.rmtree(path) or path.mkdir(), "no Zarr group"),
-    "a file": (lambda path: shutil.rmtree(path) or path.write_bytes(b"x"), "no folder"),
+    "a file": (lambda path: shutil.rmtree(path) or path.write_bytes(b"x"), "is a folder"),
     "nothing": (shutil.rmtree, "no such folder"),
     "not multiscales": (spoilt(lambda said: said.pop("multiscales")), "no multiscales"),
     "odd multiscales": (spoilt(lambda said: said["multiscales"][0].pop("datasets")), "damaged"),
@@ -373,7 +373,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "long": (packed("0", "dtype", "<i8"), "int64"),
     "huge": (packed("0", "shape", [3, 2_000_000, 2_000_000]), "pixels"),
     "huge chunks": (packed("0", "chunks", [1, 100_000, 100_000]), "chunks of shape"),
-    "no pyramid": (packed("1", "shape", [3, 50, 50]), "no pyramid"),
+    "no pyramid": (packed("1", "shape", [3, 50, 50]), "not a pyramid"),
 }
 
 
@@ -399,5 +399,5 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_axes_are_the_files_own(tmp_path: Path) -> None:
     source = pyramid(tmp_path / "a.zarr", samples((24, 33), "uint8"), "yx", 2)
-    with pytest.raises(OptionError, match="says itself"), files.open_pages(source, axes="YX"):
+    with pytest.raises(OptionError, match="names its axes itself"), files.open_pages(source, axes="YX"):
         pass

@@ -31,6 +31,7 @@ OUTCOME = {
     "seconds": float,
     "pages": int,
     "full": bool,
+    "remarks": list,
 }
 """Keys of ``--json`` of `pellucid denoise` and `pellucid upscale`, and the type of each where a noisy picture was restored."""
 
@@ -49,7 +50,10 @@ DIAGNOSIS = {
     "sure": float,
 }
 
-FILE = {"format", "media_type", "width", "height", "channels", "depth", "alpha", "pages", "diagnosis"}
+READ = {"black": float, "white": float, "remarks": list}
+"""Beside that, the keys of `pellucid inspect --json` on how the file was read."""
+
+FILE = {"format", "media_type", "width", "height", "channels", "depth", "alpha", "pages", "diagnosis", "remarks"}
 """What /v1/inspect answers, and /v1/restore beside its own."""
 
 RESTORED = FILE | {"model", "sigma", "estimated", "saw", "expected_gain", "seconds", "image"}
@@ -161,7 +165,7 @@ def test_keys_of_upscale(picture: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_keys_of_inspect(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = line_of(capsys, "inspect", picture, "--json")
     assert found.pop("input") == str(picture)
-    assert types_of(found, DIAGNOSIS) == DIAGNOSIS
+    assert types_of(found, DIAGNOSIS | READ) == DIAGNOSIS | READ
 
 
 # -- Python -----------------------------------------------------------------------------------------------------------

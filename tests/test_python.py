@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import pickle
 import runpy
 import subprocess
 import sys
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +84,7 @@ def test_each_task_has_a_function_with_its_settings(name: str) -> None:
 def test_restore_takes_the_settings_of_the_model_that_is_named() -> None:
     array = np.zeros((20, 30), np.uint8)
     assert pellucid.restore(array, model="upscale", scale=2).shape == (40, 60)
-    with pytest.raises(OptionError, match="'scale' is not a setting here; there are sigma"):
+    with pytest.raises(OptionError, match="'scale' is not a setting here; the settings are sigma"):
         pellucid.restore(array, scale=2)
     for wrong in ("25", b"25", True, [25]):
         with pytest.raises(OptionError, match="sigma must be a number"):
@@ -122,9 +124,55 @@ def test_range_and_axes_say_how_an_array_is_read() -> None:
             pellucid.denoise(counts, axes=axes)
     with pytest.raises(OptionError, match="range and axes"):
         pellucid.denoise(images.from_array(counts[:, :, 0]), axes="YXS")
-    for shape in ((7,), (), (0, 3)):
+    for shape in ((7,), (), (0, 3), (20, 30, 2)):
         with pytest.raises(ImageError, match=r"is not an image|no pixels"):
             pellucid.denoise(np.zeros(shape))
+    assert pellucid.denoise(np.zeros((20, 30, 2)), axes="ZYX", sigma=10).shape == (20, 30, 2)
+
+
+@pytest.mark.parametrize("wrong", ["0:255", "dtpye", None, 7, (0,), (5, 5), (0, np.nan), (0, "255"), (False, True)])
+def test_a_range_that_is_none_is_refused_and_not_taken_for_auto(wrong: Any, tmp_path: Path) -> None:
+    picture = np.full((20, 30), 100, np.uint8)
+    pellucid.write(tmp_path / "a.png", picture)
+    calls: tuple[Callable[..., Any], ...] = (pellucid.denoise, pellucid.inspect)
+    for call in calls:
+        for image in (picture, picture.astype(np.float32), tmp_path / "a.png"):
+            with pytest.raises(OptionError, match=r"^range must be 'auto', 'dtype' or two different numbers"):
+                call(image, range=wrong)
+    with pytest.raises(OptionError, match=r"^axes must be letters"):
+        pellucid.denoise(picture, axes=5)  # type: ignore[call-overload]
+    for right in ((0, 255), [0, 255], np.array([0, 255])):
+        np.testing.assert_array_equal(pellucid.denoise(picture, range=right, sigma=0), picture)  # type: ignore[call-overload]
+
+
+def test_facts_are_those_of_the_picture_that_was_given_and_not_of_what_its_array_holds_later() -> None:
+    model = pellucid.load("photo-fast")
+    noise = np.random.default_rng(0).normal(128, 20, (96, 128)).clip(0, 255).astype(np.uint8)
+    buffer = noise.copy()
+    result = model.details(buffer, gain=True)
+    buffer[:] = 0
+    assert result.facts["expected_gain"] == model.expected_gain(noise) > 1
+
+
+def test_a_model_inspects_whatever_it_restores() -> None:
+    model = pellucid.load("photo-fast")
+    stack = np.random.default_rng(0).normal(128, 20, (5, 64, 80)).clip(0, 255)
+    for image in (
+        stack.astype(np.uint8),
+        stack[0].astype(np.int16),
+        stack[0].astype(np.float16),
+        images.from_array(stack[0] / 255),
+    ):
+        assert str(model.inspect(image)) == str(pellucid.inspect(image))
+
+
+def test_an_array_is_written_and_a_function_goes_to_another_process(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    pellucid.write(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(images.to_array(pellucid.read(tmp_path / "a.png")), picture)
+    for name in TASKS:
+        function = getattr(pellucid, name)
+        assert pickle.loads(pickle.dumps(function)) is function
     with pytest.raises(ImageError, match="complex"):
         pellucid.denoise(np.zeros((4, 5), complex))
 

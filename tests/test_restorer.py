@@ -133,7 +133,7 @@ def test_no_answer_depends_on_the_tiles_in_flight(
 ) -> None:
     noisy = noisy_photograph(photograph[:200, :328, 0])
     monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 48))
-    monkeypatch.setattr(denoise, "SEEN", 0)
+    monkeypatch.setattr(denoise, "HALO_SHARE", 0)
     monkeypatch.setattr(denoise, "NEAR", 8)
     assert tiling.cut(200, 328, tile=48, halo=8, multiple_of=8).pieces > 20
     answers = []

@@ -45,7 +45,7 @@ def test_the_output_has_the_shape_that_the_row_says(model: restorer.Restorer, sh
     assert output.dtype == array.dtype
     assert output.shape[:2] == (due.height, due.width)
     assert (output.shape[2] if output.ndim == 3 else 1) == due.channels + due.alpha
-    assert output.ndim == array.ndim
+    assert output.ndim == (array.ndim if due.channels + due.alpha == 1 else 3)
     assert np.isfinite(output).all()
 
 
@@ -73,7 +73,7 @@ def test_the_facts_are_those_of_the_row_and_go_to_another_process(model: restore
     again = pickle.loads(pickle.dumps(result))
     assert again.facts == result.facts
     np.testing.assert_array_equal(again.image, result.image)
-    told = model.task.told(result.facts)
+    told = model.task.facts_as_json(result.facts)
     assert list(told) == [fact.name for fact in model.task.facts]
     assert isinstance(model.settings().line(result.facts), str)
 
@@ -81,15 +81,14 @@ def test_the_facts_are_those_of_the_row_and_go_to_another_process(model: restore
 def test_a_model_has_a_readable_name_and_goes_to_another_process(model: restorer.Restorer) -> None:
     again: restorer.Restorer = pickle.loads(pickle.dumps(model))
     assert repr(again) == repr(model)
+    assert again.task is model.task
     assert model.task.name in repr(model)
     assert again.fingerprint() == model.fingerprint()
 
 
 def test_progress_ends_with_all_pieces(model: restorer.Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The module's own constant, if it has one by precision or one alone.
-    module: Any = model.task.module()
-    small = dict.fromkeys(module.TILE, 96) if isinstance(module.TILE, dict) else 300
-    monkeypatch.setattr(module, "TILE", small)
+    cut = tiling.cut
+    monkeypatch.setattr(tiling, "cut", lambda height, width, tile, **how: cut(height, width, tile=96, **how))
     steps: list[tuple[int, int]] = []
     noisy = np.clip(0.5 + np.random.default_rng(0).normal(0, 0.1, (500, 600)), 0, 1)
     model.details(noisy, progress=lambda done, of: steps.append((done, of)))
@@ -183,6 +182,21 @@ def test_a_job_may_work_on_another_image_and_finish_on_the_picture(
     np.testing.assert_array_equal(result.image[..., 3], np.broadcast_to(np.arange(50)[:, None], (50, 70)))
     assert len(places) > 4
     assert all(place.within == (50, 70) for place in places)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_stack_may_get_colour_or_alpha(model: restorer.Restorer, monkeypatch: pytest.MonkeyPatch, alpha: bool) -> None:
+    def finish(given: Image, pixels: Any) -> Image:
+        if not alpha:
+            return images.with_pixels(given, pixels)
+        return Image(pixels=given.pixels, alpha=images.to_values(given, pixels)[..., 0], dtype=given.dtype)
+
+    channels = 1 if alpha else 3
+    step = Pass(lambda planes, place, room: np.repeat(planes, channels, axis=0), 64, 1, 1, channels=channels)
+    prepare: Callable[..., Job] = lambda view, models, settings: Job("made", (step,), finish=finish)  # noqa: E731
+    monkeypatch.setattr(model.task.module(), "prepare", prepare)
+    stack = of("uint8", (5, 20, 30))
+    np.testing.assert_array_equal(model.restore(stack, strength=1), np.stack([stack] * (2 if alpha else 3), axis=-1))
 
 
 def test_a_view_is_the_same_from_memory_and_from_rows(photograph: NDArray[np.float64]) -> None:

@@ -35,7 +35,7 @@ def in_two(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 
     margin = -(-halo // multiple_of) * multiple_of
     side = -(-(width // 2 + margin) // multiple_of) * multiple_of
     assert height % multiple_of == width % multiple_of == 0
-    # Narrower pieces than the product's would be summed in another order with AMX: see `denoise.SEEN`.
+    # Narrower pieces than the product's would be summed in another order with AMX: see `denoise.HALO_SHARE`.
     assert 408 <= side < width
     columns = tiling.Part(0, side, (0, side - margin)), tiling.Part(width - side, width, (side - margin, width))
     return tiling.Cut((tiling.Part(0, height, (0, height)),), columns, (height, side))
@@ -61,7 +61,7 @@ def picture(photograph: NDArray[np.float64], height: int, width: int) -> NDArray
 
 
 def as_promised(off: NDArray[Any], times: int = 1) -> None:
-    """What `denoise.SEEN` promises. A hundredth more than 1: a step of bfloat16 may be a level, and is rounded."""
+    """What `denoise.HALO_SHARE` promises. A hundredth more than 1: a step of bfloat16 may be a level, and is rounded."""
     assert off.max() <= 2 * times
     assert off.mean() <= 0.05 * times
     assert (off > 1.01).mean() <= 1e-5 * times
@@ -84,14 +84,14 @@ def test_pieces_answer_as_the_whole_in_gray(
 def test_with_the_whole_reach_they_answer_the_same_to_the_bit(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(denoise, "SEEN", 1)
+    monkeypatch.setattr(denoise, "HALO_SHARE", 1)
     assert differences(photo, picture(photograph, 96, 560), "gaussian:25", monkeypatch).max() == 0
 
 
 def test_a_margin_that_is_too_small_shows(
     photo: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(denoise, "SEEN", 0.5)
+    monkeypatch.setattr(denoise, "HALO_SHARE", 0.5)
     off = differences(photo, picture(photograph, 96, 688), "gaussian:25", monkeypatch)
     with pytest.raises(AssertionError):
         as_promised(off)

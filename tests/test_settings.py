@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import math
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid.cli import pictures
+from pellucid.cli import arguments, pictures
 from pellucid.errors import FileError, OptionError
 from pellucid.tasks import TASKS
 from pellucid.tasks.settings import Attached, Declared, FileSettings, Setting, Settings, Shape, setting
@@ -28,6 +29,7 @@ class Every(Settings):
     words: str | None = setting(None, "any text", kind="text")
     colour: str = setting("#ffffff", "a colour", kind="colour")
     palette: Attached | None = setting(None, "a file", kind="file")
+    others: tuple[Attached, ...] = setting((), "files", kind="file", many=True)
     points: tuple[tuple[int, int], ...] = setting((), "points", kind="point", many=True)
     box: tuple[int, int, int, int] | None = setting(None, "a box", kind="box")
     hints: tuple[tuple[int, int, str], ...] = setting((), "hints", kind="hint", many=True)
@@ -66,6 +68,9 @@ def test_settings_go_through_text_and_back(name: str, tmp_path: Path) -> None:
     assert set(text) == set(kind.names())
     assert kind.read(text) == changed
     assert changed != kind()
+    # A manifest holds them.
+    kept = json.loads(json.dumps(changed.to_dict()))
+    assert set(kept) == {row.name for row in kind.declared() if row.changes_output}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -92,9 +97,9 @@ def test_each_bound_is_refused_on_both_sides_wherever_it_comes_from(name: str) -
 @pytest.mark.parametrize("name", ALL)
 def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
     known = ", ".join(ALL[name].names())
-    with pytest.raises(OptionError, match=f"'fog' is not a setting here; there are {known}"):
+    with pytest.raises(OptionError, match=f"'fog' is not a setting here; the settings are {known}"):
         ALL[name].of({"fog": 1})
-    with pytest.raises(OptionError, match=f"'fog' is not a setting here; there are {known}"):
+    with pytest.raises(OptionError, match=f"'fog' is not a setting here; the settings are {known}"):
         ALL[name].read({"fog": ["1"]})
     one = ALL[name].declared()[0]
     if not one.many:
@@ -104,8 +109,11 @@ def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_names_are_identifiers_and_no_flags_of_the_surface(name: str) -> None:
-    taken = {*FileSettings.names(), "model", "task", "image", "progress"}
-    taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(pictures.__file__).read_text("utf-8"))).split("'")}
+    # Of Python and HTTP; of the command line.
+    taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "preview", "ticket"}
+    for module in (pictures, arguments):
+        taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")}
+    assert {"out", "engine", "json"} <= taken
     taken |= {"mask", "protect", "confidence", "preset", "json", "out", "force", "resume"}
     for row in TASKS[name].settings.declared():
         assert row.name.isidentifier()
@@ -142,6 +150,9 @@ def test_every_kind_of_value(tmp_path: Path) -> None:
     ):
         with pytest.raises(OptionError, match=f"^{name} must be"):
             read({name: [text]})
+    assert Every(points=[np.array([1, 2])[::-1].tolist(), (np.int64(3), np.uint8(4))]).points == ((2, 1), (3, 4))  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match=r"^points must be a list, not '1,2'"):
+        Every(points="1,2")  # type: ignore[arg-type]
     with pytest.raises(FileError, match="cannot be read"):
         read({"palette": [str(tmp_path / "none.png")]})
     with pytest.raises(OptionError, match="'number' is not a setting that takes a file"):
@@ -154,7 +165,10 @@ def test_a_file_is_equal_by_its_content(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.png").write_bytes(b"1")
     first = Every(palette=tmp_path / "a.png")  # type: ignore[arg-type]
-    assert first == Every(palette=tmp_path / "other" / "a.png")  # type: ignore[arg-type]
+    (tmp_path / "other" / "c.png").write_bytes(b"1")
+    for same in ("a.png", "c.png"):
+        other = Every(palette=tmp_path / "other" / same)  # type: ignore[arg-type]
+        assert (first, first.to_dict()) == (other, other.to_dict())
     assert first != Every(palette=tmp_path / "b.png")  # type: ignore[arg-type]
     assert str(tmp_path) not in str(first.to_dict())
 

@@ -129,7 +129,7 @@ def test_scale_and_progress() -> None:
 
 
 def test_another_size_than_due_is_an_error() -> None:
-    with pytest.raises(EngineError, match="due"):
+    with pytest.raises(EngineError, match="expected"):
         tiling.run(lambda piece: piece[:, :-1], planes(20, 20), tile=64, halo=0)
 
 

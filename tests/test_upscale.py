@@ -141,13 +141,13 @@ def test_nonsense_is_refused(upscale: restorer.Restorer, part: NDArray[np.float3
     for scale in (0, 1, 9, float("nan"), "two", -2):
         with pytest.raises(OptionError, match="scale"):
             upscale.restore(part, scale=scale)  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="'scale' is not a setting here; there are sigma"):
+    with pytest.raises(OptionError, match="'scale' is not a setting here; the settings are sigma"):
         restorer.load("photo").restore(part, scale=2)
-    with pytest.raises(OptionError, match="'sigma' is not a setting here; there are scale"):
+    with pytest.raises(OptionError, match="'sigma' is not a setting here; the settings are scale"):
         upscale.restore(part, sigma=2)
     with pytest.raises(OptionError, match="one by one"):
         upscale.restore_batch(np.zeros((3, 8, 8)))
-    with pytest.raises(EngineError, match="2, 3, 4, not by 5"):
+    with pytest.raises(EngineError, match="2, 3, 4; it cannot enlarge by 5"):
         engines.open_graph(shipped_path("upscale"), scale=5)
     with pytest.raises(MemoryShort):
         restorer.load("upscale", memory=1).restore(part, scale=2)

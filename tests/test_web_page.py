@@ -175,8 +175,8 @@ def levels(content: bytes) -> NDArray[np.uint8]:
 def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
     source = pictures["first.png"]
     page.shot("start")
-    assert page.find("start-title").text == "Drop an image and see it clean"
-    assert page.find("summary").text.startswith("Take the noise out of pictures: the noise level is measured, and you see")
+    assert page.find("start-title").text == "Drop an image and see it without noise"
+    assert page.find("summary").text.startswith("Take the noise out of pictures: the page measures the noise level and shows")
     page.give("drop", source)
     page.restored(1)
     page.shown(1)
@@ -187,7 +187,7 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     # The estimate, and that it was used.
     noise = page.find("noise").text
     found = page.served.ask("POST", "/v1/inspect", source.read_bytes()).json["diagnosis"]
-    assert f"Found: {found['summary']}." in noise
+    assert f"Noise in this picture: {found['summary']}." in noise
     assert f"Denoised by photo-color: noise level {found['sigma']:.1f}, estimated." in noise
     assert page.run("return document.getElementById('option-sigma-automatic').checked")
 
@@ -311,7 +311,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
     page.run("document.querySelectorAll('.entry')[1].click()")
     page.shown(2)
-    assert "The model upscale keeps the noise; upscale-photo takes it away." in page.find("noise").text
+    assert "The model upscale keeps the noise; the model upscale-photo removes it." in page.find("noise").text
     page.find("actual").click()
     page.frame()
     seen = page.drawn()
@@ -335,7 +335,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     exact.clear()
     exact.send_keys("8", Keys.ENTER)
     page.until("document.querySelectorAll('li[data-state=failed]').length === 1")
-    assert "500x400 pixels would become 4000x3200, more than the 9 megapixels that are taken here" in page.find("alert").text
+    assert "500x400 pixels would become 4000x3200, more than the 9 megapixels that this service accepts" in page.find("alert").text
     said = page.browser.get_log("browser")
     assert [entry["message"] for entry in said if "status of 413" not in entry["message"]] == []
     page.assert_quiet()
@@ -365,7 +365,7 @@ def test_many_pictures_and_one_that_is_none(page: Page, pictures: dict[str, Path
     page.give("drop", tmp_path / "wide.png")
     page.until("document.querySelectorAll('li[data-state=failed]').length === 2")
     assert (
-        "wide.png: 3000 × 3001 pixels are more than the 9 megapixels that are taken here; a smaller picture"
+        "wide.png: 3000 × 3001 pixels are more than the 9 megapixels that this service accepts; a smaller picture"
         in page.find("alert").text
     )
     assert [each for each in page.requests() if each.startswith("POST")] == []

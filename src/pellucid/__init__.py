@@ -2,13 +2,13 @@
 
 Functions, each of which takes an array, an `Image` or the path of a picture:
 
-    pellucid.restore(image)             what the model is for: noise taken out, unless another model is named
+    pellucid.restore(image)             takes noise out, unless another model is named
     pellucid.denoise(image, sigma=25)   a function for each task, with its settings
     pellucid.upscale(image, scale=3)
-    pellucid.inspect(image)             which noise there is, and how much
-    pellucid.read(path)                 a picture with all that its file holds beside the pixels
-    pellucid.write(path, image)         written with that
-    pellucid.load(name)                 a model, to be used often
+    pellucid.inspect(image)             measures the noise: its kind and its level
+    pellucid.read(path)                 a picture with its file's metadata
+    pellucid.write(path, image)         writes it with its metadata
+    pellucid.load(name)                 a model, for use with many pictures
 
 >>> import pellucid
 >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP

@@ -1,7 +1,5 @@
 """``python -m pellucid``: the command line."""
 
-import sys
+from pellucid.cli import run
 
-from pellucid.cli import main
-
-sys.exit(main())
+run()

@@ -97,11 +97,12 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
     >>> import pellucid
     >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
     """
-    return files.read(Path(path), value_range=range, axes=axes)
+    how = restorer.reading_of(range, axes)
+    return files.read(Path(path), value_range=how.value_range, axes=how.axes)
 
 
-def write(path: str | Path, image: Image, *, overwrite: bool = False) -> None:
-    """Writes a picture in the format that the file's ending names, with the metadata it has.
+def write(path: str | Path, image: ArrayLike | Image, *, overwrite: bool = False) -> None:
+    """Writes a picture in the format that the file's ending names, with the metadata it has; an array has none.
 
     The file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format
     does not hold the picture.
@@ -109,7 +110,7 @@ def write(path: str | Path, image: Image, *, overwrite: bool = False) -> None:
     >>> import pellucid
     >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))        # doctest: +SKIP
     """
-    files.write(Path(path), image, overwrite=overwrite)
+    files.write(Path(path), image if isinstance(image, Image) else images.from_array(image), overwrite=overwrite)
 
 
 def of_task(task: Task) -> Callable[..., Any]:
@@ -136,6 +137,8 @@ def of_task(task: Task) -> Callable[..., Any]:
     run.__signature__ = introspection.Signature(parameters, return_annotation=Any)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": Any}
     run.__name__ = run.__qualname__ = task.name
+    # Where it is found: so it can be sent to another process.
+    run.__module__ = "pellucid"
     listed = "\n".join(f"    ``{row.name}``: {row.help}." for row in rows)
     run.__doc__ = (
         f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"

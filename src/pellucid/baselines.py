@@ -53,7 +53,7 @@ class Baseline:
 def find(name: str) -> Baseline:
     """The baseline of that name; `OptionError` lists what there is."""
     if name not in BASELINES:
-        raise OptionError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
+        raise OptionError(f"unknown baseline {name!r}; the baselines are {', '.join(BASELINES)}")
     return BASELINES[name]
 
 
@@ -235,7 +235,7 @@ PILLOW = (("PIL",), ("pillow",))
 BASELINES: dict[str, Baseline] = {
     entry.name: entry
     for entry in (
-        Baseline("none", "the noisy image as it is", (), (), _nothing, task=None, knows_impulses=True),
+        Baseline("none", "the noisy image, unchanged", (), (), _nothing, task=None, knows_impulses=True),
         Baseline("gaussian", "Gaussian blur (SciPy)", *SCIPY, _gaussian),
         Baseline("median", "median of 3x3 or 5x5 (SciPy)", *SCIPY, _median, knows_impulses=True),
         Baseline(

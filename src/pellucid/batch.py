@@ -27,7 +27,7 @@ Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
 
 PLAIN = FileSettings()
-"""Files read and written as they say themselves."""
+"""The default: values are read as each file states, and each output has its input's format and metadata."""
 
 AHEAD = 8_000_000
 """Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
@@ -36,12 +36,13 @@ itself that little would be won, and three of them at once would need much memor
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
+    """The result for one file: ``output`` was written, or was there already (``skipped``), or ``error`` says why not.
 
     ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
     restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
     they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. ``full``: the disk was full,
-    which ends the run.
+    which ends the run. ``remarks`` are lines on how the first page was read: which values are black and white where they were
+    found, what was no image, and what of the file is not in the output.
     """
 
     input: Path
@@ -55,11 +56,14 @@ class Outcome:
     seconds: float = 0.0
     pages: int = 1
     full: bool = False
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self, task: Task) -> dict[str, Any]:
         """Plain data for JSON: the facts of the task's row stand beside the rest."""
         rest = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "facts"}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.told(self.facts)
+        return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.facts_as_json(
+            self.facts
+        )
 
 
 @dataclass
@@ -105,7 +109,7 @@ def restore_files(
     """
     settings = settings or restorer.settings()
     if resume and planned.folder is None:
-        raise OptionError("--resume needs a folder for the answers; name it with --out")
+        raise OptionError("--resume needs a folder of outputs; name it with --out")
     for path, reason in planned.failed:
         yield Outcome(path, path, error=reason)
     manifest = None
@@ -166,7 +170,7 @@ def restore_files(
             yield from settled(0)
             raise
         finally:
-            # What was opened ahead and not come to.
+            # Files that were opened ahead and not restored.
             if isinstance(loaded, _Open):
                 loaded.close()
             if reading is not None and isinstance(ahead := reading.result(), _Open):
@@ -205,7 +209,7 @@ def reading(how: FileSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Work:
-    """What is done to each file: by which model, with which settings, and who is shown how far it is."""
+    """The work that each file gets: the model, the settings, and who is shown the progress."""
 
     restorer: Restorer
     settings: Settings
@@ -255,7 +259,7 @@ def _read(
             return Outcome(source, target, skipped=True)
         if exists(target) and not overwrite:
             # Before the work, not after it.
-            other = ", but not from this picture with these settings" if resume else ""
+            other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
         document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True))
         if document.count > 1:
@@ -361,7 +365,7 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
 def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
     """The outcome with the size of a file's first page, and the facts of its first picture."""
     height, width = page.pictures[0].pixels.shape[:2]
-    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height)
+    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height, remarks=page.pictures[0].remarks)
 
 
 def _sized(document: files.Document, page: files.Page) -> files.Document:
@@ -373,7 +377,7 @@ def _sized(document: files.Document, page: files.Page) -> files.Document:
 def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:
     page = next(pages, None)
     if page is None:
-        raise FileError(f"{source}: no picture in it")
+        raise FileError(f"{source}: it holds no picture")
     return page
 
 

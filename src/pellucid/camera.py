@@ -43,7 +43,7 @@ XYZ_TO_CAMERA = np.array(
 """Four cameras' colour matrices, as Brooks et al. 2019 list them."""
 
 SITES = (((0, 0),), ((0, 1), (1, 0)), ((1, 1),))
-"""Where a Bayer mosaic (RGGB) samples red, green and blue: rows and columns of each 2x2 pixels."""
+"""Places at which a Bayer mosaic (RGGB) samples red, green and blue: rows and columns of each 2x2 pixels."""
 
 
 def shots(scene: Pixels, gain: float, rng: np.random.Generator) -> tuple[Pixels, Pixels]:

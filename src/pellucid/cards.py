@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
+from pellucid import regular
 from pellucid.errors import ModelError
+from pellucid.protobuf import fields as fields_of
 
 __all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
@@ -21,6 +25,15 @@ METADATA_KEY = "pellucid_card"
 
 ANSWERS = ("residual", "clean")
 """The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
+
+FARTHEST = 4096
+"""The most pixels that a card may say for ``multiple_of`` and ``halo``: pieces are padded by them."""
+
+MOST_MAPS = 16
+"""The most maps that a card may name: each is a plane of the picture's size."""
+
+LARGEST_SCALE = 16
+"""The largest factor that a card may say."""
 
 
 @dataclass(frozen=True)
@@ -67,19 +80,31 @@ class Card:
         for name in ("spec", "recipe", "training"):
             # As JSON has it (lists for tuples), so that a card equals itself after the file.
             object.__setattr__(self, name, json.loads(json.dumps(getattr(self, name))))
-        whole = (self.channels, self.multiple_of, self.halo, self.scale)
-        if not all(isinstance(number, int) for number in whole) or self.channels not in (1, 3):
-            raise ModelError(f"card of {self.name!r}: channels must be 1 or 3; multiple_of, halo and scale whole numbers")
-        if any(not isinstance(scale, int) or scale < 2 for scale in self.scales):
-            raise ModelError(f"card of {self.name!r}: scales are whole numbers of 2 or more")
-        if self.multiple_of < 1 or self.halo < 0 or self.scale < 1 or self.answer not in ANSWERS:
-            raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer out of range")
+        if len(self.maps) > MOST_MAPS:
+            raise ModelError(f"card of {self.name!r}: it has {len(self.maps)} maps, more than {MOST_MAPS}")
+        texts = (self.name, self.task, self.summary, self.answer, self.version, self.licence, *self.maps)
+        if not all(isinstance(text, str) for text in texts) or not all(map(_is_table, (self.spec, self.recipe, self.training))):
+            raise ModelError(f"card of {self.name!r}: names, words and versions must be text; spec, recipe and training tables")
+        whole = (self.channels, self.multiple_of, self.halo, self.scale, self.parameters)
+        if not all(type(number) is int for number in whole) or self.channels not in (1, 3):
+            raise ModelError(f"card of {self.name!r}: channels must be 1 or 3; multiple_of, halo and scale must be whole numbers")
+        if any(type(scale) is not int or not 2 <= scale <= LARGEST_SCALE for scale in self.scales):
+            raise ModelError(f"card of {self.name!r}: scales must be whole numbers from 2 to {LARGEST_SCALE}")
+        within = 1 <= self.multiple_of <= FARTHEST and 0 <= self.halo <= FARTHEST and 1 <= self.scale <= LARGEST_SCALE
+        if not within or self.answer not in ANSWERS or len(set(self.scales)) < len(self.scales):
+            raise ModelError(f"card of {self.name!r}: multiple_of, halo, scale or answer is out of range")
+        images = self.training_images
+        if not all(isinstance(one.source, str) and isinstance(one.licence, str) and type(one.count) is int for one in images):
+            raise ModelError(f"card of {self.name!r}: training images have a source, a count and a licence")
+        if not _is_table(self.scores) or not all(map(_is_number, self.scores.values())):
+            raise ModelError(f"card of {self.name!r}: scores must be numbers by name")
+        if not all(_is_noise(noise) for noise in _entries(self.recipe.get("task", {}), "noise")):
+            raise ModelError(f"card of {self.name!r}: each noise of the recipe must have a kind, and numbers for low and high")
 
     @property
     def noises(self) -> list[dict[str, Any]]:
         """Every noise of the recipe that it learnt from, those that follow upon another among them; none where it names none."""
-        entries = self.recipe.get("task", {}).get("noise", [])
-        return [part for entry in entries for part in (entry, *entry.get("then", []))]
+        return [part for entry in _entries(self.recipe.get("task", {}), "noise") for part in (entry, *_entries(entry, "then"))]
 
     def to_json(self) -> str:
         """The card as JSON text; `from_json` reads it back to an equal card."""
@@ -92,82 +117,87 @@ class Card:
             data = json.loads(text)
             unknown = sorted(set(data) - {entry.name for entry in fields(cls)})
             if unknown:
-                raise ModelError(f"the model's card has a field {unknown[0]!r} that this version does not know")
+                raise ModelError(
+                    f"the model's card has a field {unknown[0]!r} that this version does not know; a newer version may read it"
+                )
+            if not all(isinstance(data.get(name, []), list) for name in ("maps", "scales", "training_images")):
+                raise ModelError("the model's card cannot be read: maps, scales and training_images must be lists")
             data["maps"] = tuple(data["maps"])
             data["scales"] = tuple(data.get("scales", ()))
             data["training_images"] = tuple(TrainingImages(**entry) for entry in data.get("training_images", ()))
             return cls(**data)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ModelError(f"the model's card cannot be read: {error}") from error
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _entries(table: object, name: str) -> list[dict[str, Any]]:
+    """The tables in the list ``name`` of a table; `ModelError` for anything else."""
+    entries = table.get(name, []) if isinstance(table, dict) else None
+    if not isinstance(entries, list) or not all(map(_is_table, entries)):
+        raise ModelError(f"the model's card: the recipe's {name} must be a list of tables")
+    return entries
+
+
+def _is_noise(noise: dict[str, Any]) -> bool:
+    """Whether a noise of the recipe, and those that follow upon it, are such as restoring reads."""
+    levels = [noise.get(name, 0) for name in ("low", "high")]
+    numbers = all(_is_number(level) and math.isfinite(level) for level in levels)
+    return isinstance(noise.get("kind"), str) and numbers and all(_is_noise(then) for then in _entries(noise, "then"))
 
 
 # -- out of the model file --------------------------------------------------------------------------------------------
 
-# Protocol Buffers' encoding (protobuf.dev/programming-guides/encoding) and the field numbers of onnx.proto: enough to walk over a
-# file's outermost fields. The onnx package would do it in 17 MB and a third of a second.
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+# Field numbers of onnx.proto: enough to walk over a file's outermost fields.
 MODEL_GRAPH, MODEL_METADATA = 7, 14
 ENTRY_KEY, ENTRY_VALUE = 1, 2
+
+LARGEST = 16 * 2**20
+"""Bytes that a card has at most; those of the shipped models have 5,000."""
 
 
 def read_card(path: Path) -> Card:
     """The card inside a model file; `ModelError` for a file that is missing, damaged, no ONNX model or without a card."""
     if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
+        raise ModelError(f"{path}: there is no such model file")
     graph = False
     text: str | None = None
     try:
-        with path.open("rb") as file:
-            for number, content in _fields(file, path.stat().st_size, wanted=MODEL_METADATA):
-                graph |= number == MODEL_GRAPH
-                if content is not None:
-                    entry = {key: value for key, value in _entry(content) if value is not None}
+        with regular.opened(path) as opened, io.BufferedReader(opened) as file:
+            for number, value, end in fields_of(file, os.fstat(opened.fileno()).st_size):
+                graph |= number == MODEL_GRAPH and value is None
+                if number == MODEL_METADATA and value is None:
+                    entry = dict(_entry(file, end))
                     if entry.get(ENTRY_KEY) == METADATA_KEY.encode():
                         text = entry.get(ENTRY_VALUE, b"").decode()
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a model that can be read (an .onnx file of pellucid)") from error
+        raise ModelError(
+            f"{path}: this is not a model that pellucid can read; 'pellucid train' and 'pellucid export' write such .onnx files"
+        ) from error
     if not graph:
-        raise ModelError(f"{path}: not a model that can be read (an .onnx file of pellucid)")
+        raise ModelError(
+            f"{path}: this is not a model that pellucid can read; 'pellucid train' and 'pellucid export' write such .onnx files"
+        )
     if text is None:
-        raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
-    return Card.from_json(text)
+        raise ModelError(
+            f"{path}: this ONNX model has no pellucid card; 'pellucid train' and 'pellucid export' write models with one"
+        )
+    try:
+        return Card.from_json(text)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
-def _entry(content: bytes) -> Iterator[tuple[int, bytes | None]]:
-    yield from _fields(io.BytesIO(content), len(content))
-
-
-def _fields(file: IO[bytes], size: int, wanted: int | None = None) -> Iterator[tuple[int, bytes | None]]:
-    """The fields of a message: (number, content). Content is read for ``wanted`` alone (None: for all); None for numbers.
-
-    Raises `ValueError` where the bytes are no message.
-    """
-    while file.tell() < size:
-        tag = _varint(file)
-        number, kind = tag >> 3, tag & 7
-        if kind == VARINT:
-            _varint(file)
-            yield number, None
-            continue
-        if kind not in (FIXED64, BYTES, FIXED32) or number == 0:
-            raise ValueError(f"field {number} of kind {kind}")
-        length = _varint(file) if kind == BYTES else {FIXED64: 8, FIXED32: 4}[kind]
-        if file.tell() + length > size:
-            raise ValueError("a field ends beyond the file")
-        if kind == BYTES and wanted in (None, number):
-            yield number, file.read(length)
-        else:
-            file.seek(length, io.SEEK_CUR)
-            yield number, None
-
-
-def _varint(file: IO[bytes]) -> int:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = file.read(1)
-        if not byte:
-            break
-        value |= (byte[0] & 0x7F) << shift
-        if byte[0] < 0x80:
-            return value
-    raise ValueError("a number that does not end")
+def _entry(file: IO[bytes], end: int) -> Iterator[tuple[int, bytes]]:
+    """Key and value of an entry of the metadata."""
+    for number, value, stop in fields_of(file, end):
+        size = stop - file.tell()
+        if value is None and size <= LARGEST:
+            yield number, file.read(size)

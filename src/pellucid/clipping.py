@@ -1,9 +1,10 @@
-"""What noise becomes where the range of values ends: beyond black and white it is lost, and the mean with it.
+"""Clipped noise: beyond black and white values are lost, which changes the noise and the mean.
 
-An 8-bit picture cannot hold what noise put below black, so a noisy shadow is too light, and a noisy light too dark, however well
-the noise is then averaged away. The model of Foi 2009, "Clipped noisy images: Heteroskedastic modeling and practical denoising":
-the noise is normal before it is clipped, except that of few photons, whose counts are told as such. From the level, it says for
-each true intensity the mean and the deviation of what is left of it; back from the mean to the intensity, it mends the answer.
+An 8-bit picture cannot hold values below black, so a noisy shadow is too light, and a noisy highlight too dark, however well
+the noise is then averaged away. The model is that of Foi 2009, "Clipped noisy images: Heteroskedastic modeling and practical
+denoising": the noise is normal before it is clipped, except that of few photons, which follows their counts. From the noise level,
+the model gives the mean and the deviation of clipped noise at each true intensity. Read backwards, from the mean to the intensity,
+it corrects the output.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ NODES = 513
 """Intensities, evenly from black to white, at which everything is tabled; between them it is linear."""
 
 FEW_PHOTONS = 64
-"""Peak up to which noise that grows as the light does is told as counts: of more, their distribution is as good as normal."""
+"""Peak up to which photon noise is computed from counts: the distribution of larger counts is as good as normal."""
 
 LEAST_MOVED = 0.02 / 255
-"""What an answer is moved by at least for it to be worth the while."""
+"""Least correction of an output, as a share of full range: smaller ones are left out."""
 
-FAINTEST = 0.7
-"""The share of noise's level that is told at least. At black 0.58 is left of it, but farther up it reaches as far as before: told
-less, the network leaves bright specks in black areas (of 23,000 black pixels under level 50, 86 were above 10; so none was)."""
+LEAST_LEFT = 0.7
+"""Least level that the network is given near black and white, as a share of the level before clipping. At black 0.58 is left, but
+farther up the noise reaches as far as before. With a lower share the network leaves bright specks in black areas: 86 of 23,000
+black pixels under level 50 were above 10, and none with this share."""
 
 STRIP = 64
 """Rows that are moved at once: a large piece's tables of places would take much memory."""
@@ -51,21 +53,21 @@ class Clipping:
         return replace(self, factor=self.factor * factor)
 
     def sigma(self, planes: maps.Planes) -> maps.Planes:
-        """As `maps.sigma`: the standard deviation (h, w) of what was left of the noise, of noisy ``planes`` (c, h, w), at least
-        `FAINTEST` of what it was."""
+        """The standard deviation (h, w) of the clipped noise in noisy ``planes`` (c, h, w): at least `LEAST_LEFT` times that of the
+        noise before clipping, which `maps.sigma` gives."""
         variance = np.zeros(planes.shape[1:], dtype=np.float32)
         for plane in planes:
-            seen = maps.local_mean(plane)
-            seen /= np.float32(self.factor)
-            for top in range(0, len(seen), STRIP):
-                variance[top : top + STRIP] += self.variance(seen[top : top + STRIP]) / len(planes)
-        np.maximum(variance, np.float32((FAINTEST * self.curve.sigma) ** 2), out=variance)
+            light = maps.local_mean(plane)
+            light /= np.float32(self.factor)
+            for top in range(0, len(light), STRIP):
+                variance[top : top + STRIP] += self.variance(light[top : top + STRIP]) / len(planes)
+        np.maximum(variance, np.float32((LEAST_LEFT * self.curve.sigma) ** 2), out=variance)
         answer: maps.Planes = np.sqrt(variance, out=variance)
         answer *= np.float32(self.factor)
         return answer
 
     def undone(self, answer: maps.Planes) -> maps.Planes:
-        """The intensities of which an ``answer`` (c, h, w) is the mean, in its place."""
+        """Replaces ``answer`` (c, h, w), the mean of clipped noise, by the intensities behind it, in place."""
         table = _table(self.curve, self.low, self.high)
         unit, shift = np.float32((NODES - 1) / self.factor), table.shift * np.float32(self.factor)
         first, last = table.moved
@@ -81,7 +83,7 @@ class Clipping:
         return answer
 
     def variance(self, mean: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Of what was left, where it has that ``mean``, which is one in [0, 1] of the image as it is without a factor."""
+        """The variance of the clipped noise where its mean is ``mean``, in [0, 1], of the image without a factor."""
         table = _table(self.curve, self.low, self.high)
         answer: NDArray[np.float64] = np.interp(mean, table.mean, table.variance)
         return answer
@@ -145,7 +147,7 @@ def _below(value: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _counts(light: NDArray[np.float64], peak: float, high: bool) -> tuple[NDArray[np.float64], ...]:
-    """As `_normal`, of counts of photons, ``peak`` of them at white; they are never below black."""
+    """The same as `_normal` for counts of photons, ``peak`` of them at white; they are never below black."""
     most = int(peak) if high else int(peak + 12 * np.sqrt(peak) + 24)
     count = np.arange(most + 1)
     expected = np.maximum(light * peak, 1e-12)[:, None]

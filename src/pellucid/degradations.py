@@ -361,9 +361,9 @@ class Chain(_Law):
 
     def __post_init__(self) -> None:
         if len(self.parts) < 2 or any(part.scale > 1 for part in self.parts[1:]):
-            raise OptionError("a chain of degradations has two or more, and only the first may change the size")
+            raise OptionError("a chain of degradations needs two or more, and only the first may change the size")
         if any(part.kind == Camera.kind for part in self.parts[1:]):
-            raise OptionError("in a chain of degradations a camera comes first: it takes a scene, not a picture")
+            raise OptionError("in a chain of degradations 'camera' must come first: it takes a scene, not a picture")
 
     @property
     def sigma(self) -> float:
@@ -496,5 +496,5 @@ def make(kind: str, level: float | str, clip: bool = False) -> Degradation:
     if not clip:
         return law(level)  # type: ignore[arg-type]  # text is converted and checked by the dataclass
     if law in (SaltPepper, Impulses, Jpeg, Camera):
-        raise OptionError(f"{kind} never leaves the range: it takes no ':clip'")
+        raise OptionError(f"{kind} stays within the range, so it takes no ':clip'")
     return law(level, clip=True)  # type: ignore[arg-type, call-arg]

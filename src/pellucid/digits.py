@@ -14,18 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import files, samples
+from pellucid import files, metrics, samples
 from pellucid.degradations import Degradation
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.methods import Clean, Method, Noisy, Row
 from pellucid.recognition import Reader
 
-__all__ = ["DIGIT_CAP", "PROTOCOL", "Digits", "Lesson", "degraded_digits", "read", "scores"]
+__all__ = ["PROTOCOL", "Digits", "Lesson", "degraded_digits", "read", "scores"]
 
-DIGIT_CAP = 70.0
-"""PSNR in dB at which one digit's score is capped: a digit restored without any error must not make the mean infinite."""
-
-PROTOCOL: Mapping[str, str] = {"psnr": f"per image, capped at {DIGIT_CAP:g} dB"}
+PROTOCOL: Mapping[str, str] = {"psnr": f"per image, capped at {metrics.PSNR_CAP:g} dB"}
 """The lines of the protocol that differ from those of pictures."""
 
 Lesson = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -45,7 +42,7 @@ def read(source: Path, limit: int | None) -> Digits:
     """The first ``limit`` digits of an IDX file of images; `FileError` when it holds none."""
     stack = files.read_idx(source)
     if stack.ndim != 3:
-        raise FileError(f"{source}: an IDX file of shape {stack.shape} is not one of images")
+        raise FileError(f"{source}: this IDX file has shape {stack.shape}; images have three axes")
     labels = _labels(source, len(stack), limit)
     lesson = _lesson(source.parent) if labels is not None else None
     return Digits(stack[:limit] / np.float64(255), labels, lesson)
@@ -84,7 +81,7 @@ def scores(
             output = method.batch(noisy, noise)
             seconds = time.perf_counter() - begun
             pixels = np.clip(output.astype(np.float64), 0, 1)
-            psnr = -10 * np.log10(np.maximum(np.square(pixels - stack).mean(axis=(1, 2)), 10 ** (-DIGIT_CAP / 10)))
+            psnr = -10 * np.log10(np.maximum(np.square(pixels - stack).mean(axis=(1, 2)), 10 ** (-metrics.PSNR_CAP / 10)))
             row = {
                 "noise": str(noise),
                 "method": method.name,

@@ -9,10 +9,12 @@ residual, and the subtraction is done outside in float32).
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -22,14 +24,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import compiled, graphs, regular
 from pellucid.cards import Card, read_card
-from pellucid.errors import EngineError
+from pellucid.errors import EngineError, ModelError
 
 __all__ = [
     "DEVICES",
     "ENGINES",
     "Graph",
     "Models",
+    "all_finite",
     "cache_folder",
     "devices",
     "engine_for",
@@ -42,7 +46,7 @@ Planes = NDArray[np.float32]
 Run = Callable[[Planes], Planes]
 
 DEVICES = ("auto", "cpu", "cuda")
-"""Where a graph can run; ``auto`` is the CPU: an answer does not depend on what else the machine has."""
+"""Devices that a graph can run on; ``auto`` is the CPU, so that an output does not depend on the rest of the machine."""
 
 CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 """The environment variables, the first that is set counts, that keep OpenVINO's arithmetic (oneDNN) to an older instruction set
@@ -62,15 +66,21 @@ class Graph:
         self._run = run
 
     def __call__(self, planes: Planes) -> Planes:
-        """(n, channels + maps, height, width) float32 in, the answer out. Height and width must divide by the card's multiple."""
+        """The network's output for (n, channels + maps, height, width) float32. The card's multiple divides height and width."""
         step = self.card.multiple_of
         if planes.shape[2] % step or planes.shape[3] % step:
-            # OpenVINO would answer another size without a word.
-            raise EngineError(f"model {self.card.name!r} takes sizes that divide by {step}, not {planes.shape[2:]}")
+            # OpenVINO would return another size without an error.
+            raise EngineError(f"model {self.card.name!r} takes heights and widths that divide by {step}, not {planes.shape[2:]}")
         try:
-            return self._run(np.ascontiguousarray(planes))
+            output = self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
             raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
+        expected = (len(planes), self.card.channels, planes.shape[2] * self.card.scale, planes.shape[3] * self.card.scale)
+        if output.shape != expected or output.dtype != np.float32:
+            raise EngineError(f"model {self.card.name!r} gave {output.dtype} of shape {output.shape}, not float32 of {expected}")
+        if not all_finite(output):
+            raise EngineError(f"model {self.card.name!r} gave values that are no numbers (NaN or infinity)")
+        return output
 
 
 class Models:
@@ -118,8 +128,15 @@ class Models:
         """A hash of the files and the engine: two with the same fingerprint give the same outputs."""
         whole = hashlib.sha256(self.engine.encode())
         for role, path in sorted(self.paths.items()):
-            whole.update(f"{role}:".encode() + hashlib.sha256(path.read_bytes()).digest())
+            whole.update(f"{role}:".encode() + hashlib.sha256(_content(path)).digest())
         return whole.hexdigest()
+
+
+def all_finite(values: Planes) -> bool:
+    """Whether no value is NaN or infinite. The sum of all values tells: it takes no memory, where a test of each value would."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Only a sum of very large values needs a look at each of them.
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
 
 
 def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) -> Planes:
@@ -134,7 +151,7 @@ def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) 
 
 
 def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:
-    """Reads and compiles the model in ``path``; of one that enlarges, what answers for the factor ``scale``, one of its card's.
+    """Reads and compiles the model in ``path``; for one that enlarges, the graph for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
     it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine
@@ -142,13 +159,14 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
     """
     card = read_card(path)
     if scale not in (card.scales or (None,)):
-        raise EngineError(f"model {card.name!r} enlarges by {', '.join(map(str, card.scales)) or 'nothing'}, not by {scale}")
+        does = f"enlarges by {', '.join(map(str, card.scales))}" if card.scales else "does not enlarge"
+        raise EngineError(f"model {card.name!r} {does}; it cannot enlarge by {scale}")
     if scale is not None:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
     try:
         run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu")
-    except EngineError:
+    except (EngineError, ModelError):
         raise
     except Exception as error:  # both engines raise types of their own
         raise EngineError(f"{path}: cannot be compiled: {_last_line(error)}") from error
@@ -156,7 +174,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
 
 
 def precision(engine: str) -> str:
-    """What an engine computes in where a layer is not of 8 bits: ``bf16`` (OpenVINO, on a processor that has it and may use it, see
+    """The precision of an engine in layers without 8 bits: ``bf16`` (OpenVINO, on a processor that has it and may use it, see
     `CAPS`) or ``f32``."""
     capped = next(filter(None, map(os.environ.get, CAPS)), "").lower() in WITHOUT_BFLOAT16
     has = engine == "openvino" and not capped and "BF16" in _openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -164,7 +182,7 @@ def precision(engine: str) -> str:
 
 
 def devices() -> tuple[str, ...]:
-    """The devices of `DEVICES` that this installation has an engine for (whether a GPU answers shows when a graph is opened)."""
+    """The devices of `DEVICES` that this installation has an engine for (whether a GPU works shows when a graph is opened)."""
     found = ["auto", "cpu"] if find_spec("openvino") or find_spec("onnxruntime") else []
     if find_spec("onnxruntime") and "CUDAExecutionProvider" in _onnxruntime().get_available_providers():
         found.append("cuda")
@@ -172,25 +190,26 @@ def devices() -> tuple[str, ...]:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled graphs are kept: ``$PELLUCID_CACHE``, else ``pellucid`` in the user's cache folder; None if unwritable."""
+    """The folder of compiled graphs: ``$PELLUCID_CACHE``, else ``pellucid`` in the user's cache folder; None if unwritable, or
+    where the user has no home."""
     named = os.environ.get("PELLUCID_CACHE")
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pellucid"
     try:
+        base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pellucid"
         base.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: there is no HOME, and no such user (a container with a number of its own)
         return None
     return base if os.access(base, os.W_OK) else None
 
 
 def engine_for(device: str, engine: str) -> str:
-    """The engine for a device; `EngineError` for what there is not."""
+    """The engine for a device; `EngineError` for a device or an engine that is not available."""
     if device not in ("auto", "cpu") and device not in devices():
         hint = "; pip install 'pellucid[cuda]' brings ONNX Runtime for NVIDIA GPUs" if device == "cuda" else ""
-        raise EngineError(f"no device {device!r}; here there are {', '.join(devices()) or 'none'}{hint}")
+        raise EngineError(f"device {device!r} is not available; this installation has {', '.join(devices()) or 'none'}{hint}")
     if engine == "auto":
         return "onnxruntime" if device == "cuda" or not find_spec("openvino") else "openvino"
     if engine not in ENGINES:
-        raise EngineError(f"no engine {engine!r}; there are auto, {', '.join(ENGINES)}")
+        raise EngineError(f"unknown engine {engine!r}; the engines are auto, {', '.join(ENGINES)}")
     if engine == "openvino" and device == "cuda":
         raise EngineError("engine 'openvino' does not run on 'cuda'; 'onnxruntime' does")
     return engine
@@ -210,23 +229,14 @@ def _last_line(error: Exception) -> str:
 
 
 def _open_openvino(path: Path, card: Card, device: str) -> Run:
-    """The compiled form is kept in `cache_folder` for the next process."""
-    core = _openvino_core()
+    network = _compiled(path, card)
     import openvino
 
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
-    folder = cache_folder()
-    if folder is not None:
-        settings["CACHE_DIR"] = str(folder)
-    if card.scales:
-        whole = core.read_model(str(path))
-        compiled = core.compile_model(openvino.Model([whole.output(_output(card))], whole.get_parameters()), "CPU", settings)
-    else:
-        # By its path: where the compiled form is there, the graph need not even be read.
-        compiled = core.compile_model(str(path), "CPU", settings)
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
-    answered = int(compiled.output(0).get_partial_shape()[1].get_length())
+    answered = int(network.output(0).get_partial_shape()[1].get_length())
+    if answered != card.channels:
+        raise EngineError(f"{path}: the graph gives {answered} channels, and its card says {card.channels}")
     side = card.multiple_of
     nothing = (
         openvino.Tensor(openvino.Type.f32, [1, card.channels + len(card.maps), side, side]),
@@ -235,7 +245,7 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
 
     def run(planes: Planes) -> Planes:
         if not hasattr(local, "request"):
-            local.request = compiled.create_infer_request()
+            local.request = network.create_infer_request()
         count, _, height, width = planes.shape
         answer = np.empty((count, answered, height * card.scale, width * card.scale), np.float32)
         # The engine reads and writes these arrays themselves: of a large piece a copy takes time, and as much memory again.
@@ -243,6 +253,10 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
         local.request.set_output_tensor(openvino.Tensor(answer, shared_memory=True))
         try:
             local.request.infer()
+            shape = tuple(local.request.get_output_tensor().shape)
+            if shape != answer.shape:
+                # It has written less than there is room for: the rest is whatever lay in memory.
+                raise ValueError(f"it gave values of shape {shape}, not {answer.shape}")
         finally:
             # It would hold them until the next call.
             local.request.set_input_tensor(nothing[0])
@@ -250,6 +264,37 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
         return answer
 
     return run
+
+
+def _compiled(path: Path, card: Card) -> Any:
+    """The model compiled by OpenVINO for its output of this ``card``; the compiled form is kept in `cache_folder`."""
+    core = _openvino_core()
+    import openvino
+
+    settings = {"INFERENCE_PRECISION_HINT": precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
+    content, folder = _content(path), cache_folder()
+    # OpenVINO's own cache (CACHE_DIR) goes by a file's name, size and second, and believes whatever lies in it.
+    name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings)
+    kept = compiled.load(folder, name) if folder is not None else None
+    if kept is not None:
+        with suppress(RuntimeError):  # as OpenVINO wrote it, but it cannot read it any more: compiled again
+            return core.import_model(kept, "CPU", settings)
+    graphs.check(content, str(path))
+    whole = core.read_model(io.BytesIO(content))
+    if card.scales:
+        whole = openvino.Model([whole.output(_output(card))], whole.get_parameters())
+    made = core.compile_model(whole, "CPU", settings)
+    if folder is not None:
+        compiled.store(folder, name, made.export_model().getvalue())
+    return made
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a model's file: what is checked and hashed is what is compiled, whatever becomes of the file."""
+    try:
+        return regular.read(path, graphs.LARGEST)
+    except OSError as error:
+        raise ModelError(f"{path}: the model cannot be read: {error.strerror or error}") from error
 
 
 @lru_cache(maxsize=1)
@@ -272,7 +317,9 @@ def _open_onnxruntime(path: Path, card: Card, device: str) -> Run:
     options = runtime.SessionOptions()
     options.log_severity_level = 3  # errors; what it warns of on a CPU is no user's concern
     providers = ["CUDAExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
-    session = runtime.InferenceSession(str(path), options, providers=providers)
+    content = _content(path)
+    graphs.check(content, str(path))
+    session = runtime.InferenceSession(content, options, providers=providers)
     if session.get_providers()[0] != providers[0]:
         # ONNX Runtime would go on, on the CPU.
         raise EngineError(f"device {device!r}: ONNX Runtime could not start it (driver or CUDA libraries are missing)")

@@ -4,8 +4,8 @@
     ├── InputError          the image, folder or value that was given cannot be used
     │   ├── ImageError      an array or picture of the wrong shape, kind or content
     │   ├── FileError       a file that cannot be read or written
-    │   │   └── SizeError   one that is, or claims to be, larger than is taken
-    │   │   └── DiskFull    there is no room left for it, nor for the next one
+    │   │   ├── SizeError   one that is, or claims to be, larger than the limit
+    │   │   └── DiskFull    the disk is full, for this file and for the next
     │   └── OptionError     an option outside its range, or a combination that cannot work
     ├── ModelError          a model, card, network or recipe that is unknown or damaged
     ├── EngineError         the graph cannot be run here (no engine, no such device)
@@ -14,7 +14,8 @@
     └── TrainingError       training cannot go on (no images, loss is not a number)
 
 Each message is one line that names what was given and what would work. The command line prints that line and exits
-with status 2 (usage: ``OptionError``) or 1 (everything else).
+with status 2 (usage: ``OptionError``) or 1 (everything else). An error of any other kind is a fault of pellucid's: one line as
+well, that says where the details are, and status 70.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ class FileError(InputError):
 
 
 class SizeError(FileError):
-    """A file that has, or claims to have, more pixels than are taken."""
+    """A file that has, or claims to have, more pixels than the limit allows."""
 
 
-class DiskFull(FileError):  # noqa: N818  # it says what is the matter, and reads so where it is caught
+class DiskFull(FileError):  # noqa: N818  # the name says what is wrong, and reads so where it is caught
     """A file that cannot be written because the disk, or the user's share of it, is full."""
 
 
@@ -71,14 +72,14 @@ class EngineError(PellucidError):
     """The graph cannot be run here."""
 
 
-class MemoryShort(EngineError):  # noqa: N818  # it says what is the matter
+class MemoryShort(EngineError):  # noqa: N818  # the name says what is wrong
     """The picture needs more memory than may be taken now."""
 
 
-class MissingExtra(PellucidError):  # noqa: N818  # it names what to install, and reads so where it is raised
+class MissingExtra(PellucidError):  # noqa: N818  # the name says what is wrong, and reads so where it is raised
     """An optional package is not installed.
 
-    ``package`` is what could not be imported, ``extra`` the name in ``pip install 'pellucid[extra]'`` that brings it.
+    ``package`` is the package that could not be imported, ``extra`` the name in ``pip install 'pellucid[extra]'`` that brings it.
     """
 
     def __init__(self, package: str, extra: str) -> None:

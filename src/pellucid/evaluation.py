@@ -36,7 +36,7 @@ from pellucid.digits import Lesson
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
 from pellucid.methods import Clean, Method, Model, Noisy, Row, check_cases, methods_of, peak, steps_of, task_of_cases
 from pellucid.restorer import Restorer
-from pellucid.tasks import Task
+from pellucid.tasks import Task, base
 
 __all__ = [
     "Evaluation",
@@ -127,7 +127,7 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
         named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
         places.append(place)
         if image.alpha is not None:
-            notes.append(f"{name}: its transparency is left out")
+            notes.append(f"{name}: its transparency is ignored")
     if not named:
         raise FileError(failed[0] if failed else f"{source}: no image in it can be read")
     gray = sum(clean.ndim == 2 for _, clean in named)
@@ -136,9 +136,12 @@ def load_images(source: Path, *, limit: int | None = None) -> Images:
     return Images(source.name, named=tuple(named), places=tuple(places), failed=tuple(failed), notes=tuple(notes))
 
 
-def degraded(clean: Clean, noise: Degradation, index: int) -> tuple[Clean, Noisy]:
-    """The perfect output for image number ``index`` (h, w) or (h, w, 3), and the image with the protocol's noise, in float32."""
-    true, noisy = noise.pair(clean, np.random.default_rng(index))
+def degraded(clean: Clean, noise: Degradation, index: int, task: Task | None = None) -> tuple[Clean, Noisy]:
+    """The perfect output for image number ``index`` (h, w) or (h, w, 3), and the image with the protocol's noise, in float32.
+
+    The perfect output is that of the ``task``; without one the clean image.
+    """
+    true, noisy, _ = base.degraded(None if task is None else task.module(), noise, clean, np.random.default_rng(index))
     return true.astype(np.float64, copy=False), noisy
 
 
@@ -188,7 +191,7 @@ def evaluate(
         results += rows
         if on_progress is not None:
             on_progress(done + 1, len(jobs))
-    peaks = _peaks(images, methods, noises) if memory else {}
+    peaks = _peaks(row, images, methods, noises) if memory else {}
     names = row.module().METRICS
     summary = _summary(results, names, noises, [method.name for method in methods], peaks)
     broken = [f"{each['method']} on {each['image']} with {each['noise']}: {each['error']}" for each in results if "error" in each]
@@ -228,7 +231,7 @@ class _Scorer:
         place, name, clean, noise = job
         head = {"image": name, "noise": str(noise)}
         try:
-            true, noisy = degraded(clean, noise, place)
+            true, noisy = degraded(clean, noise, place, tasks.find(self.task))
         except PellucidError as error:
             return [{**head, "method": method.name, **self._failed(error)} for method in self.methods]
         return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
@@ -310,7 +313,7 @@ def _scored(jobs: Sequence[Job], task: str, methods: tuple[Method, ...], runs: i
     pool.shutdown()
 
 
-def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degradation]) -> dict[str, float | None]:
+def _peaks(task: Task, images: Images, methods: tuple[Method, ...], noises: Sequence[Degradation]) -> dict[str, float | None]:
     """Each method's peak memory in MiB, the whole process with the interpreter; None where it cannot be read.
 
     On the largest image under its strongest noise: without noise most methods do nothing.
@@ -319,7 +322,7 @@ def _peaks(images: Images, methods: tuple[Method, ...], noises: Sequence[Degrada
     cases = []
     for noise in noises:
         try:
-            true, noisy = degraded(clean, noise, place)
+            true, noisy = degraded(clean, noise, place, task)
         except PellucidError:
             continue
         energy = float(np.square(noisy - true).mean()) if noisy.shape == true.shape else 1.0
@@ -412,7 +415,7 @@ def _protocol(
         **{name: f"{line}, then the mean" if name in module.METRICS else line for name, line in own.items()},
         "level": "not given to models (blind)"
         if blind
-        else "given to models that take it (Gaussian) and to all baselines (of noises that they do not know, the energy)",
+        else "given to models that take it (Gaussian) and to all baselines (for noise that they do not know, its energy)",
         "blind": blind,
         "models": {name: [file for step in steps_of(model) for file in _files(step)] for name, model in models.items()},
         "fingerprints": {name: "+".join(step.fingerprint()[:16] for step in steps_of(model)) for name, model in models.items()},

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, images, metrics, tasks
+from pellucid import degradations, metrics, tasks
 from pellucid.degradations import Degradation
 from pellucid.digits import degraded_digits
 from pellucid.errors import OptionError
-from pellucid.evaluation import Evaluation, Images, degraded
+from pellucid.evaluation import Evaluation, Images
 from pellucid.methods import Clean, Method, Model, Noisy, methods_of
+from pellucid.tasks import Task, base
 
 __all__ = ["Exhibit", "check_chosen", "gather"]
 
@@ -74,7 +75,7 @@ def gather(
     wanted = [entry for entry in wanted if entry[0] in scored]
     headline = task.module().METRICS[0]
     wanted += [(name, text, "worst") for name, text in _worst(evaluation, headline, methods[-1].name, worst)]
-    return [_exhibit(images, evaluation, headline, methods, *entry) for entry in wanted]
+    return [_exhibit(task, images, evaluation, methods, *entry) for entry in wanted]
 
 
 def check_chosen(images: Images, chosen: Sequence[str]) -> None:
@@ -84,7 +85,7 @@ def check_chosen(images: Images, chosen: Sequence[str]) -> None:
     names = [name for name, _ in images.named]
     unknown = [name for name in chosen if name not in names]
     if unknown:
-        raise OptionError(f"no image {unknown[0]!r} among the {len(names)} that are evaluated")
+        raise OptionError(f"none of the {len(names)} evaluated images has the name {unknown[0]!r}")
 
 
 def _first_digits(stack: Clean, evaluation: Evaluation, methods: Sequence[Method], cases: Sequence[Degradation]) -> list[Exhibit]:
@@ -118,11 +119,12 @@ def _worst(evaluation: Evaluation, headline: str, method: str, count: int) -> li
 
 
 def _exhibit(
-    loaded: Images, evaluation: Evaluation, headline: str, methods: Sequence[Method], name: str, noise_text: str, reason: str
+    task: Task, loaded: Images, evaluation: Evaluation, methods: Sequence[Method], name: str, noise_text: str, reason: str
 ) -> Exhibit:
     index = [entry for entry, _ in loaded.named].index(name)
     clean, noise = loaded.named[index][1], degradations.parse(noise_text)
-    clean, noisy = degraded(clean, noise, loaded.places[index])
+    perfect, noisy, before = base.degraded(task.module(), noise, clean, np.random.default_rng(loaded.places[index]))
+    clean = perfect.astype(np.float64, copy=False)
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     outputs = {
         method.name: np.clip(method(noisy, noise, method.level_of(clean, noisy, noise)), 0, 1)
@@ -138,7 +140,7 @@ def _exhibit(
         part = pixels[top : top + SIDE, left : left + SIDE].astype(np.float32)
         return part if part.ndim == 3 else part[..., None]
 
-    before = images.enlarged(np.atleast_3d(noisy), noise.scale) if noise.scale > 1 else noisy
+    headline = task.module().METRICS[0]
     shown = {method: crop(output) for method, output in outputs.items()}
     return Exhibit(
         name, noise_text, reason, crop(clean), crop(before), shown, {method: row[headline] for method, row in scores.items()}

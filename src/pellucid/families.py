@@ -16,21 +16,34 @@ __all__ = ["FAMILIES", "Family", "names", "shipped_path"]
 
 @dataclass(frozen=True)
 class Family:
-    """The task that the files are for, and the shipped file (without ``.onnx``) that serves in each role."""
+    """The task that the files are for, the shipped file (without ``.onnx``) that serves in each role, and a line for people."""
 
     task: str
     files: Mapping[str, str]
+    summary: str = ""
 
 
 _IMPULSES = {"impulses": "photo-impulses", "processed": "photo-camera"}
 
 FAMILIES: dict[str, Family] = {
-    "photo": Family("denoise", {"gray": "photo-gray", "colour": "photo-color", **_IMPULSES}),
-    "photo-fast": Family("denoise", {"gray": "photo-fast-gray", "colour": "photo-fast-color", **_IMPULSES}),
-    "digits": Family("denoise", {"gray": "digits"}),
-    "seed-digits": Family("denoise", {"gray": "seed-digits"}),
-    "upscale": Family("upscale", {"colour": "upscale"}),
-    "upscale-photo": Family("upscale", {"colour": "upscale-photo"}),
+    "photo": Family(
+        "denoise",
+        {"gray": "photo-gray", "colour": "photo-color", **_IMPULSES},
+        "Takes noise of any kind and level, and JPEG artefacts, out of photographs",
+    ),
+    "photo-fast": Family(
+        "denoise",
+        {"gray": "photo-fast-gray", "colour": "photo-fast-color", **_IMPULSES},
+        "Does the work of photo in less time, and leaves a little more noise",
+    ),
+    "digits": Family("denoise", {"gray": "digits"}, "Takes Gaussian noise and impulses out of handwritten digits"),
+    "seed-digits": Family(
+        "denoise", {"gray": "seed-digits"}, "The seed's autoencoder for handwritten digits, trained at one level of Gaussian noise"
+    ),
+    "upscale": Family("upscale", {"colour": "upscale"}, "Enlarges clean photographs"),
+    "upscale-photo": Family(
+        "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, and removes these"
+    ),
 }
 """Name -> family. A lone ``.onnx`` file is a family of one, in the role that the channels of its card name."""
 
@@ -41,5 +54,5 @@ def names() -> tuple[str, ...]:
 
 
 def shipped_path(name: str) -> Path:
-    """Where a shipped file lies."""
+    """The path of a shipped file."""
     return Path(str(resources.files("pellucid") / "models" / f"{name}.onnx"))

@@ -7,19 +7,26 @@ source's dtype and shape, which of its values are black and white, colour profil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from fractions import Fraction
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image as PillowImage
 
-from pellucid.errors import ImageError, OptionError
+from pellucid import masks, ranges
+from pellucid.errors import ImageError
+from pellucid.masks import Mask
+from pellucid.ranges import Nodata, Range, parse_range
+from pellucid.rows import BAND, Rows, rows_of, streamed, whole
 
 __all__ = [
     "BICUBIC",
     "Image",
+    "Nodata",
     "Pixels",
     "Range",
     "Rows",
@@ -30,6 +37,8 @@ __all__ = [
     "from_rows",
     "from_values",
     "gray",
+    "held",
+    "hidden_pixels",
     "parse_range",
     "resized",
     "rows_of",
@@ -54,92 +63,14 @@ BYTES: np.dtype[Any] = np.dtype(np.uint8)
 WHOLE = ("uint8", "uint16")
 """The dtypes whose values an `Image` may have in the place of its pixels: a pixel made of one fits into no fewer bytes."""
 
-BAND = 2**18
-"""Values that are made levels at once: 1 MB of float32, which stays in a processor's cache from one step to the next."""
+ROWS = 256
+"""Rows that are looked at together where all values are."""
 
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
 
 FILE_DEPTHS = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
 """The dtypes that files have."""
-
-Range = Literal["auto", "dtype"] | tuple[float, float]
-"""Which values are black and white. ``dtype``: the smallest and largest of an integer dtype, 0 and 1 of floats. ``auto``: as
-``dtype`` for 8 and 16 bits without sign (0 and the white that the file tells, where it does: 4095 for 12 bits) and for floats that
-lie in [0, 1]; otherwise the image's own smallest and largest value. Or the two values themselves."""
-
-
-class Rows:
-    """The pixels or values of an image that is not held in memory: an array that is taken row by row.
-
-    ``shape`` (height, width, ...) and ``dtype`` as of an array; ``take(top, bottom)`` answers with the array's rows from ``top`` to
-    before ``bottom``. Those of a file are taken in any order, those of an answer (see `streamed`) once each, from above to below.
-    ``seconds`` is how long it took to make those that were taken, where that is more than reading.
-    """
-
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any], take: Callable[[int, int], NDArray[Any]]) -> None:
-        self.shape = shape
-        self.dtype = dtype
-        self.take = take
-        self.seconds = 0.0
-
-    @property
-    def size(self) -> int:
-        """How many values there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-    @property
-    def nbytes(self) -> int:
-        """How many bytes they would take in memory."""
-        return self.size * self.dtype.itemsize
-
-    def bands(self, rows: int) -> Iterator[NDArray[Any]]:
-        """All of it, so many rows at a time."""
-        for top in range(0, self.shape[0], rows):
-            yield self.take(top, min(top + rows, self.shape[0]))
-
-    def mapped(self, change: Callable[[NDArray[Any]], NDArray[Any]], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
-        """Rows made of these by ``change``, which makes of a band another as high; of that ``shape`` and ``dtype``."""
-        return Rows(shape, dtype, lambda top, bottom: change(self.take(top, bottom)))
-
-
-def streamed(shape: tuple[int, ...], dtype: np.dtype[Any], bands: Iterator[NDArray[Any]]) -> Rows:
-    """Rows that come as ``bands`` of any height, from above to below; to be taken in that order."""
-    held: list[NDArray[Any]] = []
-    at = 0
-
-    def take(top: int, bottom: int) -> NDArray[Any]:
-        nonlocal at
-        if top != at:
-            raise ValueError(f"row {top} where row {at} is next")
-        parts: list[NDArray[Any]] = []
-        while at < bottom:
-            band = held.pop() if held else next(bands)
-            wanted = bottom - at
-            if len(band) > wanted:
-                held.append(band[wanted:])
-            parts.append(band[:wanted])
-            at += len(parts[-1])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    return Rows(shape, dtype, take)
-
-
-def rows_of(values: NDArray[Any] | Rows, top: int, bottom: int) -> NDArray[Any]:
-    """The rows from ``top`` to before ``bottom``, of an array or of what is not held."""
-    return values.take(top, bottom) if isinstance(values, Rows) else values[top:bottom]
-
-
-def whole(values: NDArray[Any] | Rows) -> NDArray[Any]:
-    """All rows in one array."""
-    if not isinstance(values, Rows):
-        return values
-    out = np.empty(values.shape, values.dtype)
-    top = 0
-    for band in values.bands(max(1, BAND * values.shape[0] // max(1, values.size))):
-        out[top : top + len(band)] = band
-        top += len(band)
-    return out
 
 
 @dataclass(frozen=True)
@@ -155,6 +86,9 @@ class Image:
     dtype's own). ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key and value) and ``resolution`` (dots per inch)
     are as the file had them; ``notes`` is what the file's own format wants back, such as a JPEG's tables: only its module looks
     inside.
+
+    ``mask`` says where no image is, and what stands there: ``pixels`` are filled in those places. ``size`` is the (height, width)
+    that the picture had when it was read: `grown` is what has become of it. ``remarks`` are lines for the user on how it was read.
     """
 
     pixels: Any
@@ -170,110 +104,242 @@ class Image:
     text: tuple[tuple[str, str], ...] = ()
     resolution: tuple[float, float] | None = None
     notes: object | None = None
+    mask: Mask | None = None
+    size: tuple[int, int] | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def grown(self) -> tuple[Fraction, Fraction]:
+        """How many times as high and as wide the pixels are as when they were read."""
+        if self.size is None:
+            return Fraction(1), Fraction(1)
+        height, width = self.pixels.shape[:2]
+        return Fraction(height, self.size[0]), Fraction(width, self.size[1])
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether the pixels are of another size than they were read in."""
+        return self.size is not None and self.pixels.shape[:2] != self.size
 
     @property
     def steps(self) -> float | None:
         """How many of the source's whole numbers lie between pixels 0 and 1 (255 for 8 bits); None where it has fractions."""
         if self.dtype.kind == "f":
             return None
-        return (_dtype_ends(self.dtype)[1] if self.white is None else self.white) - self.black
+        return _white_of(self) - self.black
 
 
-def parse_range(text: str) -> Range:
-    """``auto``, ``dtype`` or ``LO:HI``, two different finite numbers; `OptionError` for anything else."""
-    if text == "auto":
-        return "auto"
-    if text == "dtype":
-        return "dtype"
-    low, colon, high = text.partition(":")
-    try:
-        ends = (float(low), float(high))
-    except ValueError:
-        ends = (np.nan, np.nan)
-    if not colon or not np.isfinite(ends).all() or ends[0] == ends[1]:
-        raise OptionError(f"a range is auto, dtype or LO:HI (such as 0:4095), not {text!r}")
-    return ends
-
-
-def from_array(array: ArrayLike, *, sparing: bool = False) -> Image:
+def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool = False) -> Image:
     """The image in an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is the last).
 
     Takes uint8, uint16, float32 and float64; integers are divided by their dtype's maximum, floats taken as [0, 1] and not
-    clipped. ``sparing`` as of `from_values`. Raises `ImageError` for other shapes and dtypes, for an empty array, and for NaN or
-    infinite values.
+    clipped. With ``value_range`` auto counts in 16 bits and floats of another range than about [0, 1] are told by their values.
+    What a masked array masks, NaN and infinite values are no image: see `Image.mask`. ``sparing`` as of `from_values`. Raises
+    `ImageError` for other shapes and dtypes, for an empty array, and for one without any value.
     """
+    valid = ~np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
     values = np.asarray(array)
     if values.dtype.name not in DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
-    return from_values(values, "dtype", sparing=sparing)
+    if values.ndim == 3 and values.shape[2] == 2:
+        raise ImageError(_shapes(values.shape))
+    return from_values(values, value_range, sparing=sparing, valid=valid, unit=True)
 
 
-def from_values(values: NDArray[Any], value_range: Range, *, white: float | None = None, sparing: bool = False) -> Image:
+def from_values(
+    values: NDArray[Any],
+    value_range: Range,
+    *,
+    white: float | None = None,
+    sparing: bool = False,
+    nodata: Nodata | None = None,
+    valid: NDArray[np.bool_] | None = None,
+    full: bool = False,
+    unit: bool = False,
+    premultiplied: bool = False,
+) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
-    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. With ``sparing``,
-    whole numbers of 8 and 16 bits stay what they are: see `Image`.
+    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` and
+    ``unit`` as of `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where
+    none is. Colours that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole
+    numbers of 8 and 16 bits stay what they are: see `Image`.
     """
     _check(values.shape, values.dtype)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise ImageError("the array has NaN or infinite values; replace them first")
     flat = values.ndim == 2
     planes = values[..., None] if flat else values
-    alpha = None
-    if planes.shape[2] == 4:
-        planes, alpha = planes[..., :3], planes[..., 3]
-    ends = _ends(planes.dtype, value_range, white, lambda: (float(planes.min()), float(planes.max())))
-    pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else _scaled(planes, ends)
-    return Image(pixels=pixels, alpha=alpha, dtype=values.dtype, flat=flat, black=ends[0], white=_white(values.dtype, ends))
+    planes, alpha = (planes[..., :-1], planes[..., -1]) if planes.shape[2] in (2, 4) else (planes, None)
+    beside = valid if valid is None or flat else np.asarray(np.all(valid[..., : planes.shape[2]], axis=2), dtype=bool)
+    there = _there(planes, alpha, nodata, beside)
+    if there is not None and not there.any():
+        if alpha is None:
+            raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
+        # Nothing is shown anywhere: any range does.
+        value_range = "dtype"
+    found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, unit=unit, full=full)
+    remarks = ranges.remarks(found, planes.dtype)
+    if not found.plain:
+        kept = found.pixels(planes)
+        remarks += (_shown(found.words, float((~kept if there is None else there & ~kept).mean())),)
+        there = kept if there is None else there & kept
+    image = Image(
+        pixels=planes, alpha=alpha, dtype=values.dtype, flat=flat, black=found.ends[0], white=_white(values.dtype, found.ends)
+    )
+    if there is not None:
+        if nodata is not None and (share := float(nodata.of(planes).mean())) > 0:
+            remarks += (_shown(nodata.words, share),)
+        if planes.dtype.kind == "f" and (share := 1 - float(np.isfinite(planes).all(axis=2).mean())) > 0:
+            remarks += (_shown("NaN and infinite values", share),)
+        image = replace(
+            image,
+            mask=Mask(there, planes, _reserved(planes, nodata, found), alpha is not None and bool((there == (alpha != 0)).all())),
+        )
+        if not (premultiplied and image.mask is not None and image.mask.shown):
+            planes = masks.fill(planes, there, found.middle(planes.dtype))
+    pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else _scaled(planes, found.ends)
+    return replace(image, pixels=pixels, size=(values.shape[0], values.shape[1]), remarks=remarks)
 
 
-def from_rows(rows: Rows, value_range: Range, *, white: float | None = None) -> Image:
+def _there(
+    planes: NDArray[Any], alpha: NDArray[Any] | None, nodata: Nodata | None, beside: NDArray[np.bool_] | None
+) -> NDArray[np.bool_] | None:
+    """Where there is an image (rows, columns); None where it is everywhere."""
+    there = beside
+    for other in (
+        None if alpha is None else alpha != 0,
+        None if nodata is None else ~nodata.of(planes),
+        np.isfinite(planes).all(axis=2) if planes.dtype.kind == "f" else None,
+    ):
+        there = other if there is None else there if other is None else there & other
+    return None if there is None or there.all() else there
+
+
+def _usable(planes: NDArray[Any], there: NDArray[np.bool_] | None) -> Iterator[NDArray[Any]]:
+    """The values that are an image, some rows at a time."""
+    for top in range(0, len(planes), ROWS):
+        band = planes[top : top + ROWS]
+        yield band if there is None else band[there[top : top + ROWS]]
+
+
+def _reserved(planes: NDArray[Any] | Rows, nodata: Nodata | None, found: ranges.Found) -> float | None:
+    """The value that stands for no image, and that no pixel of one may come to have."""
+    if nodata is not None:
+        low, high = ranges.dtype_ends(planes.dtype) if planes.dtype.kind in "iu" else (-np.inf, np.inf)
+        alone = nodata.single and low <= nodata.low <= high and not nodata.together(planes.shape[2], planes.dtype)
+        return nodata.low if alone else None
+    return found.reserved[0] if len(found.reserved) == 1 else None
+
+
+def _shown(what: str, share: float) -> str:
+    return (
+        f"{what}: {share:.2g} of the pixels stay as they are"
+        if share < 0.001
+        else f"{what}: {share:.1%} of the pixels stay as they are"
+    )
+
+
+def from_rows(
+    rows: Rows,
+    value_range: Range,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    premultiplied: bool = False,
+) -> Image:
     """As `from_values`, sparing, of what is not held in memory; where ``auto`` needs all values they are read once for that."""
     _check(rows.shape, rows.dtype)
     flat = len(rows.shape) == 2
     height, width, channels = rows.shape if not flat else (*rows.shape, 1)
-    colours = channels - (channels == 4)
+    transparent = channels in (2, 4)
+    colours = channels - transparent
+    read = holes = False
 
     def colour(band: NDArray[Any]) -> NDArray[Any]:
         return band[..., None] if flat else band[..., :colours]
 
-    def extremes() -> tuple[float, float]:
-        found = [(float(colour(band).min()), float(colour(band).max())) for band in rows.bands(256)]
-        if not np.isfinite(found).all():
-            raise ImageError("the array has NaN or infinite values; replace them first")
-        return min(low for low, _ in found), max(high for _, high in found)
+    def there(band: NDArray[Any]) -> NDArray[np.bool_] | None:
+        return _there(colour(band), band[..., -1] if transparent else None, nodata, None)
 
-    ends = _ends(rows.dtype, value_range, white, extremes)
+    def bands() -> Iterator[NDArray[Any]]:
+        nonlocal read, holes
+        for band in rows.bands(ROWS):
+            usable = there(band)
+            holes = holes or usable is not None
+            yield colour(band) if usable is None else colour(band)[usable]
+        read = True
+
+    found = ranges.find(rows.dtype, value_range, bands, white=white, full=full)
+    # Where all of it was read, it is known whether there are holes.
+    masked = not found.plain or (holes if read else transparent or nodata is not None or rows.dtype.kind == "f")
+    values = rows.mapped(colour, (height, width, colours), rows.dtype)
+    alpha = rows.mapped(lambda band: band[..., -1], (height, width), rows.dtype) if transparent else None
+    remarks = ranges.remarks(found, rows.dtype)
+    mask = None
+    if masked:
+        rows = _remembering(rows)
+
+        def valid(band: NDArray[Any]) -> NDArray[np.bool_]:
+            usable, kept = there(band), None if found.plain else found.pixels(colour(band))
+            if usable is None:
+                return np.ones(band.shape[:2], bool) if kept is None else kept
+            return usable if kept is None else usable & kept
+
+        values = rows.mapped(colour, (height, width, colours), rows.dtype)
+        mask = Mask(rows.mapped(valid, (height, width), np.dtype(bool)), values, _reserved(values, nodata, found), transparent)
+        if not premultiplied:
+            filled = masks.fill_rows(values.take, mask.valid.take, height, found.middle(rows.dtype))
+            values = Rows(values.shape, values.dtype, filled)
+        remarks += tuple(f"{what}: these pixels stay as they are" for what in (found.words, nodata.words if nodata else "") if what)
+    kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
 
     def pixels(band: NDArray[Any]) -> NDArray[Any]:
-        values = colour(band)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ImageError("the array has NaN or infinite values; replace them first")
-        return values if values.dtype.name in WHOLE else _scaled(values, ends)
+        return band if band.dtype.name in WHOLE else _scaled(band, found.ends)
 
-    kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
-    alpha = rows.mapped(lambda band: band[..., 3], (height, width), rows.dtype) if channels == 4 else None
     return Image(
-        pixels=rows.mapped(pixels, (height, width, colours), kept),
+        pixels=values.mapped(pixels, (height, width, colours), kept),
         alpha=alpha,
         dtype=rows.dtype,
         flat=flat,
-        black=ends[0],
-        white=_white(rows.dtype, ends),
+        black=found.ends[0],
+        white=_white(rows.dtype, found.ends),
+        mask=mask,
+        size=(height, width),
+        remarks=remarks,
     )
+
+
+def _remembering(rows: Rows) -> Rows:
+    """Rows that are not read again where the same are asked for twice in a row."""
+    last: tuple[int, int, NDArray[Any]] | None = None
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        nonlocal last
+        known = last
+        if known is not None and known[0] <= top and bottom <= known[1]:
+            return known[2][top - known[0] : bottom - known[0]]
+        band = rows.take(top, bottom)
+        last = (top, bottom, band)
+        return band
+
+    return Rows(rows.shape, rows.dtype, take)
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     if dtype.name not in FILE_DEPTHS:
         raise ImageError(f"values of dtype {dtype} are not an image; {', '.join(FILE_DEPTHS)} are taken")
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
-        raise ImageError(f"an array of shape {shape} is not an image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken")
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] not in (1, 2, 3, 4)):
+        raise ImageError(_shapes(shape))
     if 0 in shape:
         raise ImageError(f"an array of shape {shape} has no pixels")
 
 
+def _shapes(shape: tuple[int, ...]) -> str:
+    return f"an array of shape {shape} is not an image; (h, w), (h, w, 1), (h, w, 3) and (h, w, 4) are taken"
+
+
 def _white(dtype: np.dtype[Any], ends: tuple[float, float]) -> float | None:
-    return None if ends[1] == float(_dtype_ends(dtype)[1]) else ends[1]
+    return None if ends[1] == float(ranges.dtype_ends(dtype)[1]) else ends[1]
 
 
 def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None = None) -> Pixels:
@@ -303,50 +369,44 @@ def as_pixels(image: Image, values: NDArray[Any], *, out: Pixels | None = None) 
     if values.dtype.kind == "f":
         out[...] = planes
         return out
-    return _scaled(planes, (image.black, _dtype_ends(image.dtype)[1] if image.white is None else image.white), out)
+    return _scaled(planes, (image.black, _white_of(image)), out)
 
 
 def floating(image: Image) -> Image:
     """The image with float32 pixels in memory, whatever it has now."""
-    pixels = whole(image.pixels)
-    alpha = None if image.alpha is None else whole(image.alpha)
-    if pixels.dtype.kind != "f":
-        pixels = _scaled(pixels, (image.black, _dtype_ends(image.dtype)[1] if image.white is None else image.white))
-    return replace(image, pixels=pixels, alpha=alpha)
+    image = held(image)
+    if image.pixels.dtype.kind == "f":
+        return image
+    return replace(image, pixels=_scaled(image.pixels, (image.black, _white_of(image))))
 
 
-def _dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
-    if dtype.kind in "fb":
-        return 0.0, 1.0
-    limits = np.iinfo(dtype)
-    return float(limits.min), float(limits.max)
-
-
-def _ends(
-    dtype: np.dtype[Any], value_range: Range, white: float | None, extremes: Callable[[], tuple[float, float]]
-) -> tuple[float, float]:
-    """Black and white, two different values; ``extremes`` answers with the smallest and the largest that there are."""
-    if isinstance(value_range, tuple):
-        return float(value_range[0]), float(value_range[1])
-    own = _dtype_ends(dtype)
-    if value_range == "dtype":
-        return own
-    if dtype.name in ("bool", "uint8", "uint16") and white is None:
-        return own
-    low, high = extremes()
-    if white is not None and low >= 0 and white > 0 and high <= white:
-        return 0.0, float(white)
-    if dtype.name in ("uint8", "uint16") or (dtype.kind == "f" and low >= 0 and high <= 1):
-        return own
-    return (low, high) if high > low else (low, low + 1)
+def _white_of(image: Image) -> float:
+    return ranges.dtype_ends(image.dtype)[1] if image.white is None else image.white
 
 
 def to_array(image: Image) -> NDArray[Any]:
-    """The image as an array of its source's dtype, shape and units: integers are rounded and clipped to their dtype, floats not."""
+    """The image as an array of its source's dtype, shape and units: integers are rounded and clipped to their dtype, floats not.
+    Where no image is stands what stood there."""
     values = to_values(image, whole(image.pixels))
+    if image.mask is not None:
+        values = image.mask.put_back(values, 0)
     if image.alpha is not None:
         values = np.concatenate([values, whole(image.alpha)[..., None].astype(image.dtype)], axis=2)
-    return values[..., 0] if image.flat else values
+    return values[..., 0] if image.flat and values.shape[2] == 1 else values
+
+
+def hidden_pixels(image: Image) -> Pixels:
+    """What stands where no image is, as pixels (h, w, c) for formats that hold other values: black for NaN."""
+    assert image.mask is not None
+    with np.errstate(over="ignore"):
+        pixels = _scaled(whole(image.mask.values), (image.black, _white_of(image)))
+    return np.nan_to_num(np.clip(pixels, 0, 1), nan=0.0)
+
+
+def held(image: Image) -> Image:
+    """The image with everything of it in memory, as it is."""
+    mask = image.mask if image.mask is None else replace(image.mask, valid=whole(image.mask.valid), values=whole(image.mask.values))
+    return replace(image, pixels=whole(image.pixels), alpha=None if image.alpha is None else whole(image.alpha), mask=mask)
 
 
 def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -355,8 +415,8 @@ def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = 
     if pixels.dtype.kind != "f":
         return pixels
     values: NDArray[Any] = pixels
-    own = _dtype_ends(image.dtype)
-    white = own[1] if image.white is None else image.white
+    own = ranges.dtype_ends(image.dtype)
+    white = _white_of(image)
     if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
         return to_levels(pixels, image.dtype, out=out)
     if (image.black, white) != (0, 1):
@@ -422,12 +482,18 @@ def enlarged(pixels: NDArray[np.floating[Any]], scale: int) -> Pixels:
 
 
 def with_alpha_resized(image: Image) -> Image:
-    """The image with its alpha at the size of its pixels: bicubic, in alpha's own depth."""
-    if image.alpha is None or image.alpha.shape[:2] == image.pixels.shape[:2]:
-        return image
-    alpha = whole(image.alpha)
+    """The image with its alpha, bicubic and in alpha's own depth, and its mask, each pixel repeated, at the size of its pixels."""
     height, width = image.pixels.shape[:2]
-    larger = resized(alpha[..., None].astype(np.float32), height, width, BICUBIC)[..., 0]
-    low, high = _dtype_ends(alpha.dtype)
-    larger = np.clip(larger, max(low, float(alpha.min())), min(high, float(alpha.max())))
-    return replace(image, alpha=(np.rint(larger) if alpha.dtype.kind != "f" else larger).astype(alpha.dtype))
+    if image.alpha is not None and image.alpha.shape[:2] != (height, width):
+        alpha = whole(image.alpha)
+        larger = resized(alpha[..., None].astype(np.float32), height, width, BICUBIC)[..., 0]
+        low, high = ranges.dtype_ends(alpha.dtype)
+        larger = np.clip(larger, max(low, float(alpha.min())), min(high, float(alpha.max())))
+        image = replace(image, alpha=(np.rint(larger) if alpha.dtype.kind != "f" else larger).astype(alpha.dtype))
+    if image.mask is None or image.mask.valid.shape[:2] == (height, width):
+        return image
+    mask = masks.resized(image.mask, height, width)
+    if mask.shown:
+        # What comes to be shown has the colours that were filled in.
+        mask = replace(mask, valid=whole(mask.valid) | (whole(image.alpha) != 0))
+    return replace(image, mask=mask)

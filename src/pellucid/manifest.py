@@ -1,8 +1,8 @@
-"""What a folder of answers remembers of how they were made.
+"""The manifest of a folder of outputs, which says how each was made.
 
-A run into a folder keeps a manifest there, `MANIFEST`: one JSON line for each answer, with the hashes of the picture and of the
-answer, the model's and the settings. The line is written before the answer gets its name: an answer that is there with the hash
-that its line says is whole and done, whenever the run was killed; any other is not.
+A run into a folder keeps a manifest there, `MANIFEST`: one JSON line for each output, with the hashes of the input, of the output
+and of the model, and the settings. The line is written before the output gets its name. So an output with the hash in its line is
+complete, whenever the run was killed, and any other output is not.
 """
 
 from __future__ import annotations
@@ -14,48 +14,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pellucid import __version__, files, saving
+from pellucid import __version__, files, regular, saving
 from pellucid.errors import FileError
 
 __all__ = ["MANIFEST", "Manifest", "digest_of"]
 
 MANIFEST = ".pellucid.jsonl"
-"""The manifest's name in the folder of the answers."""
+"""The manifest's name in the folder of outputs."""
 
 
 class Manifest:
     """The manifest of a folder: what is done there, by content and settings."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], model: str) -> None:
-        """``settings`` are those that answers depend on, as JSON takes them; ``model`` is `Restorer.fingerprint` of what serves."""
+        """``settings`` are those that outputs depend on, as JSON takes them; ``model`` is `Restorer.fingerprint` of the model."""
         self.folder = folder
         self.path = folder / MANIFEST
         how = {"settings": dict(settings), "model": model, "pellucid": __version__}
         # As it comes back from a file, where a pair is a list.
         self.how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return
         try:
-            text = self.path.read_text("utf-8", errors="replace")
+            with regular.opened(self.path, links=False) as file:
+                text = file.read().decode("utf-8", errors="replace")
         except OSError as error:
             raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
                 self._lines[str(entry["output"])] = entry
-            except (ValueError, KeyError, TypeError):
-                continue  # the last line of a killed run; its answer will be made again
+            except (ValueError, KeyError, TypeError, RecursionError):
+                continue  # the last line of a killed run; its output will be made again
 
     def has(self, target: Path, digest: str) -> bool:
-        """Whether the answer is there, from that content in this way, as it was written."""
+        """Whether the output is there, unchanged, from that content, model and settings."""
         entry = self._lines.get(self._name(target))
         if entry is None or entry.get("input_sha256") != digest or not (target.is_file() or files.is_folder_picture(target)):
             return False
         return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == digest_of(target)
 
     def note(self, source: Path, target: Path, digest: str, finished: Path) -> None:
-        """Writes the line of an answer that is about to get its name."""
+        """Writes the line of an output that is about to get its name."""
         entry = {
             "output": self._name(target),
             "output_sha256": digest_of(finished),
@@ -78,7 +79,7 @@ def digest_of(path: Path) -> str:
             for file in saving.files_below(path):
                 whole.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0" + digest_of(file).encode())
             return whole.hexdigest()
-        with path.open("rb") as content:
+        with regular.opened(path) as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""What a network is told of the noise, beside the image: one plane each of the noise's standard deviation and of impulses.
+"""The planes about noise that a network is given beside the image: the noise's standard deviation, and impulses.
 
 The same functions serve training and restoration. Each looks no farther than `REACH` pixels and knows only the grid of multiples of
 `GRID`, so that a tile answers as the whole image does.
@@ -50,8 +50,8 @@ COUNTED = 4
 """Half the side, less a half, of the window in which `impulses` counts what is black or white."""
 
 OFF = 0.03
-"""How far off a first answer is, taken for a standard deviation. On ten held-out gray photographs with 10, 30 and 60 % impulses of
-any value a second look gained 3.1, 2.4 and 1.6 dB with it, 3.2, 2.1 and 1.2 with 0.02; a third look lost."""
+"""The error of a first output, taken for a standard deviation. On ten held-out gray photographs with 10, 30 and 60 % impulses of
+any value a second pass gained 3.1, 2.4 and 1.6 dB with it, 3.2, 2.1 and 1.2 with 0.02; a third pass lost."""
 
 SPOT, STEEP = 0.08, 1.0
 """How far a pixel is beyond all but three of the 24 around it, in shares of full range and of what these span, for `spots`."""
@@ -87,7 +87,7 @@ class Curve:
         return self.gain == 0 and self.speckle == 0
 
     def scaled(self, factor: float) -> Curve:
-        """Of the noise of an image times ``factor``."""
+        """The curve for an image times ``factor``."""
         return Curve(self.sigma * factor, self.gain * factor, self.speckle)
 
     def variance(self, mean: NDArray[Any]) -> Planes:
@@ -242,7 +242,7 @@ def candidates(
 
 
 def unlikely(planes: Planes, answer: Planes, density: float | Planes, sigma: float | Planes) -> Planes:
-    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, given a first ``answer``.
+    """The plane (h, w) of the chance that a pixel of ``planes`` (c, h, w) is an impulse of any value, by a first output ``answer``.
 
     Bayes' rule: an impulse is anywhere in [0, 1] alike in each channel, a true pixel near the answer in all of them, off by noise
     of ``sigma`` (share of full range) and by the answer's own error (`OFF`). ``density`` and ``sigma`` are of all pixels, or of

@@ -20,7 +20,7 @@ def parse_size(text: str) -> int:
     """Bytes, from a number with one of the units kB, MB, GB, TB, KiB, MiB, GiB, TiB (the B may be left out), or `OptionError`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kmgt]?i?)b?\s*", text.lower())
     if found is None or found[2] not in UNITS:
-        raise OptionError(f"{text!r} is no size of memory; write such as 2GiB or 1500MB")
+        raise OptionError(f"{text!r} is not a size of memory; write it as 2GiB or 1500MB")
     return round(float(found[1]) * UNITS[found[2]])
 
 
@@ -42,7 +42,7 @@ def free(root: Path = Path("/")) -> int | None:
 
 
 def _groups(root: Path) -> Iterator[int]:
-    """What the control groups that this process is in leave free: version 2, and version 1's for memory."""
+    """The bytes that this process's control groups leave free: version 2, and version 1's for memory."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

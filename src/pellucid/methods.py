@@ -37,7 +37,7 @@ class InTurn:
 
     def __post_init__(self) -> None:
         if len(self.steps) < 2 or sum(bool(step.card.scales) for step in self.steps) > 1:
-            raise OptionError("models in turn are two or more, of which at most one enlarges")
+            raise OptionError("a chain of models needs two or more, and at most one may enlarge")
 
 
 Model = Restorer | InTurn

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from pellucid.errors import ImageError, OptionError
 
-__all__ = ["METRICS", "Metric", "difference", "ms_ssim", "mse", "psnr", "scores", "ssim"]
+__all__ = ["METRICS", "PSNR_CAP", "Metric", "difference", "ms_ssim", "mse", "psnr", "scores", "ssim"]
 
 Values = NDArray[np.floating[Any]]
+
+PSNR_CAP = 70.0
+"""PSNR in dB at which the score of a digit or a held-out image is capped: an image restored without any error must not make the
+mean infinite."""
 
 
 def _both(clean: Values, answer: Values, data_range: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -31,7 +35,7 @@ def mse(clean: Values, answer: Values) -> float:
 
 
 def difference(clean: Values, answer: Values) -> NDArray[np.float64]:
-    """``answer`` less ``clean``, pixel by pixel; `ImageError` for unequal shapes."""
+    """``answer`` minus ``clean``, pixel by pixel; `ImageError` for unequal shapes."""
     first, second = _both(clean, answer, 1.0)
     return second - first
 
@@ -84,6 +88,7 @@ def ms_ssim(clean: Values, answer: Values, *, data_range: float) -> float:
 
 
 SSIM_RADIUS = 5
+
 SSIM_SIDE = 2 * SSIM_RADIUS + 1
 """Side of the window in pixels, and the least side of an image."""
 

@@ -1,4 +1,4 @@
-"""Which picture goes where: the pictures that a folder stands for, and the names of their answers."""
+"""Which picture goes where: the pictures that a folder stands for, and the names of their outputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which file is written where: ``pairs`` of a picture and its answer; ``failed`` what cannot even be looked at, and why.
+    """Which file is written where: ``pairs`` of an input and its output; ``failed`` are the inputs that cannot be read, and why.
 
     ``folder`` is the folder of all answers, where the manifest lies; None where the answers lie beside their pictures, or where
     there is one file of a given name.
@@ -44,7 +44,7 @@ class Plan:
 
 
 def clean_name(path: Path, mark: str = "clean") -> Path:
-    """Where the answer goes by default: ``photo.jpg`` gives ``photo.clean.jpg`` beside it, ``photo.nef`` ``photo.clean.tif``; with
+    """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
     another ``mark`` that one."""
     # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
     ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
@@ -58,15 +58,18 @@ def plan(
     *,
     ending: str | None = None,
     mark: str = "clean",
+    folder: bool = False,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
-    ``out`` names the file for a single picture, or a folder (made when missing) for several; without it each answer lies beside its
-    picture. ``ending`` (such as ``.png``) is given to the answers instead of their pictures' own; without it those of formats that
-    are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the names of answers bear that lie beside their pictures.
-    Hidden files and folders (their
-    names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
-    `FileError` for an input that does not exist, `OptionError` when two answers would share a name.
+    ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
+    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
+    made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
+    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the
+    names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with a dot), earlier answers
+    (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
+    `FileError` for an input that does not exist and for a name that no format is written under, `OptionError` when two answers
+    would share a name, and when several pictures would go into one file.
     """
     listed: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
@@ -82,25 +85,21 @@ def plan(
                     failed.append((found, error))
             if len(listed) + len(failed) == before:
                 narrowed = selection.include or selection.exclude
-                raise FileError(f"{path}: no image in this folder{' that --include and --exclude leave' if narrowed else ''}")
+                raise FileError(f"{path}: this folder holds no pictures{' that --include and --exclude leave' if narrowed else ''}")
         elif exists(path):
             listed.append((path, Path(path.name)))
         else:
-            raise FileError(f"{path}: no such file")
+            raise FileError(f"{path}: there is no such file")
     several = several or len(listed) > 1
-    folder = None
+    place = None
     if out is None:
         pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
-    elif several or files.is_folder_of_pictures(out):
-        if out.exists() and not files.is_folder_of_pictures(out):
-            raise OptionError(
-                f"--out {out}: several pictures need a folder, and this is {'one picture' if out.is_dir() else 'a file'}"
-            )
-        folder = out
+    elif _is_folder(out, folder=folder, several=several):
+        place = out
         pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
     else:
         if ending is not None and out.suffix.lower() != ending:
-            raise OptionError(f"--out {out}: the name says another format than --format; leave one of them out")
+            raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
         pairs = [(listed[0][0], out)]
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
@@ -111,17 +110,40 @@ def plan(
         real = os.path.realpath(target)
         replaced = sources.get(real)
         if replaced is not None:
-            whose = "its own picture" if replaced == source else str(replaced)
-            raise OptionError(f"{target}: the answer would replace {whose}; name another place with --out")
+            whose = "its own input" if replaced == source else str(replaced)
+            raise OptionError(f"{target}: the output would replace {whose}; name another place with --out")
         inside = next((folders[str(folder)] for folder in Path(real).parents if str(folder) in folders), None)
         if inside is not None:
-            raise OptionError(f"{target}: the answer would lie inside the picture {inside}; name another place with --out")
+            raise OptionError(f"{target}: the output would lie inside the picture {inside}; name another place with --out")
         if real in above:
-            raise OptionError(f"{target}: the answer would replace the folder of its picture; name another place with --out")
+            raise OptionError(f"{target}: the output would replace the folder of its input; name another place with --out")
         if target in taken:
-            raise OptionError(f"{source} and {taken[target]} would both be written to {target}")
+            raise OptionError(
+                f"{source} and {taken[target]} would both be written to {target}; name them, or their folders, in separate runs"
+            )
         taken[target] = source
-    return Plan(tuple(pairs), tuple(failed), folder)
+    return Plan(tuple(pairs), tuple(failed), place)
+
+
+def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
+    """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
+    if files.is_folder_of_pictures(out):
+        return True
+    # A picture that is a folder may be written with a slash, too.
+    folder = folder and not files.names_picture(out, folder=True)
+    if exists(out) and (folder or several):
+        why = "several pictures need a folder" if several else "its name ends in /"
+        raise OptionError(f"--out {out}: {why}, but this is {'one picture' if out.is_dir() else 'a file'}")
+    if folder:
+        return True
+    if several and files.names_picture(out):
+        raise OptionError(
+            f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
+        )
+    if several or not (out.suffix or exists(out)):
+        return True
+    files.check_written(out)
+    return False
 
 
 def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:

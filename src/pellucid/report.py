@@ -181,7 +181,7 @@ def evaluation_figure(
     for index, (_, clean) in zip(images.places[:3], images.named[:3], strict=True):
         rows["clean"].append(_middle(clean))
         for noise in noises:
-            clean, noisy = degraded(clean, noise, index)
+            _, noisy = degraded(clean, noise, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for method in methods:
                 rows.setdefault(f"{noise}, restored by {method.name}", []).append(_middle(method(noisy, noise, noise)))
@@ -195,7 +195,7 @@ def comparison(first: Path, second: Path, path: Path, *, overwrite: bool = False
     """
     one, other = (files.read(place).pixels for place in (first, second))
     difference = (0.5 + AMPLIFIED * metrics.difference(one, other)).astype(np.float32)
-    label = f"{first.name} | {second.name} | the second less the first, {AMPLIFIED} times, around gray"
+    label = f"{first.name} | {second.name} | the second minus the first, times {AMPLIFIED}, around gray"
     grid({label: [_middle(pixels, 2 * CROP) for pixels in (one, other, difference)]}, path, overwrite=overwrite)
 
 
@@ -255,5 +255,5 @@ def _write(pen: ImageDraw.ImageDraw, place: tuple[int, int], text: str) -> None:
 
 def _save(picture: PillowImage.Image, path: Path, overwrite: bool) -> None:
     if path.suffix.lower() != ".png":
-        raise OptionError(f"{path}: a figure is written as PNG; its name must end in .png")
+        raise OptionError(f"{path}: a figure is a PNG file; its name must end in .png")
     files.write(path, images.from_array(np.asarray(picture)), overwrite=overwrite)

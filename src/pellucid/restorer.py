@@ -6,21 +6,23 @@ plans the work; here the picture is cut into pieces and put together again, in t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, memory, tasks, tiling
+from pellucid import diagnosis, images, masks, memory, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
-from pellucid.engines import Models
-from pellucid.errors import ImageError, MemoryShort, ModelError, OptionError
+from pellucid.engines import Models, all_finite
+from pellucid.errors import EngineError, ImageError, MemoryShort, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import arrays
 from pellucid.files.base import Page, Reading
@@ -31,7 +33,7 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load"]
+__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load", "reading_of"]
 
 Kind = TypeVar("Kind", bound=np.generic)
 """An array's dtype: the output has the input's."""
@@ -51,12 +53,14 @@ class Restoration:
     """A restored image and how it came about.
 
     ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
-    served, ``seconds`` the time it took. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
+    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read: which values are black and white where
+    they were found, and what was no image. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
     """
 
     image: Any
     model: str
     seconds: float
+    remarks: tuple[str, ...] = ()
     ask: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -65,8 +69,15 @@ class Restoration:
         return {} if self.ask is None else dict(self.ask())
 
     def __getstate__(self) -> dict[str, Any]:
-        # What works the facts out may hold graphs and pictures: another process gets the facts.
-        return {"image": self.image, "model": self.model, "seconds": self.seconds, "ask": None, "facts": self.facts}
+        # `ask` may hold graphs and pictures, so another process gets the facts alone.
+        return {
+            "image": self.image,
+            "model": self.model,
+            "seconds": self.seconds,
+            "remarks": self.remarks,
+            "ask": None,
+            "facts": self.facts,
+        }
 
     @property
     def sigma(self) -> float | None:
@@ -170,17 +181,20 @@ class Restorer:
         """The image, restored: the same kind and dtype as given, values in [0, 1] for floats.
 
         ``image``: an `Image`, or an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is kept); with other axes before
-        these, a stack of such images. Of dtype uint8, uint16, float32 or float64, or bool, int8, int16, int32, uint32 or float16.
+        these, a stack of such images. Its dtype is uint8, uint16, float32, float64, bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
-        for signed and 32-bit integers each image's smallest and largest value. Floats are taken as [0, 1] and not clipped on the
-        way in. ``axes`` names the axes of an array, first to last: Y and X, S for colour, other letters for a stack (such as ZYX).
+        for counts of 8 to 14 bits in uint16, for floats that are far from [0, 1], and for signed and 32-bit integers the smallest
+        and the largest value in use. Floats near [0, 1] are not clipped on the way in. NaN, infinite values, what a masked array
+        masks, what lies under alpha 0, and with ``auto`` values far beyond the rest are no image: they have no influence and come
+        back as they are; a masked array keeps its mask. ``axes`` names the axes of an array, first to last: Y and X, S for colour,
+        other letters for a stack (such as ZYX).
 
         The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
-        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is put back; ``strength``, 0
+        inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is kept; ``strength``, 0
         leaves the image as it is, 1 restores it. A model that enlarges takes ``scale``, how many times as high and wide the output
         is, above 1 and up to 8 (sides are rounded); ``strength`` 0 is then the bicubic enlargement. `pellucid.tasks.TASKS` lists
         the settings of each task. Raises `ImageError` and `OptionError`.
@@ -189,12 +203,13 @@ class Restorer:
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
+        reading = reading_of(range, axes)
         if isinstance(image, Image):
-            if axes is not None or range != "auto":
-                raise OptionError("range and axes say how an array is read, and this is an Image")
+            if reading != Reading():
+                raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
-        values = np.asarray(image)
-        if axes is None and range == "auto" and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
+        values = np.asanyarray(image)
+        if reading == Reading() and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
             return self.details(values, settings, **given).image
         stack = frames_of(values, range, axes)
         return stack.whole(self.details(picture, settings, **given).image for picture in stack.pictures)
@@ -208,7 +223,7 @@ class Restorer:
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
-        """As `restore`, with the file that served, the seconds it took, and the facts of the task.
+        """The same as `restore`, with the file that served, the seconds it took, and the facts of the task.
 
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.
@@ -224,19 +239,22 @@ class Restorer:
         output: Any = picture
         if job.passes:
             held = job.held or len(job.passes) > 1
-            picture = _in_memory(picture) if held else picture
-            source = picture if job.image is None else _in_memory(job.image) if held else job.image
+            picture = images.held(picture) if held else picture
+            source = picture if job.image is None else images.held(job.image) if held else job.image
             for number, step in enumerate(job.passes):
                 tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
                 source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
             output = job.finish(picture, source.pixels)
         if not isinstance(image, Image):
-            output = images.to_array(output if job.passes else _in_range(picture))
-        return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
+            output = _masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
+        seconds = time.perf_counter() - begun
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
+        return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
-        """The noise of the image (see `pellucid.diagnosis.inspect`), of anything that `restore` takes."""
-        picture = _picture(image)
+        """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""
+        picture = image if isinstance(image, Image) else next(frames_of(image, "auto", None).pictures)
         return diagnosis.look(View((picture,)))
 
     def expected_gain(
@@ -253,7 +271,7 @@ class Restorer:
         """
         predicted: Callable[..., float | None] | None = getattr(self.task.module(), "expected_gain", None)
         if predicted is None:
-            raise OptionError(f"task {self.task.name} predicts no gain")
+            raise OptionError(f"task {self.task.name} cannot predict the gain")
         picture = _picture(image)
         return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
@@ -269,7 +287,7 @@ class Restorer:
         """
         restore: Callable[..., NDArray[Any]] | None = getattr(self.task.module(), "batch", None)
         if restore is None:
-            raise OptionError(f"task {self.task.name} takes images one by one")
+            raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
         return restore(stack, self.models, self.settings(settings, **given))
 
     def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
@@ -290,7 +308,10 @@ class Restorer:
                 output *= np.float32(share)
                 output += before
             # Noise may have left the range; a picture does not.
-            return np.clip(output, 0, 1, out=output).transpose(1, 2, 0)
+            np.clip(output, 0, 1, out=output)
+            if not all_finite(output):
+                raise EngineError(f"model {model!r}: the output has values that are no numbers (NaN)")
+            return output.transpose(1, 2, 0)
 
         def finish(core: NDArray[np.float32], place: NDArray[Any]) -> None:
             images.to_values(picture, core, out=place)
@@ -335,8 +356,8 @@ class Restorer:
                 return count
         there = max(0, min(rooms))
         raise MemoryShort(
-            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be taken "
-            f"({'--memory sets that' if self.memory is not None else '--memory SIZE allows more'})"
+            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be used "
+            f"({'--memory sets that limit' if self.memory is not None else '--memory SIZE allows more'})"
         )
 
 
@@ -358,7 +379,7 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         return Restorer(text, tasks.find(family.task), Models(paths, device=device, engine=engine), memory=memory)
     path = shipped_path(text) if text in names() else Path(name)
     if text not in names() and path.suffix != ".onnx" and not path.is_file():
-        raise ModelError(f"no model {text!r}: neither an .onnx file nor one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
+        raise ModelError(f"unknown model {text!r}; give an .onnx file or one of {', '.join(dict.fromkeys([*FAMILIES, *names()]))}")
     card = read_card(path)
     if card.task not in tasks.TASKS:
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")
@@ -375,27 +396,60 @@ class Frames:
 
 
 def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
-    """The pictures of an array, as the command line takes those of an array file, but that floats are taken as [0, 1].
+    """The pictures of an array, as the command line takes those of an array file, but that floats near [0, 1] are taken as that.
 
     Raises `ImageError` and `OptionError`.
     """
-    values = np.asarray(array)
+    masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
+    values, reading = np.asarray(array), reading_of(value_range, axes)
     if values.dtype.name not in images.FILE_DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
     if values.ndim < 2 or values.size == 0:
         raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
-    floats = values.dtype.kind == "f" and value_range == "auto"
-    letters = axes.upper() if axes is not None else arrays.guessed(values.shape)
-    reading = Reading(value_range="dtype" if floats else value_range, axes=letters)
+    if reading.axes is None and values.ndim > 2 and values.shape[-1] == 2:
+        # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
+        raise ImageError(f"an array of shape {values.shape} is not an image; for a stack, name its axes, such as axes='ZYX'")
+    letters = reading.axes if reading.axes is not None else arrays.guessed(values.shape)
+    reading = replace(reading, axes=letters, unit=True)
 
     def whole(pictures: Iterable[Image]) -> NDArray[Any]:
         pages = [Page((picture,)) for picture in pictures]
-        height, width = pages[0].pictures[0].pixels.shape[:2]
-        sides = {"Y": height, "X": width}
-        shape = tuple(sides.get(letter, size) for letter, size in zip(letters, values.shape, strict=True))
-        return arrays.assembled(iter(pages), letters, shape)
+        first = pages[0].pictures[0]
+        height, width, channels = first.pixels.shape
+        sides = {"Y": height, "X": width, "S": channels + (first.alpha is not None)}
+        # Gray may have become colour, or have got alpha.
+        due = letters if "S" in letters or sides["S"] == 1 else f"{letters}S"
+        before = dict(zip(letters, values.shape, strict=True))
+        shape = tuple((before | sides)[letter] for letter in due)
+        output = arrays.assembled(iter(pages), due, shape)
+        if masked is None:
+            return output
+        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, letters, strict=False)))
+        mask = masked[places] if due == letters else np.broadcast_to(masked[places][..., None], shape)
+        return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
 
-    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading)), whole)
+    valid = None if masked is None else ~masked
+    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
+
+
+def reading_of(value_range: Any, axes: Any) -> Reading:
+    """How an array or a file is read; `OptionError` for a range or axes that are none."""
+    if axes is not None and not isinstance(axes, str):
+        raise OptionError(f"axes must be letters, such as 'ZYX', not {axes!r}")
+    found: Any = value_range if isinstance(value_range, str) and value_range in ("auto", "dtype") else _ends(value_range)
+    if found is None:
+        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {str(value_range)[:60]}")
+    return Reading(found, None if axes is None else axes.upper())
+
+
+def _ends(given: Any) -> tuple[float, float] | None:
+    """Black and white, where these are two different finite numbers."""
+    ends = tuple(given) if isinstance(given, tuple | list | np.ndarray) else ()
+    # Text, and truth values, that happen to read as numbers are mistakes.
+    if len(ends) != 2 or any(isinstance(each, bool) or not isinstance(each, Real) for each in ends):
+        return None
+    low, high = map(float, ends)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:
@@ -403,18 +457,23 @@ def _is_picture(shape: tuple[int, ...]) -> bool:
 
 
 def _picture(image: ArrayLike | Image) -> Image:
-    return image if isinstance(image, Image) else images.from_array(image, sparing=True)
+    return image if isinstance(image, Image) else images.from_array(image, "auto", sparing=True)
+
+
+def _masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
+    """The output with the mask of the array that was given, each of its pixels repeated where the output is larger."""
+    if not np.ma.isMaskedArray(given):
+        return output
+    mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
+    if mask.shape != output.shape:
+        # Gray has become colour, or has got alpha.
+        mask = np.broadcast_to(np.atleast_3d(mask).any(axis=2, keepdims=True), output.shape)
+    return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)
 
 
 def _before_the_last(progress: Progress | None) -> Progress | None:
     """Nothing of the last pass is done yet; but what asks for progress may end the restoration."""
     return None if progress is None else lambda done, of: progress(0, of)
-
-
-def _in_memory(picture: Image) -> Image:
-    return replace(
-        picture, pixels=images.whole(picture.pixels), alpha=None if picture.alpha is None else images.whole(picture.alpha)
-    )
 
 
 def _in_range(picture: Image) -> Image:

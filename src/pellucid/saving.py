@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pellucid import regular
 from pellucid.errors import DiskFull, FileError
 
 try:
@@ -30,7 +31,7 @@ TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
 
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
-"""Of Linux's renameat2 (paths as usual, exchange) and of macOS's renamex_np."""
+"""Constants of Linux's renameat2 (paths as usual, exchange) and of macOS's renamex_np."""
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """As `replacing`, of a temporary folder that becomes the folder ``path`` whole."""
+    """The same as `replacing` for a folder: a temporary folder becomes the folder ``path`` as a whole."""
     temporary = None
     try:
         if path.exists() and not overwrite:
@@ -129,24 +130,24 @@ def sweep(folder: Path) -> list[Path]:
 def append_line(path: Path, line: str) -> None:
     """Adds a line to a file in one step and flushes it; begins anew after a last line that a killed run left without its end.
 
-    Raises `FileError` when it cannot be written.
+    Raises `FileError` when it cannot be written, and for a link or anything else that is no regular file.
     """
     try:
-        with path.open("ab+", buffering=0) as file:
+        with regular.opened(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, links=False) as file:
             torn = False
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
                 torn = file.read(1) != b"\n"
             content = ("\n" if torn else "").encode() + line.encode() + b"\n"
             if file.write(content) != len(content):
-                raise OSError(None, "the disk took only a part of it")
+                raise OSError(None, "the disk took only a part of the file")
             os.fsync(file.fileno())
     except OSError as error:
         raise failure(path, error) from error
 
 
 def failure(path: Path, error: OSError) -> FileError:
-    """What to raise for a system's error while ``path`` was written."""
+    """The error to raise where the system fails to write ``path``."""
     kind = DiskFull if is_full(error) else FileError
     return kind(f"{path}: cannot be written: {error.strerror or error}")
 
@@ -173,7 +174,7 @@ def _temporary(folder: Path) -> tuple[Path, int]:
 
 
 def _temporary_folder(parent: Path) -> tuple[Path, int]:
-    """As `_temporary`, a folder; no descriptor (-1) on Windows, which opens none."""
+    """The same as `_temporary` for a folder; no descriptor (-1) on Windows, which opens none."""
     while True:
         path = _temporary_name(parent)
         path.mkdir()

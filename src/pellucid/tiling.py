@@ -1,8 +1,8 @@
 """Runs a function over an image piece by piece, without seams and in bounded memory.
 
-Each piece is a core and a margin of ``halo`` pixels around it; of the answer only the core is kept. A function that looks no
-farther than its halo gives the same answer as on the whole image. What is held at once is a band as high as the pieces: pieces go
-from left to right and bands from above to below, so that an image may be read, answered and written band by band.
+Each piece is a core and a margin of ``halo`` pixels around it; only the core of the output is kept. A function that looks no
+farther than its halo gives the same output as on the whole image. Memory holds one band as high as the pieces: pieces go
+from left to right and bands from above to below, so that an image may be read, restored and written band by band.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Values = NDArray[Any]
 
 
 class Place(NamedTuple):
-    """Where a piece lies in the image: its ``top`` row and ``left`` column, its ``height`` and ``width``, all in pixels, and the
-    height and width of the image ``within``. What the piece has beyond that is padding."""
+    """The place of a piece in the image: its ``top`` row and ``left`` column, its ``height`` and ``width``, all in pixels, and the
+    height and width of the image ``within``. Pixels of the piece beyond the image are padding."""
 
     top: int
     left: int
@@ -126,7 +126,7 @@ def stream(
     in_flight: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Values]:
-    """``function`` on an image (height, width, channels), cut as ``pieces`` say: its answer in bands, from above to below.
+    """``function`` on an image (height, width, channels), cut as ``pieces`` say: its output in bands, from above to below.
 
     The function is given a part of the image, padded by reflection to the pieces' size, and its place; the part may be a view of
     the image, and must not be changed. It answers (rows * scale, columns * scale, channels'). ``finish(core, place)`` puts the core
@@ -149,7 +149,7 @@ def stream(
         output = function(_padded(piece, pieces.piece), Place(row.start, column.start, *pieces.piece, (height, width)))
         wanted = (pieces.piece[0] * scale, pieces.piece[1] * scale)
         if output.ndim != 3 or output.shape[:2] != wanted:
-            raise EngineError(f"the model answered {output.shape[:2]} where {wanted} pixels were due")
+            raise EngineError(f"the model's output has {output.shape[:2]} pixels, not the expected {wanted}")
         (top, bottom), (left, right) = row.core, column.core
         with lock:
             if not answer:
@@ -219,7 +219,7 @@ def run(
     in_flight: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Values:
-    """``function`` on ``planes`` (channels, height, width): answers (channels', scale * height, scale * width).
+    """``function`` on ``planes`` (channels, height, width): returns (channels', scale * height, scale * width).
 
     The image is cut by `cut` and goes through `stream`; function, answer and the rest as there, but with the channels first.
     """

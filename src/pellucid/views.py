@@ -70,23 +70,20 @@ class View:
         return parts
 
     def opaque(self, windows: Iterable[Window]) -> list[NDArray[np.bool_]] | None:
-        """Which pixels (h, w) in each of the windows are not wholly transparent; None for a picture without alpha."""
-        alpha = self.picture.alpha
-        if alpha is None:
+        """Which pixels (h, w) in each of the windows are an image: neither wholly transparent nor nodata; None where all are."""
+        mask = self.picture.mask
+        if mask is None:
             return None
-        return [
-            np.asarray(rows_of(alpha, each.top, each.top + each.height)[:, each.left : each.left + each.width]) != 0
-            for each in windows
-        ]
+        return [rows_of(mask.valid, each.top, each.top + each.height)[:, each.left : each.left + each.width] for each in windows]
 
     def bands(self) -> Iterator[tuple[Pixels, NDArray[np.bool_] | None]]:
-        """All pixels (h, w, channels), in bands of about a megapixel, from above to below; beside them which are opaque."""
+        """All pixels (h, w, channels), in bands of about a megapixel, from above to below; beside them which are an image."""
         height, width, _ = self.shape
         rows = max(1, 2**20 // width)
-        alpha = self.picture.alpha
+        mask = self.picture.mask
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
-            opaque = None if alpha is None else np.asarray(rows_of(alpha, top, bottom)) != 0
+            opaque = None if mask is None else rows_of(mask.valid, top, bottom)
             yield as_pixels(self.picture, rows_of(self.picture.pixels, top, bottom)).transpose(1, 2, 0), opaque
 
     def crops(self, side: int, count: int, multiple_of: int) -> Iterator[Pixels]:
@@ -139,7 +136,7 @@ def _averaged(planes: Pixels, block: int) -> Pixels:
 
 
 def _spread(whole: int, part: int, count: int) -> list[int]:
-    """Where so many parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
+    """The places where ``count`` parts of a length begin: from end to end where they cover the ``whole``, else evenly."""
     if count > 1 and count * part >= whole:
         return [(whole - part) * index // (count - 1) for index in range(count)]
     return [(whole - part) * (2 * index + 1) // (2 * count) for index in range(count)]

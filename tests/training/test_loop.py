@@ -414,7 +414,7 @@ def test_a_run_that_diverges_at_once_leaves_what_it_began_from(tmp_path: Path, m
     monkeypatch.setattr(export, "can_write_models", lambda: False)
     said = " ".join(str(line) for line in run.finish(ready, found))
     assert "the loss is not a number" in said
-    assert "those it began from" in said
+    assert "the weights that the run began from" in said
     assert not (tmp_path / "a.checkpoint").exists()
     assert not (tmp_path / "a.last.weights.npz").exists()
     kept = export.load_weights(tmp_path / "a.weights.npz")[1]

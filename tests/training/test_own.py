@@ -191,7 +191,7 @@ def test_what_is_wrong_is_named(places: tuple[Path, Path], tmp_path: Path) -> No
     pictures = load_pairs((noisy, clean), OWN.data, OWN.task)
     notes = "\n".join(pictures.notes)
     assert "c9.png" in notes
-    assert "alone.png: without a partner" in notes
+    assert "alone.png: no partner has that name" in notes
     assert pictures.survey is not None
     said = "\n".join((str(pictures.survey), *pictures.survey.warnings))
     assert "16 bits" in said

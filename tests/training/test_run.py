@@ -118,7 +118,7 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert whole.methods == ("noisy", "mine (before)", "mine")
     assert [row.noise for row in whole.rows] == ["gaussian:0", "gaussian:50"]
     # Capped, not infinite; 50 levels of 255 are 14.15 dB, clipped a little more; and the same model twice.
-    assert whole.rows[0].psnr["noisy"] == scoring.CAP
+    assert whole.rows[0].psnr["noisy"] == metrics.PSNR_CAP
     assert whole.rows[1].psnr["noisy"] == pytest.approx(14.8, abs=0.4)
     assert whole.rows[1].psnr["mine"] == whole.rows[1].psnr["mine (before)"] > 20
     assert whole.rows[1].ssim["mine"] > whole.rows[1].ssim["noisy"]

@@ -1,17 +1,25 @@
-"""The command line: arguments to calls, and their answers to text. Heavy imports wait for the command that needs them."""
+"""The command line: arguments become calls, and results become text. Heavy imports wait for the command that needs them."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import io
+import os
+import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, NoReturn, TextIO
 
 from pellucid import __version__
 from pellucid.cli import evaluating, pictures, serving, training
-from pellucid.errors import OptionError, PellucidError
+from pellucid.cli.arguments import shown
+from pellucid.errors import FileError, OptionError, PellucidError
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 COMMANDS = (
     pictures.add_restoring,
@@ -31,31 +39,148 @@ COMMANDS = (
 """The functions that add the commands, in the order in which ``pellucid --help`` lists them."""
 
 
+def run() -> NoReturn:
+    """The program ``pellucid``: `main`, and an end that an interrupt cannot make a success of."""
+    try:
+        try:
+            status: object = main()
+        except SystemExit as ended:  # argparse's
+            status = ended.code
+        # Python would say that it ignored the interrupt while it waited for threads, and exit with the status of the command.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)  # type: ignore[arg-type]  # whatever argparse had
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers its exit status: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    """Runs one command and returns its exit status: 0 done, 1 failed, 2 wrong use, 70 an unexpected error, 130 interrupted."""
+    try:
+        _prepare_streams()
+        return _done(arguments)
+    except PellucidError as error:
+        _say(str(error))
+        return 2 if isinstance(error, OptionError) else 1
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has left (as `head` does): nothing to report, and nowhere to report it.
+        _mute(sys.stdout)
+        _mute(sys.stderr)
+        return 1
+    except MemoryError:
+        _say("not enough memory")
+        return 1
+    except OSError as error:
+        _say(_of_system(error))
+        return 1
+    except Exception as error:
+        _say(_unforeseen(error))
+        return 70
+
+
+def _done(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = options.command
+        status = command(options)
+    except SystemExit:
+        # argparse has printed its help.
+        _flush()
+        raise
+    _flush()
+    return status
+
+
+def _prepare_streams() -> None:
+    for descriptor in range(3):
+        # Where one of the three is closed, the next file to be opened would be in its place, and get what is printed.
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        # `print` would take the standard output for it.
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         # A file's name need not be valid text: it is shown as well as can be.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
+
+
+def _flush() -> None:
+    """Raises `FileError` where what was printed cannot be written: Python would find out after the exit status is settled."""
     try:
-        return command(options)
-    except PellucidError as error:
-        print(f"pellucid: {error}", file=sys.stderr)
-        return 2 if isinstance(error, OptionError) else 1
-    except KeyboardInterrupt:
-        print("pellucid: interrupted", file=sys.stderr)
-        return 130
+        sys.stderr.flush()
+    except OSError:
+        _mute(sys.stderr)
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output has left (as `head` does): nothing to report, and nowhere to report it.
-        sys.stderr.close()
-        return 1
+        raise
+    except OSError as error:
+        _mute(sys.stdout)
+        raise FileError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def _say(line: str) -> None:
+    try:
+        print(f"pellucid: {shown(line)}", file=sys.stderr, flush=True)
+    except OSError:
+        _mute(sys.stderr)
+
+
+def _mute(stream: TextIO | None) -> None:
+    """Lets what is still in the stream's buffer go nowhere: Python tries to write it once more at its end."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # type: ignore[union-attr]
+        os.close(nowhere)
+
+
+def _of_system(error: OSError) -> str:
+    """What a system's error that nobody caught says."""
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO):
+        # Only streams have no name.
+        _mute(sys.stdout)
+        return f"standard output: cannot be written: {error.strerror}"
+    return str(error.strerror or error)
+
+
+def _unforeseen(error: Exception) -> str:
+    """The line for an error that nobody foresaw, and where its details are now: in a file that only this user can read."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    lines = (f"pellucid {__version__}, Python {sys.version}, {sys.platform}", repr(sys.argv), traceback.format_exc())
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="pellucid-error-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("\n\n".join(lines))
+    except OSError:
+        return f"unexpected error: {what}"
+    return f"unexpected error: {what[:200]}; please report it with the details in {name}"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(shown(message))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse says nothing where help cannot be written.
+        if file is not None and file is sys.stdout:
+            file.write(message)
+        else:
+            super()._print_message(message, file)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pellucid", description="Takes the noise out of images, on the computer you have.")
+    parser: argparse.ArgumentParser = _Parser(
+        prog="pellucid", description="Takes the noise out of pictures and makes them larger, on your own computer."
+    )
     parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:

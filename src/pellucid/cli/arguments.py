@@ -1,55 +1,85 @@
-"""What several commands share: kinds of values, and groups of arguments."""
+"""Kinds of values, and groups of arguments, that several commands share."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
-from pellucid.errors import OptionError
+from pellucid.errors import MissingExtra, OptionError
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Declared, Setting
 
-__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "settings_of"]
+__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "requiring", "settings_of", "shown"]
 
 Kept = TypeVar("Kept", bound=Declared)
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-"""The place where commands are added: what `ArgumentParser.add_subparsers` answers."""
+"""The place where commands are added: the result of `ArgumentParser.add_subparsers`."""
 
 
 def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> argparse.ArgumentParser:
-    """A new command; ``run`` gets what was read and answers the exit status."""
+    """A new command; ``run`` gets the parsed arguments and returns the exit status."""
     command = commands.add_parser(name, help=help_text, description=help_text)
     command.set_defaults(command=run)
     return command
+
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a terminal obeys, that turn the order of text round or end a line, and bytes of a name that are no text."""
+
+
+def shown(text: object) -> str:
+    """``text`` as one line of a terminal: a file or a model may have a name that a terminal would obey."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), str(text))
+
+
+@contextmanager
+def requiring(extra: str) -> Iterator[None]:
+    """Raises `MissingExtra` where the block imports a package that is not installed; the ``extra`` brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "pellucid":
+            raise
+        raise MissingExtra(error.name, extra) from error
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
     """A kind of value: a number from ``low`` to ``high``."""
 
     def read(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low:g} and {high:g}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
         return value
 
-    read.__name__ = "number"
     return read
 
 
 def count(text: str) -> int:
     """A kind of value: a whole number above 0."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
 
 
 def add_engine(command: argparse.ArgumentParser) -> None:
-    """Where models run, and what runs them."""
+    """The device that models run on, and the engine that runs them."""
     command.add_argument("--device", default="auto", help="where models run: auto, cpu or cuda (default: auto, the CPU)")
-    command.add_argument("--engine", default="auto", help="what runs them: auto, openvino or onnxruntime (default: auto)")
+    command.add_argument(
+        "--engine", default="auto", help="the engine that runs them: auto, openvino or onnxruntime (default: auto)"
+    )
 
 
 def add_model(command: argparse.ArgumentParser, task: Task) -> None:

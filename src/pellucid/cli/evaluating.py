@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pellucid.cli.arguments import Commands, add, add_engine, count
+from pellucid.cli.arguments import Commands, add, add_engine, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.tasks import TASKS
@@ -21,7 +21,7 @@ __all__ = ["add_compare", "add_demo", "add_evaluate", "add_models"]
 
 def add_evaluate(commands: Commands) -> None:
     """Adds `evaluate`."""
-    command = add(commands, "evaluate", _evaluate, "score models and classical methods on clean images that are degraded here")
+    command = add(commands, "evaluate", _evaluate, "degrade clean images, restore them, and score models and classical methods")
     command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
     first = next(iter(TASKS))
     command.add_argument("--task", choices=tuple(TASKS), default=first, help=f"the task that is scored (default: {first})")
@@ -29,7 +29,7 @@ def add_evaluate(commands: Commands) -> None:
         "--model",
         action="append",
         default=[],
-        help="a model's name or file, or several in turn (photo+upscale); may be repeated",
+        help="a model's name or file, or several that run in turn (photo+upscale); may be repeated",
     )
     command.add_argument(
         "--noise",
@@ -39,23 +39,26 @@ def add_evaluate(commands: Commands) -> None:
         help="how images are degraded, such as gaussian:25, or several in a row, such as shrink:2+gaussian:5+jpeg:70; may be "
         "repeated (default: the task's own, which the protocol lists)",
     )
-    command.add_argument("--baselines", default="", help="classical methods, separated by commas")
-    command.add_argument("--blind", action="store_true", help="the models are not given the noise level")
-    command.add_argument("--limit", type=count, help="only so many images, the first ones")
+    command.add_argument("--baselines", default="", help="classical methods to compare with, separated by commas")
+    command.add_argument("--blind", action="store_true", help="do not give the models the noise level")
+    command.add_argument("--limit", type=count, help="use only the first LIMIT images")
     command.add_argument(
-        "--runs", type=count, default=3, help="timed calls for each image, of which the median counts (default: 3)"
+        "--runs", type=count, default=3, help="the number of timed calls for each image; the median counts (default: 3)"
     )
     command.add_argument(
-        "--workers", type=count, default=1, help="images at a time; scores stay the same, times get longer (default: 1)"
+        "--workers",
+        type=count,
+        default=1,
+        help="the number of images at a time; scores stay the same, times get longer (default: 1)",
     )
     command.add_argument("--out", type=Path, help="write protocol, results and summary as JSON")
-    command.add_argument("--report", type=Path, help="write an HTML page: tables, charts, and images, the worst three among them")
+    command.add_argument("--report", type=Path, help="write an HTML page of tables, charts, and images, the worst three among them")
     command.add_argument(
         "--show",
         action="append",
         default=[],
         metavar="IMAGE",
-        help="an image to show on the page, by its name without ending; may be repeated",
+        help="show this image on the page (its name without ending); may be repeated",
     )
     command.add_argument("--figure", type=Path, help="write a picture: clean, noisy and restored side by side")
     add_engine(command)
@@ -110,18 +113,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     # The scores first: nothing that fails afterwards can lose them, not even a closed pipe behind the table.
     if options.out is not None:
         evaluation.write_json(options.out, result, overwrite=options.force)
-    print(report.text_table(result))
+    print("\n".join(map(shown, report.text_table(result).split("\n"))))
     if options.report is not None:
-        shown = exhibits.gather(images, result, models=models, baselines=baselines, chosen=options.show)
-        htmlreport.write(options.report, result, shown, overwrite=options.force)
-        print(options.report)
+        exhibited = exhibits.gather(images, result, models=models, baselines=baselines, chosen=options.show)
+        htmlreport.write(options.report, result, exhibited, overwrite=options.force)
+        print(shown(options.report))
     if options.figure is not None:
         report.evaluation_figure(
             images, models, noises, options.figure, task=task.name, blind=options.blind, overwrite=options.force
         )
-        print(options.figure)
+        print(shown(options.figure))
     for line in (*result.notes, *result.failed):
-        print(f"pellucid: {line}", file=sys.stderr)
+        print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 1 if result.failed else 0
 
 
@@ -134,7 +137,7 @@ def add_compare(commands: Commands) -> None:
     command.add_argument("first", type=Path, metavar="A", help="the reference, such as the clean picture")
     command.add_argument("second", type=Path, metavar="B", help="the picture to compare with it, of the same size")
     command.add_argument("-o", "--out", type=Path, metavar="FIG.png", help="draw both and their difference into a PNG")
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print the scores as JSON")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
 
@@ -151,7 +154,7 @@ def _compare(options: argparse.Namespace) -> int:
             print(f"{name.replace('_', ' '):<20}{text}")
     if options.out is not None:
         report.comparison(options.first, options.second, options.out, overwrite=options.force)
-        print(options.out)
+        print(shown(options.out))
     return 0
 
 
@@ -161,7 +164,7 @@ def _compare(options: argparse.Namespace) -> int:
 def add_models(commands: Commands) -> None:
     """Adds `models`."""
     command = add(commands, "models", _models, "list the shipped models and their files")
-    command.add_argument("--json", action="store_true", help="the files as JSON, with their whole cards")
+    command.add_argument("--json", action="store_true", help="print the files with their whole cards as JSON")
 
 
 def _models(options: argparse.Namespace) -> int:
@@ -182,12 +185,13 @@ def _models(options: argparse.Namespace) -> int:
     for name, family in FAMILIES.items():
         task = TASKS[family.task]
         default = ", the default" if task.model == name else ""
-        print(f"{name}: {task.name} ({task.summary}){default}")
+        about = family.summary or task.summary
+        print(f"{name}: {task.name} ({about[0].lower()}{about[1:]}){default}")
         for role, file in family.files.items():
             print(f"  {role:<10} {file}")
-    print("\nFiles (each can be named, too):\n")
+    print("\nFiles (--model takes their names, too):\n")
     for name, card in cards.items():
-        maps = f"takes {' and '.join(card.maps)} beside the picture" if card.maps else "takes the picture alone"
+        maps = f"inputs: picture, {', '.join(card.maps)}" if card.maps else "input: picture"
         channels = "gray" if card.channels == 1 else "colour"
         print(f"{name}: {card.summary}")
         print(f"  task {card.task}, {channels}, {maps}, {card.parameters:,} parameters, {sizes[name] / 2**20:.1f} MiB")
@@ -205,7 +209,7 @@ def _models(options: argparse.Namespace) -> int:
 def add_demo(commands: Commands) -> None:
     """Adds `demo`."""
     command = add(commands, "demo", _demo, "degrade and restore the package's own photograph and digits, and draw them")
-    command.add_argument("-o", "--out", type=Path, default=Path("pellucid-demo.png"), help="the picture's file")
+    command.add_argument("-o", "--out", type=Path, default=Path("pellucid-demo.png"), help="the PNG file to write")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -12,7 +13,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of
+from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import FileSettings, Settings
@@ -44,14 +45,16 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "-o",
         "--out",
-        type=Path,
-        help=f"the output's file, a folder for several, or - for the standard output (default: IN.{task.mark}.EXT)",
+        help="the output: a file, if the name has a format's ending, else a folder, made if missing; several pictures need "
+        f"a folder; - is the standard output (default: IN.{task.mark}.EXT)",
     )
-    command.add_argument("-r", "--recursive", action="store_true", help="also the folders below a folder; the tree is kept")
-    command.add_argument("--include", action="append", default=[], metavar="GLOB", help="of folders only what matches, as '*.jpg'")
-    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="of folders nothing that matches")
+    command.add_argument("-r", "--recursive", action="store_true", help="include folders below a folder; the outputs keep the tree")
     command.add_argument(
-        "--resume", action="store_true", help="skip pictures whose answers are in the folder, from the same content and settings"
+        "--include", action="append", default=[], metavar="GLOB", help="take only matching files of a folder, such as '*.jpg'"
+    )
+    command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out matching files of a folder")
+    command.add_argument(
+        "--resume", action="store_true", help="skip pictures that have an output in the folder, from the same content and settings"
     )
     add_model(command, task)
     add_settings(command, task.settings)
@@ -60,10 +63,10 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "--memory",
         metavar="SIZE",
-        help="the most memory to use, such as 2GiB; no answer depends on it (default: 80%% of what is free)",
+        help="the most memory to use, such as 2GiB; it does not change the output (default: 80%% of the free memory)",
     )
-    command.add_argument("--json", action="store_true", help="one JSON line for each picture")
-    command.add_argument("--force", action="store_true", help="overwrite answers that exist")
+    command.add_argument("--json", action="store_true", help="print one JSON line for each picture")
+    command.add_argument("--force", action="store_true", help="overwrite outputs that exist")
 
 
 def _restore(options: argparse.Namespace) -> int:
@@ -73,11 +76,15 @@ def _restore(options: argparse.Namespace) -> int:
     settings, how = settings_of(task.settings, options), settings_of(FileSettings, options)
     # Before any file is looked at.
     batch.reading(how)
+    # A path forgets the slash at its end.
+    options.folder = options.out is not None and options.out.endswith(("/", os.sep))
+    options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            planned = plan.plan(options.inputs, options.out, selection, ending=_ending(options.format), mark=task.mark)
+            ending = _ending(options.format)
+            planned = plan.plan(options.inputs, options.out, selection, ending=ending, mark=task.mark, folder=options.folder)
         else:
             planned = _pipe_plan(options, task, Path(room))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
@@ -100,36 +107,40 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
     from pellucid import files, plan
 
     if len(options.inputs) > 1 or options.inputs[0].is_dir():
-        raise OptionError("a pipe takes one picture")
+        raise OptionError("standard input or output takes one picture; name a folder with --out for several")
     if options.resume:
-        raise OptionError("--resume needs a folder for the answers, not a pipe")
+        raise OptionError("--resume needs a folder of outputs; it does not work with standard input or output")
     source: Path = options.inputs[0]
     if source == PIPE and options.out is None:
         options.out = PIPE
+    if options.out == PIPE and sys.stdout is None:
+        raise FileError("standard output: it is closed")
     if options.json and options.out == PIPE:
-        raise OptionError("--json and a picture cannot both go to the standard output; name a file with --out")
+        raise OptionError("--json and a picture cannot both go to the standard output; name a file for the picture with --out")
     if source == PIPE:
+        if sys.stdin is None:
+            raise FileError("standard input: it is closed")
         content = sys.stdin.buffer.read()
         try:
             source = room / f"stdin{files.ending_of(content)}"
         except FileError as error:
             raise FileError(f"standard input: {error}") from error
         source.write_bytes(content)
-    target = files.writable_name(room / f"answer{_ending(options.format) or source.suffix}")
+    target = files.writable_name(room / f"output{_ending(options.format) or source.suffix}")
     if options.out == PIPE:
         return plan.plan([source], target)
-    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark)
+    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark, folder=options.folder)
 
 
 def _ending(name: str | None) -> str | None:
-    """The ending that ``--format`` says."""
+    """The ending of the format that ``--format`` names."""
     from pellucid import files
 
     return files.ending_named(name) if name is not None else None
 
 
 class _Shown:
-    """What the user reads of a run: a line for each file, a bar on a terminal, and the sum of many files."""
+    """The lines that the user reads about a run: one for each file, a bar on a terminal, and the sum of many files."""
 
     def __init__(self, planned: plan.Plan, task: Task, settings: Settings, options: argparse.Namespace) -> None:
         from pellucid import batch
@@ -175,14 +186,16 @@ class _Shown:
             print(json.dumps(outcome.to_dict(self._task)), flush=True)
         elif outcome.error is not None:
             if self._total == 1:
-                print(f"pellucid: {outcome.error}", file=sys.stderr)
+                print(f"pellucid: {shown(outcome.error)}", file=sys.stderr)
         elif not outcome.skipped:
             size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
             names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
             parts = (size, outcome.model, self._settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
-            print(f"{names}{', '.join(part for part in parts if part)}", file=place, flush=True)
+            print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
+            for remark in outcome.remarks:
+                print(shown(f"  {remark}"), file=place, flush=True)
         if self._bar is not None:
             self._bar.done(outcome)
             if self._total > 1:
@@ -196,7 +209,7 @@ class _Shown:
         left = f", not tried {rest}" if rest else ""
         print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
         for outcome in tally.failed:
-            print(f"failed: {outcome.error}", file=sys.stderr)
+            print(f"failed: {shown(outcome.error)}", file=sys.stderr)
 
 
 class _Bar:
@@ -257,12 +270,12 @@ def _size(path: Path) -> int:
 
 def add_inspect(commands: Commands) -> None:
     """Adds `inspect`."""
-    command = add(commands, "inspect", _inspect, "say which noise is in pictures, and how much")
+    command = add(commands, "inspect", _inspect, "measure the noise in pictures: its kind and its level")
     command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="pictures, or folders of them")
-    command.add_argument("--range", default="auto", help="which values are black and white, as of denoise")
-    command.add_argument("--axes", help="an array's or a TIFF's axes, as of denoise")
-    command.add_argument("--json", action="store_true", help="one JSON line for each picture")
-    command.add_argument("--map", type=Path, metavar="FIG.png", help="draw where how much noise is, of one picture")
+    command.add_argument("--range", default="auto", help="which values are black and white (see 'denoise --help')")
+    command.add_argument("--axes", help="an array's or a TIFF's axes (see 'denoise --help')")
+    command.add_argument("--json", action="store_true", help="print one JSON line for each picture")
+    command.add_argument("--map", type=Path, metavar="FIG.png", help="draw a map of the noise level in one picture")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
 
@@ -273,9 +286,9 @@ def _inspect(options: argparse.Namespace) -> int:
         found for path in options.inputs for found in (files.list_images(path) if files.is_folder_of_pictures(path) else [path])
     ]
     if not paths:
-        raise FileError(f"{options.inputs[0]}: no image in this folder")
+        raise FileError(f"{options.inputs[0]}: this folder holds no pictures")
     if options.map is not None and len(paths) > 1:
-        raise OptionError("--map draws one picture")
+        raise OptionError(f"--map takes one picture, not {len(paths)}")
     failed = False
     for path in paths:
         try:
@@ -283,14 +296,18 @@ def _inspect(options: argparse.Namespace) -> int:
         except PellucidError as error:
             if len(paths) == 1:
                 raise
-            print(f"pellucid: {error}", file=sys.stderr)
+            print(f"pellucid: {shown(error)}", file=sys.stderr)
             failed = True
             continue
         found = diagnosis.look(views.View((picture,)))
         if options.json:
-            print(json.dumps({"input": str(path), **found.to_dict()}), flush=True)
+            white = picture.black + (picture.steps or 1.0) if picture.white is None else picture.white
+            values = {"black": picture.black, "white": white, "remarks": picture.remarks}
+            print(json.dumps({"input": str(path), **found.to_dict(), **values}), flush=True)
         else:
-            print(f"{path}: {found}" if len(paths) > 1 else str(found), flush=True)
+            print(shown(f"{path}: {found}") if len(paths) > 1 else str(found), flush=True)
+            for remark in picture.remarks:
+                print(shown(f"  {remark}"), flush=True)
         if options.map is not None:
             report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
     return 1 if failed else 0

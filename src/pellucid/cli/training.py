@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pellucid.cli.arguments import Commands, add, count, number
+from pellucid.cli.arguments import Commands, add, count, number, requiring, shown
 from pellucid.errors import OptionError
 
 __all__ = ["add_calibrate", "add_export", "add_fetch", "add_pack", "add_recipes", "add_train"]
@@ -28,7 +28,11 @@ def add_train(commands: Commands) -> None:
         help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits)",
     )
     command.add_argument(
-        "--pairs", type=Path, nargs="+", metavar="PLACE", help="folders of noisy and of clean images of the same names, or one CSV"
+        "--pairs",
+        type=Path,
+        nargs="+",
+        metavar="PLACE",
+        help="two folders, noisy and clean images of the same names, or one CSV file of pairs",
     )
     command.add_argument(
         "--noisy", type=Path, metavar="DIR", help="a folder of noisy images, or one image; no clean ones are needed"
@@ -43,13 +47,13 @@ def add_train(commands: Commands) -> None:
     command.add_argument(
         "--cache",
         metavar="SIZE",
-        help="disk space for decoded images, such as 50GB; 0: they are held in memory (default: 20GB, or half of the free space)",
+        help="disk space for decoded images, such as 50GB; 0 holds them in memory (default: 20GB, or half of the free space)",
     )
     command.add_argument(
         "--patience",
         type=count,
         metavar="N",
-        help="stop after N validations in a row without a better one (default: the recipe's)",
+        help="stop after N validations in a row without a better score (default: the recipe's)",
     )
     length = command.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=number(0.01, 1e6), help="train for this many minutes")
@@ -82,14 +86,8 @@ def add_train(commands: Commands) -> None:
 def _train(options: argparse.Namespace) -> int:
     from pellucid import images, memory
 
-    try:
+    with requiring("train"):
         from pellucid.training import loop, run
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("pellucid"):
-            raise
-        from pellucid.errors import MissingExtra
-
-        raise MissingExtra(error.name, "train") from error
 
     ready = run.prepare(
         run.Request(
@@ -115,7 +113,7 @@ def _train(options: argparse.Namespace) -> int:
             overwrite=options.force,
             tensorboard=options.tensorboard,
         ),
-        tell=lambda line: print(f"pellucid: {line}", file=sys.stderr, flush=True),
+        tell=lambda line: print(f"pellucid: {shown(line)}", file=sys.stderr, flush=True),
     )
     pictures = ready.pictures
     lines = [f"pellucid: {note}" for note in pictures.notes]
@@ -125,7 +123,7 @@ def _train(options: argparse.Namespace) -> int:
     lines.append(f"{ready.recipe.name}: {count}; Ctrl-C stops early and keeps the model")
     # If several processes train together, only the first one prints.
     if run.is_first():
-        print("\n".join(lines), file=sys.stderr)
+        print("\n".join(shown(line) for text in lines for line in text.split("\n")), file=sys.stderr)
 
     def show(line: loop.Progress) -> None:
         text = (
@@ -143,9 +141,9 @@ def _train(options: argparse.Namespace) -> int:
     if trained.first:
         for entry in run.finish(ready, trained):
             if isinstance(entry, Path):
-                print(entry, flush=True)
+                print(shown(entry), flush=True)
             else:
-                print(f"pellucid: {entry}", file=sys.stderr, flush=True)
+                print(f"pellucid: {shown(entry)}", file=sys.stderr, flush=True)
     return 0
 
 
@@ -164,14 +162,15 @@ def add_export(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from pellucid.training import export
+    with requiring("train"):
+        from pellucid.training import export
 
     card, weights = export.load_weights(options.weights)
     name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
     named = export.with_scores(replace(card, name=out.stem), options.scores)
     export.write_model(out, named, export.network_of(card, weights), overwrite=options.force)
-    print(out)
+    print(shown(out))
     return 0
 
 
@@ -188,9 +187,11 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from pellucid.training.packs import pack
+    with requiring("train"):
+        from pellucid.training.packs import pack
 
-    print(f"{options.out}: {pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)}")
+    packed = pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)
+    print(shown(f"{options.out}: {packed}"))
     return 0
 
 
@@ -203,7 +204,7 @@ def add_calibrate(commands: Commands) -> None:
     command.add_argument(
         "what",
         choices=("noise", "gain"),
-        help="noise: the network that measures noise; gain: the one that predicts what 'photo' gains",
+        help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
@@ -214,8 +215,10 @@ def add_calibrate(commands: Commands) -> None:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from pellucid import restorer
-    from pellucid.training import calibration, recipes
-    from pellucid.training.pictures import load
+
+    with requiring("train"):
+        from pellucid.training import calibration, recipes
+        from pellucid.training.pictures import load
 
     if options.out.suffix != ".npz":
         raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
@@ -236,7 +239,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     steps, members = (min(6000, options.examples), 1) if of_gain else (min(25_000, 10 * options.examples), 6)
     learnt = calibration.train(examples, steps=steps, seed=options.seed, members=members)
     calibration.save(learnt, options.out, overwrite=options.force)
-    print(options.out)
+    print(shown(options.out))
     held = make(list(pictures.valid), max(min(50, options.examples), options.examples // 10), options.seed + 1)
     for line in scores(learnt, held):
         print(line, file=sys.stderr)
@@ -258,19 +261,20 @@ def add_fetch(commands: Commands) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from pellucid.training import mnist, photos
+    with requiring("train"):
+        from pellucid.training import mnist, photos
 
     if options.name == "mnist":
         for path in mnist.fetch(options.out):
-            print(path, flush=True)
+            print(shown(path), flush=True)
         return 0
     done, failed = 0, []
     for path, error in photos.fetch(options.out):
         if error is None:
             done += 1
-            print(path, flush=True)
+            print(shown(path), flush=True)
         else:
-            failed.append(f"{path.name}: {error}")
+            failed.append(shown(f"{path.name}: {error}"))
             print(f"pellucid: {failed[-1]}", file=sys.stderr, flush=True)
     if failed:
         print(f"pellucid: {done} photographs are there, {len(failed)} could not be downloaded", file=sys.stderr)
@@ -287,7 +291,8 @@ def add_recipes(commands: Commands) -> None:
 
 
 def _recipes(options: argparse.Namespace) -> int:
-    from pellucid.training import recipes
+    with requiring("train"):
+        from pellucid.training import recipes
 
     shipped = [recipes.find(name) for name in recipes.names()]
     if options.json:

@@ -53,14 +53,15 @@ LOUD = 20.0
 for noise."""
 
 SURE, SURER = 0.025, 0.1
-"""And the share that is believed then: of 30 held-out photographs with noise of level 35 none had a third of that, with a tenth of
-impulses on top of it all had three times as much. The second is for noise that seems to grow with the light."""
+"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow
+with the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had
+three times as much."""
 
 LEFT = 0.38
-"""And which share of the level must be left once impulses are known: 30 % of them make a level of 15 one of 35."""
+"""Least ratio of the level without impulses to the level with them: 30 % of impulses raise a level of 15 to 35."""
 
 ROUNDS = 3
-"""How often the level and the share are measured in turn then."""
+"""How often the level and the share of impulses are measured in turn."""
 
 STRONG = 40.0
 """Level in 8-bit levels from which noise that was clipped, or photon noise of few photons, looks like impulses, too."""
@@ -69,7 +70,7 @@ OVERRATED = 1.4
 """How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
 
 PLAIN = 12.0
-"""And how strong, in 8-bit levels: of fainter noise in fine texture the mean of both is nearer."""
+"""Level in 8-bit levels above which the network alone is believed; below, the geometric mean of both measurements is nearer."""
 
 BENT = 1.4
 """How many times as strong as the network says noise must be, by a curve through the intensities, for the curve to be doubted,
@@ -80,7 +81,7 @@ FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
 STRONGEST = 60.0
-"""As `STRONG`, of what calm blocks have, to which impulses add."""
+"""Level in 8-bit levels of calm blocks, impulses included, from which noise looks like impulses; `STRONG` is without impulses."""
 
 MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
 """Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where
@@ -180,15 +181,15 @@ class Diagnosis:
             found.append("no noise to speak of")
         if self.gaussian_sigma >= FAINTEST:
             by_place = "" if self.places is None else f" ({self.places.least:.1f} to {self.places.most:.1f} from place to place)"
-            found.append(f"Gaussian noise, sigma {self.gaussian_sigma:.1f}{by_place}")
+            found.append(f"Gaussian noise, noise level {self.gaussian_sigma:.1f}{by_place}")
         if self.poisson_gain > 0:
-            found.append(f"photon noise, peak {1 / self.poisson_gain:.0f}")
+            found.append(f"photon noise, {1 / self.poisson_gain:.0f} photons at white")
         if self.speckle > 0:
-            found.append(f"speckle, variance {self.speckle:.3g}")
+            found.append(f"speckle (noise in proportion to the light), variance {self.speckle:.3g}")
         if self.correlated > 0:
-            found.append(f"correlated noise, sigma {self.correlated:.1f}")
+            found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses of any value"
+            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
             share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
             found.append(f"{what}, {share} of the pixels")
         for name, level in (("rows", self.rows), ("columns", self.columns)):

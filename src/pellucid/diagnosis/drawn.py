@@ -48,7 +48,7 @@ LEFT = 0.15
 """How many cells must be left, as a share of those that are not a page's alone, for what is in them to be measured."""
 
 FEWEST = 6
-"""And how many at least."""
+"""How many cells must be left at least for what is in them to be measured."""
 
 DETAIL = 6
 """Side in pixels of the details that are compared."""
@@ -68,6 +68,9 @@ COMPARED = 40
 
 PALETTE, GRAYS = 300, 16
 """How many colours a picture of few colours has at most, and how many grays."""
+
+SQUARES = 4
+"""Edges of squares that most parts must have, across and down, for their places to show that the pixels stand in squares."""
 
 COARSE = 70
 """Quality of a JPEG up to which its flat areas are its own, and no page."""
@@ -118,6 +121,8 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
+    if _in_squares(keys):
+        return Sight(given, drawn=True)
     pages = _pages(parts, keys)
     details = _details(keys)
     recurring = details.share >= RECURRING
@@ -169,6 +174,16 @@ def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
     mixed *= np.uint32(0x27D4EB2F)
     mixed ^= mixed >> np.uint32(16)
     return mixed
+
+
+def _in_squares(keys: Sequence[NDArray[np.uint32]]) -> bool:
+    """Whether the pixels stand in squares of equal ones: something small was made larger by a whole factor, without a filter."""
+    edges = [np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0)) for key in keys]
+    edges += [np.flatnonzero((key[1:] != key[:-1]).any(axis=1)) for key in keys]
+    if sum(len(places) >= SQUARES for places in edges) <= len(keys):
+        return False
+    # Any factor is a multiple of one of these.
+    return any(all(len(np.unique(places % factor)) <= 1 for places in edges) for factor in (2, 3, 5, 7))
 
 
 def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:

@@ -50,8 +50,8 @@ BEYOND = 4.5
 """How many standard deviations of the noise a pixel is from the median of its neighbours at least for `counted`."""
 
 FAR, FARTHEST = 0.35, 0.6
-"""And how far at least, for what is nearer may be a picture's own; and at most, for few impulses are farther; of stronger noise
-what chance makes is taken off."""
+"""Least distance from that median for `counted`, in shares of full range, since nearer values may be the picture's own; and the
+largest that is asked for, since few impulses are farther: the number of pixels that stronger noise puts there is subtracted."""
 
 AROUND = 1.1
 """How many times as far from the median of its neighbours as from the truth noise is."""
@@ -85,7 +85,7 @@ ALONE, ALL, PURE = 1e-4, 1.2e-4, 0.2
 pictures the worst had 5e-5 struck alone, and 2.3e-4 that were a seventh of them."""
 
 FEWEST_SPOTS = 6
-"""And how many at least."""
+"""How many such pixels there must be at least for them to be impulses."""
 
 MOST_SPOTS = 0.04
 """The share of the pixels from which they are not few: a dark picture of few photons has as many."""

@@ -31,7 +31,7 @@ HEAPED = 0.05
 """The share of a block's values at either end of the range with which it still counts, usually."""
 
 MOST_HEAPED = 0.5
-"""And where all blocks have more."""
+"""The same share where all blocks have more than `HEAPED`."""
 
 BLOCKS = 11_000
 """How many blocks are transformed at most."""

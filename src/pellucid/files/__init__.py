@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
@@ -33,6 +33,7 @@ __all__ = [
     "Document",
     "Format",
     "Page",
+    "check_written",
     "ending_named",
     "ending_of",
     "is_folder_of_pictures",
@@ -40,6 +41,7 @@ __all__ = [
     "limited",
     "list_images",
     "load_mnist",
+    "names_picture",
     "open_pages",
     "read",
     "read_idx",
@@ -70,10 +72,10 @@ RAW_MEDIA = (
 )
 
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), media=("image/png",), decode=png.from_png, encode=png.to_png),
+    Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png),
     Format(
         "JPEG",
-        (".jpg", ".jpeg"),
+        (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
         media=("image/jpeg",),
         alpha=False,
         open=photographs.open_jpeg,
@@ -81,24 +83,35 @@ FORMATS: tuple[Format, ...] = (
         inks=True,
     ),
     Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
-    Format("WebP", (".webp",), media=("image/webp",), decode=photographs.from_webp, encode=photographs.to_webp),
+    Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
     Format(
-        "HEIF", (".heic", ".heif"), media=("image/heic", "image/heif"), decode=photographs.from_heif, encode=photographs.to_heif
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        media=("image/heic", "image/heif"),
+        decode=photographs.from_heif,
+        encode=photographs.to_heif,
     ),
     Format(
-        "BMP", (".bmp",), media=("image/bmp", "image/x-ms-bmp"), alpha=False, decode=photographs.from_bmp, encode=photographs.to_bmp
+        "BMP",
+        (".bmp", ".dib"),
+        media=("image/bmp", "image/x-ms-bmp"),
+        alpha=False,
+        decode=photographs.from_bmp,
+        encode=photographs.to_bmp,
     ),
     Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
     Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
+    Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
+    Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
 WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
-"""What any picture can be written as: a folder's format is written only from one."""
+"""The formats that any picture can be written in; a folder's format is written only from its own kind."""
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
@@ -130,6 +143,8 @@ MAGIC = (
     (b"\x76\x2f\x31\x01", 0, "OpenEXR"),
     (b"DICM", 128, "DICOM"),
     (b"GIF8", 0, "GIF"),
+    (jpegxl.BARE, 0, "JPEG XL"),
+    (jpegxl.CONTAINER, 0, "JPEG XL"),
     (b"%PDF", 0, "PDF"),
     (b"8BPS", 0, "Photoshop"),
 )
@@ -145,14 +160,16 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
     """
     with open_pages(path, value_range=value_range, axes=axes) as document:
         if document.count != 1:
-            raise FileError(f"{path}: {document.count} pages; only single pictures are taken here")
+            raise FileError(f"{path}: it has {document.count} pages, and only single pictures work here")
         page = next(iter(document.pages), None)
         if page is None:
-            raise FileError(f"{path}: no picture in it")
+            raise FileError(f"{path}: it holds no picture")
         if page.kind == "inks":
             return photographs.inks_to_picture(page, Reading())
         if len(page.pictures) != 1:
-            raise FileError(f"{path}: {len(page.pictures)} channels; gray or colour, with alpha or without, is taken here")
+            raise FileError(
+                f"{path}: it has {len(page.pictures)} channels, and only gray or colour, with alpha or without, works here"
+            )
         return page.pictures[0]
 
 
@@ -164,7 +181,9 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
     reading = Reading(value_range, axes, sparing)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
-        raise FileError(f"{path}: {f'no folder, which an {kind.name} is' if path.exists() else 'no such folder'}")
+        raise FileError(
+            f"{path}: {f'this is a file, and an {kind.name} is a folder' if path.exists() else 'there is no such folder'}"
+        )
     if kind.open is None:
         with _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
@@ -225,15 +244,19 @@ def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -
 
 def _with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
     """The picture, what of it is rows changed."""
-    pixels, alpha = (change(part) if isinstance(part, Rows) else part for part in (picture.pixels, picture.alpha))
-    return replace(picture, pixels=pixels, alpha=alpha)
+
+    def changed(part: Any) -> Any:
+        return change(part) if isinstance(part, Rows) else part
+
+    mask = picture.mask and replace(picture.mask, valid=changed(picture.mask.valid), values=changed(picture.mask.values))
+    return replace(picture, pixels=changed(picture.pixels), alpha=changed(picture.alpha), mask=mask)
 
 
 def _upright(page: Page) -> Page:
     first = page.pictures[0]
     if first.exif is None and first.xmp is None:
         return page
-    # What speaks of the page stands with its first picture; all of them turn by it.
+    # Metadata of the page stand with its first picture; all of its pictures turn by them.
     others = (replace(upright(replace(other, exif=first.exif)), exif=None) for other in page.pictures[1:])
     return replace(page, pictures=(upright(first), *others))
 
@@ -250,7 +273,7 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     except FileError as error:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
-        raise FileError(f"{path}: more memory is needed than there is") from error
+        raise FileError(f"{path}: it needs more memory than there is") from error
     except PellucidError as error:
         if type(error).__name__ == "ImageError":
             raise FileError(f"{path}: {error}") from error
@@ -258,11 +281,11 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
     # Dozens of decoders stand behind this line, and a damaged file provokes from them every kind of error that there is.
     except Exception as error:
         other = _other_kind(kind, start)
-        raise FileError(f"{path}: {other or f'damaged, or no {kind.name} file ({_said(error)})'}") from error
+        raise FileError(f"{path}: {other or f'it is damaged, or not a {kind.name} file ({_said(error)})'}") from error
 
 
 def _said(error: Exception) -> str:
-    """What a decoder or an encoder said, in one line of at most 200 characters."""
+    """The message of a decoder or an encoder, in one line of at most 200 characters."""
     if isinstance(error, UnidentifiedImageError):
         return "its beginning is not understood"
     told = error.args[0] if error.args else ""
@@ -272,7 +295,7 @@ def _said(error: Exception) -> str:
 
 
 def _other_kind(kind: Format, start: bytes) -> str | None:
-    """What the file is, where its first bytes are those of another format than its name says."""
+    """A message that names the file's format, where its first bytes belong to another format than its ending."""
     found = _begins_as(start)
     # Many RAW files begin like a TIFF.
     if found is None or found == kind.name or kind.name == "camera RAW":
@@ -300,6 +323,8 @@ def with_size(document: Document, height: int, width: int) -> Document:
         return document
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
+    if isinstance(about, tiff.ImageJStack) and shape != about.shape:
+        about = tiff.imagej_fitted(about, shape)
     return replace(document, about=replace(about, shape=shape))
 
 
@@ -318,11 +343,9 @@ def write_pages(
     as of `write`. Raises `FileError` as `write` does, and when the format cannot hold several pages; what goes wrong while the
     pages are made is raised as it is.
     """
-    kind = _format_of(path)
-    if not kind.writes:
-        raise FileError(f"{path}: {kind.name} is only read; write {kind.instead} or .png")
+    kind = check_written(path)
     if not document.single and kind.name not in STACKS:
-        raise FileError(f"{path}: {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+        raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
@@ -331,7 +354,7 @@ def write_pages(
     failed: list[Exception] = []
     prepared = _prepared(path, kind, (_watched_rows(page, failed) for page in _watched(pages, failed)), strip)
     if kind.folder and path.exists() and not omezarr.is_group(path):
-        raise FileError(f"{path} is there and no {kind.name}: it is not replaced")
+        raise FileError(f"{path} exists and is not an {kind.name}: it is not replaced")
     with (replacing_folder if kind.folder else replacing)(path, overwrite=overwrite) as temporary:
         try:
             if kind.save is not None:
@@ -347,7 +370,7 @@ def write_pages(
         except Exception as error:
             if error in failed:
                 raise
-            # What an encoder says to a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
+            # The encoder's error for a picture that its format has no room for, such as 70,000 pixels across in a JPEG.
             raise FileError(f"{path}: {kind.name} cannot hold this picture ({_said(error)})") from error
         if before is not None:
             before(temporary)
@@ -384,10 +407,11 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "inks" and not kind.inks:
             page = Page((photographs.inks_to_picture(page, Reading()),))
         if page.kind == "channels" and kind.name != "TIFF":
-            raise FileError(f"{path}: {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
+            raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} keeps no transparency; write PNG, TIFF or WebP")
-        yield replace(page, pictures=tuple(stripped(picture) for picture in page.pictures)) if strip else page
+            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
+        pictures = (stripped(picture) if strip else picture for picture in page.pictures)
+        yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
 
 def writable_name(path: Path) -> Path:
@@ -430,8 +454,25 @@ def is_folder_of_pictures(path: Path) -> bool:
 def list_images(folder: Path) -> list[Path]:
     """The files of ``folder`` (not below it) whose endings are known, sorted by name; `FileError` when it is no folder."""
     if not folder.is_dir():
-        raise FileError(f"{folder}: no such folder")
+        raise FileError(f"{folder}: there is no such folder")
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
+
+
+def names_picture(path: Path, *, folder: bool = False) -> bool:
+    """Whether the path has an ending that is known, of what is read or written; with ``folder`` one of folders."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and (kind.folder or not folder)
+
+
+def check_written(path: Path) -> Format:
+    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
+    if kind is None:
+        raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
+    if not kind.writes:
+        raise FileError(f"{path}: {kind.name} is only read; to write, use one of {written}")
+    return kind
 
 
 def _format_of(path: Path) -> Format:

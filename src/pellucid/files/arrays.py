@@ -41,22 +41,23 @@ def inner_shape(shape: tuple[int, ...], axes: str) -> tuple[tuple[int, ...], str
     Raises `OptionError` where the letters do not fit the array.
     """
     if len(axes) != len(shape):
-        raise OptionError(f"--axes {axes}: {len(axes)} letters for an array of shape {shape}")
+        raise OptionError(f"--axes {axes}: {len(axes)} letters do not fit an array of shape {shape}; give one for each axis")
     if len(set(axes)) != len(axes) or not axes.isalpha() or "Y" not in axes or "X" not in axes:
-        raise OptionError(f"--axes {axes}: Y and X once each, S for colour, other letters for a stack, none twice")
+        raise OptionError(f"--axes {axes}: give Y and X once each, S for colour, and other letters for a stack, none twice")
     inner = [axes.index(letter) for letter in "YXS" if letter in axes]
     if len(inner) == 3 and not 1 <= shape[inner[2]] <= 4:
-        raise OptionError(f"--axes {axes}: S is colour, of 1 to 4 samples, and there are {shape[inner[2]]}")
+        raise OptionError(f"--axes {axes}: S is colour, of 1 to 4 samples, and that axis has {shape[inner[2]]}")
     outer = [place for place in range(len(shape)) if place not in inner]
     return tuple(shape[place] for place in outer), "".join(axes[place] for place in outer), (*outer, *inner)
 
 
-def frames(values: NDArray[Any], axes: str, reading: Reading) -> Iterator[Page]:
-    """The pictures in an array, one after another."""
+def frames(values: NDArray[Any], axes: str, reading: Reading, valid: NDArray[np.bool_] | None = None) -> Iterator[Page]:
+    """The pictures in an array, one after another; ``valid``, of its shape, is False where no image is."""
     leading, _, order = inner_shape(values.shape, axes)
     ordered = values.transpose(order)
     for index in np.ndindex(*leading):
-        yield Page((replace(picture_of(np.array(ordered[index]), reading), flat=False),))
+        there = None if valid is None else valid.transpose(order)[index]
+        yield Page((replace(picture_of(np.array(ordered[index]), reading, valid=there), flat=False),))
 
 
 def assembled(pages: Iterator[Page], axes: str, shape: tuple[int, ...], into: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -70,7 +71,7 @@ def assembled(pages: Iterator[Page], axes: str, shape: tuple[int, ...], into: ND
         place = whole.transpose(order)[index]
         place[...] = values.reshape(place.shape)
     if whole is None:
-        raise FileError("no picture in it")
+        raise FileError("it holds no picture")
     return whole
 
 
@@ -100,9 +101,9 @@ def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
     if not isinstance(values, np.ndarray):
         # An archive of several arrays under this name.
         values.close()
-        raise FileError("not one array")
+        raise FileError("it does not hold one array")
     if values.ndim < 2 or values.ndim > 16 or values.size == 0:
-        raise FileError(f"an array of shape {values.shape} is no picture")
+        raise FileError(f"an array of shape {values.shape} is not a picture")
     axes = reading.axes.upper() if reading.axes else guessed(values.shape)
     leading, letters, order = inner_shape(values.shape, axes)
     height, width = (values.shape[place] for place in order[len(leading) :][:2])
@@ -139,7 +140,7 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
         yield first
         for page in pages:
             if joined(page).shape != values.shape:
-                raise FileError("pages of different sizes make no array; write TIFF")
+                raise FileError("pages of different sizes do not fit into one array; write TIFF")
             yield page
 
     if isinstance(about, NpyArray):
@@ -148,7 +149,7 @@ def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
         shape = (*document.shape, *values.shape)
         axes = _free(document.axes, len(document.shape)) + "YXS"[: values.ndim]
     if values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4):
-        raise FileError(f"{values.shape[2]} channels; write TIFF")
+        raise FileError(f"an array holds no picture of {values.shape[2]} channels; write TIFF")
     dtype = values.dtype if not isinstance(about, NpyArray) else np.dtype(about.dtype)
     into = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
@@ -194,7 +195,7 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     size = path.stat().st_size
     with exr.File(str(path), header_only=True) as head:
         if len(head.parts) != 1:
-            raise FileError(f"{len(head.parts)} parts; only single pictures are taken")
+            raise FileError(f"it has {len(head.parts)} parts, and only single pictures are read")
         header = head.header()
         # Before the file is closed, which empties it.
         attributes = tuple((key, value) for key, value in header.items() if key not in ("channels", "type"))
@@ -204,7 +205,7 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
         check_size(width, height, len(channels), size)
     names = next((names for names in COLOURS if set(names) == channels), None)
     if names is None:
-        raise FileError(f"channels {', '.join(sorted(channels))} make no picture; R, G, B or Y, with A or without, do")
+        raise FileError(f"channels {', '.join(sorted(channels))} do not make a picture; R, G, B or Y, with A or without, do")
     with exr.File(str(path), separate_channels=True) as file:
         # The library tells of pixels that it does not find on its own output, and goes on without them.
         if not file.parts:
@@ -212,10 +213,25 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
         found = file.channels()
         values = [np.asarray(found[name].pixels) for name in names]
     if any(plane.shape != values[0].shape or plane.dtype != values[0].dtype for plane in values):
-        raise FileError("channels of different sizes or depths are not taken")
+        raise FileError("channels of different sizes or depths are not read")
     stacked = values[0] if len(values) == 1 else np.stack(values, axis=2)
-    image = replace(picture_of(stacked, reading), flat=False, notes=ExrNotes(attributes))
+    image = replace(picture_of(stacked, reading, premultiplied=True), flat=False, notes=ExrNotes(attributes))
     yield Document([Page((image,))])
+
+
+def _exr_fitted(header: dict[str, Any], shape: tuple[int, ...], down: float, across: float) -> dict[str, Any]:
+    """The attributes for pixels that have become smaller by these factors."""
+    fitted = dict(header)
+    # Windows are a first and a last pixel, each across and down.
+    for name in ("dataWindow", "displayWindow"):
+        if name in header:
+            first, last = (np.asarray(corner) for corner in header[name])
+            begin = np.rint(first * np.array([across, down])).astype(np.int32)
+            size = np.rint((last + 1 - first) * np.array([across, down])) if name == "displayWindow" else np.array(shape[1::-1])
+            fitted[name] = (begin, (begin + size - 1).astype(np.int32))
+    if "xDensity" in header:
+        fitted["xDensity"] = header["xDensity"] * across
+    return fitted
 
 
 def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
@@ -229,4 +245,6 @@ def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
     names = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[stacked.shape[2]]
     channels = {name: np.ascontiguousarray(stacked[..., index]) for index, name in enumerate(names)}
     header = dict(image.notes.header) if isinstance(image.notes, ExrNotes) else {"compression": exr.ZIP_COMPRESSION}
+    if image.is_grown:
+        header = _exr_fitted(header, stacked.shape[:2], *(float(grown) for grown in image.grown))
     exr.File({**header, "type": exr.scanlineimage}, channels).write(str(path))

@@ -1,4 +1,4 @@
-"""What all formats share: the table's row, a file's pages, and the check of what a header claims."""
+"""Parts that all formats share: the table's row, a file's pages, and the check of a header's claims."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid import images
 from pellucid.errors import FileError, SizeError
-from pellucid.images import Image, Range, Rows
+from pellucid.images import Image, Nodata, Range, Rows
 
 __all__ = [
     "BANDED",
@@ -56,10 +55,10 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class _Limit:
-    """What `limited` asks for."""
+    """The limit that `limited` sets."""
 
     most: int = MOST_PIXELS
-    words: str = "this can take"
+    words: str = "pellucid reads"
     output: Callable[[int, int], Size] | None = None
 
 
@@ -76,12 +75,14 @@ class Reading:
 
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
-    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`).
+    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
+    that floats near [0, 1] are meant so, as in Python.
     """
 
     value_range: Range = "auto"
     axes: str | None = None
     sparing: bool = False
+    unit: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Document:
-    """What a file holds: ``count`` pages, read as they are asked for.
+    """The content of a file: ``count`` pages, read as they are asked for.
 
     ``shape`` are the lengths of the stack's axes (their product is ``count``), ``axes`` their letters where known. ``about`` is
     what the file's own format wants back; only its module looks inside. ``name`` is what the file will be called, for it is
@@ -149,7 +150,7 @@ class Format:
 def check_size(width: int, height: int, channels: int, stored: int) -> None:
     """Raises `FileError` when the ``stored`` bytes of a file claim more pixels than can be taken or than they can hold."""
     if width < 1 or height < 1:
-        raise FileError(f"{width}x{height} pixels are no picture")
+        raise FileError(f"{width}x{height} pixels are not a picture")
     samples = width * height * max(1, channels)
     limit = _limit.get() or _Limit()
     if width * height > limit.most or samples > 4 * MOST_PIXELS:
@@ -175,21 +176,41 @@ def limited(most: int, words: str = "are taken here", output: Callable[[int, int
         _limit.reset(token)
 
 
-def picture_of(values: NDArray[Any], reading: Reading, *, white: float | None = None) -> Image:
-    """An image from an array that may be gray with alpha (h, w, 2), as files have it."""
-    values = _native(values)
-    if values.ndim == 3 and values.shape[2] == 2:
-        gray = images.from_values(values[..., 0], reading.value_range, white=white, sparing=reading.sparing)
-        return replace(gray, alpha=values[..., 1])
-    return images.from_values(values, reading.value_range, white=white, sparing=reading.sparing)
+def picture_of(
+    values: NDArray[Any],
+    reading: Reading,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    valid: NDArray[np.bool_] | None = None,
+    premultiplied: bool = False,
+) -> Image:
+    """An image from an array that may be gray with alpha (h, w, 2), as files have it; the rest as of `images.from_values`."""
+    return images.from_values(
+        _native(values),
+        reading.value_range,
+        white=white,
+        sparing=reading.sparing,
+        nodata=nodata,
+        valid=valid,
+        full=full,
+        unit=reading.unit,
+        premultiplied=premultiplied,
+    )
 
 
-def picture_of_rows(rows: Rows, reading: Reading, *, white: float | None = None) -> Image:
-    """As `picture_of`, of values that are read as they are asked for."""
-    if len(rows.shape) == 3 and rows.shape[2] == 2:
-        first, alpha = (rows.mapped(partial(_sample_of, index=index), rows.shape[:2], rows.dtype) for index in (0, 1))
-        return replace(images.from_rows(first, reading.value_range, white=white), alpha=alpha)
-    return images.from_rows(rows, reading.value_range, white=white)
+def picture_of_rows(
+    rows: Rows,
+    reading: Reading,
+    *,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    full: bool = False,
+    premultiplied: bool = False,
+) -> Image:
+    """The same as `picture_of` for values that are read as they are asked for."""
+    return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full, premultiplied=premultiplied)
 
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
@@ -206,12 +227,7 @@ def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype
     return Rows(tuple(shape), dtype.newbyteorder("="), take)
 
 
-def _sample_of(band: NDArray[Any], index: int) -> NDArray[Any]:
-    values: NDArray[Any] = band[..., index]
-    return values
-
-
-def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None) -> Page:
+def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None, nodata: Nodata | None = None) -> Page:
     """The page of (h, w, n) values whose channels are ``inks`` or ``channels``: see `Page`."""
     values = _native(values)
     if kind == "inks":
@@ -220,7 +236,7 @@ def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | 
         parts = (images.from_values(part, "dtype", sparing=reading.sparing) for part in (light[..., :3], light[..., 3]))
         return Page(tuple(parts), kind)
     grays = (
-        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing)
+        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing, nodata=nodata)
         for index in range(values.shape[2])
     )
     return Page(tuple(grays), kind)
@@ -236,7 +252,7 @@ def joined(page: Page) -> NDArray[Any]:
 
 
 def joined_rows(page: Page) -> Rows:
-    """As `joined`, row by row, of a page in memory or not."""
+    """The same as `joined`, row by row, for a page in memory or not."""
     first = page.pictures[0]
     if len(page.pictures) != 1 or not isinstance(first.pixels, Rows):
         values = joined(page)
@@ -247,6 +263,8 @@ def joined_rows(page: Page) -> Rows:
 
     def take(top: int, bottom: int) -> NDArray[Any]:
         values = images.to_values(first, pixels.take(top, bottom))
+        if first.mask is not None:
+            values = first.mask.put_back(values, top)
         if alpha is not None:
             beside = images.rows_of(alpha, top, bottom)
             values = np.concatenate([values, beside[..., None].astype(first.dtype)], axis=2)
@@ -270,6 +288,9 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
         values = images.to_levels(values, np.dtype(dtype))
     elif values.dtype != np.dtype(dtype) or image.black != 0 or image.white is not None:
         values = images.to_levels(images.floating(replace(image, pixels=values, alpha=None)).pixels, np.dtype(dtype))
+    if image.mask is not None:
+        valid = images.whole(image.mask.valid)[..., None]
+        values = np.where(valid, values, images.to_levels(images.hidden_pixels(image), np.dtype(dtype)))
     if image.alpha is not None:
         alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of
+from pellucid.files.geometry import middle
+from pellucid.images import Nodata
 
 __all__ = ["open_dicom", "save_dicom"]
 
@@ -47,32 +50,100 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
 
     dataset = pydicom.dcmread(path)
     if "PixelData" not in dataset:
-        raise FileError("no pixels of whole numbers in it")
+        raise FileError("it holds no pixels of whole numbers")
     height, width, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1))
     count = int(dataset.get("NumberOfFrames", 1) or 1)
     check_size(width, height, samples, path.stat().st_size)
     if not 1 <= count <= 1_000_000:
-        raise FileError(f"{count} frames are more than this can take")
+        raise FileError(f"{count} frames are more than pellucid reads")
     photometric = str(dataset.PhotometricInterpretation)
     if photometric not in ("MONOCHROME1", "MONOCHROME2", "RGB") and not photometric.startswith("YBR"):
-        raise FileError(f"pixels of kind {photometric} are not known")
+        raise FileError(f"pixels of kind {photometric} are not read")
     stored, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     white = None if signed or stored % 8 == 0 else float(2**stored - 1)
     inverted = photometric == "MONOCHROME1"
+    padding = _padding(dataset, stored, signed, inverted)
 
     def pages() -> Iterator[Page]:
         for values in pixels.iter_pixels(dataset):
             values = np.asarray(values)
             if inverted:
                 values = _inverted(values, stored, signed)
-            yield Page((replace(picture_of(values, reading, white=white), flat=False),))
+            yield Page((replace(picture_of(values, reading, white=white, nodata=padding), flat=False),))
 
     shape = (count,) if count > 1 else ()
     yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, inverted))
 
 
+SPACINGS = (
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "NominalScannedPixelSpacing",
+    "DetectorElementSpacing",
+    "ObjectPixelSpacingInCenterOfBeam",
+)
+"""Attributes that state the distance between rows and between columns."""
+
+COUNTED_DOWN, COUNTED_ACROSS = ("TotalPixelMatrixRows",), ("TotalPixelMatrixColumns",)
+"""Attributes that count rows and columns of more than one frame."""
+
+
+def _fit(dataset: Any, down: Fraction, across: Fraction) -> None:
+    """Changes what a data set, and what lies in its sequences, says of the size of its pixels."""
+    # Overlays are drawn pixel by pixel at the size that the picture had.
+    for element in [element for element in dataset if element.tag.group & 0xFF00 == 0x6000 and element.tag.group <= 0x601E]:
+        del dataset[element.tag]
+    spacing = next((place.PixelSpacing for place in _within(dataset) if place.get("PixelSpacing")), None)
+    directions = next((place.ImageOrientationPatient for place in _within(dataset) if place.get("ImageOrientationPatient")), None)
+    rows, columns = (float(length) for length in spacing) if spacing else (0.0, 0.0)
+    # The middle of the first pixel moves.
+    off = [0.0, 0.0, 0.0]
+    if directions is not None and len(directions) == 6:
+        along, beside = ([float(each) for each in directions[at : at + 3]] for at in (0, 3))
+        off = [columns * middle(across) * one + rows * middle(down) * other for one, other in zip(along, beside, strict=True)]
+    for place in _within(dataset):
+        for name in SPACINGS:
+            lengths = place.get(name)
+            if lengths is not None and len(lengths) == 2:
+                setattr(place, name, [_decimal(float(lengths[0]) / down), _decimal(float(lengths[1]) / across)])
+        position = place.get("ImagePositionPatient")
+        if position is not None and len(position) == 3:
+            place.ImagePositionPatient = [_decimal(float(at) + by) for at, by in zip(position, off, strict=True)]
+        for names, grown in ((COUNTED_DOWN, down), (COUNTED_ACROSS, across)):
+            for name in names:
+                if place.get(name) is not None:
+                    setattr(place, name, round(int(place.get(name)) * grown))
+
+
+def _within(dataset: Any) -> Iterator[Any]:
+    """The data set and those in its sequences that speak of its own frames, and of no other picture."""
+    yield dataset
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for item in dataset.get(name) or ():
+            for element in item:
+                if element.VR == "SQ":
+                    yield from element.value
+
+
+def _decimal(value: float) -> str:
+    """A number as DICOM writes decimals: in at most 16 characters."""
+    return f"{value:.10g}" if len(f"{value:.10g}") <= 16 else f"{value:.8g}"
+
+
+def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata | None:
+    """The values that pad the picture, as its pixels are read."""
+    ends = [dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    # Some writers state a negative value without its sign.
+    values = [int(end) - 65536 if signed and int(end) > 32767 else int(end) for end in ends if end is not None]
+    if inverted:
+        values = [(-1 if signed else 2**stored - 1) - value for value in values]
+    return Nodata(min(values), max(values), "padding")
+
+
 def _inverted(values: Any, stored: int, signed: bool) -> Any:
-    # Of signed values -1 is the mirror of 0, of unsigned the top of the stored bits.
+    # The mirror of 0 is -1 for signed values, and the top of the stored bits for unsigned ones.
     mirror = -1 if signed else 2**stored - 1
     return (mirror - values.astype(np.int64)).clip(np.iinfo(values.dtype).min, np.iinfo(values.dtype).max).astype(values.dtype)
 
@@ -99,13 +170,20 @@ def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
     if whole.ndim == 4:
         dataset.PhotometricInterpretation = "RGB"
         dataset.PlanarConfiguration = 0
+    before = int(source.Rows), int(source.Columns)
+    after = whole.shape[1], whole.shape[2]
+    if after != before:
+        _fit(dataset, Fraction(after[0], before[0]), Fraction(after[1], before[1]))
+        dataset.Rows, dataset.Columns = after
+    # A small copy of the picture as it was.
+    dataset.pop("IconImageSequence", None)
     content = whole.astype(whole.dtype.newbyteorder("<")).tobytes()
     dataset.PixelData = content + b"\0" * (len(content) % 2)
     dataset["PixelData"].VR = "OB" if whole.dtype.itemsize == 1 else "OW"
     dataset["PixelData"].is_undefined_length = False
     kinds = list(dataset.get("ImageType", None) or ["ORIGINAL", "PRIMARY"])
     dataset.ImageType = ["DERIVED", *kinds[1:]]
-    dataset.DerivationDescription = "noise removed"
+    dataset.DerivationDescription = "noise removed" if after == before else "enlarged"
     dataset.SOPInstanceUID = generate_uid()
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)

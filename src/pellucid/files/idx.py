@@ -32,11 +32,11 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
         raise FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     # Two zero bytes, the type (8: unsigned byte), the number of axes, then each axis as a big-endian 32-bit number.
     if len(content) < 8 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
-        raise FileError(f"{path}: not an IDX file of bytes")
+        raise FileError(f"{path}: this is not an IDX file of bytes")
     axes = content[3]
     shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
     if len(content) != 4 + 4 * axes + int(np.prod(shape)):
-        raise FileError(f"{path}: the IDX header says {shape}, but {len(content)} bytes are there")
+        raise FileError(f"{path}: the IDX header states {shape}, but the file has {len(content)} bytes")
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
@@ -47,6 +47,6 @@ def load_mnist(folder: Path) -> dict[str, NDArray[np.uint8]]:
         paths = [folder / f"{name}.gz", folder / name]
         path = next((path for path in paths if path.is_file()), None)
         if path is None:
-            raise FileError(f"{folder}: neither {name} nor {name}.gz is there")
+            raise FileError(f"{folder}: it holds neither {name} nor {name}.gz")
         found[key] = read_idx(path)
     return found

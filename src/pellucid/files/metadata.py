@@ -1,4 +1,4 @@
-"""What lies beside the pixels: EXIF, XMP, IPTC. They are passed on byte for byte, less what is no longer true.
+"""Metadata: EXIF, XMP, IPTC. They are passed on byte for byte, except for statements that are no longer true.
 
 A picture is turned upright once; then the orientation in EXIF and XMP says 'upright', width and height are swapped where they
 were, and embedded thumbnails, which show the noisy picture, are gone. EXIF is changed in place: a maker's notes point at places
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from pellucid.files.companions import remark, without_companions
 from pellucid.images import Image, Rows, whole
 
 __all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
@@ -24,7 +25,7 @@ ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
 
 EXIF_HEAD = b"Exif\0\0"
-"""What JPEG puts before the EXIF data."""
+"""The bytes that JPEG puts before the EXIF data."""
 
 EXIF_IFD, PIXELS_ACROSS, PIXELS_DOWN = 0x8769, 0xA002, 0xA003
 THUMBNAIL_START, THUMBNAIL_LENGTH = 0x0201, 0x0202
@@ -43,7 +44,12 @@ def upright(image: Image) -> Image:
     if exif is not None:
         turn, exif = settled(exif)
     turned = image if turn == 1 else _turned(image, turn)
-    return replace(turned, exif=exif, xmp=None if image.xmp is None else _xmp_settled(image.xmp))
+    if image.xmp is None:
+        return replace(turned, exif=exif)
+    xmp, gone = without_companions(_xmp_settled(image.xmp))
+    # What a format has seen of it stands there already.
+    told = any(what in remark for what in gone for remark in image.remarks)
+    return replace(turned, exif=exif, xmp=xmp, remarks=image.remarks if told else image.remarks + remark(gone))
 
 
 def stripped(image: Image) -> Image:
@@ -67,7 +73,10 @@ def _turned(image: Image, turn: int) -> Image:
     if resolution is not None and turn in (5, 6, 7, 8):
         resolution = (resolution[1], resolution[0])
     alpha = None if image.alpha is None else plane(image.alpha)
-    return replace(image, pixels=plane(image.pixels), alpha=alpha, resolution=resolution)
+    mask = image.mask and replace(image.mask, valid=plane(image.mask.valid), values=plane(image.mask.values))
+    pixels = plane(image.pixels)
+    size = (pixels.shape[0], pixels.shape[1])
+    return replace(image, pixels=pixels, alpha=alpha, mask=mask, size=size, resolution=resolution)
 
 
 # -- EXIF -------------------------------------------------------------------------------------------------------------
@@ -76,7 +85,7 @@ def _turned(image: Image, turn: int) -> Image:
 def settled(exif: bytes) -> tuple[int, bytes | None]:
     """The orientation that EXIF data says (1 to 8), and the data with orientation 1 and without a thumbnail.
 
-    What cannot be followed is read and written anew by Pillow; what Pillow cannot read is dropped.
+    Pillow reads and writes EXIF anew where its structure cannot be followed; EXIF that Pillow cannot read is dropped.
     """
     try:
         return _settled_in_place(exif)
@@ -151,13 +160,9 @@ def _settled_in_place(exif: bytes) -> tuple[int, bytes]:
 
 
 def _xmp_settled(xmp: bytes) -> bytes:
-    """XMP with its orientation set to upright and without thumbnails."""
+    """XMP with its orientation set to upright."""
     xmp = re.sub(rb"(tiff:Orientation\s{0,9}=\s{0,9}[\"'])[1-8]", rb"\g<1>1", xmp)
-    xmp = re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
-    begin, end = b"<xmp:Thumbnails>", b"</xmp:Thumbnails>"
-    start = xmp.find(begin)
-    stop = xmp.find(end, start)
-    return xmp[:start] + xmp[stop + len(end) :] if 0 <= start < stop else xmp
+    return re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
 
 
 # -- IPTC, in Photoshop's image resources -----------------------------------------------------------------------------

@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,14 @@ from numpy.typing import NDArray
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.files import base
 from pellucid.files.base import Document, Page, Reading, check_size, joined_rows, picture_of, picture_of_rows
-from pellucid.images import FILE_DEPTHS, Rows
+from pellucid.files.geometry import middle, ome_fitted
+from pellucid.images import FILE_DEPTHS, Image, Rows
 from pellucid.saving import files_below
 
 __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
 
 ARRAY_FILES = (".zarray", ".zattrs", "zarr.json")
-"""What an array's folder has beside its chunks."""
+"""The files in an array's folder beside its chunks."""
 
 CODECS = frozenset(
     [
@@ -36,10 +39,10 @@ CODECS = frozenset(
         *("bytes", "transpose", "sharding_indexed"),
     ]
 )
-"""What chunks may be packed by. numcodecs knows more, and one of them unpickles."""
+"""The codecs that chunks may be packed by. numcodecs has more, and one of them unpickles."""
 
 MOST_PAGES = 1_000_000
-"""As many planes as any stack may have."""
+"""The most planes, which is the most pages of any stack."""
 
 SLAB = 128 << 20
 """Bytes up to which planes that share their chunks are read and written together: each chunk is then unpacked and packed once."""
@@ -92,14 +95,14 @@ def _json(folder: Path, name: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise FileError(f"its {name} is missing") from error
     except (ValueError, RecursionError) as error:
-        raise FileError(f"its {name} is damaged: no JSON") from error
+        raise FileError(f"its {name} is damaged: it is not JSON") from error
     if not isinstance(found, dict):
-        raise FileError(f"its {name} is damaged: no JSON object")
+        raise FileError(f"its {name} is damaged: it is not a JSON object")
     return found
 
 
 def _described(folder: Path) -> tuple[dict[str, Any], int]:
-    """What the group says of itself as an image, and its Zarr version."""
+    """The group's metadata as an image, and its Zarr version."""
     if (folder / "zarr.json").exists():
         group = _json(folder, "zarr.json")
         attributes = group.get("attributes")
@@ -107,7 +110,7 @@ def _described(folder: Path) -> tuple[dict[str, Any], int]:
         return (said if isinstance(said, dict) else {}), 3
     if is_group(folder):
         return (_json(folder, ".zattrs") if (folder / ".zattrs").exists() else {}), 2
-    raise FileError("no Zarr group in it: neither zarr.json nor .zgroup is there")
+    raise FileError("it holds no Zarr group: neither zarr.json nor .zgroup is there")
 
 
 def _pyramid(folder: Path) -> tuple[Pyramid, tuple[str, ...]]:
@@ -115,17 +118,17 @@ def _pyramid(folder: Path) -> tuple[Pyramid, tuple[str, ...]]:
     said, version = _described(folder)
     if "plate" in said or "well" in said:
         raise FileError(
-            "a plate of many images (HCS); its fields are not taken together, give one as a folder NAME.zarr of its own"
+            "this is a plate of many images (HCS), which are not read together; give one field as a folder NAME.zarr of its own"
         )
     if "image-label" in said:
-        raise FileError("labels, no picture")
+        raise FileError("it holds labels, not a picture")
     listed = said.get("multiscales")
     if listed is None and "bioformats2raw.layout" in said:
-        raise FileError("a collection of images (bioformats2raw); give one of them, such as its folder 0, as NAME.zarr")
+        raise FileError("this is a collection of images (bioformats2raw); give one of them, such as its folder 0, as NAME.zarr")
     if not isinstance(listed, list) or not listed:
-        raise FileError("no image of OME-Zarr: it has no multiscales metadata")
+        raise FileError("this is not an image of OME-Zarr: it has no multiscales metadata")
     if len(listed) > 1:
-        raise FileError(f"{len(listed)} multiscales in it; one is taken")
+        raise FileError(f"it has {len(listed)} multiscales, and only one is read")
     one = listed[0]
     try:
         levels = tuple(str(level["path"]).strip("/") for level in one["datasets"])
@@ -139,7 +142,7 @@ def _pyramid(folder: Path) -> tuple[Pyramid, tuple[str, ...]]:
         if any(part in ("", ".", "..") for part in path.split("/")) or Path(path).is_absolute() or "\\" in path or "\0" in path:
             raise FileError(f"its multiscales metadata names a level {path[:60]!r}")
     if not levels or len(set(levels)) < len(levels):
-        raise FileError("its multiscales metadata is damaged: no levels, or one twice")
+        raise FileError("its multiscales metadata is damaged: it has no levels, or one twice")
     steps = tuple(
         tuple(low / high for low, high in zip(scales[at + 1], scales[at], strict=True))
         if len(scales[at]) == len(scales[at + 1])
@@ -175,7 +178,7 @@ def _check_codecs(entry: dict[str, Any], version: int) -> None:
                     left.extend(inner[key])
     for codec in used:
         if _named(codec) not in CODECS:
-            raise FileError(f"its chunks are packed by {_named(codec)[:40]!r}, which is not taken")
+            raise FileError(f"its chunks are packed by {_named(codec)[:40]!r}, which is not read")
 
 
 def _named(codec: Any) -> str:
@@ -197,11 +200,11 @@ def _array(folder: Path, level: str, version: int, *, mode: str) -> Any:
     # Chunks of nothing but the fill value, too: what has no chunk at all cannot be told from what was lost.
     array = _zarr().open_array(store=str(place), mode=mode, zarr_format=version, config={"write_empty_chunks": True})
     if array.dtype.name not in FILE_DEPTHS:
-        raise FileError(f"values of type {array.dtype} are no image; {', '.join(FILE_DEPTHS)} are taken")
+        raise FileError(f"values of type {array.dtype} are not an image; {', '.join(FILE_DEPTHS)} are read")
     if array.ndim < 2 or array.size == 0:
-        raise FileError(f"level {level}: an array of shape {array.shape} is no picture")
+        raise FileError(f"level {level}: an array of shape {array.shape} is not a picture")
     if math.prod(_unit(array)) * array.dtype.itemsize > LARGEST_CHUNK:
-        raise FileError(f"level {level}: chunks of shape {_unit(array)} are more than this can take")
+        raise FileError(f"level {level}: chunks of shape {_unit(array)} are more than pellucid reads")
     return array
 
 
@@ -218,7 +221,7 @@ def open_zarr(path: Path, reading: Reading) -> Iterator[Document]:
     """The planes of the full resolution, in the order of the axes before y and x. Raises `MissingExtra`."""
     _zarr()
     if reading.axes:
-        raise OptionError(f"--axes {reading.axes}: an OME-Zarr says itself what its axes are")
+        raise OptionError(f"--axes {reading.axes}: an OME-Zarr names its axes itself; leave --axes out")
     pyramid, names = _pyramid(path)
     arrays = [_array(path, level, pyramid.version, mode="r") for level in pyramid.levels]
     array = arrays[0]
@@ -236,7 +239,7 @@ def open_zarr(path: Path, reading: Reading) -> Iterator[Document]:
     leading = tuple(array.shape[:-2])
     count = math.prod(leading)
     if count > MOST_PAGES:
-        raise FileError(f"{count} planes are more than this can take")
+        raise FileError(f"{count} planes are more than pellucid reads")
     letters = "".join(name.upper() if len(name) == 1 and name.isascii() else "Q" for name in names[:-2])
     yield Document(_planes(array, reading), count, leading, letters, pyramid)
 
@@ -307,16 +310,17 @@ def save_zarr(path: Path, pages: Iterator[Page], document: Document) -> None:
     about = document.about
     if not isinstance(about, Pyramid):
         raise FileError("an OME-Zarr is written only from one; write TIFF")
+    first = next(pages)
     _copy_beside(about, path)
-    _renew_metadata(about, path)
+    _renew_metadata(about, path, _enlarge(about, path, first.pictures[0]))
     arrays = [_array(path, level, about.version, mode="r+") for level in about.levels]
     full = arrays[0]
     writer = _Writer(full)
-    for index, page in zip(np.ndindex(*full.shape[:-2]), pages, strict=True):
+    for index, page in zip(np.ndindex(*full.shape[:-2]), chain([first], pages), strict=True):
         rows = joined_rows(page)
         if rows.shape != full.shape[-2:] or rows.dtype != full.dtype.newbyteorder("="):
             raise FileError(
-                f"a picture of {rows.shape} {rows.dtype} is no plane of its source's {full.shape} {full.dtype}; write TIFF"
+                f"a picture of {rows.shape} {rows.dtype} is not a plane of its source's {full.shape} {full.dtype}; write TIFF"
             )
         writer.put(index, rows)
     for upper, lower, steps in zip(arrays, arrays[1:], about.steps, strict=False):
@@ -344,7 +348,46 @@ def _above(folder: Path, levels: list[Path]) -> bool:
     return any(folder in level.parents for level in levels)
 
 
-def _renew_metadata(about: Pyramid, into: Path) -> None:
+def _enlarge(about: Pyramid, into: Path, image: Image) -> tuple[Fraction, Fraction]:
+    """Makes room in the arrays for planes of the image's size, each smaller level in its proportion; by how many times planes are
+    higher and wider."""
+    name = ".zarray" if about.version == 2 else "zarr.json"
+    entries = [_json(into / level, name) for level in about.levels]
+    shapes = [[int(side) for side in entry["shape"][-2:]] for entry in entries]
+    made = [list(image.pixels.shape[:2])]
+    if made[0] == shapes[0]:
+        return Fraction(1), Fraction(1)
+    for upper, lower in pairwise(shapes):
+        # 5 pixels become 2 or 3 at a factor of 2; so do those of the output.
+        halves = []
+        for many, few, whole in zip(upper, lower, made[-1], strict=True):
+            factor = max(1, round(many / few))
+            halves.append(max(1, whole // factor if few == many // factor else -(-whole // factor)))
+        made.append(halves)
+    for level, entry, sides in zip(about.levels, entries, made, strict=True):
+        entry["shape"][-2:] = sides
+        (into / level / name).write_text(json.dumps(entry, indent=2), "utf-8")
+    grown = Fraction(made[0][0], shapes[0][0]), Fraction(made[0][1], shapes[0][1])
+    for file in [found for found in files_below(into) if found.name == "METADATA.ome.xml"]:
+        file.write_text(ome_fitted(file.read_text("utf-8"), grown[1], grown[0]), "utf-8")
+    return grown
+
+
+def _refined(multiscale: dict[str, Any], grown: tuple[Fraction, Fraction]) -> None:
+    """Makes the pixels of each level as much smaller as there are more of them; the middle of the first one moves where a level
+    says where it is."""
+    for level in multiscale["datasets"]:
+        changes = {change.get("type"): change for change in level.get("coordinateTransformations", ())}
+        scale, translation = (changes.get(kind, {}).get(kind) for kind in ("scale", "translation"))
+        if not isinstance(scale, list) or len(scale) < 2:
+            continue
+        for axis, times in zip((-2, -1), grown, strict=True):
+            if isinstance(translation, list) and len(translation) == len(scale):
+                translation[axis] += scale[axis] * middle(times)
+            scale[axis] = scale[axis] / float(times)
+
+
+def _renew_metadata(about: Pyramid, into: Path, grown: tuple[Fraction, Fraction]) -> None:
     """Puts right what the group says where it is no longer so; its file stays as it is, byte for byte, where all of it is."""
     name = ".zattrs" if about.version == 2 else "zarr.json"
     before = _json(into, name)
@@ -355,6 +398,8 @@ def _renew_metadata(about: Pyramid, into: Path) -> None:
     if "type" in one and not about.nearest and "mean" not in str(one["type"]):
         one["type"] = "mean"
         one.pop("metadata", None)  # how the source's levels were made
+    if grown != (Fraction(1), Fraction(1)):
+        _refined(one, grown)
     if about.strip:
         for key in [key for key in said if key not in ("version", "multiscales")]:
             del said[key]
@@ -393,9 +438,9 @@ class _Writer:
 def _factors(upper: Any, lower: Any, steps: tuple[float, ...]) -> tuple[NDArray[np.intp], ...]:
     """For each axis where the pixels of the lower level begin in the upper one, and as last number where the last ends."""
     if lower.ndim != upper.ndim or lower.dtype != upper.dtype:
-        raise FileError(f"levels of {upper.shape} {upper.dtype} and {lower.shape} {lower.dtype} are no pyramid")
+        raise FileError(f"levels of {upper.shape} {upper.dtype} and {lower.shape} {lower.dtype} are not a pyramid")
     if any(few > many for many, few in zip(upper.shape, lower.shape, strict=True)):
-        raise FileError(f"a level of {lower.shape} below one of {upper.shape} is no pyramid")
+        raise FileError(f"a level of {lower.shape} below one of {upper.shape} is not a pyramid")
     found = []
     for axis, (many, few) in enumerate(zip(upper.shape, lower.shape, strict=True)):
         told = round(steps[axis]) if len(steps) == upper.ndim and steps[axis] < many + 1 else 0

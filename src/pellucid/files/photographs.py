@@ -17,17 +17,21 @@ from PIL import Image as PillowImage
 
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Document, Page, Reading, check_size, joined, levels, picture_of, planes
+from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
 from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled
 from pellucid.images import Image
 
 __all__ = [
+    "animation",
     "described",
     "from_avif",
     "from_bmp",
     "from_heif",
     "from_webp",
     "inks_to_picture",
+    "open_gif",
     "open_jpeg",
+    "open_webp",
     "opened",
     "save_jpeg",
     "shown",
@@ -38,13 +42,17 @@ __all__ = [
 ]
 
 JPEG_QUALITY = 95
-"""Of a picture that was no JPEG."""
+"""Quality of a JPEG whose source was another format."""
 
 LEAST_JPEG_QUALITY = 90
-"""Of a picture that was one: its own tables hold where they are finer."""
+"""Least quality of a JPEG whose source was a JPEG, too; the source's own tables are used where they are finer."""
 
 MOST_IN_MARKER = 65000
 """Bytes of EXIF, XMP or IPTC that fit into one segment of a JPEG (65,533, less their names); longer ones are dropped."""
+
+MOST_FRAMES = 100_000
+
+TIMELESS = "an animation: the output does not keep how long each frame is shown"
 
 _opening = threading.Lock()
 
@@ -59,10 +67,41 @@ def opened(content: bytes, *kinds: str) -> PillowImage.Image:
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
     check_size(picture.width, picture.height, len(picture.getbands()), len(content))
-    # A phone's JPEG has a preview or a map of highlights behind it: no second frame.
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
-        raise FileError(f"{picture.n_frames} frames; only single pictures are taken")  # type: ignore[attr-defined]
     return picture
+
+
+def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
+    """The frames of an animation as pages, each as it is shown; None where the content is one picture."""
+    with opened(content, kind) as picture:
+        count = getattr(picture, "n_frames", 1)
+    if count < 2:
+        return None
+    if count > MOST_FRAMES:
+        raise FileError(f"{count} frames are more than pellucid reads")
+
+    def pages() -> Iterator[Page]:
+        with opened(content, kind) as frames:
+            for index in range(count):
+                frames.seek(index)
+                frame = picture_of(np.asarray(shown(frames)), reading)
+                frame = frame if index else described(frame, frames)
+                yield Page((replace(frame, flat=False, remarks=(TIMELESS,)),))
+
+    return Document(pages(), count, (count,), "T")
+
+
+@contextmanager
+def open_webp(path: Path, reading: Reading) -> Iterator[Document]:
+    """The picture in a WebP file, or its frames."""
+    content = path.read_bytes()
+    yield animation(content, "WEBP", reading) or Document([Page((from_webp(content, reading),))])
+
+
+@contextmanager
+def open_gif(path: Path, reading: Reading) -> Iterator[Document]:
+    """The picture in a GIF, or its frames."""
+    content = path.read_bytes()
+    yield animation(content, "GIF", reading) or Document([Page((_read(content, reading, "GIF"),))])
 
 
 def described(image: Image, picture: PillowImage.Image) -> Image:
@@ -91,7 +130,7 @@ def shown(picture: PillowImage.Image) -> PillowImage.Image:
     if mode == "1":
         return picture.convert("L")
     if mode not in ("L", "LA", "RGB", "RGBA"):
-        raise FileError(f"pixels of kind {mode!r} are not known")
+        raise FileError(f"pixels of kind {mode!r} are not read")
     return picture
 
 
@@ -126,6 +165,7 @@ def open_jpeg(path: Path, reading: Reading) -> Iterator[Document]:
     from PIL import JpegImagePlugin
 
     content = path.read_bytes()
+    _check_kind(content)
     # Pillow opens a JPEG with further pictures behind the first (MPO) as JPEG, too.
     with opened(content, "JPEG") as picture:
         notes = JpegNotes(
@@ -144,8 +184,35 @@ def open_jpeg(path: Path, reading: Reading) -> Iterator[Document]:
         iptc = iptc_of(b"".join(data.removeprefix(head) for data in resources if data.startswith(head)))
         comment = picture.info.get("comment")
         text = (("comment", comment.decode("utf-8", "replace")),) if comment else ()
-        first = replace(first, iptc=iptc, text=text, notes=notes)
+        promised = without_companions(first.xmp or b"")[1]
+        beside = remark(left_out(content, getattr(picture, "n_frames", 1), promised))
+        first = replace(first, iptc=iptc, text=text, notes=notes, remarks=first.remarks + beside)
     yield Document([replace(page, pictures=(first, *page.pictures[1:]))])
+
+
+LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
+"""Markers of frames without loss."""
+
+JPEG_LS = 0xF7
+
+
+def _check_kind(content: bytes) -> None:
+    """Raises `FileError` for kinds of JPEG that are not read, by what the header of its frame says."""
+    place = 2
+    while content[:2] == b"\xff\xd8" and place + 9 < len(content) and content[place] == 0xFF:
+        marker = content[place + 1]
+        if marker == 0xFF:  # fill bytes may stand before a marker
+            place += 1
+            continue
+        if marker == JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            bits = content[place + 4]
+            if marker == JPEG_LS or marker in LOSSLESS:
+                kind = "JPEG-LS" if marker == JPEG_LS else "a lossless JPEG"
+                raise FileError(f"{kind} is not read; convert it to TIFF or PNG")
+            if bits != 8:
+                raise FileError(f"a JPEG of {bits} bits is not read; convert it to TIFF or PNG")
+            return
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
 
 
 def save_jpeg(path: Path, pages: Iterator[Page], document: Document) -> None:
@@ -260,7 +327,7 @@ def from_avif(content: bytes, reading: Reading) -> Image:
             values = values[..., :3]
         # Left-aligned, the lower bits filled with the upper ones: white is 65535 then.
         values = (values << (16 - depth)) | (values >> (2 * depth - 16))
-        return replace(described(picture_of(values.astype(np.uint16), reading), picture), notes=AvifNotes(depth))
+        return replace(described(picture_of(values.astype(np.uint16), reading, full=True), picture), notes=AvifNotes(depth))
 
 
 @dataclass(frozen=True)
@@ -289,7 +356,7 @@ def to_avif(image: Image) -> bytes:
 
 
 NCLX = ("color_primaries", "transfer_characteristics", "matrix_coefficients", "full_range_flag")
-"""What a HEIF file says of its colours beside a profile."""
+"""A HEIF file's statement of its colours beside a profile."""
 
 
 @dataclass(frozen=True)
@@ -319,13 +386,17 @@ def from_heif(content: bytes, reading: Reading) -> Image:
     check_size(width, height, len(picture.mode.split(";")[0]), len(content))
     values = np.asarray(picture)
     depth = int(picture.info.get("bit_depth", 8))
+    gone = [DEPTH] if picture.info.get("depth_images") else []
+    gone += [GAIN_MAP] if any("gainmap" in str(kind).lower() for kind in picture.info.get("aux") or ()) else []
+    gone += [PICTURE if len(file) == 2 else f"{PICTURE}s"] if len(file) > 1 else []
     exif, xmp, nclx = picture.info.get("exif"), picture.info.get("xmp"), picture.info.get("nclx_profile") or {}
     return replace(
-        picture_of(values, reading),
+        picture_of(values, reading, full=True),
         icc=picture.info.get("icc_profile") or None,
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
         exif=settled(exif)[1] if exif else None,
         xmp=xmp or None,
+        remarks=remark(tuple(gone)),
         notes=HeifNotes(depth, int(picture.info.get("chroma") or 444), tuple((key, nclx[key]) for key in NCLX if key in nclx)),
     )
 

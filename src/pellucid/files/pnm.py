@@ -69,14 +69,16 @@ def open_pnm(path: Path, reading: Reading) -> Iterator[Document]:
             return band
 
         full = white in (255, 65535)
-        image = picture_of_rows(rows if full else rows.mapped(checked, shape, rows.dtype), reading, white=None if full else white)
+        image = picture_of_rows(
+            rows if full else rows.mapped(checked, shape, rows.dtype), reading, white=None if full else white, full=True
+        )
         yield Document([Page((replace(image, notes=PnmNotes(white)),))])
 
 
 def _header(content: bytes, stored: int) -> tuple[int, tuple[int, int, int], int]:
     """The kind (1 to 6), width, height and white, and where the header ends."""
     if not re.match(rb"P[1-6]\s", content):
-        raise FileError("not a PNM file (PBM, PGM or PPM)")
+        raise FileError("this is not a PNM file (PBM, PGM or PPM)")
     kind = content[1] - ord("0")
     place, header = 2, []
     for _ in range(2 if kind in (1, 4) else 3):
@@ -116,12 +118,12 @@ def _whole(content: bytes, reading: Reading) -> Image:
         raise FileError(f"a value is larger than its header's {white}")
     narrow = values.astype(np.uint8 if white < 256 else np.uint16)
     full = white in (255, 65535)
-    return replace(picture_of(narrow, reading, white=None if full else white), notes=PnmNotes(white))
+    return replace(picture_of(narrow, reading, white=None if full else white, full=True), notes=PnmNotes(white))
 
 
 def _as_text(content: bytes, shape: tuple[int, ...], *, bitmap: bool) -> NDArray[np.uint16]:
     if len(content) > MOST_AS_TEXT:
-        raise FileError("samples written as text of this length are not taken; convert it to a binary file")
+        raise FileError("a file of this length with samples as text is not read; convert it to a binary file")
     words = re.sub(rb"#[^\r\n]*", b" ", content).split()
     if bitmap:
         # Bits need no space between them.
@@ -156,7 +158,7 @@ def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
         rows = Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
         largest = float(values.max())
     top = int(np.iinfo(rows.dtype).max)
-    # Of another file's 12 bits in 16, too.
+    # That holds for 12 bits of another file in 16, too.
     white = image.notes.white if isinstance(image.notes, PnmNotes) else int(image.white or top) if image.black == 0 else top
     if not 1 <= white <= top or largest > white:
         white = top

@@ -27,14 +27,14 @@ def from_raw(content: bytes, reading: Reading) -> Image:
         raise MissingExtra("rawpy", "raw") from error
     with rawpy.imread(io.BytesIO(content)) as raw:
         if raw.sizes.width * raw.sizes.height == 0:
-            raise FileError("no picture in it")
+            raise FileError("it holds no picture")
         check_size(raw.sizes.raw_width, raw.sizes.raw_height, 1, len(content))
         values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
-    return replace(picture_of(values, reading), exif=_exif(content))
+    return replace(picture_of(values, reading, full=True), exif=_exif(content))
 
 
 def _exif(content: bytes) -> bytes | None:
-    """What the camera said, where the RAW file is built like a TIFF, as most are."""
+    """The camera's metadata, where the RAW file is built like a TIFF, as most are."""
     first, details, place = parsed_exif(content)
     kept = {code: entry for code, entry in first.items() if code in KEPT}
     return exif_of(kept, {code: entry for code, entry in details.items() if code != MAKER_NOTE}, place)

@@ -37,11 +37,12 @@ from pellucid.files.base import (
     raw_rows,
 )
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
+from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
-from pellucid.images import FILE_DEPTHS, Image, Rows
+from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
-__all__ = ["open_tiff", "save_tiff", "without_words"]
+__all__ = ["imagej_fitted", "open_tiff", "save_tiff", "without_words"]
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 """Values of the tag PhotometricInterpretation."""
@@ -66,6 +67,7 @@ STRIP_BYTES = 1 << 18
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
+GDAL_NODATA = 42113
 
 WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
 """Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
@@ -75,6 +77,9 @@ PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
 """GeoTIFF's and GDAL's tags: where on Earth the pixels lie, and which value means none."""
 
 OME_KEY = "OME-XML"
+
+IMAGEJ_PLACES = ("ROI", "Overlays", "roi", "overlays")
+"""ImageJ's metadata that name places in pixels, packed in a format of its own."""
 
 IMAGEJ_WORDS = ("Info", "Labels", "Properties")
 """ImageJ's metadata that only tells; the rest says what the axes and colours are."""
@@ -96,7 +101,7 @@ class TiffNotes:
 
 @dataclass(frozen=True)
 class TiffFile:
-    """What concerns the file as a whole."""
+    """Metadata of the file as a whole."""
 
     big: bool
 
@@ -121,6 +126,14 @@ class Planes:
 
     shape: tuple[int, ...]
     axes: str
+
+
+def imagej_fitted(about: ImageJStack, shape: tuple[int, ...]) -> ImageJStack:
+    """The stack with planes of another size: as many pixels more for each unit of length. Selections, which count pixels, go."""
+    grown = {axis: after / before for axis, before, after in zip(about.axes, about.shape, shape, strict=True)}
+    across, down = about.resolution
+    kept = tuple((key, value) for key, value in about.metadata if key not in IMAGEJ_PLACES)
+    return replace(about, resolution=(across * grown["X"], down * grown["Y"]), metadata=kept)
 
 
 def without_words(document: Document) -> Document:
@@ -148,7 +161,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         first = file.pages[0]
         count = len(file.pages)
         if count > MOST_PAGES:
-            raise FileError(f"{count} pages are more than this can take")
+            raise FileError(f"{count} pages are more than pellucid reads")
         # The reader ends at the last page that it finds: a stack would be cut unseen.
         if _table(file, file.pages[count - 1])[1] != 0:
             raise FileError(f"its directories are damaged or cut off after page {count}")
@@ -162,7 +175,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
                 return
         places = [index for index in range(count) if not int(file.pages[index].subfiletype) & REDUCED]
         if not places:
-            raise FileError("no picture in it")
+            raise FileError("it holds no picture")
 
         def pages() -> Iterator[Page]:
             for place in places:
@@ -192,9 +205,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     photometric = int(page.photometric)
     samples = int(page.samplesperpixel)
     if page.imagedepth > 1:
-        raise FileError(f"pages of {page.imagedepth} planes; only flat ones are taken")
+        raise FileError(f"its pages have {page.imagedepth} planes, and only flat ones are read")
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
-        raise FileError("a page is a transparency mask, which is not known")
+        raise FileError("a page is a transparency mask, which is not read")
     extras = tuple(int(kind) for kind in page.extrasamples)
     rows = _rows(page, reading, size)
     if rows is not None:
@@ -203,7 +216,10 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
             top = rows.dtype.type(np.iinfo(rows.dtype).max)
             rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
         white = _white(page, rows.dtype)
-        image = replace(picture_of_rows(rows, reading, white=white), flat=False)
+        image = picture_of_rows(
+            rows, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=extras[:1] == (1,)
+        )
+        image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white),))
     if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
         check_size(page.imagewidth, page.imagelength, samples, size)
@@ -213,7 +229,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
         values = _values(page, size)
     else:
-        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not known")
+        raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not read")
     if photometric == PALETTE:
         values = _looked_up(values, page.colormap)
     inverted = photometric == MINISWHITE and values.dtype.kind == "u"
@@ -223,11 +239,13 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
         made = planes(values, reading, kind="inks")
     elif photometric == INKS:
-        raise FileError(f"{samples} inks of {values.dtype}; CMYK of 8 or 16 bits is taken")
+        raise FileError(f"it has {samples} inks of {values.dtype}, and only CMYK of 8 or 16 bits is read")
     elif _is_one_picture(values.shape, photometric, extras):
-        made = Page((picture_of(values, reading, white=white),))
+        multiplied = extras[:1] == (1,)
+        image = picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=multiplied)
+        made = Page((image,))
     else:
-        made = planes(values, reading, kind="channels", white=white)
+        made = planes(values, reading, kind="channels", white=white, nodata=_nodata(page))
     first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white)
     return replace(made, pictures=(first, *made.pictures[1:]))
 
@@ -282,14 +300,14 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
 def _values(page: Any, size: int) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
-        raise FileError("its sample format is not known")
+        raise FileError("its sample format is not read")
     _check_places(page, size)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
-        raise FileError(f"a page's axes {page.axes} are not known")
+        raise FileError(f"a page's axes {page.axes} are not read")
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
     elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
@@ -302,7 +320,7 @@ def _check_places(page: Any, size: int) -> None:
     check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
     places = np.asarray(page.dataoffsets, dtype=np.uint64)
     lengths = np.asarray(page.databytecounts, dtype=np.uint64)
-    # What the reader does not find it fills with zeros: a truncated file would come out black in part.
+    # The reader fills missing parts with zeros: a truncated file would come out black in part.
     wanted = int(np.prod(page.chunked))
     if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
         raise FileError("the pixels are cut off")
@@ -333,6 +351,22 @@ def _white(page: Any, dtype: np.dtype[Any]) -> float | None:
     if isinstance(told, int) and 255 <= told < 65535:
         return float(told)
     return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else None
+
+
+def _nodata(page: Any) -> Nodata | None:
+    """The value that GDAL's tag states to be no image."""
+    told = page.tags.valueof(GDAL_NODATA)
+    try:
+        value = float(told)
+    except (TypeError, ValueError):
+        return None
+    # NaN is none anyway.
+    return Nodata(value, value) if np.isfinite(value) else None
+
+
+def _is_shown(page: Any) -> bool:
+    """Whether the values are colours that are to be shown as they are, and no counts of a camera: a profile says so."""
+    return ICC in page.tags
 
 
 def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float | None) -> Image:
@@ -531,13 +565,18 @@ def _write_page(
         values = _packed(rows, notes, predicted=integer)
     else:
         values = rows.take(0, rows.shape[0])
-    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in notes.tags]
+    down, across = image.grown
+    placed = notes.tags if not image.is_grown else geotiff_fitted(notes.tags, across, down)
+    tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in placed]
     told = LARGEST_VALUE in {tag[0] for tag in tags}
     if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:
         tags.append((LARGEST_VALUE, 3, 1, int(image.white), True))
     description = notes.description
+    if description is not None and image.size is not None and image.is_grown:
+        description = shaped_fitted(description, image.size, (rows.shape[0], rows.shape[1]))
     xml = dict(image.text).get(OME_KEY)
     if xml is not None:
+        xml = ome_fitted(xml, across, down) if image.is_grown else xml
         description = re.sub(r'(<UUID\s+FileName=")[^"]*', lambda found: found[1] + name, xml).encode()
     tags += [(code, *words[code], True) for code in WORDS if code in words and (code != 270 or description is None)]
     if image.xmp:
@@ -546,6 +585,9 @@ def _write_page(
         tags.append((IPTC, 7, len(image.iptc), image.iptc, True))
     tags += [(code - 1, 4, 1, 0, True) for code, inner in zip((EXIF, GPS), details, strict=True) if inner]
     resolution, unit = (image.resolution, 2) if image.resolution else (notes.resolution, 1)
+    if unit == 1 and resolution is not None and xml is None and b"\nunit=" in words.get(270, (0, 0, b""))[2]:
+        # ImageJ states the unit in words of its own.
+        resolution = (resolution[0] * float(across), resolution[1] * float(down))
     writer.write(
         values,
         shape=None if isinstance(values, np.ndarray) else rows.shape,
@@ -575,7 +617,7 @@ def _strip(rows: Rows) -> int:
 
 
 def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
-    """What tifffile takes in the place of an array: its tiles, or its strips as the bytes that they will be."""
+    """Input for tifffile in the place of an array: its tiles, or its strips as the bytes that they will be."""
     import tifffile
 
     width = rows.shape[1]

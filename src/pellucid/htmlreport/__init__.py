@@ -100,7 +100,7 @@ def _page(evaluation: Evaluation, exhibits: Sequence[Exhibit]) -> str:
 
 
 def _terms(evaluation: Evaluation) -> dict[str, Any]:
-    """What the page calls the task's metrics, the headline first, and the image before."""
+    """The page's names for the task's metrics, the headline first, and for the image before."""
     row = TASKS.get(evaluation.protocol.get("task", ""))
     module = row.module() if row is not None else None
     names = module.METRICS if module is not None else tuple(metrics.METRICS)

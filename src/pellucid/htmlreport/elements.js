@@ -1,5 +1,5 @@
 "use strict";
-// What the pages have in common: elements, charts, two pictures under a divider, theme and print. Text from data only ever becomes
+// Parts that both pages share: elements, charts, two pictures under a divider, theme and print. Text from data only ever becomes
 // text nodes and attribute values.
 const pages = (() => {
   const unique = (values) => [...new Set(values)];

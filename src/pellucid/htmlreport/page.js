@@ -33,7 +33,7 @@
     scored(headline),
     { key: `${headline.name}_spread`, name: "Spread", what: `standard deviation of ${headline.label} over the images${inUnit(headline)}`, better: null, digits: headline.digits },
     ...lesser.map(scored),
-    { key: "accuracy", name: "Read right", what: "share of the digits that a classifier reads right which has learnt from clean ones alone", better: "higher", digits: 4 },
+    { key: "accuracy", name: "Read right", what: "share of the digits that a classifier, trained on clean digits alone, reads right", better: "higher", digits: 4 },
     { key: "worst", name: "Worst image", what: `the image with the worst ${headline.label}, and its score${inUnit(headline)}`, better: null },
     { key: "seconds_per_megapixel", name: "Time", what: "seconds per megapixel", better: "lower", cost: true },
     { key: "peak_memory_mib", name: "Memory", what: "peak memory in MiB", better: "lower", digits: 0, cost: true },
@@ -113,7 +113,7 @@
     const failed = evaluation.failed ?? [];
     if (failed.length) {
       at("failed").append(make("div", { class: "notice" },
-        make("strong", {}, "Failed, and in no score:"),
+        make("strong", {}, "These failed and count in no score:"),
         make("ul", {}, ...failed.map((line) => make("li", {}, line)))));
     }
     const notes = evaluation.notes ?? [];
@@ -201,7 +201,7 @@
     body.append(...tables);
     const notes = [];
     if (methods.some((name) => models.has(name))) notes.push("Models are marked; all other methods are classical.");
-    if (methods.includes(nothing)) notes.push(`“none” is ${terms.words} as it is.`);
+    if (methods.includes(nothing)) notes.push(`“none” is ${terms.words}, unchanged.`);
     notes.push(`Levels of noise: ${levels.join(". ")}.`);
     body.append(make("p", { class: "note below" }, notes.join(" ")));
   }
@@ -541,7 +541,7 @@
       const { levels, name } = chosen();
       const same = levels.filter(noiseless).map((noise) => noise.text);
       const note = same.length ? ` At ${same.join(", ")} ${terms.words} is the clean one: there is no gain to state, only the ${headline.label} in the table above.` : "";
-      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: how much better the mean ${headline.label} of each method is than that of ${terms.words}. Below 0 a method does harm.${note}`;
+      drawn.caption.textContent = `${name.replace(/^[^,]+/, "$& noise")}: how much better the mean ${headline.label} of each method is than that of ${terms.words}. Below 0, a method makes the image worse.${note}`;
       drawn.tables.replaceChildren(dataTable("The numbers of this chart", [headline.unit ? `Gain in ${headline.unit}` : "Gain", ...levels.map((noise) => noise.levelText)],
         others.map((method) => [method, ...levels.map((noise) => written(gained(method, noise), headline.digits))])));
     }
@@ -583,8 +583,8 @@
   }
 
   function gallery() {
-    const note = "A crop of each image, pixel by pixel. The score is of the whole image, not of the crop; the best is in bold.";
-    const first = { worst: "The worst scores of the method that was named last, always shown, each where its error is largest. ", chosen: "" };
+    const note = "A crop of each image, pixel by pixel. The score is that of the whole image, not of the crop; the best is in bold.";
+    const first = { worst: "These are the worst scores of the method named last; each crop shows where its error is largest. ", chosen: "" };
     for (const reason of ["worst", "chosen"]) {
       const own = exhibits.filter((exhibit) => exhibit.reason === reason);
       if (!own.length) continue;

@@ -26,11 +26,11 @@ LARGEST = 8
 
 @dataclass(frozen=True)
 class DenoiseSettings(Settings):
-    """What denoising takes: see each field's declaration."""
+    """The settings of denoising: see each field's declaration."""
 
     sigma: float | None = setting(
         None,
-        "noise level: standard deviation of the noise in 8-bit levels, 0 to 255 (default: estimated from the picture)",
+        "noise level: standard deviation of the noise; 255 is the range from black to white (default: estimated from the picture)",
         low=0,
         high=255,
         step=0.5,
@@ -39,7 +39,7 @@ class DenoiseSettings(Settings):
     )
     keep_grain: float = setting(
         0.0,
-        "put back this share, 0 to 1, of the finest grain, so that skin and film stay alive",
+        "how much of the finest grain to keep, 0 to 1, so that skin and film look natural",
         low=0,
         high=1,
         step=0.01,
@@ -48,7 +48,7 @@ class DenoiseSettings(Settings):
     )
     gain: bool = setting(
         False,
-        "predict by how many dB the output is nearer to the clean picture than the input",
+        "predict the gain: how many dB closer to the clean picture the output is than the input",
         kind="flag",
         label="Predict the gain",
         changes_output=False,
@@ -57,7 +57,7 @@ class DenoiseSettings(Settings):
     def line(self, facts: Mapping[str, Any]) -> str:
         """The noise level, or the noise that was found, and the gain that is expected."""
         sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
-        parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"sigma {sigma:.1f}"]
+        parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"noise level {sigma:.1f}"]
         if gain is not None:
             parts.append(f"expected gain {gain:.1f} dB" if gain >= 0.05 else "no gain expected")
         return ", ".join(parts)
@@ -70,11 +70,11 @@ class DenoiseSettings(Settings):
 
 @dataclass(frozen=True)
 class UpscaleSettings(Settings):
-    """What enlarging takes: see each field's declaration."""
+    """The settings of enlarging: see each field's declaration."""
 
     scale: float = setting(
         2.0,
-        f"how many times as high and wide, above 1 and up to {LARGEST}; 2, 3 and 4 are what the shipped model learnt",
+        f"how many times as wide and high the output is, above 1 and up to {LARGEST}; the shipped models learnt 2, 3 and 4",
         low=1,
         high=LARGEST,
         above=True,
@@ -84,7 +84,13 @@ class UpscaleSettings(Settings):
         marks=(2, 3, 4),
     )
     strength: float = setting(
-        1.0, "0 gives the bicubic enlargement, 1 the model's", low=0, high=1, step=0.01, label="Strength", main=True
+        1.0,
+        "how much of the model's enlargement to use: 0 gives the bicubic enlargement, 1 the model's",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Strength",
+        main=True,
     )
 
     def line(self, facts: Mapping[str, Any]) -> str:
@@ -128,7 +134,7 @@ class Task:
 
     ``name`` is the command, ``?task=``, the ``[task]`` name of recipes, ``task`` of cards and the module. ``summary`` describes it
     in help, page and OpenAPI. ``mark`` goes into the name of outputs: ``photo.MARK.jpg``. ``verbs`` are its button, its work and
-    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` tells on the
+    its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
     ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
@@ -150,8 +156,12 @@ class Task:
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
 
-    def told(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """All facts of the row as JSON holds them, by default where ``facts`` has none: what has ``to_dict`` as that answers."""
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By its name: there is one row of a name in each process.
+        return find, (self.name,)
+
+    def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """All facts of the row as JSON holds them; those that ``facts`` lacks have their defaults."""
         values = {fact.name: facts.get(fact.name, fact.default) for fact in self.facts}
         return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
 
@@ -164,7 +174,7 @@ class Task:
 def find(name: str) -> Task:
     """The row of this name; `OptionError` where there is none."""
     if name not in TASKS:
-        raise OptionError(f"no task {name[:40]!r}; there are {', '.join(TASKS)}")
+        raise OptionError(f"unknown task {name[:40]!r}; the tasks are {', '.join(TASKS)}")
     return TASKS[name]
 
 
@@ -174,7 +184,7 @@ _TEXT_OR_NULL = {"type": ["string", "null"]}
 NOISE: tuple[Fact, ...] = (
     Fact(
         "sigma",
-        "the noise level that was used, in 8-bit levels; null where the model takes none",
+        "the noise level that was used, in 8-bit levels; null if the model takes none",
         _NUMBER_OR_NULL,
         header="Sigma",
         digits=4,
@@ -188,11 +198,11 @@ NOISE: tuple[Fact, ...] = (
         header="Estimated",
         label="estimated",
     ),
-    Fact("saw", "the noise that was found, where no level was given", _TEXT_OR_NULL, header="Noise"),
-    Fact("diagnosis", "the same as data", {"type": ["object", "null"]}),
+    Fact("saw", "the measured noise in words, if no level was given", _TEXT_OR_NULL, header="Noise"),
+    Fact("diagnosis", "the measured noise as data", {"type": ["object", "null"]}),
     Fact(
         "expected_gain",
-        "by how many dB the output is expected to be nearer to the clean picture, where that was asked for and can be predicted",
+        "how many dB closer to the clean picture the output is than the input; null if it was not asked for or cannot be predicted",
         _NUMBER_OR_NULL,
         header="Expected-Gain",
         label="expected gain",
@@ -209,8 +219,8 @@ TASKS: dict[str, Task] = {
             summary="take the noise out of pictures",
             mark="clean",
             verbs=("Denoise", "Denoising", "Denoised"),
-            headline="see it clean",
-            after="the noise level is measured, and you see the picture before and after",
+            headline="see it without noise",
+            after="the page measures the noise level and shows the picture before and after",
             model="photo",
             settings=DenoiseSettings,
             facts=NOISE,
@@ -220,8 +230,8 @@ TASKS: dict[str, Task] = {
             summary="make pictures larger",
             mark="large",
             verbs=("Enlarge", "Enlarging", "Enlarged"),
-            headline="see it large",
-            after="you see the picture before and after",
+            headline="see it enlarged",
+            after="the page shows the picture before and after",
             model="upscale",
             settings=UpscaleSettings,
             facts=NOISE,

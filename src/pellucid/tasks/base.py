@@ -1,4 +1,4 @@
-"""What a task's module has, and what it answers with: the passes over a picture, and the pairs that training learns from."""
+"""The parts of a task's module, and its results: the passes over a picture, and the pairs that training learns from."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Batching", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "drawn"]
+__all__ = ["Batching", "Degrading", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "degraded", "drawn"]
 
 Planes = NDArray[np.float32]
 
 Source = Literal["clean", "pairs", "noisy"]
-"""What a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
+"""The images that a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
 
 
 def _nothing() -> dict[str, Any]:
@@ -41,7 +41,7 @@ class Pass:
     pixels on each side and begin at multiples of ``multiple_of``, which divides their sides; none has more pixels than a square of
     the side ``tile``.
 
-    ``before`` makes of the picture's planes the output of strength 0, in the shape of the piece's; None: the planes themselves.
+    ``before`` makes the output of strength 0 from the picture's planes, in the shape of the piece's; None: the planes themselves.
     Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
     piece in flight. Neither is a guess: measure them.
     """
@@ -60,7 +60,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done for one picture.
+    """The work to be done for one picture.
 
     ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
@@ -78,9 +78,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Pair:
-    """One training example: ``image`` (h, w, channels) is what the network sees, ``maps`` (h, w, maps) the planes beside it.
+    """One training example: ``image`` (h, w, channels) is the network's input, ``maps`` (h, w, maps) the planes beside it.
 
-    ``clean`` is the perfect output; ``base``, of its shape, is what the network's residual is taken away from. ``again`` asks for
+    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from. ``again`` asks for
     what `pellucid.training.looks` makes of the example.
     """
 
@@ -114,9 +114,11 @@ class NoiseRange:
         for level in (self.low, self.high):
             degradations.make(self.kind, level, clip=self.clip)
         if self.low > self.high or self.weight <= 0:
-            raise OptionError(f"noise range {self.kind}: low {self.low} must not exceed high {self.high}; weight above 0")
+            raise OptionError(
+                f"noise range {self.kind}: low {self.low} must not exceed high {self.high}, and weight must be above 0"
+            )
         if self.spread not in ("uniform", "log") or (self.spread == "log" and self.low <= 0):
-            raise OptionError(f"noise range {self.kind}: spread is 'uniform', or 'log' with low above 0")
+            raise OptionError(f"noise range {self.kind}: spread must be 'uniform', or 'log' with low above 0")
 
     def draw(self, rng: np.random.Generator) -> Degradation:
         """A degradation with a level drawn from this range."""
@@ -185,7 +187,7 @@ class Learning:
 
 
 class TaskModule(Protocol):
-    """The six names of a task's module, ``tasks/NAME.py``. `pellucid.tasks.upscale` is a short one to copy."""
+    """The seven names of a task's module, ``tasks/NAME.py``. `pellucid.tasks.upscale` is a short one to copy."""
 
     Learning: type[Any]
     """A subclass of `Learning`."""
@@ -209,6 +211,31 @@ class TaskModule(Protocol):
 
     def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
         """The part of an image (h, w) or (h, w, channels) that is compared."""
+
+
+class Degrading(Protocol):
+    """A task's module whose perfect output is not the clean image, or not of its shape."""
+
+    def degraded(
+        self, case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+    ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+        """As `degraded` below, without the module."""
+
+
+def degraded(
+    module: TaskModule | None, case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """The perfect output for a clean image (h, w) or (h, w, channels), the image that is given, and the output of strength 0.
+
+    The first and the last are of one size. A module that is a `Degrading` decides; for others, and without one, the clean image is
+    the perfect output, and the given one, enlarged (bicubic) where it is smaller, is that of strength 0.
+    """
+    own: Callable[..., Any] | None = getattr(module, "degraded", None)
+    if own is not None:
+        perfect, given, before = own(case, clean, rng)
+        return perfect, given, before
+    perfect, given = case.pair(clean, rng)
+    return perfect, given, images.enlarged(np.atleast_3d(given), case.scale) if case.scale > 1 else given
 
 
 class Batching(Protocol):

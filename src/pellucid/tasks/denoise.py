@@ -1,4 +1,4 @@
-"""Denoising: which file serves which noise, what it is given, and how it learns.
+"""Denoising: which file serves which noise, which input it is given, and how it learns.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
 ``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
@@ -88,16 +88,16 @@ PIECE_BYTES = 100
 """Bytes for each pixel of each piece in flight: its planes, the engine's output, the finished pixels. Measured for pictures with
 impulses, which need the most: see `FILLED_TILE`."""
 
-SEEN = 0.85
-"""The share of the card's ``halo`` that a tile's margin has. With the whole of it tiles answer as the whole image does, to the bit.
-With less, what lies beyond sets off roundings (8-bit integers, bfloat16) that come out by one step here and there. One step of
+HALO_SHARE = 0.85
+"""The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
+With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
 bfloat16 is a level where noise of sigma 50 is strong, so no margin short of the whole keeps every value to one level.
 
 The promise, in 8-bit levels, on every instruction set, for tiles beside the whole image: 2 anywhere, more than 1 (and a hundredth)
-in at most 10 of a million values, 0.05 on average; twice each where noise lies under impulses of any value, for up to five networks
-answer one after the other there. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
+in at most 10 of a million values, 0.05 on average; twice each where noise lies under impulses of any value, where up to 5 networks
+run one after the other. `benchmarks/seams.py` measures it; docs/architecture.md has the figures.
 
-With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the answer of a strided
+With AMX that holds for tiles at least 408 pixels wide, as all are that `TILE` makes of a wider image: where the output of a strided
 convolution is at most 50 pixels wide (the last of them has an eighth of the tile's width), oneDNN sums its bfloat16 products in
 another order, and the sum differs in its last bit. Narrower tiles differ from a wider whole even with the whole ``halo`` (by 1.25
 levels at most; by 2.1 with this margin), but not from each other."""
@@ -109,7 +109,7 @@ PROBES = 6
 """The most parts of a picture in which `measured` measures."""
 
 PROBE = 384
-"""Side in pixels of such a part at most. Parts are large: at a border the network sees less, and gains less."""
+"""Most pixels on a side of such a part. Parts are large, because the network gains less at a border, where it has fewer pixels."""
 
 LEAST_PROBE = 32
 """Side in pixels below which a picture is too small for `measured`."""
@@ -237,7 +237,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
-        if sigma and not _learnt_clipped(card):
+        if not noise.nothing and sigma and not _learnt_clipped(card):
             # A gray picture's three channels say what one says.
             parts = [
                 part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))
@@ -263,7 +263,7 @@ def _given(card: Card, sigma: float | None) -> Noise:
     if sigma is None:
         return Noise(None)
     if "sigma" not in card.maps:
-        raise OptionError(f"model {card.name!r} is blind: it takes no sigma")
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level; leave sigma out")
     return Noise(sigma, Curve(sigma / 255))
 
 
@@ -282,7 +282,7 @@ def _learnt_clipped(card: Card) -> bool:
 
 def _margin(card: Card, noise: Noise) -> int:
     """The pixels around a tile's core that the model sees, and those beyond them on which its maps depend."""
-    return noise.passes * max(round(SEEN * card.halo), min(card.halo, NEAR)) + noise.reach
+    return noise.passes * max(round(HALO_SHARE * card.halo), min(card.halo, NEAR)) + noise.reach
 
 
 # -- the expected gain ------------------------------------------------------------------------------------------------
@@ -401,9 +401,9 @@ class Learning(base.Learning):
         if not self.noise:
             raise OptionError("task denoise: name at least one noise range")
         if not 0 <= self.doubt <= 1:
-            raise OptionError(f"task denoise: doubt is a number from 0 to 1, not {self.doubt!r}")
+            raise OptionError(f"task denoise: doubt must be a number from 0 to 1, not {self.doubt!r}")
         if not 0 <= self.again <= 1:
-            raise OptionError(f"task denoise: again is a share from 0 to 1, not {self.again!r}")
+            raise OptionError(f"task denoise: again must be a share from 0 to 1, not {self.again!r}")
         unknown = [name for name in self.maps if name not in MAPS]
         if unknown:
             raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")

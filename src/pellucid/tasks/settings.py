@@ -1,4 +1,4 @@
-"""What a user can set: each setting's help, kind and range, declared once, at the field of a dataclass.
+"""The settings that a user can choose: help, kind and range of each, declared once, at the field of a dataclass.
 
 The command line makes its arguments from these declarations, HTTP its query parameters and its description (OpenAPI), the page its
 fields, Python its keyword arguments. Standard library alone: ``pellucid --help`` reads them and needs nothing else.
@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -52,7 +53,7 @@ class Shape(NamedTuple):
 class Attached:
     """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
 
-    name: str
+    name: str = field(compare=False)
     sha256: str
     path: Path | None = field(default=None, compare=False)
 
@@ -66,8 +67,8 @@ class Attached:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
     def to_dict(self) -> dict[str, str]:
-        """What a manifest writes of it: name and content, no path."""
-        return {"name": self.name, "sha256": self.sha256}
+        """The content for a manifest: the same file under another name gives the same output."""
+        return {"sha256": self.sha256}
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,12 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """As the command line writes it."""
+        """The setting's option on the command line, such as ``--keep-grain``."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
     def allowed(self) -> str:
-        """What its values may be, in words."""
+        """The values that it takes, in words."""
         return " or ".join(_WORDS[kind](self) for kind in self.kinds)
 
     def refused(self, value: Any) -> OptionError:
@@ -121,7 +122,7 @@ class Setting:
             return None
         if self.many:
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise self.refused(value)
+                raise OptionError(f"{self.name} must be a list, not {_shown(value)}")
             return tuple(self._checked(each) for each in value)
         return self._checked(value)
 
@@ -138,7 +139,7 @@ class Setting:
         Without ``paths`` no text names a file.
         """
         if not paths and self.kinds == ("file",):
-            raise OptionError(f"{self.name} is a file, which no text stands for")
+            raise OptionError(f"{self.name} is a file: send the file itself, not text")
         for kind in self.kinds:
             if kind == "file" and not paths:
                 continue
@@ -193,7 +194,7 @@ class Declared:
         """The same values; `OptionError` for a name that is not one of the settings."""
         for name in given:
             if name not in cls.names():
-                raise OptionError(f"{str(name)[:40]!r} is not a setting here; there are {', '.join(cls.names())}")
+                raise OptionError(f"{str(name)[:40]!r} is not a setting here; the settings are {', '.join(cls.names())}")
         return given
 
     @classmethod
@@ -207,7 +208,7 @@ class Declared:
         for name, texts in given.items():
             row = rows.get(name)
             if row is None:
-                raise OptionError(f"{name[:40]!r} is not a setting here; there are {', '.join(rows)}")
+                raise OptionError(f"{name[:40]!r} is not a setting here; the settings are {', '.join(rows)}")
             if not row.many and len(texts) != 1:
                 raise OptionError(f"{name} is given {len(texts)} times")
             read = [row.read(text, paths=paths) for text in texts]
@@ -225,8 +226,7 @@ class Declared:
 
     def to_dict(self) -> dict[str, Any]:
         """All that the output depends on, as JSON holds it."""
-        values = {each.name: getattr(self, each.name) for each in self.declared() if each.changes_output}
-        return {name: value.to_dict() if isinstance(value, Attached) else value for name, value in values.items()}
+        return {each.name: _plain(getattr(self, each.name)) for each in self.declared() if each.changes_output}
 
 
 @dataclass(frozen=True)
@@ -234,7 +234,13 @@ class Settings(Declared):
     """The settings of a task: what its output depends on beside picture and model. Each task has a class of its own."""
 
     strength: float = setting(
-        1.0, "0 leaves the picture as it is, 1 restores it", low=0, high=1, step=0.01, label="Strength", main=True
+        1.0,
+        "how much of the restoration to use: 0 keeps the picture, 1 restores it in full",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Strength",
+        main=True,
     )
 
     @property
@@ -247,7 +253,7 @@ class Settings(Declared):
         return given
 
     def line(self, facts: Mapping[str, Any]) -> str:
-        """What was done, in a few words for people, from the output's facts."""
+        """A few words for people about what was done, from the output's facts."""
         return ""
 
     def each(self) -> Mapping[str, Self]:
@@ -262,15 +268,15 @@ class Settings(Declared):
 
 @dataclass(frozen=True)
 class FileSettings(Declared):
-    """What belongs to the file and not to the picture in it: how its values are read, and how the output is written."""
+    """Settings of the file and not of the picture in it: how its values are read, and how the output is written."""
 
     format: str | None = setting(
         None, "the format of the output, such as png (default: each picture's own)", kind="text", label="Format"
     )
     range: str = setting(
         "auto",
-        "which values are black and white; noise levels count 255 between the two (auto: what the file states, or the full range "
-        "of its values; for floats beyond 0 to 1, signed and 32-bit integers the page's smallest and largest)",
+        "which values are black and white (auto: the file's own statement, or the full range of its type; the values in use for "
+        "counts of 8 to 14 bits in 16, floats beyond 0 to 1, signed and 32-bit integers)",
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",
@@ -282,8 +288,14 @@ class FileSettings(Declared):
         label="Axes of a stack",
     )
     strip: bool = setting(
-        False, "leave EXIF, XMP, IPTC and texts out; the colour profile stays", kind="flag", label="Drop metadata"
+        False, "leave out EXIF, XMP, IPTC and texts; the colour profile stays", kind="flag", label="Drop metadata"
     )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value.to_dict() if isinstance(value, Attached) else value
 
 
 # -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
@@ -355,12 +367,13 @@ def _check_file(row: Setting, value: Any) -> Attached | None:
 
 
 def _whole(value: Any, count: int) -> tuple[int, ...] | None:
-    """So many whole numbers of 0 or more."""
+    """``count`` whole numbers of 0 or more."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         return None
-    if any(isinstance(each, bool) or not isinstance(each, int) or each < 0 for each in value):
+    # NumPy has whole numbers of its own.
+    if any(isinstance(each, bool) or not isinstance(each, Integral) or each < 0 for each in value):
         return None
-    return tuple(value)
+    return tuple(map(int, value))
 
 
 def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:

@@ -87,7 +87,7 @@ def _factors(scales: tuple[int, ...], scale: float) -> tuple[int, ...]:
         enough = [chain for chain in combinations_with_replacement(sorted(scales, reverse=True), count) if np.prod(chain) >= scale]
         if enough:
             return min(enough, key=lambda chain: int(np.prod(chain)))
-    raise OptionError(f"scale {scale:g} is beyond the model's factors")
+    raise OptionError(f"scale {scale:g} is too large for this model, which enlarges by {', '.join(map(str, scales))}")
 
 
 def _bicubic(planes: Pixels, scale: int) -> Pixels:

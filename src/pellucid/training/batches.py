@@ -3,7 +3,7 @@
 Because a batch depends on nothing but (seed, process, step), any number of them may be prepared ahead (`pellucid.training.feed`),
 and a run that is resumed sees the same ones as a run that never stopped.
 
-Where no image is clean, each half-size picture that is made of one pixel of every 2x2 cell learns to foretell another one made of
+Where no image is clean, each half-size picture that is made of one pixel of every 2x2 cell learns to predict another one made of
 their neighbours, whose noise is independent of its own (Huang et al. 2021, "Neighbor2Neighbor: Self-Supervised Denoising from
 Single Noisy Images").
 """

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import images, memory
+from pellucid import images, memory, regular
 from pellucid.engines import cache_folder
 from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
 from pellucid.images import Range
@@ -140,16 +140,17 @@ class Form:
 @dataclass(frozen=True)
 class Source:
     """The origin of an image: its ``name``, its ``identity`` (values that change when the file does), and ``read``, which decodes
-    it and raises `FileError` or `MissingExtra`."""
+    it and raises `FileError` or `MissingExtra`; ``path`` is its file, where it has one of its own."""
 
     name: str
     identity: tuple[str | int, ...]
     read: Callable[[], Decoded]
+    path: Path | None = None
 
 
 def source(path: Path, value_range: Range = "auto") -> Source:
     """The source of an image file."""
-    return Source(path.name, identity(path), lambda: survey.read(path, value_range))
+    return Source(path.name, identity(path), lambda: survey.read(path, value_range), path)
 
 
 def identity(path: Path) -> tuple[str | int, ...]:
@@ -626,7 +627,7 @@ def _alone(place: Path, tell: Callable[[str], None]) -> Iterator[None]:
         stack.enter_context(_in_process)
         if fcntl is not None:
             try:
-                held = stack.enter_context((place / "lock").open("ab"))
+                held = stack.enter_context(regular.opened(place / "lock", os.O_RDWR | os.O_CREAT, links=False))
                 try:
                     fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:

@@ -142,7 +142,7 @@ def _noise(kind: str, rng: np.random.Generator) -> degradations.Degradation | No
 def examples(
     pictures: list[NDArray[np.uint8]], count: int, seed: int, on_progress: Callable[[int, int], None] | None = None
 ) -> Examples:
-    """So many examples, each a pure function of ``seed`` and its number."""
+    """``count`` examples, each a pure function of ``seed`` and its number."""
     features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, index])

@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from pellucid import graphs, regular
 from pellucid.cards import METADATA_KEY, Card, read_card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.families import FAMILIES, names, shipped_path
@@ -49,7 +52,7 @@ SCALE = "_scale"
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a run's files go, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
+    """The files of a run, all beside the model: ``results`` stay, ``checkpoint`` is deleted when the run is over."""
 
     model: Path
     weights: Path
@@ -128,15 +131,15 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
     scores = dict(card.scores)
     for path in evaluations:
         try:
-            data = json.loads(path.read_text("utf-8"))
+            data = json.loads(regular.read(path))
             protocol, summary = data["protocol"], data["summary"]
             methods = {name for name, served in protocol["models"].items() if served == [card.name]}
             blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
             psnr = {f"{protocol['images']} {row['noise']}{blind}": row["psnr"] for row in summary if row["method"] in methods}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise FileError(f"{path}: not an evaluation that 'pellucid evaluate --out' wrote: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise FileError(f"{path}: this is not a file that 'pellucid evaluate --out' wrote: {_reason(error)}") from error
         if not psnr:
-            raise FileError(f"{path}: has no score of {card.name!r}")
+            raise FileError(f"{path}: it has no score of {card.name!r}")
         scores |= {name: round(value, 2) for name, value in psnr.items()}
     return replace(card, scores=scores)
 
@@ -182,11 +185,11 @@ def load_weights(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     if path.suffix == ".onnx":
         return _from_onnx(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with regular.opened(path) as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         card = Card.from_json(arrays.pop(CARD_ENTRY).tobytes().decode())
-    except (OSError, ValueError, KeyError) as error:
-        raise FileError(f"{path}: not a weights file of pellucid: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+        raise FileError(f"{path}: this is not a weights file of pellucid: {_reason(error)}") from error
     return card, {name: _single(value) for name, value in arrays.items()}
 
 
@@ -243,8 +246,11 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     entry.key, entry.value = METADATA_KEY, card.to_json()
     model.producer_name, model.doc_string = "pellucid", card.summary
     onnx.checker.check_model(model)
+    content = model.SerializeToString()
+    # What could not be opened is not written.
+    graphs.check(content, str(path))
     with replacing(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        temporary.write_bytes(content)
 
 
 def write_card(path: Path, card: Card) -> None:
@@ -253,7 +259,7 @@ def write_card(path: Path, card: Card) -> None:
         import onnx
     except ImportError as error:
         raise MissingExtra(str(error.name), "train") from error
-    model = onnx.load_model_from_string(path.read_bytes())
+    model = onnx.load_model_from_string(regular.read(path, graphs.LARGEST))
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, card.to_json()
@@ -274,6 +280,11 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         registry.setLevel(before)
+
+
+def _reason(error: Exception) -> str:
+    """One line on an error of a file or its content."""
+    return str(getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or type(error).__name__)
 
 
 def _half(value: torch.Tensor) -> np.ndarray[Any, Any]:
@@ -373,17 +384,20 @@ def _from_onnx(path: Path) -> tuple[Card, dict[str, torch.Tensor]]:
     except ImportError as error:
         raise MissingExtra("onnx", "train") from error
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        model = onnx.load_model_from_string(regular.read(path, graphs.LARGEST))
     except Exception as error:  # the parser's own error type is not public
-        raise ModelError(f"{path}: not an ONNX model: {error}") from error
+        raise ModelError(f"{path}: this is not an ONNX model: {_reason(error)}") from error
     text = next((entry.value for entry in model.metadata_props if entry.key == METADATA_KEY), None)
     if text is None:
-        raise ModelError(f"{path}: an ONNX model, but without a pellucid card")
+        raise ModelError(f"{path}: this ONNX model has no pellucid card")
     card = Card.from_json(text)
-    stored = _stored(model)
+    try:
+        stored = _stored(model)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ModelError(f"{path}: the weights cannot be read: {error}") from error
     wanted = Recipe.from_dict(card.recipe).network.build().state_dict()
     weights = {name: _single(stored[name].copy()) if name in stored else value for name, value in wanted.items()}
     missing = [name for name in wanted if name not in stored and not name.endswith("num_batches_tracked")]
     if missing:
-        raise ModelError(f"{path}: the parameter {missing[0]!r} is not in the graph under its own name")
+        raise ModelError(f"{path}: the graph has no parameter named {missing[0]!r}")
     return card, weights

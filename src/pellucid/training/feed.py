@@ -67,9 +67,9 @@ def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
 def check(processes: int) -> None:
     """Raises `OptionError` where this number of processes cannot make batches."""
     if processes < 0:
-        raise OptionError(f"--workers is 0 or more, not {processes}")
+        raise OptionError(f"--workers must be 0 or more, not {processes}")
     if processes and not _can_fork():
-        raise OptionError("--workers: this system cannot fork a process; 0 takes threads instead")
+        raise OptionError("--workers: this system cannot fork a process; --workers 0 uses threads instead")
 
 
 def batches(

@@ -58,7 +58,7 @@ def seen_again(network: Network, given: torch.Tensor, again: Sequence[bool], cha
 
 
 def second(given: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
-    """The network's next input, from its input ``given`` (n, channels + maps, h, w) and its answer ``first`` (n, channels, h, w):
+    """The network's next input, from its input ``given`` (n, channels + maps, h, w) and its output ``first`` (n, channels, h, w):
     pixels that are impulses by that answer are filled, and the map says how likely each is one.
 
     The maps are sigma and impulses. Noise between impulses is the same everywhere, as it is for whoever restores.

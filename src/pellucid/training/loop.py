@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import math
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pellucid import regular
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
 from pellucid.training import feed, losses, ondevice
@@ -113,9 +115,9 @@ def train(
     """
     plan = recipe.training
     if checkpoint.exists() and not resume:
-        raise OptionError(f"{checkpoint} is left from an earlier run: --resume goes on with it, or delete it to begin again")
+        raise OptionError(f"{checkpoint} is left from an earlier run: --resume continues it; delete the file to begin again")
     if resume and not checkpoint.exists():
-        raise OptionError(f"--resume: there is no {checkpoint} to go on from")
+        raise OptionError(f"--resume: there is no checkpoint {checkpoint} to go on from")
 
     noisy = pictures.kind == "noisy"
     # A network for several factors has an output for each, and a step trains one of them.
@@ -125,7 +127,7 @@ def train(
     # Neighbouring pixels make pictures of half the size.
     multiple = network.multiple_of * (2 if recipe.from_neighbours else 1)
     if noisy and recipe.data.patch % multiple:
-        raise OptionError(f"--noisy: data.patch is a multiple of {multiple} for this network, not {recipe.data.patch}")
+        raise OptionError(f"--noisy: data.patch must be a multiple of {multiple} for this network, not {recipe.data.patch}")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
         _adopt(network, start)
@@ -140,7 +142,7 @@ def train(
     if resume:
         state = _read_checkpoint(checkpoint)
         if state["network"] != repr(recipe.network):
-            raise OptionError(f"{checkpoint} is of another network: {state['network']}")
+            raise OptionError(f"{checkpoint} belongs to another network: {state['network']}")
         network.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         run.steps, before = state["step"], state["minutes"]
@@ -374,7 +376,7 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
     first, second = narrow.shape[:2]
     widened = wide.clone()
     # Where both sides grow, both ways between old and new channels begin at zero, so it matters not which axis is which. One side
-    # alone grows at the ends: the first axis where channels leave the image, the second where they lead to the answer.
+    # alone grows at the ends: the first axis where channels leave the image, the second where they lead to the output.
     if wide.shape[0] > first and wide.shape[1] > second:
         widened[first:, :second] = 0
     widened[:first, second:] = 0
@@ -384,12 +386,12 @@ def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(regular.read(path)), map_location="cpu", weights_only=True)
         missing = STATE - state.keys()
     except Exception as error:  # a damaged file may raise anything
-        raise FileError(f"{path}: not a checkpoint, or a damaged one ({type(error).__name__})") from error
+        raise FileError(f"{path}: this is not a checkpoint, or it is damaged ({type(error).__name__})") from error
     if missing:
-        raise FileError(f"{path}: not a checkpoint of this version: it has no {sorted(missing)[0]!r}")
+        raise FileError(f"{path}: this checkpoint is not of this version: it has no {sorted(missing)[0]!r}")
     return state
 
 

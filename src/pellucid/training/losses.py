@@ -1,4 +1,4 @@
-"""Losses by name: how far a network's answers are from clean images, or, without clean ones, from what they should be."""
+"""Losses by name: the distance of a network's outputs from clean images, or an estimate of it without clean images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ the level to be another one (1.03 times)."""
 
 
 def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """The restored image in float32, unclipped: the network's answer, or ``base`` (input or enlargement) less its residual."""
+    """The restored image in float32, unclipped: the network's output, or ``base`` (input or enlargement) less its residual."""
     scale = base.shape[-1] // batch_input.shape[-1]
     output: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
     return base - output if kind == "residual" else output

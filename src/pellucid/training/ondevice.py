@@ -139,7 +139,7 @@ def _smaller(clean: torch.Tensor, scale: int) -> Batch:
 
 @lru_cache(maxsize=16)
 def _scaling(before: int, after: int, device: torch.device) -> torch.Tensor:
-    """What Pillow's bicubic does to a column of ``before`` pixels, as a matrix."""
+    """The effect of Pillow's bicubic on a column of ``before`` pixels, as a matrix."""
     same = np.eye(before, dtype=np.float32)[..., None]
     return torch.from_numpy(images.resized(same, after, before, images.BICUBIC)[..., 0]).to(device)
 

@@ -39,7 +39,7 @@ def entries(place: Path) -> tuple[list[Source], str]:
         names = sorted(name for name in archive.namelist() if name != PACK_MANIFEST)
         manifest = json.loads(archive.read(PACK_MANIFEST))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise FileError(f"{place}: not a pack of images ('pellucid pack' makes one): {error}") from error
+        raise FileError(f"{place}: this is not a pack of images ('pellucid pack' makes one): {error}") from error
 
     def read(name: str) -> Decoded:
         try:
@@ -64,7 +64,7 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
         raise FileError(f"{out} exists; --force overwrites it")
     paths = files.list_images(folder)
     if not paths:
-        raise TrainingError(f"{folder}: no images to pack")
+        raise TrainingError(f"{folder}: it holds no images to pack")
     budget = int(megabytes * 1e6)
     ladder = [(1.0, quality) for quality in PACK_QUALITIES] + [(scale, PACK_QUALITIES[-1]) for scale in PACK_SCALES[1:]]
     for scale, quality in ladder:

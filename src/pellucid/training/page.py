@@ -65,11 +65,11 @@ def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
 
 
 def _phrase(method: str, recipe: Recipe) -> str:
-    return f"for {recipe.task.words}" if method == recipe.task.before else f"by {method}, from which it began"
+    return f"for {recipe.task.words}" if method == recipe.task.before else f"by {method}, the model that the run began from"
 
 
 def _described(scores: Scores, own: str) -> str:
-    measured = " It measured the noise level itself, as it does for its users." if scores.blind else ""
+    measured = " The noise level was measured from each image, as users have it." if scores.blind else ""
     return (
         f"The exported file {own}, run by {scores.engine} on {scores.images} of {scores.held_out} held-out images; larger images "
         f"are cropped to their middle {SIDE}x{SIDE} pixels.{measured}"
@@ -79,7 +79,7 @@ def _described(scores: Scores, own: str) -> str:
 def _pictured(pictures: Pictures) -> str:
     level = "; a network that takes the noise level is given the true one" if pictures.kind == "clean" else ""
     psnr = " The PSNR is that of the crop." if pictures.kind != "noisy" else ""
-    return f"Held-out images, drawn at random and restored by the network of the best step{level}.{psnr}"
+    return f"Held-out images, drawn at random, restored by the network of the best step{level}.{psnr}"
 
 
 def _validated(run: Run, pictures: Pictures) -> str:
@@ -96,7 +96,7 @@ def _losses(recipe: Recipe, pictures: Pictures) -> str:
     if pictures.kind == "noisy" and not recipe.from_neighbours:
         text += " Both estimate the squared error against the clean picture without having it (Stein's unbiased estimate)."
     elif pictures.kind == "noisy":
-        text += " Both are measured against noisy pictures, so they never reach 0: only their fall counts."
+        text += " Both are measured against noisy pictures, so they never reach 0: only the decrease counts."
     return text
 
 
@@ -145,7 +145,7 @@ def _about(card: Card, run: Run, recipe: Recipe, pictures: Pictures) -> list[dic
                 ["Ended", ended],
                 [
                     "Step that was kept",
-                    f"{run.best_step}, the best on held-out images" if run.best_step else "0: nothing was better",
+                    f"{run.best_step}, the best on held-out images" if run.best_step else "0: no step was better",
                 ],
                 ["Images a second", round(median(speeds), 1) if speeds else None],
             ],

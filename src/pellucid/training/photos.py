@@ -194,7 +194,7 @@ def _package(name: str, package: Package, mirrors: Sequence[str]) -> bytes:
             continue
         if hashlib.sha256(content).hexdigest() == package.sha256:
             return content
-        failures.append(f"{mirror}: another content")
+        failures.append(f"{mirror}: another content than its checksum")
     raise FileError(f"package {name} {package.version}: {'; '.join(failures)}")
 
 

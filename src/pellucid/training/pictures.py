@@ -92,7 +92,7 @@ def load(
         source = photos.cached()
     if source is None:
         raise TrainingError(
-            "this recipe learns from photographs: 'pellucid fetch photos' brings some, or name your own with --images"
+            "this recipe learns from photographs: 'pellucid fetch photos' downloads some, or name your own with --images"
         )
     sources, notes = _sources(source, value_range)
     others, more = _sources(valid, value_range) if valid is not None else ([], [])
@@ -100,7 +100,7 @@ def load(
     notes += [*more, *unread]
     named = _readable(opened[: len(sources)])
     if not named:
-        raise TrainingError(f"{source}: no image in it that can be read")
+        raise TrainingError(f"{source}: it holds no image that can be read")
     fitting, small = survey.usable(named, data.patch, str(source))
     notes += small
     if valid is None:
@@ -253,7 +253,40 @@ def _opened(sources: Sequence[Source], form: Form, store: Store | None) -> tuple
     """Each image, None for those that cannot be read; a line for each of these, and lines about all of them."""
     entries, notes = cache.opened(sources, form, store or Store())
     problems = [entry for entry in entries if isinstance(entry, str)]
-    return [None if isinstance(entry, str) else entry for entry in entries], [*problems, *notes]
+    pictures = [None if isinstance(entry, str) else entry for entry in entries]
+    return pictures, [*problems, *notes, *(() if form.eight else _on_one_scale(sources, pictures, form, store))]
+
+
+def _on_one_scale(sources: Sequence[Source], pictures: list[Decoded | None], form: Form, store: Store | None) -> list[str]:
+    """Reads those again, in their places, whose values of black and white were found from each one's own: they get the same, or a
+    noisy image and its clean partner would differ in brightness. A line about it."""
+    if form.value_range != "auto":
+        return []
+    notes = []
+    for floats in (False, True):
+        own = [at for at, picture in enumerate(pictures) if picture is not None and _is_scaled(picture, floats=floats)]
+        ends = {picture.facts.ends for at in own if (picture := pictures[at]) is not None}
+        if len(ends) < 2:
+            continue
+        black, white = min(low for low, _ in ends), max(high if high is not None else LARGEST[floats] for _, high in ends)
+        again = [cache.source(path, (black, white)) for at in own if (path := sources[at].path) is not None]
+        if len(again) < len(own):
+            continue
+        entries, _ = cache.opened(again, replace(form, value_range=(black, white)), store or Store())
+        for at, entry in zip(own, entries, strict=True):
+            pictures[at] = None if isinstance(entry, str) else entry
+        notes.append(f"values: black is {black:.6g}, white {white:.6g}, found from those of all images (--range LO:HI sets them)")
+    return notes
+
+
+LARGEST = (65535.0, 1.0)
+"""White where a file of 16 bits, or of floats, has no other."""
+
+
+def _is_scaled(picture: Decoded, *, floats: bool) -> bool:
+    """Whether the file has whole numbers of more than 8 bits, or (with ``floats``) floats."""
+    facts = picture.facts
+    return facts.depth == "float32" if floats else facts.depth == "uint16" or (facts.depth == "uint8" and facts.ends[1] is not None)
 
 
 def _readable(entries: Sequence[Decoded | str | None]) -> list[Decoded]:
@@ -270,7 +303,7 @@ def _pairs(
             continue
         if noisy.facts.size != clean.facts.size:
             sizes = " and ".join(f"{each.facts.size[1]}x{each.facts.size[0]}" for each in (noisy, clean))
-            notes.append(f"left out: {noisy.name}: noisy and clean are of different sizes, {sizes}")
+            notes.append(f"left out: {noisy.name}: the noisy and the clean image have different sizes, {sizes}")
             continue
         pairs.append((noisy, clean))
     if not pairs:
@@ -287,15 +320,15 @@ def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
     """The images of a folder, or one."""
     paths = [place] if place.is_file() else files.list_images(place)
     if not paths:
-        raise TrainingError(f"{place}: no images")
+        raise TrainingError(f"{place}: it holds no images")
     return [cache.source(path, value_range) for path in paths]
 
 
 def _split(pictures: Sequence[Decoded], data: Data) -> tuple[list[Decoded], list[Decoded]]:
-    """The training images and the held-out ones; of a single image nothing is held out."""
+    """The training images and the held-out ones; a single image is not held out."""
     train = [picture for picture in pictures if not is_held_out(picture.name, data)]
     valid = [picture for picture in pictures if is_held_out(picture.name, data)]
-    # Of a few images the hash may pick none, or all. Then the last one by name is held out, so that validation is honest.
+    # The hash may pick none, or all, of a few images. Then the last one by name is held out, so that validation is honest.
     if len(pictures) > 1 and not valid:
         valid = [train.pop()]
     elif not train:
@@ -358,7 +391,7 @@ def _digits(source: Path | None, data: Data) -> Pictures:
         source = mnist.cached()
     if source is None:
         digits, _ = samples.digits()
-        notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' or --images FOLDER brings all of MNIST",)
+        notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST for --images FOLDER",)
     else:
         digits = files.load_mnist(source)["train_images"]
     kept = len(digits) - round(len(digits) * data.held_out)

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pellucid import degradations, tasks
+from pellucid import degradations, regular, tasks
 from pellucid.errors import ModelError, PellucidError
 from pellucid.tasks.base import Learning, NoiseRange
 from pellucid.training.losses import LOSSES, NOISY_LOSSES
@@ -22,6 +22,9 @@ from pellucid.training.networks import NETWORKS, Spec
 __all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
 
 T = TypeVar("T")
+
+LARGEST = 2**20
+"""Bytes that a recipe's file has at most."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Credit:
 
 @dataclass(frozen=True)
 class Data:
-    """What the network learns from.
+    """The images that the network learns from.
 
     ``kind``: ``images`` (a folder or pack of pictures) or ``digits`` (MNIST). ``channels`` 1 or 3. ``gray``: the share of the
     examples that are made from a gray image and repeated in all channels, so that a network for colour serves gray, too. ``patch``:
@@ -60,13 +63,13 @@ class Data:
 
     def __post_init__(self) -> None:
         if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
-            raise ModelError("recipe: data.kind is images or digits, data.channels 1 or 3, data.patch at least 8")
+            raise ModelError("recipe: data.kind must be images or digits, data.channels 1 or 3, data.patch at least 8")
         if self.detail < 1 or not 0 <= self.gray <= 1:
-            raise ModelError("recipe: data.detail is 1 or more, data.gray a share from 0 to 1")
+            raise ModelError("recipe: data.detail must be 1 or more, data.gray a share from 0 to 1")
         if not 0 < self.held_out < 1 or not self.validation:
-            raise ModelError("recipe: data.held_out is a share between 0 and 1; data.validation names at least one noise")
+            raise ModelError("recipe: data.held_out must be a share between 0 and 1; data.validation must name at least one noise")
         if not self.scales or not all(0 < scale <= 1 for scale in self.scales):
-            raise ModelError("recipe: data.scales are one or more numbers above 0 and up to 1")
+            raise ModelError("recipe: data.scales must be one or more numbers above 0 and up to 1")
         for text in self.validation:
             degradations.parse(text)
 
@@ -107,19 +110,19 @@ class Training:
 
     def __post_init__(self) -> None:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
-            raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps is above 0")
+            raise ModelError("recipe: exactly one of training.minutes, training.epochs and training.steps must be above 0")
         if self.batch < 1 or self.rate <= 0 or not 0 <= self.ema < 1 or not 0 <= self.finish_share <= 1 or self.validations < 1:
             raise ModelError(
-                "recipe: training.batch and validations are 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
+                "recipe: training.batch and validations must be 1 or more, rate above 0, ema in [0, 1), finish_share in [0, 1]"
             )
         if self.tuning_rate < 0:
-            raise ModelError("recipe: training.tuning_rate is 0 or more")
+            raise ModelError("recipe: training.tuning_rate must be 0 or more")
         if self.patience < 0:
-            raise ModelError("recipe: training.patience is 0 or more")
+            raise ModelError("recipe: training.patience must be 0 or more")
         if self.loss not in LOSSES or self.finish_loss not in LOSSES:
-            raise ModelError(f"recipe: training.loss is one of {', '.join(LOSSES)}")
+            raise ModelError(f"recipe: training.loss must be one of {', '.join(LOSSES)}")
         if self.noisy_loss not in NOISY_LOSSES:
-            raise ModelError(f"recipe: training.noisy_loss is one of {', '.join(NOISY_LOSSES)}")
+            raise ModelError(f"recipe: training.noisy_loss must be one of {', '.join(NOISY_LOSSES)}")
 
     def lasting(self, *, minutes: float | None = None, epochs: float | None = None, steps: int | None = None) -> Training:
         """The same with another length; the recipe's own where none is given."""
@@ -168,7 +171,7 @@ class Recipe:
         """The recipe of plain data; `ModelError` names the first key or value that does not fit."""
         try:
             return _build(dict(data))
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise ModelError(f"recipe {data.get('name', '?')!r}: {error}") from error
 
 
@@ -187,7 +190,7 @@ def _filled(kind: type[T], table: dict[str, Any], where: str) -> T:
 def _build(data: dict[str, Any]) -> Recipe:
     unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
     if unknown:
-        raise ModelError(f"recipe: no table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
+        raise ModelError(f"recipe: unknown table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
     data_table = dict(data["data"])
     task = _task(dict(data["task"]))
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
@@ -241,8 +244,12 @@ def parse(text: str, where: str) -> Recipe:
     """The recipe in TOML ``text``; ``where`` names it in errors."""
     try:
         return Recipe.from_dict(_based(tomllib.loads(text)))
+    except RecursionError as error:
+        raise ModelError(f"recipe {where}: tables or lists lie too deep in one another") from error
+    except (TypeError, AttributeError) as error:
+        raise ModelError(f"recipe {where}: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ModelError(f"recipe {where}: not TOML: {error}") from error
+        raise ModelError(f"recipe {where}: the file is not TOML: {error}") from error
     except PellucidError as error:
         raise ModelError(f"recipe {where}: {error}") from error
 
@@ -276,8 +283,14 @@ def find(name: str) -> Recipe:
         return parse(_shipped(name), name)
     path = Path(name)
     if path.suffix == ".toml" and path.is_file():
-        return parse(path.read_text("utf-8"), name)
-    raise ModelError(f"no recipe {name!r}: neither a .toml file nor one of {', '.join(names())}")
+        try:
+            text = regular.read(path, LARGEST).decode("utf-8")
+        except OSError as error:
+            raise ModelError(f"recipe {name}: cannot be read: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise ModelError(f"recipe {name}: the file is not text in UTF-8") from error
+        return parse(text, name)
+    raise ModelError(f"unknown recipe {name!r}; give a .toml file or one of {', '.join(names())}")
 
 
 def with_channels(recipe: Recipe, channels: int) -> Recipe:

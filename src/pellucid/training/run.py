@@ -62,7 +62,9 @@ class Request:
     def __post_init__(self) -> None:
         given = [name for name in ("images", "pairs", "noisy") if getattr(self, name)]
         if len(given) > 1:
-            raise OptionError(f"--{given[0]} and --{given[1]}: training images are clean, or pairs, or noisy; give one option")
+            raise OptionError(
+                f"--{given[0]} and --{given[1]}: give one of these options: training images are clean, or pairs, or noisy"
+            )
         for name, places, most in (("pairs", self.pairs, 2), ("valid", self.valid, 2 if self.pairs else 1)):
             if len(places) > most:
                 raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(places)}")
@@ -111,7 +113,7 @@ def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> R
     recipe, start = _adapted(request, store)
     out = request.out or Path(f"{recipe.name}.onnx")
     if out.suffix != ".onnx":
-        raise OptionError(f"--out {out}: a model's name ends in .onnx")
+        raise OptionError(f"--out {out}: the model's file name must end in .onnx")
     paths = Outputs.beside(out)
     taken = [path for path in paths.results if path.exists()]
     # A run that was stopped has left its first results: the same run may replace them.
@@ -211,9 +213,9 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     card = export.card_of(recipe, pictures, run, paths.model.stem, begun_from=begun_from)
     export.save_weights(paths.weights, card, run.network.state_dict())
     if run.diverged:
-        kept = f"those of its best step, {run.best_step}" if run.best_step else "those it began from: no step was better"
-        over = f"step {run.diverged}: the loss is not a number, and the run is over"
-        yield f"{over}; the weights it leaves are {kept}; a lower training.rate may help"
+        kept = f"of its best step, {run.best_step}" if run.best_step else "that the run began from: no step was better"
+        over = f"step {run.diverged}: the loss is not a number, so the run ended"
+        yield f"{over}; the model has the weights {kept}; a lower training.rate may help"
     if run.best_step != run.steps and not run.diverged:
         export.save_weights(paths.last, card, run.last)
         yield f"the best step was {run.best_step}; {paths.last} has the last step's weights"
@@ -221,7 +223,7 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
         # It may be there from an earlier run that this one replaces.
         paths.last.unlink(missing_ok=True)
     if run.stalled:
-        yield f"{recipe.training.patience} validations in a row were no better: the run ended early"
+        yield f"{recipe.training.patience} validations in a row brought no better score: the run ended early"
     yield from figures.draw(run, recipe, pictures, paths)
     yield paths.weights
     written = export.can_write_models()

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, images, metrics, restorer
+from pellucid import degradations, metrics, restorer
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.errors import PellucidError
 from pellucid.restorer import Restorer
-from pellucid.tasks.base import Learning
+from pellucid.tasks import base
+from pellucid.tasks.base import Learning, TaskModule
 from pellucid.tasks.settings import Settings
 from pellucid.training import survey
 from pellucid.training.pictures import Pictures
@@ -32,9 +33,6 @@ SIDE = 512
 
 SECONDS = 60.0
 """Seconds after which no further image is begun."""
-
-CAP = 70.0
-"""PSNR in dB at which an image's score is capped: an image restored without any error must not make the mean infinite."""
 
 PAIRS = "pairs"
 """Name of the row of pairs, whose noise is the images' own."""
@@ -140,7 +138,7 @@ def score(
             if done and time.monotonic() - begun > seconds:
                 break
             # An image counts under every noise or not at all: all means are over the same images.
-            scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises)]
+            scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises, own.task.module())]
             for noise, by_method in scores:
                 for method, values in by_method.items():
                     collected.setdefault(noise, {}).setdefault(method, []).append(values)
@@ -152,7 +150,7 @@ def score(
     methods = (task.before, *models)
     for row in rows:
         best = max(methods[:-1], key=lambda method: row.psnr[method])
-        if row.psnr[task.before] >= CAP:
+        if row.psnr[task.before] >= metrics.PSNR_CAP:
             # An image without noise cannot be improved.
             continue
         if row.psnr[best] > row.psnr[methods[-1]]:
@@ -161,7 +159,7 @@ def score(
     return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, tuple(notes))
 
 
-def _cases(pictures: Pictures, index: int, noises: list[Degradation]) -> Iterator[_Case]:
+def _cases(pictures: Pictures, index: int, noises: list[Degradation], module: TaskModule) -> Iterator[_Case]:
     """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is."""
     picture = pictures.valid[index]
     height, width = (min(SIDE, size) for size in picture.shape[:2])
@@ -173,8 +171,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation]) -> Iterato
         yield _Case(PAIRS, clean, noisy, noisy, None)
         return
     for noise in noises:
-        perfect, given = noise.pair(clean, np.random.default_rng(index))
-        before = images.enlarged(given, noise.scale) if noise.scale > 1 else given
+        perfect, given, before = base.degraded(module, noise, clean, np.random.default_rng(index))
         yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, noise)
 
 
@@ -195,7 +192,7 @@ def _settings(case: _Case, model: Restorer) -> Settings | None:
 def _compared(clean: NDArray[np.float32], output: NDArray[np.float32]) -> tuple[float, float | None]:
     large = min(clean.shape[:2]) >= metrics.METRICS["ssim"].least_side
     similarity = metrics.ssim(clean, output, data_range=1.0) if large else None
-    return min(CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
+    return min(metrics.PSNR_CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
 
 
 def _row(noise: str, by_method: dict[str, list[tuple[float, float | None]]]) -> Row:

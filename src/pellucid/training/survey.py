@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import diagnosis, files, images
+from pellucid import diagnosis, files, images, regular
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
@@ -147,29 +148,33 @@ def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
             f"{places[0]}, {places[1]}: no image has a partner of the same name; a CSV of two columns can name them"
         )
     alone = [noisy[stem] for stem in noisy if stem not in clean] + [clean[stem] for stem in clean if stem not in noisy]
-    return pairs, [f"left out: {path}: without a partner of that name" for path in alone]
+    return pairs, [f"left out: {path}: no partner has that name" for path in alone]
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for path in files.list_images(folder):
         if path.stem in paths:
-            raise TrainingError(f"{folder}: {paths[path.stem].name} and {path.name} have one name; which is the partner?")
+            raise TrainingError(
+                f"{folder}: {paths[path.stem].name} and {path.name} have the same name, so the partner is not clear; keep one"
+            )
         paths[path.stem] = path
     return paths
 
 
 def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     if path.is_dir():
-        raise TrainingError(f"--pairs {path}: one folder is too few; name that of the clean images, too, or a CSV of two columns")
+        raise TrainingError(
+            f"--pairs {path}: one folder is too few; name the folder of the clean images, too, or a CSV of two columns"
+        )
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(io.BufferedReader(regular.opened(path)), newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FileError(f"{path}: not a CSV: {error}") from error
+        raise FileError(f"{path}: not a CSV: {getattr(error, 'strerror', None) or error}") from error
     wrong = next((number for number, row in enumerate(rows, 1) if len(row) != 2), None)
     if wrong is not None:
-        raise TrainingError(f"{path}: row {wrong} has {len(rows[wrong - 1])} columns; noisy and clean are two")
+        raise TrainingError(f"{path}: row {wrong} has {len(rows[wrong - 1])} columns, not two (noisy, clean)")
     pairs = [(path.parent / noisy.strip(), path.parent / clean.strip()) for noisy, clean in rows]
     if pairs and not any(entry.exists() for entry in pairs[0]):
         pairs = pairs[1:]
@@ -186,7 +191,7 @@ def usable(pictures: Sequence[Decoded], patch: int, where: str) -> tuple[list[De
     fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= patch]
     if not fitting:
         largest = max((min(picture.levels.shape[:2]) for picture in pictures), default=0)
-        why = f"the largest has a side of {largest}" if pictures else "there is none that can be read"
+        why = f"the largest has a side of {largest}" if pictures else "none can be read"
         raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {why}")
     # An image that is stretched between its own darkest and lightest value has stronger noise than its neighbour.
     own = [picture for picture in fitting if picture.facts.ends != (0.0, None) and picture.facts.depth == "float32"]
@@ -268,20 +273,20 @@ def _noise(
     levels = sorted(entry.sigma for entry in diagnoses)
     kinds = ", ".join(_counts(Counter(entry.kind for entry in diagnoses)))
     how_many = "" if len(diagnoses) == len(train) else f" in {len(diagnoses)} of them"
-    rows = [("noise", f"sigma {levels[0]:.1f} to {levels[-1]:.1f}, median {levels[len(levels) // 2]:.1f}{how_many} ({kinds})")]
+    rows = [("noise", f"level {levels[0]:.1f} to {levels[-1]:.1f}, median {levels[len(levels) // 2]:.1f}{how_many} ({kinds})")]
     if kind == "clean":
         noisy = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.sigma >= NOISY]
         if noisy:
             warnings.append(
-                f"{len(noisy)} of {len(diagnoses)} 'clean' images look noisy (sigma {NOISY:g} or more): {_named(noisy)}; the "
+                f"{len(noisy)} of {len(diagnoses)} 'clean' images look noisy (noise level {NOISY:g} or more): {_named(noisy)}; the "
                 "network will learn to keep such noise"
             )
         return rows
     nothing = [picture.name for picture, entry in zip(train, diagnoses, strict=False) if entry.sigma == 0]
     if takes_level and len(nothing) == len(diagnoses):
         raise TrainingError(
-            f"no noise is found in any of the {len(diagnoses)} noisy images, but the network needs its level; with "
-            "task.maps = [] in the recipe it needs none"
+            f"no noise is found in any of the {len(diagnoses)} noisy images, and the network needs its level; set "
+            "task.maps = [] in the recipe for a blind network"
         )
     if nothing and takes_level:
         warnings.append(f"no noise is found in {len(nothing)} of {len(diagnoses)} noisy images: {_named(nothing)}")
@@ -362,9 +367,9 @@ def _same(train: Sequence[Decoded], valid: Sequence[Decoded], warnings: list[str
             across = first < len(train) <= index
             (leaks if across else twice).append(f"{picture.name} = {pictures[first].name}")
     if twice:
-        warnings.append(f"{len(twice)} images are there twice: {_named(twice)}")
+        warnings.append(f"{len(twice)} images occur twice: {_named(twice)}")
     if leaks:
-        warnings.append(f"{len(leaks)} held-out images are training images, too, and make the scores too good: {_named(leaks)}")
+        warnings.append(f"{len(leaks)} held-out images are training images, too, so the scores are too good: {_named(leaks)}")
 
 
 def _partners(noisy: Sequence[Decoded], clean: Sequence[Decoded], warnings: list[str]) -> None:

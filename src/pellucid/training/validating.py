@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pellucid import metrics
 from pellucid.training import losses
 from pellucid.training.batches import validation_batches
 from pellucid.training.looks import on_device, planes_of
@@ -13,9 +14,6 @@ from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
 __all__ = ["has_bfloat16", "validate"]
-
-PSNR_CAP = 1e-7
-"""Mean squared error below which a score sees no difference: 70 dB, the cap of our scores on digits."""
 
 
 @torch.no_grad()
@@ -47,7 +45,7 @@ def validate(
                 continue
             restored = restored.clamp(0, 1)
             errors += [float(losses.loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
-            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(PSNR_CAP)
+            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(10 ** (-metrics.PSNR_CAP / 10))
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
     network.load_state_dict(own)
     psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}

@@ -1,4 +1,4 @@
-"""The routes: they make jobs of requests, and responses of what the workers answer. Only the workers touch a picture."""
+"""The routes: they turn requests into jobs, and the workers' results into responses. Only the workers touch a picture."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Assets = dict[str, tuple[bytes, str, str]]
 
 
 class Service:
-    """What all routes share."""
+    """The state that all routes share."""
 
     def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: bool) -> None:
         self.pool = pool
@@ -84,7 +84,7 @@ Given = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where one request stands: its folder, its ticket, its share of the bytes on the disk."""
+    """The state of one request: its folder, its ticket, its share of the bytes on the disk."""
 
     folder: Path
     ticket: Ticket
@@ -148,7 +148,7 @@ class _Picture:
         if not re.fullmatch(openapi.TICKET, name):
             raise OptionError(BAD_TICKET)
         if name in self.service.tickets:
-            raise Refused(409, "a request with this ticket is being worked on")
+            raise Refused(409, "another request with this ticket is in progress")
         self.service.tickets[name] = ticket
         return name
 
@@ -161,7 +161,7 @@ class _Picture:
         return paths
 
     async def _done(self, request: Request, job: dict[str, Any], place: _Place) -> dict[str, Any]:
-        """The worker's answer; given up when the client leaves."""
+        """The worker's result; given up when the client leaves."""
         limits = self.service.limits
         job |= {"pixels": limits.pixels, "words": limits.words}
         work = asyncio.ensure_future(self.service.pool.run(job, place.ticket))
@@ -202,7 +202,7 @@ class Restore(_Picture):
         begun = time.monotonic()
         uploads = await self._uploads(request, place, offer.parts)
         source = uploads.pop(FIELD)
-        target = files.writable_name(place.folder / f"answer{ending or source.suffix}")
+        target = files.writable_name(place.folder / f"output{ending or source.suffix}")
         as_text = accepted == "application/json"
         job = {
             "do": "restore",
@@ -302,7 +302,7 @@ def _only(given: Given, name: str) -> str | None:
 def _check_names(given: Given, known: Sequence[str], kind: str) -> None:
     for name in given:
         if name not in known:
-            raise OptionError(f"{name[:40]!r} is not {kind}; there are {', '.join(known)}")
+            raise OptionError(f"{name[:40]!r} is not {kind}; the settings are {', '.join(known)}")
 
 
 def _among(given: Given, declared: type[Declared]) -> Given:

@@ -1,4 +1,4 @@
-"""What the service offers: tasks with their settings, models, formats and limits. Page, query and OpenAPI are made from it."""
+"""The offers of the service: tasks with their settings, models, formats and limits. Page, query and OpenAPI are made from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from pellucid import __version__, files, restorer
 from pellucid.errors import OptionError
+from pellucid.families import FAMILIES
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import Attached, FileSettings, Setting, Shape
 from pellucid.web.limits import Limits
@@ -120,10 +121,11 @@ def _option(row: Setting, task: Task) -> dict[str, Any]:
 def _model(name: str, model: restorer.Restorer) -> dict[str, Any]:
     # The first file for each number of channels; of a family, the others are for noise of other kinds.
     cards = {card.channels: card for card in reversed([model.models.card(role) for role in model.models])}
+    family = FAMILIES.get(name)
     return {
         "name": name,
         "task": model.task.name,
-        "summary": model.card.summary,
+        "summary": family.summary if family is not None and family.summary else model.card.summary,
         "takes": list(model.takes),
         "takes_sigma": "sigma" in model.takes,
         "takes_noise": bool(model.card.noises),

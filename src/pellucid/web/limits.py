@@ -11,9 +11,8 @@ from pellucid.errors import OptionError
 __all__ = ["Limits", "workers"]
 
 
-SHARE = 0.5
-"""The share of the time limit that a picture may be expected to take. The rest is for reading and writing it, and for another
-picture that is restored at the same time."""
+SHARE = 0.8
+"""The share of the time limit that a picture may be expected to take. The rest is for reading and writing it."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Limits:
 
     @property
     def advice(self) -> str:
-        """What helps where a picture has more than ``pixels``."""
+        """Ways to restore a picture of more than ``pixels``."""
         return (
             f"a smaller picture, a {'longer --timeout' if self.timed else 'larger --max-megapixels'} or the command line would work"
         )
@@ -60,7 +59,7 @@ class Limits:
         most = f"{float(f'{self.pixels / 1e6:.3g}'):g} megapixels"
         if self.timed:
             return f"the {most} that this computer can restore within {self.seconds:g} seconds; {self.advice}"
-        return f"the {most} that are taken here; {self.advice}"
+        return f"the {most} that this service accepts; {self.advice}"
 
     def within(self, speed: float) -> Limits:
         """The limits of a computer that restores ``speed`` pixels a second: no picture that would take too long is accepted."""

@@ -30,7 +30,7 @@ class Metrics:
         self._begun = time.time()
 
     def request(self, path: str, status: int) -> None:
-        """Counts a request that was answered with ``status``; ``path`` is the route's, never the client's."""
+        """Counts a request whose response had ``status``; ``path`` is the route's, never the client's."""
         self._requests[path, status] += 1
 
     def restored(self, seconds: float, pixels: int) -> None:

@@ -23,12 +23,12 @@ ERRORS = {
     400: "The request or its form cannot be read.",
     401: "The request needs a token.",
     403: "The request comes from another site's page.",
-    406: "The service cannot answer with any media type in Accept.",
-    408: "The picture did not come in time.",
-    409: "A request with this ticket is being worked on.",
+    406: "The service can send none of the media types in Accept.",
+    408: "The upload took too long.",
+    409: "Another request with this ticket is in progress.",
     413: "The picture or its output has too many bytes or pixels.",
     415: "The content is not a known picture, or not what its Content-Type says.",
-    421: "The service does not answer under this host name.",
+    421: "The service has another host name.",
     422: "A setting is wrong, or the picture is damaged or takes too long.",
     429: "All places in the queue are taken.",
     503: "The service is starting or ending.",
@@ -47,6 +47,7 @@ DESCRIPTION: dict[str, Any] = {
     "depth": {**STRING, "description": "the dtype of the file's samples"},
     "alpha": {"type": "boolean"},
     "pages": INTEGER,
+    "remarks": {**WORDS, "description": "how the file was read and what was left out, a line each"},
     "diagnosis": {
         "type": "object",
         "properties": {
@@ -155,8 +156,12 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 
 def _facts(catalogue: Catalogue) -> dict[str, Fact]:
-    """The facts of all tasks by name."""
-    return {fact.name: fact for offer in reversed(catalogue.offers.values()) for fact in reversed(offer.task.facts)}
+    """The facts of all tasks by name, in the order of their rows; of two with one name the first."""
+    facts: dict[str, Fact] = {}
+    for offer in catalogue.offers.values():
+        for fact in offer.task.facts:
+            facts.setdefault(fact.name, fact)
+    return facts
 
 
 def _body(limits: Limits, parts: tuple[str, ...]) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
         {
             "type": "boolean",
             "default": False,
-            "description": "answer with a form: details, the output, and PNGs that any browser shows",
+            "description": "send a form: details, the output, and PNG previews that any browser shows",
         },
     )
     ticket = _parameter(
@@ -216,7 +221,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                     "name": STRING,
                     "summary": STRING,
                     "keeps_size": {"type": "boolean", "description": "whether the output is as large as the picture"},
-                    "mark": {**STRING, "description": "stands in the name of the output before its ending"},
+                    "mark": {**STRING, "description": "the word in the output's name before its ending"},
                     "verbs": {**WORDS, "description": "the task's button, its work and its result"},
                     "headline": {**STRING, "description": "ends 'Drop an image and ...'"},
                     "after": {**STRING, "description": "what the user gets"},
@@ -245,10 +250,10 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "bytes": INTEGER,
                 "pixels": {
                     **INTEGER,
-                    "description": "of a picture and of its output; fewer where this computer is too slow for more",
+                    "description": "the most pixels of a picture and of its output; fewer on a computer that is too slow for more",
                 },
                 "seconds": NUMBER,
-                "words": {**STRING, "description": "the limit of pixels as the end of a sentence, and what would work"},
+                "words": {**STRING, "description": "the limit of pixels as the end of a sentence, and how to get around it"},
             },
             ["bytes", "pixels", "seconds", "words"],
         ),
@@ -274,7 +279,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
             "post": {
                 "operationId": "restore",
                 "summary": "Restore a picture",
-                "description": "Answers with the output in the picture's own format with its metadata, or in JSON "
+                "description": "Sends the output in the picture's own format with its metadata, or in JSON "
                 "(Accept: application/json).",
                 "parameters": [task, *settings, preview, ticket],
                 "requestBody": _body(limits, parts),

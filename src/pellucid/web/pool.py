@@ -122,7 +122,7 @@ class Pool:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[Ticket]:
-        """A place for one request, from before its upload to after its answer; raises `Busy` when there is none."""
+        """A place for one request, from before its upload to after its response; raises `Busy` when there is none."""
         if len(self.places) >= self.limits.queue + self.limits.workers:
             raise Busy(max(1, round(sum(self._recent) / len(self._recent) * len(self.places) / self.limits.workers)))
         ticket = Ticket()
@@ -143,7 +143,7 @@ class Pool:
         return speed
 
     async def run(self, job: dict[str, Any], ticket: Ticket, *, seconds: float | None = None) -> dict[str, Any]:
-        """A worker's answer to the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
+        """A worker's result for the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
         worker has let go of the files."""
         ticket.state = "waiting"
         worker = await self._idle.get()

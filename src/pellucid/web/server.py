@@ -61,7 +61,7 @@ class Configuration:
         if self.token is None and not is_loopback(self.host):
             raise OptionError(f"--host {self.host}: others can reach this address; add --token TOKEN or set PELLUCID_TOKEN")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or not self.token.isprintable()):
-            raise OptionError("a token needs 16 characters or more, letters and digits; openssl rand -hex 16 makes one")
+            raise OptionError("a token needs 16 characters or more, in plain ASCII; openssl rand -hex 16 makes one")
 
 
 class _Server(uvicorn.Server):
@@ -78,7 +78,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(configuration: Configuration, announce: Callable[[str], None]) -> None:
-    """Serves until it is interrupted or terminated; requests that were accepted are answered before it ends.
+    """Serves until it is interrupted or terminated; it finishes the requests that it accepted before it ends.
 
     ``announce`` is called with the page's address when the first worker is ready. Raises `OptionError` for an address that is taken
     or not this computer's, `ModelError` and `EngineError` where models cannot be run.
@@ -130,7 +130,7 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
         # itself for sockets that it has made).
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, OverflowError) as error:
-        raise OptionError(f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}") from error
+        raise OptionError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
     with made:
         yield made
 

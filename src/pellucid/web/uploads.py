@@ -40,7 +40,7 @@ LONGEST_HEADER = 4096
 """Bytes of one part's header line."""
 
 
-class Refused(PellucidError):  # noqa: N818  # an answer, not an error
+class Refused(PellucidError):  # noqa: N818  # a response, not an error
     """A request that is refused with ``status`` and one line."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -104,7 +104,7 @@ class _Sink:
         if self.share.bytes > self.limits.bytes:
             raise _too_long(self.limits)
         if self.share.held.bytes > self.limits.held:
-            raise Refused(429, "busy: too many bytes of pictures are being worked on", {"Retry-After": "5"})
+            raise Refused(429, "busy: the pictures in progress have too many bytes", {"Retry-After": "5"})
         file.write(content)
 
 
@@ -200,13 +200,13 @@ async def received(request: Request, folder: Path, limits: Limits, share: Share,
                     async for chunk in request.stream():
                         sink.write(file, chunk)
     except TimeoutError:
-        raise Refused(408, f"the picture did not come within {limits.transfer:g} seconds") from None
+        raise Refused(408, f"the upload took longer than {limits.transfer:g} seconds") from None
     return {name: upload.path.rename(upload.path.with_suffix(_ending(upload))) for name, upload in uploads.items()}
 
 
 async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Path, parts: Sequence[str]) -> dict[str, _Upload]:
     if not 0 < len(boundary) <= 70:
-        raise Refused(400, "multipart/form-data without a boundary")
+        raise Refused(400, "the Content-Type multipart/form-data needs a boundary")
     with ExitStack() as opened:
         form = _Form(sink, folder, parts, opened)
         try:

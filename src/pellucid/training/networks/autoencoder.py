@@ -31,7 +31,7 @@ class AutoencoderSpec:
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3) or not 0 <= self.transposed <= 9:
-            raise ModelError(f"autoencoder: channels is 1 or 3 and transposed 0 to 9, not {self.channels}, {self.transposed}")
+            raise ModelError(f"autoencoder: channels must be 1 or 3 and transposed 0 to 9, not {self.channels}, {self.transposed}")
 
     @property
     def maps(self) -> tuple[str, ...]:

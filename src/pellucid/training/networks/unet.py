@@ -46,9 +46,11 @@ class UnetSpec:
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.blocks) or not self.widths or min(self.widths + self.blocks) < 1:
-            raise ModelError(f"unet: widths {self.widths} and blocks {self.blocks} need as many positive numbers each")
+            raise ModelError(
+                f"unet: widths {self.widths} and blocks {self.blocks} must be lists of positive numbers of the same length"
+            )
         if min(self.channels, self.shuffle, self.scale) < 1 or self.out_channels < 0:
-            raise ModelError("unet: channels, shuffle and scale are 1 or more, out_channels 0 or more")
+            raise ModelError("unet: channels, shuffle and scale must be 1 or more, out_channels 0 or more")
         if self.answer not in ANSWERS:
             raise ModelError(f"unet: answer {self.answer!r} is not one of {', '.join(ANSWERS)}")
 

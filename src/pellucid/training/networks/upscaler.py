@@ -33,9 +33,9 @@ class UpscalerSpec:
 
     def __post_init__(self) -> None:
         if not self.scales or min(self.scales) < 2 or len(set(self.scales)) < len(self.scales):
-            raise ModelError(f"upscaler: scales are different whole numbers of 2 or more, not {self.scales}")
+            raise ModelError(f"upscaler: scales must be different whole numbers of 2 or more, not {self.scales}")
         if min(self.channels, self.width, self.blocks) < 1:
-            raise ModelError("upscaler: channels, width and blocks are 1 or more")
+            raise ModelError("upscaler: channels, width and blocks must be 1 or more")
 
     @property
     def maps(self) -> tuple[str, ...]:

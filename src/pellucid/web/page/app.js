@@ -1,4 +1,4 @@
-// The page: pictures come in, are measured and restored, looked at and taken away.
+// The page: it takes pictures, has them measured and restored, shows them and offers the results.
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
 import { Form } from "./form.js";
@@ -40,7 +40,7 @@ function defaults(declared) {
 const taskOf = (entry) => service.tasks.find((each) => each.name === entry.task);
 const modelOf = (entry) => service.models.find((each) => each.name === entry.settings.model);
 
-// A setting of the task that some model takes, but not this one, has no use.
+// A setting of the task that other models take, and this one does not, has no effect.
 function takes(model, option) {
   if (!option.of_task || !model || model.takes.includes(option.name)) return true;
   return !service.models.some((each) => each.task === model.task && each.takes.includes(option.name));
@@ -156,7 +156,7 @@ function stop(entry) {
 function fail(entry, error, signal) {
   if (error instanceof Cancelled || signal.aborted) return;
   entry.state = "failed";
-  // The name stands before it.
+  // The picture's name stands before the message.
   entry.words = error.message.replace(/^the picture: /, "");
   warn(`${entry.name}: ${entry.words}`);
 }
@@ -211,7 +211,7 @@ async function begin(entry) {
 // Refuses a file that the service would refuse, before it is sent: where this browser knows its size in pixels.
 async function checkSize(file) {
   const { limits } = service;
-  if (file.size > limits.bytes) throw new Error(`the file is larger than the ${Math.round(limits.bytes / 1e6)} MB that are taken here`);
+  if (file.size > limits.bytes) throw new Error(`the file is larger than ${Math.round(limits.bytes / 1e6)} MB, the limit of this service`);
   const image = new Image();
   const address = URL.createObjectURL(file);
   try {
@@ -476,16 +476,18 @@ function settings() {
   const noise = $("noise");
   noise.textContent = "";
   if (details) {
-    noise.append("Found: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
+    noise.append("Noise in this picture: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
     if (result) {
       const words = factsOf(chosen, result).join(", ");
       noise.append(`${task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
     }
     const other = service.models.find((each) => each.task === task.name && each.takes_noise);
     if (details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
-      noise.append(` The model ${model.name} keeps the noise; ${other.name} takes it away.`);
+      noise.append(` The model ${model.name} keeps the noise; the model ${other.name} removes it.`);
     }
-  } else noise.textContent = "The noise is measured when the picture has been sent.";
+    // How the file was read, where that is not plain.
+    if (details.remarks.length) noise.append(` Read: ${details.remarks.join("; ")}.`);
+  } else noise.textContent = "The service measures the noise once it has the picture.";
   form.set(chosen.settings, details ? details.diagnosis : {});
   for (const option of task.options) form.toggle(option.name, takes(model, option));
 }
@@ -535,7 +537,7 @@ function applyToAll() {
   const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
   for (const entry of others) refresh(entry);
   for (const entry of again) restoreAgain(entry);
-  say(`Settings used for ${others.length} other pictures.`);
+  say(`These settings now apply to ${others.length} other pictures.`);
 }
 
 // Gives a picture another task; the results of all tasks are kept.

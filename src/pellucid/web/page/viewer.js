@@ -126,7 +126,7 @@ export class Viewer {
 
   // Draws the picture before, or the blend of both by strength, into a context at a place and scale.
   place(context, image, x, y, scale) {
-    // What is of another size than the picture, such as the one before it was enlarged, has no pixels of its own here.
+    // An image of another size than the picture, such as the one before it was enlarged, has no pixels of its own here.
     context.imageSmoothingEnabled = scale < 1 || image.width !== this.width;
     context.imageSmoothingQuality = "high";
     context.drawImage(image, x, y, this.width * scale, this.height * scale);

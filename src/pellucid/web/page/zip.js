@@ -51,7 +51,7 @@ export async function zip(files) {
     pieces.push(head, label, blob);
     central.push(record(0x02014b50, [[2, 20], ...shared, [2, 0], [2, 0], [2, 0], [4, 0], [4, offset]]), label);
     offset += head.length + label.length + bytes.length;
-    if (offset > LARGEST) throw new Error("more than 4 GB do not fit into one zip; download the pictures one by one");
+    if (offset > LARGEST) throw new Error("the pictures have more than 4 GB, too much for one zip file; download them one by one");
   }
   const length = central.reduce((total, piece) => total + piece.length, 0);
   const end = record(0x06054b50, [[2, 0], [2, 0], [2, files.length], [2, files.length], [4, length], [4, offset], [2, 0]]);

@@ -1,0 +1,71 @@
+"""Compiled graphs on disk, for the next process: each under a hash of all that it depends on, with a checksum, written whole.
+
+A file that was cut short, changed or put under another's name is none: the graph is compiled again, and the file replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pellucid import regular, saving
+from pellucid.errors import FileError
+
+__all__ = ["key", "load", "processor", "store"]
+
+MAGIC = b"pellucid graph 1\n"
+
+ENDING = ".graph"
+
+ARITHMETIC = ("ONEDNN_", "DNNL_", "OV_", "OPENVINO_")
+"""How environment variables begin that engines heed when they compile, such as ``ONEDNN_MAX_CPU_ISA``."""
+
+
+def key(content: bytes, **facts: object) -> str:
+    """The name of the compiled form of the model in ``content``: a hash of that, of ``facts`` (such as the engine's version and the
+    precision), of the processor, and of the environment variables that engines heed."""
+    heeded = {name: value for name, value in os.environ.items() if name.startswith(ARITHMETIC)}
+    whole: Mapping[str, object] = {"facts": facts, "processor": processor(), "environment": heeded}
+    text = json.dumps(whole, sort_keys=True, default=str).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(hashlib.sha256(content).digest() + text).hexdigest()
+
+
+def processor() -> str:
+    """The processor and its instruction sets, as well as the system tells them."""
+    with suppress(OSError), Path("/proc/cpuinfo").open("rb") as file:
+        # That of the first one. Flags as x86 calls them; Features as ARM does.
+        for line in file.read(2**14).decode("ascii", "replace").splitlines():
+            if line.startswith(("flags", "Features")):
+                return f"{platform.machine()} {line}"
+    return f"{platform.machine()} {platform.processor()}"
+
+
+def load(folder: Path, name: str) -> bytes | None:
+    """The compiled graph of that `key`; None where there is none, or none that is as it was written."""
+    try:
+        content = regular.read(folder / f"{name}{ENDING}")
+    except OSError:
+        return None
+    checksum, graph = content[len(MAGIC) : len(MAGIC) + 32], content[len(MAGIC) + 32 :]
+    return graph if content.startswith(MAGIC) and checksum == _checksum(name, graph) else None
+
+
+def store(folder: Path, name: str, graph: bytes) -> None:
+    """Keeps a compiled graph under its `key`; a folder that cannot be written to, or a full disk, is no reason to stop."""
+    with suppress(OSError):
+        # What killed runs left.
+        saving.sweep(folder)
+    with suppress(FileError), saving.replacing(folder / f"{name}{ENDING}", overwrite=True) as temporary:
+        temporary.write_bytes(MAGIC + _checksum(name, graph) + graph)
+
+
+def _checksum(name: str, graph: bytes) -> bytes:
+    """Of the graph and the name, so that one file is not taken for another."""
+    whole = hashlib.sha256(name.encode())
+    whole.update(graph)
+    return whole.digest()

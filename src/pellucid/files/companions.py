@@ -1,0 +1,96 @@
+"""Companions of a picture in its file: maps of highlights (HDR), videos, depth, sound. They are not read, so XMP that
+promises them is changed, and a line for the user names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["DEPTH", "GAIN_MAP", "PICTURE", "left_out", "remark", "without_companions"]
+
+GAIN_MAP, VIDEO, DEPTH, SOUND, PICTURE = "HDR gain map", "video", "depth map", "sound", "further picture"
+
+GOOGLE = "http://ns.google.com/photos/"
+
+NAMES: tuple[tuple[str, str, str | None], ...] = (
+    ("http://ns.adobe.com/hdr-gain-map/1.0/", r"[\w-]+", GAIN_MAP),
+    ("http://ns.apple.com/HDRGainMap/1.0/", r"[\w-]+", GAIN_MAP),
+    ("http://ns.apple.com/pixeldatainfo/1.0/", r"[\w-]+", None),
+    (f"{GOOGLE}1.0/container/", r"[\w-]+", None),
+    (f"{GOOGLE}1.0/container/item/", r"[\w-]+", None),
+    (f"{GOOGLE}1.0/camera/", r"(?:MotionPhoto|MicroVideo)[\w-]*", VIDEO),
+    ("http://ns.oplus.com/photos/1.0/camera/", r"(?:MotionPhoto|OLivePhoto|VideoLength)[\w-]*", VIDEO),
+    (f"{GOOGLE}1.0/depthmap/", r"[\w-]+", DEPTH),
+    (f"{GOOGLE}1.0/image/", r"[\w-]+", PICTURE),
+    (f"{GOOGLE}1.0/audio/", r"[\w-]+", SOUND),
+    ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", None),
+    ("http://ns.adobe.com/xap/1.0/", "Thumbnails", None),
+)
+"""XML namespace, names in it, and what they promise, where that is not clear from others."""
+
+DYNAMIC_DEPTH = f"{GOOGLE}dd/1.0/"
+"""All namespaces that begin so are of Dynamic Depth: cameras, planes, depth maps."""
+
+SEMANTICS = {"GainMap": GAIN_MAP, "MotionPhoto": VIDEO, "Depth": DEPTH, "DepthMap": DEPTH, "Confidence": DEPTH, "Original": PICTURE}
+"""The names of items in Google's container."""
+
+MOVIES = (b"ftypmp42", b"ftypmp41", b"ftypisom", b"ftypqt  ", b"MotionPhoto_Data")
+"""How a video behind a picture begins, or its maker's mark."""
+
+
+def without_companions(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """XMP that promises nothing but the picture, and what it promised; all else is left as it is, byte for byte."""
+    gone: list[str] = []
+    semantics = re.findall(rb":Semantic\s{0,9}(?:=\s{0,9}[\"']|>\s{0,99})([A-Za-z]{1,40})", xmp)
+    gone += [SEMANTICS[name.decode()] for name in semantics if name.decode() in SEMANTICS]
+    for prefix, names, what in list(_prefixes(xmp)):
+        before = xmp
+        xmp = _without(xmp, prefix, names)
+        if xmp != before and what is not None:
+            gone.append(what)
+    return xmp, tuple(dict.fromkeys(gone))
+
+
+def _prefixes(xmp: bytes) -> Iterator[tuple[bytes, bytes, str | None]]:
+    """The prefixes that stand for namespaces of `NAMES`, with the names in them and what these promise."""
+    for found in re.finditer(rb"xmlns:([\w.-]{1,60})\s{0,9}=\s{0,9}[\"']([^\"']{1,200})[\"']", xmp):
+        space = found[2].decode("utf-8", "replace")
+        if space.startswith(DYNAMIC_DEPTH):
+            yield found[1], rb"[\w-]+", DEPTH
+        for known, names, what in NAMES:
+            if space == known:
+                yield found[1], names.encode(), what
+
+
+def _without(xmp: bytes, prefix: bytes, names: bytes) -> bytes:
+    """XMP without attributes and elements of these names, and without the prefix where nothing has it any more."""
+    key = re.escape(prefix) + rb":(" + names + rb")(?![\w-])"
+    xmp = re.sub(rb"\s+" + key + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", b"", xmp)
+    xmp = re.sub(rb"<" + key + rb"(?:\s[^>]*)?/>", b"", xmp)
+    place = 0
+    while (found := re.search(rb"<" + key + rb"(?:\s[^>]*)?>", xmp[place:])) is not None:
+        start, end = place + found.start(), b"</" + prefix + b":" + found[1] + b">"
+        stop = xmp.find(end, start)
+        if stop < 0:
+            place += found.end()
+            continue
+        xmp = xmp[:start] + xmp[stop + len(end) :]
+        place = start
+    if not re.search(rb"(?<![\w:])" + re.escape(prefix) + rb":", xmp):
+        xmp = re.sub(rb"\s+xmlns:" + re.escape(prefix) + rb"\s*=\s*(?:\"[^\"]*\"|'[^']*')", b"", xmp)
+    return xmp
+
+
+def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[str, ...]:
+    """The companions in a JPEG of so many pictures, beside its first one; ``promised`` are those in its XMP."""
+    gone = list(promised)
+    if any(mark in content for mark in MOVIES) and VIDEO not in gone:
+        gone.append(VIDEO)
+    if pictures > 1 and not gone:
+        gone.append(PICTURE if pictures == 2 else f"{PICTURE}s")
+    return tuple(gone)
+
+
+def remark(gone: tuple[str, ...]) -> tuple[str, ...]:
+    """A line for the user on what is not read."""
+    return (f"not read, and not in the output: {', '.join(gone)}",) if gone else ()

@@ -1,0 +1,333 @@
+"""Which values of an array are black and white, found from the values in use; and which of them are no image at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid.errors import ImageError, OptionError
+
+__all__ = ["Found", "Nodata", "Range", "dtype_ends", "find", "parse_range", "remarks"]
+
+Range = Literal["auto", "dtype"] | tuple[float, float]
+"""Which values are black and white. ``dtype``: the smallest and largest of an integer dtype, 0 and 1 of floats. ``auto``: those of
+8 bits without sign; of 16 bits, too, unless the file states its white, or all values are so small that they are counts of 8, 10, 12
+or 14 bits (0 and 255, 1023, 4095 or 16383); 0 and 1 of floats that lie between; otherwise the smallest and the largest value in
+use. Or the two values themselves."""
+
+COUNTS = (255, 1023, 4095, 16383)
+"""The whites of cameras that write their counts into 16 bits as they are. A picture of 16 bits that has no value above a quarter of
+its range is either such counts or nearly black; to take the second for the first changes the unit of the noise level alone."""
+
+FLATTEST = 4095
+"""The span of values of 16 bits up to which they are counts wherever they lie: no picture to look at has so little contrast."""
+
+RESERVED = (-999, -9999, -99999, -32768, -32767, -(2**31), 32767, 65535, 1e20, 1e30, -1e30, 9.96921e36, 3.402823e38, -3.402823e38)
+"""Values that programs write where they have none: netCDF's is the one of 37 digits, the last two are the ends of float32."""
+
+GAP, RESERVED_GAP = 4.0, 0.25
+"""How far beyond all others, in spans of theirs, a value must lie that comes up again and again to be no image: any value, and one
+of `RESERVED`."""
+
+FEW = 1e-4
+"""The share of the values at either end that may be hot or dead: they do not set the range where they lie as far beyond the rest as
+that is wide."""
+
+REPEATED, LEAST = 4, 64
+"""How often a value must be there to come up again and again, and how many others must be there to compare it with."""
+
+SAMPLE = 1 << 20
+"""Values that are looked at; black and white themselves are sought among all."""
+
+ROUNDS = 4
+"""How many values may stand for no image."""
+
+RUN = 64
+"""Values side by side whose mean is compared with 0."""
+
+DEEP, MANY = 0.25, 0.05
+"""How far below 0 such means lie, beyond what noise does to them, in a picture around 0, and in what share of it."""
+
+UNIT = (-3.0, 4.0)
+"""Floats in Python between these are noisy ones in [0, 1]: noise as strong as the range is wide reaches so far."""
+
+DARKEST = 1 / 256
+"""Floats that all lie below this are no picture in [0, 1]: there it would be black in 8 bits."""
+
+Bands = Callable[[], Iterable[NDArray[Any]]]
+"""All values that are an image, a part at a time; may be called again."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Black and white; ``reserved`` are values that stand for no image, and what lies beyond ``low`` and ``high`` is none either.
+    ``sought``: black and white were found from the values."""
+
+    ends: tuple[float, float]
+    reserved: tuple[float, ...] = ()
+    low: float = -np.inf
+    high: float = np.inf
+    sought: bool = False
+
+    @property
+    def words(self) -> str:
+        """What is no image, in words; nothing where every value is one."""
+        parts = [f"{value:.10g}" for value in self.reserved]
+        parts += [f"below {self.low:.4g}"] if self.low > -np.inf else []
+        parts += [f"above {self.high:.4g}"] if self.high < np.inf else []
+        return f"values far beyond the rest ({', '.join(parts)})" if parts else ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether every value is an image."""
+        return not self.reserved and self.low == -np.inf and self.high == np.inf
+
+    def valid(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of the values are an image."""
+        there = np.asarray((values >= self.low) & (values <= self.high), dtype=bool)
+        for value in self.reserved:
+            there &= values != value
+        return there
+
+    def middle(self, dtype: np.dtype[Any]) -> float:
+        """The value between black and white, whole where the dtype is."""
+        middle = (self.ends[0] + self.ends[1]) / 2
+        return middle if dtype.kind == "f" else round(middle)
+
+    def pixels(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which pixels (rows, columns) of values (rows, columns, channels) are an image in all channels."""
+        return np.asarray(np.all(self.valid(values), axis=2), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Nodata:
+    """Values that a file states to be no image: from ``low`` to ``high``; ``name`` is what the file calls them."""
+
+    low: float
+    high: float
+    name: str = "nodata"
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one value."""
+        return self.low == self.high
+
+    @property
+    def words(self) -> str:
+        """Its name and the values."""
+        return f"{self.name} {self.low:.10g}" + ("" if self.single else f" to {self.high:.10g}")
+
+    def together(self, channels: int, dtype: np.dtype[Any]) -> bool:
+        """Whether it counts only where all channels have it: in colours without sign it is a usual value of any one of them."""
+        return channels > 1 and dtype.kind in "ub"
+
+    def of(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which pixels (rows, columns) of values (rows, columns, channels) are no image."""
+        low, high = self.low, self.high
+        if values.dtype.kind == "f":
+            # What is written in decimals may be a neighbour of the float.
+            with np.errstate(over="ignore"):
+                low, high = (float(values.dtype.type(end)) for end in (low, high))
+        same = (values == low) if self.single else (values >= low) & (values <= high)
+        enough = np.all if self.together(values.shape[2], values.dtype) else np.any
+        return np.asarray(enough(same, axis=2), dtype=bool)
+
+
+def remarks(found: Found, dtype: np.dtype[Any]) -> tuple[str, ...]:
+    """A line on black and white for the user, where they were found from the values."""
+    if not found.sought:
+        return ()
+    low, high = (f"{end:.6g}" for end in found.ends)
+    return (f"values: black is {low}, white {high}, estimated from the values (--range LO:HI sets them)",)
+
+
+def parse_range(text: str) -> Range:
+    """``auto``, ``dtype`` or ``LO:HI``, two different finite numbers; `OptionError` for anything else."""
+    if text == "auto":
+        return "auto"
+    if text == "dtype":
+        return "dtype"
+    low, colon, high = text.partition(":")
+    try:
+        ends = (float(low), float(high))
+    except ValueError:
+        ends = (np.nan, np.nan)
+    if not colon or not np.isfinite(ends).all() or ends[0] == ends[1]:
+        raise OptionError(f"a range is auto, dtype or LO:HI (such as 0:4095), not {text!r}")
+    return ends
+
+
+def dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
+    """The smallest and largest value of an integer dtype; 0 and 1 of floats and bool."""
+    if dtype.kind in "fb":
+        return 0.0, 1.0
+    limits = np.iinfo(dtype)
+    return float(limits.min), float(limits.max)
+
+
+def find(
+    dtype: np.dtype[Any], value_range: Range, bands: Bands, *, white: float | None = None, unit: bool = False, full: bool = False
+) -> Found:
+    """Black and white, two different values, of the values in ``bands``.
+
+    ``white`` is what the file states; it is not believed where a value lies above it. ``full``: 16 bits are known to be over their
+    whole range. ``unit``: floats near [0, 1] are taken as that, whatever they reach. Raises `ImageError` where no value is an
+    image.
+    """
+    if isinstance(value_range, tuple):
+        return Found((float(value_range[0]), float(value_range[1])))
+    own = dtype_ends(dtype)
+    if value_range == "dtype" or dtype.name in ("bool", "uint8"):
+        if white is not None and value_range == "auto" and 0 < white < own[1]:
+            low, high = _extremes(bands, Found(own))
+            return Found((0.0, float(white)) if high <= white else own)
+        return Found(own)
+    if dtype.name == "uint16":
+        return _counts(bands, white, full=full)
+    low, high, sample = _seen(bands)
+    if white is not None and low >= 0 and white > 0 and high <= white:
+        return Found((0.0, float(white)))
+
+    def is_unit(low: float, high: float) -> bool:
+        least, most = UNIT if unit else (0.0, 1.0)
+        return dtype.kind == "f" and least <= low and high <= most and (high > DARKEST or low == high)
+
+    if is_unit(low, high):
+        # What has values below 0 over whole areas is no noisy picture in [0, 1], but one around 0.
+        if low >= 0 or not _is_below(bands):
+            return Found(own)
+        return Found((-1.0, 1.0) if low >= -1 and high <= 1 else (low, high), sought=True)
+    reserved, sample = _strangers(np.sort(sample))
+    found = Found(own, reserved)
+    if reserved:
+        low, high = _extremes(bands, found)
+    below, above = _limits(sample)
+    if low < below or high > above:
+        found = Found(own, reserved, below if low < below else -np.inf, above if high > above else np.inf)
+        low, high = _extremes(bands, found)
+    if is_unit(low, high):
+        return found
+    ends = (low, high) if high > low else (low, low + 1)
+    if dtype.kind == "f" and low >= 0 and 127 < high <= 255:
+        # 8-bit levels that somebody made floats.
+        ends = (0.0, 255.0)
+    return replace(found, ends=ends, sought=True)
+
+
+def _is_below(bands: Bands) -> bool:
+    """Whether a part of the values is below 0 by more than noise makes it: means of runs of them are."""
+    runs, low = 0, 0
+    for band in bands():
+        flat = band.ravel()[: band.size // RUN * RUN].reshape(-1, RUN)
+        means = flat.mean(axis=1, dtype=np.float64)
+        # The mean of so many values with noise of standard deviation s has s / sqrt(RUN).
+        noise = np.abs(np.diff(flat, axis=1)).mean(axis=1) / np.sqrt(RUN)
+        low += int(np.count_nonzero(means < -4 * noise - DEEP))
+        runs += len(means)
+    return low > MANY * runs
+
+
+def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
+    """Black and white of 16 bits without sign."""
+    own = dtype_ends(np.dtype(np.uint16))
+    if white is None and full:
+        return Found(own)
+    smallest, largest, reserved = int(own[1]), 0, False
+    for band in bands():
+        if not band.size:
+            continue
+        here = int(band.max())
+        if here == own[1]:
+            reserved = True
+            # Of counts that stay far below, the largest value of all is none.
+            band = band[band != own[1]]
+            here = int(band.max()) if band.size else 0
+        if band.size:
+            smallest, largest = min(smallest, int(band.min())), max(largest, here)
+        if largest > max(COUNTS[-1], white or 0) and largest - smallest > FLATTEST:
+            return Found(own)
+    if white is not None and 0 < largest <= white and not reserved:
+        return Found((0.0, float(white)))
+    span = largest - smallest
+    if largest == 0 or span <= 0 or full or (largest > COUNTS[-1] and span > FLATTEST):
+        return Found(own)
+    top = next((top for top in COUNTS if largest <= top), int(own[1]))
+    # Temperatures and the like lie far from 0 and close together.
+    ends = (0.0, float(top)) if top <= 4 * span else (float(smallest), float(largest))
+    return Found(ends, (own[1],) if reserved else (), sought=True)
+
+
+def _seen(bands: Bands) -> tuple[float, float, NDArray[np.float64]]:
+    """The smallest value, the largest, and a sample of all."""
+    low, high, parts, count = np.inf, -np.inf, [], 0
+    step = 1
+    for band in bands():
+        flat = band.ravel()
+        if not flat.size:
+            continue
+        low, high = min(low, float(flat.min())), max(high, float(flat.max()))
+        parts.append(flat[-count % step :: step].astype(np.float64))
+        count += flat.size
+        if sum(part.size for part in parts) > 2 * SAMPLE:
+            # Every second one of what there is: the sample stays even over the picture.
+            parts = [np.concatenate(parts)[::2]]
+            step *= 2
+    if not parts:
+        raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
+    return low, high, np.concatenate(parts)
+
+
+def _extremes(bands: Bands, found: Found) -> tuple[float, float]:
+    """The smallest and the largest value that is an image."""
+    low, high = np.inf, -np.inf
+    for band in bands():
+        rest = band if found.plain else band[found.valid(band)]
+        if rest.size:
+            low, high = min(low, float(rest.min())), max(high, float(rest.max()))
+    return low, high
+
+
+def _strangers(sample: NDArray[np.float64]) -> tuple[tuple[float, ...], NDArray[np.float64]]:
+    """The values of a sorted sample that come up again and again far beyond all others, and the sample without them."""
+    found: list[float] = []
+    for _ in range(ROUNDS):
+        stranger = next((float(end) for end in (sample[0], sample[-1]) if _is_stranger(sample, float(end))), None)
+        if stranger is None:
+            break
+        found.append(stranger)
+        sample = sample[sample != stranger]
+    return tuple(found), sample
+
+
+def _is_stranger(sample: NDArray[np.float64], value: float) -> bool:
+    """Whether the value, at an end of the sorted sample, comes up again and again and far beyond the others."""
+    first, last = np.searchsorted(sample, [value, np.nextafter(value, np.inf)])
+    rest = sample[last:] if first == 0 else sample[:first]
+    if last - first < REPEATED or rest.size < LEAST:
+        return False
+    least, most = _bulk(rest)
+    gap = float(rest[0]) - value if first == 0 else value - float(rest[-1])
+    known = any(np.isclose(value, each, rtol=1e-6, atol=0) for each in RESERVED)
+    return most > least and gap > (RESERVED_GAP if known else GAP) * (most - least)
+
+
+def _limits(sample: NDArray[np.float64]) -> tuple[float, float]:
+    """Beyond which values are hot or dead."""
+    if sample.size < LEAST:
+        return -np.inf, np.inf
+    least, most = _bulk(sample)
+    span = most - least
+    if span <= 0:
+        return -np.inf, np.inf
+    # What is a picture in [0, 1] may use all of that.
+    return (min(least - span, 0.0), max(most + span, 1.0)) if least >= 0 and most <= 1 else (least - span, most + span)
+
+
+def _bulk(sample: NDArray[np.float64]) -> tuple[float, float]:
+    """The smallest and the largest of a sorted sample but for a few at either end."""
+    few = min(max(8, int(FEW * sample.size)), sample.size // LEAST)
+    return float(sample[few]), float(sample[-1 - few])

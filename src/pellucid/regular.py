@@ -1,0 +1,52 @@
+"""Opens regular files and nothing else: a device never ends, and a pipe waits for its other side. Standard library alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+
+__all__ = ["opened", "read"]
+
+# Without O_NONBLOCK, opening a pipe waits for a writer. Windows has neither of these flags.
+QUIETLY = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+def opened(path: Path, flags: int = os.O_RDONLY, *, links: bool = True) -> io.FileIO:
+    """The file, opened without a buffer; ``flags`` as of `os.open`.
+
+    With ``links`` a link to a regular file is one, else it is refused. Raises `OSError`, also for what is no regular file.
+    """
+    if not links and path.is_symlink():
+        raise OSError(None, "it is a link, which is not followed here", str(path))
+    # Before it is opened, for some devices do something when they are; and after it, for it may be another one by then.
+    if not flags & os.O_CREAT or path.exists():
+        _check(path, path.stat())
+    held = os.open(path, flags | QUIETLY | (0 if links else NO_LINK), 0o666)
+    try:
+        _check(path, os.fstat(held))
+        mode = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "r+"}[flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)]
+        return io.FileIO(held, mode)
+    except BaseException:
+        os.close(held)
+        raise
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(None, "it is a folder" if stat.S_ISDIR(status.st_mode) else "it is not a regular file", str(path))
+
+
+def read(path: Path, most: int | None = None) -> bytes:
+    """The file's content; `OSError` for what is no regular file, or has more than ``most`` bytes."""
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if most is not None and size > most:
+            raise OSError(None, f"it has {size} bytes, more than the {most} that are taken", str(path))
+        parts = []
+        # One call reads 2 GiB at most.
+        while part := file.read(most + 1 if most is not None else -1):
+            parts.append(part)
+        return b"".join(parts)

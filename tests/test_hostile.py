@@ -1,0 +1,624 @@
+"""Inputs that are made to do harm, or nearly so: each is an error of one line, and no output is wrong without a word."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
+from pellucid.cards import Card, read_card
+from pellucid.errors import EngineError, FileError, ModelError
+from pellucid.families import names, shipped_path
+
+SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
+"""Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
+
+
+@pytest.fixture(scope="module")
+def fast() -> restorer.Restorer:
+    return restorer.load("photo-fast-gray")
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """changed(edit): a small shipped model, as ``edit`` (a function of ONNX's ModelProto) leaves it."""
+    onnx = pytest.importorskip("onnx")
+
+    def make(edit: Any, name: str = "seed-digits") -> Path:
+        model = onnx.load(str(shipped_path(name)))
+        edit(model)
+        path: Path = tmp_path_factory.mktemp("model") / "changed.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return make
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def picture() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((32, 40), dtype=np.float32)
+
+
+@pytest.mark.parametrize("sigma", SMALLEST)
+def test_the_smallest_levels_are_no_noise(sigma: float, fast: restorer.Restorer) -> None:
+    values = picture()
+    details = fast.details(values, sigma=sigma, gain=True)
+    np.testing.assert_array_equal(details.image, values)
+    assert (details.facts["sigma"], details.facts["expected_gain"]) == (sigma, 0)
+    stack = np.stack([values, values])
+    np.testing.assert_array_equal(fast.restore_batch(stack, sigma=sigma), stack)
+
+
+@given(sigma=st.floats(0, 255), light=st.sampled_from((0.0, 5e-324, 1e-45, 1e-38, 1e-20, 1e-7, 0.5, 1.0)))
+@settings(max_examples=25, deadline=None)
+def test_no_level_and_no_light_gives_what_is_no_number(sigma: float, light: float, fast: restorer.Restorer) -> None:
+    output = fast.restore(light * picture()[:16, :16].astype(np.float64), sigma=sigma)
+    assert np.isfinite(output).all()
+    assert 0 <= output.min() <= output.max() <= 1
+
+
+@pytest.mark.parametrize("sigma", [denoising.LEAST, 2e-3, 0.1])
+def test_faint_noise_changes_no_more_than_it_may(sigma: float, fast: restorer.Restorer) -> None:
+    values = picture()
+    moved = np.abs(fast.restore(values, sigma=sigma).astype(np.float64) - values)
+    # The share, and float32's own rounding.
+    assert moved.max() <= sigma / denoising.FAINTEST * denoising.FARTHEST * sigma / 255 + 1.2e-7
+
+
+def test_a_model_that_answers_no_number_is_named(changed: Any, tmp_path: Path) -> None:
+    from onnx import numpy_helper
+
+    def spoil(model: Any) -> None:
+        last = max(range(len(model.graph.initializer)), key=lambda index: len(model.graph.initializer[index].raw_data))
+        tensor = model.graph.initializer[last]
+        tensor.CopyFrom(numpy_helper.from_array(np.full_like(numpy_helper.to_array(tensor), np.nan), tensor.name))
+
+    model = restorer.load(changed(spoil))
+    with pytest.raises(EngineError, match=r"model 'seed-digits' gave values that are no numbers \(NaN or infinity\)"):
+        model.restore(picture())
+    with pytest.raises(EngineError, match="seed-digits"):
+        model.restore_batch(np.zeros((2, 28, 28)))
+
+
+# -- the cache of compiled graphs -------------------------------------------------------------------------------------
+
+
+def kept(folder: Path) -> Path:
+    (path,) = folder.glob("*.graph")
+    return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PELLUCID_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def planes(channels: int = 1) -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((1, channels, 28, 28), dtype=np.float32)
+
+
+def test_a_compiled_graph_is_kept_and_answers_the_same(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = engines.open_graph(shipped_path("seed-digits"))(planes())
+    before = kept(cache).stat().st_mtime_ns
+
+    def compiles(*_: object) -> None:
+        raise AssertionError("it was compiled again")
+
+    monkeypatch.setattr(graphs, "check", compiles)
+    np.testing.assert_array_equal(engines.open_graph(shipped_path("seed-digits"))(planes()), first)
+    assert kept(cache).stat().st_mtime_ns == before
+    assert not list(cache.glob(".pellucid-*"))
+
+
+@pytest.mark.parametrize("damage", ["bit", "page", "cut", "empty", "other", "device"])
+def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
+    first = engines.open_graph(shipped_path("seed-digits"))(planes())
+    path = kept(cache)
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 2
+    if damage == "bit":
+        whole[middle] ^= 1
+    elif damage == "page":
+        whole[middle : middle + 4096] = bytes(4096)
+    elif damage in ("cut", "empty"):
+        del whole[middle if damage == "cut" else 0 :]
+    elif damage == "other":
+        # That of another model, under this one's name.
+        path.unlink()
+        engines.open_graph(shipped_path("upscale"), scale=2)
+        whole = bytearray(kept(cache).read_bytes())
+        kept(cache).unlink()
+    if damage == "device":
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(whole)
+    np.testing.assert_array_equal(engines.open_graph(shipped_path("seed-digits"))(planes()), first)
+    assert compiled.load(cache, path.stem) is not None
+    assert not path.is_symlink()
+
+
+def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed: Any, cache: Path, tmp_path: Path) -> None:
+    def weaker(model: Any) -> None:
+        from onnx import numpy_helper
+
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float16(0.5), tensor.name))
+
+    path = tmp_path / "model.onnx"
+    outputs = []
+    for source in (shipped_path("seed-digits"), changed(lambda model: None), changed(weaker)):
+        path.write_bytes(source.read_bytes())
+        os.utime(path, ns=(10**18, 10**18))
+        outputs.append(engines.open_graph(path)(planes()))
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert np.abs(outputs[0] - outputs[2]).max() > 0.01
+
+
+def test_what_a_compiled_graph_depends_on_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {compiled.key(b"model", precision="f32"), compiled.key(b"model", precision="bf16"), compiled.key(b"other")}
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    names.add(compiled.key(b"model", precision="f32"))
+    monkeypatch.setattr(compiled, "processor", lambda: "another")
+    names.add(compiled.key(b"model", precision="f32"))
+    assert len(names) == 5
+
+
+def test_who_has_no_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PELLUCID_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # A user without an entry, as in a container that runs under a number of its own.
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    with pytest.raises(RuntimeError):
+        Path.home()
+    assert engines.cache_folder() is None
+    assert engines.open_graph(shipped_path("seed-digits"))(planes()).shape == (1, 1, 28, 28)
+
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+
+def loop(model: Any) -> None:
+    from onnx import helper
+
+    node = helper.make_node("Loop", ["turns", "on", "input"], ["looped"], body=helper.make_graph([], "body", [], []))
+    model.graph.node.insert(0, node)
+
+
+def elsewhere(model: Any) -> None:
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = 1
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+
+
+def foreign(model: Any) -> None:
+    model.graph.node[0].domain = "com.example"
+
+
+def function(model: Any) -> None:
+    model.functions.add().name = "f"
+
+
+def hidden(model: Any) -> None:
+    """A graph in an attribute of an operator that may be there."""
+    attribute = model.graph.node[0].attribute.add()
+    attribute.name, attribute.type = "then_branch", 5
+    attribute.g.name = "within"
+
+
+def vast(model: Any) -> None:
+    from onnx import helper, numpy_helper
+
+    model.graph.initializer.append(numpy_helper.from_array(np.array([2**20, 2**20], np.int64), "shape"))
+    model.graph.node.append(helper.make_node("Expand", ["input", "shape"], ["vast"]))
+
+
+def crowded(model: Any) -> None:
+    from onnx import helper
+
+    model.graph.node.extend(helper.make_node("Relu", ["input"], [f"r{index}"]) for index in range(graphs.MOST_NODES))
+
+
+def nothing_left(model: Any) -> None:
+    model.ClearField("graph")
+    model.graph.node.add()
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        (loop, "operator 'Loop'"),
+        (elsewhere, "another file"),
+        (foreign, "not ONNX's own"),
+        (function, "functions"),
+        (hidden, "a graph within"),
+        (vast, "a constant of"),
+        (crowded, "operators, more than"),
+        (nothing_left, "an operator without a name"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_model_has_nothing_but_a_list_of_operators(edit: Any, why: str, engine: str, changed: Any) -> None:
+    pytest.importorskip(engine)
+    with pytest.raises(ModelError, match=why) as caught:
+        engines.open_graph(changed(edit), engine=engine)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_shipped_models_have(name: str) -> None:
+    graphs.check(shipped_path(name).read_bytes(), name)
+
+
+@given(cut=st.integers(0, 118_000), place=st.integers(0, 118_000), byte=st.integers(0, 255))
+@settings(max_examples=40, deadline=None)
+def test_a_damaged_model_is_our_error(cut: int, place: int, byte: int) -> None:
+    content = bytearray(shipped_path("seed-digits").read_bytes())
+    content[place % len(content)] = byte
+    for broken in (bytes(content), bytes(content[:cut])):
+        with suppress(ModelError):
+            graphs.check(broken, "model")
+
+
+def test_the_network_must_answer_as_its_card_says(changed: Any) -> None:
+    def twice(model: Any) -> None:
+        entry = model.metadata_props[0]
+        entry.value = json.dumps(json.loads(entry.value) | {"scale": 2})
+
+    for engine in ("openvino", "onnxruntime"):
+        pytest.importorskip(engine)
+        with pytest.raises(EngineError, match="seed-digits"):
+            engines.open_graph(changed(twice), engine=engine)(planes())
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"maps": None},
+        {"maps": "sigma"},
+        {"maps": [1]},
+        {"maps": ["sigma"] * 1000},
+        {"scales": 2},
+        {"scales": [2, 10**9]},
+        {"scales": [2, 2]},
+        {"scales": ["2"]},
+        {"scale": 0},
+        {"scale": True},
+        {"channels": None},
+        {"channels": [3]},
+        {"multiple_of": 10**12},
+        {"halo": -1},
+        {"halo": 1e3},
+        {"halo": 10**9},
+        {"name": None},
+        {"name": ["x"]},
+        {"answer": []},
+        {"licence": {}},
+        {"scores": []},
+        {"scores": {"a": "b"}},
+        {"spec": None},
+        {"recipe": []},
+        {"recipe": {"task": None}},
+        {"recipe": {"task": {"noise": None}}},
+        {"recipe": {"task": {"noise": [None]}}},
+        {"recipe": {"task": {"noise": [{"kind": None, "high": 3}]}}},
+        {"recipe": {"task": {"noise": [{"kind": "gaussian", "high": "3"}]}}},
+        {"recipe": {"task": {"noise": [{"kind": "gaussian", "high": 3, "then": 5}]}}},
+        {"training": "long"},
+        {"training_images": {}},
+        {"training_images": [{}]},
+        {"training_images": [{"source": 1, "count": 1, "licence": ""}]},
+        {"parameters": "many"},
+        {"unheard": 1},
+    ],
+    ids=str,
+)
+def test_a_misshapen_card_is_our_error(part: dict[str, object]) -> None:
+    good = json.loads(read_card(shipped_path("photo-gray")).to_json())
+    with pytest.raises(ModelError) as caught:
+        Card.from_json(json.dumps(good | part))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"spec":' * 100_000, "null", "[]", '"card"', "{}", "1e999", ""])
+def test_a_card_of_other_json_is_our_error(text: str) -> None:
+    with pytest.raises(ModelError):
+        Card.from_json(text)
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def unlike_files(folder: Path) -> list[Path]:
+    """A pipe that nobody writes to, links to that and to a device without an end, a folder."""
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    (folder / "zero").symlink_to("/dev/zero")
+    (folder / "folder").mkdir()
+    return [folder / name for name in ("pipe", "link", "zero", "folder", "missing")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    for path in unlike_files(tmp_path):
+        with pytest.raises(OSError, match=path.name):
+            regular.read(path)
+        with pytest.raises(ModelError, match=path.name):
+            restorer.load(path.rename(tmp_path / f"{path.name}.onnx") if path.name != "missing" else path)
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "to-file").symlink_to("file")
+    assert regular.read(tmp_path / "to-file") == b"content"
+    with pytest.raises(OSError, match="more than the 6"):
+        regular.read(tmp_path / "file", 6)
+    with pytest.raises(OSError, match="a link"):
+        regular.opened(tmp_path / "to-file", links=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_a_manifest_that_is_no_file_is_neither_read_nor_written(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("mine\n")
+    for kind in ("pipe", "folder", "device", "link", "nowhere"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        path = folder / manifest.MANIFEST
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to({"device": "/dev/zero", "link": secret, "nowhere": tmp_path / "made"}[kind])
+        with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
+            manifest.Manifest(folder, {}, "model")
+        with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
+            saving.append_line(path, "{}")
+    assert secret.read_text() == "mine\n"
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_manifest_of_any_lines_is_read(tmp_path: Path) -> None:
+    path = tmp_path / manifest.MANIFEST
+    path.write_bytes(
+        b"\n".join([b"[" * 100_000, b"\xff\xfe", b"null", b'{"output": []}', b'"a"', b"1" * 10_000, b'{"output": {"a"'])
+    )
+    read = manifest.Manifest(tmp_path, {}, "model")
+    assert not read.has(tmp_path / "a.png", "digest")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
+    for path in unlike_files(tmp_path)[:3]:
+        with pytest.raises(FileError, match="not a regular file"):
+            manifest.digest_of(path)
+
+
+# -- recipes and weights ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"a = " + b"[" * 100_000,
+        b"a." * 50_000 + b"b = 1",
+        b"name = 1",
+        b'base = ["photo"]',
+        b'base = "photo"\ndata = 5',
+        b'base = "photo"\ntraining = []',
+        b'base = "photo"\n[name]\na = 1',
+        b'base = "photo"\n[training]\nsteps = "many"',
+        b'base = "photo"\n[network]\nname = []',
+        b'base = "photo"\n[data]\ncredits = "me"',
+        b'base = "photo"\n[task]\nnoise = 7',
+        b'base = "photo"\n[task]\nnoise = [{kind = 3, low = 1, high = 2}]',
+        b"x" * (2**20 + 1),
+    ],
+    ids=lambda content: repr(content[:40]),
+)
+def test_a_misshapen_recipe_is_our_error(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from pellucid.training import recipes
+
+    (tmp_path / "own.toml").write_bytes(content)
+    with pytest.raises(ModelError, match="recipe") as caught:
+        recipes.find(str(tmp_path / "own.toml"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x93NUMPY\x01\x00", b"text"], ids=repr)
+def test_weights_that_are_none_are_our_error(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from pellucid.training import export
+
+    (tmp_path / "a.weights.npz").write_bytes(content)
+    (tmp_path / "b.weights.npz").symlink_to("/dev/zero")
+    np.save(tmp_path / "c.npy", np.zeros(3))
+    (tmp_path / "c.npy").rename(tmp_path / "c.weights.npz")
+    np.savez(tmp_path / "d.weights.npz", **{"card.json": np.frombuffer(b"[" * 100_000, np.uint8)})
+    for path in sorted(tmp_path.glob("*.npz")):
+        with pytest.raises((FileError, ModelError)):
+            export.load_weights(path)
+    os.mkfifo(tmp_path / "pipe.checkpoint")
+    with pytest.raises(FileError, match="not a checkpoint"):
+        export.beginning(str(tmp_path / "pipe.checkpoint"), 1)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(FileError, match="'pellucid evaluate --out' wrote"):
+        export.with_scores(read_card(shipped_path("digits")), [tmp_path / "deep.json"])
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    path = tmp_path / "noisy.png"
+    files.write(path, images.from_array(np.random.default_rng(0).integers(0, 256, (16, 20), dtype=np.uint8)))
+    return path
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """The command in a shell, in that folder; ``pellucid`` is this one."""
+    program = f'pellucid() {{ {shlex.quote(sys.executable)} -m pellucid "$@"; }}\n'
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)}
+    env.pop("PYTHONUNBUFFERED", None)
+    return subprocess.run(["/bin/sh", "-c", program + command], cwd=folder, env=env, capture_output=True, check=False, timeout=300)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("pellucid denoise - --model seed-digits <&-", 1, b"pellucid: standard input: it is closed"),
+        ("pellucid denoise noisy.png -o - --model seed-digits >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid denoise noisy.png -o - --model seed-digits >/dev/full", 1, b"No space left on device"),
+        ("pellucid models >/dev/full", 1, b"pellucid: standard output: cannot be written: No space left on device"),
+        ("pellucid --help >/dev/full", 1, b"standard output: cannot be written: No space left on device"),
+        ("pellucid models 2>&- >/dev/full", 1, b""),
+        ("pellucid nonesuch 2>/dev/full", 2, b""),
+        ("pellucid models >&-", 0, b""),
+        ("pellucid models | head -1 >/dev/null", 0, b""),
+    ],
+)
+def test_closed_and_full_streams(command: str, status: int, said: bytes, noisy: Path) -> None:
+    done = shell(command, noisy.parent)
+    # The line that tells how a picture was restored goes to the error stream beside a picture.
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(b"20x16, ")]
+    assert done.returncode == status, done.stderr
+    assert len(lines) == bool(said), done.stderr
+    assert all(said in line and line.startswith(b"pellucid: ") for line in lines)
+
+
+def test_an_open_error_stream_is_never_taken_for_the_output(noisy: Path) -> None:
+    one, other = (shell(f"pellucid denoise noisy.png -o - --model seed-digits {end}", noisy.parent) for end in ("", "2>&-"))
+    assert one.returncode == other.returncode == 0
+    assert one.stdout == other.stdout != b""
+
+
+def test_a_name_of_more_than_255_bytes_is_one_line(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = "ü" * 200 + ".png"
+    near = noisy.rename(noisy.with_name("n" * 248 + ".png"))
+    for arguments in ([long], [near], [near, "-o", noisy.parent / long], [near, "--model", long], [noisy.parent / long / "a.png"]):
+        assert cli.main(["denoise", "--sigma", "0", *map(str, arguments)]) == 1, arguments
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("pellucid: ")
+        assert "unexpected" not in line
+
+
+def test_what_nobody_foresaw_is_one_line_and_a_file(
+    noisy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("nobody\nforesaw this")
+
+    monkeypatch.setattr(plan, "plan", fails)
+    monkeypatch.setattr(tempfile, "tempdir", str(noisy.parent))
+    assert cli.main(["denoise", str(noisy)]) == 70
+    (line,) = capsys.readouterr().err.splitlines()
+    (details,) = noisy.parent.glob("pellucid-error-*.txt")
+    assert line.startswith("pellucid: unexpected error: KeyError")
+    assert line.endswith(str(details))
+    text = details.read_text()
+    assert "Traceback" in text
+    assert "in fails" in text
+    assert details.stat().st_mode & 0o077 == 0
+    # Without a place for the details there is still the line.
+    monkeypatch.setattr(tempfile, "tempdir", str(noisy))
+    assert cli.main(["denoise", str(noisy)]) == 70
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_memory_that_is_short_is_one_line(noisy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(plan, "plan", fails)
+    assert cli.main(["denoise", str(noisy)]) == 1
+    assert capsys.readouterr().err == "pellucid: not enough memory\n"
+
+
+def test_an_interrupt_while_it_ends_is_no_success() -> None:
+    code = (
+        "import sys, threading, time\n"
+        "from pellucid.cli import run\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "sys.argv = ['pellucid', '--version']\n"
+        "run()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"pellucid 0.")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr.read() in (b"", b"pellucid: interrupted\n")
+
+
+def test_without_pytorch_each_command_says_what_brings_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "from pellucid import cli\n"
+        "commands = (['recipes'], ['export', 'a.npz'], ['calibrate', 'noise', '-o', 'a.npz'], ['train', 'digits'])\n"
+        "print([cli.main(command) for command in commands])\n"
+        "print(cli.main(['pack', 'missing', '-o', 'a', '--megabytes', '1']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["[1, 1, 1, 1]", "1"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    assert lines[:4] == ["pellucid: torch is not installed; pip install 'pellucid[train]' brings it"] * 4
+    assert lines[4].startswith("pellucid: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_what_a_terminal_would_obey_is_shown_escaped(noisy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b]0;owned\x07\x1b[2J\n\r\x9b31m\u202egnp.png"
+    shutil.copy(noisy, noisy.with_name(evil))
+    assert cli.main(["denoise", str(noisy.with_name(evil)), "--model", "seed-digits"]) == 0
+    assert cli.main(["denoise", str(noisy.with_name("no" + evil)), "--model", "seed-digits"]) == 1
+    assert cli.main(["denoise", str(noisy), "--model", "no" + evil]) == 1
+    assert cli.main(["inspect", str(noisy.with_name(evil)), str(noisy)]) == 0
+    with pytest.raises(SystemExit):
+        cli.main(["denoise", str(noisy), "--" + evil])
+    (noisy.parent / "in").mkdir()
+    (noisy.parent / "in" / evil).write_bytes(b"none")
+    assert cli.main(["denoise", str(noisy.parent / "in"), str(noisy), "-o", str(noisy.parent / "out"), "--sigma", "0"]) == 1
+    said = "".join(capsys.readouterr())
+    assert r"a\x1b]0;owned\x07\x1b[2J\n\r\x9b31m\u202egnp.png" in said
+    assert not set(said) & set("\x1b\x07\r\x9b\u202e")
+
+
+def test_a_card_name_that_a_terminal_would_obey_is_shown_escaped(
+    changed: Any, noisy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def renamed(model: Any) -> None:
+        entry = model.metadata_props[0]
+        entry.value = json.dumps(json.loads(entry.value) | {"name": "evil\x1b[2J", "task": "denoise"})
+
+    assert cli.main(["denoise", str(noisy), "--model", str(changed(renamed))]) == 0
+    said = capsys.readouterr().out
+    assert r"evil\x1b[2J" in said
+    assert "\x1b" not in said
