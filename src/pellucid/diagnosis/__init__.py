@@ -306,7 +306,7 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
     calm = noise.white_sigma(blocks)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
-    if clipped.share(parts) > MOSTLY and max(said.white, said.correlated, calm) >= FAINTEST:
+    if clipped.share(parts) > MOSTLY and max(said.correlated, calm) > max(FAINTEST, BENT * said.white):
         # Blocks without white paper have nothing but letters.
         level = clipped.paper(parts)
         if level is not None and level < LETTERS * max(said.white, said.correlated, calm):
