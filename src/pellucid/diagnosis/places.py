@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,14 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
     ``parts`` (h, w, channels) are all of a picture, or windows evenly spread in so many ``rows``.
     """
     columns = len(parts) // rows
-    cells = _cells(parts[0]) if len(parts) == 1 else [list(parts[row * columns : (row + 1) * columns]) for row in range(rows)]
-    if len(cells) < 3 or len(cells[0]) < 3:
+    if len(parts) == 1:
+        measured = _grid(parts[0])
+    else:
+        measured = np.array(
+            [[_grid(part, whole=True)[0, 0] for part in parts[row * columns : (row + 1) * columns]] for row in range(rows)]
+        )
+    if min(measured.shape[:2]) < 3:
         return None
-    measured = np.array([[_measured(cell) for cell in row] for row in cells])
     level, light, white = measured[..., 0], measured[..., 1], measured[..., 2]
     told = (level > 0) & (white < WHITE)
     if told.mean() < ENOUGH:
@@ -75,36 +80,48 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
     return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
 
 
-def _cells(part: NDArray[np.float32]) -> list[list[NDArray[np.float32]]]:
-    """The cells of a picture, row by row."""
-    edges = [np.linspace(0, side, max(1, round(side / ACROSS)) + 1).astype(int) for side in part.shape[:2]]
-    return [
-        [part[top:bottom, left:right] for left, right in zip(edges[1][:-1], edges[1][1:], strict=True)]
-        for top, bottom in zip(edges[0][:-1], edges[0][1:], strict=True)
-    ]
-
-
 _order = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
-_low, _middle, _high = ((_order >= low) & (_order <= high) for low, high in ((1, LOW), (5, 7), (HIGH, HIGHEST)))
+_bands = np.stack([(_order >= least) & (_order <= most) for least, most in ((1, LOW), (5, 7), (HIGH, HIGHEST))], axis=1)
+_bands = (_bands / _bands.sum(axis=0)).astype(np.float32)
+"""The weights (coefficients, 3) that make of a block's energy the mean of its low, middle and high frequencies."""
 
 
-def _measured(cell: NDArray[np.float32]) -> tuple[float, float, float]:
-    """The level in 8-bit levels in a cell (h, w, channels), how light its calm blocks are, and how much stronger middle frequencies
-    are than high ones; zeros where there is too little to go by."""
-    if min(cell.shape[:2]) < SIDE:
+def _grid(part: NDArray[np.float32], *, whole: bool = False) -> NDArray[np.float64]:
+    """Three measures (rows, columns, 3) for each cell of a picture (h, w, channels), or for the ``whole`` of it.
+
+    The level in 8-bit levels, how light its calm blocks are, and how much stronger middle frequencies are than high ones; zeros
+    where there is too little to go by. One channel of three, green, is enough.
+    """
+    part = part[..., 1:2] if part.shape[2] == 3 else part
+    edges = [np.linspace(0, side, (1 if whole else max(1, round(side / ACROSS))) + 1).astype(int) for side in part.shape[:2]]
+    begins = [[np.arange(first, last - SIDE + 1, STEP) for first, last in pairwise(ends)] for ends in edges]
+    measured = np.zeros((len(begins[0]), len(begins[1]), 3))
+    if min(part.shape[:2]) < SIDE:
+        return measured
+    # All blocks of all cells at once: a cell by itself takes longer to call than to compute.
+    rows, columns = (np.concatenate(each) for each in begins)
+    views = np.lib.stride_tricks.sliding_window_view(part, (SIDE, SIDE), axis=(0, 1))
+    blocks = views[np.ix_(rows, columns)].reshape(len(rows), len(columns), part.shape[2], SIDE * SIDE) * np.float32(255)
+    energy = np.square(blocks @ transform.T) @ _bands
+    light = blocks.mean(axis=-1)
+    kept = ((blocks <= 0) | (blocks >= 255)).mean(axis=-1) <= HEAPED
+    ends = [np.cumsum([0, *(len(each) for each in side)]) for side in begins]
+    for row in range(measured.shape[0]):
+        for column in range(measured.shape[1]):
+            cell = slice(ends[0][row], ends[0][row + 1]), slice(ends[1][column], ends[1][column + 1])
+            measured[row, column] = _measured(energy[cell][kept[cell]], light[cell][kept[cell]])
+    return measured
+
+
+def _measured(energy: NDArray[np.float32], light: NDArray[np.float32]) -> tuple[float, float, float]:
+    """The three measures of `_grid` for a cell, from the energy (blocks, 3) and the mean of each of its blocks."""
+    if len(energy) < FEWEST:
         return 0.0, 0.0, 0.0
-    views = [np.lib.stride_tricks.sliding_window_view(cell[..., channel], (SIDE, SIDE)) for channel in range(cell.shape[2])]
-    blocks = np.concatenate([view[::STEP, ::STEP].reshape(-1, SIDE * SIDE) for view in views]) * np.float32(255)
-    blocks = blocks[((blocks <= 0) | (blocks >= 255)).mean(axis=1) <= HEAPED]
-    if len(blocks) < FEWEST:
-        return 0.0, 0.0, 0.0
-    energy = np.square(blocks @ transform.T)
-    count = max(FEWEST, round(CALM * len(blocks)))
-    calm = np.argpartition(energy[:, _low].sum(axis=1), count - 1)[:count]
-    high = float(energy[calm][:, _high].mean())
-    middle = float(energy[calm][:, _middle].mean())
-    more = max(middle, float(energy[:, _high].mean()) / RESTLESS**2)
-    return float(np.sqrt(high)), float(blocks[calm].mean()) / 255, float(np.sqrt(more / max(high, 1e-6)))
+    count = max(FEWEST, round(CALM * len(energy)))
+    calm = np.argpartition(energy[:, 0], count - 1)[:count]
+    _, middle, high = energy[calm].mean(axis=0, dtype=np.float64)
+    more = max(middle, float(energy[:, 2].mean()) / RESTLESS**2)
+    return float(np.sqrt(high)), float(light[calm].mean()) / 255, float(np.sqrt(more / max(high, 1e-6)))
 
 
 def _spread(values: NDArray[np.float64]) -> float:
