@@ -66,7 +66,7 @@ def restore(
     >>> import numpy as np, pellucid
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape
     (40, 50)
-    >>> pellucid.restore(np.zeros((40, 50), np.uint8), model="upscale", scale=2).shape
+    >>> pellucid.restore(np.zeros((40, 50), np.uint8), model="upscale-photo", scale=2).shape
     (80, 100)
     """
     return _restored(_kept(model), image, range, axes, settings)
