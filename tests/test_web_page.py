@@ -26,8 +26,8 @@ SHOTS = Path(os.environ["PELLUCID_SHOTS"]) if "PELLUCID_SHOTS" in os.environ els
 """A folder for screenshots, to be looked at (``PELLUCID_SHOTS``)."""
 
 
-def noisy(depth: str = "uint8", *, top: int = 60, sigma: float = 20) -> NDArray[Any]:
-    clean = samples.photograph()[top : top + 200, 150:450] / np.float64(255)
+def noisy(depth: str = "uint8", *, top: int = 60, sigma: float = 20, times: tuple[int, int] = (1, 1)) -> NDArray[Any]:
+    clean = np.tile(samples.photograph()[top : top + 200, 150:450] / np.float64(255), (*times, 1))
     spoiled = np.clip(clean + np.random.default_rng(top).standard_normal(clean.shape) * sigma / 255, 0, 1)
     return np.rint(spoiled * np.iinfo(depth).max).astype(depth)
 
@@ -42,7 +42,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files.write(found["first.png"], image)
     files.write(found["second.jpg"], replace(images.from_array(noisy(top=100)), exif=exif.tobytes()))
     files.write(found["third.tif"], images.from_array(noisy("uint16", sigma=12)))
-    files.write(found["large.png"], images.from_array(np.tile(noisy(), (14, 10, 1))))
+    files.write(found["large.png"], images.from_array(noisy(times=(14, 10))))
     return found
 
 
