@@ -331,9 +331,10 @@ def _passed(
             tell(0)
             output, first, taken = _restore_page(page, work, tell)
             seconds += taken
+            rows = [picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows)]
             if not firsts:
-                firsts.append(first)
-            coming.extend(picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows))
+                firsts.append(first if rows else _without_pixels(first))
+            coming.extend(rows)
             if watch is not None:
                 watch(page, output)
             yield output
@@ -360,6 +361,12 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
         results.append(work.restorer.details(picture, work.settings, progress=tell))
     restored = replace(page, pictures=tuple(result.image for result in results))
     return restored, results[0], sum(result.seconds for result in results)
+
+
+def _without_pixels(first: Restoration) -> Restoration:
+    """Its facts, asked for now: what works them out holds the page, and memory holds one page alone."""
+    facts = first.facts
+    return replace(first, image=None, ask=lambda: facts)
 
 
 def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:

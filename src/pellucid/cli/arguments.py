@@ -90,9 +90,9 @@ def add_model(command: argparse.ArgumentParser, task: Task) -> None:
         place.add_argument(f"--{flag}", dest="model", action="store_const", const=family, default=argparse.SUPPRESS, help=about)
 
 
-def add_settings(command: argparse.ArgumentParser, declared: type[Declared]) -> None:
-    """The settings that a dataclass declares."""
-    for row in declared.declared():
+def add_settings(command: argparse.ArgumentParser, declared: type[Declared], *names: str) -> None:
+    """The settings that a dataclass declares, or those of these ``names``."""
+    for row in (row for row in declared.declared() if not names or row.name in names):
         text = row.help
         if row.default not in (None, False, ()):
             text += f" (default: {row.default:g})" if isinstance(row.default, float) else f" (default: {row.default})"

@@ -272,8 +272,7 @@ def add_inspect(commands: Commands) -> None:
     """Adds `inspect`."""
     command = add(commands, "inspect", _inspect, "measure the noise in pictures: its kind and its level")
     command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="pictures, or folders of them")
-    command.add_argument("--range", default="auto", help="which values are black and white (see 'denoise --help')")
-    command.add_argument("--axes", help="an array's or a TIFF's axes (see 'denoise --help')")
+    add_settings(command, FileSettings, "range", "axes")
     command.add_argument("--json", action="store_true", help="print one JSON line for each picture")
     command.add_argument("--map", type=Path, metavar="FIG.png", help="draw a map of the noise level in one picture")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
