@@ -173,6 +173,13 @@ def test_a_file_is_equal_by_its_content(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(first.to_dict())
 
 
+def test_facts_are_plain_in_json() -> None:
+    row = next(iter(TASKS.values()))
+    told = row.facts_as_json({row.facts[0].name: np.float32(2.5)})
+    assert type(told[row.facts[0].name]) is float
+    assert json.dumps(told)
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_a_row_has_words_for_all_places(name: str) -> None:
     row = TASKS[name]

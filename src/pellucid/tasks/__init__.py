@@ -163,12 +163,20 @@ class Task:
     def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """All facts of the row as JSON holds them; those that ``facts`` lacks have their defaults."""
         values = {fact.name: facts.get(fact.name, fact.default) for fact in self.facts}
-        return {name: value.to_dict() if hasattr(value, "to_dict") else value for name, value in values.items()}
+        return {name: _plain(value) for name, value in values.items()}
 
     def module(self) -> TaskModule:
         """The module that does the work, imported now."""
         module: TaskModule = import_module(f"{__name__}.{self.name}")
         return module
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON holds it: a diagnosis as a table, one of NumPy's numbers as Python's."""
+    for way in ("to_dict", "item"):
+        if hasattr(value, way):
+            return getattr(value, way)()
+    return value
 
 
 def find(name: str) -> Task:
