@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -382,3 +383,17 @@ def test_of_a_jpeg_with_pictures_behind_it_the_first_is_read(tmp_path: Path) -> 
     with pytest.raises(FileError, match="not a JPEG file") as caught:
         files.read(path)
     assert "MPO" not in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such devices there")
+@pytest.mark.parametrize("name", ["z.png", "z.npy", "z.tif", "z.pgm", "z.jpg"])
+def test_devices_and_pipes_are_no_pictures(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / f"pipe-{name}")
+    for path in (tmp_path / name, tmp_path / f"pipe-{name}"):
+        with pytest.raises(FileError, match="not a regular file"):
+            files.read(path)
+    link = tmp_path / f"link-{name}"
+    files.write(tmp_path / f"a-{name}", picture(np.uint8, 3))
+    link.symlink_to(tmp_path / f"a-{name}")
+    assert files.read(link).pixels.shape[2] == 3

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
+from pellucid import regular
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading, limited
@@ -201,7 +202,8 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
 
 def _start(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        # A device would be read for ever, a pipe waited for.
+        with regular.opened(path) as file:
             start = file.read(256)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
