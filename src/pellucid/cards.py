@@ -23,7 +23,7 @@ __all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
 METADATA_KEY = "pellucid_card"
 
-ANSWERS = ("residual", "clean")
+ANSWERS = ("residual", "clean", "alpha", "ab")
 """The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
 
 OUTPUTS = {"alpha": 1, "ab": 3}

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
-from pellucid import images
 from pellucid.images import Pixels
 from pellucid.tiling import Place
 
@@ -141,12 +139,13 @@ def tinted(light: Planes, chroma: Planes) -> Planes:
     """
     colours = np.empty((3, *light.shape), np.float32)
     for top, bottom in _strips(light):
-        colours[:, top:bottom] = _tinted(light[top:bottom], chroma[:, top:bottom])
+        part = light[top:bottom]
+        colours[:, top:bottom] = _tinted(part, _curve(part), chroma[:, top:bottom])
     return colours
 
 
-def _tinted(light: Planes, chroma: Planes) -> Planes:
-    curve = _curve(light)
+def _tinted(light: Planes, curve: Planes, chroma: Planes) -> Planes:
+    """`tinted` for a strip, whose CIELAB f is ``curve``."""
     across = _uncurved(curve + chroma[0] * np.float32(1 / 500))
     across *= np.float32(WHITE[0])
     deep = _uncurved(curve - chroma[1] * np.float32(1 / 200))
@@ -174,18 +173,36 @@ class Carried:
     slope: Pixels
     offset: Pixels
 
-    def at(self, place: Place, bright: Planes) -> Planes:
-        """Chroma (2, h, w) of the piece at ``place``, whose L is ``bright`` (h, w)."""
-        high, wide = self.slope.shape[0] / place.within[0], self.slope.shape[1] / place.within[1]
-        # Padding lies beyond the picture: its chroma does not matter, but the box must end with the picture.
-        rows, columns = min(place.height, place.within[0] - place.top), min(place.width, place.within[1] - place.left)
-        box = (place.left * wide, place.top * high, (place.left + columns) * wide, (place.top + rows) * high)
-        chroma = np.zeros((2, *bright.shape), np.float32)
-        for values, factor in ((self.slope, bright[:rows, :columns]), (self.offset, None)):
-            larger = images.resized(values, rows, columns, PillowImage.Resampling.BILINEAR, box)
-            for plane, part in zip(chroma, larger.transpose(2, 0, 1), strict=True):
-                plane[:rows, :columns] += part if factor is None else part * factor
-        return chroma
+    def tint(self, light: Planes, place: Place) -> Planes:
+        """sRGB planes (3, h, w) of the piece at ``place``, whose luminance is ``light`` (h, w)."""
+        columns, across = _between(self.slope.shape[1], place.left, light.shape[1], place.within[1])
+        rows, down = _between(self.slope.shape[0], place.top, light.shape[0], place.within[0])
+        first, last = int(rows.min()), int(rows.max()) + 2
+        # Enlarged to the side once; downwards strip by strip, where it stays in the processor's cache.
+        wide = [
+            np.ascontiguousarray(part[:, columns] * (1 - across) + part[:, columns + 1] * across)
+            for values in (self.slope, self.offset)
+            for part in values[first:last].transpose(2, 0, 1)
+        ]
+        colours = np.empty((3, *light.shape), np.float32)
+        for top, bottom in _strips(light):
+            strip = light[top:bottom]
+            curve = _curve(strip)
+            bright = curve * np.float32(116) - np.float32(16)
+            above, share = rows[top:bottom] - first, down[top:bottom, None]
+            slope_a, slope_b, a, b = (plane[above] * (1 - share) + plane[above + 1] * share for plane in wide)
+            slope_a *= bright
+            slope_b *= bright
+            colours[:, top:bottom] = _tinted(strip, curve, np.stack([a + slope_a, b + slope_b]))
+        return colours
+
+
+def _between(small: int, start: int, count: int, whole: int) -> tuple[NDArray[np.intp], Planes]:
+    """For each of ``count`` pixels from ``start`` on, of a side that has ``whole``: the pixel of the ``small`` side before it, and
+    the share of the next one."""
+    place = np.clip((np.arange(start, start + count) + 0.5) * (small / whole) - 0.5, 0, small - 1)
+    before = np.minimum(place.astype(np.intp), max(small - 2, 0))
+    return before, (place - before).astype(np.float32)
 
 
 def carried(bright: Planes, chroma: Planes) -> Carried:

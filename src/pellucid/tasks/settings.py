@@ -91,6 +91,13 @@ class Attached:
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
+    @property
+    def file(self) -> Path:
+        """The path of the file; `OptionError` where only its name and content's hash are known."""
+        if self.path is None:
+            raise OptionError(f"{self.name}: the file itself is not there")
+        return self.path
+
     def to_dict(self) -> dict[str, str]:
         """The content for a manifest: the same file under another name gives the same output."""
         return {"sha256": self.sha256}

@@ -1,0 +1,132 @@
+"""Colouring: the light of the picture stays, and a network that sees the whole of it small proposes chroma for it.
+
+The user's hints and palette come before the network's proposal; `pellucid.tinting` carries the result to full size along the edges
+of the light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import colour, files, hinting, images, masks, tinting
+from pellucid.degradations import Degradation
+from pellucid.engines import Graph, Models
+from pellucid.files import metadata, profiles
+from pellucid.images import BICUBIC, Image, Pixels, Rows
+from pellucid.tasks import ColorizeSettings, base
+from pellucid.tiling import Place
+from pellucid.views import View
+
+TILE = 2048
+"""Side in pixels of the square that no piece has more pixels than."""
+
+PIECE_BYTES = 90
+"""Bytes for each pixel of each piece in flight: its planes, luminance, L, chroma, and the finished pixels."""
+
+EXPECTED = 48.0
+"""The expected error on the even scale that the network's plane ``sure`` stands for at 1."""
+
+LOST = 24.0
+"""The expected error at which nothing is sure: about what gray is off from saturated colours, in CIEDE2000."""
+
+COLOURFUL = 3.0
+"""Mean chroma (CIELAB) from which a picture counts as a colour picture: old prints are yellow throughout, and JPEG leaves gray a
+trace of it. What varies counts, not what is one tint everywhere."""
+
+MADE = "The colours of this picture are made by software: they were not recorded."
+"""The line in the output's XMP."""
+
+
+def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
+    """Looks at the whole picture small, proposes chroma there, and plans one pass that carries it to full size.
+
+    Raises `OptionError` for a hint that lies outside the picture and a file of hints that holds none.
+    """
+    role = next(iter(models))
+    graph, card = models.graph(role), models.card(role)
+    curve = profiles.gray_curve(view.picture.icc) if view.shape[2] == 1 else None
+    height, width, _ = view.shape
+    size = colour.small_size(height, width)
+    small = images.resized(view.small(2 * max(size)), *size, BICUBIC)
+    planes = np.ascontiguousarray(small.transpose(2, 0, 1))
+    bright = tinting.lightness(_luminance(planes, curve))
+    given = hinting.gathered(settings, (height, width), size)
+    proposed, unsure = _proposal(graph, bright, given, settings)
+    sure = np.clip(1 - unsure / LOST, 0, 1)
+    chroma = colour.propagated(bright, proposed, unsure / EXPECTED, given)
+    if settings.like is not None:
+        chroma = hinting.likened(bright, chroma, _reference(settings), given)
+    if settings.palette is not None:
+        chroma = hinting.restricted(chroma, _palette(settings))
+    if settings.sure > 0:
+        chroma = chroma * hinting.trusted(sure, settings.sure, given)[..., None]
+    carried = tinting.carried(bright, colour.ab_of(chroma) * np.float32(settings.saturation))
+    was_colour = len(planes) == 3 and _colourful(small) > COLOURFUL
+
+    def facts() -> Mapping[str, Any]:
+        return {"sure": round(float(sure.mean()), 3), "was_colour": was_colour}
+
+    step = base.Pass(
+        partial(_coloured, carried, curve),
+        tile=TILE,
+        engine_bytes=0,
+        piece_bytes=PIECE_BYTES,
+        before=partial(_gray, curve),
+        channels=3,
+    )
+    return base.Job(card.name, (step,), finish=_finished, facts=facts)
+
+
+def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
+    """Chroma (h, w, 2) and the error that the network expects of it (h, w), both on the even scale."""
+    drawn = hinting.drawn(settings.draw, bright, hints)
+    given = np.concatenate([bright[..., None] / 100, colour.hint_planes(drawn, bright.shape)], axis=2, dtype=np.float32)
+    answer = graph(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0]
+    return colour.unplaned(answer[:2].transpose(1, 2, 0)), np.maximum(answer[2], 0) * np.float32(EXPECTED)
+
+
+def _luminance(planes: Pixels, curve: Pixels | None) -> Pixels:
+    return tinting.luminance(planes if curve is None else profiles.through(curve, planes))
+
+
+def _gray(curve: Pixels | None, planes: Pixels) -> Pixels:
+    """The picture without colours, in three channels."""
+    light = _luminance(planes, curve)
+    return np.broadcast_to(tinting.encoded(light), (3, *light.shape)).copy()
+
+
+def _coloured(carried: tinting.Carried, curve: Pixels | None, planes: Pixels, place: Place, room: Pixels) -> Pixels:
+    return carried.tint(_luminance(planes, curve), place)
+
+
+def _colourful(small: Pixels) -> float:
+    """How far chroma varies in a small picture (h, w, 3): the mean distance from its mean."""
+    chroma = colour.lab_of(np.clip(small, 0, 1))[..., 1:]
+    return float(np.sqrt(np.square(chroma - chroma.mean(axis=(0, 1))).sum(axis=2)).mean())
+
+
+def _finished(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """The picture in three channels, a profile that fits them, and a line that says where the colours come from."""
+    output = images.with_pixels(picture, pixels)
+    if picture.mask is not None and picture.pixels.shape[2] == 1:
+        output = replace(output, mask=masks.in_channels(picture.mask, 3))
+    return metadata.made(profiles.fitting(output), MADE)
+
+
+def _reference(settings: ColorizeSettings) -> Pixels:
+    assert settings.like is not None
+    return hinting.small_lab(files.read(settings.like.file), settings.like.name)
+
+
+def _palette(settings: ColorizeSettings) -> Pixels:
+    palette = settings.palette
+    if isinstance(palette, str):
+        return hinting.colours_of(palette)
+    assert palette is not None
+    return hinting.main_colours(hinting.small_lab(files.read(palette.file), palette.name))
