@@ -224,7 +224,7 @@ def small_size(height: int, width: int, area: int = 256 * 256, multiple: int = 3
     return tuple(max(2, round(side * share / multiple)) * multiple for side in (height, width))  # type: ignore[return-value]
 
 
-TABLE: Planes = np.linspace([0,0],[4,8],21).astype(np.float32)
+TABLE: Planes = np.linspace([0, 0], [4, 8], 21).astype(np.float32)
 """Chroma on the even scale for L = 0, 5, ... 100."""
 
 

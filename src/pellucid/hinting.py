@@ -86,7 +86,7 @@ def _in_file(attached: Attached, size: tuple[int, int], shape: tuple[int, int]) 
 
 
 def _listed(attached: Attached) -> list[Any]:
-    form = f"{attached.name}: hints are a list such as [[120, 80, \"#87ceeb\"]]"
+    form = f'{attached.name}: hints are a list such as [[120, 80, "#87ceeb"]]'
     row = Setting("a hint", kind="hint", name="hint")
     try:
         with attached.file.open("rb") as content:

@@ -124,7 +124,10 @@ class ColorizeSettings(Settings):
         label="File of hints",
     )
     like: Attached | None = setting(
-        None, "a colour picture of a similar scene: its colours are taken where light and texture are alike", kind="file", label="Like"
+        None,
+        "a colour picture of a similar scene: its colours are taken where light and texture are alike",
+        kind="file",
+        label="Like",
     )
     palette: Attached | str | None = setting(
         None,
@@ -159,7 +162,9 @@ class ColorizeSettings(Settings):
         whole=True,
         label="Variants",
     )
-    draw: int = setting(0, "which proposal: 0 is the likeliest, others differ", low=0, high=99, step=1, whole=True, label="Proposal")
+    draw: int = setting(
+        0, "which proposal: 0 is the likeliest, others differ", low=0, high=99, step=1, whole=True, label="Proposal"
+    )
 
     def answer(self, given: Shape) -> Shape:
         """Three channels, whatever the picture has."""

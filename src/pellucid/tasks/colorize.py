@@ -6,7 +6,7 @@ of the light.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import colour, files, hinting, images, masks, tinting
-from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
 from pellucid.files import metadata, profiles
 from pellucid.images import BICUBIC, Image, Pixels, Rows
@@ -36,8 +35,8 @@ LOST = 24.0
 """The expected error at which nothing is sure: about what gray is off from saturated colours, in CIEDE2000."""
 
 COLOURFUL = 3.0
-"""Mean chroma (CIELAB) from which a picture counts as a colour picture: old prints are yellow throughout, and JPEG leaves gray a
-trace of it. What varies counts, not what is one tint everywhere."""
+"""How far chroma (CIELAB) varies, on average, among pixels of one light in a colour picture: old prints are yellow throughout, and
+JPEG leaves gray a trace of colour."""
 
 MADE = "The colours of this picture are made by software: they were not recorded."
 """The line in the output's XMP."""
@@ -106,9 +105,12 @@ def _coloured(carried: tinting.Carried, curve: Pixels | None, planes: Pixels, pl
 
 
 def _colourful(small: Pixels) -> float:
-    """How far chroma varies in a small picture (h, w, 3): the mean distance from its mean."""
-    chroma = colour.lab_of(np.clip(small, 0, 1))[..., 1:]
-    return float(np.sqrt(np.square(chroma - chroma.mean(axis=(0, 1))).sum(axis=2)).mean())
+    """How far chroma varies in a small picture (h, w, 3) among pixels of one light: a tint, such as sepia, follows the light."""
+    lab = colour.lab_of(np.clip(small, 0, 1)).reshape(-1, 3)
+    step = np.clip(lab[:, 0] / 5, 0, 19).astype(np.intp)
+    count = np.maximum(np.bincount(step, minlength=20), 1)
+    away = np.stack([plane - (np.bincount(step, plane, 20) / count)[step] for plane in lab[:, 1:].T])
+    return float(np.sqrt(np.square(away).sum(axis=0)).mean())
 
 
 def _finished(picture: Image, pixels: NDArray[Any] | Rows) -> Image:

@@ -22,7 +22,8 @@ __all__ = ["Attached", "FileSettings", "Kind", "Setting", "Settings", "Shape", "
 
 Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
 """The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
-at the top left; a box does not hold column X1 and row Y1. ``palette`` is a list of colours with commas between. ``file`` is the path of a file (see `Attached`)."""
+at the top left; a box does not hold column X1 and row Y1. ``palette`` is a list of colours with commas between. ``file`` is the
+path of a file (see `Attached`)."""
 
 COLOURS = {
     "black": "#000000",
