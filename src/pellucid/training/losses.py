@@ -138,3 +138,29 @@ def picked(planes: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
     chosen = which[:, None, None].expand(-1, channels, 1, -1, -1)
     pixels: torch.Tensor = cells.gather(2, chosen).squeeze(2)
     return pixels
+
+
+# -- chroma -----------------------------------------------------------------------------------------------------------
+
+BLUR = 0.5 * colour.BIN_STEP / colour.EVEN_SPAN
+"""A true colour counts for the bins around it by a Gaussian of this standard deviation: half a step, in a network's unit."""
+
+COLOURFUL = 12.0 / colour.EVEN_SPAN
+"""A pixel counts once more for each 12 of its chroma on the even scale: most of any photograph is nearly gray."""
+
+DISTANCE_SHARE = 5.0
+"""How much the distance of answer and truth counts beside the cross-entropy: about a quarter of the loss of an untrained network."""
+
+
+def _chroma(raw: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Of logits over the bins of chroma: their cross-entropy, pixels of colour weighed up, and the distance of the mean of the
+    sharpened distribution, all alike. The truth, two planes of chroma (`colour.planes_of`), is averaged to the logits' size."""
+    truth = functional.avg_pool2d(clean, clean.shape[-1] // raw.shape[-1])
+    bins = torch.from_numpy(colour.planes_of(colour.BINS)).to(raw)
+    away = (truth[:, None] - bins[:, :, None, None]).square().sum(dim=2)
+    wanted = torch.softmax(away / (-2 * BLUR**2), dim=1)
+    crossed = -(wanted * torch.log_softmax(raw, dim=1)).sum(dim=1)
+    counts = 1 + truth.square().sum(dim=1).sqrt() / COLOURFUL
+    mean = torch.einsum("nkhw,kc->nchw", torch.softmax(raw / SHARPENED, dim=1), bins)
+    distance = ((mean - truth).square().sum(dim=1) + (1 / colour.EVEN_SPAN) ** 2).sqrt()
+    return (crossed * counts).mean() / counts.mean() + DISTANCE_SHARE * distance.mean()
