@@ -1,131 +1,133 @@
-"""Colouring: how it learns."""
+"""Colouring: the light of the picture stays, and a network that sees the whole of it small proposes chroma for it.
+
+The user's hints and palette come before the network's proposal; `pellucid.tinting` carries the result to full size along the edges
+of the light.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pellucid import colour, degradations, images
+from pellucid import colour, files, hinting, images, masks, tinting
+from pellucid.colouring import Learning
 from pellucid.degradations import Degradation
-from pellucid.errors import OptionError
-from pellucid.images import Pixels
-from pellucid.tasks import base
+from pellucid.engines import Graph, Models
+from pellucid.files import metadata, profiles
+from pellucid.images import BICUBIC, Image, Pixels, Rows
+from pellucid.tasks import ColorizeSettings, base
+from pellucid.tiling import Place
+from pellucid.views import View
 
-__all__ = ["Learning"]
+TILE = 2048
+"""Side in pixels of the square that no piece has more pixels than."""
 
-# -- learning ---------------------------------------------------------------------------------------------------------
+PIECE_BYTES = 90
+"""Bytes for each pixel of each piece in flight: its planes, luminance, L, chroma, and the finished pixels."""
 
-FILMS = np.array([[0.299, 0.587, 0.114], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.05, 0.45, 0.5], [0.4, 0.4, 0.2]], dtype=np.float32)
-"""How much of red, green and blue different films and conversions see: luma, single channels, orthochromatic and panchromatic film."""
+EXPECTED = 48.0
+"""The expected error on the even scale that the network's plane ``sure`` stands for at 1."""
 
-CELL = 2
-"""Pixels of the patch along a side for each value of chroma that hints are taken from: chroma has no finer detail in most pictures."""
+LOST = 24.0
+"""The expected error at which nothing is sure: about what gray is off from saturated colours, in CIEDE2000."""
+
+COLOURFUL = 3.0
+"""Mean chroma (CIELAB) from which a picture counts as a colour picture: old prints are yellow throughout, and JPEG leaves gray a
+trace of it. What varies counts, not what is one tint everywhere."""
+
+MADE = "The colours of this picture are made by software: they were not recorded."
+"""The line in the output's XMP."""
 
 
-@dataclass(frozen=True)
-class Learning(base.Learning):
-    """Light and hints in, chroma on the even scale (`colour.planes_of`) out.
+def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
+    """Looks at the whole picture small, proposes chroma there, and plans one pass that carries it to full size.
 
-    The light is L of CIELAB, or for the share ``wild`` what other films, fading, blur, grain or JPEG make of the colours. A share
-    ``unsaid`` of the examples has no hints, the others 1 to ``hints``, few more often than many: each is the mean colour of a small
-    square, up to a pixel beside its place. ``tint`` is how far the picture's colours are changed first, as a share: more or less
-    saturation, another balance of red and blue.
+    Raises `OptionError` for a hint that lies outside the picture and a file of hints that holds none.
     """
+    role = next(iter(models))
+    graph, card = models.graph(role), models.card(role)
+    curve = profiles.gray_curve(view.picture.icc) if view.shape[2] == 1 else None
+    height, width, _ = view.shape
+    size = colour.small_size(height, width)
+    small = images.resized(view.small(2 * max(size)), *size, BICUBIC)
+    planes = np.ascontiguousarray(small.transpose(2, 0, 1))
+    bright = tinting.lightness(_luminance(planes, curve))
+    given = hinting.gathered(settings, (height, width), size)
+    proposed, unsure = _proposal(graph, bright, given, settings)
+    sure = np.clip(1 - unsure / LOST, 0, 1)
+    chroma = colour.propagated(bright, proposed, unsure / EXPECTED, given)
+    if settings.like is not None:
+        chroma = hinting.likened(bright, chroma, _reference(settings), given)
+    if settings.palette is not None:
+        chroma = hinting.restricted(chroma, _palette(settings))
+    if settings.sure > 0:
+        chroma = chroma * hinting.trusted(sure, settings.sure, given)[..., None]
+    carried = tinting.carried(bright, colour.ab_of(chroma) * np.float32(settings.saturation))
+    was_colour = len(planes) == 3 and _colourful(small) > COLOURFUL
 
-    hints: int = 50
-    unsaid: float = 0.45
-    wild: float = 0.5
-    tint: float = 0.15
-    name: ClassVar[str] = "colorize"
-    sees: ClassVar[Literal["crop", "whole"]] = "whole"
-    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    before: ClassVar[str] = "gray"
-    words: ClassVar[str] = "the gray picture"
+    def facts() -> Mapping[str, Any]:
+        return {"sure": round(float(sure.mean()), 3), "was_colour": was_colour}
 
-    def __post_init__(self) -> None:
-        if self.hints < 1 or not all(0 <= share <= 1 for share in (self.unsaid, self.wild, self.tint)):
-            raise OptionError("task colorize: hints must be 1 or more; unsaid, wild and tint shares from 0 to 1")
-
-    @property
-    def maps(self) -> tuple[str, ...]:
-        """The planes of hints."""
-        return ("hint-a", "hint-b", "hint")
-
-    def planes(self, channels: int) -> tuple[int, int]:
-        """One plane of light in, two of chroma out."""
-        return 1, 2
-
-    def pair(self, clean: Pixels, rng: np.random.Generator) -> base.Pair:
-        """A training example from a colour picture (h, w, 3), float32 in [0, 1]."""
-        tinted = _tinted(clean, self.tint, rng)
-        light = _wild_light(tinted, rng) if rng.random() < self.wild else colour.light_of(tinted)
-        return self._example(light, tinted, rng)
-
-    def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> base.Pair:
-        """The example whose light, L of CIELAB, is degraded by the case; with as many hints as `pair` may draw."""
-        gray = case(colour.gray_of(colour.light_of(clean))[..., None], rng)[..., 0]
-        return self._example(colour.light_of_gray(gray), clean, rng)
-
-    def picture(self, image: Pixels, planes: Pixels) -> Pixels:
-        """The light with that chroma, as sRGB."""
-        return colour.rgb_of(image[..., 0] * 100, colour.ab_of(colour.unplaned(planes[..., :2])))
-
-    def _example(self, light: Pixels, tinted: Pixels, rng: np.random.Generator) -> base.Pair:
-        height, width = light.shape
-        even = colour.even_of(colour.lab_of(_averaged(tinted, CELL))[..., 1:])
-        image = (light / 100)[..., None]
-        chroma = colour.planes_of(even).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
-        hints = np.zeros((height, width, 3), np.float32)
-        if rng.random() >= self.unsaid:
-            hints = _drawn_hints(even, (height, width), round(float(np.exp(rng.uniform(0, np.log(self.hints))))), rng)
-        return base.Pair(image, hints, np.ascontiguousarray(chroma), image)
+    step = base.Pass(
+        partial(_coloured, carried, curve),
+        tile=TILE,
+        engine_bytes=0,
+        piece_bytes=PIECE_BYTES,
+        before=partial(_gray, curve),
+        channels=3,
+    )
+    return base.Job(card.name, (step,), finish=_finished, facts=facts)
 
 
-def _averaged(pixels: Pixels, cell: int) -> Pixels:
-    """The means of square cells; an odd row or column at the end is repeated."""
-    height, width, _ = pixels.shape
-    down, right = -height % cell, -width % cell
-    if down or right:
-        pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), mode="edge")
-    # NumPy adds whole arrays much faster than it takes means of short axes.
-    rows = sum(pixels[index::cell] for index in range(cell))
-    cells = sum(rows[:, index::cell] for index in range(cell))
-    return np.asarray(cells / np.float32(cell**2), dtype=np.float32)
+def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
+    """Chroma (h, w, 2) and the error that the network expects of it (h, w), both on the even scale."""
+    drawn = hinting.drawn(settings.draw, bright, hints)
+    given = np.concatenate([bright[..., None] / 100, colour.hint_planes(drawn, bright.shape)], axis=2, dtype=np.float32)
+    answer = graph(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0]
+    return colour.unplaned(answer[:2].transpose(1, 2, 0)), np.maximum(answer[2], 0) * np.float32(EXPECTED)
 
 
-def _tinted(clean: Pixels, share: float, rng: np.random.Generator) -> Pixels:
-    """The picture with a little more or less saturation, another balance of red and blue, and another contrast."""
-    saturation, warmth, curve = rng.uniform(-share, share, size=3).astype(np.float32)
-    luma = (clean @ FILMS[0])[..., None]
-    tinted = luma + (1 + saturation) * (clean - luma)
-    tinted *= np.array([1 + warmth / 4, 1, 1 - warmth / 4], dtype=np.float32)
-    # A curve through black and white: brighter or darker in between.
-    return np.clip(tinted + curve * luma * (1 - luma), 0, 1)
+def _luminance(planes: Pixels, curve: Pixels | None) -> Pixels:
+    return tinting.luminance(planes if curve is None else profiles.through(curve, planes))
 
 
-def _wild_light(tinted: Pixels, rng: np.random.Generator) -> Pixels:
-    """L of CIELAB as some film, some conversion or an old print has the scene."""
-    film = FILMS[int(rng.integers(len(FILMS)))] if rng.random() < 0.7 else rng.dirichlet((1, 1.5, 1)).astype(np.float32)
-    gray = tinted @ film
-    if rng.random() < 0.2:
-        small = images.resized(gray[..., None], *(max(8, round(side * rng.uniform(0.4, 0.8))) for side in gray.shape), images.BICUBIC)
-        gray = images.resized(small, *gray.shape, images.BICUBIC)[..., 0]
-    if rng.random() < 0.4:
-        black, white = rng.uniform(0, 0.2), rng.uniform(0.8, 1)
-        gray = black + (white - black) * np.clip(gray, 0, 1) ** np.float32(rng.uniform(0.7, 1.4))
-    if rng.random() < 0.25:
-        gray = gray + np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(gray.shape, dtype=np.float32)
-    if rng.random() < 0.1:
-        gray = degradations.Jpeg(float(rng.uniform(30, 90)))(gray, rng)
-    return colour.light_of_gray(gray)
+def _gray(curve: Pixels | None, planes: Pixels) -> Pixels:
+    """The picture without colours, in three channels."""
+    light = _luminance(planes, curve)
+    return np.broadcast_to(tinting.encoded(light), (3, *light.shape)).copy()
 
 
-def _drawn_hints(even: Pixels, shape: tuple[int, int], count: int, rng: np.random.Generator) -> Pixels:
-    """Planes of so many hints at random places."""
-    rows, columns = even.shape[:2]
-    places = np.stack([rng.integers(rows, size=count), rng.integers(columns, size=count)], axis=1)
-    colours = even[places[:, 0], places[:, 1]]
-    beside = places * CELL + rng.integers(-1, 2, size=places.shape)
-    return colour.hint_planes(np.concatenate([beside, colours], axis=1), shape, radius=int(rng.integers(0, 3)))
+def _coloured(carried: tinting.Carried, curve: Pixels | None, planes: Pixels, place: Place, room: Pixels) -> Pixels:
+    return carried.tint(_luminance(planes, curve), place)
+
+
+def _colourful(small: Pixels) -> float:
+    """How far chroma varies in a small picture (h, w, 3): the mean distance from its mean."""
+    chroma = colour.lab_of(np.clip(small, 0, 1))[..., 1:]
+    return float(np.sqrt(np.square(chroma - chroma.mean(axis=(0, 1))).sum(axis=2)).mean())
+
+
+def _finished(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """The picture in three channels, a profile that fits them, and a line that says where the colours come from."""
+    output = images.with_pixels(picture, pixels)
+    if picture.mask is not None and picture.pixels.shape[2] == 1:
+        output = replace(output, mask=masks.in_channels(picture.mask, 3))
+    return metadata.made(profiles.fitting(output), MADE)
+
+
+def _reference(settings: ColorizeSettings) -> Pixels:
+    assert settings.like is not None
+    return hinting.small_lab(files.read(settings.like.file), settings.like.name)
+
+
+def _palette(settings: ColorizeSettings) -> Pixels:
+    palette = settings.palette
+    if isinstance(palette, str):
+        return hinting.colours_of(palette)
+    assert palette is not None
+    return hinting.main_colours(hinting.small_lab(files.read(palette.file), palette.name))
