@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import colour, files, hinting, images, masks, tinting
+from pellucid.colouring import Learning
 from pellucid.engines import Graph, Models
 from pellucid.files import metadata, profiles
 from pellucid.images import BICUBIC, Image, Pixels, Rows

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pellucid.training.networks.autoencoder import Autoencoder, AutoencoderSpec
+from pellucid.training.networks.colorizer import Colorizer, ColorizerSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
-__all__ = ["NETWORKS", "Autoencoder", "AutoencoderSpec", "Network", "Spec", "Unet", "UnetSpec", "Upscaler", "UpscalerSpec"]
+__all__ = ["NETWORKS", "Autoencoder", "AutoencoderSpec", "Colorizer", "ColorizerSpec", "Network", "Spec", "Unet", "UnetSpec", "Upscaler", "UpscalerSpec"]
 
-Spec = AutoencoderSpec | UnetSpec | UpscalerSpec
-Network = Autoencoder | Unet | Upscaler
+Spec = AutoencoderSpec | ColorizerSpec | UnetSpec | UpscalerSpec
+Network = Autoencoder | Colorizer | Unet | Upscaler
 
-NETWORKS: dict[str, type[AutoencoderSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
+NETWORKS: dict[str, type[AutoencoderSpec] | type[ColorizerSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
     AutoencoderSpec.network: AutoencoderSpec,
+    ColorizerSpec.network: ColorizerSpec,
     UnetSpec.network: UnetSpec,
     UpscalerSpec.network: UpscalerSpec,
 }
