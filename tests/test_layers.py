@@ -20,7 +20,7 @@ ROWS = (
     {"ranges", "rows"},
     {"masks"},
     {"images", "samples"},
-    {"maps", "views", "colour"},
+    {"maps", "views", "colour", "spreading"},
     {"clipping"},
     {"camera"},
     {"degradations"},

@@ -108,7 +108,9 @@ def _wild_light(tinted: Pixels, rng: np.random.Generator) -> Pixels:
     film = FILMS[int(rng.integers(len(FILMS)))] if rng.random() < 0.7 else rng.dirichlet((1, 1.5, 1)).astype(np.float32)
     gray = tinted @ film
     if rng.random() < 0.2:
-        small = images.resized(gray[..., None], *(max(8, round(side * rng.uniform(0.4, 0.8))) for side in gray.shape), images.BICUBIC)
+        small = images.resized(
+            gray[..., None], *(max(8, round(side * rng.uniform(0.4, 0.8))) for side in gray.shape), images.BICUBIC
+        )
         gray = images.resized(small, *gray.shape, images.BICUBIC)[..., 0]
     if rng.random() < 0.4:
         black, white = rng.uniform(0, 0.2), rng.uniform(0.8, 1)

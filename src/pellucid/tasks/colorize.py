@@ -6,7 +6,7 @@ of the light.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,14 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import colour, files, hinting, images, masks, tinting
+from pellucid import colour, files, hinting, images, masks, spreading, tinting
 from pellucid.colouring import Learning
+from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
 from pellucid.files import metadata, profiles
 from pellucid.images import BICUBIC, Image, Pixels, Rows
 from pellucid.tasks import ColorizeSettings, base
 from pellucid.tiling import Place
 from pellucid.views import View
+
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+
+CASES: tuple[str, ...] = ("gaussian:0",)
+
+METRICS: tuple[str, ...] = ("psnr", "ssim")
+
+PROTOCOL: Mapping[str, str] = {
+    "given": "the light, L of CIELAB, as a gray picture, with the noise of the case; nothing said of colours"
+}
 
 TILE = 2048
 """Side in pixels of the square that no piece has more pixels than."""
@@ -59,7 +70,7 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     given = hinting.gathered(settings, (height, width), size)
     proposed, unsure = _proposal(graph, bright, given, settings)
     sure = np.clip(1 - unsure / LOST, 0, 1)
-    chroma = colour.propagated(bright, proposed, unsure / EXPECTED, given)
+    chroma = spreading.propagated(bright, proposed, given)
     if settings.like is not None:
         chroma = hinting.likened(bright, chroma, _reference(settings), given)
     if settings.palette is not None:
@@ -133,3 +144,25 @@ def _palette(settings: ColorizeSettings) -> Pixels:
         return hinting.colours_of(palette)
     assert palette is not None
     return hinting.main_colours(hinting.small_lab(files.read(palette.file), palette.name))
+
+
+# -- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def degraded(
+    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """The colour picture, its light (h, w, 1) with the noise of the case, and that in three channels."""
+    perfect = np.broadcast_to(np.atleast_3d(clean), (*clean.shape[:2], 3))
+    gray = case(colour.gray_of(colour.light_of(perfect))[..., None], rng)
+    return perfect, gray, np.broadcast_to(gray, perfect.shape)
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> ColorizeSettings:
+    """Nothing is said of colours."""
+    return ColorizeSettings()
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of it."""
+    return pixels

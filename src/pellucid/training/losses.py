@@ -34,7 +34,7 @@ COLOURFUL = 12.0 / colour.EVEN_SPAN
 """A pixel counts once more for each 12 of its chroma on the even scale: most of any photograph is nearly gray."""
 
 DISTANCE_SHARE = 5.0
-"""How much the distance of answer and truth counts beside the cross-entropy: about a quarter of the loss of an untrained network."""
+"""How much the distance of answer and truth counts beside the cross-entropy: a quarter of the loss at the start."""
 
 NEIGHBOUR_WEIGHT = 2.0
 """How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""

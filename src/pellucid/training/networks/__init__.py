@@ -7,7 +7,19 @@ from pellucid.training.networks.colorizer import Colorizer, ColorizerSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
-__all__ = ["NETWORKS", "Autoencoder", "AutoencoderSpec", "Colorizer", "ColorizerSpec", "Network", "Spec", "Unet", "UnetSpec", "Upscaler", "UpscalerSpec"]
+__all__ = [
+    "NETWORKS",
+    "Autoencoder",
+    "AutoencoderSpec",
+    "Colorizer",
+    "ColorizerSpec",
+    "Network",
+    "Spec",
+    "Unet",
+    "UnetSpec",
+    "Upscaler",
+    "UpscalerSpec",
+]
 
 Spec = AutoencoderSpec | ColorizerSpec | UnetSpec | UpscalerSpec
 Network = Autoencoder | Colorizer | Unet | Upscaler

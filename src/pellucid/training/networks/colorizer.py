@@ -100,7 +100,9 @@ class Colorizer(nn.Module):
         self.first = spec.step.bit_length() - 2
         inside = spec.channels + len(spec.maps)
         self.head = _conv(inside, widths[0], 3, stride=2)
-        self.down = nn.ModuleList(nn.Sequential(*(Block(width) for _ in range(count))) for width, count in zip(widths, spec.blocks, strict=True))
+        self.down = nn.ModuleList(
+            nn.Sequential(*(Block(width) for _ in range(count))) for width, count in zip(widths, spec.blocks, strict=True)
+        )
         self.narrow = nn.ModuleList(_conv(widths[i], widths[i + 1], 2, stride=2) for i in range(depth - 1))
         self.whole = nn.Sequential(nn.Conv2d(widths[-1], widths[-1], 1), nn.SiLU(), nn.Conv2d(widths[-1], widths[-1], 1))
         self.drop = nn.Dropout2d(spec.drop)
@@ -140,7 +142,7 @@ class Colorizer(nn.Module):
         logits = self.training_output(x).float()
         chroma = nn.functional.conv2d(torch.softmax(logits / SHARPENED, dim=1), self.bins[:2])
         moments = nn.functional.conv2d(torch.softmax(logits, dim=1), self.bins)
-        spread = (moments[:, 2:] - moments[:, :2].square().sum(dim=1, keepdim=True)).clamp_min(0).sqrt()
+        spread = (moments[:, 2:] - moments[:, :1].square() - moments[:, 1:2].square()).clamp_min(0).sqrt()
         answer: torch.Tensor = nn.functional.conv_transpose2d(
             torch.cat([chroma, spread], dim=1), self.enlarging, stride=self.spec.step, groups=3
         )
