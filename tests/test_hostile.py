@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import pellucid
 from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, FileError, ModelError
@@ -73,6 +74,47 @@ def test_no_level_and_no_light_gives_what_is_no_number(sigma: float, light: floa
     output = fast.restore(light * picture()[:16, :16].astype(np.float64), sigma=sigma)
     assert np.isfinite(output).all()
     assert 0 <= output.min() <= output.max() <= 1
+
+
+SCALES = (5e-324, 1e-310, *(float(f"1e{power}") for power in range(-300, 301, 30)), 1.7e308)
+
+FLOAT_SCALES = (1.4e-45, 1e-40, 1.1754944e-38, *(float(f"1e{power}") for power in range(-44, 39, 9)), 3.4028235e38)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [*(("float64", scale) for scale in SCALES), *(("float32", scale) for scale in FLOAT_SCALES)]
+)
+def test_an_answer_has_the_unit_of_its_input(dtype: str, scale: float, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    for black, white in ((0.0, scale), (-scale, scale), (scale, 0.0)):
+        pixels = picture().astype(np.float64)
+        half = 0.5 if not np.isfinite(white - black) else 1.0
+        span = white * half - black * half
+        values = ((black * half * (1 - pixels) + white * half * pixels) / half).astype(dtype)
+        # As the values can hold them: the smallest floats have few steps.
+        held = ((values.astype(np.float64) * half - black * half) / span).astype(np.float32)
+        output = pellucid.denoise(values, range=(black, white), sigma=25, model="photo-fast-gray")
+        assert output.dtype == values.dtype
+        assert np.isfinite(output).all()
+        wanted = fast.restore(held, sigma=25).astype(np.float64)
+        got = (output.astype(np.float64) * half - black * half) / span
+        assert np.abs(got - wanted).max() <= 1e-6 + float(own.smallest_subnormal) / abs(span)
+        untouched = pellucid.denoise(values, range=(black, white), sigma=0)
+        np.testing.assert_allclose(untouched, values, rtol=0, atol=max(scale * 3e-7, float(own.smallest_subnormal)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    values = (np.linspace(-1, 1, 32 * 40).reshape(32, 40) * own.max).astype(dtype)
+    with np.errstate(over="ignore"):
+        largest = [np.float64(own.max), np.float64(own.smallest_subnormal), 5e-324, 1e-300, 1e300, 1.0]
+    for white in largest:
+        for black in (0.0, -white, white / 2):
+            if black != white:
+                for sigma in (25, None):
+                    output = pellucid.denoise(values, range=(float(black), float(white)), sigma=sigma, model="photo-fast-gray")
+                    assert np.isfinite(output).all(), (black, white, sigma)
 
 
 @pytest.mark.parametrize("sigma", [denoising.LEAST, 2e-3, 0.1])
