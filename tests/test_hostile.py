@@ -22,10 +22,26 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
+from pellucid import (
+    batch,
+    cli,
+    compiled,
+    denoising,
+    engines,
+    files,
+    graphs,
+    images,
+    manifest,
+    plan,
+    regular,
+    restorer,
+    saving,
+)
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, FileError, ModelError
 from pellucid.families import names, shipped_path
+from pellucid.files import arrays, base, stored
+from pellucid.tasks import denoise
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
 """Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
@@ -453,6 +469,79 @@ def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
     for path in unlike_files(tmp_path)[:3]:
         with pytest.raises(FileError, match="not a regular file"):
             manifest.digest_of(path)
+
+
+def raw_stack(shape: tuple[int, ...], dtype: str = "uint16") -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 60000, shape).astype(dtype)
+
+
+def by_tifffile(values: NDArray[Any], **how: Any) -> Any:
+    tifffile = pytest.importorskip("tifffile")
+    return lambda path: tifffile.imwrite(path, values, **how)
+
+
+READ_IN_PARTS: dict[str, tuple[str, Any]] = {
+    "npy-stack": (".npy", lambda path: np.save(path, raw_stack((40, 64, 64)))),
+    "npy-turned": (".npy", lambda path: np.save(path, np.asfortranarray(raw_stack((40, 64, 64))))),
+    "npy-rows": (".npy", lambda path: np.save(path, raw_stack((1200, 64)))),
+    "imagej": (".tif", by_tifffile(raw_stack((40, 64, 64)), imagej=True)),
+    "tiff-pages": (".tif", by_tifffile(raw_stack((40, 64, 64)), photometric="minisblack")),
+    "tiff-rows": (".tif", by_tifffile(raw_stack((1200, 64)))),
+    "tiff-strips": (".tif", by_tifffile(raw_stack((1200, 64)), compression="zlib", rowsperstrip=16)),
+    "pnm-rows": (".pgm", lambda path: path.write_bytes(b"P5 64 1200 65535\n" + raw_stack((1200, 64)).astype(">u2").tobytes())),
+}
+"""Files that are read while the engine works: stacks page by page, and large pictures in bands."""
+
+
+@pytest.mark.parametrize("name", READ_IN_PARTS)
+def test_a_file_that_is_cut_short_while_it_is_read_fails_alone(
+    name: str, tmp_path: Path, fast: restorer.Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, make = READ_IN_PARTS[name]
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in" / f"a{ending}"
+    make(source)
+    files.write(tmp_path / "in" / "b.png", images.from_array(raw_stack((20, 24), "uint8")))
+    monkeypatch.setattr(arrays, "SLAB", 1 << 16)
+    if name.endswith(("rows", "strips")):
+        monkeypatch.setattr(base, "BANDED", 1)
+        monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 160))
+        monkeypatch.setattr(denoise, "_margin", lambda *_: 16)
+    cut = False
+
+    def progress(share: float) -> None:
+        nonlocal cut
+        if share > 0 and not cut:
+            cut = True
+            os.truncate(source, 4096)
+
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out")
+    first, second = batch.restore_files(planned, fast, fast.settings(sigma=25), progress=progress)
+    assert cut
+    assert first.error is not None
+    assert first.error.startswith(str(source))
+    assert "\n" not in first.error
+    assert second.error is None
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.png", manifest.MANIFEST}
+
+
+@pytest.mark.parametrize("block", [1, 100, 10_000])
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("ZYX", (5, 6, 7)), ("YXZ", (6, 7, 5)), ("YZX", (6, 5, 7)), ("TYXZS", (2, 6, 7, 5, 3))]
+)
+@pytest.mark.parametrize("fortran", [False, True])
+def test_arrays_of_any_order_come_back(
+    axes: str, shape: tuple[int, ...], fortran: bool, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "BLOCK", block)
+    monkeypatch.setattr(arrays, "SLAB", 3 * 6 * 7 * 2)
+    values = raw_stack(shape)
+    np.save(tmp_path / "a.npy", np.asfortranarray(values) if fortran else values)
+    with files.open_pages(tmp_path / "a.npy", axes=axes) as document:
+        files.write_pages(tmp_path / "b.npy", document.pages, document)
+    back = np.load(tmp_path / "b.npy")
+    assert back.dtype == values.dtype
+    np.testing.assert_array_equal(back, values)
 
 
 # -- recipes and weights ----------------------------------------------------------------------------------------------
