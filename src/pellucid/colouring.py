@@ -16,10 +16,10 @@ from pellucid.tasks import base
 __all__ = ["Learning"]
 
 FILMS = np.array([[0.299, 0.587, 0.114], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.05, 0.45, 0.5], [0.4, 0.4, 0.2]], dtype=np.float32)
-"""How much of red, green and blue different films and conversions see: luma, single channels, orthochromatic and panchromatic film."""
+"""How much of red, green and blue films and conversions see: luma, single channels, orthochromatic and panchromatic film."""
 
 CELL = 2
-"""Pixels of the patch along a side for each value of chroma that hints are taken from: chroma has no finer detail in most pictures."""
+"""Pixels of the patch along a side for each value of chroma: it has no finer detail in most pictures."""
 
 
 @dataclass(frozen=True)

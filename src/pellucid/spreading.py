@@ -1,9 +1,9 @@
 """From hints at places to the whole picture: what the hints say beyond a proposal goes to pixels that are alike.
 
 A Gaussian process (kriging): the difference of hints and proposal is a random function of place, light, texture and the proposal
-itself, and its mean under the hints is known in closed form (Rasmussen and Williams 2006, "Gaussian Processes for Machine Learning",
-equation 2.25). Pixels are alike that are near, as light, as rough and of the same proposed colour; an edge of light is a long way.
-Compared with the optimisation of Levin et al. 2004 ("Colorization using Optimization") it needs no solver over all pixels.
+itself, and its mean under the hints is known in closed form (Rasmussen and Williams 2006, "Gaussian Processes for Machine
+Learning", equation 2.25). Pixels are alike that are near, as light, as rough and of the same proposed colour; an edge of light is a long
+way. Compared with the optimisation of Levin et al. 2004 ("Colorization using Optimization") it needs no solver over all pixels.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ COLOUR = 14.0
 
 NEAR, FAR = 3, 8
 """Radii in pixels of the surroundings: means of squares, taken twice."""
+
+EDGE = 10.0
+"""L whose spread in the surroundings makes an edge: above it light is kept, below it smoothed."""
 
 REACH = 2.0
 """Steps at which likeness ends: beyond them it falls faster than exponentially, so that nothing moves behind a strong edge."""
@@ -73,7 +76,7 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
 def _traits(light: Planes, even: Planes) -> Planes:
     """What makes pixels alike (h * w, traits), in steps."""
     height, width = light.shape
-    near, far = _mean(light, NEAR), _mean(light, FAR)
+    near, far = _smooth(light, NEAR), _smooth(light, FAR)
     rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     planes = [
@@ -98,6 +101,14 @@ def _likeness(traits: Planes, others: Planes) -> Planes:
     squared += steps
     np.negative(squared, out=squared)
     return np.exp(squared, out=squared)
+
+
+def _smooth(light: Planes, radius: int) -> Planes:
+    """The light without what is finer than ``radius``, but with its edges: a guided filter of itself (He, Sun and Tang 2010)."""
+    mean = _mean(light, radius)
+    varies = np.maximum(_mean(np.square(light - mean), radius), 0)
+    share = varies / (varies + np.float32(EDGE**2))
+    return np.asarray(_mean(share, radius) * light + _mean((1 - share) * mean, radius), dtype=np.float32)
 
 
 def _mean(plane: Planes, radius: int) -> Planes:
