@@ -34,7 +34,7 @@ ROWS = (
     {"engines"},
     {"denoising"},
     {"tasks.base"},
-    {"colouring"},
+    {"colouring", "hinting", "tinting"},
     {"tasks.*"},
     {"stacks"},
     {"restorer"},

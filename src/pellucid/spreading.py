@@ -2,11 +2,14 @@
 
 A Gaussian process (kriging): the difference of hints and proposal is a random function of place, light, texture and the proposal
 itself, and its mean under the hints is known in closed form (Rasmussen and Williams 2006, "Gaussian Processes for Machine
-Learning", equation 2.25). Pixels are alike that are near, as light, as rough and of the same proposed colour; an edge of light is a long
-way. Compared with the optimisation of Levin et al. 2004 ("Colorization using Optimization") it needs no solver over all pixels.
+Learning", equation 2.25). Pixels are alike that are near, as light, as rough and of the same proposed colour; an edge of light
+is a long way. Compared with the optimisation of Levin et al. 2004 ("Colorization using Optimization") it needs no solver over all
+pixels.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +37,11 @@ COLOUR = 14.0
 NEAR, FAR = 3, 8
 """Radii in pixels of the surroundings: means of squares, taken twice."""
 
-EDGE = 10.0
-"""L whose spread in the surroundings makes an edge: above it light is kept, below it smoothed."""
+EVENED = 3
+"""Radius in pixels of the neighbourhoods in which what was said is evened along the light."""
+
+STEADY = 4.0
+"""L that varies too little in a neighbourhood to say anything of colour."""
 
 REACH = 2.0
 """Steps at which likeness ends: beyond them it falls faster than exponentially, so that nothing moves behind a strong edge."""
@@ -70,13 +76,15 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     missing = hints[:, 2:] - even.reshape(-1, 2)[at]
     within = alike[at].astype(np.float64)
     weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
-    return even + (alike @ weights.astype(np.float32)).reshape(height, width, 2)
+    said = (alike @ weights.astype(np.float32)).reshape(height, width, 2)
+    sure = np.square(alike.max(axis=1)).reshape(height, width) + np.float32(1e-4)
+    return _met(even + _evened(said, light, sure), light, hints)
 
 
 def _traits(light: Planes, even: Planes) -> Planes:
     """What makes pixels alike (h * w, traits), in steps."""
     height, width = light.shape
-    near, far = _smooth(light, NEAR), _smooth(light, FAR)
+    near, far = _mean(light, NEAR), _mean(light, FAR)
     rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     planes = [
@@ -103,12 +111,43 @@ def _likeness(traits: Planes, others: Planes) -> Planes:
     return np.exp(squared, out=squared)
 
 
-def _smooth(light: Planes, radius: int) -> Planes:
-    """The light without what is finer than ``radius``, but with its edges: a guided filter of itself (He, Sun and Tang 2010)."""
-    mean = _mean(light, radius)
-    varies = np.maximum(_mean(np.square(light - mean), radius), 0)
-    share = varies / (varies + np.float32(EDGE**2))
-    return np.asarray(_mean(share, radius) * light + _mean((1 - share) * mean, radius), dtype=np.float32)
+def _met(even: Planes, light: Planes, hints: Planes) -> Planes:
+    """``even`` with what is still missing at each hint added there, and around it where the light is the same."""
+    height, width = light.shape
+    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
+    bright = light[rows, columns]
+
+    def share(down: NDArray[Any], across: NDArray[Any], lighter: NDArray[Any]) -> Planes:
+        away = (np.square(down) + np.square(across)) / (2 * EVENED**2) + np.square(lighter / (2 * STEADY))
+        return np.exp(-away).astype(np.float32)
+
+    among = share(rows[:, None] - rows, columns[:, None] - columns, bright[:, None] - bright)
+    missing = hints[:, 2:] - even[rows, columns]
+    weights = np.linalg.solve(among + 0.01 * np.eye(len(rows)), missing.astype(np.float64))
+    for row, column, level, weight in zip(rows, columns, bright, weights.astype(np.float32), strict=True):
+        top, left = max(0, row - 3 * EVENED), max(0, column - 3 * EVENED)
+        part = light[top : row + 3 * EVENED + 1, left : column + 3 * EVENED + 1]
+        down, across = np.arange(part.shape[0]) + top - row, np.arange(part.shape[1]) + left - column
+        even[top : top + len(down), left : left + len(across)] += share(down[:, None], across, part - level)[..., None] * weight
+    return even
+
+
+def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
+    """``said`` (h, w, 2) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
+    guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side."""
+
+    def mean(plane: Planes) -> Planes:
+        return _mean(plane, EVENED)
+
+    weight = mean(sure)
+    centre = mean(sure * light) / weight
+    varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0) + np.float32(STEADY**2)
+    lines = []
+    for plane in np.moveaxis(said, -1, 0):
+        level = mean(sure * plane) / weight
+        slope = (mean(sure * light * plane) / weight - centre * level) / varies
+        lines.append(mean(slope) * light + mean(level - slope * centre))
+    return np.stack(lines, axis=-1)
 
 
 def _mean(plane: Planes, radius: int) -> Planes:
