@@ -28,7 +28,7 @@ __all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "pre
 
 CASES: tuple[str, ...] = ("gaussian:0",)
 
-METRICS: tuple[str, ...] = ("psnr", "ssim")
+METRICS: tuple[str, ...] = ("ciede2000", "psnr", "ssim")
 
 PROTOCOL: Mapping[str, str] = {
     "given": "the light, L of CIELAB, as a gray picture, with the noise of the case; nothing said of colours"
