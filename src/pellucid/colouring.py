@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pellucid import colour, degradations, images
+from pellucid import asked, colour, degradations, images
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
 from pellucid.tasks import base
 
-__all__ = ["Learning"]
+__all__ = ["Learning", "given_gray"]
 
 FILMS = np.array([[0.299, 0.587, 0.114], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0.05, 0.45, 0.5], [0.4, 0.4, 0.2]], dtype=np.float32)
 """How much of red, green and blue films and conversions see: luma, single channels, orthochromatic and panchromatic film."""
@@ -59,26 +60,35 @@ class Learning(base.Learning):
         """A training example from a colour picture (h, w, 3), float32 in [0, 1]."""
         tinted = _tinted(clean, self.tint, rng)
         light = _wild_light(tinted, rng) if rng.random() < self.wild else colour.light_of(tinted)
-        return self._example(light, tinted, rng)
+        count = 0 if rng.random() < self.unsaid else round(float(np.exp(rng.uniform(0, np.log(self.hints)))))
+        return self._example(light, tinted, rng, count)
 
     def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> base.Pair:
-        """The example whose light, L of CIELAB, is degraded by the case; with as many hints as `pair` may draw."""
-        gray = case(colour.gray_of(colour.light_of(clean))[..., None], rng)[..., 0]
-        return self._example(colour.light_of_gray(gray), clean, rng)
+        """The example with the light that is given in the case (`given_gray`), and with the hints of an `asked.Gray`."""
+        light = colour.light_of_gray(given_gray(case, clean, rng))
+        says = asked.of(case)
+        return self._example(light, clean, rng, round(says.level) if isinstance(says, asked.Gray) else 0)
 
     def picture(self, image: Pixels, planes: Pixels) -> Pixels:
         """The light with that chroma, as sRGB."""
         return colour.rgb_of(image[..., 0] * 100, colour.ab_of(colour.unplaned(planes[..., :2])))
 
-    def _example(self, light: Pixels, tinted: Pixels, rng: np.random.Generator) -> base.Pair:
+    def _example(self, light: Pixels, tinted: Pixels, rng: np.random.Generator, count: int) -> base.Pair:
         height, width = light.shape
         even = colour.even_of(colour.lab_of(_averaged(tinted, CELL))[..., 1:])
         image = (light / 100)[..., None]
         chroma = colour.planes_of(even).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
-        hints = np.zeros((height, width, 3), np.float32)
-        if rng.random() >= self.unsaid:
-            hints = _drawn_hints(even, (height, width), round(float(np.exp(rng.uniform(0, np.log(self.hints))))), rng)
+        hints = _drawn_hints(even, (height, width), count, rng)
         return base.Pair(image, hints, np.ascontiguousarray(chroma), image)
+
+
+def given_gray(case: Degradation, clean: NDArray[Any], rng: np.random.Generator) -> Pixels:
+    """The gray picture (h, w) that a case gives of a colour one: its L of CIELAB, degraded by what the case has beside `asked.Gray`."""
+    gray = colour.gray_of(colour.light_of(clean))
+    parts: tuple[Degradation, ...] = getattr(case, "parts", (case,))
+    for part in parts[asked.of(case) is not None :]:
+        gray = part(gray, rng)
+    return gray
 
 
 def _averaged(pixels: Pixels, cell: int) -> Pixels:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import colour, files, hinting, images, masks, spreading, tinting
-from pellucid.colouring import Learning
+from pellucid import asked, colour, files, hinting, images, masks, spreading, tinting
+from pellucid.colouring import Learning, given_gray
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
+from pellucid.errors import OptionError
 from pellucid.files import metadata, profiles
 from pellucid.images import BICUBIC, Image, Pixels, Rows
 from pellucid.tasks import ColorizeSettings, base
@@ -26,12 +27,12 @@ from pellucid.views import View
 
 __all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
 
-CASES: tuple[str, ...] = ("gaussian:0",)
+CASES: tuple[str, ...] = ("gray", "hints:10")
 
 METRICS: tuple[str, ...] = ("ciede2000", "psnr", "ssim")
 
 PROTOCOL: Mapping[str, str] = {
-    "given": "the light, L of CIELAB, as a gray picture, with the noise of the case; nothing said of colours"
+    "given": "the light, L of CIELAB, as a gray picture; hints are colours of the truth at random places"
 }
 
 TILE = 2048
@@ -154,13 +155,16 @@ def degraded(
 ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
     """The colour picture, its light (h, w, 1) with the noise of the case, and that in three channels."""
     perfect = np.broadcast_to(np.atleast_3d(clean), (*clean.shape[:2], 3))
-    gray = case(colour.gray_of(colour.light_of(perfect))[..., None], rng)
+    gray = given_gray(case, perfect, rng)[..., None]
     return perfect, gray, np.broadcast_to(gray, perfect.shape)
 
 
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> ColorizeSettings:
-    """Nothing is said of colours."""
-    return ColorizeSettings()
+    """The hints of the case. Raises `OptionError` for a case of another task."""
+    says = asked.of(case)
+    if not isinstance(says, asked.Gray):
+        raise OptionError(f"{case} asks for no colours; colorize takes gray, hints:10, or these with noise: gray+jpeg:60")
+    return ColorizeSettings(hint=tuple((x, y, "#{:02x}{:02x}{:02x}".format(*levels)) for x, y, levels in says.hints))
 
 
 def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
