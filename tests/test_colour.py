@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pellucid import colour, spreading
+from pellucid import colour, degradations, metrics, spreading
+from pellucid.colouring import Learning
 
 # Bruce Lindbloom's calculator and CSS Color 4's examples agree on these, D65, 2 degrees.
 KNOWN = {
@@ -120,3 +121,39 @@ def test_nothing_said_changes_nothing_and_scribbles_are_thinned() -> None:
     scribble = np.stack([rows, columns, np.full(1024, 12.0), np.full(1024, -6.0)], axis=1)
     even = spreading.propagated(light, proposal, scribble)
     np.testing.assert_allclose(even[4:28, 4:20], np.broadcast_to((12.0, -6.0), (24, 16, 2)), atol=0.7)
+
+
+# -- learning ---------------------------------------------------------------------------------------------------------
+
+
+def _photograph(side: int = 64) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    coarse = rng.random((4, 4, 3)).repeat(side // 4, axis=0).repeat(side // 4, axis=1)
+    return np.clip(coarse + 0.02 * rng.standard_normal(coarse.shape), 0, 1).astype(np.float32)
+
+
+def test_examples_have_the_truth_under_their_light() -> None:
+    clean = _photograph()
+    pair = Learning().degrade(clean, degradations.parse("hints:10"), np.random.default_rng(0))
+    assert pair.image.shape == (64, 64, 1)
+    assert pair.clean.shape == (64, 64, 2)
+    np.testing.assert_allclose(pair.image[..., 0] * 100, colour.light_of(clean), atol=0.01)
+    made = Learning().picture(pair.image, pair.clean)
+    assert metrics.ciede2000(clean, made, data_range=1.0) < 3.0
+    said = pair.maps[..., 2] > 0
+    assert 10 <= said.sum() <= 10 * 25
+    # Hints lie up to a pixel beside their place, so that some at an edge have the colour of the other side.
+    off = np.abs(pair.maps[said][:, :2] - pair.clean[said]).max(axis=1)
+    assert np.median(off) < 0.02
+    assert not Learning().degrade(clean, degradations.parse("gray"), np.random.default_rng(0)).maps.any()
+
+
+def test_training_examples_differ_and_stay_in_range() -> None:
+    clean, rng, counts = _photograph(), np.random.default_rng(5), []
+    for _ in range(60):
+        pair = Learning().pair(clean, rng)
+        assert all(np.isfinite(planes).all() and planes.dtype == np.float32 for planes in (pair.image, pair.maps, pair.clean))
+        assert -1 <= pair.clean.min() <= pair.clean.max() <= 1
+        assert -0.01 <= pair.image.min() <= pair.image.max() <= 1.01
+        counts.append(pair.maps[..., 2].sum())
+    assert 0.3 < np.mean(np.array(counts) == 0) < 0.6

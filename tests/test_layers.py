@@ -100,7 +100,7 @@ WEB_ROWS = (
 FILES_ROWS = (
     {"claims", "stored"},
     {"base", "companions", "groups", "idx"},
-    {"metadata"},
+    {"metadata", "profiles"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},

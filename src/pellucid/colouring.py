@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -76,14 +77,14 @@ class Learning(base.Learning):
     def _example(self, light: Pixels, tinted: Pixels, rng: np.random.Generator, count: int) -> base.Pair:
         height, width = light.shape
         even = colour.even_of(colour.lab_of(_averaged(tinted, CELL))[..., 1:])
-        image = (light / 100)[..., None]
+        image = np.asarray(light / 100, dtype=np.float32)[..., None]
         chroma = colour.planes_of(even).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
         hints = _drawn_hints(even, (height, width), count, rng)
         return base.Pair(image, hints, np.ascontiguousarray(chroma), image)
 
 
 def given_gray(case: Degradation, clean: NDArray[Any], rng: np.random.Generator) -> Pixels:
-    """The gray picture (h, w) that a case gives of a colour one: its L of CIELAB, degraded by what the case has beside `asked.Gray`."""
+    """The gray picture (h, w) that a case gives of a colour one: L of CIELAB, with what the case has beside `asked.Gray`."""
     gray = colour.gray_of(colour.light_of(clean))
     parts: tuple[Degradation, ...] = getattr(case, "parts", (case,))
     for part in parts[asked.of(case) is not None :]:
@@ -98,8 +99,8 @@ def _averaged(pixels: Pixels, cell: int) -> Pixels:
     if down or right:
         pixels = np.pad(pixels, ((0, down), (0, right), (0, 0)), mode="edge")
     # NumPy adds whole arrays much faster than it takes means of short axes.
-    rows = sum(pixels[index::cell] for index in range(cell))
-    cells = sum(rows[:, index::cell] for index in range(cell))
+    rows = reduce(np.add, [pixels[index::cell] for index in range(cell)])
+    cells = reduce(np.add, [rows[:, index::cell] for index in range(cell)])
     return np.asarray(cells / np.float32(cell**2), dtype=np.float32)
 
 
@@ -110,7 +111,7 @@ def _tinted(clean: Pixels, share: float, rng: np.random.Generator) -> Pixels:
     tinted = luma + (1 + saturation) * (clean - luma)
     tinted *= np.array([1 + warmth / 4, 1, 1 - warmth / 4], dtype=np.float32)
     # A curve through black and white: brighter or darker in between.
-    return np.clip(tinted + curve * luma * (1 - luma), 0, 1)
+    return np.asarray(np.clip(tinted + curve * luma * (1 - luma), 0, 1), dtype=np.float32)
 
 
 def _wild_light(tinted: Pixels, rng: np.random.Generator) -> Pixels:
@@ -118,10 +119,9 @@ def _wild_light(tinted: Pixels, rng: np.random.Generator) -> Pixels:
     film = FILMS[int(rng.integers(len(FILMS)))] if rng.random() < 0.7 else rng.dirichlet((1, 1.5, 1)).astype(np.float32)
     gray = tinted @ film
     if rng.random() < 0.2:
-        small = images.resized(
-            gray[..., None], *(max(8, round(side * rng.uniform(0.4, 0.8))) for side in gray.shape), images.BICUBIC
-        )
-        gray = images.resized(small, *gray.shape, images.BICUBIC)[..., 0]
+        (height, width), share = gray.shape, rng.uniform(0.4, 0.8)
+        small = images.resized(gray[..., None], max(8, round(height * share)), max(8, round(width * share)), images.BICUBIC)
+        gray = images.resized(small, height, width, images.BICUBIC)[..., 0]
     if rng.random() < 0.4:
         black, white = rng.uniform(0, 0.2), rng.uniform(0.8, 1)
         gray = black + (white - black) * np.clip(gray, 0, 1) ** np.float32(rng.uniform(0.7, 1.4))

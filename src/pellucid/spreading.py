@@ -108,7 +108,8 @@ def _likeness(traits: Planes, others: Planes) -> Planes:
     squared *= np.float32(REACH**-2)
     squared += steps
     np.negative(squared, out=squared)
-    return np.exp(squared, out=squared)
+    likeness: Planes = np.exp(squared, out=squared)
+    return likeness
 
 
 def _met(even: Planes, light: Planes, hints: Planes) -> Planes:
@@ -119,7 +120,7 @@ def _met(even: Planes, light: Planes, hints: Planes) -> Planes:
 
     def share(down: NDArray[Any], across: NDArray[Any], lighter: NDArray[Any]) -> Planes:
         away = (np.square(down) + np.square(across)) / (2 * EVENED**2) + np.square(lighter / (2 * STEADY))
-        return np.exp(-away).astype(np.float32)
+        return np.asarray(np.exp(-away), dtype=np.float32)
 
     among = share(rows[:, None] - rows, columns[:, None] - columns, bright[:, None] - bright)
     missing = hints[:, 2:] - even[rows, columns]

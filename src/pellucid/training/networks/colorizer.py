@@ -77,7 +77,8 @@ class Block(nn.Module):
         y = nn.functional.silu(self.wide(x))
         y = nn.functional.silu(self.depthwise(y))
         y = self.narrow(y)
-        return x + y
+        answer: torch.Tensor = x + y
+        return answer
 
 
 class Colorizer(nn.Module):
