@@ -89,6 +89,7 @@ class Pair:
     clean: Pixels
     base: Pixels
     again: bool = False
+    weight: Pixels | None = None
 
 
 @dataclass(frozen=True)
