@@ -27,8 +27,8 @@ ANSWERS = ("residual", "clean")
 """The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
 
 OUTPUTS = {"alpha": 1, "ab": 3}
-"""How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and the
-error that is expected of it."""
+"""How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and
+the error that is expected of it."""
 
 FARTHEST = 4096
 """The most pixels that a card may say for ``multiple_of`` and ``halo``: pieces are padded by them."""
