@@ -157,8 +157,12 @@ def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradati
 class Drawn(Protocol):
     """Draws images from a recipe's named sources, for `Learning.composed`."""
 
-    def __call__(self, source: str, least: int | None = None) -> Pixels:
-        """An image of that source, drawn at random, whole: (h, w, channels), float32 in [0, 1]; it must not be changed.
+    def has(self, source: str) -> bool:
+        """Whether there are images of a source: those in `Learning.optional` may be left out."""
+
+    def __call__(self, source: str, least: int | None = None) -> NDArray[Any]:
+        """An image of that source, drawn at random, whole: (h, w, channels), float32 in [0, 1], or uint8 as it is kept where the
+        task says ``draws`` levels; it must not be changed.
 
         It comes as the smallest of its stored copies (``data.scales``) whose shorter side has ``least`` pixels or more (None: as
         many as the patch), or the largest where none has. An image of `Learning.with_alpha` has 4 channels, the last one is alpha,
@@ -176,7 +180,8 @@ class Learning:
     (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
 
     ``sources`` may also be names of the task's own, such as ``things`` and ``grounds``: folders that the user names, of whose
-    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha. ``sees`` says which part of a clean image `pair` is
+    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha, those in ``optional`` may be left out, and they
+    come as pixels, or as the 8-bit ``levels`` that they are kept in, which costs less. ``sees`` says which part of a clean image `pair` is
     given: a ``crop`` of the recipe's patch, or a random square that holds most of the ``whole``, scaled to the patch. ``limits``
     are the least and the largest value of the target's planes: validation cuts outputs to them.
     """
@@ -184,6 +189,8 @@ class Learning:
     name: ClassVar[str]
     sources: ClassVar[tuple[str, ...]] = ("clean",)
     with_alpha: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
+    draws: ClassVar[Literal["pixels", "levels"]] = "pixels"
     sees: ClassVar[Literal["crop", "whole"]] = "crop"
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     before: ClassVar[str] = "noisy"

@@ -7,10 +7,9 @@ Half of the examples have prompts, and more than half an answer before that is s
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,6 @@ SOURCES = ("things", "scenes", "parts", "grounds")
 """Images to learn from. ``things``: with alpha, pasted on grounds; ``scenes``: photographs with the mask of their subject as alpha,
 colour kept where it is 0; ``parts``: the same with the mask of one thing of several, learnt with a prompt; ``grounds``: photographs
 without a subject. All but the things may be left out."""
-
-Drawn = Callable[[str], "NDArray[Any] | None"]
 
 BILINEAR, BICUBIC = PillowImage.Resampling.BILINEAR, PillowImage.Resampling.BICUBIC
 
@@ -65,7 +62,10 @@ class Learning(base.Learning):
     made: float = 0.2
     digits: bool = False
     name: ClassVar[str] = "cutout"
-    sources: ClassVar[tuple[Any, ...]] = SOURCES
+    sources: ClassVar[tuple[str, ...]] = SOURCES
+    with_alpha: ClassVar[tuple[str, ...]] = SOURCES[:3]
+    optional: ClassVar[tuple[str, ...]] = SOURCES[1:]
+    draws: ClassVar[Literal["pixels", "levels"]] = "levels"
     before: ClassVar[str] = "picture"
     words: ClassVar[str] = "the picture itself"
 
@@ -85,7 +85,7 @@ class Learning(base.Learning):
         """Three channels in, alpha out."""
         return 3, 1
 
-    def composed(self, drawn: Drawn, side: int, rng: np.random.Generator) -> base.Pair:
+    def composed(self, drawn: base.Drawn, side: int, rng: np.random.Generator) -> base.Pair:
         """An example of ``side`` pixels; ``drawn`` gives an image of a source, or None where there is none."""
         prompted = bool(rng.random() < self.prompted)
         scene = self._scene(drawn, side, rng, prompted)
@@ -98,13 +98,14 @@ class Learning(base.Learning):
         planes = cutting.maps(picture, prompts, before)
         return base.Pair(picture, planes, scene.meant[..., None], picture, weight=_weight(scene.meant, scene.band)[..., None])
 
-    def _scene(self, drawn: Drawn, side: int, rng: np.random.Generator, prompted: bool) -> _Scene:
+    def _scene(self, drawn: base.Drawn, side: int, rng: np.random.Generator, prompted: bool) -> _Scene:
         if not self.digits and rng.random() < self.scenes:
             part = prompted and rng.random() < min(1.0, self.parts / max(self.prompted * self.scenes, 1e-6))
-            photograph = drawn("parts") if part else drawn("scenes")
-            if photograph is not None:
-                return _photograph(_levels(photograph), side, rng)
-        ground = None if self.digits or rng.random() < self.made else drawn("grounds")
+            source = "parts" if part and drawn.has("parts") else "scenes"
+            if drawn.has(source):
+                return _photograph(_levels(drawn(source)), side, rng)
+        made = self.digits or rng.random() < self.made or not drawn.has("grounds")
+        ground = None if made else drawn("grounds")
         canvas = _made(side, rng) if ground is None else _ground(_levels(ground), side, rng)
         meant, others = (np.zeros((side, side), dtype=np.float32) for _ in range(2))
         if rng.random() >= self.empty:
@@ -112,17 +113,16 @@ class Learning(base.Learning):
         return _Scene(canvas, meant, others, self.band)
 
     def _paste(
-        self, canvas: Pixels, meant: Pixels, others: Pixels, drawn: Drawn, rng: np.random.Generator, prompted: bool
+        self, canvas: Pixels, meant: Pixels, others: Pixels, drawn: base.Drawn, rng: np.random.Generator, prompted: bool
     ) -> None:
         side = canvas.shape[0]
         # Others lie below, or above; with nothing asked for, all that is pasted is meant.
         count = int(rng.choice((1, 2, 3), p=(0.7, 0.22, 0.08)))
         which = count - 1 if rng.random() < 0.75 else int(rng.integers(count))
         for number in range(count):
-            thing = drawn("scenes") if not self.digits and rng.random() < 0.3 else None
-            thing = drawn("things") if thing is None else thing
-            if thing is None:
-                raise OptionError("task cutout: it needs images of things with alpha")
+            # A thing that is cut out of a photograph is one, too; its edge is coarser.
+            cut = not self.digits and rng.random() < 0.3 and drawn.has("scenes")
+            thing = drawn("scenes") if cut else drawn("things")
             if self.digits:
                 thing = _tinted(thing, rng)
             # Most things are large; a filling one is cut by the edges.

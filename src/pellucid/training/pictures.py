@@ -183,15 +183,17 @@ def load_named(
             raise OptionError(f"--images {source}=: task {task.name} learns from {', '.join(task.named)}")
     if data.kind == "digits":
         return _digits_as(places, data, task)
-    missing = [source for source in task.named if not any(source == name for name, _ in places)]
-    if missing:
-        needed = " ".join(f"--images {source}=FOLDER" for source in task.named)
-        raise TrainingError(f"this recipe learns from {' and '.join(task.named)}: name the folders, {needed}")
+    given = [source for source in task.named if any(source == name for name, _ in places)]
+    needed = [source for source in task.named if source not in task.optional]
+    if any(source not in given for source in needed):
+        options = " ".join(f"--images {source}=FOLDER" for source in needed)
+        more = f"; {', '.join(task.optional)} may be left out" if task.optional else ""
+        raise TrainingError(f"this recipe learns from {' and '.join(task.named)}: name the folders, {options}{more}")
     stocks: dict[str, Stock] = {}
     names: list[str] = []
     notes: list[str] = []
     origin: list[TrainingImages] = []
-    for source in task.named:
+    for source in given:
         alpha = source in task.with_alpha
         form = replace(_form("clean", data, value_range), gray=data.channels == 1 and not alpha, alpha=alpha)
         learnt, held_out = list[Decoded](), list[Decoded]()
