@@ -14,7 +14,7 @@ from pellucid import images
 from pellucid.images import Pixels
 from pellucid.tiling import Place
 
-__all__ = ["BLOCK", "REACH", "SMALL", "coefficients", "enlarged", "foreground", "means", "refined", "valid"]
+__all__ = ["BLOCK", "REACH", "SMALL", "coefficients", "enlarged", "foreground", "means", "refined", "scaled", "valid"]
 
 BILINEAR = PillowImage.Resampling.BILINEAR
 
@@ -59,12 +59,14 @@ def means(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
     """
     for axis in (0, 1):
         size = values.shape[axis]
+        stop = np.minimum(np.arange(size) + radius + 1, size) - 1
+        start = np.maximum(np.arange(size) - radius, 0) - 1
         sums = np.cumsum(values, axis=axis, dtype=np.float64)
-        sums = np.concatenate([np.zeros_like(np.take(sums, [0], axis)), sums], axis)
-        stop = np.minimum(np.arange(size) + radius + 1, size)
-        start = np.maximum(np.arange(size) - radius, 0)
-        counts = (stop - start).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        values = (np.take(sums, stop, axis) - np.take(sums, start, axis)) / counts
+        values = np.take(sums, stop, axis)
+        inner = int((start < 0).sum())
+        rest = (slice(inner, None),) if axis == 0 else (slice(None), slice(inner, None))
+        values[rest] -= np.take(sums, start[inner:], axis)
+        values /= (stop - start).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
     return values
 
 
@@ -86,7 +88,7 @@ def coefficients(picture: Pixels, alpha: Pixels) -> Pixels:
         found[~coarse[..., 0]] = 0
         found[~coarse[..., 1]] = np.eye(found.shape[2], dtype=np.float32)[-1]
         if number + 1 < len(WINDOWS):
-            alpha = refined(found, picture.transpose(2, 0, 1))
+            alpha = refined(found.transpose(2, 0, 1), picture.transpose(2, 0, 1))
     return found
 
 
@@ -103,14 +105,25 @@ def _fitted(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
     )
     averaged = averaged[..., 1:] / averaged[..., :1]
     middle, mean, both, squares = np.split(averaged, [channels, channels + 1, 2 * channels + 1], axis=2)
-    covariance = np.empty((*alpha.shape, channels, channels))
-    for place, (one, other) in enumerate(pairs):
-        value = squares[..., place] - middle[..., one] * middle[..., other]
-        covariance[..., one, other] = covariance[..., other, one] = value
-    covariance += SMOOTHNESS * np.eye(channels)
-    factors = np.linalg.solve(covariance, (both - middle * mean)[..., None])[..., 0]
+    variances = {pair: squares[..., place] - middle[..., pair[0]] * middle[..., pair[1]] for place, pair in enumerate(pairs)}
+    for one in range(channels):
+        variances[one, one] += SMOOTHNESS
+    factors = _solved(variances, both - middle * mean)
     added = mean - (factors * middle).sum(axis=2, keepdims=True)
     return means(np.concatenate([factors, added], axis=2), radius).astype(np.float32)
+
+
+def _solved(variances: dict[tuple[int, int], NDArray[np.float64]], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The solution (h, w, c) of the equations with these symmetric matrices, by cofactors: a solver of one small matrix after the
+    other takes ten times as long."""
+    if wanted.shape[2] == 1:
+        return wanted / variances[0, 0][..., None]
+    xx, xy, xz, yy, yz, zz = (variances[pair] for pair in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
+    first, second, third = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    fourth, fifth, sixth = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    rows = ((first, second, third), (second, fourth, fifth), (third, fifth, sixth))
+    solved = np.stack([sum(cofactor * wanted[..., place] for place, cofactor in enumerate(row)) for row in rows], axis=2)
+    return np.asarray(solved / (xx * first + xy * second + xz * third)[..., None])
 
 
 def valid(place: Place) -> tuple[int, int]:
@@ -118,26 +131,59 @@ def valid(place: Place) -> tuple[int, int]:
     return min(place.height, place.within[0] - place.top), min(place.width, place.within[1] - place.left)
 
 
-def enlarged(small: Pixels, place: Place, kernel: PillowImage.Resampling = BILINEAR) -> Pixels:
-    """The part (h, w, c) at ``place`` of a picture, padding left out, from the whole of it ``small`` (or large): scaled as
-    the whole would be."""
+def scaled(whole: Pixels, place: Place, kernel: PillowImage.Resampling = images.BICUBIC) -> Pixels:
+    """The part (h, w, c) at ``place`` of a picture, padding left out, from the ``whole`` of it at any size, as that is scaled."""
     high, wide = valid(place)
-    down, across = small.shape[0] / place.within[0], small.shape[1] / place.within[1]
+    down, across = whole.shape[0] / place.within[0], whole.shape[1] / place.within[1]
     top, left = place.top * down, place.left * across
     bottom, right = (place.top + high) * down, (place.left + wide) * across
     # Pillow's kernels reach two pixels of the smaller picture (bicubic), and look beyond the box.
     rim = [int(np.ceil(2 * max(1.0, step))) + 1 for step in (down, across)]
     first = max(0, int(top) - rim[0]), max(0, int(left) - rim[1])
-    part = small[first[0] : int(np.ceil(bottom)) + rim[0], first[1] : int(np.ceil(right)) + rim[1]]
+    part = whole[first[0] : int(np.ceil(bottom)) + rim[0], first[1] : int(np.ceil(right)) + rim[1]]
     box = (left - first[1], top - first[0], min(right - first[1], part.shape[1]), min(bottom - first[0], part.shape[0]))
     return images.resized(part, high, wide, kernel, box)
 
 
+def enlarged(small: Pixels, place: Place) -> Pixels:
+    """The part (c, h, w) at ``place`` of a picture, padding left out, from a ``small`` version (h, w, c) of the whole: bilinear."""
+    sides, starts = valid(place), (place.top, place.left)
+    ranges, places = [], []
+    for axis in (0, 1):
+        step = small.shape[axis] / place.within[axis]
+        at = np.clip((np.arange(starts[axis], starts[axis] + sides[axis]) + 0.5) * step - 0.5, 0, small.shape[axis] - 1)
+        first, last = int(at[0]), min(int(at[-1]) + 2, small.shape[axis])
+        ranges.append(slice(first, last))
+        places.append(at - first)
+    part = small[ranges[0], ranges[1]]
+    if (part == part[0, 0]).all():
+        # Most pieces are all thing or all background.
+        return np.broadcast_to(part[0, 0][:, None, None], (small.shape[2], *sides))
+    return _between(part.transpose(2, 0, 1), places[0], places[1])
+
+
+def _between(planes: Pixels, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> Pixels:
+    """The values (c, rows, columns) between those of small planes (c, h, w), at places in them.
+
+    Rows come last: whole rows are added fast. A matrix product is as fast, but its threads get in the way of those of the pieces.
+    """
+    for axis, places in ((2, columns), (1, rows)):
+        low = np.minimum(places.astype(np.intp), planes.shape[axis] - 1)
+        part = (places - low).astype(np.float32)
+        part = part if axis == 2 else part[:, None]
+        above = np.take(planes, np.minimum(low + 1, planes.shape[axis] - 1), axis)
+        planes = np.take(planes, low, axis)
+        above -= planes
+        above *= part
+        planes += above
+    return planes
+
+
 def refined(part: Pixels, planes: Pixels) -> Pixels:
-    """Alpha (h, w) in [0, 1] of ``planes`` (c, h, w), by their ``part`` (h, w, c + 1) of the enlarged `coefficients`."""
-    alpha = part[..., -1].copy()
-    for channel, plane in enumerate(planes):
-        alpha += part[..., channel] * plane
+    """Alpha (h, w) in [0, 1] of ``planes`` (c, h, w), by their ``part`` (c + 1, h, w) of the enlarged `coefficients`."""
+    alpha = part[-1].copy()
+    for factors, plane in zip(part, planes, strict=False):
+        alpha += factors * plane
     # The filter rounds off both ends by a little, and a background that is nearly gone is still there.
     alpha -= np.float32(END)
     alpha *= np.float32(1 / (1 - 2 * END))
@@ -151,8 +197,26 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
     background's colours are means of the neighbourhood, weighted by alpha and by 1 - alpha, corrected so that both together are
     the picture; first in a wide window, then in a narrow one. Where alpha is 1 the colours are the picture's. Where it is 0 they
     are those of the foreground within `REACH`, so that no program that scales the picture mixes in another colour, and black
-    beyond.
+    beyond. A part of a picture that begins at a multiple of `BLOCK` has the colours that the whole has, `REACH` from its edges.
     """
+    output = np.where(alpha == 1, planes, np.float32(0))
+    edges = np.zeros(alpha.shape, bool)
+    edges[1:] = alpha[1:] != alpha[:-1]
+    edges[:, 1:] |= alpha[:, 1:] != alpha[:, :-1]
+    rows, columns = np.flatnonzero(edges.any(axis=1)), np.flatnonzero(edges.any(axis=0))
+    if len(rows):
+        # What is `REACH` away from an edge looks as far again.
+        area = tuple(
+            slice(max(0, int(each[0]) // BLOCK * BLOCK - 2 * REACH), int(each[-1]) + 1 + 2 * REACH) for each in (rows, columns)
+        )
+        output[(slice(None), *area)] = _colours(planes[(slice(None), *area)], alpha[area])
+    elif 0 < alpha[0, 0] < 1:
+        output[...] = _colours(planes, alpha)
+    return output
+
+
+def _colours(planes: Pixels, alpha: Pixels) -> Pixels:
+    """The colours around edges."""
     shown = planes * alpha
     near = _wide(shown, alpha)
     behind = _wide(planes - shown, 1 - alpha)
@@ -183,27 +247,36 @@ def _corrected(planes: Pixels, alpha: Pixels, near: Pixels, behind: Pixels) -> P
 def _wide(sums: Pixels, weights: Pixels) -> Pixels:
     """The weighted mean (c, h, w) in the wide window: ``sums`` are the values times ``weights`` (h, w)."""
     height, width = weights.shape
-    both = np.concatenate([sums, weights[None]])
     down, right = -height % BLOCK, -width % BLOCK
-    padded = np.pad(both, ((0, 0), (0, down), (0, right)))
-    blocks = padded.reshape(len(both), (height + down) // BLOCK, BLOCK, (width + right) // BLOCK, BLOCK).sum(axis=(2, 4))
-    # Means and not sums of windows: at the edges fewer blocks are in both.
+    padded = np.pad(np.concatenate([sums, weights[None]]), ((0, 0), (0, down), (0, right)))
+    # Rows first: NumPy adds long rows much faster than short ones.
+    rows = padded.reshape(len(padded), (height + down) // BLOCK, BLOCK, width + right).sum(axis=2)
+    blocks = rows.reshape(*rows.shape[:2], (width + right) // BLOCK, BLOCK).sum(axis=3)
     averaged = means(blocks.transpose(1, 2, 0).astype(np.float64), WIDE)
-    colours = averaged[..., :-1] / (averaged[..., -1:] + 1e-5)
-    box = (0.0, 0.0, width / BLOCK, height / BLOCK)
-    return np.ascontiguousarray(images.resized(colours.astype(np.float32), height, width, BILINEAR, box).transpose(2, 0, 1))
+    colours = (averaged[..., :-1] / (averaged[..., -1:] + 1e-5)).astype(np.float32)
+    rows_at, columns_at = (
+        np.clip((np.arange(size) + 0.5) / BLOCK - 0.5, 0, count - 1)
+        for size, count in zip((height, width), colours.shape[:2], strict=True)
+    )
+    return _between(colours.transpose(2, 0, 1), rows_at, columns_at)
 
 
 def _narrow(planes: Pixels) -> Pixels:
-    """The mean of planes (c, h, w) in the narrow window, the edge repeated."""
+    """The mean of planes (c, h, w) in the narrow window of seven, the edge repeated."""
     for axis in (1, 2):
         size = planes.shape[axis]
         rim = [(0, 0)] * 3
         rim[axis] = (NARROW, NARROW)
-        padded = np.pad(planes, rim, mode="edge")
-        total = np.zeros_like(planes)
-        for step in range(2 * NARROW + 1):
-            total += padded[:, step : step + size] if axis == 1 else padded[:, :, step : step + size]
+        one = np.pad(planes, rim, mode="edge")
+
+        def shifted(values: Pixels, start: int, count: int, axis: int = axis) -> Pixels:
+            return values[:, start : start + count] if axis == 1 else values[:, :, start : start + count]
+
+        # Two, then four: sums of seven from four additions.
+        two = shifted(one, 0, size + 5) + shifted(one, 1, size + 5)
+        total = shifted(two, 0, size) + shifted(two, 2, size)
+        total += shifted(two, 4, size)
+        total += shifted(one, 6, size)
         planes = total
     planes *= np.float32(1 / (2 * NARROW + 1) ** 2)
     return planes
