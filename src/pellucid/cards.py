@@ -28,8 +28,8 @@ ANSWERS = ("residual", "clean", "alpha", "ab")
 each pixel belongs to the thing in front, 0 to 1; the two planes of colour beside the light."""
 
 OUTPUTS = {"alpha": 1, "ab": 3}
-"""How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and the
-error that is expected of it."""
+"""How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and
+the error that is expected of it."""
 
 FARTHEST = 4096
 """The most pixels that a card may say for ``multiple_of`` and ``halo``: pieces are padded by them."""
