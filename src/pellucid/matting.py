@@ -194,8 +194,10 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
     """The colours (c, h, w) of what is before the background in ``planes`` (c, h, w), where ``alpha`` (h, w) of it shows.
 
     Forte (2021), "Approximate Fast Foreground Colour Estimation", after Germer et al. (2020): the foreground's and the
-    background's colours are means of the neighbourhood, weighted by alpha and by 1 - alpha, corrected so that both together are
-    the picture; first in a wide window, then in a narrow one. Where alpha is 1 the colours are the picture's. Where it is 0 they
+    background's colours are means of the neighbourhood, corrected so that both together are the picture; first in a wide window,
+    then in a narrow one. Weights are the fourth power of alpha and of 1 - alpha, and the square in the narrow window, where Forte
+    has the first: a place where both are mixed says little of either (on an edge of 12 pixels between even colours the error where
+    alpha is above 0.1 is 0.013 at most, and was 0.058). Where alpha is 1 the colours are the picture's. Where it is 0 they
     are those of the foreground within `REACH`, so that no program that scales the picture mixes in another colour, and black
     beyond. A part of a picture that begins at a multiple of `BLOCK` has the colours that the whole has, `REACH` from its edges.
     """
@@ -217,13 +219,12 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
 
 def _colours(planes: Pixels, alpha: Pixels) -> Pixels:
     """The colours around edges."""
-    shown = planes * alpha
-    near = _wide(shown, alpha)
-    behind = _wide(planes - shown, 1 - alpha)
+    pure, rest = np.square(alpha), np.square(1 - alpha)
+    near, behind = (_wide(planes, np.square(each)) for each in (pure, rest))
     estimate = _corrected(planes, alpha, near, behind)
-    weight = _narrow(alpha[None])
+    weight = _narrow(pure[None].copy())
     weight += FAINT
-    estimate *= alpha
+    estimate *= pure
     closer = _narrow(estimate)
     near *= FAINT
     closer += near
@@ -244,16 +245,16 @@ def _corrected(planes: Pixels, alpha: Pixels, near: Pixels, behind: Pixels) -> P
     return np.clip(output, 0, 1, out=output)
 
 
-def _wide(sums: Pixels, weights: Pixels) -> Pixels:
-    """The weighted mean (c, h, w) in the wide window: ``sums`` are the values times ``weights`` (h, w)."""
+def _wide(planes: Pixels, weights: Pixels) -> Pixels:
+    """The mean of planes (c, h, w) in the wide window, by the ``weights`` (h, w)."""
     height, width = weights.shape
     down, right = -height % BLOCK, -width % BLOCK
-    padded = np.pad(np.concatenate([sums, weights[None]]), ((0, 0), (0, down), (0, right)))
+    padded = np.pad(np.concatenate([planes * weights, weights[None]]), ((0, 0), (0, down), (0, right)))
     # Rows first: NumPy adds long rows much faster than short ones.
     rows = padded.reshape(len(padded), (height + down) // BLOCK, BLOCK, width + right).sum(axis=2)
     blocks = rows.reshape(*rows.shape[:2], (width + right) // BLOCK, BLOCK).sum(axis=3)
     averaged = means(blocks.transpose(1, 2, 0).astype(np.float64), WIDE)
-    colours = (averaged[..., :-1] / (averaged[..., -1:] + 1e-5)).astype(np.float32)
+    colours = (averaged[..., :-1] / (averaged[..., -1:] + 1e-6)).astype(np.float32)
     rows_at, columns_at = (
         np.clip((np.arange(size) + 0.5) / BLOCK - 0.5, 0, count - 1)
         for size, count in zip((height, width), colours.shape[:2], strict=True)
