@@ -50,8 +50,9 @@ class Restoration:
     """A restored image and how it came about.
 
     ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
-    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read: which values are black and white where
-    they were found, and what was no image. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
+    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read (which values are black and white where
+    they were found, and what was no image), and on what the task found. ``facts`` are the facts of the task's row by name
+    (`pellucid.tasks.TASKS`).
     """
 
     image: Any
@@ -233,19 +234,18 @@ class Restorer:
         chosen = self.settings(settings, **given)
         picture = _picture(image)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
-        output: Any = picture
-        if job.passes:
-            held = job.held or len(job.passes) > 1
-            picture = images.held(picture) if held else picture
-            source = picture if job.image is None else images.held(job.image) if held else job.image
-            for number, step in enumerate(job.passes):
-                tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
-                source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
-            output = job.finish(picture, source.pixels)
+        held = job.held or len(job.passes) > 1
+        picture = images.held(picture) if held else picture
+        source = picture if job.image is None else images.held(job.image) if held else job.image
+        for number, step in enumerate(job.passes):
+            tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
+            source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
+        output: Any = job.finish(picture, source.pixels)
+        remarks = output.remarks
         if not isinstance(image, Image):
-            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
+            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
         seconds = time.perf_counter() - begun
-        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 

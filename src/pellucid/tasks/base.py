@@ -78,7 +78,8 @@ class Job:
 
     ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
-    must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass.
+    must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass,
+    or of the picture and its own pixels where there is none.
     ``facts`` are asked for after the last piece: values by the names in the task's row.
     """
 

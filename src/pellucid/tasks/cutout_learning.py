@@ -215,7 +215,11 @@ def _pasted(
     for size in (height, width):
         room = side - size
         low, high = (min(0.0, room) - out * size, max(0.0, room) + out * size) if out else (min(0.0, room), max(0.0, room))
-        corner.append(round(float(rng.triangular(low - 1e-3, (low + high) / 2, high + 1e-3) if rng.random() < 0.5 else rng.uniform(low, high))))
+        corner.append(
+            round(
+                float(rng.triangular(low - 1e-3, (low + high) / 2, high + 1e-3) if rng.random() < 0.5 else rng.uniform(low, high))
+            )
+        )
     top, left = corner
     window = slice(max(0, top), min(side, top + height)), slice(max(0, left), min(side, left + width))
     part = placed[window[0].start - top : window[0].stop - top, window[1].start - left : window[1].stop - left]

@@ -155,9 +155,7 @@ class _Drawing:
     """`Drawn` from the pictures' named sources: from those to learn from, or from those held out, where ``held_out`` is the number
     of the first one that is drawn from the first source."""
 
-    def __init__(
-        self, pictures: Pictures, recipe: Recipe, rng: np.random.Generator, held_out: int | None = None
-    ) -> None:
+    def __init__(self, pictures: Pictures, recipe: Recipe, rng: np.random.Generator, held_out: int | None = None) -> None:
         self.pictures, self.data, self.rng = pictures, recipe.data, rng
         self.levels = recipe.task.draws == "levels"
         self.held_out, self.next = held_out is not None, held_out

@@ -7,7 +7,19 @@ from pellucid.training.networks.cutout import Cutout, CutoutSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
-__all__ = ["NETWORKS", "Autoencoder", "AutoencoderSpec", "Cutout", "CutoutSpec", "Network", "Spec", "Unet", "UnetSpec", "Upscaler", "UpscalerSpec"]
+__all__ = [
+    "NETWORKS",
+    "Autoencoder",
+    "AutoencoderSpec",
+    "Cutout",
+    "CutoutSpec",
+    "Network",
+    "Spec",
+    "Unet",
+    "UnetSpec",
+    "Upscaler",
+    "UpscalerSpec",
+]
 
 Spec = AutoencoderSpec | CutoutSpec | UnetSpec | UpscalerSpec
 Network = Autoencoder | Cutout | Unet | Upscaler
