@@ -1,12 +1,12 @@
 """How well cut-outs are: composites of things and grounds that nothing learnt from, and a folder of photographs with masks.
 
-    python benchmarks/cutouts.py [--model FILE] [--things DIR --grounds DIR] [--masks DIR] [--count 60] [--out FILE.json] [--sheet DIR]
+    python benchmarks/cutouts.py [--model FILE] [--things DIR --grounds DIR] [--masks DIR] [--out FILE.json] [--sheet DIR]
 
-``--things`` and ``--grounds`` are what `cutout_sets` makes; those that the recipe ``cutout`` holds out are used, composed with fixed
-seeds at 512 pixels. ``--masks`` holds NAME.webp and NAME.mask.png. Each is cut with nothing said, with the true box, and with one
-point, the mask's pixel farthest from its edge, by OpenCV's GrabCut (box, five rounds), by a threshold (Otsu's, brighter or darker than
-the border), and by the model. Printed: overlap of alpha above 0.5 (IoU), mean absolute error of alpha (MAE), and the same where the
-true alpha lies between 0.05 and 0.95, or within 5 pixels of that. Needs OpenCV (the extra ``bench``).
+``--things`` and ``--grounds`` are what `cutout_sets` makes; those that the recipe ``cutout`` holds out are used, composed with
+fixed seeds at 512 pixels. ``--masks`` holds NAME.webp and NAME.mask.png. Each is cut with nothing said, with the true box, and with
+one point, the mask's pixel farthest from its edge, by OpenCV's GrabCut (box, five rounds), by a threshold (Otsu's, brighter or
+darker than the border), and by the model. Printed: overlap of alpha above 0.5 (IoU), mean absolute error of alpha (MAE), and the
+same where the true alpha lies between 0.05 and 0.95, or within 5 pixels of that. Needs OpenCV (the extra ``bench``).
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ def scores(alpha: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 
 def main() -> None:
+    """Measures, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--model", "--things", "--grounds", "--masks", "--out", "--sheet"):
         parser.add_argument(name, type=Path)

@@ -1,7 +1,7 @@
 """How cutting out learns: things pasted on grounds, and photographs with masks, as the network is given them.
 
-Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, blur, noise, JPEG.
-Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
+Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, noise, blur and
+JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ BILINEAR, BICUBIC = PillowImage.Resampling.BILINEAR, PillowImage.Resampling.BICU
 
 @dataclass
 class _Scene:
-    """What an example is made of: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in [0, 1],
-    and how much the soft band counts."""
+    """What an example is made of: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in
+    [0, 1], and how much more than others the pixels around soft edges count."""
 
     picture: NDArray[np.float32]
     meant: Pixels
