@@ -1,7 +1,8 @@
 """How cutting out learns: things pasted on grounds, and photographs with masks, as the network is given them.
 
 Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, noise, blur and
-JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
+JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as looks after the first
+have.
 """
 
 from __future__ import annotations
