@@ -1,11 +1,12 @@
 """Drafts masks of photographs with one clear subject, by OpenCV's GrabCut, for a person to look at: RGBA files to learn from.
 
-    python benchmarks/cutout_masks.py OUT FOLDER...
+    python benchmarks/cutout_masks.py [--loose] OUT FOLDER...
 
 Five starts (three boxes, and two guesses from the colours and edges of the picture itself) must come to about the same mask, which
-must not fill the picture nor lie along its border. OUT gets NAME.webp, the photograph with the mask as alpha, and drafts.tsv: the
-file, how well the starts agree (the least overlap with their middle), and the share of the picture that is masked. Needs OpenCV
-(the extra ``bench``).
+must not fill the picture nor lie along its border; with ``--loose`` two of the five may come to another. OUT gets NAME.webp, the
+photograph with the mask as alpha, and drafts.tsv: the file, how well the starts agree (the overlap with their middle), and which
+share of the picture is masked. ``cutout_scenes.txt`` lists the files that were kept of ``photos`` and ``free`` after a look at each.
+Needs OpenCV (the extra ``bench``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pellucid import cutting
 SMALL, LARGE = 96, 384
 """Longer side in pixels at which the starts are compared, and of the files."""
 
-AGREE = 0.80
+AGREE, LOOSE = 0.80, 0.50
 """Least overlap of a start with the mask that most of them have."""
 
 
@@ -67,7 +68,7 @@ def largest(mask: np.ndarray) -> np.ndarray:
     return mask | np.isin(labels, holes)
 
 
-def drafted(picture: np.ndarray) -> tuple[np.ndarray, float] | None:
+def drafted(picture: np.ndarray, loose: bool = False) -> tuple[np.ndarray, float] | None:
     """The mask of a picture, and how well the starts agree; None where there is no clear subject."""
     share = SMALL / max(picture.shape[:2])
     small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
@@ -75,10 +76,10 @@ def drafted(picture: np.ndarray) -> tuple[np.ndarray, float] | None:
     votes = np.sum(masks, axis=0)
     middle = votes >= 3
     overlaps = sorted((mask & middle).sum() / max(1, (mask | middle).sum()) for mask in masks)
-    # One of the five may be wrong.
-    agree = float(overlaps[1])
+    # One of the five may be wrong, or two.
+    agree = float(overlaps[1 + loose])
     border = np.concatenate((middle[0], middle[-1], middle[:, 0], middle[:, -1]))
-    if agree < AGREE or not 0.05 < middle.mean() < 0.75 or border.mean() > 0.3:
+    if agree < (LOOSE if loose else AGREE) or not 0.05 < middle.mean() < 0.75 or border.mean() > (0.45 if loose else 0.3):
         return None
     height, width = picture.shape[:2]
     share = cv2.resize(votes.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -90,16 +91,18 @@ def drafted(picture: np.ndarray) -> tuple[np.ndarray, float] | None:
 
 
 def main() -> None:
+    """Drafts masks of all photographs of the folders."""
     cv2.setNumThreads(1)
-    out = Path(sys.argv[1])
+    loose = sys.argv[1] == "--loose"
+    out = Path(sys.argv[1 + loose])
     out.mkdir(parents=True, exist_ok=True)
     with (out / "drafts.tsv").open("a", encoding="utf-8") as table:
-        for folder in map(Path, sys.argv[2:]):
+        for folder in map(Path, sys.argv[2 + loose :]):
             for path in sorted(folder.glob("*.webp")):
                 image = Image.open(path).convert("RGB")
                 image.thumbnail((LARGE, LARGE))
                 picture = np.ascontiguousarray(np.asarray(image))
-                result = drafted(picture)
+                result = drafted(picture, loose)
                 if result is None:
                     continue
                 mask, agree = result

@@ -36,11 +36,13 @@ def drawn(polygons: list[list[float]], original: tuple[int, int], size: tuple[in
 
 
 def save(path: Path, picture: np.ndarray, alpha: np.ndarray) -> None:
+    """Writes a photograph with a mask, whose edge is softened by a pixel: polygons are no finer."""
     soft = Image.fromarray(np.round(alpha * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(1))
     Image.fromarray(np.dstack((picture, np.asarray(soft)))).save(path, quality=84, exact=True)
 
 
 def main() -> None:
+    """Makes the files of all photographs that have polygons."""
     instances, folder, sources, scenes, parts = map(Path, sys.argv[1:])
     for out in (scenes, parts):
         out.mkdir(parents=True, exist_ok=True)

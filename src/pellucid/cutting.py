@@ -22,7 +22,7 @@ from pellucid.images import Pixels
 
 __all__ = ["MAPS", "SIDE", "Prompts", "coarse", "look", "maps", "sure"]
 
-SIDE = 384
+SIDE = 352
 """Longest side in pixels of the picture that the network looks at."""
 
 MAPS = ("inside", "grain", "far", "near", "like+", "like-", "prompt+", "prompt-", "box", "previous", "x", "y")

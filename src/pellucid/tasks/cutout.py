@@ -16,11 +16,12 @@ from pellucid.engines import Models
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels, Rows, rows_of
 from pellucid.tasks import CutoutSettings, base
+from pellucid.tasks.cutout_learning import Learning
 from pellucid.tasks.settings import Attached
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["prepare"]
+__all__ = ["Learning", "prepare"]
 
 WHOLE = 768
 """Longest side in pixels of the picture that the looks are cut out of: more than `cutting.SIDE`, so that small things are seen."""

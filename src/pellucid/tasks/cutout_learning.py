@@ -1,7 +1,7 @@
 """How cutting out learns: things pasted on grounds, and photographs with masks, as the network is given them.
 
-Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, blur, noise, JPEG.
-Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
+Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, noise, blur and
+JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ BILINEAR, BICUBIC = PillowImage.Resampling.BILINEAR, PillowImage.Resampling.BICU
 
 @dataclass
 class _Scene:
-    """What an example is made of: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in [0, 1],
-    and how much the soft band counts."""
+    """What an example is made of: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in
+    [0, 1], and how much more than others the pixels around soft edges count."""
 
     picture: NDArray[np.float32]
     meant: Pixels
@@ -54,8 +54,8 @@ class Learning(base.Learning):
     """
 
     scenes: float = 0.55
-    parts: float = 0.25
-    empty: float = 0.08
+    parts: float = 0.1
+    empty: float = 0.12
     prompted: float = 0.5
     first: float = 0.4
     band: float = 2.0
@@ -337,8 +337,12 @@ def _developed(picture: NDArray[np.float32], rng: np.random.Generator, *, gentle
     gains = np.exp(rng.normal(0, 0.06, 3) + rng.normal(0, 0.15)).astype(np.float32)
     picture = (picture - np.float32(110)) * np.float32(np.exp(rng.normal(0, 0.15))) + np.float32(110)
     picture *= gains
-    if rng.random() < 0.05:
+    draw = rng.random()
+    if draw < 0.05:
         picture = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2)
+    elif draw < 0.15:
+        # Leaves that are blue: what a thing is does not hang on its colour, but on how that differs from the rest.
+        picture = picture[..., rng.permutation(3)]
     if rng.random() < 0.4:
         top, left = rng.integers(0, 640 - min(side, 320), 2)
         noise = _noise()[top : top + side, left : left + side]
