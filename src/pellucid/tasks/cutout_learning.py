@@ -97,7 +97,10 @@ class Learning(base.Learning):
         if prompts.box is not None and before is not None:
             before = before * _inside(prompts.box, side)
         planes = cutting.maps(picture, prompts, before)
-        return base.Pair(picture, planes, scene.meant[..., None], picture, weight=_weight(scene.meant, scene.band)[..., None])
+        weight = _weight(scene.meant, scene.band)[..., None]
+        # Without strength the picture stays whole.
+        whole = np.ones((side, side, 1), dtype=np.float32)
+        return base.Pair(picture, planes, np.ascontiguousarray(scene.meant)[..., None], whole, weight=weight)
 
     def _scene(self, drawn: base.Drawn, side: int, rng: np.random.Generator, prompted: bool) -> _Scene:
         if not self.digits and rng.random() < self.scenes:
