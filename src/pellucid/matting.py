@@ -14,7 +14,20 @@ from pellucid import images
 from pellucid.images import Pixels
 from pellucid.tiling import Place
 
-__all__ = ["BLOCK", "REACH", "SMALL", "coefficients", "enlarged", "foreground", "means", "refined", "scaled", "valid"]
+__all__ = [
+    "BLOCK",
+    "REACH",
+    "SMALL",
+    "blurred",
+    "coefficients",
+    "covering",
+    "enlarged",
+    "foreground",
+    "means",
+    "refined",
+    "scaled",
+    "valid",
+]
 
 BILINEAR = PillowImage.Resampling.BILINEAR
 
@@ -50,6 +63,10 @@ SURE = 0.08
 
 END = 0.03
 """How near to 0 or 1 a refined alpha is taken for that."""
+
+
+BLURRED = 0.02
+"""Radius of the blur behind a thing, as a share of the picture's longer side: like a portrait lens."""
 
 
 def means(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
@@ -281,3 +298,27 @@ def _narrow(planes: Pixels) -> Pixels:
         planes = total
     planes *= np.float32(1 / (2 * NARROW + 1) ** 2)
     return planes
+
+
+# -- backgrounds ------------------------------------------------------------------------------------------------------
+
+
+def covering(pixels: Pixels, shape: tuple[int, int, int]) -> Pixels:
+    """The largest part in the middle of a picture (h, w, c) of the proportions of ``shape``, with as many channels as that has."""
+    height, width = pixels.shape[:2]
+    share = min(height / shape[0], width / shape[1])
+    high, wide = max(1, round(shape[0] * share)), max(1, round(shape[1] * share))
+    top, left = (height - high) // 2, (width - wide) // 2
+    part = pixels[top : top + high, left : left + wide]
+    return images.gray(part) if shape[2] == 1 else part if part.shape[2] == 3 else np.repeat(part, 3, axis=2)
+
+
+def blurred(small: Pixels, alpha: Pixels) -> Pixels:
+    """The background of a small picture (h, w, c) out of focus: without what is at alpha 1, whose colours would spread into it."""
+    radius = max(1, round(BLURRED * max(alpha.shape)))
+    # Where there is no background near, there is one farther away.
+    weight = np.maximum(1 - alpha, 1e-4)[..., None].astype(np.float64)
+    both = np.concatenate([small * weight, weight], axis=2)
+    for _ in range(3):
+        both = means(both, radius)
+    return np.asarray(both[..., :-1] / both[..., -1:], dtype=np.float32)
