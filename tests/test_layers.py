@@ -35,6 +35,7 @@ ROWS = (
     {"engines"},
     {"denoising"},
     {"tasks.base"},
+    {"tasks.cutout_learning"},
     {"tasks.*"},
     {"stacks"},
     {"restorer"},

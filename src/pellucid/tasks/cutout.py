@@ -48,6 +48,9 @@ ENGINE_BYTES = 0
 PIECE_BYTES = 200
 """Bytes for each pixel of each piece in flight. Measured: 150 for the colours of the foreground, 10 times the piece's planes."""
 
+ROOM = 16
+"""Pixels of the small picture around the thing that are refined with it, beside an eighth of its size."""
+
 Matte = Callable[[Pixels, Place], Pixels]
 """Alpha (h, w) of a piece (c, h, w), padding left out, at its place."""
 
@@ -75,9 +78,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         matte: Matte = partial(_own_alpha, picture)
     else:
         found = _found(small, models, prompts, settings.sure)
-        guide = images.resized(small, *_fitting(small.shape, matting.SMALL), images.BICUBIC)
-        level = images.resized(found.alpha[..., None], *guide.shape[:2], matting.BILINEAR)[..., 0]
-        matte = partial(_refined, matting.coefficients(guide, level))
+        matte = _refining(small, found.alpha, view.shape)
     behind = _background(settings.background, small, found.alpha, view.shape)
     # The mask of a crop is needed where there is no other alpha.
     channels = 1 if settings.alpha_only else view.shape[2] + (behind is None or settings.crop)
@@ -141,6 +142,23 @@ def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Fou
     return Found(alpha, sure, f"the model is not sure of this ({sure:.2f}){hint}" if sure < least else None)
 
 
+def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
+    """What refines the answer in each piece: computed where the thing is, so that a small one has as much detail as a large one."""
+    bounds = []
+    for axis in (0, 1):
+        there = np.flatnonzero((alpha > matting.SURE).any(axis=1 - axis))
+        first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, alpha.shape[axis])
+        room = ROOM + (last - first) // 8
+        bounds.append((max(0, first - room), min(alpha.shape[axis], last + room)))
+    part = tuple(slice(*each) for each in bounds)
+    guide = images.resized(small[part], *_fitting(small[part].shape, matting.SMALL), images.BICUBIC)
+    level = np.clip(images.resized(alpha[part][..., None], *guide.shape[:2], images.BICUBIC)[..., 0], 0, 1)
+    down, across = (full / less for full, less in zip(shape, alpha.shape, strict=False))
+    (top, bottom), (left, right) = bounds
+    area = (top * down, left * across, (bottom - top) * down, (right - left) * across)
+    return partial(_refined, matting.coefficients(guide, level), area)
+
+
 def _is_transparent(picture: Image) -> bool:
     """Whether alpha lets anything through: many programs write one that does not."""
     if picture.alpha is None:
@@ -168,8 +186,8 @@ def _known(picture: Image, shape: tuple[int, ...]) -> Pixels:
 # -- one piece --------------------------------------------------------------------------------------------------------
 
 
-def _refined(factors: Pixels, planes: Pixels, place: Place) -> Pixels:
-    return matting.refined(matting.enlarged(factors, place), planes)
+def _refined(factors: Pixels, area: tuple[float, float, float, float], planes: Pixels, place: Place) -> Pixels:
+    return matting.refined(matting.enlarged(factors, place, area), planes)
 
 
 def _before(channels: int, planes: Pixels) -> Pixels:
