@@ -92,7 +92,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
-    images = evaluation.load_images(options.images, limit=options.limit)
+    images = evaluation.load_images(options.images, limit=options.limit, alpha=bool(task.module().Learning.with_alpha))
     exhibits.check_chosen(images, options.show)
 
     def show(done: int, total: int) -> None:

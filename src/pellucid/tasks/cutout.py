@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pellucid import alphas, cutting, files, images, matting
 from pellucid.cutting import Prompts
+from pellucid.degradations import Degradation
 from pellucid.engines import Models
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels, Rows, rows_of
@@ -21,7 +22,19 @@ from pellucid.tasks.settings import Attached
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Learning", "prepare"]
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+
+CASES: tuple[str, ...] = ("gaussian:0", "gaussian:10")
+
+METRICS: tuple[str, ...] = ("iou", "mae")
+
+PROTOCOL: Mapping[str, str] = {
+    "crop": "none",
+    "picture": "the file's colours, those under alpha 0 among them; what is perfect is its alpha",
+    "iou": "per image, of alpha above one half",
+    "mae": "per image, of alpha",
+    "box": "models are told nothing; GrabCut is given the box around what is above one half",
+}
 
 WHOLE = 768
 """Longest side in pixels of the picture that the looks are cut out of: more than `cutting.SIDE`, so that small things are seen."""
@@ -35,8 +48,8 @@ ENGINE_BYTES = 0
 PIECE_BYTES = 200
 """Bytes for each pixel of each piece in flight. Measured: 150 for the colours of the foreground, 10 times the piece's planes."""
 
-BLURRED = 0.02
-"""Radius of the blur behind a thing, as a share of the picture's longer side: like a portrait lens."""
+ROOM = 16
+"""Pixels of the small picture around the thing that are refined with it, beside an eighth of its size."""
 
 Matte = Callable[[Pixels, Place], Pixels]
 """Alpha (h, w) of a piece (c, h, w), padding left out, at its place."""
@@ -65,9 +78,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         matte: Matte = partial(_own_alpha, picture)
     else:
         found = _found(small, models, prompts, settings.sure)
-        guide = images.resized(small, *_fitting(small.shape, matting.SMALL), images.BICUBIC)
-        level = images.resized(found.alpha[..., None], *guide.shape[:2], matting.BILINEAR)[..., 0]
-        matte = partial(_refined, matting.coefficients(guide, level))
+        matte = _refining(small, found.alpha, view.shape)
     behind = _background(settings.background, small, found.alpha, view.shape)
     # The mask of a crop is needed where there is no other alpha.
     channels = 1 if settings.alpha_only else view.shape[2] + (behind is None or settings.crop)
@@ -131,6 +142,23 @@ def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Fou
     return Found(alpha, sure, f"the model is not sure of this ({sure:.2f}){hint}" if sure < least else None)
 
 
+def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
+    """What refines the answer in each piece: computed where the thing is, so that a small one has as much detail as a large one."""
+    bounds = []
+    for axis in (0, 1):
+        there = np.flatnonzero((alpha > matting.SURE).any(axis=1 - axis))
+        first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, alpha.shape[axis])
+        room = ROOM + (last - first) // 8
+        bounds.append((max(0, first - room), min(alpha.shape[axis], last + room)))
+    part = tuple(slice(*each) for each in bounds)
+    guide = images.resized(small[part], *_fitting(small[part].shape, matting.SMALL), images.BICUBIC)
+    level = np.clip(images.resized(alpha[part][..., None], *guide.shape[:2], images.BICUBIC)[..., 0], 0, 1)
+    down, across = (full / less for full, less in zip(shape, alpha.shape, strict=False))
+    (top, bottom), (left, right) = bounds
+    area = (top * down, left * across, (bottom - top) * down, (right - left) * across)
+    return partial(_refined, matting.coefficients(guide, level), area)
+
+
 def _is_transparent(picture: Image) -> bool:
     """Whether alpha lets anything through: many programs write one that does not."""
     if picture.alpha is None:
@@ -158,8 +186,8 @@ def _known(picture: Image, shape: tuple[int, ...]) -> Pixels:
 # -- one piece --------------------------------------------------------------------------------------------------------
 
 
-def _refined(factors: Pixels, planes: Pixels, place: Place) -> Pixels:
-    return matting.refined(matting.enlarged(factors, place), planes)
+def _refined(factors: Pixels, area: tuple[float, float, float, float], planes: Pixels, place: Place) -> Pixels:
+    return matting.refined(matting.enlarged(factors, place, area), planes)
 
 
 def _before(channels: int, planes: Pixels) -> Pixels:
@@ -243,9 +271,9 @@ def _background(
     if given is None:
         return None
     if isinstance(given, Attached):
-        return partial(_part, _covering(_read(given), shape, channels))
+        return partial(_part, matting.covering(_read(given), shape))
     if given == "blur":
-        return partial(_part, _blurred(small, alpha))
+        return partial(_part, matting.blurred(small, alpha))
     colour = np.array([int(given[start : start + 2], 16) for start in (1, 3, 5)], np.float32) / 255
     colour = images.gray(colour[None, None])[0, 0] if channels == 1 else colour
     return lambda place: colour[:, None, None]
@@ -260,26 +288,31 @@ def _read(given: Attached) -> Pixels:
     return image.pixels
 
 
-def _covering(pixels: Pixels, shape: tuple[int, int, int], channels: int) -> Pixels:
-    """The middle of a picture that has the sides of ``shape`` to one another."""
-    height, width = pixels.shape[:2]
-    share = min(height / shape[0], width / shape[1])
-    high, wide = max(1, round(shape[0] * share)), max(1, round(shape[1] * share))
-    top, left = (height - high) // 2, (width - wide) // 2
-    part = pixels[top : top + high, left : left + wide]
-    return images.gray(part) if channels == 1 else part if part.shape[2] == 3 else np.repeat(part, 3, axis=2)
-
-
-def _blurred(small: Pixels, alpha: Pixels) -> Pixels:
-    """The background out of focus: without the thing, whose colours would spread into it."""
-    radius = max(1, round(BLURRED * max(alpha.shape)))
-    # Where there is no background near, there is one farther away.
-    weight = np.maximum(1 - alpha, 1e-4)[..., None].astype(np.float64)
-    both = np.concatenate([small * weight, weight], axis=2)
-    for _ in range(3):
-        both = matting.means(both, radius)
-    return np.asarray(both[..., :-1] / both[..., -1:], dtype=np.float32)
-
-
 def _part(pixels: Pixels, place: Place) -> Pixels:
     return np.clip(matting.scaled(pixels, place).transpose(2, 0, 1), 0, 1)
+
+
+# -- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> CutoutSettings:
+    """Nothing but what kind of output is compared. Raises `OptionError` for a case of another size."""
+    if case.scale != 1:
+        raise OptionError(f"{case} changes the size; cutout takes pictures as they are (gaussian:0), or with noise")
+    return CutoutSettings(alpha_only=True)
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of alpha."""
+    return pixels
+
+
+def degraded(
+    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """Alpha (h, w) of a picture (h, w, 2 or 4), its colours degraded, and the mask of strength 0: all of it. A picture without
+    alpha is all to be kept."""
+    has = clean.ndim == 3 and clean.shape[2] in (2, 4)
+    alpha = clean[..., -1] if has else np.ones(clean.shape[:2])
+    colours = clean[..., 0] if has and clean.shape[2] == 2 else clean[..., :3] if has else clean
+    return alpha, case.pair(colours, rng)[1], np.ones(alpha.shape, np.float32)
