@@ -122,7 +122,7 @@ def test_the_share_of_first_looks_is_the_tables() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_shares_are_shares(field: str, value: float) -> None:
     with pytest.raises(OptionError, match=field):
-        Learning(**{field: value})
+        Learning(**{field: value})  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="band"):
         Learning(band=-1)
 
@@ -138,7 +138,7 @@ def test_the_network_answers_alpha_of_every_size() -> None:
         torch.testing.assert_close(alpha, torch.sigmoid(logits))
     # One corner reaches the other: which thing is meant depends on the whole picture.
     given.requires_grad_()
-    network.training_output(given)[0, 0, -1, -1].backward()
+    network.training_output(given)[0, 0, -1, -1].backward()  # type: ignore[no-untyped-call]
     assert given.grad is not None
     assert given.grad[0, :, 0, 0].abs().max() > 0
 

@@ -149,7 +149,8 @@ def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
     """The image in 8 bits."""
     if image.dtype == np.uint8:
         return image
-    return np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _pillow(levels: NDArray[np.uint8]) -> PillowImage.Image:
@@ -186,7 +187,8 @@ def _made(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
         for cells in (int(rng.integers(8, 20)), int(rng.integers(20, 64))):
             tint = rng.uniform(-25, 25, 3).astype(np.float32)
             canvas += _smooth(side, min(cells, side), rng)[..., None] * tint
-    return np.clip(canvas, 0, 255)
+    ground: NDArray[np.float32] = np.clip(canvas, 0, 255)
+    return ground
 
 
 def _smooth(side: int, cells: int, rng: np.random.Generator) -> Pixels:
@@ -472,4 +474,5 @@ def _weight(meant: Pixels, band: float) -> Pixels:
     soft = (meant > 0.05) & (meant < 0.95)
     image = PillowImage.fromarray(soft.astype(np.uint8) * np.uint8(255)).filter(ImageFilter.BoxBlur(2))
     near = np.minimum(np.asarray(image, dtype=np.float32) * np.float32(8 / 255), 1)
-    return 1 + np.float32(band) * near
+    weight: Pixels = 1 + np.float32(band) * near
+    return weight
