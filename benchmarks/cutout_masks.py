@@ -5,7 +5,7 @@
 Five starts (three boxes, and two guesses from the colours and edges of the picture itself) must come to about the same mask, which
 must not fill the picture nor lie along its border; with ``--loose`` two of the five may come to another. OUT gets NAME.webp, the
 photograph with the mask as alpha, and drafts.tsv: the file, how well the starts agree (the overlap with their middle), and which
-share of the picture is masked. ``cutout_scenes.txt`` lists the files that were kept of ``photos`` and ``free`` after a look at each.
+share of the picture is masked. ``cutout_scenes.txt`` lists the files of ``photos`` and ``free`` that were kept after a look.
 Needs OpenCV (the extra ``bench``).
 """
 

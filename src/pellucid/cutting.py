@@ -213,6 +213,8 @@ GRAINS = (12, 12, 6)
 def _grain(picture: Pixels, inside: Pixels, outside: Pixels) -> Pixels:
     """How likely each pixel's texture is inside rather than outside, (h, w): measured at half the size."""
     height, width = picture.shape[:2]
+    if min(height, width) < 2:
+        return np.full((height, width), 0.5, dtype=np.float32)
     even = picture[: height // 2 * 2, : width // 2 * 2, 1]
     corners = [np.ascontiguousarray(even[top::2, left::2]) for top in (0, 1) for left in (0, 1)]
     mean = (corners[0] + corners[1] + corners[2] + corners[3]) * np.float32(0.25)

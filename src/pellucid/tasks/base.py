@@ -182,8 +182,8 @@ class Learning:
     (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
 
     ``sources`` may also be names of the task's own, such as ``things`` and ``grounds``: folders that the user names, of whose
-    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha, those in ``optional`` may be left out. ``draws`` says
-    whether they come as pixels, or as the 8-bit levels that they are kept in, which costs less. ``sees`` says which part of a clean
+    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha, those in ``optional`` may be left out. They come as
+    ``draws`` says, as pixels, or as the 8-bit levels that they are kept in, which costs less. ``sees`` says which part of a clean
     image `pair` is given: a ``crop`` of the recipe's patch, or a random square that holds most of the ``whole``, scaled to the
     patch. ``limits`` are the least and the largest value of the target's planes: validation cuts outputs to them.
     """

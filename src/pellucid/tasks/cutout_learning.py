@@ -1,7 +1,8 @@
 """How cutting out learns: things pasted on grounds, and photographs with masks, as the network is given them.
 
 Pasted things teach the seam where the pasting shows, so thing and ground go through one camera afterwards: light, noise, blur and
-JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as the looks at a picture have.
+JPEG. Half of the examples have prompts, and more than half an answer before that is spoiled in some way, as looks after the first
+have.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ class Learning(base.Learning):
         if prompts.box is not None and before is not None:
             before = before * _inside(prompts.box, side)
         planes = cutting.maps(picture, prompts, before)
-        return base.Pair(picture, planes, scene.meant[..., None], picture, weight=_weight(scene.meant, scene.band)[..., None])
+        weight = _weight(scene.meant, scene.band)[..., None]
+        # Without strength the picture stays whole.
+        whole = np.ones((side, side, 1), dtype=np.float32)
+        return base.Pair(picture, planes, np.ascontiguousarray(scene.meant)[..., None], whole, weight=weight)
 
     def _scene(self, drawn: base.Drawn, side: int, rng: np.random.Generator, prompted: bool) -> _Scene:
         if not self.digits and rng.random() < self.scenes:
