@@ -167,11 +167,6 @@ class CutoutSettings(Settings):
         False, "cut out anew where the picture is transparent already; else it stays as it is", kind="flag", label="Cut out anew"
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.alpha_only and self.background is not None:
-            raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
-
     def line(self, facts: Mapping[str, Any]) -> str:
         """The share that is left, and how sure the model is."""
         sure, share = facts.get("sure"), facts.get("share")
