@@ -97,10 +97,12 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "companions", "idx"},
+    {"claims", "stored"},
+    {"base", "companions", "groups", "idx"},
     {"metadata"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
+    {"embedded"},
     {"tiff"},
 )
 
