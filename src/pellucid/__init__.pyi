@@ -71,6 +71,7 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
@@ -84,6 +85,7 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
@@ -97,6 +99,7 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
@@ -110,6 +113,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> Image: ...
@@ -122,6 +126,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
@@ -134,6 +139,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...

@@ -36,6 +36,30 @@ class DenoiseSettings(Settings):
         step=0.5,
         label="Noise level",
         main=True,
+        live=True,
+    )
+    strength: float = setting(
+        1.0,
+        "how much noise to take away: 0 keeps the picture, 1 restores it in full, between them it blends; above 1 the model is "
+        "given so many times the noise level, and leaves less noise and less detail",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Strength",
+        main=True,
+        live=True,
+    )
+    colour_noise: float | None = setting(
+        None,
+        "the same for the noise in the colours alone: 0 keeps it, 1 takes it away as the model does, 2 takes more; brightness is "
+        "left to the strength, and gray pictures have no such noise (default: the same as the strength)",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Colour noise",
+        main=True,
+        live=True,
+        follows="strength",
     )
     keep_grain: float = setting(
         0.0,
@@ -45,6 +69,7 @@ class DenoiseSettings(Settings):
         step=0.01,
         metavar="SHARE",
         label="Keep grain",
+        live=True,
     )
     gain: bool = setting(
         False,
@@ -54,10 +79,27 @@ class DenoiseSettings(Settings):
         changes_output=False,
     )
 
+    @property
+    def apart(self) -> bool:
+        """Whether the colours are restored in another way than the brightness."""
+        return self.colour_noise is not None and self.colour_noise != self.strength
+
+    @property
+    def share(self) -> float:
+        """`strength` up to 1. Where colours go their own way, the task's own passes blend."""
+        return 1.0 if self.apart else min(self.strength, 1.0)
+
+    @property
+    def most(self) -> float:
+        """The larger of `strength` and `colour_noise`: above 1 the model is given more noise than there is."""
+        return max(self.strength, self.colour_noise or 0.0)
+
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The noise level, or the noise that was found, and the gain that is expected."""
+        """The noise level, or the noise that was found, what it was raised to, and the gain that is expected."""
         sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
         parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"noise level {sigma:.1f}"]
+        if self.strength > 1 and saw is not None:
+            parts.append(f"raised to noise level {sigma:.1f}" if sigma else "no noise level to raise")
         if gain is not None:
             parts.append(f"expected gain {gain:.1f} dB" if gain >= 0.05 else "no gain expected")
         return ", ".join(parts)
