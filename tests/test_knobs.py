@@ -15,6 +15,7 @@ from pellucid.denoising import Noise
 from pellucid.errors import OptionError
 from pellucid.maps import Curve, Extremes, Places
 from pellucid.tasks import DenoiseSettings, denoise
+from pellucid.views import View
 
 SIDE = 96
 
@@ -168,3 +169,21 @@ def test_the_line_says_what_the_level_was_raised_to(tmp_path: Path, capsys: pyte
 def test_places_and_curves_are_raised_by_the_same_factor() -> None:
     planes = np.full((1, 8, 8), 0.5, np.float32)
     np.testing.assert_allclose(maps.sigma(planes, Curve(0.1, 0.02).raised(2)), 2 * maps.sigma(planes, Curve(0.1, 0.02)), rtol=1e-6)
+
+
+def test_a_part_is_as_it_is_in_the_whole(photo: restorer.Restorer) -> None:
+    # Noise that differs from place to place, and a part that begins where no piece does.
+    given = np.rint(np.clip(noisy(), 0, 1) * 255).astype(np.uint8)
+    given = np.concatenate([given, np.rint(np.clip(noisy(8), 0, 1) * 255).astype(np.uint8)], axis=1)
+    whole = photo.restore(given, strength=1.4, colour_noise=0.5).astype(int)
+    view = View((images.from_array(given),))
+    shown = photo.part(view, (51, 13, 133, 60), strength=1.4, colour_noise=0.5)
+    part = images.to_array(shown.image).astype(int)
+    assert part.shape == (47, 82, 3)
+    assert np.abs(part - whole[13:60, 51:133]).mean() < 0.5
+    assert view.found is shown.diagnosis
+
+
+def test_a_part_outside_is_refused(photo: restorer.Restorer) -> None:
+    with pytest.raises(OptionError, match="not inside a picture of 96x96"):
+        photo.part(View((images.from_array(noisy()),)), (0, 0, 97, 20), sigma=20)
