@@ -34,6 +34,7 @@ ROWS = (
     {"engines"},
     {"denoising"},
     {"tasks.base"},
+    {"tasks.denoise"},
     {"tasks.*"},
     {"stacks"},
     {"restorer"},
@@ -252,7 +253,8 @@ def test_the_layer_check_sees_a_breach() -> None:
     assert broken_layers("tasks", "from pellucid.tasks import settings") == []
     assert broken_layers("tasks", "from pellucid.tasks import base") == ["pellucid.tasks.base"]
     assert broken_layers("tasks.base", "from pellucid.tasks import find, upscale") == ["pellucid.tasks.upscale"]
-    assert broken_layers("tasks.upscale", "from pellucid.tasks import base, denoise") == ["pellucid.tasks.denoise"]
+    assert broken_layers("tasks.denoise", "from pellucid.tasks import base, upscale") == ["pellucid.tasks.upscale"]
+    assert broken_layers("tasks.upscale", "from pellucid.tasks import base, denoise") == []
     assert broken_layers("files", "from pellucid.files import tiff") == []
 
 

@@ -75,6 +75,7 @@ def restore(
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
 ) -> Image: ...
 @overload
 def restore(
@@ -89,6 +90,7 @@ def restore(
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
@@ -103,6 +105,7 @@ def restore(
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
 ) -> NDArray[Any]: ...
 @overload
 def denoise(
@@ -152,6 +155,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> Image: ...
 @overload
 def upscale(
@@ -162,6 +166,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
@@ -172,4 +177,5 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[Any]: ...

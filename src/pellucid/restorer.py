@@ -145,7 +145,8 @@ class Restorer:
 
     def fingerprint(self) -> str:
         """A hash of the files and the engine: two restorers with the same one give the same outputs."""
-        return self.models.fingerprint()
+        helpers = (self.models.helper(name).fingerprint() for name in self.task.helpers)
+        return "+".join((self.models.fingerprint(), *helpers))
 
     def settings(self, settings: Settings | None = None, /, **given: Any) -> Settings:
         """The settings of a call: ``settings``, or the task's own, with those ``given`` by name; `OptionError` for what is none."""

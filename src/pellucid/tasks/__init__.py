@@ -134,10 +134,22 @@ class UpscaleSettings(Settings):
         label="Strength",
         main=True,
     )
+    noise: str = setting(
+        "auto",
+        "noise and JPEG artefacts: remove takes them away before the picture is enlarged, keep enlarges them with the rest, auto "
+        "takes away what harms the enlargement",
+        kind="choice",
+        choices=("auto", "keep", "remove"),
+        label="Noise",
+        main=True,
+    )
 
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The factor."""
-        return f"x{self.scale:g}"
+        """The factor, and what became of the noise, where some was found."""
+        saw, found = facts.get("saw"), facts.get("diagnosis")
+        if saw is None or getattr(found, "kind", "clean") == "clean":
+            return f"x{self.scale:g}"
+        return f"x{self.scale:g}, {saw} ({'taken away first' if facts.get('denoised') else 'left to the model'})"
 
     def answer(self, given: Shape) -> Shape:
         """Both sides times ``scale``, rounded."""
@@ -179,9 +191,9 @@ class Task:
     its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
-    ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
-    document, name of a row) names the row that does this command's work on such documents; ``command`` is False for a row that
-    is reached in this way alone.
+    ``helpers`` are families that the task's module may open beside its own. ``facts`` are those of an output. ``frames`` are the
+    pictures that one output looks at, an odd number. ``instead`` (kind of document, name of a row) names the row that does this
+    command's work on such documents; ``command`` is False for a row that is reached in this way alone.
     """
 
     name: str
@@ -194,6 +206,7 @@ class Task:
     settings: type[Settings]
     facts: tuple[Fact, ...] = ()
     shorthands: tuple[tuple[str, str, str], ...] = ()
+    helpers: tuple[str, ...] = ()
     frames: int = 1
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
@@ -284,7 +297,18 @@ TASKS: dict[str, Task] = {
             after="the page shows the picture before and after",
             model="upscale",
             settings=UpscaleSettings,
-            facts=NOISE,
+            facts=(
+                *NOISE,
+                Fact(
+                    "denoised",
+                    "whether noise or JPEG artefacts were taken away before the picture was enlarged",
+                    {"type": "boolean"},
+                    default=False,
+                    header="Denoised",
+                    label="noise taken away first",
+                ),
+            ),
+            helpers=("photo",),
             shorthands=(
                 ("clean", "upscale", "the model for clean pictures"),
                 ("photo", "upscale-photo", "the model for photographs with a little noise or JPEG artefacts"),

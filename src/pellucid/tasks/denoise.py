@@ -37,6 +37,7 @@ __all__ = [
     "PROTOCOL",
     "ROUTES",
     "Learning",
+    "ahead",
     "batch",
     "expected_gain",
     "known",
@@ -184,6 +185,14 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         multiple_of=work.multiple_of,
     )
     return base.Job(card.name, (once,), facts=facts)
+
+
+def ahead(view: View, models: Models) -> base.Job:
+    """The passes that take the noise out of a picture before another task has it, and their facts; none where it is clean.
+
+    ``models`` is a family of this task: `Models.helper` opens one for another task.
+    """
+    return prepare(view, models, DenoiseSettings())
 
 
 @dataclass(frozen=True)

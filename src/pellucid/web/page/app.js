@@ -587,10 +587,6 @@ function settings() {
       const words = factsOf(chosen, result).join(", ");
       noise.append(`${task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
     }
-    const other = service.models.find((each) => each.task === task.name && each.takes_noise);
-    if (details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
-      noise.append(` The model ${model.name} keeps the noise; the model ${other.name} removes it.`);
-    }
     // How the file was read, where that is not plain.
     if (details.remarks.length) noise.append(` Read: ${details.remarks.join("; ")}.`);
   } else noise.textContent = "The service measures the noise once it has the picture.";
