@@ -88,7 +88,7 @@ def test_the_exported_model_is_scored_as_its_users_run_it(made: Made) -> None:
     card = cards.read_card(made.out)
     assert card.training["scored_images"] == 1
     (row,) = made.told["scores"]["rows"]
-    assert made.told["scores"]["methods"] == ["noisy", "photo-fast-gray", "mine"]
+    assert made.told["scores"]["methods"] == ["noisy", "photo", "photo-fast-gray", "mine"]
     # The held-out one is found by its pixels: this is what a user would do with it.
     paths = [path for path in (made.folder / "clean").iterdir() if np.array_equal(levels(path), pictures.valid[0][..., 0])]
     clean, noisy = (files.read(made.folder / place / paths[0].name).pixels for place in ("clean", "noisy"))
@@ -115,7 +115,7 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert len(pictures.valid) == 4
     whole = scoring.score(made.out, pictures, recipe, begun_from=str(made.out))
     assert whole is not None
-    assert whole.methods == ("noisy", "mine (before)", "mine")
+    assert whole.methods == ("noisy", "photo", "mine (before)", "mine")
     assert [row.noise for row in whole.rows] == ["gaussian:0", "gaussian:50"]
     # Capped, not infinite; 50 levels of 255 are 14.15 dB, clipped a little more; and the same model twice.
     assert whole.rows[0].psnr["noisy"] == metrics.PSNR_CAP
