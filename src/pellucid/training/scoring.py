@@ -18,11 +18,12 @@ from pellucid.degradations import Degradation
 from pellucid.diagnosis.gain import Measured
 from pellucid.errors import PellucidError
 from pellucid.families import FAMILIES
+from pellucid.metrics import Metric
 from pellucid.restorer import Restorer
 from pellucid.tasks import base
 from pellucid.tasks.base import Learning
 from pellucid.tasks.settings import Settings
-from pellucid.training import batches, survey
+from pellucid.training import batches, export, survey
 from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -61,10 +62,11 @@ RISING = 0.1
 
 @dataclass(frozen=True)
 class Row:
-    """Mean ``psnr`` in dB and ``ssim`` (where the images are large enough) by method, under one noise."""
+    """Mean ``score`` by the headline metric, and ``ssim`` (where that is PSNR, and the images are large enough), by method, under
+    one noise."""
 
     noise: str
-    psnr: dict[str, float]
+    score: dict[str, float]
     ssim: dict[str, float]
 
 
@@ -74,7 +76,7 @@ class Scores:
 
     ``methods`` are the picture as it is given (`Learning.before`: ``noisy``, ``bicubic``), the shipped model for the task, the
     model that the run began from, where these are and can be run, and the model itself. ``blind``: models that take the noise
-    level measured it from the image. ``notes`` are lines for the user.
+    level measured it from the image. ``metric`` is the task's headline. ``notes`` are lines for the user.
     """
 
     methods: tuple[str, ...]
@@ -83,13 +85,14 @@ class Scores:
     held_out: int
     engine: str
     blind: bool
+    metric: Metric
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """A small table, PSNR in dB."""
+        """A small table."""
         measured = ", the noise level measured from each image" if self.blind else ""
-        lines = [["PSNR in dB", *self.methods]]
-        lines += [[row.noise, *(f"{row.psnr[method]:.2f}" for method in self.methods)] for row in self.rows]
+        lines = [[self.metric.title, *self.methods]]
+        lines += [[row.noise, *(self.written(row.score[method]) for method in self.methods)] for row in self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         table = [
             "  "
@@ -98,11 +101,17 @@ class Scores:
         ]
         return "\n".join([f"{self.images} of {self.held_out} held-out images, by {self.engine}{measured}:", *table])
 
+    def written(self, value: float) -> str:
+        """A score in the metric's digits."""
+        return f"{value:.{self.metric.digits}f}"
+
     def on(self, card: Card) -> Card:
         """The card with these scores, such as ``held-out gaussian:25, blind``, in the place of those of the same name."""
         # Nobody knows the noise level of pairs: their row needs no such remark.
         blind = {row.noise: ", blind" if self.blind and row.noise not in (PAIRS, ESTIMATED) else "" for row in self.rows}
-        scores = {f"held-out {row.noise}{blind[row.noise]}": round(row.psnr[self.methods[-1]], 3) for row in self.rows}
+        scores = {
+            export.score_name(self.metric, row.noise, blind[row.noise]): round(row.score[self.methods[-1]], 3) for row in self.rows
+        }
         return replace(
             card,
             scores=card.scores | scores,
@@ -139,7 +148,7 @@ def score(
     own = restorer.load(model)
     models, notes = _others(own, model, recipe, begun_from)
     models[model.stem] = own
-    task = recipe.task
+    task, metric = recipe.task, recipe.headline
     collected: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     most = min(len(pictures.valid), 10 * MOST if recipe.data.kind == "digits" else MOST)
     done = 0
@@ -152,7 +161,7 @@ def score(
             if pictures.kind == "noisy":
                 scores = _estimated(pictures, index, models, task)
             else:
-                scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises, recipe)]
+                scores = [(case.noise, _scored(case, models, recipe)) for case in _cases(pictures, index, noises, recipe)]
             for noise, by_method in scores:
                 for method, values in by_method.items():
                     collected.setdefault(noise, {}).setdefault(method, []).append(values)
@@ -164,8 +173,8 @@ def score(
         return None
     rows = tuple(_row(noise, by_method) for noise, by_method in collected.items())
     methods = (task.before, *models)
-    notes += _not_better(rows, methods, task)
-    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, tuple(notes))
+    notes += _not_better(rows, methods, task, metric)
+    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, metric, tuple(notes))
 
 
 def shipped(recipe: Recipe) -> str | None:
@@ -194,22 +203,23 @@ def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) 
     return models, notes
 
 
-def _not_better(rows: Sequence[Row], methods: Sequence[str], task: Learning) -> list[str]:
+def _not_better(rows: Sequence[Row], methods: Sequence[str], task: Learning, metric: Metric) -> list[str]:
     """A line for each row in which another method has a better score than the model, the last one."""
-    own, *_ = reversed(methods)
-    notes = []
+    own, notes = methods[-1], []
     for row in rows:
-        if row.psnr[task.before] >= metrics.PSNR_CAP:
+        if metric.name == "psnr" and row.score[task.before] >= metrics.PSNR_CAP:
             # An image without noise cannot be improved.
             continue
-        best = max(methods[:-1], key=lambda method: row.psnr[method])
-        if row.psnr[best] > row.psnr[own] + (CERTAIN if row.noise == ESTIMATED else 0):
+        gains = {method: value if metric.higher_is_better else -value for method, value in row.score.items()}
+        best = max(methods[:-1], key=lambda method: gains[method])
+        if gains[best] > gains[own] + (CERTAIN if row.noise == ESTIMATED else 0):
             words = task.words if best == task.before else best
-            notes.append(f"{row.noise}: {words} has {row.psnr[best]:.2f} dB, {own} {row.psnr[own]:.2f}: {own} is not better")
+            value = f"{row.score[best]:.{metric.digits}f} {metric.unit or metric.label}"
+            notes.append(f"{row.noise}: {words} has {value}, {own} {row.score[own]:.{metric.digits}f}: {own} is not better")
     return notes
 
 
-def length(run: Run) -> list[str]:
+def length(run: Run, metric: Metric) -> list[str]:
     """A line where a run was too short: few steps from random weights, or a score of held-out images that still rose at its end."""
     if run.stalled or run.diverged:
         return []
@@ -220,25 +230,18 @@ def length(run: Run) -> list[str]:
         return []
     last = scored[-1]
     earlier = next((line for line in reversed(scored[:-1]) if line.done <= 0.8 * last.done), None)
-    if earlier is None:
+    rose = 0.0 if earlier is None else _rise(earlier, last, metric)
+    if rose < RISING:
         return []
-    rose = _rise(earlier, last)
-    return (
-        []
-        if rose < RISING
-        else [f"the score still rose by {rose:.2f} dB in the last fifth of the run; a longer one would be better"]
-    )
+    return [f"held-out images still gained {rose:.2f} dB in the last fifth of the run: a longer one would be better"]
 
 
-def _rise(earlier: Progress, last: Progress) -> float:
-    """By how many dB the score rose between two validations."""
-    if earlier.psnr is not None and last.psnr is not None:
-        return last.psnr["mean"] - earlier.psnr["mean"]
-    losses = [line.validation_loss for line in (earlier, last)]
-    if any(loss is None or loss <= 0 for loss in losses):
-        return 0.0
-    before, after = (float(loss) for loss in losses if loss is not None)
-    return 10 * math.log10(before / after)
+def _rise(earlier: Progress, last: Progress, metric: Metric) -> float:
+    """By how many dB the score rose between two validations: PSNR, or where there is none the loss."""
+    if metric.name == "psnr" and earlier.scores is not None and last.scores is not None:
+        return last.scores["mean"] - earlier.scores["mean"]
+    before, after = earlier.validation_loss or 0.0, last.validation_loss or 0.0
+    return 10 * math.log10(before / after) if before > 0 and after > 0 else 0.0
 
 
 def _estimated(
@@ -275,7 +278,9 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
     if pictures.kind == "composed":
         for noise in noises:
             pair = batches.held_out_pair(pictures, recipe, noise, index)
-            clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, pair.base))
+            # The answer of strength 0 has the target's planes; where the example's base has others, nothing is answered.
+            nothing = pair.base if pair.base.shape == pair.clean.shape else np.zeros_like(pair.clean)
+            clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, nothing))
             yield _Case(str(noise), clean, pair.image, before, None)
         return
     picture = pictures.valid[index]
@@ -291,11 +296,11 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
         yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, noise)
 
 
-def _scored(case: _Case, models: dict[str, Restorer], task: Learning) -> dict[str, tuple[float, float | None]]:
-    """PSNR and SSIM of the picture as it was given and of each model's output."""
-    outputs: dict[str, Any] = {task.before: case.before}
+def _scored(case: _Case, models: dict[str, Restorer], recipe: Recipe) -> dict[str, tuple[float, float | None]]:
+    """The headline metric, and SSIM, of the picture as it was given and of each model's output."""
+    outputs: dict[str, Any] = {recipe.task.before: case.before}
     outputs |= {name: model.restore(case.given, _settings(case, model)) for name, model in models.items()}
-    return {name: _compared(case.clean, np.clip(output, 0, 1)) for name, output in outputs.items()}
+    return {name: _compared(case.clean, np.clip(output, 0, 1), recipe.headline) for name, output in outputs.items()}
 
 
 def _settings(case: _Case, model: Restorer) -> Settings | None:
@@ -305,13 +310,15 @@ def _settings(case: _Case, model: Restorer) -> Settings | None:
     return model.task.module().known(case.degradation, model.card.maps, blind=True)
 
 
-def _compared(clean: NDArray[np.float32], output: NDArray[np.float32]) -> tuple[float, float | None]:
+def _compared(clean: NDArray[np.float32], output: NDArray[np.float32], metric: Metric) -> tuple[float, float | None]:
+    if metric.name != "psnr":
+        return metric.function(clean, np.reshape(output, clean.shape), data_range=1.0), None
     large = min(clean.shape[:2]) >= metrics.METRICS["ssim"].least_side
     similarity = metrics.ssim(clean, output, data_range=1.0) if large else None
     return min(metrics.PSNR_CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
 
 
 def _row(noise: str, by_method: dict[str, list[tuple[float, float | None]]]) -> Row:
-    psnr = {method: float(np.mean([value for value, _ in values])) for method, values in by_method.items()}
+    score = {method: float(np.mean([value for value, _ in values])) for method, values in by_method.items()}
     similar = {method: [value for _, value in values if value is not None] for method, values in by_method.items()}
-    return Row(noise, psnr, {method: float(np.mean(values)) for method, values in similar.items() if values})
+    return Row(noise, score, {method: float(np.mean(values)) for method, values in similar.items() if values})
