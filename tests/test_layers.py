@@ -74,7 +74,8 @@ TRAINING_ROWS = (
     {"feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
-    {"export", "scoring"},
+    {"export"},
+    {"scoring"},
     {"figures", "calibration"},
     {"page", "tensorboard"},
     {"run"},
@@ -95,6 +96,7 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
+    {"stored"},
     {"base", "companions", "idx"},
     {"metadata"},
     {"directories", "geometry", "photographs"},
