@@ -65,7 +65,7 @@ class Worker:
         self._engine = engine
         self._memory = memory
         self._loaded: dict[str, restorer.Restorer] = {}
-        # Of pictures that parts were shown of, by their hash: noise that was found need not be looked for again.
+        # By a hash of the picture: noise that was found need not be looked for again when a part is shown.
         self._found: OrderedDict[str, diagnosis.Diagnosis | None] = OrderedDict()
 
     def model(self, name: str) -> restorer.Restorer:
@@ -145,6 +145,7 @@ class Worker:
         sparing = not (job["diagnose"] or job["preview"])
         with files.limited(most, words, partial(_output_size, settings)):
             outcome = batch.restore_file(source, target, model, settings, how, sparing=sparing, watch=watch, progress=progress)
+        self._remember(_key(job), outcome.facts.get("diagnosis"))
         return details | {
             "model": outcome.model,
             "pages": outcome.pages,
@@ -152,13 +153,17 @@ class Worker:
             "facts": model.task.facts_as_json(outcome.facts),
         }
 
+    def _remember(self, key: str, found: diagnosis.Diagnosis | None) -> None:
+        self._found[key] = found
+        while len(self._found) > REMEMBERED:
+            self._found.popitem(last=False)
+
     def _part(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
         """A part of the file's first page as it will be in the whole output, as a PNG of 8 bits."""
         source, model = Path(job["source"]), self.model(job["model"])
         settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
         progress(0)
-        with source.open("rb") as content:
-            key = f"{hashlib.file_digest(content, 'sha256').hexdigest()} {job['how']}"
+        key = _key(job)
         with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
             page = next(iter(document.pages), None)
             if page is None or page.kind != "picture":
@@ -166,13 +171,17 @@ class Worker:
             view = View(page.pictures, found=self._found.get(key))
             progress(0.2)
             shown = model.part(view, tuple(job["part"]), settings)
-        self._found[key] = view.found
-        while len(self._found) > REMEMBERED:
-            self._found.popitem(last=False)
+        self._remember(key, view.found)
         restored = files.Page((shown.image,))
         _draw(Path(job["target"]), restored)
         facts = model.task.facts_as_json(shown.facts)
         return _described(restored, 1) | {"model": shown.model, "seconds": round(shown.seconds, 4), "facts": facts}
+
+
+def _key(job: dict[str, Any]) -> str:
+    """A picture and how it is read, by a hash."""
+    with Path(job["source"]).open("rb") as content:
+        return f"{hashlib.file_digest(content, 'sha256').hexdigest()} {job['how']}"
 
 
 def _cores() -> int:
