@@ -327,13 +327,11 @@ def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable
 
 
 def with_size(document: Document, height: int, width: int, samples: int | None = None) -> Document:
-    """The document with pages of that size: what it remembers of an array's whole shape is changed. ``samples`` are the channels of
-    a page, alpha among them, where they are others than before."""
+    """The document with pages of that size and so many ``samples`` (with alpha): what it knows of an array's shape is changed."""
     about = document.about
     if not isinstance(about, arrays.NpyArray | tiff.ImageJStack | tiff.Planes):
         return document
     if samples is not None and samples != dict(zip(about.axes, about.shape, strict=True)).get("S", 1):
-        # Written as any other pictures are: an array of another shape, a TIFF without ImageJ's words on channels.
         return replace(document, about=None)
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
