@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -370,3 +372,35 @@ def test_python_has_the_function(path: Path) -> None:
     assert pellucid.cutout(PICTURE, model=path, alpha_only=True).shape == (120, 160)
     with pytest.raises(FileError, match="cannot be read"):
         pellucid.cutout(PICTURE, model=path, background="nowhere.png")
+
+
+def test_over_http(start_server: Callable[..., Any], path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("starlette", reason="the extra web is not installed")
+    files.write(tmp_path / "a.jpg", images.from_array(PICTURE))
+    content = (tmp_path / "a.jpg").read_bytes()
+    served = start_server(tmp_path, "--workers", "1", "--model", str(path))
+    try:
+        asked = "/v1/restore?task=cutout&model=standin"
+        answer = served.ask("POST", f"{asked}&point=80,60&point=80,70&not_point=5,5&box=20,10,140,110", content)
+        assert answer.status == 200, answer.body
+        assert answer.headers["content-type"] == "image/png"
+        assert 0.5 < float(answer.headers["x-pellucid-sure"]) <= 1
+        assert "x-pellucid-warning" not in answer.headers
+        with PillowImage.open(io.BytesIO(answer.body)) as output:
+            assert (output.mode, output.size) == ("RGBA", (160, 120))
+        refused = served.ask("POST", f"{asked}&format=jpg", content)
+        assert (refused.status, "JPEG holds no transparency" in refused.json["error"]) == (422, True)
+        outside = served.ask("POST", f"{asked}&point=160,5", content)
+        assert (outside.status, "point 160,5 is outside" in outside.json["error"]) == (422, True)
+        # A background is a part of the form, and never a path on the server.
+        parts = (("image", content), ("background", content))
+        head = '--edge\r\nContent-Disposition: form-data; name="{}"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+        form = b"".join(head.format(name).encode() + part + b"\r\n" for name, part in parts) + b"--edge--\r\n"
+        behind = served.ask("POST", asked, form, Content_Type="multipart/form-data; boundary=edge")
+        assert (behind.status, behind.headers["content-type"]) == (200, "image/jpeg")
+        assert served.ask("POST", f"{asked}&background=/etc/passwd", content).status == 422
+        # As large as the picture at most: a crop is known by the work alone.
+        part = served.ask("POST", f"{asked}&crop=true", content, Accept="application/json").json
+        assert (part["alpha"], part["width"] < 80, part["height"] < 80) == (True, True, True)
+    finally:
+        assert served.end() == 0

@@ -74,9 +74,11 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -95,9 +97,11 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -116,9 +120,11 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -137,6 +143,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> Image: ...
@@ -149,6 +156,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
@@ -161,6 +169,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
@@ -173,6 +182,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> Image: ...
 @overload
 def upscale(
@@ -183,6 +193,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
@@ -193,6 +204,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[Any]: ...
 @overload
 def cutout(

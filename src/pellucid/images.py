@@ -32,6 +32,7 @@ __all__ = [
     "Range",
     "Rows",
     "as_pixels",
+    "cropped",
     "enlarged",
     "floating",
     "from_array",
@@ -410,6 +411,13 @@ def to_levels(pixels: Pixels, dtype: np.dtype[Any], *, out: NDArray[Any] | None 
 def with_pixels(image: Image, pixels: NDArray[Any] | Rows) -> Image:
     """The same image with other pixels; everything beside them is kept."""
     return replace(image, pixels=pixels)
+
+
+def cropped(image: Image, top: int, left: int, bottom: int, right: int) -> Image:
+    """The part of an image that is in memory; its mask is left out."""
+    rows, columns = slice(top, bottom), slice(left, right)
+    alpha = None if image.alpha is None else whole(image.alpha)[rows, columns]
+    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None)
 
 
 def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:

@@ -270,7 +270,11 @@ def _wide(planes: Pixels, weights: Pixels) -> Pixels:
     """The mean of planes (c, h, w) in the wide window, by the ``weights`` (h, w)."""
     height, width = weights.shape
     down, right = -height % BLOCK, -width % BLOCK
-    padded = np.pad(np.concatenate([planes * weights, weights[None]]), ((0, 0), (0, down), (0, right)))
+    padded = np.empty((len(planes) + 1, height + down, width + right), np.float32)
+    padded[:, height:] = 0
+    padded[:, :, width:] = 0
+    np.multiply(planes, weights, out=padded[:-1, :height, :width])
+    padded[-1, :height, :width] = weights
     # Rows first: NumPy adds long rows much faster than short ones.
     rows = padded.reshape(len(padded), (height + down) // BLOCK, BLOCK, width + right).sum(axis=2)
     blocks = rows.reshape(*rows.shape[:2], (width + right) // BLOCK, BLOCK).sum(axis=3)

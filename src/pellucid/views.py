@@ -38,12 +38,13 @@ class View:
     """A look at a picture before the work, wherever its pixels are: in memory, or in a file that is read in bands.
 
     ``frames`` are the pictures that one output looks at: the picture itself, or those of a clip around it that exist; ``at`` is
-    the place of the picture among them.
+    the place of the picture among them. ``found`` is the picture's diagnosis once somebody has looked: nobody need look twice.
     """
 
-    def __init__(self, frames: tuple[Image, ...], at: int = 0) -> None:
+    def __init__(self, frames: tuple[Image, ...], at: int = 0, found: Any = None) -> None:
         self.frames = frames
         self.at = at
+        self.found = found
 
     @property
     def picture(self) -> Image:

@@ -145,7 +145,7 @@ def test_the_network_answers_alpha_of_every_size() -> None:
 
 @pytest.mark.parametrize("wrong", [{"widths": (8,)}, {"widths": (8, 8), "blocks": (1, 1)}, {"dilations": ()}, {"shuffle": 0}])
 def test_a_network_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match="cutout"):
+    with pytest.raises(ModelError, match="matte"):
         CutoutSpec(**wrong)
 
 

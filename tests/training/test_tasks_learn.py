@@ -21,7 +21,7 @@ from pellucid.training.pictures import load, load_named
 from pellucid.training.recipes import Recipe
 
 SMALL: dict[str, dict[str, Any]] = {
-    "cutout": {"widths": (16, 24, 32), "blocks": (1, 1), "dilations": (1,)},
+    "matte": {"widths": (16, 24, 32), "blocks": (1, 1), "dilations": (1,)},
     "unet": {"widths": (16, 24), "blocks": (1, 1)},
     "upscaler": {"width": 24, "blocks": 2},
 }

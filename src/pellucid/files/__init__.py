@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid import regular
-from pellucid.errors import FileError, OptionError, PellucidError, SizeError
+from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
-from pellucid.files.base import Document, Format, Page, Reading, limited
+from pellucid.files.base import Document, Format, Page, Reading
+from pellucid.files.claims import content_of, limited, within
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
 from pellucid.images import Image, Range, Rows
@@ -178,9 +179,11 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
 
 
 @contextmanager
-def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`. The rest and errors as of `read`; errors also
-    come as pages are taken, and their rows."""
+def open_pages(
+    path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False, memory: int | None = None
+) -> Iterator[Document]:
+    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`; ``memory``: bytes that this process may have
+    in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
     kind = _format_of(path)
     reading = Reading(value_range, axes, sparing)
     start = b"" if kind.folder else _start(path)
@@ -189,15 +192,15 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
             f"{path}: {f'this is a file, and an {kind.name} is a folder' if path.exists() else 'there is no such folder'}"
         )
     if kind.open is None:
-        with _ours(path, kind, start):
+        with within(memory), _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
         yield Document(iter([page]))
         return
     manager = kind.open(path, reading)
-    with _ours(path, kind, start):
+    with within(memory), _ours(path, kind, start):
         document = manager.__enter__()
     try:
-        yield replace(document, pages=_checked(path, kind, start, document))
+        yield replace(document, pages=_checked(path, kind, start, document, memory))
     finally:
         # Read to its end or not: the file is closed, and closing it tells nothing that matters.
         manager.__exit__(None, None, None)
@@ -218,14 +221,14 @@ def _start(path: Path) -> bytes:
 def _decoded(path: Path, kind: Format, reading: Reading) -> Image:
     if kind.decode is None:
         raise FileError(f"{kind.name} cannot be read")
-    return kind.decode(path.read_bytes(), reading)
+    return kind.decode(content_of(path), reading)
 
 
-def _checked(path: Path, kind: Format, start: bytes, document: Document) -> Iterator[Page]:
+def _checked(path: Path, kind: Format, start: bytes, document: Document, memory: int | None) -> Iterator[Page]:
     """The document's pages upright, every error of theirs ours."""
     pages = iter(document.pages)
     while True:
-        with _ours(path, kind, start):
+        with within(memory), _ours(path, kind, start):
             page = next(pages, None)
             if page is not None:
                 page = _upright(page)
@@ -279,6 +282,8 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
         raise FileError(f"{path}: it needs more memory than there is") from error
+    except MemoryShort as error:
+        raise MemoryShort(f"{path}: {error}") from error
     except PellucidError as error:
         if type(error).__name__ == "ImageError":
             raise FileError(f"{path}: {error}") from error
@@ -322,13 +327,11 @@ def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable
 
 
 def with_size(document: Document, height: int, width: int, samples: int | None = None) -> Document:
-    """The document with pages of that size: what it remembers of an array's whole shape is changed. ``samples`` are the channels of
-    a page, alpha among them, where they are others than before."""
+    """The document with pages of that size and so many ``samples`` (with alpha): what it knows of an array's shape is changed."""
     about = document.about
     if not isinstance(about, arrays.NpyArray | tiff.ImageJStack | tiff.Planes):
         return document
     if samples is not None and samples != dict(zip(about.axes, about.shape, strict=True)).get("S", 1):
-        # Written as any other pictures are: an array of another shape, a TIFF without ImageJ's words on channels.
         return replace(document, about=None)
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))

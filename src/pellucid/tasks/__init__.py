@@ -36,6 +36,30 @@ class DenoiseSettings(Settings):
         step=0.5,
         label="Noise level",
         main=True,
+        live=True,
+    )
+    strength: float = setting(
+        1.0,
+        "how much noise to take away: 0 keeps the picture, 1 restores it in full, between them it blends; above 1 the model is "
+        "given so many times the noise level, and leaves less noise and less detail",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Strength",
+        main=True,
+        live=True,
+    )
+    colour_noise: float | None = setting(
+        None,
+        "the same for the noise in the colours alone: 0 keeps it, 1 takes it away as the model does, 2 takes more; brightness is "
+        "left to the strength, and gray pictures have no such noise (default: the same as the strength)",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Colour noise",
+        main=True,
+        live=True,
+        follows="strength",
     )
     keep_grain: float = setting(
         0.0,
@@ -45,6 +69,7 @@ class DenoiseSettings(Settings):
         step=0.01,
         metavar="SHARE",
         label="Keep grain",
+        live=True,
     )
     gain: bool = setting(
         False,
@@ -54,10 +79,27 @@ class DenoiseSettings(Settings):
         changes_output=False,
     )
 
+    @property
+    def apart(self) -> bool:
+        """Whether the colours are restored in another way than the brightness."""
+        return self.colour_noise is not None and self.colour_noise != self.strength
+
+    @property
+    def share(self) -> float:
+        """`strength` up to 1. Where colours go their own way, the task's own passes blend."""
+        return 1.0 if self.apart else min(self.strength, 1.0)
+
+    @property
+    def most(self) -> float:
+        """The larger of `strength` and `colour_noise`: above 1 the model is given more noise than there is."""
+        return max(self.strength, self.colour_noise or 0.0)
+
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The noise level, or the noise that was found, and the gain that is expected."""
+        """The noise level, or the noise that was found, what it was raised to, and the gain that is expected."""
         sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
         parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"noise level {sigma:.1f}"]
+        if self.strength > 1 and saw is not None:
+            parts.append(f"raised to noise level {sigma:.1f}" if sigma else "no noise level to raise")
         if gain is not None:
             parts.append(f"expected gain {gain:.1f} dB" if gain >= 0.05 else "no gain expected")
         return ", ".join(parts)
@@ -92,10 +134,22 @@ class UpscaleSettings(Settings):
         label="Strength",
         main=True,
     )
+    noise: str = setting(
+        "auto",
+        "noise and JPEG artefacts: remove takes them away before the picture is enlarged, keep enlarges them with the rest, auto "
+        "takes away what harms the enlargement",
+        kind="choice",
+        choices=("auto", "keep", "remove"),
+        label="Noise",
+        main=True,
+    )
 
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The factor."""
-        return f"x{self.scale:g}"
+        """The factor, and what became of the noise, where some was found."""
+        saw, found = facts.get("saw"), facts.get("diagnosis")
+        if saw is None or getattr(found, "kind", "clean") == "clean":
+            return f"x{self.scale:g}"
+        return f"x{self.scale:g}, {saw} ({'taken away first' if facts.get('denoised') else 'left to the model'})"
 
     def answer(self, given: Shape) -> Shape:
         """Both sides times ``scale``, rounded."""
@@ -167,11 +221,6 @@ class CutoutSettings(Settings):
         False, "cut out anew where the picture is transparent already; else it stays as it is", kind="flag", label="Cut out anew"
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.alpha_only and self.background is not None:
-            raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
-
     def line(self, facts: Mapping[str, Any]) -> str:
         """The share that is left, and how sure the model is."""
         sure, share = facts.get("sure"), facts.get("share")
@@ -226,9 +275,9 @@ class Task:
     its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
-    ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
-    document, name of a row) names the row that does this command's work on such documents; ``command`` is False for a row that
-    is reached in this way alone.
+    ``helpers`` are families that the task's module may open beside its own. ``facts`` are those of an output. ``frames`` are the
+    pictures that one output looks at, an odd number. ``instead`` (kind of document, name of a row) names the row that does this
+    command's work on such documents; ``command`` is False for a row that is reached in this way alone.
     """
 
     name: str
@@ -241,6 +290,7 @@ class Task:
     settings: type[Settings]
     facts: tuple[Fact, ...] = ()
     shorthands: tuple[tuple[str, str, str], ...] = ()
+    helpers: tuple[str, ...] = ()
     frames: int = 1
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
@@ -356,7 +406,18 @@ TASKS: dict[str, Task] = {
             after="the page shows the picture before and after",
             model="upscale",
             settings=UpscaleSettings,
-            facts=NOISE,
+            facts=(
+                *NOISE,
+                Fact(
+                    "denoised",
+                    "whether noise or JPEG artefacts were taken away before the picture was enlarged",
+                    {"type": "boolean"},
+                    default=False,
+                    header="Denoised",
+                    label="noise taken away first",
+                ),
+            ),
+            helpers=("photo",),
             shorthands=(
                 ("clean", "upscale", "the model for clean pictures"),
                 ("photo", "upscale-photo", "the model for photographs with a little noise or JPEG artefacts"),

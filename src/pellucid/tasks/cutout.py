@@ -67,7 +67,10 @@ class Found:
 
 def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     """Looks at the whole picture, small; then a pass that refines the answer in each piece. A picture that is transparent already
-    keeps its alpha unless ``settings.again``. Raises `OptionError` for a point or a box outside the picture."""
+    keeps its alpha unless ``settings.again``. Raises `OptionError` for a point or a box outside the picture, and
+    for a background behind a mask."""
+    if settings.alpha_only and settings.background is not None:
+        raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)

@@ -10,7 +10,8 @@ Single Noisy Images").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -23,11 +24,12 @@ from pellucid import degradations, images
 from pellucid.degradations import Degradation
 from pellucid.tasks.base import Learning, Pair
 from pellucid.training import survey
+from pellucid.training.networks import Spec
 from pellucid.training.pictures import Depth, Pictures, Shot
 from pellucid.training.recipes import Data, Recipe
 from pellucid.training.survey import Kind
 
-__all__ = ["Batch", "Neighbours", "held_out_pair", "make_batch", "shown", "stack", "validation_batches", "whole"]
+__all__ = ["Batch", "Neighbours", "held_out_pair", "make_batch", "patch_for", "shown", "stack", "validation_batches", "whole"]
 
 Planes = NDArray[np.float32]
 
@@ -83,6 +85,9 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         chosen = np.array([_order(count, seed, rank, place // count)[place % count] for place in places])
     else:
         chosen = rng.choice(count, size=size, p=pictures.chances)
+    if pictures.kind != "composed" and recipe.task.sees != "whole":
+        data = replace(data, patch=patch_for(recipe, [pictures.train[index].shape for index in chosen]))
+        recipe = replace(recipe, data=data)
     rounds = chosen.reshape(-1, detail)
     if pictures.kind == "noisy":
         return _without_clean([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], recipe, rng)
@@ -101,6 +106,22 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
     return stack([_pair(crop, task, data, rng) for crop in crops])
 
 
+def patch_for(recipe: Recipe, shapes: Sequence[tuple[int, ...]]) -> int:
+    """The side of a batch's crops: the recipe's patch, or where an image of these shapes is smaller, the largest that fits into all
+    of them and that the network takes."""
+    least = min(min(shape[:2]) for shape in shapes)
+    if least >= recipe.data.patch:
+        return recipe.data.patch
+    grid = math.lcm(_multiple_of(recipe.network) * (2 if recipe.from_neighbours else 1), *recipe.task.scales)
+    return max(grid, least // grid * grid)
+
+
+@lru_cache(maxsize=4)
+def _multiple_of(spec: Spec) -> int:
+    """The number that divides the sides of what this network takes."""
+    return spec.build().multiple_of
+
+
 def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: int = 256) -> Iterator[tuple[str, Batch]]:
     """The held-out images under each validation noise, always the same: (noise, batch) in batches of one size each. Pairs and
     noisy images come as they are, under the name of their kind.
@@ -116,7 +137,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
     for text in recipe.data.validation if pictures.kind == "clean" else (pictures.kind,):
         group: list[Pair] = []
         for index, picture in enumerate(chosen):
-            window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
+            window = _middle(picture, side, 16 if recipe.data.kind == "images" else 1)
             pixels = whole(picture, recipe.data.patch) if recipe.task.sees == "whole" else survey.floats(picture[window])
             if pictures.kind == "clean":
                 pair = recipe.task.degrade(pixels, degradations.parse(text), np.random.default_rng(index))

@@ -443,10 +443,10 @@ def _pairs(
     if not pairs:
         why = f"; {notes[-1].removeprefix('left out: ')}" if notes else ""
         raise TrainingError(f"{place}: no pair to learn from{why}")
-    large, _ = survey.usable([each for pair in pairs for each in pair], data.patch, str(place))
+    survey.usable([each for pair in pairs for each in pair], data.patch, str(place))
+    large, lines = survey.usable([noisy for noisy, _ in pairs], data.patch, str(place))
     fitting = {id(picture) for picture in large}
-    small = [noisy.name for noisy, _ in pairs if id(noisy) not in fitting]
-    notes += [f"left out: {name}: smaller than the patch of {data.patch} pixels" for name in small]
+    notes += lines
     return [pair for pair in pairs if id(pair[0]) in fitting]
 
 
@@ -480,9 +480,10 @@ def _without(pictures: Sequence[Decoded], group: str, data: Data) -> tuple[list[
 def _parted(picture: Decoded, data: Data) -> tuple[list[Decoded], list[Decoded]]:
     """One image cut in two: its lower edge, as high as a patch or as the share that is held out, is not learnt from."""
     height = picture.levels.shape[0]
-    edge = max(data.patch, round(height * data.held_out))
-    if height - edge < data.patch:
-        raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {data.patch} are needed")
+    patch = min(data.patch, max(survey.LEAST, height // 2))
+    edge = max(patch, round(height * data.held_out))
+    if height - edge < patch:
+        raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {patch} are needed")
     upper, lower = (
         Decoded(name, levels, Facts.of(levels, picture.facts.ends))
         for name, levels in (

@@ -37,15 +37,15 @@ class CutoutSpec:
     dilations: tuple[int, ...] = (1, 2)
     shuffle: int = 2
     out_channels: int = 1
-    network: ClassVar[str] = "cutout"
+    network: ClassVar[str] = "matte"
 
     def __post_init__(self) -> None:
         if len(self.blocks) != len(self.widths) - 1 or not self.blocks or min(self.widths + self.blocks) < 1:
             raise ModelError(
-                f"cutout: widths {self.widths} must be two or more positive numbers, blocks {self.blocks} one number fewer"
+                f"matte: widths {self.widths} must be two or more positive numbers, blocks {self.blocks} one number fewer"
             )
         if min((self.channels, self.shuffle, self.out_channels, *self.dilations), default=0) < 1 or not self.dilations:
-            raise ModelError("cutout: channels, shuffle, out_channels and dilations must be 1 or more")
+            raise ModelError("matte: channels, shuffle, out_channels and dilations must be 1 or more")
 
     def build(self) -> Cutout:
         """A network with fresh weights."""

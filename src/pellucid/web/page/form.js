@@ -86,7 +86,7 @@ export class Form {
   }
 
   number(option) {
-    const percent = option.low === 0 && option.high === 1;
+    const percent = option.low === 0 && option.high <= 2 && option.step < 0.1;
     const unit = percent ? 100 : 1;
     const { id } = option;
     const step = option.step || 0.01;
@@ -103,7 +103,7 @@ export class Form {
     const label = element("label", { htmlFor: id }, option.label);
     const head = element("div", { className: "row-head" }, label);
     const automatic = option.default === null ? element("input", { type: "checkbox", id: `${id}-automatic` }) : null;
-    if (automatic) head.append(element("label", { className: "check" }, automatic, "automatic"));
+    if (automatic) head.append(element("label", { className: "check" }, automatic, option.follows ? `as ${option.follows}` : "automatic"));
     const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, marks, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
     const enter = (text, finished) => {
       const value = Number(text);

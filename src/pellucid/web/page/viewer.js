@@ -20,6 +20,7 @@ export class Viewer {
     this.onChange = onChange || (() => {});
     this.before = null;
     this.after = null;
+    this.part = null; // a part of the picture after with newer settings: { image, left, top, right, bottom } in its pixels
     this.strength = 1;
     this.at = 0.5; // the divider's place, as a share of the stage's width
     this.scale = 1; // device pixels for each pixel of the picture
@@ -73,6 +74,25 @@ export class Viewer {
   setStrength(strength) {
     this.strength = strength;
     this.draw();
+  }
+
+  setPart(part) {
+    const last = this.part;
+    if (last === part) return;
+    this.part = part;
+    // Drawn anew at the next frame; the old one is in use until then.
+    if (last) setTimeout(() => last.image.close(), 1000);
+    this.draw();
+  }
+
+  // What of the picture after is visible, in pixels of the picture; `point`: where the magnifier is.
+  visible() {
+    const from = this.toPicture(this.magnifying ? 0 : this.at * this.canvas.width, 0);
+    const to = this.toPicture(this.canvas.width, this.canvas.height);
+    return {
+      left: this.clampX(from.x), top: this.clampY(from.y), right: this.clampX(to.x), bottom: this.clampY(to.y),
+      point: this.magnifying ? this.lens : null,
+    };
   }
 
   setDivider(share) {
@@ -177,10 +197,29 @@ export class Viewer {
     context.drawImage(image, x, y, this.width * scale, this.height * scale);
   }
 
+  // Draws the picture after, and the newer part of it in its place.
+  placeAfter(context, x, y, scale) {
+    const { part } = this;
+    if (!part) {
+      this.place(context, this.after, x, y, scale);
+      return;
+    }
+    const box = [x + part.left * scale, y + part.top * scale, (part.right - part.left) * scale, (part.bottom - part.top) * scale];
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, context.canvas.width, context.canvas.height);
+    context.rect(...box);
+    context.clip("evenodd");
+    this.place(context, this.after, x, y, scale);
+    context.restore();
+    context.imageSmoothingEnabled = scale < 1;
+    context.drawImage(part.image, ...box);
+  }
+
   blended(context, x, y, scale) {
     this.under(context, x, y, scale);
     if (this.strength >= 1) {
-      this.place(context, this.after, x, y, scale);
+      this.placeAfter(context, x, y, scale);
       return;
     }
     const { width, height } = context.canvas;
@@ -194,7 +233,7 @@ export class Viewer {
     this.place(mix, this.before, x, y, scale);
     mix.globalCompositeOperation = "lighter";
     mix.globalAlpha = this.strength;
-    this.place(mix, this.after, x, y, scale);
+    this.placeAfter(mix, x, y, scale);
     mix.globalAlpha = 1;
     context.drawImage(blend, 0, 0);
   }
@@ -221,6 +260,7 @@ export class Viewer {
       context.rect(line, 0, width - line, height);
       context.clip();
       this.blended(context, this.x, this.y, this.scale);
+      if (this.part) this.paintFrame(context);
       context.restore();
     }
     if (this.after && !this.onlyBefore) this.paintDivider(context, line, height);
@@ -268,6 +308,20 @@ export class Viewer {
       context.fillText(SIGNS[order] || "•", x, y + unit);
     }
     if (this.rubber) framed(this.rubber.map((each, place) => (place % 2 ? this.y : this.x) + each * this.scale), MARKS[2]);
+    context.restore();
+  }
+
+  // A frame around the part: outside it the picture is as the last settings made it.
+  paintFrame(context) {
+    const { left, top, right, bottom } = this.part;
+    const unit = this.ratio;
+    context.save();
+    for (const [style, dash] of [["#fff", []], ["#222", [6 * unit, 6 * unit]]]) {
+      context.strokeStyle = style;
+      context.lineWidth = unit;
+      context.setLineDash(dash);
+      context.strokeRect(this.x + left * this.scale - unit / 2, this.y + top * this.scale - unit / 2, (right - left) * this.scale + unit, (bottom - top) * this.scale + unit);
+    }
     context.restore();
   }
 
