@@ -71,6 +71,7 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"cache"},
     {"packs"},
+    {"splits"},
     {"pictures"},
     {"batches"},
     {"feed", "looks", "ondevice"},
