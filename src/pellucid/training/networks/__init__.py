@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pellucid.training.networks.autoencoder import Autoencoder, AutoencoderSpec
 from pellucid.training.networks.colorizer import Colorizer, ColorizerSpec
+from pellucid.training.networks.cutout import Cutout, CutoutSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
@@ -13,6 +14,8 @@ __all__ = [
     "AutoencoderSpec",
     "Colorizer",
     "ColorizerSpec",
+    "Cutout",
+    "CutoutSpec",
     "Network",
     "Spec",
     "Unet",
@@ -21,12 +24,13 @@ __all__ = [
     "UpscalerSpec",
 ]
 
-Spec = AutoencoderSpec | ColorizerSpec | UnetSpec | UpscalerSpec
-Network = Autoencoder | Colorizer | Unet | Upscaler
+Spec = AutoencoderSpec | ColorizerSpec | CutoutSpec | UnetSpec | UpscalerSpec
+Network = Autoencoder | Colorizer | Cutout | Unet | Upscaler
 
-NETWORKS: dict[str, type[AutoencoderSpec] | type[ColorizerSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
+NETWORKS: dict[str, type[Spec]] = {
     AutoencoderSpec.network: AutoencoderSpec,
     ColorizerSpec.network: ColorizerSpec,
+    CutoutSpec.network: CutoutSpec,
     UnetSpec.network: UnetSpec,
     UpscalerSpec.network: UpscalerSpec,
 }
