@@ -111,7 +111,7 @@ def test_noisy_images_are_scored_by_steins_estimate(made: Made, tmp_path: Path) 
     photograph = images.gray(samples.photograph() / np.float32(255))[..., 0]
     for index in range(2):
         crop = photograph[:256, 200 * index : 200 * index + 256]
-        write(tmp_path / f"n{index}.png", degradations.parse("gaussian:20")(crop, np.random.default_rng(index)))
+        write(tmp_path / f"n{index}.png", degradations.parse("gaussian:20:clip")(crop, np.random.default_rng(index)))
     pictures = load_noisy(tmp_path, recipe.data, recipe.task)
     scores = scoring.score(made.out, pictures, recipe)
     assert scores is not None
