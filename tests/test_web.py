@@ -284,7 +284,7 @@ def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.Ca
             if option.kind == "number":
                 lowest = schema["exclusiveMinimum" if option.above else "minimum"]
                 assert (lowest, schema["maximum"]) == (option.low, option.high)
-    assert "default: photo for denoise, upscale for upscale" in asked["model"]["description"]
+    assert "default: " + ", ".join(f"{row.model} for {row.name}" for row in TASKS.values()) in asked["model"]["description"]
     assert asked["model"]["schema"]["enum"] == list(MODELS)
 
 
@@ -408,7 +408,7 @@ def tinted(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
 
 def test_a_third_task_is_served(tinted: Any, pictures: dict[str, Path]) -> None:
     listed = tinted.ask("GET", "/v1/models").json
-    assert [task["verbs"][0] for task in listed["tasks"]] == ["Denoise", "Enlarge", "Tint"]
+    assert [task["verbs"][0] for task in listed["tasks"]] == [*(row.verbs[0] for row in TASKS.values()), "Tint"]
     assert [model["takes"] for model in listed["models"] if model["task"] == "tint"] == [["strength", "palette", "words"]]
     described = tinted.ask("GET", "/openapi.json").json["paths"]["/v1/restore"]["post"]
     assert {"X-Pellucid-Palette", "X-Pellucid-Sigma"} <= set(described["responses"]["200"]["headers"])

@@ -26,6 +26,7 @@ from pellucid.images import Image as Image
 from pellucid.images import Range
 from pellucid.restorer import Restoration as Restoration
 from pellucid.restorer import Restorer as Restorer
+from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
 
@@ -56,8 +57,10 @@ __all__ = [
     "Restorer",
     "DenoiseSettings",
     "UpscaleSettings",
+    "CutoutSettings",
     "denoise",
     "upscale",
+    "cutout",
 ]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -76,6 +79,14 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> Image: ...
 @overload
 def restore(
@@ -91,6 +102,14 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
@@ -106,6 +125,14 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
 def denoise(
@@ -178,4 +205,55 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+) -> NDArray[Any]: ...
+@overload
+def cutout(
+    image: Image,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Image: ...
+@overload
+def cutout(
+    image: NDArray[_Kind],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> NDArray[_Kind]: ...
+@overload
+def cutout(
+    image: ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...

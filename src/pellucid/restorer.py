@@ -26,7 +26,7 @@ from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files.base import Reading
 from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
-from pellucid.tasks.base import Pass
+from pellucid.tasks.base import Batching, Pass
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
@@ -52,8 +52,9 @@ class Restoration:
     """A restored image and how it came about.
 
     ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
-    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read: which values are black and white where
-    they were found, and what was no image. ``facts`` are the facts of the task's row by name (`pellucid.tasks.TASKS`).
+    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read (which values are black and white where
+    they were found, and what was no image), and on what the task found. ``facts`` are the facts of the task's row by name
+    (`pellucid.tasks.TASKS`).
     """
 
     image: Any
@@ -237,19 +238,18 @@ class Restorer:
         chosen = self.settings(settings, **given)
         picture = _picture(image)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
-        output: Any = picture
-        if job.passes:
-            held = job.held or len(job.passes) > 1
-            picture = images.held(picture) if held else picture
-            source = picture if job.image is None else images.held(job.image) if held else job.image
-            for number, step in enumerate(job.passes):
-                tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
-                source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
-            output = job.finish(picture, source.pixels)
+        held = job.held or len(job.passes) > 1
+        picture = images.held(picture) if held else picture
+        source = picture if job.image is None else images.held(job.image) if held else job.image
+        for number, step in enumerate(job.passes):
+            tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
+            source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
+        output: Any = job.finish(picture, source.pixels)
+        remarks = output.remarks
         if not isinstance(image, Image):
-            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
+            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
         seconds = time.perf_counter() - begun
-        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 
@@ -312,10 +312,10 @@ class Restorer:
         >>> pellucid.load("digits").restore_batch(np.zeros((3, 28, 28))).shape
         (3, 28, 28)
         """
-        restore: Callable[..., NDArray[Any]] | None = getattr(self.task.module(), "batch", None)
-        if restore is None:
+        module = self.task.module()
+        if not isinstance(module, Batching):
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
-        return restore(stack, self.models, self.settings(settings, **given))
+        return module.batch(stack, self.models, self.settings(settings, **given))
 
     def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
         """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`."""

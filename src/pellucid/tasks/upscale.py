@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, denoising, diagnosis, images
+from pellucid import alphas, degradations, denoising, diagnosis, images
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
@@ -98,7 +98,7 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
             assert wanted.width is not None
             smaller = images.resized(images.floating(output).pixels, wanted.height, wanted.width, images.BICUBIC)
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
-        return images.with_alpha_resized(output)
+        return alphas.with_alpha_resized(output)
 
     return base.Job(card.name, tuple(passes), held=not exact or view.picture.alpha is not None, finish=finish, facts=facts)
 

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         return stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
     task = recipe.task.of_batch(step)
     if pictures.kind == "composed":
-        drawing = _Drawing(pictures, data, rng)
+        drawing = _Drawing(pictures, recipe, rng)
         return stack([task.composed(drawing, data.patch, rng) for _ in range(recipe.training.batch)])
     if task.sees == "whole":
         # Each picture alike: a large one has no more to show than a small one.
@@ -167,7 +168,7 @@ def held_out_pair(pictures: Pictures, recipe: Recipe, case: Degradation, index: 
     """Example number ``index`` that validation composes for the case, always the same: with generator ``index``, and held-out image
     ``index`` of the first source (modulo their number)."""
     rng = np.random.default_rng(index)
-    drawing = _Drawing(pictures, recipe.data, rng, held_out=index)
+    drawing = _Drawing(pictures, recipe, rng, held_out=index)
     return recipe.task.of_case(case).composed(drawing, recipe.data.patch, rng)
 
 
@@ -175,11 +176,15 @@ class _Drawing:
     """`Drawn` from the pictures' named sources: from those to learn from, or from those held out, where ``held_out`` is the number
     of the first one that is drawn from the first source."""
 
-    def __init__(self, pictures: Pictures, data: Data, rng: np.random.Generator, held_out: int | None = None) -> None:
-        self.pictures, self.data, self.rng = pictures, data, rng
+    def __init__(self, pictures: Pictures, recipe: Recipe, rng: np.random.Generator, held_out: int | None = None) -> None:
+        self.pictures, self.data, self.rng = pictures, recipe.data, rng
+        self.levels = recipe.task.draws == "levels"
         self.held_out, self.next = held_out is not None, held_out
 
-    def __call__(self, source: str, least: int | None = None) -> Planes:
+    def has(self, source: str) -> bool:
+        return self.data.kind == "digits" or source in self.pictures.stocks
+
+    def __call__(self, source: str, least: int | None = None) -> NDArray[Any]:
         least = self.data.patch if least is None else least
         if self.data.kind == "digits" and source not in self.pictures.stocks:
             return _texture(least, self.data.channels, self.rng)
@@ -193,7 +198,7 @@ class _Drawing:
             index = int(self.rng.choice(len(kept), p=stock.chances))
         enough = [copy for copy in kept[index] if min(copy.shape[:2]) >= least]
         levels: Depth = enough[-1] if enough else kept[index][0]
-        return survey.floats(levels)
+        return levels if self.levels else survey.floats(levels)
 
 
 def _texture(side: int, channels: int, rng: np.random.Generator) -> Planes:

@@ -177,7 +177,7 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
         named = " ".join(f"--images {source}=PLACE" for source in recipe.task.named)
         if valid is not None:
             raise OptionError("--valid: a share of each named source is held out (--held-out)")
-        if request.images is not None and recipe.data.kind != "digits":
+        if request.images is not None and recipe.data.kind != "digits" and len(recipe.task.named) > len(recipe.task.optional) + 1:
             raise OptionError(f"--images {request.images}: recipe {recipe.name} learns from several sources: {named}")
         places = request.sources if request.images is None else ((recipe.task.named[0], request.images),)
         return load_named(places, recipe.data, recipe.task, value_range=values, store=store)

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from pellucid import __version__, batch, files
 from pellucid.errors import OptionError, PellucidError
 from pellucid.tasks import Task
-from pellucid.tasks.settings import Declared, FileSettings, Setting
+from pellucid.tasks.settings import Declared, FileSettings, Setting, Shape
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
 from pellucid.web.catalogue import READING, Catalogue
@@ -207,14 +207,17 @@ class Restore(_Picture):
         begun = time.monotonic()
         uploads = await self._uploads(request, place, offer.parts)
         source = uploads.pop(FIELD)
-        target = files.writable_name(place.folder / f"output{ending or source.suffix}")
+        settings = offer.task.settings.read(texts, uploads, paths=False)
+        alpha = settings.answer(Shape(None, None, 3, alpha=False)).alpha
+        target = files.writable_name(place.folder / f"output{ending or source.suffix}", alpha=alpha and ending is None)
+        files.check_written(target, alpha=alpha)
         as_text = accepted == "application/json"
         job = {
             "do": "restore",
             "source": str(source),
             "target": str(target),
             "model": chosen,
-            "settings": offer.task.settings.read(texts, uploads, paths=False).text(),
+            "settings": settings.text(),
             "how": how.text(),
             "attached": [str(path) for path in uploads.values()],
             "preview": preview,

@@ -1,7 +1,7 @@
 // The page: it takes pictures, has them measured and restored, shows them and offers the results.
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
-import { Form } from "./form.js";
+import { Form, PLACED } from "./form.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
@@ -19,7 +19,7 @@ const past = []; // functions, each of which takes back a step
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
-});
+}, take);
 
 function say(text) { $("status").textContent = text; }
 
@@ -347,19 +347,31 @@ async function thumbnail(entry, blob) {
 let looking = 0;
 let opened = { before: null, after: null };
 
+// Whether two pictures have other proportions than rounding explains.
+function otherShape(one, other) {
+  return Math.abs(one.width * other.height - one.height * other.width) > Math.max(one.width + other.height, one.height + other.width);
+}
+
 // Decodes the chosen picture and shows it; one at a time, for large ones take much memory.
 async function look(keep = false) {
   const turn = ++looking;
   const entry = chosen;
   let before = null;
   let after = null;
+  let alone = false;
   if (entry) {
     const result = entry.result;
     const source = result && result.before ? result.before : entry.shown ? entry.file : entry.preview;
     try {
       if (source) before = await createImageBitmap(source);
       if (before && result) after = await createImageBitmap(result.after || result.blob);
-      if (after && (after.width !== before.width || after.height !== before.height)) {
+      if (after && otherShape(before, after)) {
+        // A part of the picture does not lie over the whole.
+        before.close();
+        before = after;
+        after = null;
+        alone = true;
+      } else if (after && (after.width !== before.width || after.height !== before.height)) {
         // They lie over each other: the one before is made as large as the one after, as any program would show it.
         const larger = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
         before.close();
@@ -375,11 +387,28 @@ async function look(keep = false) {
   }
   const last = opened;
   opened = { before, after };
+  viewer.transparent = lets(after) || lets(before);
+  $("ground-label").hidden = !viewer.transparent;
+  $("stage").classList.toggle("alone", alone);
+  viewer.alone = alone;
   viewer.strength = entry ? shareOf(entry) : 1;
   viewer.show(before, after, keep && last.before && before && last.before.width === before.width && last.before.height === before.height);
+  showMarks();
   // Drawn anew at the next frame; the old ones are in use until then.
   setTimeout(() => { for (const image of [last.before, last.after]) if (image) image.close(); }, 1000);
   document.documentElement.dataset.shown = entry ? `${entry.id}${after ? "-after" : "-before"}` : "";
+}
+
+// Whether a picture lets what is behind it show, by a small version of it.
+function lets(image) {
+  if (!image) return false;
+  const share = Math.min(1, 256 / Math.max(image.width, image.height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(image.width * share)), Math.max(1, Math.round(image.height * share)));
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  for (let place = 3; place < data.length; place += 4) if (data[place] < 250) return true;
+  return false;
 }
 
 // -- a preview of a part, while settings are moved --
@@ -483,7 +512,7 @@ function describe() {
   const zoom = `${Math.round(viewer.scale * 100)} %`;
   const text = viewer.after
     ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, ${taskOf(chosen).verbs[2].toLowerCase()} on the right; zoom ${zoom}`
-    : `${chosen.name}, as it is; zoom ${zoom}`;
+    : `${chosen.name}, ${viewer.alone ? taskOf(chosen).verbs[2].toLowerCase() : "as it is"}; zoom ${zoom}`;
   if (text !== described) $("picture").setAttribute("aria-label", text);
   described = text;
 }
@@ -596,6 +625,74 @@ function settings() {
   for (const option of task.options) form.toggle(option.name, takes(model, option));
 }
 
+// -- marks on the picture: points and boxes, for settings of these kinds --
+
+let taking = null; // the name of the setting whose values are placed by hand
+
+const placedOptions = () => (task ? task.options.filter((option) => option.kinds.length === 1 && PLACED.includes(option.kinds[0])) : []);
+
+function valuesOf(option) {
+  const value = chosen.settings[option.name];
+  return value === null || value === undefined ? [] : option.many ? value : [value];
+}
+
+function showMarks() {
+  const options = placedOptions();
+  const option = options.find((each) => each.name === taking) || null;
+  $("marking").hidden = !options.length;
+  if (option) {
+    const [kind] = option.kinds;
+    const other = kind === "point" ? options.find((each) => each !== option && each.kinds[0] === kind) : null;
+    $("marking").textContent = kind === "box"
+      ? `Drag a frame on the picture: ${option.label.toLowerCase()}. A click on the frame takes it away.`
+      : `Click on the picture: “${option.label.toLowerCase()}”${other ? `; with the Alt key: “${other.label.toLowerCase()}”` : ""}. A click on a mark takes it away.`;
+  }
+  form.taken(taking);
+  const marks = chosen && !viewer.alone
+    ? options.flatMap((each, order) => valuesOf(each).map((text) => ({ name: each.name, order, kind: each.kinds[0], value: String(text).split(",").map(Number) })))
+    : [];
+  viewer.setMarks(marks, chosen && !viewer.alone ? chosen.details : null, option && chosen && chosen.details && !viewer.alone ? option.kinds[0] : null);
+}
+
+function take(name) {
+  taking = name;
+  showMarks();
+}
+
+// A value that was placed goes to the setting that is taken; with the Alt key to the next one of its kind.
+function place(kind, value, other) {
+  const options = placedOptions().filter((option) => option.kinds[0] === kind);
+  const at = options.findIndex((option) => option.name === taking);
+  const option = options[other ? (at + 1) % options.length : at];
+  if (!option) return;
+  const text = value.join(",");
+  remarked(option.name, option.many ? [...valuesOf(option).filter((each) => each !== text), text] : text);
+}
+
+function erase(mark) {
+  const option = placedOptions().find((each) => each.name === mark.name);
+  const text = mark.value.join(",");
+  remarked(option.name, option.many ? valuesOf(option).filter((each) => String(each) !== text) : null);
+}
+
+viewer.onPlace = place;
+viewer.onErase = erase;
+
+let soon = 0;
+
+function remarked(name, value) {
+  changed(name, value, true);
+  showMarks();
+  // Several clicks in a row are one request.
+  clearTimeout(soon);
+  const entry = chosen;
+  soon = setTimeout(() => {
+    if (!pictures.includes(entry) || !entry.details) return;
+    stop(entry);
+    restoreAgain(entry);
+  }, 350);
+}
+
 let moving = null; // the value that a slider had when it was taken hold of
 
 function changed(name, value, finished) {
@@ -612,11 +709,13 @@ function changed(name, value, finished) {
       values[name] = before;
       if (chosen === entry) {
         settings();
+        showMarks();
         viewer.setStrength(shareOf(entry));
       }
       refresh(entry);
     });
     settings();
+    showMarks();
   }
   refresh(entry);
 }
@@ -680,6 +779,7 @@ function useTask(name) {
   $("start-title").textContent = `Drop an image and ${task.headline}`;
   document.title = `pellucid: drop an image and ${task.headline}`;
   $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: ${task.after}.`;
+  taking = placedOptions()[0]?.name ?? null;
   const models = service.models.filter((model) => model.task === name);
   form.build(task.options, {
     model: models.map((model) => ({ value: model.name, text: model.name, about: model.summary })),
@@ -806,6 +906,9 @@ function listen() {
   $("actual").addEventListener("click", () => viewer.zoomTo(1));
   $("in").addEventListener("click", () => viewer.zoomTo(viewer.scale * 1.25));
   $("out").addEventListener("click", () => viewer.zoomTo(viewer.scale / 1.25));
+  const ground = () => viewer.setGround($("ground").value === "own" ? $("ground-colour").value : $("ground").value);
+  $("ground").addEventListener("change", () => { $("ground-colour").hidden = $("ground").value !== "own"; ground(); });
+  $("ground-colour").addEventListener("input", ground);
   $("magnify").addEventListener("click", () => $("magnify").setAttribute("aria-pressed", String(viewer.toggleMagnifier())));
   $("add").addEventListener("click", () => input.click());
   const themes = ["system", "light", "dark"];
