@@ -72,7 +72,7 @@ def test_a_noisy_photograph_is_enlarged_better_than_by_the_clean_model_and_as_we
 ) -> None:
     clean, small = degradations.parse(f"shrink:2+{noise}").pair(photograph, np.random.default_rng(0))
     answers = {
-        "photo": restorer.load("upscale-photo").restore(small, scale=2),
+        "photo": restorer.load("upscale-photo").restore(small, scale=2, noise="keep"),
         "clean": upscale.restore(small, scale=2, noise="keep"),
         "in turn": upscale.restore(restorer.load("photo").restore(small), scale=2),
     }
