@@ -60,9 +60,8 @@ FINE = 85
 """JPEG quality up to which it is better for such a model: by 0.9 dB at 70, 0.2 at 80; finer JPEG is enlarged as it is."""
 
 LEARNT, COARSE = 9.5, 50
-"""The same for a model that learnt from noise: up to level 8 it is better alone, by up to 0.4 dB at 5, from 10 on worse by 0.05 to
-1.8. And
-the JPEG quality below which it is worse alone, by 0.03 to 0.4 at 40: it learnt none below."""
+"""The same for a model that learnt from noise: up to level 8 it is better alone, by up to 0.4 dB at 5, from 10 on worse, by 0.05 to
+1.9. And the JPEG quality below which it is worse alone, by 0.03 to 0.4 at 40: it learnt none below."""
 
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 """Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
