@@ -218,6 +218,41 @@ def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
     assert not path.is_symlink()
 
 
+def test_the_cache_stays_small_and_takes_away_nothing_but_its_own(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    names = [f"{number:064x}" for number in range(6)]
+    for number, name in enumerate(names):
+        compiled.store(cache, name, bytes(1000))
+        os.utime(cache / f"{name}.graph", (10**9 + number, 10**9 + number))
+    foreign = {
+        "notes.txt": b"mine",
+        f"{7:064x}.graph": b"not written by the cache",
+        "a.graph": compiled.MAGIC + b"another name",
+        f"{8:064x}.graph.old": compiled.MAGIC,
+    }
+    for name, content in foreign.items():
+        (cache / name).write_bytes(content)
+    (cache / f"{9:064x}.graph").symlink_to(cache / f"{names[0]}.graph")
+    (cache / f"{10:064x}.graph").mkdir()
+    stay = set(foreign) | {f"{9:064x}.graph", f"{10:064x}.graph"}
+    # All are old: a new one takes them away, and stays.
+    compiled.store(cache, f"{11:064x}", b"new")
+    assert {path.name for path in cache.iterdir()} == stay | {f"{11:064x}.graph"}
+    size = (cache / f"{11:064x}.graph").stat().st_size
+    monkeypatch.setattr(compiled, "LARGEST", 3 * size + 2)
+    for number in range(12, 17):
+        now = compiled.time.time()
+        compiled.store(cache, f"{number:064x}", b"new")
+        os.utime(cache / f"{number:064x}.graph", (now - 40 + number, now - 40 + number))
+        # What is used goes last.
+        assert compiled.load(cache, f"{11:064x}") == b"new"
+    assert {path.name for path in cache.iterdir()} == stay | {f"{number:064x}.graph" for number in (11, 15, 16)}
+    assert {name: (cache / name).read_bytes() for name in foreign} == foreign
+    monkeypatch.setattr(compiled.time, "time", lambda: 0.0)
+    assert compiled.tidy(cache) == []
+    assert compiled.tidy(cache / "nowhere") == []
+
+
 def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed: Any, cache: Path, tmp_path: Path) -> None:
     def weaker(model: Any) -> None:
         from onnx import numpy_helper
