@@ -614,6 +614,25 @@ def shared_strips(path: Path) -> None:
     path.write_bytes(head + pages)
 
 
+@pytest.mark.parametrize("back", [0, 3])
+@pytest.mark.parametrize("big", [False, True])
+def test_directories_that_go_in_a_circle_are_refused(back: int, big: bool, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as writer:
+        for page in raw_stack((5, 16, 16)):
+            writer.write(page, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        places = [page.offset for page in file.pages]
+    head, step, length = (8, 20, 8) if big else (2, 12, 4)
+    content = bytearray(path.read_bytes())
+    end = places[-1] + head + step * int.from_bytes(content[places[-1] : places[-1] + head], "little")
+    content[end : end + length] = places[back].to_bytes(length, "little")
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="after page 5 they go in a circle"):
+        read_through(path, memory.used() + (1 << 30))
+
+
 def large_jpeg_in_tiff(path: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression="jpeg", tile=(64, 64))
