@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import diagnosis, files, images, regular
+from pellucid import diagnosis, files, images, regular, rgba
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
 
-__all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable", "with_alpha"]
+__all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable"]
 
 Kind = Literal["clean", "pairs", "noisy", "composed"]
 Levels = NDArray[Any]
@@ -120,7 +120,7 @@ def read(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Dec
     """The picture in ``path`` in its own depth: uint8, uint16, or float32 (not clipped); with ``alpha`` as red, green, blue, alpha,
     and under alpha 0 what the file has there."""
     picture = files.read(path, value_range=value_range)
-    pixels = with_alpha(picture) if alpha else picture.pixels
+    pixels = rgba.planes_of(picture) if alpha else picture.pixels
     depth = np.dtype(np.uint8 if picture.steps == 255 else np.uint16 if picture.steps is not None else np.float32)
     if depth.kind == "u":
         top = np.float32(TOPS[depth.name])
@@ -130,22 +130,6 @@ def read(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Dec
     else:
         levels = np.asarray(pixels, dtype=np.float32)
     return Decoded(path.name, levels, Facts.of(levels, (picture.black, picture.white)))
-
-
-def with_alpha(picture: images.Image) -> NDArray[np.float32]:
-    """The picture as red, green, blue and alpha, (h, w, 4), float32; nominally in [0, 1]. Where no image is, stands what the file
-    has there; alpha is 1 where the file has none."""
-    pixels = images.whole(picture.pixels)
-    if picture.mask is not None:
-        there = images.whole(picture.mask.valid)[..., None]
-        pixels = np.where(there, pixels, images.hidden_pixels(picture))
-    height, width = pixels.shape[:2]
-    output = np.ones((height, width, 4), dtype=np.float32)
-    output[..., :3] = pixels
-    if picture.alpha is not None:
-        shown = images.whole(picture.alpha)
-        output[..., 3] = shown if shown.dtype.kind == "f" else shown / np.float32(np.iinfo(shown.dtype).max)
-    return output
 
 
 def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
@@ -201,22 +185,37 @@ def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
+LEAST = 32
+"""Side in pixels of the smallest patch: fewer pixels than that show a network little but their own edges."""
+
+
 def usable(pictures: Sequence[Decoded], patch: int, where: str) -> tuple[list[Decoded], list[str]]:
-    """The pictures that a patch fits into, and a line for each other one.
+    """The pictures that a patch fits into, which shrinks to `LEAST` for small ones; a line about these, and one for each other.
 
     Raises `TrainingError` where there is none, or where they disagree about the values of black and white.
     """
-    fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= patch]
+    least = min(LEAST, patch)
+    fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= least]
     if not fitting:
         largest = max((min(picture.levels.shape[:2]) for picture in pictures), default=0)
         why = f"the largest has a side of {largest}" if pictures else "none can be read"
-        raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {why}")
+        raise TrainingError(f"{where}: no image of at least {least}x{least} pixels to learn from; {why}")
     # An image that is stretched between its own darkest and lightest value has stronger noise than its neighbour.
     own = [picture for picture in fitting if picture.facts.ends != (0.0, None) and picture.facts.depth == "float32"]
     if own and len({picture.facts.ends for picture in fitting}) > 1:
         raise TrainingError(f"{where}: {own[0].name} does not say which values are black and white; --range LO:HI does")
-    small = [picture.name for picture in pictures if min(picture.levels.shape[:2]) < patch]
-    return fitting, [f"left out: {name}: smaller than the patch of {patch} pixels" for name in small]
+    none = [picture.name for picture in pictures if min(picture.levels.shape[:2]) < least]
+    return fitting, [*shrunk(fitting, patch), *(f"left out: {name}: smaller than a patch of {least} pixels" for name in none)]
+
+
+def shrunk(pictures: Sequence[Decoded], patch: int) -> list[str]:
+    """A line about the pictures that are smaller than a patch; none where all have room for it."""
+    small = [picture for picture in pictures if min(picture.levels.shape[:2]) < patch]
+    if not small:
+        return []
+    least = min(min(picture.levels.shape[:2]) for picture in small)
+    which = small[0].name if len(small) == 1 else f"{len(small)} images ({small[0].name} and others)"
+    return [f"{which}: smaller than the patch of {patch} pixels, which shrinks for batches with them, to {least} or a little less"]
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------
