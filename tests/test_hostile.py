@@ -122,6 +122,28 @@ def test_an_answer_has_the_unit_of_its_input(dtype: str, scale: float, fast: res
         np.testing.assert_allclose(untouched, values, rtol=0, atol=max(scale * 3e-7, float(own.smallest_subnormal)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint32"])
+@pytest.mark.parametrize("shape", [(1, 1), (20, 24)])
+def test_one_value_of_any_size_comes_back(dtype: str, shape: tuple[int, int], fast: restorer.Restorer) -> None:
+    own: Any = np.finfo(dtype) if np.dtype(dtype).kind == "f" else np.iinfo(dtype)
+    for value in (own.max, own.min, own.max / 3, own.max // 1000, 1, 0):
+        values = np.full(shape, value, dtype)
+        for sigma in (None, 0):
+            output = pellucid.denoise(values, range="auto", sigma=sigma, model="photo-fast-gray")
+            np.testing.assert_allclose(output.astype(np.float64), values.astype(np.float64), rtol=1e-6, atol=1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint32", "float32", "float64"])
+def test_what_is_no_image_is_filled_whatever_the_range(dtype: str, fast: restorer.Restorer) -> None:
+    values = np.ma.masked_array(np.full((12, 16), 3, dtype), mask=np.zeros((12, 16), bool))
+    # Farther from any other pixel than filling looks.
+    values[:, 4:] = np.ma.masked
+    for ends in ((0.0, 1.7e308), (-1.7e308, 1.7e308), (1.6e308, 1.7e308), (-1.7e308, 0.0), (0.0, 5e-324)):
+        output = pellucid.denoise(values, range=ends, sigma=25, model="photo-fast-gray")
+        assert np.isfinite(np.asarray(output, np.float64)).all()
+        np.testing.assert_array_equal(np.asarray(output)[:, 4:], 3)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -> None:
     own = np.finfo(dtype)
