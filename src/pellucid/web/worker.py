@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, restorer, saving
+from pellucid import batch, diagnosis, files, restorer
 from pellucid.errors import FileError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
@@ -45,6 +45,14 @@ PROGRESS_EVERY = 0.1
 
 MEASURED = 512
 """Side in pixels of the picture by which the speed is measured."""
+
+
+SHORT = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk has no room for the output"),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "too many files are open on this machine"),
+    **dict.fromkeys((errno.EIO, errno.EROFS), "the disk of this machine fails"),
+}
+"""What a machine is short of, by the error's number: no fault of the picture."""
 
 
 class Cancelled(Exception):  # noqa: N818  # an outcome, not an error
@@ -218,8 +226,8 @@ def _failure(error: Exception) -> dict[str, Any]:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
             return {"kind": "SizeError", "message": "the output would have more bytes than this service allows"}
-        if isinstance(cause, OSError) and saving.is_full(cause):
-            return {"kind": "storage", "message": "the disk has no room for the output"}
+        if isinstance(cause, OSError) and cause.errno in SHORT:
+            return {"kind": "storage", "message": SHORT[cause.errno]}
         cause = cause.__cause__
     if isinstance(error, PellucidError):
         return {"kind": type(error).__name__, "message": str(error)}
@@ -257,6 +265,8 @@ def main() -> None:
             output.write(json.dumps(line) + "\n")
             output.flush()
 
+    # Writing an output makes its folder again where that was swept away; it is private, too.
+    os.umask(0o077)
     worker = Worker(given["models"], given["device"], given["engine"], given["memory"])
     _limit_files(given["most_output"])
     try:
@@ -284,6 +294,8 @@ def main() -> None:
         job = jobs.get()
         number = job["id"]
         last = 0.0
+        # Who waits knows by this that it has begun.
+        send({"id": number, "progress": 0})
 
         def progress(share: float, number: int = number) -> None:
             nonlocal last
