@@ -35,6 +35,7 @@ ROWS = (
     {"denoising"},
     {"tasks.base"},
     {"tasks.*"},
+    {"stacks"},
     {"restorer"},
     {"api"},
     {"baselines", "recognition"},
