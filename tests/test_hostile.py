@@ -21,10 +21,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
+import pellucid
+from pellucid import (
+    batch,
+    cli,
+    compiled,
+    denoising,
+    engines,
+    files,
+    graphs,
+    images,
+    manifest,
+    plan,
+    regular,
+    restorer,
+    saving,
+)
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, FileError, ModelError
 from pellucid.families import names, shipped_path
+from pellucid.files import arrays, base, stored
+from pellucid.tasks import denoise
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
 """Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
@@ -73,6 +90,47 @@ def test_no_level_and_no_light_gives_what_is_no_number(sigma: float, light: floa
     output = fast.restore(light * picture()[:16, :16].astype(np.float64), sigma=sigma)
     assert np.isfinite(output).all()
     assert 0 <= output.min() <= output.max() <= 1
+
+
+SCALES = (5e-324, 1e-310, *(float(f"1e{power}") for power in range(-300, 301, 30)), 1.7e308)
+
+FLOAT_SCALES = (1.4e-45, 1e-40, 1.1754944e-38, *(float(f"1e{power}") for power in range(-44, 39, 9)), 3.4028235e38)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [*(("float64", scale) for scale in SCALES), *(("float32", scale) for scale in FLOAT_SCALES)]
+)
+def test_an_answer_has_the_unit_of_its_input(dtype: str, scale: float, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    for black, white in ((0.0, scale), (-scale, scale), (scale, 0.0)):
+        pixels = picture().astype(np.float64)
+        half = 0.5 if not np.isfinite(white - black) else 1.0
+        span = white * half - black * half
+        values = ((black * half * (1 - pixels) + white * half * pixels) / half).astype(dtype)
+        # As the values can hold them: the smallest floats have few steps.
+        held = ((values.astype(np.float64) * half - black * half) / span).astype(np.float32)
+        output = pellucid.denoise(values, range=(black, white), sigma=25, model="photo-fast-gray")
+        assert output.dtype == values.dtype
+        assert np.isfinite(output).all()
+        wanted = fast.restore(held, sigma=25).astype(np.float64)
+        got = (output.astype(np.float64) * half - black * half) / span
+        assert np.abs(got - wanted).max() <= 1e-6 + float(own.smallest_subnormal) / abs(span)
+        untouched = pellucid.denoise(values, range=(black, white), sigma=0)
+        np.testing.assert_allclose(untouched, values, rtol=0, atol=max(scale * 3e-7, float(own.smallest_subnormal)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    values = (np.linspace(-1, 1, 32 * 40).reshape(32, 40) * own.max).astype(dtype)
+    with np.errstate(over="ignore"):
+        largest = [np.float64(own.max), np.float64(own.smallest_subnormal), 5e-324, 1e-300, 1e300, 1.0]
+    for white in largest:
+        for black in (0.0, -white, white / 2):
+            if black != white:
+                for sigma in (25, None):
+                    output = pellucid.denoise(values, range=(float(black), float(white)), sigma=sigma, model="photo-fast-gray")
+                    assert np.isfinite(output).all(), (black, white, sigma)
 
 
 @pytest.mark.parametrize("sigma", [denoising.LEAST, 2e-3, 0.1])
@@ -411,6 +469,79 @@ def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
     for path in unlike_files(tmp_path)[:3]:
         with pytest.raises(FileError, match="not a regular file"):
             manifest.digest_of(path)
+
+
+def raw_stack(shape: tuple[int, ...], dtype: str = "uint16") -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 60000, shape).astype(dtype)
+
+
+def by_tifffile(values: NDArray[Any], **how: Any) -> Any:
+    tifffile = pytest.importorskip("tifffile")
+    return lambda path: tifffile.imwrite(path, values, **how)
+
+
+READ_IN_PARTS: dict[str, tuple[str, Any]] = {
+    "npy-stack": (".npy", lambda path: np.save(path, raw_stack((40, 64, 64)))),
+    "npy-turned": (".npy", lambda path: np.save(path, np.asfortranarray(raw_stack((40, 64, 64))))),
+    "npy-rows": (".npy", lambda path: np.save(path, raw_stack((1200, 64)))),
+    "imagej": (".tif", by_tifffile(raw_stack((40, 64, 64)), imagej=True)),
+    "tiff-pages": (".tif", by_tifffile(raw_stack((40, 64, 64)), photometric="minisblack")),
+    "tiff-rows": (".tif", by_tifffile(raw_stack((1200, 64)))),
+    "tiff-strips": (".tif", by_tifffile(raw_stack((1200, 64)), compression="zlib", rowsperstrip=16)),
+    "pnm-rows": (".pgm", lambda path: path.write_bytes(b"P5 64 1200 65535\n" + raw_stack((1200, 64)).astype(">u2").tobytes())),
+}
+"""Files that are read while the engine works: stacks page by page, and large pictures in bands."""
+
+
+@pytest.mark.parametrize("name", READ_IN_PARTS)
+def test_a_file_that_is_cut_short_while_it_is_read_fails_alone(
+    name: str, tmp_path: Path, fast: restorer.Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, make = READ_IN_PARTS[name]
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in" / f"a{ending}"
+    make(source)
+    files.write(tmp_path / "in" / "b.png", images.from_array(raw_stack((20, 24), "uint8")))
+    monkeypatch.setattr(arrays, "SLAB", 1 << 16)
+    if name.endswith(("rows", "strips")):
+        monkeypatch.setattr(base, "BANDED", 1)
+        monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 160))
+        monkeypatch.setattr(denoise, "_margin", lambda *_: 16)
+    cut = False
+
+    def progress(share: float) -> None:
+        nonlocal cut
+        if share > 0 and not cut:
+            cut = True
+            os.truncate(source, 4096)
+
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out")
+    first, second = batch.restore_files(planned, fast, fast.settings(sigma=25), progress=progress)
+    assert cut
+    assert first.error is not None
+    assert first.error.startswith(str(source))
+    assert "\n" not in first.error
+    assert second.error is None
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.png", manifest.MANIFEST}
+
+
+@pytest.mark.parametrize("block", [1, 100, 10_000])
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("ZYX", (5, 6, 7)), ("YXZ", (6, 7, 5)), ("YZX", (6, 5, 7)), ("TYXZS", (2, 6, 7, 5, 3))]
+)
+@pytest.mark.parametrize("fortran", [False, True])
+def test_arrays_of_any_order_come_back(
+    axes: str, shape: tuple[int, ...], fortran: bool, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "BLOCK", block)
+    monkeypatch.setattr(arrays, "SLAB", 3 * 6 * 7 * 2)
+    values = raw_stack(shape)
+    np.save(tmp_path / "a.npy", np.asfortranarray(values) if fortran else values)
+    with files.open_pages(tmp_path / "a.npy", axes=axes) as document:
+        files.write_pages(tmp_path / "b.npy", document.pages, document)
+    back = np.load(tmp_path / "b.npy")
+    assert back.dtype == values.dtype
+    np.testing.assert_array_equal(back, values)
 
 
 # -- recipes and weights ----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ ROWS = (
     {"tasks"},
     {"memory", "regular", "protobuf"},
     {"ranges", "rows"},
-    {"masks"},
+    {"masks", "units"},
     {"images", "samples"},
     {"maps", "views"},
     {"clipping"},

@@ -23,8 +23,9 @@ __all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
 METADATA_KEY = "pellucid_card"
 
-ANSWERS = ("residual", "clean")
-"""The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
+ANSWERS = ("residual", "clean", "alpha", "ab")
+"""The kinds of a network's output: the residual, which is taken away from the input (or its enlargement); the clean image; how far
+each pixel belongs to the thing in front, 0 to 1; the two planes of colour beside the light."""
 
 OUTPUTS = {"alpha": 1, "ab": 3}
 """How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from pellucid import images
 from pellucid.errors import FileError, SizeError
+from pellucid.files.stored import Stored
 from pellucid.images import Image, Nodata, Range, Rows
 
 __all__ = [
@@ -215,14 +215,10 @@ def picture_of_rows(
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
     """An array that lies in a file, unpacked, from the byte ``begin`` on; its rows have the machine's order of bytes."""
-    row = math.prod(shape[1:])
+    values = Stored(file, begin, shape, dtype)
 
     def take(top: int, bottom: int) -> NDArray[Any]:
-        file.seek(begin + top * row * dtype.itemsize)
-        values = np.frombuffer(file.read((bottom - top) * row * dtype.itemsize), dtype)
-        if values.size < (bottom - top) * row:
-            raise FileError("the pixels are cut off")
-        return _native(values).reshape(bottom - top, *shape[1:])
+        return _native(values.take((slice(top, bottom), *(slice(None),) * (len(shape) - 1))))
 
     return Rows(tuple(shape), dtype.newbyteorder("="), take)
 

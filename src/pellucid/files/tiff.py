@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif,
 from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
+from pellucid.files.stored import Stored
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
 __all__ = ["imagej_fitted", "open_tiff", "save_tiff", "without_words"]
@@ -64,6 +66,8 @@ HIGHEST_STRIP = 4096
 
 STRIP_BYTES = 1 << 18
 """About so many bytes of pixels go into a packed strip, as tifffile does it."""
+
+CUT_OFF = "the pixels are cut off"
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
@@ -287,6 +291,8 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
         for index in range(top // high * across, -(-bottom // high) * across):
             handle.seek(page.dataoffsets[index])
             packed = handle.read(page.databytecounts[index])
+            if len(packed) < page.databytecounts[index]:
+                raise FileError(CUT_OFF)
             values, (_, _, down, left, _), _ = page.decode(packed or None, index, **settings)
             first, last = max(top, down), min(bottom, down + high)
             # A tile may reach beyond the picture.
@@ -304,6 +310,7 @@ def _values(page: Any, size: int) -> NDArray[Any]:
     _check_places(page, size)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
+    _check_whole(page.parent, size)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
@@ -323,9 +330,15 @@ def _check_places(page: Any, size: int) -> None:
     # The reader fills missing parts with zeros: a truncated file would come out black in part.
     wanted = int(np.prod(page.chunked))
     if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
-        raise FileError("the pixels are cut off")
+        raise FileError(CUT_OFF)
     if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
-        raise FileError("the pixels are cut off")
+        raise FileError(CUT_OFF)
+
+
+def _check_whole(file: Any, size: int) -> None:
+    """Raises `FileError` where the file has become shorter: the reader takes what it does not find for zeros."""
+    if os.fstat(file.filehandle.fileno()).st_size < size:
+        raise FileError(CUT_OFF)
 
 
 def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
@@ -459,10 +472,9 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
     needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if series.dataoffset is not None:
         if series.dataoffset + needed > size:
-            raise FileError("the pixels are cut off")
-        source: Any = np.memmap(
-            file.filehandle.path, dtype.newbyteorder(file.byteorder), "r", series.dataoffset, (count, *shape[-inner:])
-        )
+            raise FileError(CUT_OFF)
+        lies = dtype.newbyteorder(file.byteorder)
+        source: Any = Stored(file.filehandle, series.dataoffset, (count, *shape[-inner:]), lies)
     elif len(file.pages) == count:
         source = None
     else:
@@ -483,7 +495,7 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
 
     def pages() -> Iterator[Page]:
         for index in range(count):
-            values = np.array(source[index]) if source is not None else _values(file.pages[index], size)
+            values = _values(file.pages[index], size) if source is None else source.take((index, *(slice(None),) * inner))
             image = replace(picture_of(values, reading), flat=False)
             icc = first.tags.valueof(ICC)
             yield Page((replace(image, icc=icc if isinstance(icc, bytes) and icc else None),))
@@ -504,6 +516,7 @@ def _by_axes(file: Any, reading: Reading, size: int) -> Document:
         if page is None:
             raise FileError("a page is missing")
     values = series.asarray(maxworkers=1)
+    _check_whole(file, size)
     count = int(np.prod(leading, dtype=np.int64)) if leading else 1
     pages = (replace(page, pictures=tuple(page.pictures)) for page in frames(values, axes, reading))
     return Document(pages, count, leading, letters, Planes(shape, axes))

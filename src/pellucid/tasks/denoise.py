@@ -394,7 +394,7 @@ class Learning(base.Learning):
     doubt: float = 0.0
     again: float = 0.0
     name: ClassVar[str] = "denoise"
-    sources: ClassVar[tuple[base.Source, ...]] = ("clean", "pairs", "noisy")
+    sources: ClassVar[tuple[str, ...]] = ("clean", "pairs", "noisy")
     plain: ClassVar[Literal["noise", "shrink"] | None] = "noise"
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ try:
 except ImportError:  # Windows: two runs may decode the same images, each for itself
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "source"]
+__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "smaller_with_alpha", "source"]
 
 Levels = NDArray[Any]
 T = TypeVar("T")
@@ -81,16 +81,18 @@ MAGIC = b"pellucid images 1\n"
 @dataclass(frozen=True)
 class Form:
     """The form in which images are kept: in ``eight`` bits or their own depth; ``gray`` or in their own channels; with smaller
-    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white."""
+    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white.
+    ``alpha``: as red, green, blue and alpha."""
 
     eight: bool
     gray: bool
     scales: tuple[float, ...] = (1.0,)
     patch: int = 0
     value_range: Range = "auto"
+    alpha: bool = False
 
     def base(self, levels: Levels) -> Levels:
-        """The image itself, (height, width, 1 or 3), contiguous."""
+        """The image itself, (height, width, 1 or 3, or 4 with alpha), contiguous."""
         if self.eight and levels.dtype != np.uint8:
             levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
         if self.gray and levels.shape[2] == 3:
@@ -104,7 +106,9 @@ class Form:
         made = []
         for scale in dict.fromkeys(self.scales):
             size = round(width * scale), round(height * scale)
-            if scale != 1 and min(size) >= self.patch:
+            if scale != 1 and min(size) >= self.patch and channels == 4:
+                made.append((scale, smaller_with_alpha(base, size[1], size[0])))
+            elif scale != 1 and min(size) >= self.patch:
                 plane = PillowImage.fromarray(base[..., 0] if channels == 1 else base)
                 small = np.asarray(plane.resize(size, PillowImage.Resampling.LANCZOS))
                 made.append((scale, small.reshape(size[1], size[0], channels)))
@@ -131,7 +135,8 @@ class Form:
         def key(gray: bool) -> str:
             patch = self.patch if self.scales != (1.0,) else 0
             parts = (pellucid.__version__, source.identity, self.eight, gray, self.scales, patch, self.value_range)
-            return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+            alpha = ("alpha",) if self.alpha else ()
+            return hashlib.sha256(json.dumps(parts + alpha).encode()).hexdigest()[:32]
 
         # An image that was kept in its own channels, and has one, is gray.
         return (key(True), key(False)) if self.gray else (key(False),)
@@ -148,9 +153,25 @@ class Source:
     path: Path | None = None
 
 
-def source(path: Path, value_range: Range = "auto") -> Source:
-    """The source of an image file."""
-    return Source(path.name, identity(path), lambda: survey.read(path, value_range), path)
+def source(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Source:
+    """The source of an image file, read with its ``alpha`` or without."""
+    return Source(path.name, identity(path), lambda: survey.read(path, value_range, alpha=alpha), path)
+
+
+def smaller_with_alpha(levels: Levels, height: int, width: int) -> Levels:
+    """A picture of red, green, blue and alpha, uint8, at a smaller size (Lanczos).
+
+    Colours count by their alpha, so that none bleeds out of what is transparent; where nothing is shown, they count alike.
+    """
+    planes = survey.floats(levels)
+    colour, alpha = planes[..., :3], planes[..., 3:]
+    kernel = PillowImage.Resampling.LANCZOS
+    both = images.resized(np.concatenate([colour * alpha, colour, alpha], axis=2), height, width, kernel)
+    shown = np.clip(both[..., 6:], 0, 1)
+    # Below one level of alpha the quotient is noise, and is not shown.
+    mixed = np.where(shown >= 1 / 255, both[..., :3] / np.maximum(shown, 1 / 255), both[..., 3:6])
+    small: NDArray[np.uint8] = np.rint(np.clip(np.concatenate([mixed, shown], axis=2), 0, 1) * 255).astype(np.uint8)
+    return small
 
 
 def identity(path: Path) -> tuple[str | int, ...]:

@@ -152,6 +152,9 @@ def train(
     # All crops have one size: a search for the quickest convolutions pays off.
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     model, optimizer = fabric.setup(network, optimizer)
+    if hasattr(network, "training_output"):
+        # As the forward pass has it: in the run's precision, with gradients that all processes share.
+        model.mark_forward_method("training_output")
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     def scored(line: Progress) -> Progress:
@@ -218,15 +221,17 @@ def train(
                 first, second = (
                     torch.from_numpy(which).to(fabric.device) for which in (batch.neighbours.first, batch.neighbours.second)
                 )
-                weight = losses.NEIGHBOUR_WEIGHT * done
-                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, weight)
+                share = losses.NEIGHBOUR_WEIGHT * done
+                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, share)
             elif batch.probe is not None:
                 probe = on_device(batch.probe, fabric.device)
                 loss = losses.stein_loss(model, network, given, clean, probe, recipe.level_plane).mean()
             else:
-                restored = losses.answer(model, network.answer, given, base)
                 kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-                loss = losses.loss_of(kind, restored, clean, base)
+                raw = losses.LOSSES[kind].raw
+                restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
+                weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
+                loss = losses.loss_of(kind, restored, clean, base, weight)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)

@@ -27,7 +27,12 @@ __all__ = ["write"]
 LINES = 12
 """The most notes of one kind on the page; the others are only counted."""
 
-KINDS = {"clean": "clean images, degraded here", "pairs": "pairs of a noisy and a clean image", "noisy": "noisy images alone"}
+KINDS = {
+    "clean": "clean images, degraded here",
+    "pairs": "pairs of a noisy and a clean image",
+    "noisy": "noisy images alone",
+    "composed": "examples composed of images of several sources",
+}
 
 
 def write(

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, metrics, restorer
+from pellucid import degradations, metrics, restorer, tasks
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.errors import PellucidError
 from pellucid.restorer import Restorer
 from pellucid.tasks import base
-from pellucid.tasks.base import Learning, TaskModule
+from pellucid.tasks.base import Learning
 from pellucid.tasks.settings import Settings
-from pellucid.training import survey
+from pellucid.training import batches, survey
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
@@ -115,7 +115,7 @@ def score(
     """
     if pictures.kind == "noisy":
         return None
-    noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind == "clean" else []
+    noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind in ("clean", "composed") else []
     own = restorer.load(model)
     models = {model.stem: own}
     notes: list[str] = []
@@ -138,7 +138,7 @@ def score(
             if done and time.monotonic() - begun > seconds:
                 break
             # An image counts under every noise or not at all: all means are over the same images.
-            scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises, own.task.module())]
+            scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises, recipe)]
             for noise, by_method in scores:
                 for method, values in by_method.items():
                     collected.setdefault(noise, {}).setdefault(method, []).append(values)
@@ -159,17 +159,25 @@ def score(
     return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, tuple(notes))
 
 
-def _cases(pictures: Pictures, index: int, noises: list[Degradation], module: TaskModule) -> Iterator[_Case]:
-    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is."""
+def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Recipe) -> Iterator[_Case]:
+    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is. Of named
+    sources the examples are those of validation."""
+    if pictures.kind == "composed":
+        for noise in noises:
+            pair = batches.held_out_pair(pictures, recipe, noise, index)
+            clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, pair.base))
+            yield _Case(str(noise), clean, pair.image, before, None)
+        return
     picture = pictures.valid[index]
     height, width = (min(SIDE, size) for size in picture.shape[:2])
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     window = (slice(top, top + height), slice(left, left + width))
-    clean = survey.floats(picture[window])
+    clean = batches.whole(picture, SIDE) if recipe.task.sees == "whole" else survey.floats(picture[window])
     if pictures.kind == "pairs":
         noisy = survey.floats(pictures.valid_shots[index].levels[window])
         yield _Case(PAIRS, clean, noisy, noisy, None)
         return
+    module = tasks.find(recipe.task.name).module()
     for noise in noises:
         perfect, given, before = base.degraded(module, noise, clean, np.random.default_rng(index))
         yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, noise)

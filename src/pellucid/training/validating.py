@@ -40,11 +40,14 @@ def validate(
                 ).tolist()
                 continue
             restored = losses.answer(network, network.answer, given, base)
+            raw = losses.raw_output(network, given) if losses.LOSSES[recipe.training.loss].raw else None
             if batch.neighbours is not None:
                 errors += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
                 continue
-            restored = restored.clamp(0, 1)
-            errors += [float(losses.loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
+            restored = restored.clamp(*recipe.task.limits)
+            weight = None if batch.weight is None else on_device(batch.weight, device)
+            compared = restored if raw is None else raw
+            errors += [float(losses.loss_of(recipe.training.loss, compared, clean, base, weight))] * len(clean)
             squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(10 ** (-metrics.PSNR_CAP / 10))
             scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
     network.load_state_dict(own)

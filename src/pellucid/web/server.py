@@ -108,6 +108,10 @@ async def _run(
         "memory": configuration.memory // limits.workers if configuration.memory is not None else None,
         "most_output": limits.output,
     }
+    # One line in place of a traceback, such as where no connection can be accepted for want of descriptors.
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: LOG.error("%s: %s", context["message"], context.get("exception"))
+    )
     pool = Pool(limits, (sys.executable, "-m", "pellucid.web.worker", json.dumps(given)))
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
