@@ -484,7 +484,7 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
     alphas = [None if picture.alpha is None else picture.alpha / picture.alpha.max(initial=1) for picture in pictures]
     same_alpha = alphas[0] is alphas[1] if alphas[0] is None or alphas[1] is None else np.array_equal(alphas[0], alphas[1])
     return {
-        **metrics.scores(one, other, tuple(metrics.METRICS)),
+        **metrics.scores(one, other, metrics.COMPARED),
         "largest_difference": round(float(np.abs(difference).max()), 3),
         "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
         "identical": bool(not difference.any()),

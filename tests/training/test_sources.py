@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images, tasks
+from pellucid import images, metrics, tasks
 from pellucid.errors import ModelError, OptionError, TrainingError
 from pellucid.tasks import TASKS, base
 from pellucid.tasks.settings import Settings
@@ -302,7 +302,7 @@ def test_a_raw_loss_reads_what_the_network_answers_in_training(
     assert shapes[0] == ((4, 1, SIDE, SIDE), True, True)
     # Validation reads it, too, and scores the answer itself.
     assert [learning for _, learning, _ in shapes].count(False) == 1
-    assert run.history[-1].psnr is not None
+    assert run.history[-1].scores is not None
 
 
 def test_a_whole_picture_is_scaled_to_the_patch(tmp_path: Path) -> None:
@@ -376,3 +376,33 @@ def test_held_out_shares_are_those_of_names_where_there_is_no_group() -> None:
     assert [is_held_out(f"{name}.png", table) for name in "abcdef"] == [
         is_held_out(f"{name}.png", replace(table, group="^(.*)$")) for name in "abcdef"
     ]
+
+
+def test_validation_scores_by_the_tasks_headline_metric(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pellucid.training.validating import validate
+
+    module = TASKS["front"].module()
+    given = recipe(data=GROUPED)
+    pictures = stocked(place, given)
+    network = given.network.build()
+    ((_, batch),) = batches.validation_batches(pictures, given, most=100)
+    with torch.no_grad():
+        answer = network.eval()(torch.from_numpy(batch.input)).clamp(0, 1).numpy()
+    for name in ("iou", "mae"):
+        monkeypatch.setattr(module, "METRICS", (name,))
+        expected = [
+            metrics.METRICS[name].function(true[0], found[0], data_range=1.0)
+            for true, found in zip(batch.target, answer, strict=True)
+        ]
+        _, scores = validate(network, network.state_dict(), pictures, given, torch.device("cpu"))
+        assert scores is not None
+        assert scores["mean"] == pytest.approx(np.mean(expected), abs=1e-5)
+
+
+def test_the_best_step_is_that_of_the_least_error(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TASKS["front"].module(), "METRICS", ("mae",))
+    given = recipe(steps=40, validations=4, rate=0.01, warmup=0, ema=0)
+    run = loop.train(given, stocked(place, given), checkpoint=tmp_path / "a", workers=0)
+    scores = {line.step: (line.scores or {})["mean"] for line in run.history}
+    assert len(scores) == 4
+    assert run.best_step == min(scores, key=lambda step: scores[step])

@@ -139,8 +139,9 @@ def _train(options: argparse.Namespace) -> int:
             text = "before the first step:"
         if line.validation_loss is not None:
             text += f"\n        held-out loss {line.validation_loss:.4g}"
-        if line.psnr is not None:
-            text += "  PSNR in dB: " + "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
+        if line.scores is not None:
+            metric = ready.recipe.headline
+            text += f"  {metric.title}: " + "  ".join(f"{noise} {value:.{metric.digits}f}" for noise, value in line.scores.items())
         print(text, file=sys.stderr, flush=True)
 
     trained = run.train(ready, on_progress=show)

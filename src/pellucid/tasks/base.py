@@ -94,9 +94,10 @@ class Job:
 class Pair:
     """One training example: ``image`` (h, w, channels) is the network's input, ``maps`` (h, w, maps) the planes beside it.
 
-    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from. ``again`` asks for
-    what `pellucid.training.looks` makes of the example. ``weight`` (h, w, 1), of the size of ``clean``, says how much each pixel
-    counts in the loss; None: all alike.
+    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from, or the answer that
+    changes nothing; where answers have other planes than the image, ``image`` may stand for it. ``again`` asks for what
+    `pellucid.training.looks` makes of the example. ``weight`` (h, w, 1), of the size of ``clean``, says how much each pixel counts
+    in the loss; None: all alike.
     """
 
     image: Pixels

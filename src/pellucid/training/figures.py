@@ -54,24 +54,24 @@ def has_loss(line: Progress, recipe: Recipe, pictures: Pictures) -> bool:
 
 
 def _curve(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Training and held-out loss, and held-out PSNR, against minutes."""
+    """Training and held-out loss, and held-out scores, against minutes."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("matplotlib", "train") from error
     figure: Figure = Figure(figsize=(10, 4), layout="constrained")
-    left, *others = figure.subplots(1, 2 if any(line.psnr for line in run.history) else 1, squeeze=False)[0]
+    left, *others = figure.subplots(1, 2 if any(line.scores for line in run.history) else 1, squeeze=False)[0]
     lines = [line for line in run.history if has_loss(line, recipe, pictures)]
     left.plot([line.minutes for line in lines], [line.loss for line in lines], label="training")
     left.plot([line.minutes for line in lines], [line.validation_loss for line in lines], label="held out")
     left.set(xlabel="minutes", ylabel=f"loss ({loss_name(recipe, pictures)})", title=f"{recipe.name}: loss")
     left.legend()
-    noises = [noise for noise in (run.history[-1].psnr or {}) if noise != "mean"] if run.history else []
+    noises = [noise for noise in (run.history[-1].scores or {}) if noise != "mean"] if run.history else []
     for right in others:
         for noise in noises:
-            scores = [(line.psnr or {}).get(noise, np.nan) for line in run.history]
+            scores = [(line.scores or {}).get(noise, np.nan) for line in run.history]
             right.plot([line.minutes for line in run.history], scores, label=noise)
-        right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
+        right.set(xlabel="minutes", ylabel=recipe.headline.title, title="held-out images")
         if len(noises) < 12:
             right.legend(fontsize="small")
     for axes in (left, *others):

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar
 
 from pellucid import degradations, regular, tasks
 from pellucid.errors import ModelError, PellucidError
+from pellucid.metrics import METRICS, Metric
 from pellucid.tasks.base import Learning, NoiseRange
 from pellucid.training.losses import LOSSES, NOISY_LOSSES
 from pellucid.training.networks import NETWORKS, Spec
@@ -171,6 +172,11 @@ class Recipe:
     network: Spec
     data: Data
     training: Training
+
+    @property
+    def headline(self) -> Metric:
+        """The metric that held-out images are scored by: the first one of the task."""
+        return METRICS[tasks.find(self.task.name).module().METRICS[0]]
 
     @property
     def from_neighbours(self) -> bool:
