@@ -32,7 +32,7 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 from pellucid.web import app as served
-from pellucid.web import connections, limits, pool, uploads, worker
+from pellucid.web import connections, limits, pool, server, uploads, worker
 from pellucid.web import folder as folders
 
 
@@ -467,6 +467,22 @@ def test_what_is_not_http_is_answered_as_all_errors_are() -> None:
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"Content-Security-Policy" in head
     assert body.startswith(b'{"error": "')
+
+
+def test_who_has_the_address_may_end_the_server() -> None:
+    import uvicorn
+
+    announced = []
+
+    def announce(address: str) -> None:
+        announced.append(address)
+        signal.raise_signal(signal.SIGTERM)
+
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        settings = uvicorn.Config(hello, ws="none", lifespan="off", log_config=None, log_level="critical")
+        asyncio.run(server._Server(settings, announce).serve([held]))
+    assert announced == [f"http://127.0.0.1:{port}/"]
 
 
 def test_connections_and_their_files_fit_into_the_descriptors() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import h11
@@ -121,7 +122,9 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is not HTTP, as all errors are answered."""
-        self._answer(400, "the request is not HTTP that this service can read")
+        # Not where a response is being sent already.
+        with suppress(h11.LocalProtocolError):
+            self._answer(400, "the request is not HTTP that this service can read")
         self.transport.close()
 
     def _answer(self, status: int, message: str, more: dict[str, str] | None = None) -> None:

@@ -63,11 +63,18 @@ class Configuration:
 class _Server(uvicorn.Server):
     """Ends at a signal by returning, so that what follows, such as removing the folder, is still done."""
 
+    def __init__(self, settings: uvicorn.Config, announce: Callable[[str], None]) -> None:
+        super().__init__(settings)
+        self._announce = announce
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         # uvicorn's backlog is both the system's queue and the number that is accepted in one step, which must be small.
         for listening in sockets or ():
             listening.listen(BACKLOG)
+            host, port = listening.getsockname()[:2]
+            # Not before signals are handled: who has the address may end the server.
+            self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -130,10 +137,7 @@ async def _run(
             timeout_keep_alive=connections.IDLE,
             backlog=connections.AT_ONCE,
         )
-        server = _Server(settings)
-        host, port = listening.getsockname()[:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        await server.serve(sockets=[listening])
+        await _Server(settings, announce).serve(sockets=[listening])
     finally:
         await pool.close()
 
