@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -32,13 +34,14 @@ from pellucid import (
     graphs,
     images,
     manifest,
+    memory,
     plan,
     regular,
     restorer,
     saving,
 )
 from pellucid.cards import Card, read_card
-from pellucid.errors import EngineError, FileError, ModelError
+from pellucid.errors import EngineError, FileError, MemoryShort, ModelError
 from pellucid.families import names, shipped_path
 from pellucid.files import arrays, base, stored
 from pellucid.tasks import denoise
@@ -542,6 +545,115 @@ def test_arrays_of_any_order_come_back(
     back = np.load(tmp_path / "b.npy")
     assert back.dtype == values.dtype
     np.testing.assert_array_equal(back, values)
+
+
+def tiff_of(path: Path, *, sides: tuple[int, int] = (64, 64), tile: tuple[int, int] | None = None, samples: int = 1) -> None:
+    """A TIFF whose header claims that size, with a few bytes of packed zeros."""
+    tifffile = pytest.importorskip("tifffile")
+    how = {"tile": (64, 64)} if tile else {"rowsperstrip": 64}
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint16), compression="zlib", **how)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        new = {"ImageLength": sides[0], "ImageWidth": sides[1], "SamplesPerPixel": samples}
+        if tile:
+            new |= {"TileLength": tile[0], "TileWidth": tile[1]}
+        else:
+            new["RowsPerStrip"] = sides[0]
+        for name, value in new.items():
+            tags[name].overwrite(value)
+
+
+def shared_strips(path: Path) -> None:
+    """Many pages of 12 megapixels, all of one strip."""
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.zeros((3000, 4000), np.uint8), compression="zlib", rowsperstrip=3000, metadata=None)
+    content = path.read_bytes()
+    at = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[at : at + 2], "little")
+    entry = content[at : at + 2 + 12 * count]
+    pages, place = b"", len(content)
+    for number in range(40):
+        place += len(entry) + 4
+        pages += entry + (place if number < 39 else 0).to_bytes(4, "little")
+    head = content[: at + len(entry)] + len(content).to_bytes(4, "little") + content[at + len(entry) + 4 :]
+    path.write_bytes(head + pages)
+
+
+def large_jpeg_in_tiff(path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression="jpeg", tile=(64, 64))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+
+
+def sparse(path: Path) -> None:
+    """A file without an end, nearly, and of few blocks."""
+    files.write(path, images.from_array(raw_stack((20, 24), "uint8")))
+    os.truncate(path, 1 << 40)
+
+
+def npy_header(path: Path, shape: tuple[int, ...], dtype: str = "<f8") -> None:
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+        file.write(bytes(1000))
+
+
+CLAIMS: dict[str, tuple[str, Any]] = {
+    "tiff-sides": (".tif", lambda path: tiff_of(path, sides=(30_000, 30_000))),
+    "tiff-samples": (".tif", lambda path: tiff_of(path, sides=(400, 400), samples=300)),
+    "tiff-many-samples": (".tif", lambda path: tiff_of(path, samples=65_535)),
+    "tiff-tile": (".tif", lambda path: tiff_of(path, tile=(60_000, 60_000))),
+    "tiff-high-tile": (".tif", lambda path: tiff_of(path, tile=(2**31, 16))),
+    "tiff-shared-strips": (".tif", shared_strips),
+    "tiff-jpeg": (".tif", large_jpeg_in_tiff),
+    "sparse-png": (".png", sparse),
+    "sparse-jpeg": (".jpg", sparse),
+    "sparse-webp": (".webp", sparse),
+    "sparse-bmp": (".bmp", sparse),
+    "sparse-avif": (".avif", sparse),
+    "npy": (".npy", lambda path: npy_header(path, (20_000, 20_000))),
+    "npy-overflow": (".npy", lambda path: npy_header(path, (2**32, 2**32, 4))),
+    "npy-stack": (".npy", lambda path: npy_header(path, (10**6, 100, 100))),
+    "npy-nothing": (".npy", lambda path: npy_header(path, (2, 2), "|V0")),
+    "npy-objects": (".npy", lambda path: npy_header(path, (2, 2), "|O")),
+    "ppm": (".ppm", lambda path: path.write_bytes(b"P6 30000 30000 65535\n" + bytes(1000))),
+    "pgm-text": (".pgm", lambda path: path.write_bytes(b"P2 9000 9000 65535\n" + b"1 " * 20_000)),
+    "bmp": (
+        ".bmp",
+        lambda path: path.write_bytes(b"BM" + bytes(12) + struct.pack("<IiiHH6I", 40, 29_000, 29_000, 1, 24, *bytes(6))),
+    ),
+}
+"""Small files, or such that take few blocks, whose headers claim much."""
+
+
+def read_through(path: Path, limit: int) -> None:
+    with files.open_pages(path, sparing=True, memory=limit) as document:
+        for page in document.pages:
+            for picture in page.pictures:
+                images.whole(picture.pixels)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is asked of /proc")
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_a_header_claims_is_checked_before_memory_is_taken(name: str, tmp_path: Path) -> None:
+    ending, make = CLAIMS[name]
+    path = tmp_path / f"a{ending}"
+    make(path)
+    room = 64 << 20
+    limit = memory.used() + room
+
+    def peak() -> int:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
+
+    # The peak so far is forgotten.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with pytest.raises((FileError, MemoryShort)) as caught:
+        read_through(path, limit)
+    assert "\n" not in str(caught.value)
+    assert peak() - before < (2 * room if name == "tiff-shared-strips" else room // 2)
 
 
 # -- recipes and weights ----------------------------------------------------------------------------------------------

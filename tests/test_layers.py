@@ -20,7 +20,9 @@ ROWS = (
     {"ranges", "rows"},
     {"masks", "units"},
     {"images", "samples"},
-    {"maps", "views"},
+    {"maps", "rgba", "views"},
+    {"laws"},
+    {"asked"},
     {"clipping"},
     {"camera"},
     {"degradations"},
@@ -41,6 +43,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
+    {"references"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
@@ -94,10 +97,12 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "companions", "idx"},
+    {"claims", "stored"},
+    {"base", "companions", "groups", "idx"},
     {"metadata"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
+    {"embedded"},
     {"tiff"},
 )
 

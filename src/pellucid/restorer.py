@@ -20,7 +20,7 @@ from pellucid import diagnosis, images, memory, stacks, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models, all_finite
-from pellucid.errors import EngineError, MemoryShort, ModelError, OptionError
+from pellucid.errors import EngineError, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files.base import Reading
 from pellucid.images import Image, Range, Rows
@@ -37,9 +37,6 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 IN_FLIGHT = 2
 """Pieces at work at once: the engine has one, the other is being made ready or finished. No output depends on it."""
-
-SHARE = 0.8
-"""The share of the free memory that a picture may take where nothing else is asked for."""
 
 Progress = Callable[[int, int], None]
 """Called with (pieces done, pieces in all)."""
@@ -335,10 +332,7 @@ class Restorer:
 
     def _in_flight(self, step: Pass, model: str, picture: Image, pieces: tiling.Cut) -> int:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No output depends on it."""
-        free = memory.free()
-        rooms = [SHARE * free] if free is not None and self.memory is None else []
-        if self.memory is not None:
-            rooms.append(self.memory - memory.used())
+        room = memory.room(self.memory)
         pixels = pieces.piece[0] * pieces.piece[1] * step.scale**2
         # A picture that is not held goes through bands, two of which are read and two written at once.
         height, width, channels = picture.pixels.shape
@@ -348,14 +342,11 @@ class Restorer:
         held = self._held.get((model, step.scale), 0)
         for count in range(most, 0, -1):
             needed = output + step.engine_bytes * max(0, pixels - held) + count * step.piece_bytes * pixels
-            if all(needed <= room for room in rooms):
-                self._held[model, step.scale] = max(pixels, held)
-                return count
-        there = max(0, min(rooms))
-        raise MemoryShort(
-            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be used "
-            f"({'--memory sets that limit' if self.memory is not None else '--memory SIZE allows more'})"
-        )
+            if room is None or needed <= room:
+                break
+        memory.check(needed, self.memory, f"{width}x{height} pixels")
+        self._held[model, step.scale] = max(pixels, held)
+        return count
 
 
 def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Restorer:

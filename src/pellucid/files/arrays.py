@@ -22,13 +22,13 @@ from pellucid.files.base import (
     Document,
     Page,
     Reading,
-    check_size,
     joined,
     joined_rows,
     picture_of,
     picture_of_rows,
     raw_rows,
 )
+from pellucid.files.claims import check_size
 from pellucid.files.stored import Pick, Stored, cut
 from pellucid.images import FILE_DEPTHS, Image, Rows
 
@@ -114,11 +114,17 @@ def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
         leading, letters, order = inner_shape(shape, axes)
         height, width = (shape[place] for place in order[len(leading) :][:2])
         stored = os.fstat(file.fileno()).st_size
-        check_size(width, height, 1, stored)
+        colours = shape[order[-1]] if "S" in axes else 1
+        banded = reading.sparing and height * width >= base.BANDED and axes in ("YX", "YXS") and not values.fortran
+        together = order != tuple(range(len(order))) or values.fortran
+        # Where values of pictures lie between one another's, several are read at once.
+        slab = 2 * min(SLAB, values.end) + 12 * height * width * colours if together else None
+        held = 0 if banded else slab
+        check_size(width, height, colours, stored, itemsize=values.dtype.itemsize, pages=math.prod(leading), held=held)
         if values.end > stored:
             raise FileError("the pixels are cut off")
         about = NpyArray(shape, axes, values.dtype.str)
-        if reading.sparing and height * width >= base.BANDED and axes in ("YX", "YXS") and not values.fortran:
+        if banded:
             rows = raw_rows(file, values.begin, shape, values.dtype)
             yield Document([Page((replace(picture_of_rows(rows, reading), flat=False),))], 1, (), "", about)
             return
@@ -260,7 +266,8 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
         low, high = header["dataWindow"]
         channels = {channel.name for channel in header["channels"]}
         width, height = (int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1))
-        check_size(width, height, len(channels), size)
+        # The library reads channel by channel, and they are put together; halves come as floats of 16 bits.
+        check_size(width, height, len(channels), size, itemsize=4, held=width * height * len(channels) * 12)
     names = next((names for names in COLOURS if set(names) == channels), None)
     if names is None:
         raise FileError(f"channels {', '.join(sorted(channels))} do not make a picture; R, G, B or Y, with A or without, do")
