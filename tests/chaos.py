@@ -203,7 +203,8 @@ def processes_of(parent: int) -> list[int]:
 ALLOWED = {
     "kill": {0, -signal.SIGKILL},
     "stop": {0},
-    "interrupt": {0, 130},
+    # By the signal where it came in the last moment of Python's end, with all done; a shell shows 130, too.
+    "interrupt": {0, 130, -signal.SIGINT},
     # Python itself was interrupted, while it started or read our modules.
     "interrupt early": {1, -signal.SIGINT},
     "full disk": {0, 1},
