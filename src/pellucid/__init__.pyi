@@ -26,6 +26,7 @@ from pellucid.images import Image as Image
 from pellucid.images import Range
 from pellucid.restorer import Restoration as Restoration
 from pellucid.restorer import Restorer as Restorer
+from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
 
@@ -56,8 +57,10 @@ __all__ = [
     "Restorer",
     "DenoiseSettings",
     "UpscaleSettings",
+    "CutoutSettings",
     "denoise",
     "upscale",
+    "cutout",
 ]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -71,9 +74,19 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> Image: ...
 @overload
 def restore(
@@ -84,9 +97,19 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
@@ -97,9 +120,19 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
 def denoise(
@@ -110,6 +143,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> Image: ...
@@ -122,6 +156,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
@@ -134,6 +169,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
@@ -146,6 +182,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> Image: ...
 @overload
 def upscale(
@@ -156,6 +193,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
@@ -166,4 +204,56 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
+) -> NDArray[Any]: ...
+@overload
+def cutout(
+    image: Image,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Image: ...
+@overload
+def cutout(
+    image: NDArray[_Kind],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> NDArray[_Kind]: ...
+@overload
+def cutout(
+    image: ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...

@@ -69,7 +69,7 @@ class Noise:
     None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
     the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
     by themselves, on an image that has no other noise. ``places`` is the level by place, where it differs, and ``local`` what that
-    is in one piece (h, w), as a share of full range.
+    is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
     """
 
     level: float | None
@@ -83,6 +83,7 @@ class Noise:
     spots: Spots | None = None
     places: Places | None = None
     local: NDArray[np.float32] | None = field(default=None, compare=False)
+    more: float = 1.0
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
@@ -144,7 +145,10 @@ class Noise:
         """The noise's standard deviation (h, w), as a share of full range, by the noisy ``planes`` (c, h, w)."""
         if self.local is not None:
             return self.local
-        return maps.sigma(planes, self.curve) if self.flat or self.clipping is None else self.clipping.sigma(planes)
+        if self.flat or self.clipping is None:
+            return maps.sigma(planes, self.curve)
+        level = self.clipping.sigma(planes)
+        return level if self.more == 1 else level * np.float32(self.more)
 
     def scaled(self, factor: float) -> Noise:
         """The noise of the image times ``factor``, where it has no impulses."""
@@ -154,6 +158,21 @@ class Noise:
             curve=self.curve.scaled(factor),
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
             local=None if self.local is None else self.local * np.float32(factor),
+        )
+
+    def raised(self, factor: float) -> Noise:
+        """The same kind of noise with ``factor`` times the standard deviation, so that the network takes more away.
+
+        Impulses stay as they are, and so does `clipping`: it describes what became of the values, whatever is taken away.
+        """
+        if factor == 1:
+            return self
+        return replace(
+            self,
+            level=None if self.level is None else self.level * factor,
+            curve=self.curve.raised(factor),
+            places=None if self.places is None else self.places.raised(factor),
+            more=self.more * factor,
         )
 
     @property

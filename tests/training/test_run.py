@@ -22,6 +22,7 @@ from pellucid.errors import EngineError, ImageError, OptionError
 from pellucid.families import shipped_path
 from pellucid.htmlreport import Sample
 from pellucid.training import recipes, run, scoring
+from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import load, load_noisy, load_pairs
 
 TINY = 'name = "tiny"\nbase = "own"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\npatch = 32\n'
@@ -88,7 +89,7 @@ def test_the_exported_model_is_scored_as_its_users_run_it(made: Made) -> None:
     card = cards.read_card(made.out)
     assert card.training["scored_images"] == 1
     (row,) = made.told["scores"]["rows"]
-    assert made.told["scores"]["methods"] == ["noisy", "photo-fast-gray", "mine"]
+    assert made.told["scores"]["methods"] == ["noisy", "photo", "photo-fast-gray", "mine"]
     # The held-out one is found by its pixels: this is what a user would do with it.
     paths = [path for path in (made.folder / "clean").iterdir() if np.array_equal(levels(path), pictures.valid[0][..., 0])]
     clean, noisy = (files.read(made.folder / place / paths[0].name).pixels for place in ("clean", "noisy"))
@@ -103,6 +104,69 @@ def test_the_exported_model_is_scored_as_its_users_run_it(made: Made) -> None:
     assert card == cards.Card.from_json(np.load(made.out.with_suffix(".weights.npz"))["card.json"].tobytes().decode())
 
 
+def test_noisy_images_are_scored_by_steins_estimate(made: Made, tmp_path: Path) -> None:
+    recipe = recipes.with_channels(recipes.find("own"), 1)
+    recipe = replace(recipe, data=replace(recipe.data, patch=32, held_out=0.6))
+    photograph = images.gray(samples.photograph() / np.float32(255))[..., 0]
+    for index in range(2):
+        crop = photograph[:256, 200 * index : 200 * index + 256]
+        write(tmp_path / f"n{index}.png", degradations.parse("gaussian:20")(crop, np.random.default_rng(index)))
+    pictures = load_noisy(tmp_path, recipe.data, recipe.task)
+    scores = scoring.score(made.out, pictures, recipe)
+    assert scores is not None
+    assert (scores.methods, scores.images) == (("noisy", "photo", "mine"), 1)
+    (row,) = scores.rows
+    assert row.noise == "noisy images, estimated"
+    # The clean image, which the estimate does not know, says how good it is.
+    (held_out,) = (photograph[:256, 200 * index : 200 * index + 256] for index in range(2) if f"n{index}.png" not in pictures.names)
+    given = pictures.valid_shots[0].levels[..., 0] / np.float32(255)
+    for method, answer in (("noisy", given), ("photo", restorer.load("photo").restore(given))):
+        assert row.score[method] == pytest.approx(metrics.psnr(held_out, answer, data_range=1.0), abs=0.7), method
+    # A network that learnt for four steps.
+    assert row.score["mine"] < row.score["photo"] - 1
+    assert any(
+        note.startswith("noisy images, estimated: photo has") and note.endswith("mine is not better") for note in scores.notes
+    )
+    assert "held-out noisy images, estimated" in scores.on(cards.read_card(made.out)).scores
+
+
+def line_at(done: float, psnr: float | None, loss: float = 1.0, step: int = 0) -> Progress:
+    scores = None if psnr is None else {"mean": psnr}
+    return Progress(step or round(5000 * done), done, 10 * done, 10 - 10 * done, 0.1, 50, loss, scores)
+
+
+def run_of(*lines: Progress, before: Progress | None = None, **rest: Any) -> Run:
+    steps = lines[-1].step
+    made: Any = None
+    return Run(made, steps=steps, history=list(lines), best_step=steps, before=before, **rest)
+
+
+def test_a_run_that_was_too_short_is_called_that() -> None:
+    psnr = metrics.METRICS["psnr"]
+    few = run_of(line_at(0.5, 20, step=5), line_at(1, 21, step=10))
+    assert scoring.length(few, psnr) == [
+        "10 steps are few: a network that begins from random weights needs 1000 and more; train longer"
+    ]
+    rising = [line_at(done, 20 + 10 * done) for done in (0.2, 0.4, 0.6, 0.8, 1)]
+    assert scoring.length(run_of(*rising), psnr) == [
+        "held-out images still gained 2.00 dB in the last fifth of the run: a longer one would be better"
+    ]
+    # The curve is flat, or its best is behind it; the run ended for another reason; a model that was there needs few steps.
+    flat = [line_at(done, min(30, 20 + 20 * done)) for done in (0.2, 0.4, 0.6, 0.8, 1)]
+    assert scoring.length(run_of(*flat), psnr) == []
+    assert scoring.length(replace(run_of(*rising), best_step=1), psnr) == []
+    assert scoring.length(run_of(*rising, stalled=True), psnr) == []
+    assert scoring.length(run_of(line_at(1, 30, step=10), before=line_at(0, 30)), psnr) == []
+    # Without clean images by the loss, an estimate of the squared error.
+    losses = [line_at(done, None, loss=10 ** (-done)) for done in (0.2, 0.4, 0.6, 0.8, 1)]
+    assert "still gained 2.00 dB" in scoring.length(run_of(*losses), psnr)[0]
+
+
+def test_each_recipe_has_the_shipped_model_beside_it() -> None:
+    wanted = {"own": "photo", "photo": "photo", "digits": "digits", "upscale": "upscale", "digits-upscale": None}
+    assert {name: scoring.shipped(recipes.find(name)) for name in wanted} == wanted
+
+
 def levels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
     found: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(255 * files.read(path).pixels[..., 0]).astype(np.uint8)
     return found
@@ -115,7 +179,7 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert len(pictures.valid) == 4
     whole = scoring.score(made.out, pictures, recipe, begun_from=str(made.out))
     assert whole is not None
-    assert whole.methods == ("noisy", "mine (before)", "mine")
+    assert whole.methods == ("noisy", "photo", "mine (before)", "mine")
     assert [row.noise for row in whole.rows] == ["gaussian:0", "gaussian:50"]
     # Capped, not infinite; 50 levels of 255 are 14.15 dB, clipped a little more; and the same model twice.
     assert whole.rows[0].score["noisy"] == metrics.PSNR_CAP

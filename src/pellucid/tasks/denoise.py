@@ -37,6 +37,7 @@ __all__ = [
     "PROTOCOL",
     "ROUTES",
     "Learning",
+    "ahead",
     "batch",
     "expected_gain",
     "known",
@@ -88,6 +89,9 @@ PIECE_BYTES = 100
 """Bytes for each pixel of each piece in flight: its planes, the engine's output, the finished pixels. Measured for pictures with
 impulses, which need the most: see `FILLED_TILE`."""
 
+APART_BYTES = 60
+"""And for each pixel where colours are restored in another way than brightness: a second output, luma and colours of both."""
+
 HALO_SHARE = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
 With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
@@ -137,27 +141,72 @@ class _Plan:
 def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     """Inspects the picture, unless ``sigma`` is given, and chooses the file; no passes where there is no noise.
 
-    Raises `OptionError` where a blind model is given ``sigma``.
+    Raises `OptionError` where a blind model is given ``sigma``, or is to take away more than it does by itself.
     """
     plan = _plan(view, models, settings.sigma)
-    noise = replace(plan.noise, keep_grain=settings.keep_grain)
     card = models.card(plan.role)
+    if settings.most > 1 and "sigma" not in card.maps:
+        name = "strength" if settings.strength > 1 else "colour_noise"
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level to raise; {name} goes up to 1 for it")
+    found = replace(plan.noise, keep_grain=settings.keep_grain)
+    noise = found.raised(max(1.0, settings.strength))
 
     def facts() -> Mapping[str, Any]:
-        found = plan.diagnosis
+        seen = plan.diagnosis
         return {
             "sigma": noise.level,
-            "estimated": found is not None,
-            "saw": None if found is None else str(found),
-            "diagnosis": found,
-            "expected_gain": expected_gain(view, models, settings, found) if settings.gain else None,
+            "estimated": seen is not None,
+            "saw": None if seen is None else str(seen),
+            "diagnosis": seen,
+            "expected_gain": expected_gain(view, models, settings, seen) if settings.gain else None,
         }
 
     straight = _straightening(view, plan.diagnosis)
     if noise.nothing and straight is None:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
-    graph = models.graph(plan.role)
+    work = _work(view, models, plan, noise, straight)
+    if settings.apart:
+        colour = found.raised(max(1.0, settings.colour_noise or 0.0))
+        other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight)
+        shares = min(settings.strength, 1.0), min(settings.colour_noise or 0.0, 1.0)
+        work = _Work(
+            partial(_apart, work.piece, None if other is None else other.piece, shares if plan.channels > 1 else shares[:1] * 2),
+            max(work.halo, 0 if other is None else other.halo),
+            work.multiple_of,
+        )
+    once = base.Pass(
+        work.piece,
+        tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
+        engine_bytes=ENGINE_BYTES[models.precision],
+        piece_bytes=PIECE_BYTES + (APART_BYTES if settings.apart else 0),
+        room=len(card.maps),
+        halo=work.halo,
+        multiple_of=work.multiple_of,
+    )
+    return base.Job(card.name, (once,), facts=facts)
+
+
+def ahead(view: View, models: Models) -> base.Job:
+    """The passes that take the noise out of a picture before another task has it, and their facts; none where it is clean.
+
+    ``models`` is a family of this task: `Models.helper` opens one for another task.
+    """
+    return prepare(view, models, DenoiseSettings())
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a pass does with a piece, and the ``halo`` and grid that it needs: see `base.Pass`."""
+
+    piece: Callable[..., Planes]
+    halo: int
+    multiple_of: int
+
+
+def _work(view: View, models: Models, plan: _Plan, noise: Noise, straight: Callable[..., Planes] | None) -> _Work:
+    """The restoration of a piece of a picture with this noise; ``straight`` takes bands away before it."""
+    card, graph = models.card(plan.role), models.graph(plan.role)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
     plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
@@ -169,7 +218,6 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         # Where the graph runs twice, all but the filled pixels is the same the second time: influence from beyond fades before.
         margin += _margin(then.card, noise.mended)
         step = max(step, then.card.multiple_of)
-    tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
     piece: Callable[..., NDArray[np.float32]] = (
         partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise)
     )
@@ -179,16 +227,44 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         piece = _unchanged
     if straight is not None:
         piece = partial(straight, piece)
-    once = base.Pass(
-        piece,
-        tile=tile,
-        engine_bytes=ENGINE_BYTES[models.precision],
-        piece_bytes=PIECE_BYTES,
-        room=len(card.maps),
-        halo=margin,
-        multiple_of=step,
-    )
-    return base.Job(card.name, (once,), facts=facts)
+    return _Work(piece, margin, step)
+
+
+def _apart(
+    piece: Callable[..., Planes],
+    other: Callable[..., Planes] | None,
+    shares: tuple[float, float],
+    planes: Planes,
+    place: Place,
+    room: Planes,
+) -> Planes:
+    """The brightness as ``piece`` restores it, the colours as ``other`` does (None: the same), each blended by its share with that
+    of the picture.
+
+    Brightness is the luma (Rec. 601), colours are what each channel has beyond it. Where a colour does not fit to the brightness,
+    between black and white, it is made paler until it does: so no luma changes.
+    """
+    whole = piece(planes, place, room)
+    if shares[0] == shares[1] and other is None:
+        # As the door blends, to the bit.
+        return whole if shares[0] == 1 else (whole - planes) * np.float32(shares[0]) + planes
+    whole, given = np.clip(whole, 0, 1), np.clip(planes, 0, 1)
+    luma, before = _luma(whole), _luma(given)
+    coloured = whole if other is None else np.clip(other(planes, place, room), 0, 1)
+    colours = coloured - (luma if other is None else _luma(coloured))
+    given -= before
+    given += np.float32(shares[1]) * (colours - given)
+    luma = before + np.float32(shares[0]) * (luma - before)
+    # How far a colour may go in each pixel, as a share of where it would.
+    highest, lowest = np.maximum(given.max(axis=0), 1e-6), np.minimum(given.min(axis=0), -1e-6)
+    given *= np.clip(np.minimum((1 - luma) / highest, luma / -lowest), 0, 1)
+    given += luma
+    return given
+
+
+def _luma(planes: Planes) -> Planes:
+    """The luma (h, w) of (3, h, w)."""
+    return np.asarray(np.tensordot(images.LUMA, planes, axes=1), dtype=np.float32)
 
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
@@ -291,9 +367,11 @@ def _margin(card: Card, noise: Noise) -> int:
 def expected_gain(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None) -> float | None:
     """By how many dB of PSNR the output is expected to be nearer to the clean picture than the input, without the clean picture.
 
-    0 where nothing is to be done; None where the noise is of another kind than white, or the picture too small. ``found`` is the
-    picture's diagnosis, where that is known already.
+    0 where nothing is to be done; None where the noise is of another kind than white, the picture too small, or more or less is
+    taken away than the model would by itself. ``found`` is the picture's diagnosis, where that is known already.
     """
+    if settings.most > 1 or settings.apart:
+        return None
     value = measured(view, models, settings, found)
     return value if value is None or isinstance(value, float) else gain.expected(value)
 

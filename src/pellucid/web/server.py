@@ -17,6 +17,7 @@ import uvicorn
 
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
+from pellucid.restorer import MARGIN
 from pellucid.web import connections
 from pellucid.web.app import application
 from pellucid.web.folder import Folder, private_folder
@@ -123,7 +124,7 @@ async def _run(
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
         await pool.start()
-        limits = limits.within(await pool.measured(first))
+        limits = limits.within(await pool.measured(first), MARGIN)
         app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
         settings = uvicorn.Config(
             app,
