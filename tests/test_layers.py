@@ -20,7 +20,7 @@ ROWS = (
     {"ranges", "rows"},
     {"masks", "units"},
     {"images", "samples"},
-    {"maps", "rgba", "views", "alphas"},
+    {"maps", "rgba", "views", "alphas", "colour", "spreading"},
     {"laws"},
     {"asked"},
     {"clipping"},
@@ -37,6 +37,7 @@ ROWS = (
     {"engines"},
     {"denoising"},
     {"tasks.base"},
+    {"colouring", "hinting", "tinting"},
     {"tasks.cutout_learning"},
     {"tasks.denoise"},
     {"tasks.*"},
@@ -93,20 +94,18 @@ CLI_ROWS = (
 )
 
 WEB_ROWS = (
-    {"limits", "worker"},
+    {"limits", "worker", "folder"},
     {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
-    {"app"},
+    {"app", "connections"},
     {"server"},
 )
 
 FILES_ROWS = (
     {"claims", "stored"},
     {"base", "companions", "groups", "idx"},
-    {"stored"},
-    {"base", "companions", "idx"},
-    {"metadata"},
+    {"metadata", "profiles"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},

@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pellucid import files, images, saving
-from pellucid.errors import DiskFull, FileError, ImageError, OptionError, PellucidError
+from pellucid import files, images, memory, saving
+from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
@@ -22,7 +22,7 @@ from pellucid.restorer import Restoration, Restorer
 from pellucid.tasks import Task
 from pellucid.tasks.settings import FileSettings, Settings, Shape
 
-__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files"]
+__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files", "restore_variants"]
 
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
@@ -176,6 +176,14 @@ def restore_files(
                 loaded.close()
             if reading is not None and isinstance(ahead := reading.result(), _Open):
                 ahead.close()
+
+
+def restore_variants(
+    planned: Plan, restorer: Restorer, settings: Settings, how: FileSettings = PLAIN, **given: Any
+) -> Generator[Outcome, None, None]:
+    """`restore_files` for each variant of the outputs that the settings ask for (`Settings.each`), one after the other."""
+    for name, each in settings.each().items():
+        yield from restore_files(planned.varied(name), restorer, each, how, **given)
 
 
 def restore_file(
@@ -415,6 +423,8 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
         said = f"{at}: not enough memory"
     else:
         said = f"{at}: {getattr(error, 'strerror', None) or error}"
+    if isinstance(error, FileError | EngineError) and not isinstance(error, SizeError) and memory.short():
+        said += " (there is no memory left, which may be why)"
     full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))
     return Outcome(source, target, error=said, full=full)
 
