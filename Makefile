@@ -35,7 +35,7 @@ demo: .venv-light/done ## degrade and restore the package's own photograph and d
 test: .venv/done ## the tests, with all that they need
 	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal --durations=20
 
-fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
+fuzz: .venv/done ## 20,000 damaged and hostile inputs: each taken, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000
 
 # In an environment of its own: its pytest plugin would load in every run of the tests.
