@@ -40,27 +40,14 @@ BITS = {"uint8": 255, "uint16": 4095}
 """Counts of 16 bits have 12 of them in use."""
 
 WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "413",
-    "pages",
-    "of",
-    "text",
-    "lie",
-    "beside",
-    "it",
-    "(No.",
-    "42);",
-    "Nothing",
-    "else.",
+    "the quick brown fox",
+    "jumps over",
+    "a lazy dog",
+    "while 413 pages",
+    "of text lie",
+    "beside it",
+    "(No. 42);",
+    "Nothing else.",
 ]
 
 
@@ -144,7 +131,8 @@ def cells(rng: np.random.Generator) -> Floats:
     for _ in range(12):
         slope, start = rng.uniform(-1, 1), rng.uniform(0, SIDE)
         light += 0.15 * np.exp(-((down - start - slope * right - 12 * np.sin(right / 25)) ** 2) / 6)
-    return np.clip(light, 0, 0.95)[..., None]
+    bounded: Floats = np.clip(light, 0, 0.95)[..., None]
+    return bounded
 
 
 def printed(photo: Floats, pitch: float, angles: Sequence[float]) -> Floats:

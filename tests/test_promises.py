@@ -47,6 +47,7 @@ DIAGNOSIS = {
     "clipped": bool,
     "rows": float,
     "columns": float,
+    "blotches": float,
     "sure": float,
 }
 

@@ -12,8 +12,9 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis
-from pellucid.diagnosis import bands, clipped, drawn, impulses, jpeg, noise
+from pellucid.diagnosis import bands, blotches, clipped, drawn, impulses, jpeg, noise
 from pellucid.maps import Places
+from pellucid.tasks import denoise
 
 Levels = NDArray[np.uint8]
 
@@ -397,3 +398,62 @@ def test_photographs_have_no_bands(photograph: NDArray[np.float64]) -> None:
     # What is much more than was measured is the picture's own.
     stripes = np.broadcast_to((np.arange(200) % 40 < 20).astype(np.float32)[:, None, None], (200, 100, 1))
     assert (bands.offsets(stripes, 0, 0.01) == 0).all()
+
+
+# -- blotches of colour -----------------------------------------------------------------------------------------------
+
+
+def blotted(clean: NDArray[np.float64], width: float, level: float, seed: int = 0) -> NDArray[np.float64]:
+    """Noise in colour under a Gaussian window, without luma."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in clean.shape[:2]), indexing="ij"))
+    window = np.exp(-2 * (np.pi * frequency * width) ** 2)
+    blue, red = (np.fft.ifft2(np.fft.fft2(rng.standard_normal(clean.shape[:2])) * window).real for _ in range(2))
+    blue, red = blue / blue.std() * level, red / red.std() * level
+    return clean + np.stack([1.402 * red, -0.344 * blue - 0.714 * red, 1.772 * blue], axis=2)
+
+
+@pytest.mark.parametrize(("width", "level", "sigma", "gain"), [(4, 8, 0, 4), (8, 8, 0, 4), (8, 8, 10, 6)])
+def test_blotches_of_colour_are_named_and_taken_away(
+    photograph: NDArray[np.float64], width: float, level: float, sigma: float, gain: float
+) -> None:
+    clean = photograph * 255
+    picture = levels(blotted(clean, width, level) + sigma * np.random.default_rng(1).standard_normal(clean.shape))
+    found = pellucid.inspect(picture)
+    assert found.blotches is not None
+    # The mean of the channels: 1.38 times that of either direction of colour.
+    assert found.blotches.level == pytest.approx(1.38 * level, rel=0.35)
+    assert found.kind == ("gaussian" if sigma else "blotches")
+    assert "blotches of colour" in str(found)
+    assert found.to_dict()["blotches"] == pytest.approx(found.blotches.level, abs=0.01)
+    restored = pellucid.restore(picture)
+    off = [float(np.square(pixels - clean).mean()) for pixels in (picture, restored)]
+    assert 10 * np.log10(off[0] / off[1]) > gain
+    if not sigma:
+        # The luma is as it was.
+        before, after = (pixels @ np.array([0.299, 0.587, 0.114]) for pixels in (picture, restored))
+        assert float(np.sqrt(np.square(before - after).mean())) < 0.7
+    assert pellucid.load().details(picture, gain=True).facts["expected_gain"] is None
+
+
+def test_blotches_are_taken_away_in_pieces_as_in_the_whole(
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = levels(blotted(photograph * 255, 8, 8))
+    whole = pellucid.restore(picture)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 400))
+    pieces = pellucid.restore(picture)
+    assert np.abs(whole.astype(int) - pieces).max() <= 1
+
+
+def test_what_is_colourful_has_no_blotches(photograph: NDArray[np.float64]) -> None:
+    rng = np.random.default_rng(0)
+    colourful = np.asarray(PillowImage.fromarray(rng.integers(0, 256, (10, 14, 3), np.uint8)).resize((608, 400), 0), np.float64)
+    for clean in (photograph * 255, colourful):
+        for sigma in (0, 5, 25):
+            assert pellucid.inspect(noisy(clean, sigma)).blotches is None
+    for kind in ("grain:10", "camera:0.002", "jpeg:30"):
+        assert diagnosis.inspect(degradations.parse(kind)(photograph, rng)).blotches is None
+    # Too small to say so, and of one channel.
+    assert blotches.measured([blotted(photograph * 255, 8, 8)[:128, :128].astype(np.float32) / 255]) is None
+    assert blotches.measured([photograph[..., :1].astype(np.float32)]) is None

@@ -13,15 +13,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import maps
+from pellucid import images, maps
 from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, in_channels
-from pellucid.maps import NONE, Curve, Extremes, Places, Spots
+from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
 from pellucid.tiling import Place
+from pellucid.views import View
 
-__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "finished", "with_maps"]
+__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "blotched", "finished", "with_maps"]
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -56,6 +57,9 @@ MIRRORED = (-1, -2)
 
 DENSE = 0.2
 """Share of impulses from which an image is restored again once and not twice: further outputs were 0.05 dB worse in gray."""
+
+LARGEST_SMALL = 2**21
+"""Pixels that the smaller picture has at most in which blotches of colour are looked for: one piece for the engine."""
 
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
@@ -180,8 +184,8 @@ def _strongest(card: Card) -> float | None:
     return max((noise["high"] for noise in card.noises if noise["kind"] == "gaussian"), default=None)
 
 
-WHITE = ("clean", "gaussian", "poisson", "speckle")
-"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
+WHITE = ("clean", "gaussian", "poisson", "speckle", "bands", "blotches")
+"""The kinds of `diagnosis.KINDS` whose fine noise is white, or none."""
 
 
 def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32] | None) -> NDArray[np.float32]:
@@ -375,3 +379,38 @@ def answer_in_turn(
 
 def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.flip(planes, axes))
+
+
+# -- blotches of colour -----------------------------------------------------------------------------------------------
+
+
+def blotched(graph: Graph, view: View, found: Blotches) -> Callable[[NDArray[np.float32], Place], NDArray[np.float32]]:
+    """A function that gives what the blotches of colour add to the pixels (3, h, w) of a piece.
+
+    The picture is made so much smaller that they are about a pixel wide, the graph takes them away there, and what it took of the
+    colours is enlarged. The luma stays as it is.
+    """
+    sides = view.shape[:2]
+    shrink = found.shrink
+    while sides[0] * sides[1] > LARGEST_SMALL * shrink**2:
+        shrink *= 2
+    small = view.small(max(1, round(max(sides) / shrink)))
+    height, width = small.shape[:2]
+    step = graph.card.multiple_of
+    planes = np.pad(small.transpose(2, 0, 1), ((0, 0), (0, -height % step), (0, -width % step)), mode="symmetric")
+    noise = Noise(found.level, Curve(found.level / 255), white=False)
+    cleared = answer(graph, noise, np.ascontiguousarray(planes, dtype=np.float32))[:, :height, :width]
+    gone = small - cleared.transpose(1, 2, 0)
+    gone -= (gone @ np.array(images.LUMA, np.float32))[..., None]
+
+    def added(planes: NDArray[np.float32], place: Place) -> NDArray[np.float32]:
+        lengths = [min(length, side - start) for length, side, start in zip(planes.shape[1:], sides, place[:2], strict=True)]
+        rows, columns = ((place[axis], place[axis] + lengths[axis]) for axis in (0, 1))
+        down, right = height / sides[0], width / sides[1]
+        box = (columns[0] * right, rows[0] * down, columns[1] * right, rows[1] * down)
+        inside = images.resized(gone, lengths[0], lengths[1], images.BICUBIC, box).transpose(2, 0, 1)
+        # What lies beyond the picture is padding.
+        beyond = [(0, 0), *((0, whole - length) for whole, length in zip(planes.shape[1:], lengths, strict=True))]
+        return np.pad(inside, beyond, mode="edge")
+
+    return added

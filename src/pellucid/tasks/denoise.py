@@ -154,7 +154,8 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         }
 
     straight = _straightening(view, plan.diagnosis)
-    if noise.nothing and straight is None:
+    wide = None if plan.diagnosis is None else plan.diagnosis.blotches
+    if noise.nothing and straight is None and wide is None:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
     graph = models.graph(plan.role)
@@ -179,6 +180,9 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         piece = _unchanged
     if straight is not None:
         piece = partial(straight, piece)
+    if wide is not None:
+        blotted = models.graph("processed" if "processed" in models else plan.role)
+        piece = partial(_without, denoising.blotched(blotted, view, wide), piece)
     once = base.Pass(
         piece,
         tile=tile,
@@ -195,6 +199,13 @@ def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Plan
     return planes.copy()
 
 
+def _without(
+    added: Callable[[Planes, Place], Planes], piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None
+) -> Planes:
+    """What ``piece`` makes of the planes without what is ``added`` to them."""
+    return piece(planes - added(planes, place), place)
+
+
 def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes] | None:
     """What takes bands away before a piece is restored; None where there are none, or where the picture is not in memory."""
     if found is None or found.rows == found.columns == 0 or isinstance(view.picture.pixels, images.Rows):
@@ -206,7 +217,7 @@ def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes]
             lighter[axis] = bands.offsets(pixels, axis, level / 255)
             pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
 
-    def straight(piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes) -> Planes:
+    def straight(piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None) -> Planes:
         # What lies beyond the picture is padding.
         down, right = (
             np.minimum(np.arange(start, start + length), len(known) - 1)
@@ -305,6 +316,8 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
     """
     plan = _plan(view, models, settings.sigma, found)
     noise = plan.noise
+    if plan.diagnosis is not None and plan.diagnosis.blotches is not None:
+        return None
     if noise.nothing:
         return 0.0
     if not noise.white or noise.density > 0 or noise.places is not None or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:
