@@ -26,6 +26,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -95,6 +96,14 @@ def seeds(folder: Path) -> Iterator[Path]:
             path.unlink(missing_ok=True)
             continue
         yield path
+
+
+def through(path: Path, **how: Any) -> None:
+    """Reads all that the file holds."""
+    with files.open_pages(path, sparing=True, **how) as document:
+        for page in document.pages:
+            for picture in page.pictures:
+                formats.images.whole(picture.pixels)
 
 
 def tiff_with_words(path: Path) -> None:

@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from pellucid import files, images, samples
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files import base, png
+from pellucid.files import claims, png
 from pellucid.files.photographs import JpegNotes
 from pellucid.images import Image
 
@@ -265,7 +265,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "MOST_PIXELS", 100)
+    monkeypatch.setattr(claims, "MOST_PIXELS", 100)
     for ending in (".png", ".tif", ".webp", ".jpg", ".bmp", ".ppm", ".avif", ".npy"):
         files.write(tmp_path / f"a{ending}", picture(np.uint8, 3))
         with pytest.raises(FileError, match="more than"):

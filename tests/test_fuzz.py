@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pellucid.errors import PellucidError
+from pellucid.errors import MemoryShort, PellucidError
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,21 @@ def wholes(fuzz: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> list[t
     # Those that crash or hang a decoder take the run of the tests with them: their place is the child process of `make fuzz`.
     found = fuzz.seeds(tmp_path_factory.mktemp("wholes"))
     return [(path.suffix, path.read_bytes()) for path in found if path.suffix not in (".dng", ".exr", ".heic")]
+
+
+def test_every_format_asks_for_memory_before_it_takes_any(fuzz: ModuleType, tmp_path: Path, monkeypatch: Any) -> None:
+    asked = set()
+    for path in fuzz.seeds(tmp_path):
+        kind = next(kind.name for kind in fuzz.files.FORMATS if path.suffix in kind.endings)
+        # Row by row, too.
+        for banded in (1, fuzz.base.BANDED):
+            monkeypatch.setattr(fuzz.base, "BANDED", banded)
+            with pytest.raises(MemoryShort, match=r"need .* more memory, and 0 MiB may be"):
+                fuzz.through(path, memory=1)
+        asked.add(kind)
+    missing = {kind.name for kind in fuzz.files.FORMATS if not kind.folder} - asked
+    # What needs an extra that is not here.
+    assert missing <= {"HEIF", "OpenEXR", "DICOM", "camera RAW"}
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

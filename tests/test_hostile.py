@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,10 +23,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pellucid import cli, compiled, denoising, engines, files, graphs, images, manifest, plan, regular, restorer, saving
+import pellucid
+from pellucid import (
+    batch,
+    cli,
+    compiled,
+    denoising,
+    engines,
+    files,
+    graphs,
+    images,
+    manifest,
+    memory,
+    plan,
+    regular,
+    restorer,
+    saving,
+)
 from pellucid.cards import Card, read_card
-from pellucid.errors import EngineError, FileError, ModelError
+from pellucid.errors import EngineError, FileError, MemoryShort, ModelError
 from pellucid.families import names, shipped_path
+from pellucid.files import arrays, base, stored
+from pellucid.tasks import denoise
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
 """Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
@@ -73,6 +93,47 @@ def test_no_level_and_no_light_gives_what_is_no_number(sigma: float, light: floa
     output = fast.restore(light * picture()[:16, :16].astype(np.float64), sigma=sigma)
     assert np.isfinite(output).all()
     assert 0 <= output.min() <= output.max() <= 1
+
+
+SCALES = (5e-324, 1e-310, *(float(f"1e{power}") for power in range(-300, 301, 30)), 1.7e308)
+
+FLOAT_SCALES = (1.4e-45, 1e-40, 1.1754944e-38, *(float(f"1e{power}") for power in range(-44, 39, 9)), 3.4028235e38)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [*(("float64", scale) for scale in SCALES), *(("float32", scale) for scale in FLOAT_SCALES)]
+)
+def test_an_answer_has_the_unit_of_its_input(dtype: str, scale: float, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    for black, white in ((0.0, scale), (-scale, scale), (scale, 0.0)):
+        pixels = picture().astype(np.float64)
+        half = 0.5 if not np.isfinite(white - black) else 1.0
+        span = white * half - black * half
+        values = ((black * half * (1 - pixels) + white * half * pixels) / half).astype(dtype)
+        # As the values can hold them: the smallest floats have few steps.
+        held = ((values.astype(np.float64) * half - black * half) / span).astype(np.float32)
+        output = pellucid.denoise(values, range=(black, white), sigma=25, model="photo-fast-gray")
+        assert output.dtype == values.dtype
+        assert np.isfinite(output).all()
+        wanted = fast.restore(held, sigma=25).astype(np.float64)
+        got = (output.astype(np.float64) * half - black * half) / span
+        assert np.abs(got - wanted).max() <= 1e-6 + float(own.smallest_subnormal) / abs(span)
+        untouched = pellucid.denoise(values, range=(black, white), sigma=0)
+        np.testing.assert_allclose(untouched, values, rtol=0, atol=max(scale * 3e-7, float(own.smallest_subnormal)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -> None:
+    own = np.finfo(dtype)
+    values = (np.linspace(-1, 1, 32 * 40).reshape(32, 40) * own.max).astype(dtype)
+    with np.errstate(over="ignore"):
+        largest = [np.float64(own.max), np.float64(own.smallest_subnormal), 5e-324, 1e-300, 1e300, 1.0]
+    for white in largest:
+        for black in (0.0, -white, white / 2):
+            if black != white:
+                for sigma in (25, None):
+                    output = pellucid.denoise(values, range=(float(black), float(white)), sigma=sigma, model="photo-fast-gray")
+                    assert np.isfinite(output).all(), (black, white, sigma)
 
 
 @pytest.mark.parametrize("sigma", [denoising.LEAST, 2e-3, 0.1])
@@ -411,6 +472,188 @@ def test_the_hash_of_a_device_is_refused(tmp_path: Path) -> None:
     for path in unlike_files(tmp_path)[:3]:
         with pytest.raises(FileError, match="not a regular file"):
             manifest.digest_of(path)
+
+
+def raw_stack(shape: tuple[int, ...], dtype: str = "uint16") -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, 60000, shape).astype(dtype)
+
+
+def by_tifffile(values: NDArray[Any], **how: Any) -> Any:
+    tifffile = pytest.importorskip("tifffile")
+    return lambda path: tifffile.imwrite(path, values, **how)
+
+
+READ_IN_PARTS: dict[str, tuple[str, Any]] = {
+    "npy-stack": (".npy", lambda path: np.save(path, raw_stack((40, 64, 64)))),
+    "npy-turned": (".npy", lambda path: np.save(path, np.asfortranarray(raw_stack((40, 64, 64))))),
+    "npy-rows": (".npy", lambda path: np.save(path, raw_stack((1200, 64)))),
+    "imagej": (".tif", by_tifffile(raw_stack((40, 64, 64)), imagej=True)),
+    "tiff-pages": (".tif", by_tifffile(raw_stack((40, 64, 64)), photometric="minisblack")),
+    "tiff-rows": (".tif", by_tifffile(raw_stack((1200, 64)))),
+    "tiff-strips": (".tif", by_tifffile(raw_stack((1200, 64)), compression="zlib", rowsperstrip=16)),
+    "pnm-rows": (".pgm", lambda path: path.write_bytes(b"P5 64 1200 65535\n" + raw_stack((1200, 64)).astype(">u2").tobytes())),
+}
+"""Files that are read while the engine works: stacks page by page, and large pictures in bands."""
+
+
+@pytest.mark.parametrize("name", READ_IN_PARTS)
+def test_a_file_that_is_cut_short_while_it_is_read_fails_alone(
+    name: str, tmp_path: Path, fast: restorer.Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, make = READ_IN_PARTS[name]
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in" / f"a{ending}"
+    make(source)
+    files.write(tmp_path / "in" / "b.png", images.from_array(raw_stack((20, 24), "uint8")))
+    monkeypatch.setattr(arrays, "SLAB", 1 << 16)
+    if name.endswith(("rows", "strips")):
+        monkeypatch.setattr(base, "BANDED", 1)
+        monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 160))
+        monkeypatch.setattr(denoise, "_margin", lambda *_: 16)
+    cut = False
+
+    def progress(share: float) -> None:
+        nonlocal cut
+        if share > 0 and not cut:
+            cut = True
+            os.truncate(source, 4096)
+
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out")
+    first, second = batch.restore_files(planned, fast, fast.settings(sigma=25), progress=progress)
+    assert cut
+    assert first.error is not None
+    assert first.error.startswith(str(source))
+    assert "\n" not in first.error
+    assert second.error is None
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.png", manifest.MANIFEST}
+
+
+@pytest.mark.parametrize("block", [1, 100, 10_000])
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("ZYX", (5, 6, 7)), ("YXZ", (6, 7, 5)), ("YZX", (6, 5, 7)), ("TYXZS", (2, 6, 7, 5, 3))]
+)
+@pytest.mark.parametrize("fortran", [False, True])
+def test_arrays_of_any_order_come_back(
+    axes: str, shape: tuple[int, ...], fortran: bool, block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "BLOCK", block)
+    monkeypatch.setattr(arrays, "SLAB", 3 * 6 * 7 * 2)
+    values = raw_stack(shape)
+    np.save(tmp_path / "a.npy", np.asfortranarray(values) if fortran else values)
+    with files.open_pages(tmp_path / "a.npy", axes=axes) as document:
+        files.write_pages(tmp_path / "b.npy", document.pages, document)
+    back = np.load(tmp_path / "b.npy")
+    assert back.dtype == values.dtype
+    np.testing.assert_array_equal(back, values)
+
+
+def tiff_of(path: Path, *, sides: tuple[int, int] = (64, 64), tile: tuple[int, int] | None = None, samples: int = 1) -> None:
+    """A TIFF whose header claims that size, with a few bytes of packed zeros."""
+    tifffile = pytest.importorskip("tifffile")
+    how = {"tile": (64, 64)} if tile else {"rowsperstrip": 64}
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint16), compression="zlib", **how)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tags = file.pages[0].tags
+        new = {"ImageLength": sides[0], "ImageWidth": sides[1], "SamplesPerPixel": samples}
+        if tile:
+            new |= {"TileLength": tile[0], "TileWidth": tile[1]}
+        else:
+            new["RowsPerStrip"] = sides[0]
+        for name, value in new.items():
+            tags[name].overwrite(value)
+
+
+def shared_strips(path: Path) -> None:
+    """Many pages of 12 megapixels, all of one strip."""
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.zeros((3000, 4000), np.uint8), compression="zlib", rowsperstrip=3000, metadata=None)
+    content = path.read_bytes()
+    at = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[at : at + 2], "little")
+    entry = content[at : at + 2 + 12 * count]
+    pages, place = b"", len(content)
+    for number in range(40):
+        place += len(entry) + 4
+        pages += entry + (place if number < 39 else 0).to_bytes(4, "little")
+    head = content[: at + len(entry)] + len(content).to_bytes(4, "little") + content[at + len(entry) + 4 :]
+    path.write_bytes(head + pages)
+
+
+def large_jpeg_in_tiff(path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(path, np.zeros((64, 64), np.uint8), compression="jpeg", tile=(64, 64))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+
+
+def sparse(path: Path) -> None:
+    """A file without an end, nearly, and of few blocks."""
+    files.write(path, images.from_array(raw_stack((20, 24), "uint8")))
+    os.truncate(path, 1 << 40)
+
+
+def npy_header(path: Path, shape: tuple[int, ...], dtype: str = "<f8") -> None:
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+        file.write(bytes(1000))
+
+
+CLAIMS: dict[str, tuple[str, Any]] = {
+    "tiff-sides": (".tif", lambda path: tiff_of(path, sides=(30_000, 30_000))),
+    "tiff-samples": (".tif", lambda path: tiff_of(path, sides=(400, 400), samples=300)),
+    "tiff-many-samples": (".tif", lambda path: tiff_of(path, samples=65_535)),
+    "tiff-tile": (".tif", lambda path: tiff_of(path, tile=(60_000, 60_000))),
+    "tiff-high-tile": (".tif", lambda path: tiff_of(path, tile=(2**31, 16))),
+    "tiff-shared-strips": (".tif", shared_strips),
+    "tiff-jpeg": (".tif", large_jpeg_in_tiff),
+    "sparse-png": (".png", sparse),
+    "sparse-jpeg": (".jpg", sparse),
+    "sparse-webp": (".webp", sparse),
+    "sparse-bmp": (".bmp", sparse),
+    "sparse-avif": (".avif", sparse),
+    "npy": (".npy", lambda path: npy_header(path, (20_000, 20_000))),
+    "npy-overflow": (".npy", lambda path: npy_header(path, (2**32, 2**32, 4))),
+    "npy-stack": (".npy", lambda path: npy_header(path, (10**6, 100, 100))),
+    "npy-nothing": (".npy", lambda path: npy_header(path, (2, 2), "|V0")),
+    "npy-objects": (".npy", lambda path: npy_header(path, (2, 2), "|O")),
+    "ppm": (".ppm", lambda path: path.write_bytes(b"P6 30000 30000 65535\n" + bytes(1000))),
+    "pgm-text": (".pgm", lambda path: path.write_bytes(b"P2 9000 9000 65535\n" + b"1 " * 20_000)),
+    "bmp": (
+        ".bmp",
+        lambda path: path.write_bytes(b"BM" + bytes(12) + struct.pack("<IiiHH6I", 40, 29_000, 29_000, 1, 24, *bytes(6))),
+    ),
+}
+"""Small files, or such that take few blocks, whose headers claim much."""
+
+
+def read_through(path: Path, limit: int) -> None:
+    with files.open_pages(path, sparing=True, memory=limit) as document:
+        for page in document.pages:
+            for picture in page.pictures:
+                images.whole(picture.pixels)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is asked of /proc")
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_a_header_claims_is_checked_before_memory_is_taken(name: str, tmp_path: Path) -> None:
+    ending, make = CLAIMS[name]
+    path = tmp_path / f"a{ending}"
+    make(path)
+    room = 64 << 20
+    limit = memory.used() + room
+
+    def peak() -> int:
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
+
+    # The peak so far is forgotten.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with pytest.raises((FileError, MemoryShort)) as caught:
+        read_through(path, limit)
+    assert "\n" not in str(caught.value)
+    assert peak() - before < (2 * room if name == "tiff-shared-strips" else room // 2)
 
 
 # -- recipes and weights ----------------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ def test_the_page_has_the_words_of_the_task(task: str | None, tmp_path: Path) ->
     terms = json.loads(Elements(page(tmp_path, evaluation)).scripts[2])
     module = TASKS[task].module() if task else None
     learning = module.Learning if module else Learning
-    assert [entry["name"] for entry in terms["metrics"]] == list(module.METRICS if module else metrics.METRICS)
+    assert [entry["name"] for entry in terms["metrics"]] == list(module.METRICS if module else metrics.COMPARED)
     assert (terms["before"], terms["words"]) == (learning.before, learning.words)
 
 

@@ -18,9 +18,11 @@ ROWS = (
     {"tasks"},
     {"memory", "regular", "protobuf"},
     {"ranges", "rows"},
-    {"masks"},
+    {"masks", "units"},
     {"images", "samples"},
-    {"maps", "views"},
+    {"maps", "rgba", "views"},
+    {"laws"},
+    {"asked"},
     {"clipping"},
     {"camera"},
     {"degradations"},
@@ -35,11 +37,13 @@ ROWS = (
     {"denoising"},
     {"tasks.base"},
     {"tasks.*"},
+    {"stacks"},
     {"restorer"},
     {"api"},
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
+    {"references"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
@@ -93,10 +97,12 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"base", "companions", "idx"},
+    {"claims", "stored"},
+    {"base", "companions", "groups", "idx"},
     {"metadata"},
     {"directories", "geometry", "photographs"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
+    {"embedded"},
     {"tiff"},
 )
 

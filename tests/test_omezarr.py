@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import batch, files, manifest, plan, restorer, saving
-from pellucid.errors import FileError, MissingExtra, OptionError
+from pellucid import batch, files, images, manifest, plan, restorer, saving
+from pellucid.errors import FileError, MemoryShort, MissingExtra, OptionError
 from pellucid.files import base, omezarr
 from pellucid.tasks import DenoiseSettings
 
@@ -401,3 +401,109 @@ def test_axes_are_the_files_own(tmp_path: Path) -> None:
     source = pyramid(tmp_path / "a.zarr", samples((24, 33), "uint8"), "yx", 2)
     with pytest.raises(OptionError, match="names its axes itself"), files.open_pages(source, axes="YX"):
         pass
+
+
+# -- what belongs in no group -----------------------------------------------------------------------------------------
+
+
+def chunk_of(group: Path) -> Path:
+    return next(path for path in saving.files_below(group / "0") if not path.name.startswith((".z", "zarr.json")))
+
+
+def in_group(kind: str, group: Path, outside: Path) -> str:
+    """Puts something into the group that belongs in none; its name there."""
+    chunk = chunk_of(group)
+    name = chunk.relative_to(group).as_posix()
+    if kind == "chunk to device":
+        chunk.unlink()
+        chunk.symlink_to("/dev/zero")
+    elif kind == "chunk to file":
+        chunk.rename(outside / "chunk")
+        chunk.symlink_to(outside / "chunk")
+    elif kind == "pipe":
+        chunk.unlink()
+        os.mkfifo(chunk)
+    elif kind == "folder outside":
+        (group / "secret").symlink_to(outside)
+        return "secret"
+    elif kind == "file outside":
+        (group / "key.txt").symlink_to(outside / "key.txt")
+        return "key.txt"
+    elif kind == "file inside":
+        (group / "again").symlink_to("zarr.json" if (group / "zarr.json").exists() else ".zattrs")
+        return "again"
+    elif kind == "round":
+        (group / "0" / "round").symlink_to("..")
+        return "0/round"
+    elif kind == "nowhere":
+        (group / "0" / "gone").symlink_to(outside / "gone")
+        return "0/gone"
+    elif kind == "metadata":
+        held = next(path for path in (group / "zarr.json", group / ".zattrs") if path.exists())
+        held.rename(outside / "held")
+        held.symlink_to(outside / "held")
+        return held.name
+    return name
+
+
+KINDS_IN_GROUPS = (
+    "chunk to device",
+    "chunk to file",
+    "pipe",
+    "folder outside",
+    "file outside",
+    "file inside",
+    "round",
+    "nowhere",
+    "metadata",
+)
+
+
+def test_it_asks_for_memory_before_it_takes_any(tmp_path: Path) -> None:
+    source = pyramid(tmp_path / "a.zarr", samples((2, 24, 33), "uint16"), "zyx", 2)
+    with pytest.raises(MemoryShort, match="33x24 pixels need"), files.open_pages(source, memory=1):
+        pass
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("kind", KINDS_IN_GROUPS)
+def test_a_group_holds_regular_files_and_folders_alone(kind: str, version: int, tmp_path: Path, gray_model: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "key.txt").write_text("secret")
+    group = pyramid(tmp_path / "in" / "a.zarr", samples((2, 24, 33), "uint16"), "zyx", version)
+    files.write(tmp_path / "in" / "b.png", images.from_array(samples((20, 24), "uint16")))
+    name = in_group(kind, group, outside)
+    planned = plan.plan([tmp_path / "in"], tmp_path / "out")
+    outcomes = list(batch.restore_files(planned, restorer.load(gray_model), DenoiseSettings(sigma=25)))
+    said = outcomes[0].error
+    assert said is not None
+    assert said.startswith(str(group))
+    assert f"its {name} is " in said
+    assert "\n" not in said
+    assert outcomes[1].error is None
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"b.png", manifest.MANIFEST}
+    assert (outside / "key.txt").read_text() == "secret"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+@pytest.mark.parametrize("kind", ["chunk to device", "chunk to file", "pipe", "cut", "vast"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_becomes_another_while_it_is_read_is_refused(kind: str, version: int, tmp_path: Path) -> None:
+    packed: Any = zarr.codecs.BloscCodec()
+    if version == 2:
+        packed = pytest.importorskip("numcodecs").Blosc()
+    group = pyramid(tmp_path / "a.zarr", samples((2, 24, 33), "uint16"), "zyx", version, chunks=(1, 24, 33), compressors=packed)
+    with files.open_pages(group) as document:
+        if kind in ("cut", "vast"):
+            chunk = chunk_of(group)
+            content = bytearray(chunk.read_bytes())
+            if kind == "vast":
+                content[4:8] = (2**31 - 1).to_bytes(4, "little")
+            chunk.write_bytes(content[: len(content) // 2] if kind == "cut" else content)
+        else:
+            in_group(kind, group, tmp_path)
+        with pytest.raises(FileError, match="its chunk 0/"):
+            files.write_pages(tmp_path / "b.zarr", document.pages, document)
+    assert not (tmp_path / "b.zarr").exists()

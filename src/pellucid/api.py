@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from numpy.typing import ArrayLike
 
-from pellucid import diagnosis, files, images, restorer
+from pellucid import diagnosis, files, images, restorer, stacks
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.images import Image, Range
@@ -83,7 +83,7 @@ def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axe
     """
     if isinstance(image, str | Path):
         image = read(image, range=range, axes=axes)
-    picture = image if isinstance(image, Image) else next(restorer.frames_of(image, range, axes).pictures)
+    picture = image if isinstance(image, Image) else next(stacks.frames_of(image, range, axes).pictures)
     return diagnosis.look(View((picture,)))
 
 
@@ -97,7 +97,7 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
     >>> import pellucid
     >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
     """
-    how = restorer.reading_of(range, axes)
+    how = stacks.reading_of(range, axes)
     return files.read(Path(path), value_range=how.value_range, axes=how.axes)
 
 

@@ -117,7 +117,7 @@ def restore_files(
         # The format is in the output's name.
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
         manifest = Manifest(planned.folder, settings.to_dict() | written, restorer.fingerprint())
-    read = partial(_read, how=how, manifest=manifest, overwrite=overwrite, resume=resume)
+    read = partial(_read, how=how, memory=restorer.memory, manifest=manifest, overwrite=overwrite, resume=resume)
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
     work = _Work(restorer, settings, how, progress)
     swept: set[Path] = set()
@@ -195,7 +195,7 @@ def restore_file(
     ``watch`` or ``progress`` ends it, too.
     """
     work = _Work(restorer, settings or restorer.settings(), how, progress)
-    with files.open_pages(source, **reading(how), sparing=sparing) as document:
+    with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory) as document:
         return _passed(document, source, target, work, overwrite=False, watch=watch)
 
 
@@ -250,7 +250,7 @@ class _Restored:
 
 
 def _read(
-    source: Path, target: Path, *, how: FileSettings, manifest: Manifest | None, overwrite: bool, resume: bool
+    source: Path, target: Path, *, how: FileSettings, memory: int | None, manifest: Manifest | None, overwrite: bool, resume: bool
 ) -> _Loaded | _Open | Outcome:
     opened = ExitStack()
     try:
@@ -261,7 +261,7 @@ def _read(
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
-        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True))
+        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory))
         if document.count > 1:
             return _Open(source, target, digest, document, opened.pop_all().close)
         page = _first(source, iter(document.pages))
@@ -394,8 +394,8 @@ def _pixels(page: files.Page) -> int:
 
 def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
     if isinstance(error, PellucidError):
-        # Only errors of files name them.
-        said = str(error) if isinstance(error, FileError) else f"{source}: {error}"
+        # Errors of files name them, others do not.
+        said = str(error) if isinstance(error, FileError) or str(error).startswith(f"{source}: ") else f"{source}: {error}"
     elif isinstance(error, MemoryError):
         said = f"{at}: not enough memory"
     else:

@@ -23,8 +23,13 @@ __all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
 METADATA_KEY = "pellucid_card"
 
-ANSWERS = ("residual", "clean")
-"""The kinds of a network's output: the residual, which is taken away from the input (or its enlargement), or the clean image."""
+ANSWERS = ("residual", "clean", "alpha", "ab")
+"""The kinds of a network's output: the residual, which is taken away from the input (or its enlargement); the clean image; how far
+each pixel belongs to the thing in front, 0 to 1; the two planes of colour beside the light."""
+
+OUTPUTS = {"alpha": 1, "ab": 3}
+"""How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and
+the error that is expected of it."""
 
 FARTHEST = 4096
 """The most pixels that a card may say for ``multiple_of`` and ``halo``: pieces are padded by them."""
@@ -100,6 +105,11 @@ class Card:
             raise ModelError(f"card of {self.name!r}: scores must be numbers by name")
         if not all(_is_noise(noise) for noise in _entries(self.recipe.get("task", {}), "noise")):
             raise ModelError(f"card of {self.name!r}: each noise of the recipe must have a kind, and numbers for low and high")
+
+    @property
+    def planes(self) -> int:
+        """The planes of the network's output."""
+        return OUTPUTS.get(self.answer, self.channels)
 
     @property
     def noises(self) -> list[dict[str, Any]]:

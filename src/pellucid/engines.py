@@ -75,7 +75,7 @@ class Graph:
             output = self._run(np.ascontiguousarray(planes))
         except Exception as error:  # both engines raise types of their own
             raise EngineError(f"model {self.card.name!r} failed: {_last_line(error)}") from error
-        expected = (len(planes), self.card.channels, planes.shape[2] * self.card.scale, planes.shape[3] * self.card.scale)
+        expected = (len(planes), self.card.planes, planes.shape[2] * self.card.scale, planes.shape[3] * self.card.scale)
         if output.shape != expected or output.dtype != np.float32:
             raise EngineError(f"model {self.card.name!r} gave {output.dtype} of shape {output.shape}, not float32 of {expected}")
         if not all_finite(output):
@@ -235,8 +235,8 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
     # Each thread has its own request: one request serves one call at a time.
     local = threading.local()
     answered = int(network.output(0).get_partial_shape()[1].get_length())
-    if answered != card.channels:
-        raise EngineError(f"{path}: the graph gives {answered} channels, and its card says {card.channels}")
+    if answered != card.planes:
+        raise EngineError(f"{path}: the graph gives {answered} channels, and its card says {card.planes}")
     side = card.multiple_of
     nothing = (
         openvino.Tensor(openvino.Type.f32, [1, card.channels + len(card.maps), side, side]),

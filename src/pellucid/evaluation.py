@@ -27,14 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pellucid import __version__, digits, files, metrics, tasks
 from pellucid.baselines import find
 from pellucid.degradations import Degradation
-from pellucid.digits import Lesson
-from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError, PellucidError
+from pellucid.errors import EngineError, ImageError, MissingExtra, OptionError, PellucidError
 from pellucid.methods import Clean, Method, Model, Noisy, Row, check_cases, methods_of, peak, steps_of, task_of_cases
+from pellucid.references import Images, load_images
 from pellucid.restorer import Restorer
 from pellucid.tasks import Task, base
 
@@ -57,26 +56,6 @@ LONG_S = 2.0
 
 
 @dataclass(frozen=True)
-class Images:
-    """Clean images by name, (h, w) or (h, w, 3) float64 in [0, 1]; or a ``stack`` (n, h, w) of digits.
-
-    ``places`` are the images' numbers among the folder's files, which seed their noise: a file that cannot be read keeps its
-    number, and so do the others. ``labels`` are the digits' values where they are known, and ``lesson`` clean training digits
-    (uint8) with theirs. ``failed`` has a line for each file that could not be read, ``notes`` has lines for the reader of the
-    scores.
-    """
-
-    source: str
-    named: tuple[tuple[str, Clean], ...] = ()
-    places: tuple[int, ...] = ()
-    stack: Clean | None = None
-    labels: NDArray[np.uint8] | None = None
-    lesson: Lesson | None = None
-    failed: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """Scores: ``results`` has one row for each image, noise and method, ``summary`` their means.
 
@@ -95,54 +74,20 @@ class Evaluation:
         return json.dumps(vars(self), indent=1, ensure_ascii=False)
 
 
-# -- the images -------------------------------------------------------------------------------------------------------
-
-
-def load_images(source: Path, *, limit: int | None = None) -> Images:
-    """The clean images of a folder (8 or 16 bits as they are, gray stays gray), or the digits of an IDX file of images.
-
-    ``limit`` keeps the first so many. An image that cannot be read is listed in ``failed``. Raises `FileError` when nothing
-    is left.
-    """
-    if source.is_file():
-        stack, labels, lesson = digits.read(source, limit)
-        return Images(source.name, stack=stack, labels=labels, lesson=lesson)
-    paths = files.list_images(source)[:limit]
-    stems = [path.stem for path in paths]
-    named: list[tuple[str, Clean]] = []
-    places: list[int] = []
-    failed: list[str] = []
-    notes: list[str] = []
-    for place, path in enumerate(paths):
-        try:
-            image = files.read(path)
-        except (FileError, MissingExtra) as error:
-            failed.append(str(error) if isinstance(error, FileError) else f"{path}: {error}")
-            continue
-        # Exactly the file's levels over their maximum, in float64: float32 would shift the last digits of the score.
-        pixels = image.pixels.astype(np.float64)
-        steps = image.steps
-        clean = np.rint(pixels * steps) / steps if steps is not None else pixels
-        name = path.stem if stems.count(path.stem) == 1 else path.name
-        named.append((name, clean[..., 0] if clean.shape[2] == 1 else clean))
-        places.append(place)
-        if image.alpha is not None:
-            notes.append(f"{name}: its transparency is ignored")
-    if not named:
-        raise FileError(failed[0] if failed else f"{source}: no image in it can be read")
-    gray = sum(clean.ndim == 2 for _, clean in named)
-    if 0 < gray < len(named):
-        notes.append(f"{gray} gray and {len(named) - gray} colour images: the means are over both")
-    return Images(source.name, named=tuple(named), places=tuple(places), failed=tuple(failed), notes=tuple(notes))
-
-
 def degraded(clean: Clean, noise: Degradation, index: int, task: Task | None = None) -> tuple[Clean, Noisy]:
     """The perfect output for image number ``index`` (h, w) or (h, w, 3), and the image with the protocol's noise, in float32.
 
     The perfect output is that of the ``task``; without one the clean image.
     """
-    true, noisy, _ = base.degraded(None if task is None else task.module(), noise, clean, np.random.default_rng(index))
-    return true.astype(np.float64, copy=False), noisy
+    true, noisy, _ = _degraded(clean, noise, index, task)
+    return true, noisy
+
+
+def _degraded(clean: Clean, noise: Degradation, index: int, task: Task | None) -> tuple[Clean, Noisy, Noisy]:
+    """As `degraded`, with the output of strength 0."""
+    module = None if task is None else task.module()
+    true, noisy, before = base.degraded(module, noise, clean, np.random.default_rng(index))
+    return true.astype(np.float64, copy=False), noisy, before
 
 
 # -- scoring ----------------------------------------------------------------------------------------------------------
@@ -231,28 +176,33 @@ class _Scorer:
         place, name, clean, noise = job
         head = {"image": name, "noise": str(noise)}
         try:
-            true, noisy = degraded(clean, noise, place, tasks.find(self.task))
+            true, noisy, before = _degraded(clean, noise, place, tasks.find(self.task))
+            case = base.stated(noise, true, place)
         except PellucidError as error:
             return [{**head, "method": method.name, **self._failed(error)} for method in self.methods]
-        return [{**head, "method": method.name, **self._row(method, true, noisy, noise)} for method in self.methods]
+        rows = ((method, before if method.name == "none" else None) for method in self.methods)
+        return [{**head, "method": method.name, **self._row(method, true, noisy, noise, case, same)} for method, same in rows]
 
-    def _row(self, method: Method, clean: Clean, noisy: Noisy, noise: Degradation) -> Row:
+    def _row(self, method: Method, clean: Clean, noisy: Noisy, noise: Degradation, case: Degradation, before: Noisy | None) -> Row:
+        """The scores of a method; ``case`` is the noise with what it says of this image, ``before`` the output of no method."""
         task = tasks.find(self.task).module()
         try:
-            level = method.level_of(clean, noisy, noise)
+            level = method.level_of(clean, noisy, case)
             # Without noise most methods do nothing at all: such a call warms nothing.
             key = (method.name, noisy.ndim, level.sigma > 0 or level.density > 0)
             if key not in self.warm:
-                method(noisy[:64, :64], noise, level)
+                method(noisy[:64, :64], noise, method.level_of(clean, noisy, noise))
                 self.warm.add(key)
             times: list[float] = []
             while not times or (len(times) < self.runs and sum(times) < LONG_S):
                 begun = time.perf_counter()
-                raw = method(noisy, noise, level)
+                raw = method(noisy, case, level)
                 times.append(time.perf_counter() - begun)
             if not np.isfinite(raw).all():
                 raise ValueError("its output has values that are not numbers")
-            output = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
+            raw = raw if before is None else before
+            # One plane may have an axis of its own or none.
+            output = np.clip(np.asarray(raw, dtype=np.float64).reshape(clean.shape if raw.size == clean.size else raw.shape), 0, 1)
             scores = metrics.scores(task.scored(noise, clean), task.scored(noise, output), task.METRICS)
         except MissingExtra:
             raise
@@ -484,7 +434,7 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
     alphas = [None if picture.alpha is None else picture.alpha / picture.alpha.max(initial=1) for picture in pictures]
     same_alpha = alphas[0] is alphas[1] if alphas[0] is None or alphas[1] is None else np.array_equal(alphas[0], alphas[1])
     return {
-        **metrics.scores(one, other, tuple(metrics.METRICS)),
+        **metrics.scores(one, other, metrics.COMPARED),
         "largest_difference": round(float(np.abs(difference).max()), 3),
         "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
         "identical": bool(not difference.any()),

@@ -22,6 +22,7 @@ from pellucid.errors import ImageError
 from pellucid.masks import Mask
 from pellucid.ranges import Nodata, Range, parse_range
 from pellucid.rows import BAND, Rows, rows_of, streamed, whole
+from pellucid.units import normalised, unnormalised
 
 __all__ = [
     "BICUBIC",
@@ -65,6 +66,9 @@ WHOLE = ("uint8", "uint16")
 
 ROWS = 256
 """Rows that are looked at together where all values are."""
+
+FARTHEST = np.float32(2**16)
+"""The largest pixel that is worked on, black and white being 0 and 1: from far larger ones networks in float32 make infinities."""
 
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
@@ -196,7 +200,7 @@ def from_values(
         )
         if not (premultiplied and image.mask is not None and image.mask.shown):
             planes = masks.fill(planes, there, found.middle(planes.dtype))
-    pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else _scaled(planes, found.ends)
+    pixels: NDArray[Any] = planes if sparing and planes.dtype.name in WHOLE else normalised(planes, found.ends)
     return replace(image, pixels=pixels, size=(values.shape[0], values.shape[1]), remarks=remarks)
 
 
@@ -294,7 +298,7 @@ def from_rows(
     kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
 
     def pixels(band: NDArray[Any]) -> NDArray[Any]:
-        return band if band.dtype.name in WHOLE else _scaled(band, found.ends)
+        return band if band.dtype.name in WHOLE else normalised(band, found.ends)
 
     return Image(
         pixels=values.mapped(pixels, (height, width, colours), kept),
@@ -342,34 +346,16 @@ def _white(dtype: np.dtype[Any], ends: tuple[float, float]) -> float | None:
     return None if ends[1] == float(ranges.dtype_ends(dtype)[1]) else ends[1]
 
 
-def _scaled(values: NDArray[Any], ends: tuple[float, float], out: Pixels | None = None) -> Pixels:
-    """Values as pixels: ``ends`` are those of black and white."""
-    black, top = ends
-    if black == 0 and values.dtype.itemsize <= 2 and values.dtype.kind != "f":
-        # In one pass over the memory, which is what large images take their time from.
-        pixels: Pixels = np.divide(values, np.float32(top), out=out, dtype=np.float32)
-        return pixels
-    # A float32 has 24 bits: what has more is shifted and scaled before it is rounded to one.
-    wide: NDArray[Any] = values.astype(np.float32 if values.dtype.kind == "f" and values.dtype.itemsize <= 4 else np.float64)
-    if (black, top) != (0, 1):
-        wide -= black
-        wide /= top - black
-    if out is None:
-        return wide.astype(np.float32, copy=False)
-    out[...] = wide
-    return out
-
-
 def as_pixels(image: Image, values: NDArray[Any], *, out: Pixels | None = None) -> Pixels:
     """The pixels (channels, rows, columns) that a part (rows, columns, channels) of ``image.pixels`` stands for, in an array of
-    their own or in ``out``."""
+    their own or in ``out``; none farther from 0 than `FARTHEST`."""
     planes = values.transpose(2, 0, 1)
     if out is None:
         out = np.empty(planes.shape, dtype=np.float32)
     if values.dtype.kind == "f":
-        out[...] = planes
-        return out
-    return _scaled(planes, (image.black, _white_of(image)), out)
+        return np.clip(planes, -FARTHEST, FARTHEST, out=out)
+    pixels = normalised(planes, (image.black, _white_of(image)), out)
+    return pixels if image.white is None else np.clip(pixels, -FARTHEST, FARTHEST, out=pixels)
 
 
 def floating(image: Image) -> Image:
@@ -377,7 +363,7 @@ def floating(image: Image) -> Image:
     image = held(image)
     if image.pixels.dtype.kind == "f":
         return image
-    return replace(image, pixels=_scaled(image.pixels, (image.black, _white_of(image))))
+    return replace(image, pixels=normalised(image.pixels, (image.black, _white_of(image))))
 
 
 def _white_of(image: Image) -> float:
@@ -398,8 +384,7 @@ def to_array(image: Image) -> NDArray[Any]:
 def hidden_pixels(image: Image) -> Pixels:
     """What stands where no image is, as pixels (h, w, c) for formats that hold other values: black for NaN."""
     assert image.mask is not None
-    with np.errstate(over="ignore"):
-        pixels = _scaled(whole(image.mask.values), (image.black, _white_of(image)))
+    pixels = normalised(whole(image.mask.values), (image.black, _white_of(image)))
     return np.nan_to_num(np.clip(pixels, 0, 1), nan=0.0)
 
 
@@ -414,25 +399,16 @@ def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = 
     given."""
     if pixels.dtype.kind != "f":
         return pixels
-    values: NDArray[Any] = pixels
     own = ranges.dtype_ends(image.dtype)
     white = _white_of(image)
     if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
         return to_levels(pixels, image.dtype, out=out)
-    if (image.black, white) != (0, 1):
-        # As in `_scaled`: float32 does for 16 bits.
-        wide = np.float64 if image.dtype.itemsize > (4 if image.dtype.kind == "f" else 2) else np.float32
-        scaled: NDArray[Any] = values.astype(wide)
-        scaled *= white - image.black
-        if image.black:
-            scaled += image.black
-        values = scaled
-    if image.dtype.kind != "f":
-        values = np.clip(np.rint(values), *own)
-    if out is None:
-        return values.astype(image.dtype, copy=False)
-    out[...] = values
-    return out
+    if (image.black, white) == (0, 1) and image.dtype.kind == "f" and image.dtype.itemsize >= pixels.dtype.itemsize:
+        if out is None:
+            return pixels.astype(image.dtype, copy=False)
+        out[...] = pixels
+        return out
+    return unnormalised(pixels, (image.black, white), image.dtype, out)
 
 
 def to_levels(pixels: Pixels, dtype: np.dtype[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:

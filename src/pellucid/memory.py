@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pellucid.errors import OptionError
+from pellucid.errors import MemoryShort, OptionError
 
-__all__ = ["free", "parse_size", "shown", "used"]
+__all__ = ["check", "free", "parse_size", "room", "shown", "used"]
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+SHARE = 0.8
+"""Of the memory that is free, the share that is taken where nobody says how much may be."""
 
 
 def parse_size(text: str) -> int:
@@ -39,6 +43,25 @@ def free(root: Path = Path("/")) -> int | None:
         if found is not None:
             rooms.append(1024 * int(found[1]))
     return max(0, min(rooms)) if rooms else None
+
+
+def room(limit: int | None) -> int | None:
+    """Bytes that may still be taken where ``limit`` are all that this process may have (None: nobody says; then a share of what is
+    free, or None where the system does not tell)."""
+    if limit is not None:
+        return limit - used()
+    there = free()
+    return None if there is None else int(SHARE * there)
+
+
+def check(needed: int, limit: int | None, what: str) -> None:
+    """Raises `MemoryShort`, in which ``what`` need so many bytes, where `room` has fewer."""
+    there = room(limit)
+    if there is not None and needed > there:
+        raise MemoryShort(
+            f"{what} need {shown(needed)} more memory, and {shown(max(0, there))} may be used "
+            f"({'--memory sets that limit' if limit is not None else '--memory SIZE allows more'})"
+        )
 
 
 def _groups(root: Path) -> Iterator[int]:

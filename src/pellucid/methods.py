@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, tasks
+from pellucid import asked, degradations, tasks
 from pellucid.baselines import BASELINES, Baseline, find
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
@@ -132,7 +132,7 @@ class Method:
 
     def level_of(self, clean: Clean, noisy: Noisy, case: Degradation) -> Degradation:
         """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""
-        if self.model is not None or case.kind == "gaussian" or case.scale > 1:
+        if self.model is not None or case.kind == "gaussian" or case.scale > 1 or asked.of(case) is not None:
             return case
         if case.density > 0 and find(self.name).knows_impulses:
             return case

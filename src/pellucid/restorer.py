@@ -6,26 +6,23 @@ plans the work; here the picture is cut into pieces and put together again, in t
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, masks, memory, tasks, tiling
+from pellucid import diagnosis, images, memory, stacks, tasks, tiling
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models, all_finite
-from pellucid.errors import EngineError, ImageError, MemoryShort, ModelError, OptionError
+from pellucid.errors import EngineError, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
-from pellucid.files import arrays
-from pellucid.files.base import Page, Reading
+from pellucid.files.base import Reading
 from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
 from pellucid.tasks.base import Pass
@@ -33,16 +30,13 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Frames", "Restoration", "Restorer", "frames_of", "load", "reading_of"]
+__all__ = ["Restoration", "Restorer", "load"]
 
 Kind = TypeVar("Kind", bound=np.generic)
 """An array's dtype: the output has the input's."""
 
 IN_FLIGHT = 2
 """Pieces at work at once: the engine has one, the other is being made ready or finished. No output depends on it."""
-
-SHARE = 0.8
-"""The share of the free memory that a picture may take where nothing else is asked for."""
 
 Progress = Callable[[int, int], None]
 """Called with (pieces done, pieces in all)."""
@@ -203,7 +197,7 @@ class Restorer:
         >>> pellucid.load("photo").restore(np.full((32, 32), 0.5), sigma=25).shape
         (32, 32)
         """
-        reading = reading_of(range, axes)
+        reading = stacks.reading_of(range, axes)
         if isinstance(image, Image):
             if reading != Reading():
                 raise OptionError("range and axes are for arrays, and this is an Image")
@@ -211,7 +205,7 @@ class Restorer:
         values = np.asanyarray(image)
         if reading == Reading() and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
             return self.details(values, settings, **given).image
-        stack = frames_of(values, range, axes)
+        stack = stacks.frames_of(values, range, axes)
         return stack.whole(self.details(picture, settings, **given).image for picture in stack.pictures)
 
     def details(
@@ -246,7 +240,7 @@ class Restorer:
                 source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
             output = job.finish(picture, source.pixels)
         if not isinstance(image, Image):
-            output = _masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
+            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(picture)))
         seconds = time.perf_counter() - begun
         result = Restoration(image=output, model=job.model, seconds=seconds, remarks=picture.remarks, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
@@ -254,7 +248,7 @@ class Restorer:
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""
-        picture = image if isinstance(image, Image) else next(frames_of(image, "auto", None).pictures)
+        picture = image if isinstance(image, Image) else next(stacks.frames_of(image, "auto", None).pictures)
         return diagnosis.look(View((picture,)))
 
     def expected_gain(
@@ -338,10 +332,7 @@ class Restorer:
 
     def _in_flight(self, step: Pass, model: str, picture: Image, pieces: tiling.Cut) -> int:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No output depends on it."""
-        free = memory.free()
-        rooms = [SHARE * free] if free is not None and self.memory is None else []
-        if self.memory is not None:
-            rooms.append(self.memory - memory.used())
+        room = memory.room(self.memory)
         pixels = pieces.piece[0] * pieces.piece[1] * step.scale**2
         # A picture that is not held goes through bands, two of which are read and two written at once.
         height, width, channels = picture.pixels.shape
@@ -351,14 +342,11 @@ class Restorer:
         held = self._held.get((model, step.scale), 0)
         for count in range(most, 0, -1):
             needed = output + step.engine_bytes * max(0, pixels - held) + count * step.piece_bytes * pixels
-            if all(needed <= room for room in rooms):
-                self._held[model, step.scale] = max(pixels, held)
-                return count
-        there = max(0, min(rooms))
-        raise MemoryShort(
-            f"{width}x{height} pixels need {memory.shown(needed)} more memory, and {memory.shown(there)} may be used "
-            f"({'--memory sets that limit' if self.memory is not None else '--memory SIZE allows more'})"
-        )
+            if room is None or needed <= room:
+                break
+        memory.check(needed, self.memory, f"{width}x{height} pixels")
+        self._held[model, step.scale] = max(pixels, held)
+        return count
 
 
 def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Restorer:
@@ -387,88 +375,12 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
 
 
-@dataclass(frozen=True)
-class Frames:
-    """The pictures in an array, one after another, and the way back: ``whole`` makes an array of the restored ones."""
-
-    pictures: Iterator[Image]
-    whole: Callable[[Iterable[Image]], NDArray[Any]]
-
-
-def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
-    """The pictures of an array, as the command line takes those of an array file, but that floats near [0, 1] are taken as that.
-
-    Raises `ImageError` and `OptionError`.
-    """
-    masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
-    values, reading = np.asarray(array), reading_of(value_range, axes)
-    if values.dtype.name not in images.FILE_DEPTHS:
-        raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
-    if values.ndim < 2 or values.size == 0:
-        raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
-    if reading.axes is None and values.ndim > 2 and values.shape[-1] == 2:
-        # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
-        raise ImageError(f"an array of shape {values.shape} is not an image; for a stack, name its axes, such as axes='ZYX'")
-    letters = reading.axes if reading.axes is not None else arrays.guessed(values.shape)
-    reading = replace(reading, axes=letters, unit=True)
-
-    def whole(pictures: Iterable[Image]) -> NDArray[Any]:
-        pages = [Page((picture,)) for picture in pictures]
-        first = pages[0].pictures[0]
-        height, width, channels = first.pixels.shape
-        sides = {"Y": height, "X": width, "S": channels + (first.alpha is not None)}
-        # Gray may have become colour, or have got alpha.
-        due = letters if "S" in letters or sides["S"] == 1 else f"{letters}S"
-        before = dict(zip(letters, values.shape, strict=True))
-        shape = tuple((before | sides)[letter] for letter in due)
-        output = arrays.assembled(iter(pages), due, shape)
-        if masked is None:
-            return output
-        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, letters, strict=False)))
-        mask = masked[places] if due == letters else np.broadcast_to(masked[places][..., None], shape)
-        return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
-
-    valid = None if masked is None else ~masked
-    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
-
-
-def reading_of(value_range: Any, axes: Any) -> Reading:
-    """How an array or a file is read; `OptionError` for a range or axes that are none."""
-    if axes is not None and not isinstance(axes, str):
-        raise OptionError(f"axes must be letters, such as 'ZYX', not {axes!r}")
-    found: Any = value_range if isinstance(value_range, str) and value_range in ("auto", "dtype") else _ends(value_range)
-    if found is None:
-        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {str(value_range)[:60]}")
-    return Reading(found, None if axes is None else axes.upper())
-
-
-def _ends(given: Any) -> tuple[float, float] | None:
-    """Black and white, where these are two different finite numbers."""
-    ends = tuple(given) if isinstance(given, tuple | list | np.ndarray) else ()
-    # Text, and truth values, that happen to read as numbers are mistakes.
-    if len(ends) != 2 or any(isinstance(each, bool) or not isinstance(each, Real) for each in ends):
-        return None
-    low, high = map(float, ends)
-    return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
-
-
 def _is_picture(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
 def _picture(image: ArrayLike | Image) -> Image:
     return image if isinstance(image, Image) else images.from_array(image, "auto", sparing=True)
-
-
-def _masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
-    """The output with the mask of the array that was given, each of its pixels repeated where the output is larger."""
-    if not np.ma.isMaskedArray(given):
-        return output
-    mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
-    if mask.shape != output.shape:
-        # Gray has become colour, or has got alpha.
-        mask = np.broadcast_to(np.atleast_3d(mask).any(axis=2, keepdims=True), output.shape)
-    return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)
 
 
 def _before_the_last(progress: Progress | None) -> Progress | None:

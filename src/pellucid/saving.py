@@ -100,16 +100,22 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """All files in ``folder`` and below it, in the order of their paths; links are followed, but not round in a circle."""
+    """All files in ``folder`` and below it, in the order of their paths.
 
-    def below(place: Path, above: frozenset[str]) -> Iterator[Path]:
-        for entry in sorted(place.iterdir()):
-            if not entry.is_dir():
-                yield entry
-            elif (real := os.path.realpath(entry)) not in above:
-                yield from below(entry, above | {real})
-
-    yield from below(folder, frozenset({os.path.realpath(folder)}))
+    `OSError` that names what is neither a regular file nor a folder: a link would lead out of the folder, a device or a pipe has no
+    end. ``folder`` itself may be a link.
+    """
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        if place is not folder and place.is_symlink():
+            raise OSError(None, f"its {place.relative_to(folder).as_posix()} is a link, which is not followed here", str(place))
+        if place.is_dir():
+            waiting += sorted(place.iterdir(), reverse=True)
+        elif place.is_file():
+            yield place
+        else:
+            raise OSError(None, f"its {place.relative_to(folder).as_posix()} is neither a file nor a folder", str(place))
 
 
 def sweep(folder: Path) -> list[Path]:

@@ -42,9 +42,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = survey.read
 
-    def read(path: Path, *arguments: Any) -> survey.Decoded:
+    def read(path: Path, *arguments: Any, **named: Any) -> survey.Decoded:
         names.append(path.name)
-        return real(path, *arguments)
+        return real(path, *arguments, **named)
 
     monkeypatch.setattr(survey, "read", read)
     return names

@@ -244,7 +244,7 @@ def test_a_run_without_progress_ends_early_and_keeps_its_best(places: tuple[Path
     assert run.stalled
     assert run.finished
     assert run.steps < 400
-    scores = {line.step: line.psnr["mean"] for line in run.history if line.psnr is not None}
+    scores = {line.step: line.scores["mean"] for line in run.history if line.scores is not None}
     assert run.best_step == max(scores, key=lambda step: scores[step]) < run.steps
     assert not torch.equal(run.last["head.weight"], run.network.state_dict()["head.weight"])
 

@@ -97,9 +97,9 @@ def test_the_exported_model_is_scored_as_its_users_run_it(made: Made) -> None:
         ("mine", restorer.load(made.out).restore(noisy)),
         ("photo-fast-gray", restorer.load("photo-fast-gray").restore(noisy)),
     ):
-        assert row["psnr"][method] == pytest.approx(metrics.psnr(clean, answer, data_range=1.0), abs=1e-3), method
-    assert card.scores["held-out pairs"] == pytest.approx(row["psnr"]["mine"], abs=1e-3)
-    assert f"{row['psnr']['mine']:.2f}" in made.said
+        assert row["score"][method] == pytest.approx(metrics.psnr(clean, answer, data_range=1.0), abs=1e-3), method
+    assert card.scores["held-out pairs"] == pytest.approx(row["score"]["mine"], abs=1e-3)
+    assert f"{row['score']['mine']:.2f}" in made.said
     assert card == cards.Card.from_json(np.load(made.out.with_suffix(".weights.npz"))["card.json"].tobytes().decode())
 
 
@@ -118,9 +118,9 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert whole.methods == ("noisy", "mine (before)", "mine")
     assert [row.noise for row in whole.rows] == ["gaussian:0", "gaussian:50"]
     # Capped, not infinite; 50 levels of 255 are 14.15 dB, clipped a little more; and the same model twice.
-    assert whole.rows[0].psnr["noisy"] == metrics.PSNR_CAP
-    assert whole.rows[1].psnr["noisy"] == pytest.approx(14.8, abs=0.4)
-    assert whole.rows[1].psnr["mine"] == whole.rows[1].psnr["mine (before)"] > 20
+    assert whole.rows[0].score["noisy"] == metrics.PSNR_CAP
+    assert whole.rows[1].score["noisy"] == pytest.approx(14.8, abs=0.4)
+    assert whole.rows[1].score["mine"] == whole.rows[1].score["mine (before)"] > 20
     assert whole.rows[1].ssim["mine"] > whole.rows[1].ssim["noisy"]
     assert whole.on(cards.read_card(made.out)).scores.keys() >= {"held-out gaussian:0, blind", "held-out gaussian:50, blind"}
     # What time there is bounds the images, but for the first.
@@ -156,7 +156,7 @@ def test_enlarging_is_scored_beside_bicubic(made: Made) -> None:
     assert found is not None
     # What takes noise away is no match for what enlarges.
     assert found.methods == ("bicubic", "upscale")
-    assert found.rows[0].psnr["upscale"] > found.rows[0].psnr["bicubic"] + 0.3
+    assert found.rows[0].score["upscale"] > found.rows[0].score["bicubic"] + 0.3
 
 
 def test_without_an_engine_the_run_is_whole(
@@ -246,7 +246,7 @@ def test_logs_for_tensorboard(made: Made, monkeypatch: pytest.MonkeyPatch, capsy
     scalars = {(step, value.tag): value.simple_value for step, value in values if value.HasField("simple_value")}
     told = made.told
     for line in (told["before"], *told["history"]):
-        assert scalars[line["step"], "PSNR/pairs"] == pytest.approx(line["psnr"]["pairs"])
+        assert scalars[line["step"], "PSNR/pairs"] == pytest.approx(line["scores"]["pairs"])
         assert scalars[line["step"], "loss/held-out"] == pytest.approx(line["validation_loss"])
     assert scalars[2, "loss/training"] == pytest.approx(told["history"][0]["loss"])
     for line in told["history"]:
@@ -329,8 +329,8 @@ def test_two_processes_are_worth_one_with_their_batches_together(tmp_path: Path)
     recipe.write_text(TINY_DIGITS + "64\n")
     ready = run.prepare(run.Request(str(recipe), steps=100, out=tmp_path / "one.onnx", device="cpu"))
     one = run.train(ready).history[-1]
-    assert one.psnr is not None
-    psnr = [one.psnr["mean"], two["history"][-1]["psnr"]["mean"]]
+    assert one.scores is not None
+    psnr = [one.scores["mean"], two["history"][-1]["scores"]["mean"]]
     assert abs(psnr[0] - psnr[1]) < TOLERANCE
     assert min(psnr) > 17.5
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,8 +26,10 @@ def add_train(commands: Commands) -> None:
     command.add_argument("recipe", help="a shipped recipe's name (see 'recipes') or a .toml file")
     command.add_argument(
         "--images",
-        type=Path,
-        help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits)",
+        action="append",
+        metavar="[NAME=]PLACE",
+        help="a folder of images, a pack, or a folder of MNIST's IDX files (default: those of 'fetch', or the package's digits); "
+        "NAME=PLACE for each source of a recipe with several, as often as needed",
     )
     command.add_argument(
         "--pairs",
@@ -89,10 +93,12 @@ def _train(options: argparse.Namespace) -> int:
     with requiring("train"):
         from pellucid.training import loop, run
 
+    place, sources = _places(options.images or ())
     ready = run.prepare(
         run.Request(
             recipe=options.recipe,
-            images=options.images,
+            images=place,
+            sources=sources,
             pairs=tuple(options.pairs or ()),
             noisy=options.noisy,
             valid=tuple(options.valid or ()),
@@ -133,8 +139,9 @@ def _train(options: argparse.Namespace) -> int:
             text = "before the first step:"
         if line.validation_loss is not None:
             text += f"\n        held-out loss {line.validation_loss:.4g}"
-        if line.psnr is not None:
-            text += "  PSNR in dB: " + "  ".join(f"{noise} {value:.2f}" for noise, value in line.psnr.items())
+        if line.scores is not None:
+            metric = ready.recipe.headline
+            text += f"  {metric.title}: " + "  ".join(f"{noise} {value:.{metric.digits}f}" for noise, value in line.scores.items())
         print(text, file=sys.stderr, flush=True)
 
     trained = run.train(ready, on_progress=show)
@@ -145,6 +152,17 @@ def _train(options: argparse.Namespace) -> int:
             else:
                 print(f"pellucid: {shown(entry)}", file=sys.stderr, flush=True)
     return 0
+
+
+def _places(given: Sequence[str]) -> tuple[Path | None, tuple[tuple[str, Path], ...]]:
+    """The one place of training images, or the places of named sources, as ``--images`` names them."""
+    found = [(entry, re.match(r"([a-z][a-z0-9-]*)=(.+)", entry)) for entry in given]
+    named = [(match[1], Path(match[2])) for entry, match in found if match and not Path(entry).exists()]
+    if len(named) == len(given):
+        return None, tuple(named)
+    if len(given) > 1:
+        raise OptionError("--images: give one place, or NAME=PLACE for each of several sources")
+    return Path(given[0]), ()
 
 
 # -- export -----------------------------------------------------------------------------------------------------------
@@ -183,6 +201,8 @@ def add_pack(commands: Commands) -> None:
     command.add_argument("folder", type=Path, help="the folder of images")
     command.add_argument("-o", "--out", type=Path, required=True, help="the pack's file")
     command.add_argument("--megabytes", type=number(0.001, 1e6), required=True, help="its largest size, in 10^6 bytes")
+    command.add_argument("--side", type=count, metavar="N", help="scale pictures down whose shorter side is longer than N pixels")
+    command.add_argument("--alpha", action="store_true", help="keep transparency, and the colours under it")
     command.add_argument("--force", action="store_true", help="overwrite a pack that exists")
 
 
@@ -190,7 +210,14 @@ def _pack(options: argparse.Namespace) -> int:
     with requiring("train"):
         from pellucid.training.packs import pack
 
-    packed = pack(options.folder, options.out, megabytes=options.megabytes, overwrite=options.force)
+    packed = pack(
+        options.folder,
+        options.out,
+        megabytes=options.megabytes,
+        side=options.side,
+        alpha=options.alpha,
+        overwrite=options.force,
+    )
     print(shown(f"{options.out}: {packed}"))
     return 0
 

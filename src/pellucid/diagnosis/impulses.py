@@ -293,8 +293,10 @@ def photon_step(parts: Sequence[NDArray[np.float32]]) -> float:
     # Not every count need be there; and each is rounded.
     numbers = np.rint(values / np.median(np.diff(values)))
     step = float((values * numbers).sum() / max(float(np.square(numbers).sum()), 1))
+    if not step > 4 * ROUNDED:
+        return 0.0
     off = values - step * np.rint(values / step)
-    return step if step > 4 * ROUNDED and float(np.abs(off).max()) <= ROUNDED else 0.0
+    return step if float(np.abs(off).max()) <= ROUNDED else 0.0
 
 
 def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
 from pellucid import regular
-from pellucid.errors import FileError, OptionError, PellucidError, SizeError
+from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
-from pellucid.files.base import Document, Format, Page, Reading, limited
+from pellucid.files.base import Document, Format, Page, Reading
+from pellucid.files.claims import content_of, limited, within
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
 from pellucid.images import Image, Range, Rows
@@ -175,9 +176,11 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
 
 
 @contextmanager
-def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`. The rest and errors as of `read`; errors also
-    come as pages are taken, and their rows."""
+def open_pages(
+    path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False, memory: int | None = None
+) -> Iterator[Document]:
+    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`; ``memory``: bytes that this process may have
+    in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
     kind = _format_of(path)
     reading = Reading(value_range, axes, sparing)
     start = b"" if kind.folder else _start(path)
@@ -186,15 +189,15 @@ def open_pages(path: Path, *, value_range: Range = "auto", axes: str | None = No
             f"{path}: {f'this is a file, and an {kind.name} is a folder' if path.exists() else 'there is no such folder'}"
         )
     if kind.open is None:
-        with _ours(path, kind, start):
+        with within(memory), _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
         yield Document(iter([page]))
         return
     manager = kind.open(path, reading)
-    with _ours(path, kind, start):
+    with within(memory), _ours(path, kind, start):
         document = manager.__enter__()
     try:
-        yield replace(document, pages=_checked(path, kind, start, document))
+        yield replace(document, pages=_checked(path, kind, start, document, memory))
     finally:
         # Read to its end or not: the file is closed, and closing it tells nothing that matters.
         manager.__exit__(None, None, None)
@@ -215,14 +218,14 @@ def _start(path: Path) -> bytes:
 def _decoded(path: Path, kind: Format, reading: Reading) -> Image:
     if kind.decode is None:
         raise FileError(f"{kind.name} cannot be read")
-    return kind.decode(path.read_bytes(), reading)
+    return kind.decode(content_of(path), reading)
 
 
-def _checked(path: Path, kind: Format, start: bytes, document: Document) -> Iterator[Page]:
+def _checked(path: Path, kind: Format, start: bytes, document: Document, memory: int | None) -> Iterator[Page]:
     """The document's pages upright, every error of theirs ours."""
     pages = iter(document.pages)
     while True:
-        with _ours(path, kind, start):
+        with within(memory), _ours(path, kind, start):
             page = next(pages, None)
             if page is not None:
                 page = _upright(page)
@@ -276,6 +279,8 @@ def _ours(path: Path, kind: Format, start: bytes) -> Iterator[None]:
         raise FileError(f"{path}: {_other_kind(kind, start) or error}") from error
     except MemoryError as error:
         raise FileError(f"{path}: it needs more memory than there is") from error
+    except MemoryShort as error:
+        raise MemoryShort(f"{path}: {error}") from error
     except PellucidError as error:
         if type(error).__name__ == "ImageError":
             raise FileError(f"{path}: {error}") from error

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import regular
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.files import base
 from pellucid.files.base import (
@@ -20,16 +22,24 @@ from pellucid.files.base import (
     Document,
     Page,
     Reading,
-    check_size,
     joined,
     joined_rows,
     picture_of,
     picture_of_rows,
     raw_rows,
 )
-from pellucid.images import Image, Rows
+from pellucid.files.claims import check_size
+from pellucid.files.stored import Pick, Stored, cut
+from pellucid.images import FILE_DEPTHS, Image, Rows
 
 __all__ = ["assembled", "frames", "guessed", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
+
+
+SLAB = 128 << 20
+"""Bytes of pictures that are read and written together where their values lie between one another's."""
+
+MOST_IN_HEADER = 1 << 14
+"""Bytes in which the header of an array file must be; NumPy itself takes 10,000."""
 
 
 # -- axes -------------------------------------------------------------------------------------------------------------
@@ -97,67 +107,121 @@ def guessed(shape: tuple[int, ...]) -> str:
 @contextmanager
 def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
     """The pictures in an array file; nothing in it is ever unpickled."""
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not isinstance(values, np.ndarray):
-        # An archive of several arrays under this name.
-        values.close()
-        raise FileError("it does not hold one array")
-    if values.ndim < 2 or values.ndim > 16 or values.size == 0:
-        raise FileError(f"an array of shape {values.shape} is not a picture")
-    axes = reading.axes.upper() if reading.axes else guessed(values.shape)
-    leading, letters, order = inner_shape(values.shape, axes)
-    height, width = (values.shape[place] for place in order[len(leading) :][:2])
-    check_size(width, height, 1, path.stat().st_size)
-    about = NpyArray(tuple(values.shape), axes, values.dtype.str)
-    if reading.sparing and height * width >= base.BANDED and axes in ("YX", "YXS") and values.flags.c_contiguous:
-        # Read, not mapped: what is mapped counts as memory until something else needs it.
-        begin, shape, dtype = int(getattr(values, "offset", 0)), values.shape, values.dtype
-        del values
-        with path.open("rb") as file:
-            rows = raw_rows(file, begin, shape, dtype)
+    with regular.opened(path) as file:
+        values = _stored(file)
+        shape = values.shape
+        axes = reading.axes.upper() if reading.axes else guessed(shape)
+        leading, letters, order = inner_shape(shape, axes)
+        height, width = (shape[place] for place in order[len(leading) :][:2])
+        stored = os.fstat(file.fileno()).st_size
+        colours = shape[order[-1]] if "S" in axes else 1
+        banded = reading.sparing and height * width >= base.BANDED and axes in ("YX", "YXS") and not values.fortran
+        together = order != tuple(range(len(order))) or values.fortran
+        # Where values of pictures lie between one another's, several are read at once.
+        slab = 2 * min(SLAB, values.end) + 12 * height * width * colours if together else None
+        held = 0 if banded else slab
+        check_size(width, height, colours, stored, itemsize=values.dtype.itemsize, pages=math.prod(leading), held=held)
+        if values.end > stored:
+            raise FileError("the pixels are cut off")
+        about = NpyArray(shape, axes, values.dtype.str)
+        if banded:
+            rows = raw_rows(file, values.begin, shape, values.dtype)
             yield Document([Page((replace(picture_of_rows(rows, reading), flat=False),))], 1, (), "", about)
+            return
+        yield Document(_frames(values, axes, reading), math.prod(leading), leading, letters, about)
+
+
+def _stored(file: BinaryIO) -> Stored:
+    """The array in the file; its header is read, and no more than that."""
+    start = file.read(MOST_IN_HEADER)
+    if start.startswith(b"PK"):
+        raise FileError("it does not hold one array")
+    header = io.BytesIO(start)
+    read = np.lib.format.read_array_header_1_0
+    if np.lib.format.read_magic(header) != (1, 0):
+        # 3.0 is 2.0 with names in UTF-8, and no picture's dtype has names.
+        read = np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(header)
+    if not 2 <= len(shape) <= 16 or any(side < 1 for side in shape):
+        raise FileError(f"an array of shape {shape} is not a picture")
+    if dtype.name not in FILE_DEPTHS:
+        raise FileError(f"values of dtype {dtype} are not an image; {', '.join(FILE_DEPTHS)} are taken")
+    return Stored(file, header.tell(), shape, dtype, fortran=fortran)
+
+
+def _frames(values: Stored, axes: str, reading: Reading) -> Iterator[Page]:
+    """The pictures in the file, one after another."""
+    for index, last, picks, order in _slabs(values, axes):
+        slab = values.take(picks).transpose(order)
+        for at in range(last):
+            # A copy: a picture on its way must not hold the slab.
+            frame = np.array(slab[at]) if index else slab
+            yield Page((replace(picture_of(frame, reading), flat=False),))
+
+
+def _slabs(values: Stored, axes: str) -> Iterator[tuple[tuple[int, ...], int, tuple[Pick, ...], tuple[int, ...]]]:
+    """The parts of the array that are read or written at once: as many pictures, one after another, as lie between one another's
+    values and fit into `SLAB`. The index of the first one, their count, the part, and the order that brings them to the front."""
+    leading, _, order = inner_shape(values.shape, axes)
+    if not leading:
+        yield (), 1, (slice(None),) * len(order), order
         return
-    yield Document(frames(values, axes, reading), math.prod(leading), leading, letters, about)
+    frame = math.prod(values.shape[place] for place in order[len(leading) :]) * values.dtype.itemsize
+    depth = 1 if order == tuple(range(len(order))) and not values.fortran else max(1, SLAB // frame)
+    kept = order[len(leading) - 1 :]
+    # The axes that are left, in the order in which they lie there.
+    front = tuple(sorted(kept).index(place) for place in kept)
+    for index in np.ndindex(*leading):
+        if index[-1] % depth == 0:
+            count = min(depth, leading[-1] - index[-1])
+            picks: list[Pick] = [slice(None)] * len(order)
+            for place, at in zip(order, index, strict=False):
+                picks[place] = at
+            picks[order[len(leading) - 1]] = slice(index[-1], index[-1] + count)
+            yield index, count, tuple(picks), front
 
 
 def save_npy(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes the pictures as one array, of the source's shape where it was one."""
     first = next(pages)
     about = document.about
-    if isinstance(first.pictures[0].pixels, Rows):
-        rows = joined_rows(first)
-        shape = about.shape if isinstance(about, NpyArray) else rows.shape
-        dtype = np.dtype(about.dtype) if isinstance(about, NpyArray) else rows.dtype
-        with path.open("wb") as file:
-            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for band in rows.bands(BAND_ROWS):
-                file.write(band.astype(dtype, copy=False).tobytes())
-        return
-    values = joined(first)
-
-    def each() -> Iterator[Page]:
-        yield first
-        for page in pages:
-            if joined(page).shape != values.shape:
-                raise FileError("pages of different sizes do not fit into one array; write TIFF")
-            yield page
-
+    rows = joined_rows(first)
     if isinstance(about, NpyArray):
         shape, axes = about.shape, about.axes
     else:
-        shape = (*document.shape, *values.shape)
-        axes = _free(document.axes, len(document.shape)) + "YXS"[: values.ndim]
-    if values.ndim == 3 and values.shape[2] not in (1, 2, 3, 4):
-        raise FileError(f"an array holds no picture of {values.shape[2]} channels; write TIFF")
-    dtype = values.dtype if not isinstance(about, NpyArray) else np.dtype(about.dtype)
-    into = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # A disk that fills up while a mapped file is written kills the process without a word.
-        with path.open("r+b") as begun:
-            os.posix_fallocate(begun.fileno(), 0, path.stat().st_size)
-    assembled(each(), axes, shape, into)
-    into.flush()
+        shape = (*document.shape, *rows.shape)
+        axes = _free(document.axes, len(document.shape)) + "YXS"[: len(rows.shape)]
+    if len(rows.shape) == 3 and rows.shape[2] not in (1, 2, 3, 4):
+        raise FileError(f"an array holds no picture of {rows.shape[2]} channels; write TIFF")
+    dtype = np.dtype(about.dtype) if isinstance(about, NpyArray) else rows.dtype
+    with path.open("w+b", buffering=0) as file:
+        start = io.BytesIO()
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(start, header)
+        file.write(start.getvalue())
+        values = Stored(file, file.tell(), shape, dtype)
+        if isinstance(first.pictures[0].pixels, Rows):
+            for band in rows.bands(BAND_ROWS):
+                file.write(band.astype(dtype, copy=False).tobytes())
+            return
+        # A disk that has no room says so now.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, values.end)
+        else:
+            file.truncate(values.end)
+        for index, count, picks, order in _slabs(values, axes):
+            slab = np.empty([len(range(*pick.indices(side))) for pick, side in cut(picks, shape)], dtype)
+            ordered = slab.transpose(order)
+            for at in range(count):
+                page = first if at == 0 and not any(index) else next(pages, None)
+                if page is None:
+                    raise FileError("pages are missing")
+                frame = joined(page)
+                if joined_rows(page).shape != rows.shape:
+                    raise FileError("pages of different sizes do not fit into one array; write TIFF")
+                place = ordered[at] if index else ordered
+                place[...] = frame.reshape(place.shape)
+            values.put(picks, slab)
 
 
 def _free(axes: str, count: int) -> str:
@@ -202,7 +266,8 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
         low, high = header["dataWindow"]
         channels = {channel.name for channel in header["channels"]}
         width, height = (int(high[axis]) - int(low[axis]) + 1 for axis in (0, 1))
-        check_size(width, height, len(channels), size)
+        # The library reads channel by channel, and they are put together; halves come as floats of 16 bits.
+        check_size(width, height, len(channels), size, itemsize=4, held=width * height * len(channels) * 12)
     names = next((names for names in COLOURS if set(names) == channels), None)
     if names is None:
         raise FileError(f"channels {', '.join(sorted(channels))} do not make a picture; R, G, B or Y, with A or without, do")

@@ -1,11 +1,9 @@
-"""Parts that all formats share: the table's row, a file's pages, and the check of a header's claims."""
+"""Parts that all formats share: the table's row, a file's pages, and arrays as pictures."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,59 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import images
-from pellucid.errors import FileError, SizeError
+from pellucid.files.stored import Stored
 from pellucid.images import Image, Nodata, Range, Rows
 
 __all__ = [
     "BANDED",
     "BAND_ROWS",
-    "MOST_PIXELS",
     "Document",
     "Format",
     "Page",
     "Reading",
-    "check_size",
     "fitting",
     "joined",
     "joined_rows",
     "levels",
-    "limited",
     "picture_of",
     "picture_of_rows",
     "planes",
     "raw_rows",
 ]
 
-MOST_PIXELS = 1_000_000_000
-"""A file that claims more is refused before it is decoded: a decompression bomb, or a picture for another tool."""
-
 BANDED = 32_000_000
 """Pixels from which a picture comes as `Rows` where its format can be read so; a smaller one takes little memory."""
 
 BAND_ROWS = 64
 """Rows that are written at once where a format has no unit of its own."""
-
-UNSUSPICIOUS = 1 << 26
-"""Samples (pixels times channels) that any file may claim. Above, a file must have some bytes to show for them."""
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-
-@dataclass(frozen=True)
-class _Limit:
-    """The limit that `limited` sets."""
-
-    most: int = MOST_PIXELS
-    words: str = "pellucid reads"
-    output: Callable[[int, int], Size] | None = None
-
-
-_limit: ContextVar[_Limit | None] = ContextVar("limit", default=None)
-"""The limit that `check_size` holds a header to, where there is one."""
-
-MOST_SAMPLES_PER_BYTE = 5000
-"""Deflate packs at most 1032 bytes into one, a JPEG 500 samples; what claims more than this is empty or a bomb."""
 
 
 @dataclass(frozen=True)
@@ -147,35 +117,6 @@ class Format:
         return self.encode is not None or self.save is not None
 
 
-def check_size(width: int, height: int, channels: int, stored: int) -> None:
-    """Raises `FileError` when the ``stored`` bytes of a file claim more pixels than can be taken or than they can hold."""
-    if width < 1 or height < 1:
-        raise FileError(f"{width}x{height} pixels are not a picture")
-    samples = width * height * max(1, channels)
-    limit = _limit.get() or _Limit()
-    if width * height > limit.most or samples > 4 * MOST_PIXELS:
-        raise SizeError(f"{width}x{height} pixels are more than {limit.words}")
-    high, wide = (height, width) if limit.output is None else limit.output(height, width)
-    if high * wide > limit.most:
-        raise SizeError(f"{width}x{height} pixels would become {wide}x{high}, more than {limit.words}")
-    if samples > UNSUSPICIOUS and samples > MOST_SAMPLES_PER_BYTE * stored:
-        raise SizeError(f"its header claims {width}x{height} pixels, far more than {stored} bytes can hold")
-
-
-@contextmanager
-def limited(most: int, words: str = "are taken here", output: Callable[[int, int], Size] | None = None) -> Iterator[None]:
-    """Within it, `check_size` refuses pages of more than ``most`` pixels by what their headers say, before they are decoded.
-
-    ``output`` gives the height and width of the output for those of a page; they are held to the same limit. ``words`` end the
-    message "640x480 pixels are more than ...".
-    """
-    token = _limit.set(_Limit(most, words, output))
-    try:
-        yield
-    finally:
-        _limit.reset(token)
-
-
 def picture_of(
     values: NDArray[Any],
     reading: Reading,
@@ -215,14 +156,10 @@ def picture_of_rows(
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
     """An array that lies in a file, unpacked, from the byte ``begin`` on; its rows have the machine's order of bytes."""
-    row = math.prod(shape[1:])
+    values = Stored(file, begin, shape, dtype)
 
     def take(top: int, bottom: int) -> NDArray[Any]:
-        file.seek(begin + top * row * dtype.itemsize)
-        values = np.frombuffer(file.read((bottom - top) * row * dtype.itemsize), dtype)
-        if values.size < (bottom - top) * row:
-            raise FileError("the pixels are cut off")
-        return _native(values).reshape(bottom - top, *shape[1:])
+        return _native(values.take((slice(top, bottom), *(slice(None),) * (len(shape) - 1))))
 
     return Rows(tuple(shape), dtype.newbyteorder("="), take)
 

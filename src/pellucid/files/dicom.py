@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files.base import Document, Page, Reading, check_size, joined, picture_of
+from pellucid.files.base import Document, Page, Reading, joined, picture_of
+from pellucid.files.claims import check_bytes, check_size
 from pellucid.files.geometry import middle
 from pellucid.images import Nodata
 
@@ -48,14 +49,18 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
     pydicom = _pydicom()
     from pydicom.pixels import utils as pixels
 
+    size = path.stat().st_size
+    check_bytes(size, f"its {size} bytes")
     dataset = pydicom.dcmread(path)
     if "PixelData" not in dataset:
         raise FileError("it holds no pixels of whole numbers")
     height, width, samples = int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1))
     count = int(dataset.get("NumberOfFrames", 1) or 1)
-    check_size(width, height, samples, path.stat().st_size)
-    if not 1 <= count <= 1_000_000:
-        raise FileError(f"{count} frames are more than pellucid reads")
+    depth = max(1, -(-int(dataset.get("BitsAllocated", 8)) // 8))
+    # Frames are read one by one, and written all at once.
+    frames = 2 * depth * width * height * samples * max(0, count) if count > 1 else 0
+    held = frames + max(depth + 4, 8) * width * height * samples
+    check_size(width, height, samples, size, itemsize=depth, pages=count, held=held)
     photometric = str(dataset.PhotometricInterpretation)
     if photometric not in ("MONOCHROME1", "MONOCHROME2", "RGB") and not photometric.startswith("YBR"):
         raise FileError(f"pixels of kind {photometric} are not read")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import regular
 from pellucid.errors import FileError
 
 __all__ = ["MNIST_FILES", "load_mnist", "read_idx"]
@@ -22,22 +25,38 @@ MNIST_FILES = {
 }
 
 
+MOST = 1 << 30
+"""Bytes of an array at most; MNIST's largest has 47 million."""
+
+
 def read_idx(path: Path) -> NDArray[np.uint8]:
     """The bytes of an IDX file, plain or gzipped: (n, h, w) for images, (n,) for labels. `FileError` when it is not one."""
     try:
-        content = path.read_bytes()
+        content = regular.read(path)
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as packed:
+                # No more than its own header says that there is.
+                content = packed.read(16)
+                content += packed.read(_length(content) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     # Two zero bytes, the type (8: unsigned byte), the number of axes, then each axis as a big-endian 32-bit number.
     if len(content) < 8 or content[:3] != b"\0\0\x08" or not 1 <= content[3] <= 3:
         raise FileError(f"{path}: this is not an IDX file of bytes")
     axes = content[3]
+    if len(content) < 4 + 4 * axes:
+        raise FileError(f"{path}: this is not an IDX file of bytes")
     shape = struct.unpack(f">{axes}I", content[4 : 4 + 4 * axes])
-    if len(content) != 4 + 4 * axes + int(np.prod(shape)):
+    if len(content) != 4 + 4 * axes + math.prod(shape):
         raise FileError(f"{path}: the IDX header states {shape}, but the file has {len(content)} bytes")
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * axes).reshape(shape)
+
+
+def _length(start: bytes) -> int:
+    """How many bytes an array has by the beginning of its file; at most `MOST`."""
+    axes = min(start[3], 3) if len(start) > 3 else 0
+    sides = [int.from_bytes(start[4 + 4 * axis : 8 + 4 * axis], "big") for axis in range(axes)]
+    return min(math.prod(sides), MOST)
 
 
 def load_mnist(folder: Path) -> dict[str, NDArray[np.uint8]]:

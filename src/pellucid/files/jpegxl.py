@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.errors import FileError
-from pellucid.files.base import Reading, check_size, picture_of
+from pellucid.files.base import Reading, picture_of
+from pellucid.files.claims import check_size
 from pellucid.files.metadata import settled
 from pellucid.images import Image
 
-__all__ = ["BARE", "CONTAINER", "from_jpegxl"]
+__all__ = ["BARE", "CONTAINER", "from_jpegxl", "size_of"]
 
 BARE = b"\xff\x0a"
 """How a codestream by itself begins."""
@@ -41,6 +42,7 @@ class Header:
     curve: int | None = SRGB_CURVE
     extra: tuple[int, ...] = ()
     moving: bool = False
+    itemsize: int = 1
 
 
 class _Bits:
@@ -70,6 +72,13 @@ class _Bits:
         return self.choice((0, 0), (1, 0), (2, 4), (18, 6))
 
 
+def size_of(head: bytes) -> tuple[int, int]:
+    """Width and height by the beginning of a file; `FileError` where they are not there."""
+    place = 0 if head.startswith(BARE) else head.find(BARE)
+    header = _header(head[place:] if place >= 0 else b"")
+    return header.width, header.height
+
+
 def from_jpegxl(content: bytes, reading: Reading) -> Image:
     """The picture in a JPEG XL file, upright. `FileError` for animations and for colours that are not those of sRGB."""
     import imagecodecs
@@ -77,7 +86,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
     boxes = list(_boxes(content)) if content.startswith(CONTAINER) else [(b"jxlc", content)]
     stream = b"".join(part if name == b"jxlc" else part[4:] for name, part in boxes if name in (b"jxlc", b"jxlp"))
     header = _header(stream)
-    check_size(header.width, header.height, 3, len(content))
+    check_size(header.width, header.height, 3 + len(header.extra), len(content), itemsize=header.itemsize)
     if header.moving:
         raise FileError("an animated JPEG XL is not read")
     if header.curve not in (SRGB_CURVE, LINEAR):
@@ -140,11 +149,11 @@ def _header(stream: bytes) -> Header:
         # A preview, or an animation: what follows is not read.
         if bits.take(1) or bits.take(1):
             return Header(height, width, moving=True)
-    _depth(bits)
+    itemsize = _depth(bits)
     bits.take(1)
     extra = tuple(_extra(bits) for _ in range(bits.choice((0, 0), (1, 0), (2, 4), (1, 12))))
     bits.take(1)
-    return Header(height, width, _curve(bits), extra)
+    return Header(height, width, _curve(bits), extra, itemsize=itemsize)
 
 
 def _size(bits: _Bits) -> tuple[int, int]:
@@ -160,13 +169,14 @@ def _size(bits: _Bits) -> tuple[int, int]:
     return height, height * across // down
 
 
-def _depth(bits: _Bits) -> None:
-    """Passes over the bits for each sample."""
+def _depth(bits: _Bits) -> int:
+    """The bytes of a sample, by its bits."""
     if bits.take(1):
-        bits.choice((32, 0), (16, 0), (24, 0), (1, 6))
+        depth = bits.choice((32, 0), (16, 0), (24, 0), (1, 6))
         bits.take(4)
     else:
-        bits.choice((8, 0), (10, 0), (12, 0), (1, 6))
+        depth = bits.choice((8, 0), (10, 0), (12, 0), (1, 6))
+    return 1 if depth <= 8 else 2 if depth <= 16 else 4
 
 
 def _extra(bits: _Bits) -> int:

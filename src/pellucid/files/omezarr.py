@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import FileError, MissingExtra, OptionError
+from pellucid.errors import FileError, OptionError
 from pellucid.files import base
-from pellucid.files.base import Document, Page, Reading, check_size, joined_rows, picture_of, picture_of_rows
+from pellucid.files.base import Document, Page, Reading, joined_rows, picture_of, picture_of_rows
+from pellucid.files.claims import check_size
 from pellucid.files.geometry import middle, ome_fitted
+from pellucid.files.groups import BLOSC_HEAD, check_blosc, copied, files_of, metadata, store, zarr
 from pellucid.images import FILE_DEPTHS, Image, Rows
-from pellucid.saving import files_below
 
 __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
 
@@ -40,9 +40,6 @@ CODECS = frozenset(
     ]
 )
 """The codecs that chunks may be packed by. numcodecs has more, and one of them unpickles."""
-
-MOST_PAGES = 1_000_000
-"""The most planes, which is the most pages of any stack."""
 
 SLAB = 128 << 20
 """Bytes up to which planes that share their chunks are read and written together: each chunk is then unpacked and packed once."""
@@ -65,14 +62,6 @@ class Pyramid:
     strip: bool = False
 
 
-def _zarr() -> Any:
-    try:
-        import zarr
-    except ModuleNotFoundError as error:
-        raise MissingExtra("zarr", "zarr") from error
-    return zarr
-
-
 def without_words(document: Document) -> Document:
     """The document without display settings, labels and whatever else lies beside the pyramid."""
     if not isinstance(document.about, Pyramid):
@@ -88,28 +77,15 @@ def is_group(folder: Path) -> bool:
     return any((folder / name).exists() for name in (".zgroup", *ARRAY_FILES))
 
 
-def _json(folder: Path, name: str) -> dict[str, Any]:
-    """A metadata file's content, in one line's words where it is damaged."""
-    try:
-        found = json.loads((folder / name).read_bytes())
-    except FileNotFoundError as error:
-        raise FileError(f"its {name} is missing") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"its {name} is damaged: it is not JSON") from error
-    if not isinstance(found, dict):
-        raise FileError(f"its {name} is damaged: it is not a JSON object")
-    return found
-
-
 def _described(folder: Path) -> tuple[dict[str, Any], int]:
     """The group's metadata as an image, and its Zarr version."""
     if (folder / "zarr.json").exists():
-        group = _json(folder, "zarr.json")
+        group = metadata(folder, "zarr.json")
         attributes = group.get("attributes")
         said = attributes.get("ome") if isinstance(attributes, dict) else None
         return (said if isinstance(said, dict) else {}), 3
     if is_group(folder):
-        return (_json(folder, ".zattrs") if (folder / ".zattrs").exists() else {}), 2
+        return (metadata(folder, ".zattrs") if (folder / ".zattrs").exists() else {}), 2
     raise FileError("it holds no Zarr group: neither zarr.json nor .zgroup is there")
 
 
@@ -193,12 +169,13 @@ def _array(folder: Path, level: str, version: int, *, mode: str) -> Any:
         raise FileError(f"the folder of its level {level} is missing")
     name = ".zarray" if version == 2 else "zarr.json"
     try:
-        entry = _json(place, name)
+        entry = metadata(place, name)
     except FileError as error:
         raise FileError(f"level {level}: {error}") from error
     _check_codecs(entry, version)
     # Chunks of nothing but the fill value, too: what has no chunk at all cannot be told from what was lost.
-    array = _zarr().open_array(store=str(place), mode=mode, zarr_format=version, config={"write_empty_chunks": True})
+    source = store(place, _blosc(entry, version)) if mode == "r" else str(place)
+    array = zarr().open_array(store=source, mode=mode, zarr_format=version, config={"write_empty_chunks": True})
     if array.dtype.name not in FILE_DEPTHS:
         raise FileError(f"values of type {array.dtype} are not an image; {', '.join(FILE_DEPTHS)} are read")
     if array.ndim < 2 or array.size == 0:
@@ -219,9 +196,12 @@ def _unit(array: Any) -> tuple[int, ...]:
 @contextmanager
 def open_zarr(path: Path, reading: Reading) -> Iterator[Document]:
     """The planes of the full resolution, in the order of the axes before y and x. Raises `MissingExtra`."""
-    _zarr()
+    zarr()
     if reading.axes:
         raise OptionError(f"--axes {reading.axes}: an OME-Zarr names its axes itself; leave --axes out")
+    # All of it, before anything is read: what an answer copies, too.
+    for _ in files_of(path):
+        pass
     pyramid, names = _pyramid(path)
     arrays = [_array(path, level, pyramid.version, mode="r") for level in pyramid.levels]
     array = arrays[0]
@@ -235,30 +215,48 @@ def open_zarr(path: Path, reading: Reading) -> Iterator[Document]:
         _factors(upper, lower, steps)
     stored = _stored(path / pyramid.levels[0], pyramid.version)
     height, width = array.shape[-2:]
-    check_size(width, height, 1, stored)
     leading = tuple(array.shape[:-2])
     count = math.prod(leading)
-    if count > MOST_PAGES:
-        raise FileError(f"{count} planes are more than pellucid reads")
+    size = array.dtype.itemsize
+    # zarr-python unpacks a chunk and copies it.
+    chunks = 2 * size * max(math.prod(_unit(each)) for each in arrays)
+    banded = reading.sparing and height * width >= base.BANDED
+    planes = 0 if banded else height * width * (max(size + 4, 8) + size * _depth(array))
+    check_size(width, height, 1, stored, itemsize=size, pages=count, held=planes + chunks)
     letters = "".join(name.upper() if len(name) == 1 and name.isascii() else "Q" for name in names[:-2])
     yield Document(_planes(array, reading), count, leading, letters, pyramid)
 
 
 def _stored(place: Path, version: int) -> int:
     """The bytes of a level's chunks. Raises `FileError` where there are none, and where one is cut off."""
-    chunks = [file for file in files_below(place) if file.name not in ARRAY_FILES]
+    chunks = [file for file in files_of(place) if file.name not in ARRAY_FILES]
     if not chunks:
         raise FileError(f"level {place.name} has no chunks: the pixels are missing")
-    entry = _json(place, ".zarray" if version == 2 else "zarr.json")
-    used = [entry.get("compressor")] if version == 2 else [one for one in entry["codecs"] if _named(one) != "crc32c"]
-    if used and _named(used[-1]) == "blosc":
-        # numcodecs 0.16 does not look how long such a chunk is, and reads beyond its end.
-        for file in chunks:
-            with file.open("rb") as opened:
-                header = opened.read(16)
-            if len(header) < 16 or int.from_bytes(header[12:], "little") > file.stat().st_size:
-                raise FileError(f"its chunk {file.relative_to(place.parent).as_posix()} is cut off")
+    most = _blosc(metadata(place, ".zarray" if version == 2 else "zarr.json"), version)
+    for file in chunks if most is not None else ():
+        with file.open("rb") as opened:
+            header = opened.read(BLOSC_HEAD)
+        try:
+            check_blosc(header, file.stat().st_size, most or 0)
+        except ValueError as error:
+            raise FileError(f"its chunk {file.relative_to(place.parent).as_posix()} {error}") from error
     return sum(file.stat().st_size for file in chunks)
+
+
+def _blosc(entry: dict[str, Any], version: int) -> int | None:
+    """The most bytes that a chunk has, unpacked, where Blosc packs the array; None where it does not."""
+    used = [entry.get("compressor")] if version == 2 else [one for one in entry.get("codecs") or [] if _named(one) != "crc32c"]
+    if not used or _named(used[-1]) != "blosc":
+        return None
+    size: int
+    try:
+        shape = entry["chunks"] if version == 2 else entry["chunk_grid"]["configuration"]["chunk_shape"]
+        size = math.prod(int(side) for side in shape) * np.dtype(entry["dtype" if version == 2 else "data_type"]).itemsize
+    except (KeyError, TypeError, ValueError):
+        # What is wrong with it, opening the array says.
+        return LARGEST_CHUNK
+    # A filter before Blosc may widen values to at most 8 bytes.
+    return min(8 * size, LARGEST_CHUNK)
 
 
 def _planes(array: Any, reading: Reading) -> Iterator[Page]:
@@ -330,7 +328,7 @@ def save_zarr(path: Path, pages: Iterator[Page], document: Document) -> None:
 def _copy_beside(about: Pyramid, into: Path) -> None:
     """All of the source's group but the chunks of its levels."""
     levels = [about.folder / level for level in about.levels]
-    for file in files_below(about.folder):
+    for file in files_of(about.folder):
         level = next((place for place in levels if place in file.parents), None)
         if level is not None and (file.parent != level or file.name not in ARRAY_FILES):
             continue
@@ -339,9 +337,7 @@ def _copy_beside(about: Pyramid, into: Path) -> None:
         # The copy of all metadata in one place would tell of the old one; every reader does without it.
         if file == about.folder / ".zmetadata":
             continue
-        target = into / file.relative_to(about.folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+        copied(file, into / file.relative_to(about.folder))
 
 
 def _above(folder: Path, levels: list[Path]) -> bool:
@@ -352,7 +348,7 @@ def _enlarge(about: Pyramid, into: Path, image: Image) -> tuple[Fraction, Fracti
     """Makes room in the arrays for planes of the image's size, each smaller level in its proportion; by how many times planes are
     higher and wider."""
     name = ".zarray" if about.version == 2 else "zarr.json"
-    entries = [_json(into / level, name) for level in about.levels]
+    entries = [metadata(into / level, name) for level in about.levels]
     shapes = [[int(side) for side in entry["shape"][-2:]] for entry in entries]
     made = [list(image.pixels.shape[:2])]
     if made[0] == shapes[0]:
@@ -368,7 +364,7 @@ def _enlarge(about: Pyramid, into: Path, image: Image) -> tuple[Fraction, Fracti
         entry["shape"][-2:] = sides
         (into / level / name).write_text(json.dumps(entry, indent=2), "utf-8")
     grown = Fraction(made[0][0], shapes[0][0]), Fraction(made[0][1], shapes[0][1])
-    for file in [found for found in files_below(into) if found.name == "METADATA.ome.xml"]:
+    for file in [found for found in files_of(into) if found.name == "METADATA.ome.xml"]:
         file.write_text(ome_fitted(file.read_text("utf-8"), grown[1], grown[0]), "utf-8")
     return grown
 
@@ -390,7 +386,7 @@ def _refined(multiscale: dict[str, Any], grown: tuple[Fraction, Fraction]) -> No
 def _renew_metadata(about: Pyramid, into: Path, grown: tuple[Fraction, Fraction]) -> None:
     """Puts right what the group says where it is no longer so; its file stays as it is, byte for byte, where all of it is."""
     name = ".zattrs" if about.version == 2 else "zarr.json"
-    before = _json(into, name)
+    before = metadata(into, name)
     group = json.loads(json.dumps(before))
     group.pop("consolidated_metadata", None)
     said = group if about.version == 2 else group["attributes"]["ome"]

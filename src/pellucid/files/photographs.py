@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files.base import Document, Page, Reading, check_size, joined, levels, picture_of, planes
+from pellucid.files.base import Document, Page, Reading, joined, levels, picture_of, planes
+from pellucid.files.claims import check_size, content_of
 from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
 from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled
 from pellucid.images import Image
@@ -66,7 +67,9 @@ def opened(content: bytes, *kinds: str) -> PillowImage.Image:
             picture = PillowImage.open(io.BytesIO(content), formats=kinds)
         finally:
             PillowImage.MAX_IMAGE_PIXELS = limit
-    check_size(picture.width, picture.height, len(picture.getbands()), len(content))
+    # Palettes become colours.
+    channels = 4 if picture.mode in ("P", "PA") else len(picture.getbands())
+    check_size(picture.width, picture.height, channels, len(content), itemsize=4 if picture.mode in ("I", "F") else 1)
     return picture
 
 
@@ -74,10 +77,11 @@ def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
     """The frames of an animation as pages, each as it is shown; None where the content is one picture."""
     with opened(content, kind) as picture:
         count = getattr(picture, "n_frames", 1)
+        if count > MOST_FRAMES:
+            raise FileError(f"{count} frames are more than pellucid reads")
+        check_size(picture.width, picture.height, len(picture.getbands()), len(content), pages=count)
     if count < 2:
         return None
-    if count > MOST_FRAMES:
-        raise FileError(f"{count} frames are more than pellucid reads")
 
     def pages() -> Iterator[Page]:
         with opened(content, kind) as frames:
@@ -93,14 +97,14 @@ def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
 @contextmanager
 def open_webp(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in a WebP file, or its frames."""
-    content = path.read_bytes()
+    content = content_of(path)
     yield animation(content, "WEBP", reading) or Document([Page((from_webp(content, reading),))])
 
 
 @contextmanager
 def open_gif(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in a GIF, or its frames."""
-    content = path.read_bytes()
+    content = content_of(path)
     yield animation(content, "GIF", reading) or Document([Page((_read(content, reading, "GIF"),))])
 
 
@@ -164,7 +168,7 @@ def open_jpeg(path: Path, reading: Reading) -> Iterator[Document]:
     """A JPEG's one picture; CMYK stays in inks."""
     from PIL import JpegImagePlugin
 
-    content = path.read_bytes()
+    content = content_of(path)
     _check_kind(content)
     # Pillow opens a JPEG with further pictures behind the first (MPO) as JPEG, too.
     with opened(content, "JPEG") as picture:
@@ -322,6 +326,7 @@ def from_avif(content: bytes, reading: Reading) -> Image:
             return described(picture_of(values, reading), picture)
         import imagecodecs
 
+        check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
         values = imagecodecs.avif_decode(content)
         if values.ndim == 3 and values.shape[2] == 4 and picture.mode == "RGB":
             values = values[..., :3]
@@ -383,7 +388,8 @@ def from_heif(content: bytes, reading: Reading) -> Image:
     # The file's own main picture; the others are bursts, depths and previews.
     picture = file[file.primary_index]
     width, height = picture.size
-    check_size(width, height, len(picture.mode.split(";")[0]), len(content))
+    deep = 1 if int(picture.info.get("bit_depth", 8)) <= 8 else 2
+    check_size(width, height, len(picture.mode.split(";")[0]), len(content), itemsize=deep)
     values = np.asarray(picture)
     depth = int(picture.info.get("bit_depth", 8))
     gone = [DEPTH] if picture.info.get("depth_images") else []

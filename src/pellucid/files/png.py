@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import FileError
-from pellucid.files.base import Document, Page, Reading, check_size, fitting, picture_of
+from pellucid.files.base import Document, Page, Reading, fitting, picture_of
+from pellucid.files.claims import check_size, content_of
 from pellucid.files.metadata import EXIF_HEAD
 from pellucid.files.photographs import animation, described, opened, shown
 from pellucid.images import Image
@@ -61,7 +62,7 @@ class PngNotes:
 @contextmanager
 def open_png(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in a PNG file, or the frames of an animated one."""
-    content = path.read_bytes()
+    content = content_of(path)
     # Only the chunk of an animation makes it one, and only before the pixels.
     moving = b"acTL" in content[: max(0, content.find(b"IDAT"))]
     yield (animation(content, "PNG", reading) if moving else None) or Document([Page((from_png(content, reading),))])
@@ -76,8 +77,8 @@ def from_png(content: bytes, reading: Reading) -> Image:
         if content[24] == 16:
             import imagecodecs
 
+            check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
             values = np.asarray(imagecodecs.png_decode(content))
-            check_size(values.shape[1], values.shape[0], 1, len(content))
             picture.load()
         else:
             values = np.asarray(shown(picture))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import regular
 from pellucid.errors import FileError
 from pellucid.files import base
 from pellucid.files.base import (
@@ -19,13 +21,13 @@ from pellucid.files.base import (
     Document,
     Page,
     Reading,
-    check_size,
     fitting,
     joined_rows,
     picture_of,
     picture_of_rows,
     raw_rows,
 )
+from pellucid.files.claims import check_bytes, check_size
 from pellucid.images import Image, Rows
 
 __all__ = ["open_pnm", "save_pnm"]
@@ -36,6 +38,9 @@ NUMBER = re.compile(rb"(?:\s|#[^\r\n]*[\r\n])+(\d{1,10})")
 MOST_AS_TEXT = 1 << 28
 """Bytes of a file whose samples are written as text; larger ones would take many times their size in memory."""
 
+
+TEXT_AT_ONCE = 1 << 16
+"""Bytes of such text that are taken apart at once: as words they take forty times their room."""
 
 MOST_IN_HEADER = 1 << 16
 """Bytes in which the header must be, its comments with it."""
@@ -51,16 +56,21 @@ class PnmNotes:
 @contextmanager
 def open_pnm(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in a PBM, PGM or PPM file; the largest value that its header allows is white."""
-    with path.open("rb") as file:
+    with regular.opened(path) as file:
         start = file.read(MOST_IN_HEADER)
-        kind, (width, height, white), place = _header(start, path.stat().st_size)
+        size = os.fstat(file.fileno()).st_size
+        kind, (width, height, white), place = _header(start, size)
         if not reading.sparing or width * height < base.BANDED or kind not in (5, 6):
-            yield Document([Page((_whole(start + file.read(), reading),))])
+            channels = 3 if kind in (3, 6) else 1
+            check_size(width, height, channels, size, itemsize=1 if white < 256 else 2)
+            check_bytes(size, f"its {size} bytes")
+            # No longer than when it was checked.
+            yield Document([Page((_whole(start + file.read(max(0, size - len(start))), reading),))])
             return
         dtype = np.dtype(np.uint8 if white < 256 else ">u2")
         shape = (height, width, 3) if kind == 6 else (height, width)
         rows = raw_rows(file, place + 1, shape, dtype)
-        if path.stat().st_size - place - 1 < rows.nbytes:
+        if size - place - 1 < rows.nbytes:
             raise FileError("the pixels are cut off")
 
         def checked(band: NDArray[Any]) -> NDArray[Any]:
@@ -88,7 +98,7 @@ def _header(content: bytes, stored: int) -> tuple[int, tuple[int, int, int], int
         header.append(int(found[1]))
         place = found.end()
     width, height = header[:2]
-    check_size(width, height, 3 if kind in (3, 6) else 1, stored)
+    check_size(width, height, 3 if kind in (3, 6) else 1, stored, held=0)
     white = header[2] if len(header) == 3 else 1
     if not 1 <= white <= 65535:
         raise FileError(f"a largest value of {white} is not between 1 and 65535")
@@ -124,17 +134,28 @@ def _whole(content: bytes, reading: Reading) -> Image:
 def _as_text(content: bytes, shape: tuple[int, ...], *, bitmap: bool) -> NDArray[np.uint16]:
     if len(content) > MOST_AS_TEXT:
         raise FileError("a file of this length with samples as text is not read; convert it to a binary file")
-    words = re.sub(rb"#[^\r\n]*", b" ", content).split()
-    if bitmap:
-        # Bits need no space between them.
-        words = [bytes([digit]) for digit in b"".join(words)]
     count = int(np.prod(shape))
-    if len(words) < count:
-        raise FileError("the pixels are cut off")
-    numbers = np.array([int(word) for word in words[:count]], dtype=np.int64)
-    if numbers.min() < 0 or numbers.max() > (1 if bitmap else 65535):
-        raise FileError("a sample lies outside its range")
-    return numbers.astype(np.uint16).reshape(shape)
+    numbers = np.empty(count, np.uint16)
+    done = place = 0
+    content = re.sub(rb"#[^\r\n]*", b" ", content)
+    while done < count:
+        # As many at a time as take little memory; none is torn.
+        end = min(len(content), place + TEXT_AT_ONCE)
+        while end < len(content) and not content[end - 1 : end].isspace():
+            end += 1
+        words = content[place:end].split()
+        if bitmap:
+            # Bits need no space between them.
+            words = [bytes([digit]) for digit in b"".join(words)]
+        if place >= len(content):
+            raise FileError("the pixels are cut off")
+        part = [int(word) for word in words[: count - done]]
+        if part and not 0 <= min(part) <= max(part) <= (1 if bitmap else 65535):
+            raise FileError("a sample lies outside its range")
+        numbers[done : done + len(part)] = part
+        done += len(part)
+        place = end
+    return numbers.reshape(shape)
 
 
 def _bits(content: bytes, height: int, width: int) -> NDArray[np.uint8]:

@@ -6,7 +6,8 @@ import io
 from dataclasses import replace
 
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files.base import Reading, check_size, picture_of
+from pellucid.files.base import Reading, picture_of
+from pellucid.files.claims import check_size
 from pellucid.files.directories import exif_of, parsed_exif
 from pellucid.images import Image
 
@@ -28,7 +29,9 @@ def from_raw(content: bytes, reading: Reading) -> Image:
     with rawpy.imread(io.BytesIO(content)) as raw:
         if raw.sizes.width * raw.sizes.height == 0:
             raise FileError("it holds no picture")
-        check_size(raw.sizes.raw_width, raw.sizes.raw_height, 1, len(content))
+        width, height = raw.sizes.raw_width, raw.sizes.raw_height
+        # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
+        check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
         values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
     return replace(picture_of(values, reading, full=True), exif=_exif(content))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
+import math
+import os
 import re
 import struct
 from collections.abc import Iterator
@@ -28,7 +30,6 @@ from pellucid.files.base import (
     Document,
     Page,
     Reading,
-    check_size,
     joined,
     joined_rows,
     picture_of,
@@ -36,10 +37,13 @@ from pellucid.files.base import (
     planes,
     raw_rows,
 )
+from pellucid.files.claims import check_size
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
+from pellucid.files.embedded import MOST_IN_HEAD, size_of
 from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
+from pellucid.files.stored import Stored
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
 __all__ = ["imagej_fitted", "open_tiff", "save_tiff", "without_words"]
@@ -54,6 +58,9 @@ JPEG = 7
 COMPRESSIONS = {1: None, 5: "lzw", 8: "adobe_deflate", 32946: "adobe_deflate", 50000: "zstd"}
 """Tag Compression -> what is written. Everything else, such as JPEG, is written with deflate: nothing is lost again."""
 
+EMBEDDED = frozenset((6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34892, 34933, 34934, 48124, 50001, 50002, 52546))
+"""Values of the tag Compression whose strips and tiles are pictures of others: JPEG, JPEG 2000 and XR, PNG, WebP, JPEG XL."""
+
 LARGEST = 3_900_000_000
 """Bytes of pixels that a classic TIFF can hold, with room for the rest below 2^32; above it is a BigTIFF."""
 
@@ -64,6 +71,8 @@ HIGHEST_STRIP = 4096
 
 STRIP_BYTES = 1 << 18
 """About so many bytes of pixels go into a packed strip, as tifffile does it."""
+
+CUT_OFF = "the pixels are cut off"
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
@@ -178,8 +187,11 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
             raise FileError("it holds no picture")
 
         def pages() -> Iterator[Page]:
+            claimed = 0
             for place in places:
-                yield _page(path, file, place, reading, size)
+                page = file.pages[place]
+                yield _page(path, file, place, reading, size, claimed)
+                claimed += int(page.imagewidth) * int(page.imagelength) * int(page.samplesperpixel)
 
         shape = (len(places),) if len(places) > 1 else ()
         yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
@@ -197,7 +209,8 @@ def _table(file: Any, page: Any) -> tuple[set[int], int]:
     return codes, int.from_bytes(content[length:], order)
 
 
-def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Page:
+def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before: int) -> Page:
+    """The page; ``before`` are the samples that earlier ones have."""
     page = file.pages[place]
     listed, _ = _table(file, page)
     if any(code in listed and code not in page.tags for code in (270, ICC, XMP, IPTC)):
@@ -209,7 +222,7 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
         raise FileError("a page is a transparency mask, which is not read")
     extras = tuple(int(kind) for kind in page.extrasamples)
-    rows = _rows(page, reading, size)
+    rows = _rows(page, reading, size, before)
     if rows is not None:
         inverted = photometric == MINISWHITE and rows.dtype.kind == "u"
         if inverted:
@@ -222,12 +235,12 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int) -> Pag
         image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white),))
     if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
-        check_size(page.imagewidth, page.imagelength, samples, size)
+        check_size(page.imagewidth, page.imagelength, samples, size, before=before)
         with path.open("rb") as stream, PillowImage.open(stream, formats=["TIFF"]) as picture:
             picture.seek(place)
             values = np.asarray(shown(picture))
     elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
-        values = _values(page, size)
+        values = _values(page, size, before)
     else:
         raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not read")
     if photometric == PALETTE:
@@ -259,7 +272,7 @@ def _is_one_picture(shape: tuple[int, ...], photometric: int, extras: tuple[int,
     return shape[2] == 2 and extras in ((1,), (2,))
 
 
-def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
+def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
     """The page's samples row by row, (h, w) or (h, w, n), where it is so large that this is asked for, and can be read so."""
     height, width, samples = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
     photometric = int(page.photometric)
@@ -271,7 +284,7 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
     shape = (height, width) if page.axes == "YX" else (height, width, samples)
     if not whole_bytes or not _is_one_picture(shape, photometric, tuple(int(kind) for kind in page.extrasamples)):
         return None
-    _check_places(page, size)
+    _check_places(page, size, before, held=0)
     handle, dtype = page.parent.filehandle, page.dtype.newbyteorder("=")
     settings = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if int(page.compression) == JPEG else {}
 
@@ -287,6 +300,8 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
         for index in range(top // high * across, -(-bottom // high) * across):
             handle.seek(page.dataoffsets[index])
             packed = handle.read(page.databytecounts[index])
+            if len(packed) < page.databytecounts[index]:
+                raise FileError(CUT_OFF)
             values, (_, _, down, left, _), _ = page.decode(packed or None, index, **settings)
             first, last = max(top, down), min(bottom, down + high)
             # A tile may reach beyond the picture.
@@ -297,13 +312,14 @@ def _rows(page: Any, reading: Reading, size: int) -> Rows | None:
     return Rows(shape, dtype, unpacked)
 
 
-def _values(page: Any, size: int) -> NDArray[Any]:
+def _values(page: Any, size: int, before: int = 0) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
         raise FileError("its sample format is not read")
-    _check_places(page, size)
+    _check_places(page, size, before)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     values: NDArray[Any] = page.asarray(maxworkers=1)
+    _check_whole(page.parent, size)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
@@ -315,17 +331,51 @@ def _values(page: Any, size: int) -> NDArray[Any]:
     return values
 
 
-def _check_places(page: Any, size: int) -> None:
-    """Raises `FileError` when the page claims what the file of that size cannot have."""
-    check_size(page.imagewidth, page.imagelength, page.samplesperpixel, size)
+def _check_places(page: Any, size: int, before: int, held: int | None = None) -> None:
+    """Raises an error when the page claims what the file of that size cannot have, or more than there is memory for; ``before`` and
+    ``held`` as of `check_size`."""
+    width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
+    itemsize = page.dtype.itemsize
+    across, high = (int(page.tilewidth), int(page.tilelength)) if page.is_tiled else (width, min(height, int(page.rowsperstrip)))
+    # A part that is packed is unpacked as a whole, and copied; and it says its size itself.
+    part = 0 if page.is_contiguous else 3 * across * high * samples * itemsize
+    check_size(across, high, samples, size, itemsize=itemsize, held=part)
+    check_size(width, height, samples, size, itemsize=itemsize, before=before, held=held, beside=part)
     places = np.asarray(page.dataoffsets, dtype=np.uint64)
     lengths = np.asarray(page.databytecounts, dtype=np.uint64)
     # The reader fills missing parts with zeros: a truncated file would come out black in part.
     wanted = int(np.prod(page.chunked))
     if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
-        raise FileError("the pixels are cut off")
+        raise FileError(CUT_OFF)
+    if int(page.compression) in EMBEDDED:
+        _check_embedded(page, across, high)
     if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
-        raise FileError("the pixels are cut off")
+        raise FileError(CUT_OFF)
+
+
+def _check_embedded(page: Any, width: int, height: int) -> None:
+    """Raises `FileError` where a strip or tile is a picture of a format of its own that is larger than the part is, or of a kind
+    whose size is not known before it is unpacked: its decoder goes by that."""
+    handle = page.parent.filehandle
+    for place, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if not length:
+            continue
+        handle.seek(place)
+        found = size_of(handle.read(min(int(length), MOST_IN_HEAD)))
+        if found is None:
+            # What has no header uses that of the file.
+            if page.jpegheader is not None:
+                continue
+            raise FileError(f"pixels packed by {getattr(page.compression, 'name', page.compression)} of no known size are not read")
+        # A last strip may be a whole one.
+        if found[0] > max(width, int(page.imagewidth)) + 64 or found[1] > max(height, int(page.rowsperstrip or 0)) + 64:
+            raise FileError(f"a part of {width}x{height} pixels holds a picture of {found[0]}x{found[1]}")
+
+
+def _check_whole(file: Any, size: int) -> None:
+    """Raises `FileError` where the file has become shorter: the reader takes what it does not find for zeros."""
+    if os.fstat(file.filehandle.fileno()).st_size < size:
+        raise FileError(CUT_OFF)
 
 
 def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
@@ -455,14 +505,14 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
         return None
     leading, dtype = shape[:-inner], first.dtype
     count = int(np.prod(leading, dtype=np.int64)) if leading else 1
-    check_size(shape[-inner + 1], shape[-inner], 1, size)
+    colours = shape[-1] if inner == 3 else 1
+    check_size(shape[-inner + 1], shape[-inner], colours, size, itemsize=dtype.itemsize, pages=count)
     needed = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if series.dataoffset is not None:
         if series.dataoffset + needed > size:
-            raise FileError("the pixels are cut off")
-        source: Any = np.memmap(
-            file.filehandle.path, dtype.newbyteorder(file.byteorder), "r", series.dataoffset, (count, *shape[-inner:])
-        )
+            raise FileError(CUT_OFF)
+        lies = dtype.newbyteorder(file.byteorder)
+        source: Any = Stored(file.filehandle, series.dataoffset, (count, *shape[-inner:]), lies)
     elif len(file.pages) == count:
         source = None
     else:
@@ -483,7 +533,7 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
 
     def pages() -> Iterator[Page]:
         for index in range(count):
-            values = np.array(source[index]) if source is not None else _values(file.pages[index], size)
+            values = _values(file.pages[index], size) if source is None else source.take((index, *(slice(None),) * inner))
             image = replace(picture_of(values, reading), flat=False)
             icc = first.tags.valueof(ICC)
             yield Page((replace(image, icc=icc if isinstance(icc, bytes) and icc else None),))
@@ -497,13 +547,17 @@ def _by_axes(file: Any, reading: Reading, size: int) -> Document:
 
     series = file.series[0]
     shape = tuple(series.shape)
-    check_size(int(np.prod(shape[1:], dtype=np.int64)), shape[0], 1, size)
+    itemsize = np.dtype(series.dtype).itemsize
+    rest = math.prod(shape[1:])
+    # Frames are picked out of the whole, and what is written is put together as a whole.
+    check_size(rest, shape[0], 1, size, itemsize=itemsize, held=rest * shape[0] * (2 * itemsize + 4))
     axes = str(reading.axes).upper()
     leading, letters, _ = inner_shape(shape, axes)
     for page in series.pages:
         if page is None:
             raise FileError("a page is missing")
     values = series.asarray(maxworkers=1)
+    _check_whole(file, size)
     count = int(np.prod(leading, dtype=np.int64)) if leading else 1
     pages = (replace(page, pictures=tuple(page.pictures)) for page in frames(values, axes, reading))
     return Document(pages, count, leading, letters, Planes(shape, axes))

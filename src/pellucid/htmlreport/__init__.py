@@ -103,7 +103,7 @@ def _terms(evaluation: Evaluation) -> dict[str, Any]:
     """The page's names for the task's metrics, the headline first, and for the image before."""
     row = TASKS.get(evaluation.protocol.get("task", ""))
     module = row.module() if row is not None else None
-    names = module.METRICS if module is not None else tuple(metrics.METRICS)
+    names = module.METRICS if module is not None else metrics.COMPARED
     learning = module.Learning if module is not None else Learning
     fields = ("name", "label", "title", "summary", "unit", "digits", "higher_is_better")
     return {

@@ -30,13 +30,13 @@
 
   // -- scores ---------------------------------------------------------------------------------------------------------
 
-  function table(name, what, digits, methods, rows, valueOf) {
+  function table(name, what, digits, methods, rows, valueOf, higher = true) {
     const own = methods.at(-1);
     const cells = rows.map((row) => methods.map((method) => valueOf(row, method)));
-    const bests = cells.map((values) => Math.max(...values.filter(isNumber).map((value) => Number(value.toFixed(digits)))));
+    const bests = cells.map((values) => (higher ? Math.max : Math.min)(...values.filter(isNumber).map((value) => Number(value.toFixed(digits)))));
     return make("div", { class: "matrix scroll", tabindex: 0, role: "group", "aria-label": `Table: ${name}` },
       make("table", {},
-        make("caption", {}, make("span", {}, make("strong", {}, name), `: ${what}; higher is better, best in bold.`)),
+        make("caption", {}, make("span", {}, make("strong", {}, name), `: ${what}; ${higher ? "higher" : "lower"} is better, best in bold.`)),
         make("thead", {}, make("tr", {}, make("th", { scope: "col", class: "method" }, ""), ...rows.map((row) => make("th", { scope: "col" }, row.noise)))),
         make("tbody", {}, ...methods.map((method, index) =>
           make("tr", { class: method === own ? "model" : index === 0 ? "none" : null },
@@ -58,7 +58,7 @@
       return;
     }
     body.append(make("p", { class: "note" }, scored.said));
-    body.append(table("PSNR", "mean over the images, in dB", 2, scored.methods, scored.rows, (row, method) => row.psnr[method]));
+    body.append(table(run.metric.title, `${run.metric.summary}; mean over the images`, run.metric.digits, scored.methods, scored.rows, (row, method) => row.score[method], run.metric.higher_is_better));
     if (scored.rows.some((row) => Object.keys(row.ssim).length)) {
       body.append(make("div", { class: "behind" }, table("SSIM", "structural similarity, mean over the images, 1 is identical", 4, scored.methods, scored.rows, (row, method) => row.ssim[method])));
     }
@@ -128,7 +128,7 @@
     choice.select.id = `${section}-along`;
     const tools = make("div", { class: "tools" }, choice.label);
     if (change) {
-      const shown = chooser("Show", [["", "PSNR"], ["change", "change from the first"]], state.change ? "change" : "", (value) => { state.change = value !== ""; drawn.draw(); });
+      const shown = chooser("Show", [["", run.metric.label], ["change", "change from the first"]], state.change ? "change" : "", (value) => { state.change = value !== ""; drawn.draw(); });
       shown.select.id = `${section}-show`;
       tools.append(shown.label);
     }
@@ -141,12 +141,14 @@
   }
 
   function quality() {
-    const lines = [...(run.before ? [run.before] : []), ...history].filter((line) => line.psnr);
+    const lines = [...(run.before ? [run.before] : []), ...history].filter((line) => line.scores);
     if (!lines.length) return;
-    const noises = Object.keys(lines.at(-1).psnr).filter((noise) => noise !== "mean");
+    const noises = Object.keys(lines.at(-1).scores).filter((noise) => noise !== "mean");
     const names = noises.length > 1 ? [...noises, "mean"] : noises;
-    const series = names.map((name) => ({ name, strong: name === "mean", points: lines.filter((line) => isNumber(line.psnr[name])).map((line) => ({ line, y: line.psnr[name] })) }));
-    curves({ section: "quality", series, unit: "PSNR in dB, higher is better", change: "change in PSNR, dB; higher is better", word: (value) => written(value, 2), best: true, caption: run.validated });
+    const series = names.map((name) => ({ name, strong: name === "mean", points: lines.filter((line) => isNumber(line.scores[name])).map((line) => ({ line, y: line.scores[name] })) }));
+    const better = run.metric.higher_is_better ? "higher is better" : "lower is better";
+    at("quality-title").textContent = `Held-out ${run.metric.label}`;
+    curves({ section: "quality", series, unit: `${run.metric.title}, ${better}`, change: `change in ${run.metric.title}; ${better}`, word: (value) => written(value, run.metric.digits), best: true, caption: run.validated });
   }
 
   function loss() {

@@ -19,12 +19,27 @@ from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["Batching", "Degrading", "Job", "Learning", "NoiseRange", "Pair", "Pass", "Source", "TaskModule", "degraded", "drawn"]
+__all__ = [
+    "OWN_SOURCES",
+    "Batching",
+    "Degrading",
+    "Drawn",
+    "Job",
+    "Learning",
+    "NoiseRange",
+    "Pair",
+    "Pass",
+    "TaskModule",
+    "degraded",
+    "drawn",
+    "stated",
+]
 
 Planes = NDArray[np.float32]
 
-Source = Literal["clean", "pairs", "noisy"]
-"""The images that a task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone."""
+OWN_SOURCES = ("clean", "pairs", "noisy")
+"""The images that every task may learn from: clean images, pairs of a noisy and a clean one, or noisy images alone. Any other
+source is a named one, of which `Learning.composed` draws."""
 
 
 def _nothing() -> dict[str, Any]:
@@ -80,8 +95,10 @@ class Job:
 class Pair:
     """One training example: ``image`` (h, w, channels) is the network's input, ``maps`` (h, w, maps) the planes beside it.
 
-    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from. ``again`` asks for
-    what `pellucid.training.looks` makes of the example.
+    ``clean`` is the perfect output; ``base``, of its shape, is the image that the residual is taken away from, or the answer that
+    changes nothing; where answers have other planes than the image, ``image`` may stand for it. ``again`` asks for what
+    `pellucid.training.looks` makes of the example. ``weight`` (h, w, 1), of the size of ``clean``, says how much each pixel counts
+    in the loss; None: all alike.
     """
 
     image: Pixels
@@ -89,6 +106,7 @@ class Pair:
     clean: Pixels
     base: Pixels
     again: bool = False
+    weight: Pixels | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +156,18 @@ def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradati
     return ranges[int(rng.choice(len(ranges), p=weights / weights.sum()))].draw(rng)
 
 
+class Drawn(Protocol):
+    """Draws images from a recipe's named sources, for `Learning.composed`."""
+
+    def __call__(self, source: str, least: int | None = None) -> Pixels:
+        """An image of that source, drawn at random, whole: (h, w, channels), float32 in [0, 1]; it must not be changed.
+
+        It comes as the smallest of its stored copies (``data.scales``) whose shorter side has ``least`` pixels or more (None: as
+        many as the patch), or the largest where none has. An image of `Learning.with_alpha` has 4 channels, the last one is alpha,
+        and under alpha 0 stands what the file has there; other images have as many as ``data.channels`` says.
+        """
+
+
 @dataclass(frozen=True)
 class Learning:
     """The ``[task]`` table of a recipe: how training pairs are made. Each task's module has a subclass of this name, a frozen
@@ -146,10 +176,18 @@ class Learning:
     ``name`` is the task's. ``sources`` is what the task may learn from, ``before`` what tables call the picture as it is given,
     ``words`` the same in a sentence. ``plain`` says how a pair comes about where the table asks for nothing special: ``noise``
     (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
+
+    ``sources`` may also be names of the task's own, such as ``things`` and ``grounds``: folders that the user names, of whose
+    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha. ``sees`` says which part of a clean image `pair` is
+    given: a ``crop`` of the recipe's patch, or a random square that holds most of the ``whole``, scaled to the patch. ``limits``
+    are the least and the largest value of the target's planes: validation cuts outputs to them.
     """
 
     name: ClassVar[str]
-    sources: ClassVar[tuple[Source, ...]] = ("clean",)
+    sources: ClassVar[tuple[str, ...]] = ("clean",)
+    with_alpha: ClassVar[tuple[str, ...]] = ()
+    sees: ClassVar[Literal["crop", "whole"]] = "crop"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     before: ClassVar[str] = "noisy"
     words: ClassVar[str] = "the noisy image"
     plain: ClassVar[Literal["noise", "shrink"] | None] = None
@@ -168,13 +206,35 @@ class Learning:
         """Channels of the image that the network is given, and of its output, where the recipe's images have so many."""
         return channels, channels
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The named sources; none for a task that learns from clean images, pairs or noisy images."""
+        return tuple(source for source in self.sources if source not in OWN_SOURCES)
+
     def of_batch(self, number: int) -> Self:
         """The task of batch number ``number``."""
+        return self
+
+    def of_case(self, case: Degradation) -> Self:
+        """The task as validation composes examples for ``case``, a line of ``data.validation``: for named sources."""
         return self
 
     def pair(self, clean: Pixels, rng: np.random.Generator) -> Pair:
         """A training example from a clean image (h, w, channels), float32 in [0, 1]."""
         raise NotImplementedError
+
+    def composed(self, drawn: Drawn, side: int, rng: np.random.Generator) -> Pair:
+        """A training example of ``side`` x ``side`` pixels, from images that ``drawn`` brings: needed for named sources.
+
+        Validation calls it, too, with the same generators each time; the first image that is then drawn from the first source is
+        the next of those held out.
+        """
+        raise NotImplementedError
+
+    def picture(self, image: Pixels, planes: Pixels) -> Pixels:
+        """Planes of the target (h, w, planes) as a picture, (h, w, 1 or 3), to be looked at and scored; ``image`` is the network's
+        input without its maps (of an example, `Pair.image`)."""
+        return planes
 
     def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> Pair:
         """The example with this very degradation: validation scores every run alike."""
@@ -207,7 +267,11 @@ class TaskModule(Protocol):
 
     def known(self, case: Degradation, maps: Sequence[str], *, blind: bool) -> Settings:
         """The settings with which a model that is given these ``maps`` restores the case; ``blind`` withholds what could be
-        measured. Raises `OptionError` for a case of another task."""
+        measured. Raises `OptionError` for a case of another task.
+
+        What a case says of the truth (a box, a point, hints) it has with it, see `pellucid.asked`; in the check of cases before the
+        work, and in a first call on a small part, which is not scored, it has not.
+        """
 
     def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
         """The part of an image (h, w) or (h, w, channels) that is compared."""
@@ -227,15 +291,28 @@ def degraded(
 ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
     """The perfect output for a clean image (h, w) or (h, w, channels), the image that is given, and the output of strength 0.
 
-    The first and the last are of one size. A module that is a `Degrading` decides; for others, and without one, the clean image is
-    the perfect output, and the given one, enlarged (bicubic) where it is smaller, is that of strength 0.
+    The first and the last are of one shape. A module that is a `Degrading` decides; for others, and without one, the case does
+    (`Degradation.pair`), and the given image, enlarged (bicubic) where it is smaller, is that of strength 0.
     """
     own: Callable[..., Any] | None = getattr(module, "degraded", None)
     if own is not None:
         perfect, given, before = own(case, clean, rng)
         return perfect, given, before
     perfect, given = case.pair(clean, rng)
-    return perfect, given, images.enlarged(np.atleast_3d(given), case.scale) if case.scale > 1 else given
+    if case.scale > 1:
+        return perfect, given, images.enlarged(np.atleast_3d(given), case.scale)
+    if perfect.ndim > given.ndim:
+        # Colours: gray in all channels.
+        return perfect, given, np.repeat(given[..., None], perfect.shape[2], axis=2)
+    if perfect.ndim < given.ndim:
+        # Alpha: everything is kept.
+        return perfect, given, np.ones(perfect.shape, dtype=np.float32)
+    return perfect, given, given
+
+
+def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation:
+    """The case of image ``number`` with what it says of the perfect output (h, w) or (h, w, channels): always the same."""
+    return case.stated(perfect, np.random.default_rng([number, 1]))
 
 
 class Batching(Protocol):

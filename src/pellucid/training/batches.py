@@ -16,15 +16,17 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from pellucid import degradations, images
+from pellucid.degradations import Degradation
 from pellucid.tasks.base import Learning, Pair
 from pellucid.training import survey
 from pellucid.training.pictures import Depth, Pictures, Shot
 from pellucid.training.recipes import Data, Recipe
 from pellucid.training.survey import Kind
 
-__all__ = ["Batch", "Neighbours", "make_batch", "shown", "stack", "validation_batches"]
+__all__ = ["Batch", "Neighbours", "held_out_pair", "make_batch", "shown", "stack", "validation_batches", "whole"]
 
 Planes = NDArray[np.float32]
 
@@ -49,7 +51,8 @@ class Batch:
     ``enlarged``, of the target's shape, is the base of a residual; None where that is the input.
 
     Where no image is clean, the network learns from one of ``neighbours`` and ``probe``, standard normal noise of the target's
-    shape. ``again`` (n,) marks the examples that have a second look (`pellucid.training.looks`).
+    shape. ``again`` (n,) marks the examples that have a second look (`pellucid.training.looks`). ``weight`` (n, 1, h, w), of the
+    target's size, says how much each pixel counts in the loss; None: all alike.
     """
 
     input: Planes
@@ -58,6 +61,7 @@ class Batch:
     neighbours: Neighbours | None = None
     probe: Planes | None = None
     again: tuple[bool, ...] = ()
+    weight: Planes | None = None
 
     @property
     def base(self) -> Planes:
@@ -84,8 +88,15 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
     if pictures.kind == "pairs":
         drawn_pairs = ([_pair_of(pictures.shots[index], pictures.train[index], recipe, rng) for index in drawn] for drawn in rounds)
         return stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
-    crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
     task = recipe.task.of_batch(step)
+    if pictures.kind == "composed":
+        drawing = _Drawing(pictures, data, rng)
+        return stack([task.composed(drawing, data.patch, rng) for _ in range(recipe.training.batch)])
+    if task.sees == "whole":
+        # Each picture alike: a large one has no more to show than a small one.
+        parts = (_part(pictures.train[index], data, rng) for index in rng.integers(count, size=recipe.training.batch))
+        return stack([_pair(part, task, data, rng) for part in parts])
+    crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
     return stack([_pair(crop, task, data, rng) for crop in crops])
 
 
@@ -93,14 +104,19 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
     """The held-out images under each validation noise, always the same: (noise, batch) in batches of one size each. Pairs and
     noisy images come as they are, under the name of their kind.
 
-    At most ``most`` images; larger ones are cropped to their middle ``side`` pixels. Image n has the noise of generator n.
+    At most ``most`` images; larger ones are cropped to their middle ``side`` pixels, or scaled to the patch where the task sees the
+    whole picture. Image n has the noise of generator n. Of named sources as many examples are composed as the largest has held-out
+    images.
     """
+    if pictures.kind == "composed":
+        yield from _composed_batches(pictures, recipe, most)
+        return
     chosen = pictures.valid[:most]
     for text in recipe.data.validation if pictures.kind == "clean" else (pictures.kind,):
         group: list[Pair] = []
         for index, picture in enumerate(chosen):
             window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
-            pixels = survey.floats(picture[window])
+            pixels = whole(picture, recipe.data.patch) if recipe.task.sees == "whole" else survey.floats(picture[window])
             if pictures.kind == "clean":
                 pair = recipe.task.degrade(pixels, degradations.parse(text), np.random.default_rng(index))
             else:
@@ -111,6 +127,64 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
             group.append(pair)
         if group:
             yield text, _validating(group, pictures.kind, recipe)
+
+
+def _composed_batches(pictures: Pictures, recipe: Recipe, most: int) -> Iterator[tuple[str, Batch]]:
+    count = min(most, max(len(stock.valid) for stock in pictures.stocks.values()))
+    for text in recipe.data.validation:
+        group: list[Pair] = []
+        for index in range(count):
+            group.append(held_out_pair(pictures, recipe, degradations.parse(text), index))
+            if len(group) * group[0].clean.size >= 500_000:
+                yield text, stack(group)
+                group = []
+        if group:
+            yield text, stack(group)
+
+
+def held_out_pair(pictures: Pictures, recipe: Recipe, case: Degradation, index: int) -> Pair:
+    """Example number ``index`` that validation composes for the case, always the same: with generator ``index``, and held-out image
+    ``index`` of the first source (modulo their number)."""
+    rng = np.random.default_rng(index)
+    drawing = _Drawing(pictures, recipe.data, rng, held_out=index)
+    return recipe.task.of_case(case).composed(drawing, recipe.data.patch, rng)
+
+
+class _Drawing:
+    """`Drawn` from the pictures' named sources: from those to learn from, or from those held out, where ``held_out`` is the number
+    of the first one that is drawn from the first source."""
+
+    def __init__(self, pictures: Pictures, data: Data, rng: np.random.Generator, held_out: int | None = None) -> None:
+        self.pictures, self.data, self.rng = pictures, data, rng
+        self.held_out, self.next = held_out is not None, held_out
+
+    def __call__(self, source: str, least: int | None = None) -> Planes:
+        least = self.data.patch if least is None else least
+        if self.data.kind == "digits" and source not in self.pictures.stocks:
+            return _texture(least, self.data.channels, self.rng)
+        stock = self.pictures.stocks[source]
+        kept = stock.valid if self.held_out else stock.train
+        if self.next is not None and source == next(iter(self.pictures.stocks)):
+            index, self.next = self.next % len(kept), None
+        elif self.held_out or stock.chances is None:
+            index = int(self.rng.integers(len(kept)))
+        else:
+            index = int(self.rng.choice(len(kept), p=stock.chances))
+        enough = [copy for copy in kept[index] if min(copy.shape[:2]) >= least]
+        levels: Depth = enough[-1] if enough else kept[index][0]
+        return survey.floats(levels)
+
+
+def _texture(side: int, channels: int, rng: np.random.Generator) -> Planes:
+    """A made ground (side, side, channels) in [0, 1]: noise of four sizes around a drawn colour."""
+    made = np.full((side, side, channels), rng.random(channels, dtype=np.float32))
+    contrast = rng.uniform(0.05, 0.4)
+    for octave in range(4):
+        cells = min(side, 2 ** (octave + 1))
+        noise = rng.standard_normal((cells, cells, channels), dtype=np.float32)
+        made = made + np.float32(contrast / 2**octave) * images.resized(noise, side, side, images.BICUBIC)
+    texture: Planes = np.clip(made, 0, 1).astype(np.float32)
+    return texture
 
 
 def shown(shot: Shot, window: tuple[slice, slice], task: Learning, clean: Planes | None = None) -> Pair:
@@ -129,7 +203,9 @@ def stack(pairs: list[Pair]) -> Batch:
     target = _channels_first([pair.clean for pair in pairs])
     same = all(pair.base is pair.image for pair in pairs)
     enlarged = None if same else _channels_first([pair.base for pair in pairs])
-    return Batch(given, target, enlarged, again=tuple(pair.again for pair in pairs))
+    weights = [np.ones((*pair.clean.shape[:2], 1), np.float32) if pair.weight is None else pair.weight for pair in pairs]
+    weight = None if all(pair.weight is None for pair in pairs) else _channels_first(weights)
+    return Batch(given, target, enlarged, again=tuple(pair.again for pair in pairs), weight=weight)
 
 
 def _pair(crop: Planes, task: Learning, data: Data, rng: np.random.Generator) -> Pair:
@@ -155,6 +231,36 @@ def _order(count: int, seed: int, rank: int, epoch: int) -> NDArray[np.int64]:
 
 def _crop(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
     return _cut(picture.shape, data, rng)(picture)
+
+
+def _part(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
+    """A random square of the picture, a large part of it, scaled down to the patch; mirrored across alone: what is above stays
+    above."""
+    height, width = picture.shape[:2]
+    short = min(height, width)
+    side = int(rng.integers(min(short, max(data.patch, round(data.part * short))), short + 1))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    mirrored = data.augment and bool(rng.integers(2))
+    part = _scaled(picture[top : top + side, left : left + side], data.patch)
+    return np.ascontiguousarray(part[:, ::-1]) if mirrored else part
+
+
+def whole(picture: Depth, side: int) -> Planes:
+    """The square in the picture's middle, scaled down to ``side`` where it is larger; (side, side, channels), float32 in [0, 1]."""
+    height, width = picture.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    return _scaled(picture[top : top + short, left : left + short], min(side, short))
+
+
+def _scaled(square: Depth, side: int) -> Planes:
+    """A square of 8-bit levels at that side (bicubic, widened against aliasing), as pixels."""
+    if square.shape[0] == side:
+        return survey.floats(np.ascontiguousarray(square))
+    levels = np.ascontiguousarray(square)
+    plane = PillowImage.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
+    small = np.asarray(plane.resize((side, side), images.BICUBIC))
+    return survey.floats(small.reshape(side, side, levels.shape[2]))
 
 
 def _cut(shape: tuple[int, ...], data: Data, rng: np.random.Generator) -> Callable[[Depth], Planes]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import images, memory, regular
+from pellucid import images, memory, regular, rgba
 from pellucid.engines import cache_folder
 from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
 from pellucid.images import Range
@@ -81,16 +81,18 @@ MAGIC = b"pellucid images 1\n"
 @dataclass(frozen=True)
 class Form:
     """The form in which images are kept: in ``eight`` bits or their own depth; ``gray`` or in their own channels; with smaller
-    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white."""
+    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white.
+    ``alpha``: as red, green, blue and alpha."""
 
     eight: bool
     gray: bool
     scales: tuple[float, ...] = (1.0,)
     patch: int = 0
     value_range: Range = "auto"
+    alpha: bool = False
 
     def base(self, levels: Levels) -> Levels:
-        """The image itself, (height, width, 1 or 3), contiguous."""
+        """The image itself, (height, width, 1 or 3, or 4 with alpha), contiguous."""
         if self.eight and levels.dtype != np.uint8:
             levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
         if self.gray and levels.shape[2] == 3:
@@ -104,7 +106,9 @@ class Form:
         made = []
         for scale in dict.fromkeys(self.scales):
             size = round(width * scale), round(height * scale)
-            if scale != 1 and min(size) >= self.patch:
+            if scale != 1 and min(size) >= self.patch and channels == 4:
+                made.append((scale, rgba.resized(base, size[1], size[0])))
+            elif scale != 1 and min(size) >= self.patch:
                 plane = PillowImage.fromarray(base[..., 0] if channels == 1 else base)
                 small = np.asarray(plane.resize(size, PillowImage.Resampling.LANCZOS))
                 made.append((scale, small.reshape(size[1], size[0], channels)))
@@ -131,7 +135,8 @@ class Form:
         def key(gray: bool) -> str:
             patch = self.patch if self.scales != (1.0,) else 0
             parts = (pellucid.__version__, source.identity, self.eight, gray, self.scales, patch, self.value_range)
-            return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+            alpha = ("alpha",) if self.alpha else ()
+            return hashlib.sha256(json.dumps(parts + alpha).encode()).hexdigest()[:32]
 
         # An image that was kept in its own channels, and has one, is gray.
         return (key(True), key(False)) if self.gray else (key(False),)
@@ -148,9 +153,9 @@ class Source:
     path: Path | None = None
 
 
-def source(path: Path, value_range: Range = "auto") -> Source:
-    """The source of an image file."""
-    return Source(path.name, identity(path), lambda: survey.read(path, value_range), path)
+def source(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Source:
+    """The source of an image file, read with its ``alpha`` or without."""
+    return Source(path.name, identity(path), lambda: survey.read(path, value_range, alpha=alpha), path)
 
 
 def identity(path: Path) -> tuple[str | int, ...]:

@@ -20,11 +20,12 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
-from pellucid import graphs, regular
+from pellucid import graphs, regular, tasks
 from pellucid.cards import METADATA_KEY, Card, read_card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import replacing
+from pellucid.metrics import METRICS
 from pellucid.training.loop import Run, checkpoint_weights
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
@@ -90,7 +91,11 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
     last = next((line for line in validated if line.step == run.best_step), validated[-1] if validated else None)
     if run.best_step == 0 and run.before is not None:
         last = run.before
-    scores = {f"held-out {noise}": round(value, 3) for noise, value in (last.psnr or {}).items()} if last else {}
+    scores = (
+        {f"held-out {noise}{recipe.headline.suffix}": round(value, 3) for noise, value in (last.scores or {}).items()}
+        if last
+        else {}
+    )
     return Card(
         name=name,
         task=recipe.task.name,
@@ -124,7 +129,8 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
 
 
 def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
-    """The card with the PSNR of its model from files that ``pellucid evaluate --out`` wrote, as ``bsd68 gaussian:25``.
+    """The card with the scores of its model, by the headline metric of its task, from files that ``pellucid evaluate --out`` wrote:
+    ``bsd68 gaussian:25``.
 
     Raises `FileError` for a file that is no evaluation, or one that does not score this model.
     """
@@ -135,12 +141,17 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
             protocol, summary = data["protocol"], data["summary"]
             methods = {name for name, served in protocol["models"].items() if served == [card.name]}
             blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
-            psnr = {f"{protocol['images']} {row['noise']}{blind}": row["psnr"] for row in summary if row["method"] in methods}
+            metric = METRICS[tasks.find(card.task).module().METRICS[0]]
+            found = {
+                f"{protocol['images']} {row['noise']}{blind}{metric.suffix}": row[metric.name]
+                for row in summary
+                if row["method"] in methods
+            }
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise FileError(f"{path}: this is not a file that 'pellucid evaluate --out' wrote: {_reason(error)}") from error
-        if not psnr:
+        if not found:
             raise FileError(f"{path}: it has no score of {card.name!r}")
-        scores |= {name: round(value, 2) for name, value in psnr.items()}
+        scores |= {name: round(value, metric.digits) for name, value in found.items()}
     return replace(card, scores=scores)
 
 

@@ -14,6 +14,7 @@ from pellucid import degradations, report
 from pellucid.errors import MissingExtra
 from pellucid.files import replacing
 from pellucid.images import Pixels
+from pellucid.tasks.base import Pair
 from pellucid.training import batches, survey
 from pellucid.training.export import Outputs
 from pellucid.training.looks import planes_of
@@ -53,24 +54,24 @@ def has_loss(line: Progress, recipe: Recipe, pictures: Pictures) -> bool:
 
 
 def _curve(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
-    """Training and held-out loss, and held-out PSNR, against minutes."""
+    """Training and held-out loss, and held-out scores, against minutes."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtra("matplotlib", "train") from error
     figure: Figure = Figure(figsize=(10, 4), layout="constrained")
-    left, *others = figure.subplots(1, 2 if any(line.psnr for line in run.history) else 1, squeeze=False)[0]
+    left, *others = figure.subplots(1, 2 if any(line.scores for line in run.history) else 1, squeeze=False)[0]
     lines = [line for line in run.history if has_loss(line, recipe, pictures)]
     left.plot([line.minutes for line in lines], [line.loss for line in lines], label="training")
     left.plot([line.minutes for line in lines], [line.validation_loss for line in lines], label="held out")
     left.set(xlabel="minutes", ylabel=f"loss ({loss_name(recipe, pictures)})", title=f"{recipe.name}: loss")
     left.legend()
-    noises = [noise for noise in (run.history[-1].psnr or {}) if noise != "mean"] if run.history else []
+    noises = [noise for noise in (run.history[-1].scores or {}) if noise != "mean"] if run.history else []
     for right in others:
         for noise in noises:
-            scores = [(line.psnr or {}).get(noise, np.nan) for line in run.history]
+            scores = [(line.scores or {}).get(noise, np.nan) for line in run.history]
             right.plot([line.minutes for line in run.history], scores, label=noise)
-        right.set(xlabel="minutes", ylabel="PSNR in dB", title="held-out images")
+        right.set(xlabel="minutes", ylabel=recipe.headline.title, title="held-out images")
         if len(noises) < 12:
             right.legend(fontsize="small")
     for axes in (left, *others):
@@ -107,6 +108,9 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
     rng = np.random.default_rng(0)
     degradation = degradations.parse(noise or recipe.data.validation[len(recipe.data.validation) // 2])
     count = min(SAMPLES if recipe.data.kind == "digits" else 3, len(pictures.valid))
+    if pictures.kind == "composed":
+        pairs = [batches.held_out_pair(pictures, recipe, degradation, index) for index in range(count)]
+        return [_example(network, recipe, str(degradation), pair, pair.clean) for pair in pairs]
     side = 28 if recipe.data.kind == "digits" else 256
     drawn: list[Example] = []
     for index in rng.choice(len(pictures.valid), size=count, replace=False):
@@ -115,15 +119,30 @@ def examples(network: Network, recipe: Recipe, pictures: Pictures, *, noise: str
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         window = (slice(top, top + height), slice(left, left + width))
         clean = survey.floats(picture[window])
+        if recipe.task.sees == "whole":
+            clean = batches.whole(picture, recipe.data.patch)
         if pictures.kind == "clean":
             pair = recipe.task.degrade(clean, degradation, rng)
         else:
             pair = batches.shown(pictures.valid_shots[int(index)], window, recipe.task, clean if pictures.kind == "pairs" else None)
-        planes, base, _ = planes_of(batches.stack([pair]), network, torch.device("cpu"))
-        restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
         perfect = {"clean": pair.clean, "pairs": clean, "noisy": None}[pictures.kind]
-        drawn.append(Example(str(degradation) if pictures.kind == "clean" else recipe.task.before, perfect, pair.base, restored))
+        name = str(degradation) if pictures.kind == "clean" else recipe.task.before
+        drawn.append(_example(network, recipe, name, pair, perfect))
     return drawn
+
+
+def _example(network: Network, recipe: Recipe, name: str, pair: Pair, perfect: Pixels | None) -> Example:
+    planes, base, _ = planes_of(batches.stack([pair]), network, torch.device("cpu"))
+    restored = answer(network, network.answer, planes, base)[0].permute(1, 2, 0).numpy()
+    # An answer of other planes than the input's is shown beside the input itself.
+    given, target = recipe.task.planes(recipe.data.channels)
+    parts = [None if perfect is None else recipe.task.picture(pair.image, perfect), pair.base if given == target else pair.image]
+    parts.append(recipe.task.picture(pair.image, restored))
+    channels = max(part.shape[2] for part in parts if part is not None)
+    clean, before, after = (None if part is None else np.repeat(part, channels // part.shape[2], axis=2) for part in parts)
+    assert before is not None
+    assert after is not None
+    return Example(name, clean, before, after)
 
 
 def _samples(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:

@@ -44,8 +44,9 @@ STATE = frozenset(
 class Progress:
     """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
 
-    ``validation_loss`` is the recipe's loss on held-out images, ``psnr`` their mean PSNR in dB, by noise and over all (``mean``).
-    Both are None between validations. ``speed`` is in images a second, ``rate`` the learning rate of the step.
+    ``validation_loss`` is the recipe's loss on held-out images, ``scores`` their mean scores by the task's headline metric (PSNR in
+    dB for most), by noise and over all (``mean``). Both are None between validations. ``speed`` is in images a second, ``rate`` the
+    learning rate of the step.
     """
 
     step: int
@@ -55,7 +56,7 @@ class Progress:
     loss: float
     speed: float
     validation_loss: float | None = None
-    psnr: dict[str, float] | None = None
+    scores: dict[str, float] | None = None
     rate: float = 0.0
 
 
@@ -152,11 +153,20 @@ def train(
     # All crops have one size: a search for the quickest convolutions pays off.
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     model, optimizer = fabric.setup(network, optimizer)
+    if hasattr(network, "training_output"):
+        # As the forward pass has it: in the run's precision, with gradients that all processes share.
+        model.mark_forward_method("training_output")
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     def scored(line: Progress) -> Progress:
-        loss, psnr = validate(network, average, pictures, recipe, fabric.device)
-        return replace(line, validation_loss=loss, psnr=psnr)
+        loss, scores = validate(network, average, pictures, recipe, fabric.device)
+        return replace(line, validation_loss=loss, scores=scores)
+
+    def score(line: Progress) -> float:
+        """The score of held-out images, higher is better; the negative loss where no image is clean."""
+        if line.scores is not None:
+            return line.scores["mean"] if recipe.headline.higher_is_better else -line.scores["mean"]
+        return -math.inf if line.validation_loss is None else -line.validation_loss
 
     if state is not None:
         average = {name: value.to(fabric.device) for name, value in state["average"].items()}
@@ -164,7 +174,7 @@ def train(
         line = Progress(step=0, done=0, minutes=0, minutes_left=plan.minutes, loss=math.nan, speed=0)
         line = scored(line)
         # Layers of eight bits learn their inputs' range from the first batch: before it, outputs are not numbers.
-        if math.isfinite(_score(line)):
+        if math.isfinite(score(line)):
             run.before, best = line, _copied(average)
             if on_progress is not None and fabric.is_global_zero:
                 on_progress(line)
@@ -218,15 +228,17 @@ def train(
                 first, second = (
                     torch.from_numpy(which).to(fabric.device) for which in (batch.neighbours.first, batch.neighbours.second)
                 )
-                weight = losses.NEIGHBOUR_WEIGHT * done
-                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, weight)
+                share = losses.NEIGHBOUR_WEIGHT * done
+                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, share)
             elif batch.probe is not None:
                 probe = on_device(batch.probe, fabric.device)
                 loss = losses.stein_loss(model, network, given, clean, probe, recipe.level_plane).mean()
             else:
-                restored = losses.answer(model, network.answer, given, base)
                 kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-                loss = losses.loss_of(kind, restored, clean, base)
+                raw = losses.LOSSES[kind].raw
+                restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
+                weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
+                loss = losses.loss_of(kind, restored, clean, base, weight)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
@@ -262,15 +274,15 @@ def train(
                 if due:
                     validated = int(done * rounds)
                     line = scored(line)
-                    if math.isnan(_score(line)) and fabric.is_global_zero:
+                    if math.isnan(score(line)) and fabric.is_global_zero:
                         run.diverged = run.steps
                         continue
                     best_before = max(
-                        (_score(entry) for entry in (run.before, *run.history) if entry is not None), default=-math.inf
+                        (score(entry) for entry in (run.before, *run.history) if entry is not None), default=-math.inf
                     )
                     run.history.append(line)
                     waited += 1
-                    if _score(line) > best_before:
+                    if score(line) > best_before:
                         best, run.best_step, waited = _copied(average), run.steps, 0
                     run.stalled = 0 < plan.patience <= waited
                 if on_progress is not None and fabric.is_global_zero:
@@ -293,20 +305,13 @@ def train(
         # Stopped between two validations. The line that follows is not in the checkpoint: an unbroken run has no such line.
         line = Progress(step=run.steps, done=done, minutes=run.minutes, minutes_left=0, loss=math.nan, speed=0)
         line = scored(line)
-        if best is None or _score(line) > max(_score(entry) for entry in (run.before, *run.history) if entry is not None):
+        if best is None or score(line) > max(score(entry) for entry in (run.before, *run.history) if entry is not None):
             best, run.best_step = None, run.steps
         run.history.append(line)
     run.last = {name: value.cpu() for name, value in average.items()}
     network.load_state_dict(average if best is None else best)
     network.to("cpu").eval()
     return run
-
-
-def _score(line: Progress) -> float:
-    """The score of held-out images, higher is better: their mean PSNR, or the negative loss where no image is clean."""
-    if line.psnr is not None:
-        return line.psnr["mean"]
-    return -math.inf if line.validation_loss is None else -line.validation_loss
 
 
 def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

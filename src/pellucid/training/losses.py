@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
 from pellucid.training.networks import Network
 
-__all__ = ["LOSSES", "NOISY_LOSSES", "answer", "loss_of", "neighbour_loss", "picked", "stein_loss"]
+__all__ = ["LOSSES", "NOISY_LOSSES", "Loss", "answer", "loss_of", "neighbour_loss", "picked", "raw_output", "stein_loss"]
 
 PSNR_SOFTENING = 1e-4
 """Added to the mean squared error in the loss ``psnr``. Its gradient grows as an image's error shrinks: without it, the nearly
@@ -39,50 +40,84 @@ def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base:
     return base - output if kind == "residual" else output
 
 
-def loss_of(kind: str, restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    """The mean loss of a batch by the row ``kind`` of `LOSSES`; all are (n, channels, h, w)."""
-    return LOSSES[kind](restored, clean, noisy)
+def raw_output(network: torch.nn.Module, batch_input: torch.Tensor) -> torch.Tensor:
+    """The output that a `Loss` with ``raw`` reads, in float32: of the network's ``training_output``, where it has one."""
+    own: Callable[[torch.Tensor], torch.Tensor] = getattr(network, "training_output", network)
+    return own(batch_input).float()
 
 
-def _l1(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    return functional.l1_loss(restored, clean)
+def loss_of(
+    kind: str, restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The mean loss of a batch by the row ``kind`` of `LOSSES`; all are (n, channels, h, w), ``weight`` (n, 1, h, w)."""
+    return LOSSES[kind].function(restored, clean, noisy, weight)
 
 
-def _l2(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    return functional.mse_loss(restored, clean)
+def _mean(errors: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """The mean of a batch's errors, each pixel counted by its weight."""
+    return errors.mean() if weight is None else (errors * weight).mean() / weight.mean().clamp_min(1e-6)
 
 
-def _psnr(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+def _means(errors: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """The mean of each image's errors (n,), each pixel counted by its weight."""
+    each = (1, 2, 3)
+    return errors.mean(dim=each) if weight is None else (errors * weight).mean(dim=each) / weight.mean(dim=each).clamp_min(1e-6)
+
+
+def _l1(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    return functional.l1_loss(restored, clean) if weight is None else _mean((restored - clean).abs(), weight)
+
+
+def _l2(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    return functional.mse_loss(restored, clean) if weight is None else _mean((restored - clean).square(), weight)
+
+
+def _psnr(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     """10 log10 of each image's squared error, softened."""
-    return _decibels((restored - clean).square().mean(dim=(1, 2, 3)))
+    return _decibels(_means((restored - clean).square(), weight))
 
 
-def _psnr_part(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
+def _psnr_part(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     """Takes each image for a part of a larger one, whose other parts are as hard as photographs usually are.
 
     A part counts by its error, not by the error's logarithm, since an image's score is that of its mean error; and levels of noise
     count alike.
     """
-    squared = (restored - clean).square().mean(dim=(1, 2, 3))
+    squared = _means((restored - clean).square(), weight)
     return _decibels(squared + PART_SOFTENING * (noisy - clean).square().mean(dim=(1, 2, 3)).sqrt())
 
 
-def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:
-    return functional.binary_cross_entropy(restored, clean)
+def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    if weight is None:
+        return functional.binary_cross_entropy(restored, clean)
+    return _mean(functional.binary_cross_entropy(restored, clean, reduction="none"), weight)
 
 
 def _decibels(squared: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
 
-LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "l1": _l1,
-    "l2": _l2,
-    "psnr": _psnr,
-    "psnr-part": _psnr_part,
-    "bce": _bce,
+@dataclass(frozen=True)
+class Loss:
+    """``function(restored, clean, noisy, weight)``: the mean loss of a batch. All are (n, channels, h, w), float32; ``weight`` (n,
+    1, h, w) says how much each pixel counts, None: all alike.
+
+    ``raw``: ``restored`` is not the restored image but what `raw_output` answers, such as logits, or a distribution of which the
+    network makes its answer.
+    """
+
+    function: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
+    raw: bool = False
+
+
+LOSSES: dict[str, Loss] = {
+    "l1": Loss(_l1),
+    "l2": Loss(_l2),
+    "psnr": Loss(_psnr),
+    "psnr-part": Loss(_psnr_part),
+    "bce": Loss(_bce),
 }
-"""A recipe's ``loss`` and ``finish_loss``: the mean loss of a batch from the restored, the clean and the noisy images."""
+"""A recipe's ``loss`` and ``finish_loss`` by name."""
 
 
 def neighbour_loss(

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import files
+from pellucid import files, rgba
 from pellucid.errors import FileError, TrainingError
 from pellucid.training import cache
 from pellucid.training.cache import Source
@@ -31,8 +31,9 @@ PACK_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 """The sizes that a pack then tries at the last of `PACK_QUALITIES`."""
 
 
-def entries(place: Path) -> tuple[list[Source], str]:
-    """The images of a pack, and a description of them; `FileError` for a file that is no pack."""
+def entries(place: Path, *, alpha: bool = False) -> tuple[list[Source], str]:
+    """The images of a pack, with ``alpha`` as red, green, blue and alpha, and a description of them; `FileError` for a file that is
+    no pack."""
     try:
         # The archive stays open as long as one of its images may be read.
         archive = zipfile.ZipFile(place)
@@ -44,7 +45,10 @@ def entries(place: Path) -> tuple[list[Source], str]:
     def read(name: str) -> Decoded:
         try:
             with archive.open(name) as content, PillowImage.open(content) as picture:
-                levels = np.asarray(picture)
+                if alpha:
+                    levels = np.asarray(picture.convert("RGBA"))
+                else:
+                    levels = np.asarray(picture.convert("RGB") if picture.mode == "RGBA" else picture)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise FileError(f"{place}: {name}: {error}") from error
         levels = levels[..., None] if levels.ndim == 2 else levels
@@ -54,11 +58,14 @@ def entries(place: Path) -> tuple[list[Source], str]:
     return [Source(name, (*whole, name), partial(read, name)) for name in names], f"{place.name}: {manifest['stored']}"
 
 
-def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) -> str:
+def pack(
+    folder: Path, out: Path, *, megabytes: float, side: int | None = None, alpha: bool = False, overwrite: bool = False
+) -> str:
     """Writes the images of ``folder`` into one file of at most ``megabytes`` (10**6 bytes); returns a description.
 
     The pack is a zip of WebP pictures with a manifest that describes them: lossless where that fits, else with the mildest loss
-    that fits. Raises `FileError` where ``out`` exists, `TrainingError` where even the smallest form is too large.
+    that fits. A picture whose shorter side has more than ``side`` pixels is first scaled down to it. ``alpha`` keeps transparency,
+    and the colours under it. Raises `FileError` where ``out`` exists, `TrainingError` where even the smallest form is too large.
     """
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists; --force overwrites it")
@@ -66,20 +73,23 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
     if not paths:
         raise TrainingError(f"{folder}: it holds no images to pack")
     budget = int(megabytes * 1e6)
+    encoded = partial(_encoded, side=side, alpha=alpha)
     ladder = [(1.0, quality) for quality in PACK_QUALITIES] + [(scale, PACK_QUALITIES[-1]) for scale in PACK_SCALES[1:]]
     for scale, quality in ladder:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             # A sample predicts the size of all well enough to skip a hopeless step.
             sample = paths[:: max(1, len(paths) // 12)]
-            guess = (
-                sum(len(c) for c in pool.map(partial(_encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)
-            )
+            guess = sum(len(c) for c in pool.map(partial(encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)
             if guess > 1.15 * budget:
                 continue
-            contents = list(pool.map(partial(_encoded, scale=scale, quality=quality), paths))
+            contents = list(pool.map(partial(encoded, scale=scale, quality=quality), paths))
         how = "lossless" if quality is None else f"WebP quality {quality}"
-        stored = f"{len(paths)} images, {how}" + (f", scaled by {scale:g} (Lanczos)" if scale < 1 else "")
-        manifest = json.dumps({"stored": stored, "scale": scale, "quality": quality, "images": len(paths)})
+        stored = f"{len(paths)} images{' with alpha' if alpha else ''}, {how}"
+        stored += f", shorter sides of at most {side} pixels (Lanczos)" if side is not None else ""
+        stored += f", scaled by {scale:g} (Lanczos)" if scale < 1 else ""
+        about = {"stored": stored, "scale": scale, "quality": quality, "images": len(paths)}
+        about |= {"side": side} if side is not None else {}
+        manifest = json.dumps(about | ({"alpha": True} if alpha else {}))
         size = sum(len(content) + 2 * len(path.name) + 150 for content, path in zip(contents, paths, strict=True))
         if size + len(manifest) + 400 > budget:
             continue
@@ -95,15 +105,23 @@ def pack(folder: Path, out: Path, *, megabytes: float, overwrite: bool = False) 
     raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
 
 
-def _encoded(path: Path, scale: float, quality: int | None) -> bytes:
+def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None, alpha: bool) -> bytes:
     try:
-        levels = np.rint(np.clip(files.read(path).pixels, 0, 1) * 255).astype(np.uint8)
+        read = files.read(path)
+        pixels = rgba.planes_of(read) if alpha else read.pixels
+        levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+        height, width = levels.shape[:2]
+        if side is not None:
+            scale *= min(1.0, side / min(height, width))
+        height, width = max(1, round(height * scale)), max(1, round(width * scale))
+        if alpha and scale < 1:
+            levels = rgba.resized(levels, height, width)
         picture = PillowImage.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
-        if scale < 1:
-            size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-            picture = picture.resize(size, PillowImage.Resampling.LANCZOS)
+        if scale < 1 and not alpha:
+            picture = picture.resize((width, height), PillowImage.Resampling.LANCZOS)
         buffer = io.BytesIO()
-        picture.save(buffer, "WEBP", lossless=quality is None, quality=quality or 100, method=4)
+        # Exact: colours stay where nothing is shown.
+        picture.save(buffer, "WEBP", lossless=quality is None, quality=quality or 100, method=4, exact=alpha)
         return buffer.getvalue()
     except (OSError, ValueError) as error:
         raise FileError(f"{path}: cannot be packed: {error}") from error

@@ -27,7 +27,12 @@ __all__ = ["write"]
 LINES = 12
 """The most notes of one kind on the page; the others are only counted."""
 
-KINDS = {"clean": "clean images, degraded here", "pairs": "pairs of a noisy and a clean image", "noisy": "noisy images alone"}
+KINDS = {
+    "clean": "clean images, degraded here",
+    "pairs": "pairs of a noisy and a clean image",
+    "noisy": "noisy images alone",
+    "composed": "examples composed of images of several sources",
+}
 
 
 def write(
@@ -40,18 +45,26 @@ def write(
         "lead": _lead(run, recipe, scores),
         "warnings": list(pictures.survey.warnings) if pictures.survey is not None else [],
         "notes": [*_shortened(pictures.notes), *(scores.notes if scores is not None else ())],
-        "scores": None if scores is None else {**asdict(scores), "said": _described(scores, own)},
+        "metric": {name: getattr(recipe.headline, name) for name in ("label", "title", "summary", "digits", "higher_is_better")},
+        "scores": None if scores is None else {**_plain(scores), "said": _described(scores, own)},
         "unscored": unscored,
         "pictured": _pictured(pictures),
         "history": [_line(line, recipe, pictures) for line in run.history],
         "before": None if run.before is None else _line(run.before, recipe, pictures),
         "best_step": run.best_step,
         "loss": figures.loss_name(recipe, pictures),
-        "validated": _validated(run, pictures),
+        "validated": _validated(run, recipe, pictures),
         "losses": _losses(recipe, pictures),
         "about": _about(card, run, recipe, pictures),
     }
     htmlreport.write_run(path, facts, _samples(run, recipe, pictures), overwrite=True)
+
+
+def _plain(scores: Scores) -> dict[str, Any]:
+    """The scores as plain data, without the metric."""
+    return {name: value for name, value in vars(scores).items() if name != "metric"} | {
+        "rows": [asdict(row) for row in scores.rows]
+    }
 
 
 def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
@@ -59,8 +72,11 @@ def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
     text = f"Recipe {recipe.name}: {run.steps:,} steps in {run.minutes:.1f} minutes on {_device(run)}."
     if scores is not None and scores.rows:
         row = scores.rows[len(scores.rows) // 2]
-        others = ", ".join(f"{row.psnr[method]:.2f} dB {_phrase(method, recipe)}" for method in scores.methods[:-1])
-        text += f" Held-out images, {row.noise}: {row.psnr[scores.methods[-1]]:.2f} dB restored, {others}."
+        unit = recipe.headline.unit or recipe.headline.label
+        others = ", ".join(
+            f"{scores.written(row.score[method])} {unit} {_phrase(method, recipe)}" for method in scores.methods[:-1]
+        )
+        text += f" Held-out images, {row.noise}: {scores.written(row.score[scores.methods[-1]])} {unit} restored, {others}."
     return text
 
 
@@ -82,12 +98,12 @@ def _pictured(pictures: Pictures) -> str:
     return f"Held-out images, drawn at random, restored by the network of the best step{level}.{psnr}"
 
 
-def _validated(run: Run, pictures: Pictures) -> str:
+def _validated(run: Run, recipe: Recipe, pictures: Pictures) -> str:
     level = "the true one" if pictures.kind == "clean" else "the one measured from each image"
     before = " The first point is the score of the weights that the run began from." if run.before is not None else ""
     return (
-        "Mean PSNR of the held-out images at each validation, by the network in training; a network that takes the noise level is "
-        f"given {level}. The largest points mark the step that was kept.{before}"
+        f"Mean {recipe.headline.label} of the held-out images at each validation, by the network in training; a network that takes "
+        f"the noise level is given {level}. The largest points mark the step that was kept.{before}"
     )
 
 

@@ -1,13 +1,15 @@
 """Training images: decoded once into the cache, split into those to learn from and held-out ones.
 
-There are three kinds: clean images, which are degraded later; pairs of a noisy and a clean image; and noisy images alone.
+There are four kinds: clean images, which are degraded later; pairs of a noisy and a clean image; noisy images alone; and images of
+named sources, of which a task composes its examples.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +28,41 @@ from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data
 from pellucid.training.survey import Decoded, Facts, Kind, Survey
 
-__all__ = ["Depth", "Pictures", "Shot", "channels_of", "is_held_out", "load", "load_noisy", "load_pairs"]
+__all__ = [
+    "Copies",
+    "Depth",
+    "Pictures",
+    "Shot",
+    "Stock",
+    "channels_of",
+    "is_held_out",
+    "load",
+    "load_named",
+    "load_noisy",
+    "load_pairs",
+]
 
 Depth = NDArray[Any]
 """Pixels at their own depth: uint8, uint16, or float32."""
+
+
+Copies = tuple[Depth, ...]
+"""An image, and its smaller copies, the largest first."""
+
+HUES = (
+    (250, 158, 186),
+    (250, 162, 145),
+    (226, 175, 118),
+    (187, 189, 117),
+    (139, 199, 142),
+    (85, 203, 183),
+    (49, 202, 225),
+    (100, 194, 250),
+    (169, 181, 251),
+    (222, 166, 226),
+)
+"""The colours of the digits 0 to 9 in 8-bit levels: CIELAB's lightness 75, chroma 38 and a hue of 36 degrees times the digit, so
+that lightness says nothing of the colour."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +74,24 @@ class Shot:
 
 
 @dataclass(frozen=True)
+class Stock:
+    """The images of a named source, to learn from (``train``) and held out (``valid``); ``chances`` are those of the former to be
+    drawn, None: all alike."""
+
+    train: tuple[Copies, ...]
+    valid: tuple[Copies, ...]
+    chances: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Decoded images, (height, width, channels) each, and their origin.
 
     ``train`` and ``valid`` are clean images, or noisy ones where ``kind`` is noisy. ``shots`` and ``valid_shots`` are the noisy
-    images of both, in the same order; none where ``kind`` is clean. ``survey`` is the report on them. Clean images are uint8; each
-    of the others has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in files
-    (see `pellucid.training.cache`), are read when they are drawn, and cannot be written to.
+    images of both, in the same order; none where ``kind`` is clean. ``stocks`` are the images of named sources, where ``kind`` is
+    composed; ``train`` and ``valid`` are then those of the first source. ``survey`` is the report on them. Clean images are uint8;
+    each of the others has its file's depth: uint8, uint16, or float32 in the file's units of black to white. All but digits lie in
+    files (see `pellucid.training.cache`), are read when they are drawn, and cannot be written to.
     """
 
     names: tuple[str, ...]
@@ -59,6 +103,7 @@ class Pictures:
     shots: tuple[Shot, ...] = ()
     valid_shots: tuple[Shot, ...] = ()
     survey: Survey | None = None
+    stocks: Mapping[str, Stock] = field(default_factory=dict)
 
     @cached_property
     def chances(self) -> NDArray[np.float64] | None:
@@ -121,6 +166,86 @@ def load(
         report = survey.look("clean", [*some, *rest], held_out, survey.inspected(some))
     kept = tuple(_in_channels(picture.levels, data.channels) for picture in held_out)
     return Pictures(tuple(names), tuple(train), kept, _origin(names, data, source.name), tuple(notes), survey=report)
+
+
+def load_named(
+    places: Sequence[tuple[str, Path]], data: Data, task: Learning, *, value_range: Range = "auto", store: Store | None = None
+) -> Pictures:
+    """The images of a task's named sources, each split into training and held-out ones.
+
+    ``places`` are (source, folder or pack); a source may have several. For digits, ``places`` are empty, or name a folder of
+    MNIST's IDX files: the sources with alpha have the digits, white with alpha, and for others the batches draw made textures.
+    Images of any size serve. Raises `TrainingError` for a source with fewer than two images, `OptionError` for one that the task
+    does not have.
+    """
+    for source, _ in places:
+        if source not in task.named:
+            raise OptionError(f"--images {source}=: task {task.name} learns from {', '.join(task.named)}")
+    if data.kind == "digits":
+        return _digits_as(places, data, task)
+    missing = [source for source in task.named if not any(source == name for name, _ in places)]
+    if missing:
+        needed = " ".join(f"--images {source}=FOLDER" for source in task.named)
+        raise TrainingError(f"this recipe learns from {' and '.join(task.named)}: name the folders, {needed}")
+    stocks: dict[str, Stock] = {}
+    names: list[str] = []
+    notes: list[str] = []
+    origin: list[TrainingImages] = []
+    for source in task.named:
+        alpha = source in task.with_alpha
+        form = replace(_form("clean", data, value_range), gray=data.channels == 1 and not alpha, alpha=alpha)
+        learnt, held_out = list[Decoded](), list[Decoded]()
+        for place in (place for name, place in places if name == source):
+            entries, lines = _sources(place, value_range, alpha=alpha)
+            opened, unread = _opened(entries, form, store)
+            found = _readable(opened)
+            if alpha:
+                opaque = [picture.name for picture in found if _says_nothing(picture.levels[..., 3])]
+                found = [picture for picture in found if picture.name not in set(opaque)]
+                lines += [f"left out: {name}: it has no transparency, or nothing else" for name in opaque]
+            notes += [*lines, *unread]
+            if found:
+                train, valid = _split(found, data)
+                learnt, held_out = [*learnt, *train], [*held_out, *valid]
+                origin += _origin([picture.name for picture in train], data, place.name)
+        if not learnt or not held_out:
+            shown = ", ".join(str(place) for name, place in places if name == source)
+            raise TrainingError(
+                f"{source}: {shown}: {len(learnt)} images are too few; two are needed, one of them to validate with"
+            )
+        stocks[source] = _stock(learnt, held_out, data, data.channels if not alpha else 4)
+        names += [picture.name for picture in learnt]
+        notes.append(f"{source}: {len(learnt)} images to learn from, {len(held_out)} held out")
+    return _composed(tuple(names), stocks, tuple(origin), tuple(notes))
+
+
+def _says_nothing(alpha: Depth) -> bool:
+    """Whether a picture is opaque everywhere, or shows nothing at all."""
+    return bool(alpha.min() == alpha.max()) and int(alpha.flat[0]) in (0, 255)
+
+
+def _stock(learnt: Sequence[Decoded], held_out: Sequence[Decoded], data: Data, channels: int) -> Stock:
+    def copies(picture: Decoded) -> Copies:
+        made = (picture.levels, *(small for _, small in sorted(picture.smaller, key=lambda entry: -entry[0])))
+        return tuple(_in_channels(levels, channels) for levels in made)
+
+    weights = np.array([_weight(picture.name, data) for picture in learnt])
+    if not weights.any():
+        raise TrainingError("data.weights leave no image to learn from")
+    chances = None if np.ptp(weights) == 0 else weights / weights.sum()
+    return Stock(tuple(map(copies, learnt)), tuple(map(copies, held_out)), chances)
+
+
+def _weight(name: str, data: Data) -> float:
+    return next((entry.weight for entry in data.weights if entry.match in name), 1.0)
+
+
+def _composed(
+    names: tuple[str, ...], stocks: dict[str, Stock], origin: tuple[TrainingImages, ...], notes: tuple[str, ...]
+) -> Pictures:
+    first = next(iter(stocks.values()))
+    train, valid = (tuple(copies[0] for copies in part) for part in (first.train, first.valid))
+    return Pictures(names, train, valid, origin, notes, "composed", stocks=stocks)
 
 
 def load_pairs(
@@ -231,14 +356,21 @@ def channels_of(
 def is_held_out(name: str, data: Data) -> bool:
     """Whether an image of that file name is kept for validation."""
     stem = Path(name).stem
-    draw = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4]) / 2**32
+    draw = int.from_bytes(hashlib.sha256(_group(name, data).encode()).digest()[:4]) / 2**32
     return draw < data.held_out or any(word in stem for word in data.hold_out)
+
+
+def _group(name: str, data: Data) -> str:
+    """The part of a file's name that images have in common which are held out together."""
+    stem = Path(name).stem
+    found = re.search(data.group, stem) if data.group else None
+    return stem if found is None or found[1] is None else found[1]
 
 
 def _check_source(task: Learning, kind: Kind) -> None:
     """Raises `TrainingError` where the task does not learn from images of this kind."""
     if kind not in task.sources:
-        only = "clean images alone" if task.sources == ("clean",) else f"images of the kinds {', '.join(task.sources)}"
+        only = "clean images alone" if task.sources == ("clean",) else f"images of these kinds: {', '.join(task.sources)}"
         raise TrainingError(f"task {task.name} learns from {only}")
 
 
@@ -330,10 +462,17 @@ def _split(pictures: Sequence[Decoded], data: Data) -> tuple[list[Decoded], list
     valid = [picture for picture in pictures if is_held_out(picture.name, data)]
     # The hash may pick none, or all, of a few images. Then the last one by name is held out, so that validation is honest.
     if len(pictures) > 1 and not valid:
-        valid = [train.pop()]
+        train, valid = _without(train, _group(train[-1].name, data), data)
     elif not train:
-        train = [valid.pop(0)]
+        valid, train = _without(valid, _group(valid[0].name, data), data)
     return train, valid
+
+
+def _without(pictures: Sequence[Decoded], group: str, data: Data) -> tuple[list[Decoded], list[Decoded]]:
+    """The pictures that are not of that group, and those that are."""
+    of = [_group(picture.name, data) == group for picture in pictures]
+    kept = [picture for picture, own in zip(pictures, of, strict=True) if not own]
+    return kept, [picture for picture, own in zip(pictures, of, strict=True) if own]
 
 
 def _parted(picture: Decoded, data: Data) -> tuple[list[Decoded], list[Decoded]]:
@@ -377,12 +516,27 @@ def _origin(names: list[str], data: Data, folder: str) -> tuple[TrainingImages, 
     return tuple(TrainingImages(source, count, licence) for (source, licence), count in counts.items())
 
 
-def _sources(place: Path, value_range: Range) -> tuple[list[Source], list[str]]:
+def _sources(place: Path, value_range: Range, *, alpha: bool = False) -> tuple[list[Source], list[str]]:
     """The images of a folder or a pack, and lines about them for the user."""
     if place.is_file():
-        sources, stored = packs.entries(place)
+        sources, stored = packs.entries(place, alpha=alpha)
         return sources, [stored]
-    return [cache.source(path, value_range) for path in files.list_images(place)], []
+    return [cache.source(path, value_range, alpha=alpha) for path in files.list_images(place)], []
+
+
+def _digits_as(places: Sequence[tuple[str, Path]], data: Data, task: Learning) -> Pictures:
+    """The digits, white with alpha, for each source that has alpha."""
+    pictures = _digits(places[0][1] if places else None, data)
+    train, valid = ([(_cut_out(digit),) for digit in part] for part in (pictures.train, pictures.valid))
+    stock = Stock(tuple(train), tuple(valid))
+    return _composed(pictures.names, dict.fromkeys(task.with_alpha, stock), pictures.origin, pictures.notes)
+
+
+def _cut_out(digit: Depth) -> Depth:
+    """A digit (h, w, channels), uint8, as a white one (h, w, 4) whose alpha is its light."""
+    made = np.full((*digit.shape[:2], 4), 255, dtype=np.uint8)
+    made[..., 3] = digit.max(axis=2)
+    return made
 
 
 def _digits(source: Path | None, data: Data) -> Pictures:
@@ -390,11 +544,17 @@ def _digits(source: Path | None, data: Data) -> Pictures:
     if source is None:
         source = mnist.cached()
     if source is None:
-        digits, _ = samples.digits()
+        digits, labels = samples.digits()
         notes = (f"the {len(digits)} digits in the package; 'pellucid fetch mnist' downloads all of MNIST for --images FOLDER",)
     else:
-        digits = files.load_mnist(source)["train_images"]
+        read = files.load_mnist(source)
+        digits, labels = read["train_images"], read["train_labels"]
     kept = len(digits) - round(len(digits) * data.held_out)
-    pictures = tuple(_in_channels(digit[..., None], data.channels) for digit in digits)
+    if data.colours:
+        tints = np.array(HUES, dtype=np.float32) / 255
+        light = (digit.astype(np.float32)[..., None] * tints[label] for digit, label in zip(digits, labels, strict=True))
+        pictures = tuple(np.rint(levels).astype(np.uint8) for levels in light)
+    else:
+        pictures = tuple(_in_channels(digit[..., None], data.channels) for digit in digits)
     origin = _origin([f"mnist-{index}" for index in range(kept)], data, "digits")
     return Pictures(("mnist",), pictures[:kept], pictures[kept:], origin, notes)

@@ -7,6 +7,7 @@ error. A recipe with ``base`` takes all that it does not set from the shipped re
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from importlib import resources
@@ -15,11 +16,12 @@ from typing import Any, Literal, TypeVar
 
 from pellucid import degradations, regular, tasks
 from pellucid.errors import ModelError, PellucidError
+from pellucid.metrics import METRICS, Metric
 from pellucid.tasks.base import Learning, NoiseRange
 from pellucid.training.losses import LOSSES, NOISY_LOSSES
 from pellucid.training.networks import NETWORKS, Spec
 
-__all__ = ["Credit", "Data", "Recipe", "Training", "find", "names", "parse"]
+__all__ = ["Credit", "Data", "Recipe", "Training", "Weight", "find", "names", "parse"]
 
 T = TypeVar("T")
 
@@ -38,6 +40,14 @@ class Credit:
 
 
 @dataclass(frozen=True)
+class Weight:
+    """Images whose file name contains ``match`` are drawn ``weight`` times as often as others; 0: never."""
+
+    match: str
+    weight: float
+
+
+@dataclass(frozen=True)
 class Data:
     """The images that the network learns from.
 
@@ -48,6 +58,11 @@ class Data:
     (1: no choice; most of a large photograph is sky). ``held_out``: the share kept for validation (the last digits; those images
     that a hash of their name picks, the same on every machine), plus every image whose name contains a word of ``hold_out``.
     ``validation``: the degradations under which held-out images are scored.
+
+    ``group`` is a regular expression: what its first group finds in a file's name, without the ending, takes the place of the name
+    in that hash, so that several views of one thing are held out together. ``part``: where the task sees the whole picture, the
+    least share of the shorter side that the square has. ``weights``: how often images of named sources are drawn. ``colours``:
+    each digit is one of ten colours, by its value.
     """
 
     kind: Literal["images", "digits"] = "images"
@@ -61,6 +76,10 @@ class Data:
     hold_out: tuple[str, ...] = ()
     validation: tuple[str, ...] = ("gaussian:15", "gaussian:25", "gaussian:50")
     credits: tuple[Credit, ...] = ()
+    group: str = ""
+    part: float = 0.5
+    weights: tuple[Weight, ...] = ()
+    colours: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("images", "digits") or self.channels not in (1, 3) or self.patch < 8:
@@ -73,6 +92,16 @@ class Data:
             raise ModelError("recipe: data.scales must be one or more numbers above 0 and up to 1")
         for text in self.validation:
             degradations.parse(text)
+        if not 0 < self.part <= 1 or any(entry.weight < 0 for entry in self.weights):
+            raise ModelError("recipe: data.part must be a share above 0 and up to 1; each of data.weights 0 or more")
+        if self.colours and (self.kind != "digits" or self.channels != 3):
+            raise ModelError("recipe: data.colours needs data.kind = 'digits' and data.channels = 3")
+        try:
+            groups = re.compile(self.group).groups
+        except re.error as error:
+            raise ModelError(f"recipe: data.group is no regular expression: {error}") from error
+        if self.group and not groups:
+            raise ModelError("recipe: data.group needs a group in brackets, such as '^(.*)-[0-9]+$'")
 
 
 @dataclass(frozen=True)
@@ -145,6 +174,11 @@ class Recipe:
     training: Training
 
     @property
+    def headline(self) -> Metric:
+        """The metric that held-out images are scored by: the first one of the task."""
+        return METRICS[tasks.find(self.task.name).module().METRICS[0]]
+
+    @property
     def from_neighbours(self) -> bool:
         """Whether learning from noisy images alone uses neighbouring pixels: Stein's estimate needs the noise level."""
         return self.training.noisy_loss == "neighbours" or "sigma" not in self.task.maps
@@ -195,6 +229,7 @@ def _build(data: dict[str, Any]) -> Recipe:
     data_table = dict(data["data"])
     task = _task(dict(data["task"]))
     data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
+    data_table["weights"] = tuple(_filled(Weight, entry, "data.weights") for entry in data_table.get("weights", ()))
     images = _filled(Data, data_table, "data")
     network = _network(dict(data["network"]), task, images.channels)
     training = _filled(Training, dict(data["training"]), "training")

@@ -17,7 +17,7 @@ from pellucid.training import export, feed, figures, loop, page, recipes, scorin
 from pellucid.training.cache import Store
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Progress, Run
-from pellucid.training.pictures import Pictures, channels_of, load, load_noisy, load_pairs
+from pellucid.training.pictures import Pictures, channels_of, load, load_named, load_noisy, load_pairs
 from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import Scores
 from pellucid.training.survey import Kind
@@ -29,16 +29,18 @@ __all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
 class Request:
     """The options of a run, as `docs/training.md` explains them; None: the recipe's own value.
 
-    ``recipe`` is a shipped recipe's name or a TOML file. The training images are one of ``images`` (clean), ``pairs`` (one or two
-    places, see `survey.match`) and ``noisy``; ``valid`` are the held-out images, in the same form, and ``held_out`` is their share
-    where ``valid`` is not given; ``cache`` is the most that decoded images may take on disk, in bytes (see `cache.Store`). At most
-    one of ``minutes``, ``epochs`` and ``steps`` is given. ``out`` is the model's file, ``start`` the model or file whose weights
-    the run begins from. ``workers`` as of `loop.train`. ``tensorboard`` is the folder of logs, in which this run has a folder of
-    the model's name. Raises `OptionError` for options that do not go together.
+    ``recipe`` is a shipped recipe's name or a TOML file. The training images are one of ``images`` (clean), ``sources`` (named
+    sources, each with a place; one may have several), ``pairs`` (one or two places, see `survey.match`) and ``noisy``; ``valid``
+    are the held-out images, in the same form, and ``held_out`` is their share where ``valid`` is not given; ``cache`` is the most
+    that decoded images may take on disk, in bytes (see `cache.Store`). At most one of ``minutes``, ``epochs`` and ``steps`` is
+    given. ``out`` is the model's file, ``start`` the model or file whose weights the run begins from. ``workers`` as of
+    `loop.train`. ``tensorboard`` is the folder of logs, in which this run has a folder of the model's name. Raises `OptionError`
+    for options that do not go together.
     """
 
     recipe: str
     images: Path | None = None
+    sources: tuple[tuple[str, Path], ...] = ()
     pairs: tuple[Path, ...] = ()
     noisy: Path | None = None
     valid: tuple[Path, ...] = ()
@@ -60,7 +62,9 @@ class Request:
     tensorboard: Path | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("images", "pairs", "noisy") if getattr(self, name)]
+        if self.images is not None and self.sources:
+            raise OptionError("--images: give one place, or NAME=PLACE for each of several sources")
+        given = [name for name in ("images", "pairs", "noisy") if getattr(self, name) or (name == "images" and self.sources)]
         if len(given) > 1:
             raise OptionError(
                 f"--{given[0]} and --{given[1]}: give one of these options: training images are clean, or pairs, or noisy"
@@ -169,6 +173,16 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
     if request.pairs:
         return load_pairs(request.pairs, recipe.data, recipe.task, valid=request.valid, value_range=values, store=store)
     valid = request.valid[0] if request.valid else None
+    if recipe.task.named and request.noisy is None:
+        named = " ".join(f"--images {source}=PLACE" for source in recipe.task.named)
+        if valid is not None:
+            raise OptionError("--valid: a share of each named source is held out (--held-out)")
+        if request.images is not None and recipe.data.kind != "digits":
+            raise OptionError(f"--images {request.images}: recipe {recipe.name} learns from several sources: {named}")
+        places = request.sources if request.images is None else ((recipe.task.named[0], request.images),)
+        return load_named(places, recipe.data, recipe.task, value_range=values, store=store)
+    if request.sources:
+        raise OptionError(f"--images {request.sources[0][0]}=: recipe {recipe.name} has no named sources; give one place alone")
     if request.noisy is not None:
         return load_noisy(request.noisy, recipe.data, recipe.task, valid=valid, value_range=values, store=store)
     look = request.images is not None and recipe.data.kind == "images"

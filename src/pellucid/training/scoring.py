@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, metrics, restorer
+from pellucid import degradations, metrics, restorer, tasks
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.errors import PellucidError
+from pellucid.metrics import Metric
 from pellucid.restorer import Restorer
 from pellucid.tasks import base
-from pellucid.tasks.base import Learning, TaskModule
 from pellucid.tasks.settings import Settings
-from pellucid.training import survey
+from pellucid.training import batches, survey
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 
@@ -40,10 +40,11 @@ PAIRS = "pairs"
 
 @dataclass(frozen=True)
 class Row:
-    """Mean ``psnr`` in dB and ``ssim`` (where the images are large enough) by method, under one noise."""
+    """Mean ``score`` by the headline metric, and ``ssim`` (where that is PSNR, and the images are large enough), by method, under
+    one noise."""
 
     noise: str
-    psnr: dict[str, float]
+    score: dict[str, float]
     ssim: dict[str, float]
 
 
@@ -52,7 +53,8 @@ class Scores:
     """The scores of a model on ``images`` of the ``held_out`` ones, each cropped to its middle `SIDE` pixels.
 
     ``methods`` are the picture as it is given (`Learning.before`: ``noisy``, ``bicubic``), the model that the run began from, where
-    there is one, and the model itself. ``blind``: models that take the noise level measured it from the image. ``notes`` are lines
+    there is one, and the model itself. ``blind``: models that take the noise level measured it from the image. ``metric``
+    is the task's headline. ``notes`` are lines
     for the user.
     """
 
@@ -62,13 +64,14 @@ class Scores:
     held_out: int
     engine: str
     blind: bool
+    metric: Metric
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """A small table, PSNR in dB."""
+        """A small table."""
         measured = ", the noise level measured from each image" if self.blind else ""
-        lines = [["PSNR in dB", *self.methods]]
-        lines += [[row.noise, *(f"{row.psnr[method]:.2f}" for method in self.methods)] for row in self.rows]
+        lines = [[self.metric.title, *self.methods]]
+        lines += [[row.noise, *(self.written(row.score[method]) for method in self.methods)] for row in self.rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
         table = [
             "  "
@@ -77,11 +80,18 @@ class Scores:
         ]
         return "\n".join([f"{self.images} of {self.held_out} held-out images, by {self.engine}{measured}:", *table])
 
+    def written(self, value: float) -> str:
+        """A score in the metric's digits."""
+        return f"{value:.{self.metric.digits}f}"
+
     def on(self, card: Card) -> Card:
         """The card with these scores, such as ``held-out gaussian:25, blind``, in the place of those of the same name."""
         # Nobody knows the noise level of pairs: their row needs no such remark.
         blind = {row.noise: ", blind" if self.blind and row.noise != PAIRS else "" for row in self.rows}
-        scores = {f"held-out {row.noise}{blind[row.noise]}": round(row.psnr[self.methods[-1]], 3) for row in self.rows}
+        scores = {
+            f"held-out {row.noise}{blind[row.noise]}{self.metric.suffix}": round(row.score[self.methods[-1]], 3)
+            for row in self.rows
+        }
         return replace(
             card,
             scores=card.scores | scores,
@@ -115,7 +125,7 @@ def score(
     """
     if pictures.kind == "noisy":
         return None
-    noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind == "clean" else []
+    noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind in ("clean", "composed") else []
     own = restorer.load(model)
     models = {model.stem: own}
     notes: list[str] = []
@@ -128,7 +138,7 @@ def score(
                 models = {name if name != model.stem else f"{name} (before)": first, **models}
         except PellucidError as error:
             notes.append(f"the model that the run began from is not scored: {error}")
-    task = recipe.task
+    task, metric = recipe.task, recipe.headline
     collected: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     most = min(len(pictures.valid), 10 * MOST if recipe.data.kind == "digits" else MOST)
     done = 0
@@ -138,7 +148,7 @@ def score(
             if done and time.monotonic() - begun > seconds:
                 break
             # An image counts under every noise or not at all: all means are over the same images.
-            scores = [(case.noise, _scored(case, models, task)) for case in _cases(pictures, index, noises, own.task.module())]
+            scores = [(case.noise, _scored(case, models, recipe)) for case in _cases(pictures, index, noises, recipe)]
             for noise, by_method in scores:
                 for method, values in by_method.items():
                     collected.setdefault(noise, {}).setdefault(method, []).append(values)
@@ -149,37 +159,50 @@ def score(
     rows = tuple(_row(noise, by_method) for noise, by_method in collected.items())
     methods = (task.before, *models)
     for row in rows:
-        best = max(methods[:-1], key=lambda method: row.psnr[method])
-        if row.psnr[task.before] >= metrics.PSNR_CAP:
+        gains = {method: value if metric.higher_is_better else -value for method, value in row.score.items()}
+        best = max(methods[:-1], key=lambda method: gains[method])
+        if metric.name == "psnr" and row.score[task.before] >= metrics.PSNR_CAP:
             # An image without noise cannot be improved.
             continue
-        if row.psnr[best] > row.psnr[methods[-1]]:
+        if gains[best] > gains[methods[-1]]:
             words = task.words if best == task.before else best
-            notes.append(f"{row.noise}: {words} has {row.psnr[best]:.2f} dB, {methods[-1]} {row.psnr[methods[-1]]:.2f}")
-    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, tuple(notes))
+            value = f"{row.score[best]:.{metric.digits}f} {metric.unit or metric.label}"
+            notes.append(f"{row.noise}: {words} has {value}, {methods[-1]} {row.score[methods[-1]]:.{metric.digits}f}")
+    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, metric, tuple(notes))
 
 
-def _cases(pictures: Pictures, index: int, noises: list[Degradation], module: TaskModule) -> Iterator[_Case]:
-    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is."""
+def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Recipe) -> Iterator[_Case]:
+    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is. Of named
+    sources the examples are those of validation."""
+    if pictures.kind == "composed":
+        for noise in noises:
+            pair = batches.held_out_pair(pictures, recipe, noise, index)
+            # The answer of strength 0 has the target's planes; where the example's base has others, nothing is answered.
+            nothing = pair.base if pair.base.shape == pair.clean.shape else np.zeros_like(pair.clean)
+            clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, nothing))
+            yield _Case(str(noise), clean, pair.image, before, base.stated(noise, clean, index))
+        return
     picture = pictures.valid[index]
     height, width = (min(SIDE, size) for size in picture.shape[:2])
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     window = (slice(top, top + height), slice(left, left + width))
-    clean = survey.floats(picture[window])
+    clean = batches.whole(picture, SIDE) if recipe.task.sees == "whole" else survey.floats(picture[window])
     if pictures.kind == "pairs":
         noisy = survey.floats(pictures.valid_shots[index].levels[window])
         yield _Case(PAIRS, clean, noisy, noisy, None)
         return
+    module = tasks.find(recipe.task.name).module()
     for noise in noises:
         perfect, given, before = base.degraded(module, noise, clean, np.random.default_rng(index))
-        yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, noise)
+        case = base.stated(noise, perfect, index)
+        yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, case)
 
 
-def _scored(case: _Case, models: dict[str, Restorer], task: Learning) -> dict[str, tuple[float, float | None]]:
-    """PSNR and SSIM of the picture as it was given and of each model's output."""
-    outputs: dict[str, Any] = {task.before: case.before}
+def _scored(case: _Case, models: dict[str, Restorer], recipe: Recipe) -> dict[str, tuple[float, float | None]]:
+    """The headline metric, and SSIM, of the picture as it was given and of each model's output."""
+    outputs: dict[str, Any] = {recipe.task.before: case.before}
     outputs |= {name: model.restore(case.given, _settings(case, model)) for name, model in models.items()}
-    return {name: _compared(case.clean, np.clip(output, 0, 1)) for name, output in outputs.items()}
+    return {name: _compared(case.clean, np.clip(output, 0, 1), recipe.headline) for name, output in outputs.items()}
 
 
 def _settings(case: _Case, model: Restorer) -> Settings | None:
@@ -189,13 +212,15 @@ def _settings(case: _Case, model: Restorer) -> Settings | None:
     return model.task.module().known(case.degradation, model.card.maps, blind=True)
 
 
-def _compared(clean: NDArray[np.float32], output: NDArray[np.float32]) -> tuple[float, float | None]:
+def _compared(clean: NDArray[np.float32], output: NDArray[np.float32], metric: Metric) -> tuple[float, float | None]:
+    if metric.name != "psnr":
+        return metric.function(clean, np.reshape(output, clean.shape), data_range=1.0), None
     large = min(clean.shape[:2]) >= metrics.METRICS["ssim"].least_side
     similarity = metrics.ssim(clean, output, data_range=1.0) if large else None
     return min(metrics.PSNR_CAP, metrics.psnr(clean, output, data_range=1.0)), similarity
 
 
 def _row(noise: str, by_method: dict[str, list[tuple[float, float | None]]]) -> Row:
-    psnr = {method: float(np.mean([value for value, _ in values])) for method, values in by_method.items()}
+    score = {method: float(np.mean([value for value, _ in values])) for method, values in by_method.items()}
     similar = {method: [value for _, value in values if value is not None] for method, values in by_method.items()}
-    return Row(noise, psnr, {method: float(np.mean(values)) for method, values in similar.items() if values})
+    return Row(noise, score, {method: float(np.mean(values)) for method, values in similar.items() if values})

@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import diagnosis, files, images, regular
+from pellucid import diagnosis, files, images, regular, rgba
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
 
 __all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable"]
 
-Kind = Literal["clean", "pairs", "noisy"]
+Kind = Literal["clean", "pairs", "noisy", "composed"]
 Levels = NDArray[Any]
 
 TOPS = {"uint8": 255, "uint16": 65535}
@@ -73,12 +73,13 @@ class Facts:
         # The hash reads the array itself: a copy of a large picture takes as much memory again.
         digest = hashlib.sha256(repr(levels.shape).encode())
         digest.update(np.ascontiguousarray(levels).data)
-        return cls(size, levels.dtype.name, levels.shape[2] == 3, ends, digest.digest(), _thumbnail(levels))
+        return cls(size, levels.dtype.name, levels.shape[2] >= 3, ends, digest.digest(), _thumbnail(levels))
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A training image: ``levels`` (height, width, 1 or 3), uint8, uint16 or float32, and ``smaller`` copies by their scale.
+    """A training image: ``levels`` (height, width, 1 or 3, or 4 with alpha), uint8, uint16 or float32, and ``smaller`` copies by
+    their scale.
 
     ``facts`` are those of its file, in which it may be larger and have another depth.
     """
@@ -115,10 +116,11 @@ def floats(levels: Levels) -> NDArray[np.float32]:
 # -- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read(path: Path, value_range: Range = "auto") -> Decoded:
-    """The picture in ``path`` in its own depth: uint8, uint16, or float32 (not clipped)."""
+def read(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Decoded:
+    """The picture in ``path`` in its own depth: uint8, uint16, or float32 (not clipped); with ``alpha`` as red, green, blue, alpha,
+    and under alpha 0 what the file has there."""
     picture = files.read(path, value_range=value_range)
-    pixels = picture.pixels
+    pixels = rgba.planes_of(picture) if alpha else picture.pixels
     depth = np.dtype(np.uint8 if picture.steps == 255 else np.uint16 if picture.steps is not None else np.float32)
     if depth.kind == "u":
         top = np.float32(TOPS[depth.name])
@@ -343,7 +345,7 @@ def _stripes(pixels: NDArray[np.float32]) -> float:
 
 
 def _thumbnail(levels: Levels) -> NDArray[np.float32]:
-    gray = images.gray(floats(levels)) if levels.shape[2] == 3 else floats(levels)
+    gray = images.gray(floats(levels[..., :3])) if levels.shape[2] >= 3 else floats(levels)
     plane = PillowImage.fromarray(np.ascontiguousarray(gray[..., 0]))
     return 255 * np.asarray(plane.resize((THUMBNAIL, THUMBNAIL), PillowImage.Resampling.BOX), dtype=np.float32).ravel()
 

@@ -49,12 +49,13 @@ class Log:
         return self._writer
 
     def progress(self, line: Progress) -> None:
-        """Logs loss, learning rate and images a second, and after a validation the held-out loss and the PSNR by noise."""
+        """Logs loss, learning rate and images a second, and after a validation the held-out loss and the scores by noise."""
         writer = self._open(line.step)
         scalars: dict[str, float | None] = {"loss/held-out": line.validation_loss}
         if line.step:
             scalars |= {"loss/training": line.loss, "run/learning-rate": line.rate, "run/images-per-second": line.speed}
-        scalars |= {f"PSNR/{noise.replace(':', '-')}": value for noise, value in (line.psnr or {}).items()}
+        label = self._recipe.headline.label
+        scalars |= {f"{label}/{noise.replace(':', '-')}": value for noise, value in (line.scores or {}).items()}
         for name, value in scalars.items():
             if value is not None and math.isfinite(value):
                 writer.add_scalar(name, value, line.step)

@@ -20,9 +20,11 @@ __all__ = ["has_bfloat16", "validate"]
 def validate(
     network: Network, weights: dict[str, torch.Tensor], pictures: Pictures, recipe: Recipe, device: torch.device
 ) -> tuple[float, dict[str, float] | None]:
-    """The recipe's loss on held-out images by these ``weights``, and their mean PSNR in dB, by noise and over all (``mean``).
+    """The recipe's loss on held-out images by these ``weights``, and their mean score by the task's headline metric, by noise and
+    over all (``mean``).
 
-    The PSNR is None where no image is clean. The network keeps its own weights and is left in evaluation mode.
+    PSNR is that of the target's planes, other metrics look at the pictures that the task makes of them (`Learning.picture`). The
+    scores are None where no image is clean. The network keeps its own weights and is left in evaluation mode.
     """
     own = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(weights)
@@ -40,18 +42,36 @@ def validate(
                 ).tolist()
                 continue
             restored = losses.answer(network, network.answer, given, base)
+            raw = losses.raw_output(network, given) if losses.LOSSES[recipe.training.loss].raw else None
             if batch.neighbours is not None:
                 errors += (restored - clean).square().mean(dim=(1, 2, 3)).tolist()
                 continue
-            restored = restored.clamp(0, 1)
-            errors += [float(losses.loss_of(recipe.training.loss, restored, clean, base))] * len(clean)
-            squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(10 ** (-metrics.PSNR_CAP / 10))
-            scores.setdefault(noise, []).extend((-10 * torch.log10(squared)).tolist())
+            restored = restored.clamp(*recipe.task.limits)
+            weight = None if batch.weight is None else on_device(batch.weight, device)
+            compared = restored if raw is None else raw
+            errors += [float(losses.loss_of(recipe.training.loss, compared, clean, base, weight))] * len(clean)
+            scores.setdefault(noise, []).extend(_scores(given, restored, clean, recipe))
     network.load_state_dict(own)
-    psnr = {noise: float(np.mean(values)) for noise, values in scores.items()}
-    if psnr:
-        psnr["mean"] = float(np.mean(list(psnr.values())))
-    return float(np.mean(errors)), psnr or None
+    means = {noise: float(np.mean(values)) for noise, values in scores.items()}
+    if means:
+        means["mean"] = float(np.mean(list(means.values())))
+    return float(np.mean(errors)), means or None
+
+
+def _scores(given: torch.Tensor, restored: torch.Tensor, clean: torch.Tensor, recipe: Recipe) -> list[float]:
+    """The score of each image of a batch by the task's headline metric."""
+    if recipe.headline.function is metrics.psnr:
+        squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(10 ** (-metrics.PSNR_CAP / 10))
+        values: list[float] = (-10 * torch.log10(squared)).tolist()
+        return values
+    channels = recipe.task.planes(recipe.data.channels)[0]
+    images, answers, perfect = (
+        planes.float().permute(0, 2, 3, 1).cpu().numpy() for planes in (given[:, :channels], restored, clean)
+    )
+    return [
+        recipe.headline.function(recipe.task.picture(image, one), recipe.task.picture(image, other), data_range=1.0)
+        for image, one, other in zip(images, perfect, answers, strict=True)
+    ]
 
 
 def has_bfloat16(device: str) -> bool:

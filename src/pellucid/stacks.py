@@ -1,0 +1,96 @@
+"""Arrays of one or several pictures: how they are read, and the way back to an array."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pellucid import images, masks
+from pellucid.errors import ImageError, OptionError
+from pellucid.files import arrays
+from pellucid.files.base import Page, Reading
+from pellucid.images import Image, Range
+
+__all__ = ["Frames", "frames_of", "masked_as", "reading_of"]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The pictures in an array, one after another, and the way back: ``whole`` makes an array of the restored ones."""
+
+    pictures: Iterator[Image]
+    whole: Callable[[Iterable[Image]], NDArray[Any]]
+
+
+def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
+    """The pictures of an array, as the command line takes those of an array file, but that floats near [0, 1] are taken as that.
+
+    Raises `ImageError` and `OptionError`.
+    """
+    masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
+    values, reading = np.asarray(array), reading_of(value_range, axes)
+    if values.dtype.name not in images.FILE_DEPTHS:
+        raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
+    if values.ndim < 2 or values.size == 0:
+        raise ImageError(f"an array of shape {values.shape} is not an image; (h, w) and (h, w, 3) are, or several of these")
+    if reading.axes is None and values.ndim > 2 and values.shape[-1] == 2:
+        # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
+        raise ImageError(f"an array of shape {values.shape} is not an image; for a stack, name its axes, such as axes='ZYX'")
+    letters = reading.axes if reading.axes is not None else arrays.guessed(values.shape)
+    reading = replace(reading, axes=letters, unit=True)
+
+    def whole(pictures: Iterable[Image]) -> NDArray[Any]:
+        pages = [Page((picture,)) for picture in pictures]
+        first = pages[0].pictures[0]
+        height, width, channels = first.pixels.shape
+        sides = {"Y": height, "X": width, "S": channels + (first.alpha is not None)}
+        # Gray may have become colour, or have got alpha.
+        due = letters if "S" in letters or sides["S"] == 1 else f"{letters}S"
+        before = dict(zip(letters, values.shape, strict=True))
+        shape = tuple((before | sides)[letter] for letter in due)
+        output = arrays.assembled(iter(pages), due, shape)
+        if masked is None:
+            return output
+        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, letters, strict=False)))
+        mask = masked[places] if due == letters else np.broadcast_to(masked[places][..., None], shape)
+        return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
+
+    valid = None if masked is None else ~masked
+    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
+
+
+def reading_of(value_range: Any, axes: Any) -> Reading:
+    """How an array or a file is read; `OptionError` for a range or axes that are none."""
+    if axes is not None and not isinstance(axes, str):
+        raise OptionError(f"axes must be letters, such as 'ZYX', not {axes!r}")
+    found: Any = value_range if isinstance(value_range, str) and value_range in ("auto", "dtype") else _ends(value_range)
+    if found is None:
+        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {str(value_range)[:60]}")
+    return Reading(found, None if axes is None else axes.upper())
+
+
+def _ends(given: Any) -> tuple[float, float] | None:
+    """Black and white, where these are two different finite numbers."""
+    ends = tuple(given) if isinstance(given, tuple | list | np.ndarray) else ()
+    # Text, and truth values, that happen to read as numbers are mistakes.
+    if len(ends) != 2 or any(isinstance(each, bool) or not isinstance(each, Real) for each in ends):
+        return None
+    low, high = map(float, ends)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
+
+
+def masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
+    """The output with the mask of the array that was given, each of its pixels repeated where the output is larger."""
+    if not np.ma.isMaskedArray(given):
+        return output
+    mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
+    if mask.shape != output.shape:
+        # Gray has become colour, or has got alpha.
+        mask = np.broadcast_to(np.atleast_3d(mask).any(axis=2, keepdims=True), output.shape)
+    return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)
