@@ -1,5 +1,5 @@
-"""Forty made pictures of situations in which denoisers go wrong, each with its clean truth; exits 1 if an output is worse than its
-input by more than a tenth of a dB.
+"""Some forty made pictures of situations in which denoisers go wrong, each with its clean truth; exits 1 if an output is worse than
+its input by more than a tenth of a dB.
 
     pip install -e '.[bench]'
     python benchmarks/situations.py [--photos FOLDER] [--only WORD] [--json]
@@ -361,7 +361,8 @@ SITUATIONS = (
     Situation("blotches of colour, noise 5", in_colour(5, 10, 5)),
     Situation("print in dots", screened((45,), 5.6, kept=True)),
     Situation("print in coloured dots", screened((15, 75, 45), 6.4, kept=True)),
-    Situation("print in dots, descreened", screened((45,), 5.6, kept=False), {}),
+    Situation("print in dots, descreened", screened((45,), 5.6, kept=False), {"descreen": True}),
+    Situation("print in coloured dots, descreened", screened((15, 75, 45), 6.4, kept=False), {"descreen": True}),
     Situation("hot pixels in red, 0.1 %", struck(0.001, 3)),
     Situation("hot pixels in gray, 0.3 %", struck(0.003, 1)),
     Situation("noise 3 to 25 by place", by_place("right", 3, 25)),

@@ -277,6 +277,7 @@ def test_plain_data(photograph: NDArray[np.float64]) -> None:
         "rows",
         "columns",
         "blotches",
+        "halftone",
         "sure",
     }
 

@@ -109,7 +109,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "clipped", "drawn", "estimator", "places"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places"},
     {"gain"},
 )
 

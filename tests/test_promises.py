@@ -48,6 +48,7 @@ DIAGNOSIS = {
     "rows": float,
     "columns": float,
     "blotches": float,
+    "halftone": float,
     "sure": float,
 }
 

@@ -72,6 +72,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
 ) -> Image: ...
@@ -85,6 +86,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
 ) -> NDArray[_Kind]: ...
@@ -98,6 +100,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
 ) -> NDArray[Any]: ...
@@ -111,6 +114,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> Image: ...
 @overload
@@ -123,6 +127,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -135,6 +140,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload

@@ -153,6 +153,11 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
             "expected_gain": expected_gain(view, models, settings, found) if settings.gain else None,
         }
 
+    if settings.descreen:
+        found = plan.diagnosis or diagnosis.look(view)
+        if found.halftone > 0:
+            small = denoising.descreened(models.graph(_plain(models, plan.channels)), view, found.halftone)
+            return base.Job(card.name, (_pass(partial(_instead, small), models),), facts=facts)
     straight = _straightening(view, plan.diagnosis)
     wide = None if plan.diagnosis is None else plan.diagnosis.blotches
     if noise.nothing and straight is None and wide is None:
@@ -183,16 +188,12 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     if wide is not None:
         blotted = models.graph("processed" if "processed" in models else plan.role)
         piece = partial(_without, denoising.blotched(blotted, view, wide), piece)
-    once = base.Pass(
-        piece,
-        tile=tile,
-        engine_bytes=ENGINE_BYTES[models.precision],
-        piece_bytes=PIECE_BYTES,
-        room=len(card.maps),
-        halo=margin,
-        multiple_of=step,
-    )
+    once = replace(_pass(piece, models), tile=tile, room=len(card.maps), halo=margin, multiple_of=step)
     return base.Job(card.name, (once,), facts=facts)
+
+
+def _pass(piece: Callable[..., Planes], models: Models) -> base.Pass:
+    return base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
 
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
@@ -200,10 +201,14 @@ def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Plan
 
 
 def _without(
-    added: Callable[[Planes, Place], Planes], piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None
+    added: denoising.Small, piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None
 ) -> Planes:
     """What ``piece`` makes of the planes without what is ``added`` to them."""
-    return piece(planes - added(planes, place), place)
+    return piece(planes - added(planes.shape[1:], place), place)
+
+
+def _instead(small: denoising.Small, planes: Planes, place: Place, room: Planes | None = None) -> Planes:
+    return small(planes.shape[1:], place)
 
 
 def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes] | None:
