@@ -114,7 +114,7 @@ def test_bad_input_gets_one_line_and_a_status(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["denoise"], ["denoise", "a.png", "--sigma", "-1"], ["denoise", "a.png", "--strength", "2"], ["nonsense"], []]
+    "arguments", [["denoise"], ["denoise", "a.png", "--sigma", "-1"], ["denoise", "a.png", "--strength", "2.1"], ["nonsense"], []]
 )
 def test_wrong_use_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -20,7 +20,7 @@ ROWS = (
     {"ranges", "rows"},
     {"masks", "units"},
     {"images", "samples"},
-    {"maps", "rgba", "views"},
+    {"maps", "rgba", "views", "alphas"},
     {"laws"},
     {"asked"},
     {"clipping"},
@@ -29,13 +29,17 @@ ROWS = (
     {"metrics"},
     {"diagnosis"},
     {"tiling"},
+    {"matting", "cutting"},
     {"cards"},
     {"saving", "graphs"},
     {"files"},
     {"compiled"},
     {"engines"},
     {"denoising"},
+    {"wholes"},
     {"tasks.base"},
+    {"tasks.cutout_learning"},
+    {"tasks.denoise"},
     {"tasks.*"},
     {"stacks"},
     {"restorer"},
@@ -43,7 +47,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
-    {"references"},
+    {"references", "testsets"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
@@ -71,12 +75,14 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"cache"},
     {"packs"},
+    {"splits"},
     {"pictures"},
     {"batches"},
     {"feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
-    {"export", "scoring"},
+    {"export"},
+    {"scoring"},
     {"figures", "calibration"},
     {"page", "tensorboard"},
     {"run"},
@@ -257,7 +263,8 @@ def test_the_layer_check_sees_a_breach() -> None:
     assert broken_layers("tasks", "from pellucid.tasks import settings") == []
     assert broken_layers("tasks", "from pellucid.tasks import base") == ["pellucid.tasks.base"]
     assert broken_layers("tasks.base", "from pellucid.tasks import find, upscale") == ["pellucid.tasks.upscale"]
-    assert broken_layers("tasks.upscale", "from pellucid.tasks import base, denoise") == ["pellucid.tasks.denoise"]
+    assert broken_layers("tasks.denoise", "from pellucid.tasks import base, upscale") == ["pellucid.tasks.upscale"]
+    assert broken_layers("tasks.upscale", "from pellucid.tasks import base, denoise") == []
     assert broken_layers("files", "from pellucid.files import tiff") == []
 
 

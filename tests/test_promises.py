@@ -78,6 +78,7 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
         "query model",
         "query sigma",
         "query strength",
+        "query colour_noise",
         "query keep_grain",
         "query format",
         "query range",
@@ -85,6 +86,8 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
         "query gain",
         "query strip",
         "query scale",
+        "query noise",
+        "query part",
         "query preview",
         "query ticket",
     },
@@ -96,7 +99,7 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
 }
 
 ANSWERS: dict[str, set[str]] = {
-    "/v1/restore": RESTORED | {f"diagnosis.{name}" for name in OF_DIAGNOSIS},
+    "/v1/restore": RESTORED | {"denoised"} | {f"diagnosis.{name}" for name in OF_DIAGNOSIS},
     "/v1/inspect": FILE | {f"diagnosis.{name}" for name in OF_DIAGNOSIS},
     "/v1/models": {
         "version",
@@ -105,7 +108,7 @@ ANSWERS: dict[str, set[str]] = {
         *("tasks.options", "tasks.options.name", "tasks.options.kind", "tasks.options.label", "tasks.options.help"),
         *("models", "models.name", "models.task", "models.takes", "models.takes_sigma", "models.takes_noise"),
         *("formats", "formats.name", "formats.endings"),
-        *("limits", "limits.bytes", "limits.pixels", "limits.seconds", "limits.words"),
+        *("limits", "limits.bytes", "limits.pixels", "limits.seconds", "limits.preview", "limits.words"),
     },
     "/v1/progress/{ticket}": {"state", "ahead", "done"},
     "/healthz": {"status", "version"},
@@ -158,9 +161,10 @@ def test_keys_of_denoise(picture: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_keys_of_upscale(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = line_of(capsys, "upscale", picture, "--out", tmp_path / "a.png", "--json")
-    assert set(found) == set(OUTCOME)
+    assert set(found) == {*OUTCOME, "denoised"}
     nothing = {name for name, value in found.items() if value is None}
-    assert nothing == {"error", "sigma", "saw", "diagnosis", "expected_gain"}
+    assert nothing == {"error", "expected_gain"}
+    assert found["denoised"] is True
     assert (found["width"], found["height"]) == (160, 128)
 
 
@@ -222,7 +226,7 @@ def test_what_the_service_describes(served: Any) -> None:
     good = {path: row["responses"]["200"] for (path, _), row in described.items()}
     schemas = {path: row["content"]["application/json"]["schema"] for path, row in good.items() if path != "/metrics"}
     assert {path: set(properties(schema)) for path, schema in schemas.items()} == ANSWERS
-    assert {name.lower() for name in good["/v1/restore"]["headers"]} == HEADERS
+    assert {name.lower() for name in good["/v1/restore"]["headers"]} == HEADERS | {"x-pellucid-denoised"}
     assert set(document["components"]["schemas"]) == {"Error"}
     assert set(document["components"]["schemas"]["Error"]["properties"]) == {"error"}
     assert {row["operationId"] for row in described.values()} == {"restore", "inspect", "models", "progress", "health", "metrics"}

@@ -110,7 +110,7 @@ def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_names_are_identifiers_and_no_flags_of_the_surface(name: str) -> None:
     # Of Python and HTTP; of the command line.
-    taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "preview", "ticket"}
+    taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "part", "preview", "ticket"}
     for module in (pictures, arguments):
         taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")}
     assert {"out", "engine", "json"} <= taken

@@ -12,8 +12,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pellucid import cli, degradations, engines, evaluation, files, images, metrics, restorer
+from pellucid.diagnosis import Diagnosis
 from pellucid.errors import EngineError, MemoryShort, OptionError, TrainingError
 from pellucid.families import shipped_path
+from pellucid.maps import Curve
 from pellucid.tasks import upscale as enlarging
 
 
@@ -71,7 +73,7 @@ def test_a_noisy_photograph_is_enlarged_better_than_by_the_clean_model_and_as_we
     clean, small = degradations.parse(f"shrink:2+{noise}").pair(photograph, np.random.default_rng(0))
     answers = {
         "photo": restorer.load("upscale-photo").restore(small, scale=2),
-        "clean": upscale.restore(small, scale=2),
+        "clean": upscale.restore(small, scale=2, noise="keep"),
         "in turn": upscale.restore(restorer.load("photo").restore(small), scale=2),
     }
     psnr = {name: metrics.psnr(clean, answer, data_range=1) for name, answer in answers.items()}
@@ -79,6 +81,72 @@ def test_a_noisy_photograph_is_enlarged_better_than_by_the_clean_model_and_as_we
     assert psnr["photo"] > psnr["clean"] + over_clean
     # No colour shift.
     assert np.abs((answers["photo"] - images.enlarged(small, 2)).mean(axis=(0, 1))).max() < 1 / 255
+
+
+def noisy(photograph: NDArray[np.float64], sigma: float) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The photograph, and that at half the size with noise, both in 8 bits."""
+    clean, small = degradations.parse("shrink:2").pair(photograph, np.random.default_rng(0))
+    given = small + np.random.default_rng(1).normal(0, sigma / 255, small.shape)
+    large, spoiled = (np.rint(255 * np.clip(each, 0, 1)).astype(np.uint8) for each in (clean, given))
+    return large, spoiled
+
+
+def test_noise_is_taken_away_before_a_picture_is_enlarged(upscale: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    clean, small = noisy(photograph, 15)
+    done = upscale.details(small, scale=2)
+    # The very outputs of the two commands in turn: nothing of the other task is done anew here.
+    np.testing.assert_array_equal(done.image, upscale.restore(restorer.load("photo").restore(small), scale=2, noise="keep"))
+    kept = upscale.details(small, scale=2, noise="keep")
+    assert metrics.psnr(clean, done.image, data_range=255) > metrics.psnr(clean, kept.image, data_range=255) + 3
+    assert done.facts["denoised"]
+    assert done.facts["sigma"] == pytest.approx(15, abs=2)
+    assert upscale.task.settings(scale=2).line(done.facts) == f"x2, {done.facts['saw']} (taken away first)"
+    assert not upscale.task.facts_as_json(kept.facts)["denoised"]
+
+
+@pytest.mark.parametrize("name", ["upscale", "upscale-photo"])
+def test_a_clean_picture_is_enlarged_as_it_is(name: str, photograph: NDArray[np.float64]) -> None:
+    model = restorer.load(name)
+    _, small = noisy(photograph, 0)
+    done = model.details(small, scale=2)
+    np.testing.assert_array_equal(done.image, model.restore(small, scale=2, noise="keep"))
+    assert model.task.facts_as_json(done.facts)["denoised"] is False
+    assert done.facts["saw"] == "no noise to speak of"
+    assert model.task.settings(scale=2).line(done.facts) == "x2"
+
+
+def test_a_model_that_learnt_from_noise_has_faint_noise_left_to_it(photograph: NDArray[np.float64]) -> None:
+    model = restorer.load("upscale-photo")
+    _, small = noisy(photograph, 5)
+    left = model.details(small, scale=2)
+    np.testing.assert_array_equal(left.image, model.restore(small, scale=2, noise="keep"))
+    assert model.task.settings(scale=2).line(left.facts).endswith("(left to the model)")
+    assert not np.array_equal(left.image, model.restore(small, scale=2, noise="remove"))
+
+
+@pytest.mark.parametrize(
+    ("found", "clean", "learnt"),
+    [
+        (Diagnosis("clean", jpeg_quality=97), False, False),
+        (Diagnosis("gaussian", 3, curve=Curve(3 / 255)), True, False),
+        (Diagnosis("gaussian", 12, curve=Curve(12 / 255)), True, True),
+        # Fine texture is called that, at times.
+        (Diagnosis("correlated", correlated=3.3, curve=Curve(3.3 / 255)), False, False),
+        (Diagnosis("correlated", correlated=5, curve=Curve(5 / 255)), True, False),
+        (Diagnosis("jpeg", jpeg_quality=40), True, True),
+        (Diagnosis("jpeg", jpeg_quality=75), True, False),
+        (Diagnosis("jpeg", jpeg_quality=90), False, False),
+        (Diagnosis("impulses", impulse_density=0.002), True, True),
+        (Diagnosis("bands", rows=4.0), True, True),
+    ],
+)
+def test_which_noise_harms_which_model(found: Diagnosis, clean: bool, learnt: bool) -> None:
+    for name, harmed in (("upscale", clean), ("upscale-photo", learnt)):
+        assert enlarging._harms(found, restorer.load(name).card) is harmed
+
+
+def test_an_output_depends_on_the_files_that_take_the_noise_away(upscale: restorer.Restorer) -> None:
+    assert restorer.load("photo").fingerprint() in upscale.fingerprint()
 
 
 @pytest.mark.parametrize("scale", [1.5, 5, 6.3, 8])

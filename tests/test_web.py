@@ -117,6 +117,38 @@ def parts_of(answer: Any) -> dict[str, bytes]:
 # -- what is right ----------------------------------------------------------------------------------------------------
 
 
+def test_a_part_is_as_it_is_in_the_whole(served: Any, pictures: dict[str, Path], tmp_path: Path) -> None:
+    content = pictures["png"].read_bytes()
+    (tmp_path / "answer").mkdir()
+    with PillowImage.open(io.BytesIO(as_command_line(pictures["png"], tmp_path, "--strength", "1.3"))) as picture:
+        whole = np.asarray(picture).astype(int)
+    # The second time the noise need not be looked for.
+    for _ in range(2):
+        answer = served.ask("POST", "/v1/restore?strength=1.3&part=40,20,104,70", content)
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/png"), answer.body
+        assert answer.headers["x-pellucid-size"] == "64x50"
+        with PillowImage.open(io.BytesIO(answer.body)) as picture:
+            part = np.asarray(picture).astype(int)
+        assert part.shape == (50, 64, 3)
+        assert np.abs(part - whole[20:70, 40:104]).mean() < 0.5
+        assert 15 < float(answer.headers["x-pellucid-sigma"]) / 1.3 < 25
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("part=40,20,30,70", "part must be a box"),
+        ("part=0,0,400,70", "not inside a picture of 128x96"),
+        ("part=0,0,40,40&preview=true", "do not go together"),
+        ("part=0,0,40,40&task=upscale", "has no parts to show"),
+    ],
+)
+def test_a_part_that_cannot_be_shown(query: str, words: str, served: Any, pictures: dict[str, Path]) -> None:
+    answer = served.ask("POST", f"/v1/restore?{query}", pictures["png"].read_bytes())
+    assert answer.status == 422
+    assert words in answer.json["error"]
+
+
 @pytest.mark.parametrize(
     ("ending", "query", "arguments"),
     [
@@ -252,7 +284,7 @@ def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.Ca
             if option.kind == "number":
                 lowest = schema["exclusiveMinimum" if option.above else "minimum"]
                 assert (lowest, schema["maximum"]) == (option.low, option.high)
-    assert "default: photo for denoise, upscale for upscale" in asked["model"]["description"]
+    assert "default: " + ", ".join(f"{row.model} for {row.name}" for row in TASKS.values()) in asked["model"]["description"]
     assert asked["model"]["schema"]["enum"] == list(MODELS)
 
 
@@ -376,7 +408,7 @@ def tinted(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
 
 def test_a_third_task_is_served(tinted: Any, pictures: dict[str, Path]) -> None:
     listed = tinted.ask("GET", "/v1/models").json
-    assert [task["verbs"][0] for task in listed["tasks"]] == ["Denoise", "Enlarge", "Tint"]
+    assert [task["verbs"][0] for task in listed["tasks"]] == [*(row.verbs[0] for row in TASKS.values()), "Tint"]
     assert [model["takes"] for model in listed["models"] if model["task"] == "tint"] == [["strength", "palette", "words"]]
     described = tinted.ask("GET", "/openapi.json").json["paths"]["/v1/restore"]["post"]
     assert {"X-Pellucid-Palette", "X-Pellucid-Sigma"} <= set(described["responses"]["200"]["headers"])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import cli, files, images, samples
+from pellucid.tasks import TASKS
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 
@@ -248,12 +249,59 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     page.assert_quiet()
 
 
+def test_a_preview_while_a_knob_is_moved(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    source = pictures["first.png"]
+    page.give("drop", source)
+    page.restored(1)
+    page.shown(1)
+    page.find("actual").click()
+    drawn = page.drawn()
+    first = int(np.flatnonzero(drawn[drawn.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(drawn[:, first + 2, 3])[0])
+    page.find("divider").send_keys(Keys.HOME)
+    page.requests()
+
+    # Above 1 the browser cannot blend: a part of what the service would make, in a frame, and the page says so.
+    exact = page.find("option-strength-exact")
+    for text in ("120", "150"):
+        exact.clear()
+        exact.send_keys(text, Keys.TAB)
+    page.until("(document.documentElement.dataset.part || '').includes('1.5')")
+    assert page.find("after-words").get_attribute("textContent") == "preview in the frame"
+    assert page.find("list").text.endswith("settings changed\n×")
+    sent = [each for each in page.requests() if "part=" in each]
+    assert "strength=1.5" in sent[-1]
+    drawn = page.drawn()
+    left, up, right, down = (int(each) for each in sent[-1].split("part=")[1].split("&")[0].split("%2C"))
+    expected = as_command_line(source, tmp_path, "--strength", "1.5")
+    inside = levels(expected)[up + 2 : down - 2, left + 4 : right - 2].astype(int)
+    shown = drawn[top + up + 2 : top + down - 2, first + left + 4 : first + right - 2, :3]
+    assert np.abs(shown - inside).mean() < 0.5
+    page.shot("preview")
+
+    # Colours follow the strength until they have a value of their own; then nothing is blended here.
+    assert page.run("return document.getElementById('option-colour_noise-automatic').checked")
+    page.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    colours = page.find("option-colour_noise-exact")
+    colours.clear()
+    colours.send_keys("30", Keys.TAB)
+    page.until("(document.documentElement.dataset.part || '').includes('\"colour_noise\":0.3')")
+
+    # A download is of the settings that are shown; the whole is made first.
+    page.find("download").click()
+    assert page.downloaded("first.clean.png") == as_command_line(source, tmp_path, "--strength", "1.5", "--colour-noise", "0.3")
+    page.until("document.getElementById('after-words').textContent === 'after'")
+    page.assert_quiet()
+
+
 def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
     source = tmp_path / "small.png"
     files.write(source, images.from_array(samples.photograph()[100:180, 150:270]))
-    assert page.run("return [...document.querySelectorAll('#tasks input')].map(e => e.value)") == ["denoise", "upscale"]
+    assert page.run("return [...document.querySelectorAll('#tasks input')].map(e => e.value)") == list(TASKS)
     page.give("drop", source)
     page.restored(1)
     page.shown(1)
@@ -311,7 +359,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.until("document.getElementById('list').textContent.includes('enlarged to 600 × 400')")
     page.run("document.querySelectorAll('.entry')[1].click()")
     page.shown(2)
-    assert "The model upscale keeps the noise; the model upscale-photo removes it." in page.find("noise").text
+    assert page.find("noise").text.endswith(", estimated, noise taken away first.")
     page.find("actual").click()
     page.frame()
     seen = page.drawn()
@@ -533,6 +581,72 @@ def test_an_editor_for_each_kind_of_setting(page: Page, pictures: dict[str, Path
         ["ground", "ground-file.png"],
         ["ground", None],
     ]
+    page.assert_quiet()
+
+
+def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    height, width = 240, 320
+    rows, columns = np.mgrid[:height, :width]
+    values = np.full((height, width, 3), (30, 120, 60), np.uint8)
+    values[(rows - 120) ** 2 + (columns - 80) ** 2 < 50**2] = (200, 40, 30)
+    values[(rows - 120) ** 2 + (columns - 240) ** 2 < 50**2] = (40, 60, 210)
+    source = tmp_path / "two.jpg"
+    files.write(source, images.from_array(values))
+    page.run("document.querySelector('#tasks input[value=cutout]').click()")
+    assert "Click on what you mean" in page.find("summary").text.replace("click", "Click")
+    page.give("drop", source)
+    page.restored(1)
+    page.shown(1)
+    assert page.find("marking").text.startswith("Click on the picture: “belongs to it”; with the Alt key")
+    canvas = page.find("picture")
+    box = page.run("const b = arguments[0].getBoundingClientRect(); return [b.width, b.height]", canvas)
+    scale = int(min(box[0] / width, box[1] / height))
+
+    def at(column: float, row: float) -> Any:
+        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
+        return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
+
+    def pixel(name: str) -> NDArray[np.int64]:
+        return np.array([[int(each) for each in line.split(",")] for line in page.find(name).get_attribute("value").split()])
+
+    at(240, 100).click().perform()
+    at(80, 100).key_down(Keys.ALT).click().key_up(Keys.ALT).perform()
+    assert np.abs(pixel("option-point") - (240, 100)).max() <= 1
+    assert np.abs(pixel("option-not_point") - (80, 100)).max() <= 1
+    # What was placed is asked for at once, and nothing was pressed.
+    page.until("document.getElementById('busy').hidden === false || document.documentElement.dataset.shown === '1-after'")
+    page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
+    # A click on a mark takes it away; a box is dragged.
+    at(80, 100).click().perform()
+    assert page.find("option-not_point").get_attribute("value") == ""
+    page.run("[...document.querySelectorAll('.take')].find((each) => each.textContent.startsWith('Drag')).click()")
+    drag = at(20, 60).click_and_hold()
+    for column, row in ((60, 100), (140, 180)):
+        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
+        drag = drag.move_to_element_with_offset(canvas, *where)
+    drag.release().perform()
+    assert np.abs(pixel("option-box") - (20, 60, 141, 181)).max() <= 2
+    page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
+    # What lies behind can be seen, and chosen.
+    assert page.run("return document.getElementById('ground-label').hidden") is False
+    page.run("const g = document.getElementById('ground'); g.value = '#000000'; g.dispatchEvent(new Event('change'))")
+    seen = page.drawn()
+    middle = seen.shape[0] // 2, seen.shape[1] // 2
+    corner = seen[middle[0] - 110 * scale, middle[1] + 150 * scale]
+    assert corner.tolist() == [0, 0, 0, 255]
+    page.shot("cut-out")
+    page.find("download").click()
+    with PillowImage.open(io.BytesIO(page.downloaded("two.cutout.png"))) as output:
+        assert (output.mode, output.size) == ("RGBA", (width, height))
+        # Nothing beyond the box.
+        assert np.asarray(output)[:, 150:, 3].max() == 0
+    # The last step was the result, the one before it the box.
+    page.find("undo").click()
+    page.find("undo").click()
+    assert page.find("option-box").get_attribute("value") == ""
     page.assert_quiet()
 
 

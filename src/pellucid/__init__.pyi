@@ -26,6 +26,7 @@ from pellucid.images import Image as Image
 from pellucid.images import Range
 from pellucid.restorer import Restoration as Restoration
 from pellucid.restorer import Restorer as Restorer
+from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
 
@@ -56,8 +57,10 @@ __all__ = [
     "Restorer",
     "DenoiseSettings",
     "UpscaleSettings",
+    "CutoutSettings",
     "denoise",
     "upscale",
+    "cutout",
 ]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -71,10 +74,20 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> Image: ...
 @overload
 def restore(
@@ -85,10 +98,20 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
@@ -99,10 +122,20 @@ def restore(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
+    noise: str = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
 def denoise(
@@ -113,6 +146,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -126,6 +160,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -139,6 +174,7 @@ def denoise(
     axes: str | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
+    colour_noise: float | None = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -152,6 +188,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> Image: ...
 @overload
 def upscale(
@@ -162,6 +199,7 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
@@ -172,4 +210,56 @@ def upscale(
     axes: str | None = ...,
     scale: float = ...,
     strength: float = ...,
+    noise: str = ...,
+) -> NDArray[Any]: ...
+@overload
+def cutout(
+    image: Image,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Image: ...
+@overload
+def cutout(
+    image: NDArray[_Kind],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> NDArray[_Kind]: ...
+@overload
+def cutout(
+    image: ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
 ) -> NDArray[Any]: ...

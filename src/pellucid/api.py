@@ -60,8 +60,8 @@ def restore(
 
     ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of
     its own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
-    ``keep_grain`` and ``strength`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model stays loaded for
-    the next call. Raises members of `PellucidError`.
+    ``strength``, ``colour_noise`` and ``keep_grain`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model
+    stays loaded for the next call. Raises members of `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import files, images, saving
-from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
+from pellucid.errors import DiskFull, FileError, ImageError, OptionError, PellucidError
+from pellucid.files import base, photographs
 from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
 from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
 from pellucid.tasks import Task
-from pellucid.tasks.settings import FileSettings, Settings
+from pellucid.tasks.settings import FileSettings, Settings, Shape
 
 __all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files"]
 
@@ -351,6 +352,7 @@ def _passed(
 
 def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> tuple[files.Page, Restoration, float]:
     """The page restored, how its first picture came about, and the seconds of all its pictures."""
+    page = _of_one_picture(page, work.settings)
     results: list[Restoration] = []
     for number, picture in enumerate(page.pictures):
 
@@ -361,6 +363,17 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
         results.append(work.restorer.details(picture, work.settings, progress=tell))
     restored = replace(page, pictures=tuple(result.image for result in results))
     return restored, results[0], sum(result.seconds for result in results)
+
+
+def _of_one_picture(page: files.Page, settings: Settings) -> files.Page:
+    """The page; where outputs have other channels or get alpha, inks as colours, and no page that is several gray pictures."""
+    first = page.pictures[0]
+    given = Shape(*first.pixels.shape, alpha=first.alpha is not None)
+    if page.kind == "picture" or settings.answer(given)[2:] == given[2:]:
+        return page
+    if page.kind == "inks":
+        return files.Page((photographs.inks_to_picture(page, base.Reading()),))
+    raise ImageError(f"it has {len(page.pictures)} channels, and only gray or colour works here")
 
 
 def _without_pixels(first: Restoration) -> Restoration:
@@ -376,9 +389,11 @@ def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
 
 
 def _sized(document: files.Document, page: files.Page) -> files.Document:
-    """The document for pages of that one's size."""
-    height, width = page.pictures[0].pixels.shape[:2]
-    return files.with_size(document, height, width)
+    """The document for pages of that one's size and channels."""
+    first = page.pictures[0]
+    height, width, channels = first.pixels.shape
+    samples = channels + (first.alpha is not None) if page.kind == "picture" else None
+    return files.with_size(document, height, width, samples)
 
 
 def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:

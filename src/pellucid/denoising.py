@@ -18,11 +18,21 @@ from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, in_channels
-from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
+from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.tiling import Place
-from pellucid.views import View
 
-__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "blotched", "descreened", "finished", "with_maps"]
+__all__ = [
+    "WHITE",
+    "Noise",
+    "answer",
+    "answer_as_gray",
+    "answer_in_turn",
+    "apart",
+    "as_gray",
+    "finished",
+    "straightened",
+    "with_maps",
+]
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -58,13 +68,6 @@ MIRRORED = (-1, -2)
 DENSE = 0.2
 """Share of impulses from which an image is restored again once and not twice: further outputs were 0.05 dB worse in gray."""
 
-LARGEST_SMALL = 2**21
-"""Pixels that a smaller picture has at most in which blotches of colour are looked for, or dots: one piece for the engine."""
-
-DOT, MOIRE = 0.75, 8.0
-"""Side of a pixel, in distances of the dots of a print, at which the dots are gone and no more than they; and the level in 8-bit
-levels of what they leave. On four made prints that came to 22.8 to 25.5 dB (a Gaussian window of the best width: 22.5 to 24.8)."""
-
 WINDOW = 17
 """Side in pixels of the neighbourhood in which `_within_noise` looks: chance moves the mean energy of 289 pixels by a tenth."""
 
@@ -77,7 +80,7 @@ class Noise:
     None for a model that takes none. ``share`` is the share of pixels that have this noise. ``clipping`` describes the noise where
     the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
     by themselves, on an image that has no other noise. ``places`` is the level by place, where it differs, and ``local`` what that
-    is in one piece (h, w), as a share of full range.
+    is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
     """
 
     level: float | None
@@ -91,6 +94,7 @@ class Noise:
     spots: Spots | None = None
     places: Places | None = None
     local: NDArray[np.float32] | None = field(default=None, compare=False)
+    more: float = 1.0
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
@@ -152,7 +156,10 @@ class Noise:
         """The noise's standard deviation (h, w), as a share of full range, by the noisy ``planes`` (c, h, w)."""
         if self.local is not None:
             return self.local
-        return maps.sigma(planes, self.curve) if self.flat or self.clipping is None else self.clipping.sigma(planes)
+        if self.flat or self.clipping is None:
+            return maps.sigma(planes, self.curve)
+        level = self.clipping.sigma(planes)
+        return level if self.more == 1 else level * np.float32(self.more)
 
     def scaled(self, factor: float) -> Noise:
         """The noise of the image times ``factor``, where it has no impulses."""
@@ -162,6 +169,21 @@ class Noise:
             curve=self.curve.scaled(factor),
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
             local=None if self.local is None else self.local * np.float32(factor),
+        )
+
+    def raised(self, factor: float) -> Noise:
+        """The same kind of noise with ``factor`` times the standard deviation, so that the network takes more away.
+
+        Impulses stay as they are, and so does `clipping`: it describes what became of the values, whatever is taken away.
+        """
+        if factor == 1:
+            return self
+        return replace(
+            self,
+            level=None if self.level is None else self.level * factor,
+            curve=self.curve.raised(factor),
+            places=None if self.places is None else self.places.raised(factor),
+            more=self.more * factor,
         )
 
     @property
@@ -385,53 +407,62 @@ def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.flip(planes, axes))
 
 
-# -- what is too wide for a network ------------------------------------------------------------------------------------
+def as_gray(
+    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """`answer_as_gray` of a piece at its place."""
+    return answer_as_gray(lambda plane: piece(plane, place), planes)
 
-Small = Callable[[tuple[int, int], Place], NDArray[np.float32]]
-"""Gives what a small picture is at the place of a piece, (channels, h, w), for a piece of this height and width."""
 
+def apart(
+    piece: Callable[..., NDArray[np.float32]],
+    other: Callable[..., NDArray[np.float32]] | None,
+    shares: tuple[float, float],
+    planes: NDArray[np.float32],
+    place: Place,
+    room: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The brightness as ``piece`` restores it, the colours as ``other`` does (None: the same), each blended by its share with that
+    of the picture.
 
-def blotched(graph: Graph, view: View, found: Blotches) -> Small:
-    """What blotches of colour add to a picture.
-
-    The picture is made so much smaller that they are about a pixel wide, the graph takes them away there, and what it took of the
-    colours is enlarged. The luma stays as it is.
+    Brightness is the luma (Rec. 601), colours are what each channel has beyond it. Where a colour does not fit to the brightness,
+    between black and white, it is made paler until it does: so no luma changes.
     """
-    small, cleared = _cleared(graph, view, found.shrink, Noise(found.level, Curve(found.level / 255), white=False))
-    gone = small - cleared
-    gone -= (gone @ np.array(images.LUMA, np.float32))[..., None]
-    return _placed(gone, view)
+    whole = piece(planes, place, room)
+    if shares[0] == shares[1] and other is None:
+        # As the door blends, to the bit.
+        return whole if shares[0] == 1 else (whole - planes) * np.float32(shares[0]) + planes
+    whole, given = np.clip(whole, 0, 1), np.clip(planes, 0, 1)
+    luma, before = _luma(whole), _luma(given)
+    coloured = whole if other is None else np.clip(other(planes, place, room), 0, 1)
+    colours = coloured - (luma if other is None else _luma(coloured))
+    given -= before
+    given += np.float32(shares[1]) * (colours - given)
+    luma = before + np.float32(shares[0]) * (luma - before)
+    # How far a colour may go in each pixel, as a share of where it would.
+    highest, lowest = np.maximum(given.max(axis=0), 1e-6), np.minimum(given.min(axis=0), -1e-6)
+    given *= np.clip(np.minimum((1 - luma) / highest, luma / -lowest), 0, 1)
+    given += luma
+    return given
 
 
-def descreened(graph: Graph, view: View, pitch: float) -> Small:
-    """A print in dots that are ``pitch`` pixels apart, without them: made so small that a dot is hardly more than a pixel, cleared
-    of the moire that is left, and enlarged."""
-    noise = Noise(MOIRE, Curve(MOIRE / 255))
-    return _placed(_cleared(graph, view, max(1.0, DOT * pitch), noise)[1], view)
+def _luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The luma (h, w) of (3, h, w)."""
+    return np.asarray(np.tensordot(images.LUMA, planes, axes=1), dtype=np.float32)
 
 
-def _cleared(graph: Graph, view: View, shrink: float, noise: Noise) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A picture that is so many times smaller, (h, w, channels), as it is and without that noise."""
-    sides = view.shape[:2]
-    while sides[0] * sides[1] > LARGEST_SMALL * shrink**2:
-        shrink *= 2
-    small = view.small(max(1, round(max(sides) / shrink)))
-    height, width = small.shape[:2]
-    step = graph.card.multiple_of
-    planes = np.pad(small.transpose(2, 0, 1), ((0, 0), (0, -height % step), (0, -width % step)), mode="symmetric")
-    output = answer(graph, noise, np.ascontiguousarray(planes, dtype=np.float32))[:, :height, :width]
-    return small, output.transpose(1, 2, 0)
-
-
-def _placed(small: NDArray[np.float32], view: View) -> Small:
-    height, width = view.shape[:2]
-    down, right = small.shape[0] / height, small.shape[1] / width
-
-    def at(shape: tuple[int, int], place: Place) -> NDArray[np.float32]:
-        rows, columns = min(shape[0], height - place.top), min(shape[1], width - place.left)
-        box = (place.left * right, place.top * down, (place.left + columns) * right, (place.top + rows) * down)
-        inside = images.resized(small, rows, columns, images.BICUBIC, box).transpose(2, 0, 1)
-        # What lies beyond the picture is padding.
-        return np.pad(inside, ((0, 0), (0, shape[0] - rows), (0, shape[1] - columns)), mode="edge")
-
-    return at
+def straightened(
+    lighter: tuple[NDArray[np.float32], NDArray[np.float32]],
+    piece: Callable[..., NDArray[np.float32]],
+    planes: NDArray[np.float32],
+    place: Place,
+    room: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The ``piece`` of planes (channels, h, w) whose rows and columns are as light as those beside them; ``lighter`` as of
+    `pellucid.diagnosis.bands.lightness`."""
+    # What lies beyond the picture is padding.
+    down, right = (
+        np.minimum(np.arange(start, start + length), len(known) - 1)
+        for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)
+    )
+    return piece(planes - lighter[0][down].T[:, :, None] - lighter[1][right].T[:, None], place)

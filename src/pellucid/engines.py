@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from pellucid import compiled, graphs, regular
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, ModelError
+from pellucid.families import FAMILIES, shipped_path
 
 __all__ = [
     "DEVICES",
@@ -96,6 +97,7 @@ class Models:
         self.paths = dict(paths)
         self._cards = {role: read_card(path) for role, path in self.paths.items()}
         self._graphs: dict[tuple[Path, int | None], Graph] = {}
+        self._helpers: dict[str, Models] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,6 +125,14 @@ class Models:
             if key not in self._graphs:
                 self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale)
             return self._graphs[key]
+
+    def helper(self, family: str) -> Models:
+        """The files of another shipped family (see `pellucid.families`), on the same engine, opened when first asked for."""
+        with self._lock:
+            if family not in self._helpers:
+                paths = {role: shipped_path(file) for role, file in FAMILIES[family].files.items()}
+                self._helpers[family] = Models(paths, device=self.device, engine=self.engine)
+            return self._helpers[family]
 
     def fingerprint(self) -> str:
         """A hash of the files and the engine: two with the same fingerprint give the same outputs."""

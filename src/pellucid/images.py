@@ -21,7 +21,7 @@ from pellucid import masks, ranges
 from pellucid.errors import ImageError
 from pellucid.masks import Mask
 from pellucid.ranges import Nodata, Range, parse_range
-from pellucid.rows import BAND, Rows, rows_of, streamed, whole
+from pellucid.rows import BAND, Rows, remembering, rows_of, streamed, whole
 from pellucid.units import normalised, unnormalised
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Range",
     "Rows",
     "as_pixels",
+    "cropped",
     "enlarged",
     "floating",
     "from_array",
@@ -48,7 +49,6 @@ __all__ = [
     "to_levels",
     "to_values",
     "whole",
-    "with_alpha_resized",
     "with_pixels",
 ]
 
@@ -92,7 +92,8 @@ class Image:
     inside.
 
     ``mask`` says where no image is, and what stands there: ``pixels`` are filled in those places. ``size`` is the (height, width)
-    that the picture had when it was read: `grown` is what has become of it. ``remarks`` are lines for the user on how it was read.
+    that the picture had when it was read: `grown` is what has become of it. ``corner`` (row, column) is where a part begins that
+    was cut out of it. ``remarks`` are lines for the user on how it was read, and on what was found in it.
     """
 
     pixels: Any
@@ -110,12 +111,13 @@ class Image:
     notes: object | None = None
     mask: Mask | None = None
     size: tuple[int, int] | None = None
+    corner: tuple[int, int] | None = None
     remarks: tuple[str, ...] = ()
 
     @property
     def grown(self) -> tuple[Fraction, Fraction]:
-        """How many times as high and as wide the pixels are as when they were read."""
-        if self.size is None:
+        """How many times as high and as wide the pixels are as when they were read; a part has kept its size."""
+        if self.size is None or self.corner is not None:
             return Fraction(1), Fraction(1)
         height, width = self.pixels.shape[:2]
         return Fraction(height, self.size[0]), Fraction(width, self.size[1])
@@ -281,7 +283,7 @@ def from_rows(
     remarks = ranges.remarks(found, rows.dtype)
     mask = None
     if masked:
-        rows = _remembering(rows)
+        rows = remembering(rows)
 
         def valid(band: NDArray[Any]) -> NDArray[np.bool_]:
             usable, kept = there(band), None if found.plain else found.pixels(colour(band))
@@ -311,22 +313,6 @@ def from_rows(
         size=(height, width),
         remarks=remarks,
     )
-
-
-def _remembering(rows: Rows) -> Rows:
-    """Rows that are not read again where the same are asked for twice in a row."""
-    last: tuple[int, int, NDArray[Any]] | None = None
-
-    def take(top: int, bottom: int) -> NDArray[Any]:
-        nonlocal last
-        known = last
-        if known is not None and known[0] <= top and bottom <= known[1]:
-            return known[2][top - known[0] : bottom - known[0]]
-        band = rows.take(top, bottom)
-        last = (top, bottom, band)
-        return band
-
-    return Rows(rows.shape, rows.dtype, take)
 
 
 def _check(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -427,6 +413,13 @@ def with_pixels(image: Image, pixels: NDArray[Any] | Rows) -> Image:
     return replace(image, pixels=pixels)
 
 
+def cropped(image: Image, top: int, left: int, bottom: int, right: int) -> Image:
+    """The part of an image that is in memory; its mask is left out."""
+    rows, columns = slice(top, bottom), slice(left, right)
+    alpha = None if image.alpha is None else whole(image.alpha)[rows, columns]
+    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None)
+
+
 def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:
     """The luma (height, width, 1) of colour pixels (height, width, 3), by Rec. 601; gray pixels come back as they are."""
     if pixels.shape[2] == 1:
@@ -455,21 +448,3 @@ def enlarged(pixels: NDArray[np.floating[Any]], scale: int) -> Pixels:
     """Pixels (h, w, channels) at ``scale`` times their size, float32, bicubic; nothing is clipped."""
     height, width = pixels.shape[:2]
     return resized(pixels, scale * height, scale * width, BICUBIC)
-
-
-def with_alpha_resized(image: Image) -> Image:
-    """The image with its alpha, bicubic and in alpha's own depth, and its mask, each pixel repeated, at the size of its pixels."""
-    height, width = image.pixels.shape[:2]
-    if image.alpha is not None and image.alpha.shape[:2] != (height, width):
-        alpha = whole(image.alpha)
-        larger = resized(alpha[..., None].astype(np.float32), height, width, BICUBIC)[..., 0]
-        low, high = ranges.dtype_ends(alpha.dtype)
-        larger = np.clip(larger, max(low, float(alpha.min())), min(high, float(alpha.max())))
-        image = replace(image, alpha=(np.rint(larger) if alpha.dtype.kind != "f" else larger).astype(alpha.dtype))
-    if image.mask is None or image.mask.valid.shape[:2] == (height, width):
-        return image
-    mask = masks.resized(image.mask, height, width)
-    if mask.shown:
-        # What comes to be shown has the colours that were filled in.
-        mask = replace(mask, valid=whole(mask.valid) | (whole(image.alpha) != 0))
-    return replace(image, mask=mask)

@@ -91,6 +91,10 @@ class Curve:
         """The curve for an image times ``factor``."""
         return Curve(self.sigma * factor, self.gain * factor, self.speckle)
 
+    def raised(self, factor: float) -> Curve:
+        """The curve of noise of the same kind whose standard deviation is ``factor`` times as large at every intensity."""
+        return Curve(self.sigma * factor, self.gain * factor**2, self.speckle * factor**2)
+
     def variance(self, mean: NDArray[Any]) -> Planes:
         """At ``mean``; below black as at black."""
         light = np.maximum(mean, 0)
@@ -133,6 +137,10 @@ class Places:
         down = _between((np.arange(top, top + height) + 0.5) / within[0], grid.shape[0])
         right = _between((np.arange(left, left + width) + 0.5) / within[1], grid.shape[1])
         return np.asarray(down @ grid @ right.T, dtype=np.float32)
+
+    def raised(self, factor: float) -> Places:
+        """Levels that are ``factor`` times as high everywhere."""
+        return Places(tuple(tuple(level * factor for level in row) for row in self.levels))
 
     @property
     def least(self) -> float:

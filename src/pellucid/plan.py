@@ -43,12 +43,12 @@ class Plan:
     folder: Path | None = None
 
 
-def clean_name(path: Path, mark: str = "clean") -> Path:
+def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False) -> Path:
     """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
-    another ``mark`` that one."""
+    another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none."""
     # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
     ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
-    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}"))
+    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}"), alpha=alpha)
 
 
 def plan(
@@ -59,16 +59,19 @@ def plan(
     ending: str | None = None,
     mark: str = "clean",
     folder: bool = False,
+    alpha: bool = False,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
     ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
     made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
-    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``). ``mark`` is what the
-    names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with a dot), earlier answers
+    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), and those of formats
+    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``). ``mark`` is what the names of answers bear that lie
+    beside their pictures. Hidden files and folders (their names begin with a dot), earlier answers
     (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
-    `FileError` for an input that does not exist and for a name that no format is written under, `OptionError` when two answers
+    `FileError` for an input that does not exist and for a name that no format is written under, or none with alpha where the
+    answers have it; `OptionError` when two answers
     would share a name, and when several pictures would go into one file.
     """
     listed: list[tuple[Path, Path]] = []
@@ -93,14 +96,18 @@ def plan(
     several = several or len(listed) > 1
     place = None
     if out is None:
-        pairs = [(path, _with_ending(clean_name(path, mark), ending)) for path, _ in listed]
+        pairs = [(path, _with_ending(clean_name(path, mark, alpha=alpha), ending)) for path, _ in listed]
     elif _is_folder(out, folder=folder, several=several):
         place = out
-        pairs = [(path, out / files.writable_name(_with_ending(inner, ending))) for path, inner in listed]
+        named = ((path, _with_ending(inner, ending)) for path, inner in listed)
+        pairs = [(path, out / files.writable_name(inner, alpha=alpha and ending is None)) for path, inner in named]
     else:
         if ending is not None and out.suffix.lower() != ending:
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
         pairs = [(listed[0][0], out)]
+    if alpha and (ending is not None or (out is not None and place is None)):
+        # An ending that was asked for; others are such that alpha is kept.
+        files.check_written(pairs[0][1] if pairs else Path(f"output{ending}"), alpha=True)
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {os.path.realpath(source): source for source, _ in pairs}

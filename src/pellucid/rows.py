@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BAND", "Rows", "rows_of", "streamed", "whole"]
+__all__ = ["BAND", "Rows", "remembering", "rows_of", "streamed", "whole"]
 
 BAND = 2**18
 """Values that are made levels at once: 1 MB of float32, which stays in a processor's cache from one step to the next."""
@@ -68,6 +68,22 @@ def streamed(shape: tuple[int, ...], dtype: np.dtype[Any], bands: Iterator[NDArr
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     return Rows(shape, dtype, take)
+
+
+def remembering(rows: Rows) -> Rows:
+    """Rows that are not read again where the same are asked for twice in a row."""
+    last: tuple[int, int, NDArray[Any]] | None = None
+
+    def take(top: int, bottom: int) -> NDArray[Any]:
+        nonlocal last
+        known = last
+        if known is not None and known[0] <= top and bottom <= known[1]:
+            return known[2][top - known[0] : bottom - known[0]]
+        band = rows.take(top, bottom)
+        last = (top, bottom, band)
+        return band
+
+    return Rows(rows.shape, rows.dtype, take)
 
 
 def rows_of(values: NDArray[Any] | Rows, top: int, bottom: int) -> NDArray[Any]:

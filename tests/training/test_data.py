@@ -13,9 +13,10 @@ from PIL import Image as PillowImage
 from pellucid import files, images, samples
 from pellucid.errors import FileError, TrainingError
 from pellucid.training import mnist, recipes
-from pellucid.training.batches import make_batch, validation_batches
+from pellucid.training.batches import make_batch, patch_for, validation_batches
 from pellucid.training.packs import PACK_MANIFEST, pack
-from pellucid.training.pictures import is_held_out, load
+from pellucid.training.pictures import load
+from pellucid.training.splits import is_held_out
 
 PHOTO = recipes.find("photo")
 PHOTO = replace(PHOTO, data=replace(PHOTO.data, scales=(1.0,), detail=1))
@@ -24,14 +25,15 @@ DIGITS = recipes.find("digits")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve crops of the package's photograph, one gray, one too small, one broken."""
+    """Twelve crops of the package's photograph, one gray; one that is smaller than a patch, one too small, one broken."""
     place = tmp_path_factory.mktemp("photos")
     photograph = samples.photograph()
     for index in range(12):
         top, left = 20 * index, 30 * index
         crop = photograph[top : top + 120 + 5 * index, left : left + 130]
         files.write(place / f"crop-{index:02}.png", images.from_array(crop if index else crop[..., 0]))
-    files.write(place / "small.png", images.from_array(photograph[:40, :40]))
+    files.write(place / "small.png", images.from_array(photograph[:50, :60]))
+    files.write(place / "tiny.png", images.from_array(photograph[:31, :60]))
     (place / "broken.png").write_bytes(b"\x89PNG")
     return place
 
@@ -41,12 +43,40 @@ def test_a_folder_is_split_the_same_way_everywhere(folder: Path) -> None:
     pictures = load(folder, table)
     again = load(folder, table)
     assert pictures.names == again.names
-    assert len(pictures.train) + len(pictures.valid) == 12
+    assert len(pictures.train) + len(pictures.valid) == 13
     assert not any(is_held_out(name, table) for name in pictures.names)
     assert all(picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8 for picture in pictures.train)
-    said = " ".join(pictures.notes)
-    assert "small.png" in said
-    assert "broken.png" in said
+    assert (
+        "small.png: smaller than the patch of 96 pixels, which shrinks for batches with them, to 50 or a little less"
+        in pictures.notes
+    )
+    assert "left out: tiny.png: smaller than a patch of 32 pixels" in pictures.notes
+    assert "broken.png" in " ".join(pictures.notes)
+
+
+def test_the_patch_of_a_batch_shrinks_to_what_fits() -> None:
+    large, small = (400, 300, 3), (50, 61, 3)
+    assert PHOTO.data.patch == 96
+    assert patch_for(PHOTO, [large, large]) == 96
+    # The network takes multiples of 8; neighbours make it half as large; factors of 2, 3 and 4 divide 48.
+    assert patch_for(PHOTO, [large, small]) == 48
+    assert patch_for(PHOTO, [(95, 200, 3), large]) == 88
+    neighbours = replace(PHOTO, training=replace(PHOTO.training, noisy_loss="neighbours"))
+    assert patch_for(neighbours, [(95, 200, 3), large]) == 80
+    assert patch_for(recipes.find("upscale"), [small]) == 48
+    assert patch_for(PHOTO, [(32, 32, 3)]) == 32
+
+
+def test_small_images_are_learnt_from(tmp_path: Path) -> None:
+    photograph = samples.photograph()
+    for index in range(4):
+        files.write(tmp_path / f"{index}.png", images.from_array(photograph[60 * index : 60 * index + 50, 40:104]))
+    pictures = load(tmp_path, PHOTO.data)
+    assert len(pictures.train) + len(pictures.valid) == 4
+    batch = make_batch(pictures, PHOTO, seed=0, step=0)
+    assert batch.target.shape[2:] == (48, 48)
+    assert all(each.input.shape[2] % 16 == each.input.shape[3] % 16 == 0 for _, each in validation_batches(pictures, PHOTO, most=2))
+    assert any(note.startswith("4 images (0.png and others): smaller than the patch") for note in pictures.notes)
 
 
 def test_images_held_out_by_name_never_teach() -> None:

@@ -163,3 +163,9 @@ def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None
     assert "Traceback" not in "".join(said)
     assert "stopped early" in "".join(said)
     assert out.exists()
+
+
+def test_composed_batches_go_through_pipes_where_shared_memory_is_short(large_machine: dict[str, int]) -> None:
+    large_machine["free"] = 2**26
+    assert feed.workers(recipes.find("cutout"), 16) == 14
+    assert feed._room(recipes.find("cutout")) == 0

@@ -20,8 +20,10 @@ from pellucid.tasks import TASKS, base
 from pellucid.tasks.settings import Settings
 from pellucid.training import batches, feed, loop, losses, packs
 from pellucid.training.cache import Store
-from pellucid.training.pictures import HUES, is_held_out, load, load_named
+from pellucid.training.mnist import HUES
+from pellucid.training.pictures import load, load_named
 from pellucid.training.recipes import Recipe
+from pellucid.training.splits import is_held_out
 
 SIDE = 16
 
@@ -226,7 +228,7 @@ def test_sources_are_asked_for_by_name(place: Path) -> None:
 
 def test_the_smallest_copy_that_is_enough_is_drawn(place: Path) -> None:
     given = recipe(data={"scales": [0.5, 1.0]})
-    drawing = batches._Drawing(stocked(place, given), given.data, np.random.default_rng(0))
+    drawing = batches._Drawing(stocked(place, given), given, np.random.default_rng(0))
     assert [drawing("things", least).shape[:2] for least in (None, 20, 21, 500)] == [(20, 24), (20, 24), (40, 48), (40, 48)]
     assert drawing("grounds").shape[2] == 3
 
@@ -335,7 +337,7 @@ def test_a_whole_picture_is_scaled_to_the_patch(tmp_path: Path) -> None:
 def test_digits_are_things_and_grounds_are_made() -> None:
     given = recipe(data={"kind": "digits", "patch": 28})
     pictures = load_named([], given.data, given.task)
-    drawing = batches._Drawing(pictures, given.data, np.random.default_rng(0))
+    drawing = batches._Drawing(pictures, given, np.random.default_rng(0))
     digit, ground = drawing("things"), drawing("grounds")
     assert (digit.shape, ground.shape) == ((28, 28, 4), (28, 28, 3))
     assert digit[..., :3].min() == 1

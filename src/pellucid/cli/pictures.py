@@ -11,12 +11,12 @@ import time
 from collections.abc import Generator
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.tasks import TASKS, Task
-from pellucid.tasks.settings import FileSettings, Settings
+from pellucid.tasks.settings import FileSettings, Settings, Shape
 
 if TYPE_CHECKING:
     from pellucid import batch, plan
@@ -84,9 +84,10 @@ def _restore(options: argparse.Namespace) -> int:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
             ending = _ending(options.format)
-            planned = plan.plan(options.inputs, options.out, selection, ending=ending, mark=task.mark, folder=options.folder)
+            how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, "alpha": _alpha(settings)}
+            planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
         else:
-            planned = _pipe_plan(options, task, Path(room))
+            planned = _pipe_plan(options, task, Path(room), alpha=_alpha(settings))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
         if model.task is not task:
@@ -102,7 +103,12 @@ def _restore(options: argparse.Namespace) -> int:
     return status
 
 
-def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan:
+def _alpha(settings: Settings) -> bool:
+    """Whether outputs have alpha that their pictures need not have."""
+    return settings.answer(Shape(None, None, 3, alpha=False)).alpha
+
+
+def _pipe_plan(options: argparse.Namespace, task: Task, room: Path, *, alpha: bool) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
     from pellucid import files, plan
 
@@ -126,10 +132,11 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path) -> plan.Plan
         except FileError as error:
             raise FileError(f"standard input: {error}") from error
         source.write_bytes(content)
-    target = files.writable_name(room / f"output{_ending(options.format) or source.suffix}")
+    ending = _ending(options.format)
+    target = files.writable_name(room / f"output{ending or source.suffix}", alpha=alpha and ending is None)
     if options.out == PIPE:
-        return plan.plan([source], target)
-    return plan.plan([source], options.out, ending=_ending(options.format), mark=task.mark, folder=options.folder)
+        return plan.plan([source], target, alpha=alpha)
+    return plan.plan([source], options.out, ending=ending, mark=task.mark, folder=options.folder, alpha=alpha)
 
 
 def _ending(name: str | None) -> str | None:

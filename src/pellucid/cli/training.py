@@ -150,7 +150,8 @@ def _train(options: argparse.Namespace) -> int:
             if isinstance(entry, Path):
                 print(shown(entry), flush=True)
             else:
-                print(f"pellucid: {shown(entry)}", file=sys.stderr, flush=True)
+                text = "\n".join(shown(line) for line in str(entry).split("\n"))
+                print(f"pellucid: {text}", file=sys.stderr, flush=True)
     return 0
 
 

@@ -239,9 +239,12 @@ def inspect(pixels: Pixels) -> Diagnosis:
 
 
 def look(view: View) -> Diagnosis:
-    """As `inspect`, of a picture wherever its pixels are; what is transparent is left out."""
-    through = windows(*view.shape[:2])
-    return inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
+    """As `inspect`, of a picture wherever its pixels are; what is transparent is left out. The view keeps the answer."""
+    if view.found is None:
+        through = windows(*view.shape[:2])
+        view.found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
+    found: Diagnosis = view.found
+    return found
 
 
 def is_gray(view: View) -> bool:

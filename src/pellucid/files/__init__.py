@@ -117,6 +117,9 @@ WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
+TRANSPARENT = ".png"
+"""The ending of outputs with alpha whose own format holds none."""
+
 STACKS = ("TIFF", "NumPy", "DICOM", "OME-Zarr")
 """The formats that hold several pages."""
 
@@ -323,11 +326,13 @@ def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable
     write_pages(path, [Page((image,))], Document(()), overwrite=overwrite, before=before)
 
 
-def with_size(document: Document, height: int, width: int) -> Document:
-    """The document with pages of that size: what it remembers of an array's whole shape is changed."""
+def with_size(document: Document, height: int, width: int, samples: int | None = None) -> Document:
+    """The document with pages of that size and so many ``samples`` (with alpha): what it knows of an array's shape is changed."""
     about = document.about
     if not isinstance(about, arrays.NpyArray | tiff.ImageJStack | tiff.Planes):
         return document
+    if samples is not None and samples != dict(zip(about.axes, about.shape, strict=True)).get("S", 1):
+        return replace(document, about=None)
     sides = {"Y": height, "X": width}
     shape = tuple(sides.get(axis, length) for axis, length in zip(about.axes, about.shape, strict=True))
     if isinstance(about, tiff.ImageJStack) and shape != about.shape:
@@ -421,10 +426,13 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
 
-def writable_name(path: Path) -> Path:
-    """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``)."""
+def writable_name(path: Path, *, alpha: bool = False) -> Path:
+    """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``), or where it
+    has no ``alpha`` and the output has (JPEG: `TRANSPARENT`)."""
     kind = _ENDINGS.get(path.suffix.lower())
-    return path.with_suffix(kind.instead) if kind is not None and kind.instead else path
+    if kind is not None and kind.instead:
+        return path.with_suffix(kind.instead)
+    return path.with_suffix(TRANSPARENT) if kind is not None and alpha and not kind.alpha else path
 
 
 def ending_of(content: bytes) -> str:
@@ -471,14 +479,17 @@ def names_picture(path: Path, *, folder: bool = False) -> bool:
     return kind is not None and (kind.folder or not folder)
 
 
-def check_written(path: Path) -> Format:
-    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none."""
+def check_written(path: Path, *, alpha: bool = False) -> Format:
+    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none, or where it
+    holds no ``alpha`` and the output has that."""
     kind = _ENDINGS.get(path.suffix.lower())
-    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes)
+    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes and (entry.alpha or not alpha))
     if kind is None:
         raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
     if not kind.writes:
         raise FileError(f"{path}: {kind.name} is only read; to write, use one of {written}")
+    if alpha and not kind.alpha:
+        raise FileError(f"{path}: {kind.name} holds no transparency; use one of {written}, or put a background behind it")
     return kind
 
 

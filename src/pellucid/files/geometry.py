@@ -185,14 +185,16 @@ def ome_fitted(xml: str, across: Fraction, down: Fraction) -> str:
         return xml
 
 
-def geotiff_fitted(tags: Sequence[Tag], across: Fraction, down: Fraction) -> tuple[Tag, ...]:
-    """GeoTIFF's tags for pixels that have become smaller by these factors."""
+def geotiff_fitted(tags: Sequence[Tag], across: Fraction, down: Fraction, corner: tuple[int, int] | None = None) -> tuple[Tag, ...]:
+    """GeoTIFF's tags for pixels that have become smaller by these factors, or for a part that begins at this row and column."""
     keys = next((value for code, _, _, value in tags if code == GEO_KEYS), ())
     entries = [tuple(keys[at : at + 4]) for at in range(4, len(keys) - 3, 4)] if isinstance(keys, tuple) else []
     middles = any(entry[0] == RASTER_TYPE and entry[3] == IS_POINT for entry in entries)
     x, y = float(across), float(down)
     # The first pixel's middle, in pixels as they were; corners stay.
     off_x, off_y = (middle(across), middle(down)) if middles else (0.0, 0.0)
+    if corner is not None:
+        off_y, off_x = corner
 
     def changed(tag: Tag) -> Tag:
         code, kind, count, value = tag

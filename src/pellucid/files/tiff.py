@@ -620,7 +620,7 @@ def _write_page(
     else:
         values = rows.take(0, rows.shape[0])
     down, across = image.grown
-    placed = notes.tags if not image.is_grown else geotiff_fitted(notes.tags, across, down)
+    placed = notes.tags if not image.is_grown else geotiff_fitted(notes.tags, across, down, image.corner)
     tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in placed]
     told = LARGEST_VALUE in {tag[0] for tag in tags}
     if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:

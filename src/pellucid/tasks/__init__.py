@@ -13,12 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import OptionError
-from pellucid.tasks.settings import Settings, Shape, setting
+from pellucid.tasks.settings import Attached, Settings, Shape, setting
 
 if TYPE_CHECKING:
     from pellucid.tasks.base import TaskModule
 
-__all__ = ["LARGEST", "TASKS", "DenoiseSettings", "Fact", "Task", "UpscaleSettings", "find"]
+__all__ = ["LARGEST", "TASKS", "CutoutSettings", "DenoiseSettings", "Fact", "Task", "UpscaleSettings", "find"]
 
 LARGEST = 8
 """The largest factor to enlarge by: beyond it hardly anything of the output comes from the picture."""
@@ -36,6 +36,30 @@ class DenoiseSettings(Settings):
         step=0.5,
         label="Noise level",
         main=True,
+        live=True,
+    )
+    strength: float = setting(
+        1.0,
+        "how much noise to take away: 0 keeps the picture, 1 restores it in full, between them it blends; above 1 the model is "
+        "given so many times the noise level, and leaves less noise and less detail",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Strength",
+        main=True,
+        live=True,
+    )
+    colour_noise: float | None = setting(
+        None,
+        "the same for the noise in the colours alone: 0 keeps it, 1 takes it away as the model does, 2 takes more; brightness is "
+        "left to the strength, and gray pictures have no such noise (default: the same as the strength)",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Colour noise",
+        main=True,
+        live=True,
+        follows="strength",
     )
     keep_grain: float = setting(
         0.0,
@@ -45,6 +69,7 @@ class DenoiseSettings(Settings):
         step=0.01,
         metavar="SHARE",
         label="Keep grain",
+        live=True,
     )
     descreen: bool = setting(
         False,
@@ -60,10 +85,27 @@ class DenoiseSettings(Settings):
         changes_output=False,
     )
 
+    @property
+    def apart(self) -> bool:
+        """Whether the colours are restored in another way than the brightness."""
+        return self.colour_noise is not None and self.colour_noise != self.strength
+
+    @property
+    def share(self) -> float:
+        """`strength` up to 1. Where colours go their own way, the task's own passes blend."""
+        return 1.0 if self.apart else min(self.strength, 1.0)
+
+    @property
+    def most(self) -> float:
+        """The larger of `strength` and `colour_noise`: above 1 the model is given more noise than there is."""
+        return max(self.strength, self.colour_noise or 0.0)
+
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The noise level, or the noise that was found, and the gain that is expected."""
+        """The noise level, or the noise that was found, what it was raised to, and the gain that is expected."""
         sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
         parts = [f"{saw} (estimated)" if saw is not None else "blind" if sigma is None else f"noise level {sigma:.1f}"]
+        if self.strength > 1 and saw is not None:
+            parts.append(f"raised to noise level {sigma:.1f}" if sigma else "no noise level to raise")
         if gain is not None:
             parts.append(f"expected gain {gain:.1f} dB" if gain >= 0.05 else "no gain expected")
         return ", ".join(parts)
@@ -98,15 +140,111 @@ class UpscaleSettings(Settings):
         label="Strength",
         main=True,
     )
+    noise: str = setting(
+        "auto",
+        "noise and JPEG artefacts: remove takes them away before the picture is enlarged, keep enlarges them with the rest, auto "
+        "takes away what harms the enlargement",
+        kind="choice",
+        choices=("auto", "keep", "remove"),
+        label="Noise",
+        main=True,
+    )
 
     def line(self, facts: Mapping[str, Any]) -> str:
-        """The factor."""
-        return f"x{self.scale:g}"
+        """The factor, and what became of the noise, where some was found."""
+        saw, found = facts.get("saw"), facts.get("diagnosis")
+        if saw is None or getattr(found, "kind", "clean") == "clean":
+            return f"x{self.scale:g}"
+        return f"x{self.scale:g}, {saw} ({'taken away first' if facts.get('denoised') else 'left to the model'})"
 
     def answer(self, given: Shape) -> Shape:
         """Both sides times ``scale``, rounded."""
         height, width = (None if side is None else max(1, round(side * self.scale)) for side in given[:2])
         return given._replace(height=height, width=width)
+
+
+@dataclass(frozen=True)
+class CutoutSettings(Settings):
+    """The settings of cutting out: see each field's declaration."""
+
+    point: tuple[tuple[int, int], ...] = setting(
+        (),
+        "a place in what is meant, in pixels of the upright picture from the top left; may be given several times",
+        kind="point",
+        many=True,
+        metavar="X,Y",
+        label="Belongs to it",
+        main=True,
+    )
+    not_point: tuple[tuple[int, int], ...] = setting(
+        (),
+        "a place in what is not meant; may be given several times",
+        kind="point",
+        many=True,
+        metavar="X,Y",
+        label="Does not belong to it",
+        main=True,
+    )
+    box: tuple[int, int, int, int] | None = setting(
+        None,
+        "a box around what is meant: its first column and row, and those behind its last",
+        kind="box",
+        metavar="X0,Y0,X1,Y1",
+        label="Box around it",
+        main=True,
+    )
+    background: str | Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "what to put behind it: a colour, a picture, or blur for the picture's own background out of focus (default: nothing)",
+        kind=("choice", "colour", "file"),
+        choices=("blur",),
+        metavar="COLOUR|PICTURE|blur",
+        label="Background",
+        main=True,
+    )
+    alpha_only: bool = setting(
+        False, "give the mask alone, a gray picture: white is what is kept", kind="flag", label="The mask alone", main=True
+    )
+    crop: bool = setting(False, "cut off the edges where nothing is left", kind="flag", label="Cut off what is empty")
+    strength: float = setting(
+        1.0,
+        "how much of the background to take away: 0 keeps the picture whole, 1 takes it away in full",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Strength",
+    )
+    sure: float = setting(
+        0.5,
+        "warn where the model is less sure of its answer than this, 0 to 1",
+        low=0,
+        high=1,
+        step=0.05,
+        label="Warn below",
+        changes_output=False,
+    )
+    again: bool = setting(
+        False, "cut out anew where the picture is transparent already; else it stays as it is", kind="flag", label="Cut out anew"
+    )
+
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """The share that is left, and how sure the model is."""
+        sure, share = facts.get("sure"), facts.get("share")
+        parts = [] if share is None else [f"{100 * share:.0f} % left"]
+        return ", ".join(parts if sure is None else [*parts, f"sure {sure:.2f}"])
+
+    def answer(self, given: Shape) -> Shape:
+        """Alpha beside the picture's channels; one channel for the mask alone; no alpha where there is a background."""
+        sides = (None, None) if self.crop else given[:2]
+        if self.alpha_only:
+            return Shape(*sides, 1, alpha=False)
+        return Shape(*sides, given.channels, alpha=self.background is None)
+
+    @classmethod
+    def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
+        """A model that was not taught points or boxes takes none."""
+        needs = {"point": "prompt+", "not_point": "prompt-", "box": "box"}
+        return tuple(name for name in cls.names() if name not in needs or needs[name] in maps)
 
 
 @dataclass(frozen=True)
@@ -143,9 +281,9 @@ class Task:
     its result ("Denoise", "Denoising", "Denoised"); ``headline`` ends the page's "Drop an image and ...", ``after`` says on the
     page what the user gets. ``model`` is the family that serves where none is named; ``shorthands`` (flag, family, help) name
     another.
-    ``facts`` are those of an output. ``frames`` are the pictures that one output looks at, an odd number. ``instead`` (kind of
-    document, name of a row) names the row that does this command's work on such documents; ``command`` is False for a row that
-    is reached in this way alone.
+    ``helpers`` are families that the task's module may open beside its own. ``facts`` are those of an output. ``frames`` are the
+    pictures that one output looks at, an odd number. ``instead`` (kind of document, name of a row) names the row that does this
+    command's work on such documents; ``command`` is False for a row that is reached in this way alone.
     """
 
     name: str
@@ -158,6 +296,7 @@ class Task:
     settings: type[Settings]
     facts: tuple[Fact, ...] = ()
     shorthands: tuple[tuple[str, str, str], ...] = ()
+    helpers: tuple[str, ...] = ()
     frames: int = 1
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
@@ -225,6 +364,31 @@ NOISE: tuple[Fact, ...] = (
 )
 """The facts about the noise of the input: those of tasks that look at it."""
 
+FOUND: tuple[Fact, ...] = (
+    Fact(
+        "sure",
+        "how sure the model is of its answer, 0 to 1; null where it was not asked",
+        _NUMBER_OR_NULL,
+        header="Sure",
+        label="sure",
+    ),
+    Fact(
+        "share",
+        "the share of the picture that is left, 0 to 1",
+        _NUMBER_OR_NULL,
+        header="Share",
+        digits=4,
+    ),
+    Fact(
+        "warning",
+        "why the result may not be what was meant; null where nothing speaks for that",
+        _TEXT_OR_NULL,
+        header="Warning",
+        label="but",
+    ),
+)
+"""The facts about what was cut out."""
+
 TASKS: dict[str, Task] = {
     row.name: row
     for row in (
@@ -248,11 +412,33 @@ TASKS: dict[str, Task] = {
             after="the page shows the picture before and after",
             model="upscale",
             settings=UpscaleSettings,
-            facts=NOISE,
+            facts=(
+                *NOISE,
+                Fact(
+                    "denoised",
+                    "whether noise or JPEG artefacts were taken away before the picture was enlarged",
+                    {"type": "boolean"},
+                    default=False,
+                    header="Denoised",
+                    label="noise taken away first",
+                ),
+            ),
+            helpers=("photo",),
             shorthands=(
                 ("clean", "upscale", "the model for clean pictures"),
                 ("photo", "upscale-photo", "the model for photographs with a little noise or JPEG artefacts"),
             ),
+        ),
+        Task(
+            name="cutout",
+            summary="cut things out of their background",
+            mark="cutout",
+            verbs=("Cut out", "Cutting out", "Cut out"),
+            headline="see it without its background",
+            after="click on what you mean, or drag a box around it: the rest becomes transparent",
+            model="cutout",
+            settings=CutoutSettings,
+            facts=FOUND,
         ),
     )
 }

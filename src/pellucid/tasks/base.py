@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pellucid import degradations, images
 from pellucid.degradations import Degradation
@@ -79,7 +79,8 @@ class Job:
 
     ``model`` is the name of the file that serves. ``passes`` go one after the other, each over the output of the one before; with
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
-    must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass.
+    must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass,
+    or of the picture and its own pixels where there is none.
     ``facts`` are asked for after the last piece: values by the names in the task's row.
     """
 
@@ -159,8 +160,12 @@ def drawn(ranges: tuple[NoiseRange, ...], rng: np.random.Generator) -> Degradati
 class Drawn(Protocol):
     """Draws images from a recipe's named sources, for `Learning.composed`."""
 
-    def __call__(self, source: str, least: int | None = None) -> Pixels:
-        """An image of that source, drawn at random, whole: (h, w, channels), float32 in [0, 1]; it must not be changed.
+    def has(self, source: str) -> bool:
+        """Whether there are images of a source: those in `Learning.optional` may be left out."""
+
+    def __call__(self, source: str, least: int | None = None) -> NDArray[Any]:
+        """An image of that source, drawn at random, whole: (h, w, channels), float32 in [0, 1], or uint8 as it is kept where the
+        task says ``draws`` levels; it must not be changed.
 
         It comes as the smallest of its stored copies (``data.scales``) whose shorter side has ``least`` pixels or more (None: as
         many as the patch), or the largest where none has. An image of `Learning.with_alpha` has 4 channels, the last one is alpha,
@@ -178,14 +183,17 @@ class Learning:
     (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
 
     ``sources`` may also be names of the task's own, such as ``things`` and ``grounds``: folders that the user names, of whose
-    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha. ``sees`` says which part of a clean image `pair` is
-    given: a ``crop`` of the recipe's patch, or a random square that holds most of the ``whole``, scaled to the patch. ``limits``
-    are the least and the largest value of the target's planes: validation cuts outputs to them.
+    images `composed` makes the pairs; those in ``with_alpha`` keep their alpha, those in ``optional`` may be left out. They come as
+    ``draws`` says, as pixels, or as the 8-bit levels that they are kept in, which costs less. ``sees`` says which part of a clean
+    image `pair` is given: a ``crop`` of the recipe's patch, or a random square that holds most of the ``whole``, scaled to the
+    patch. ``limits`` are the least and the largest value of the target's planes: validation cuts outputs to them.
     """
 
     name: ClassVar[str]
     sources: ClassVar[tuple[str, ...]] = ("clean",)
     with_alpha: ClassVar[tuple[str, ...]] = ()
+    optional: ClassVar[tuple[str, ...]] = ()
+    draws: ClassVar[Literal["pixels", "levels"]] = "pixels"
     sees: ClassVar[Literal["crop", "whole"]] = "crop"
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     before: ClassVar[str] = "noisy"
@@ -277,6 +285,7 @@ class TaskModule(Protocol):
         """The part of an image (h, w) or (h, w, channels) that is compared."""
 
 
+@runtime_checkable
 class Degrading(Protocol):
     """A task's module whose perfect output is not the clean image, or not of its shape."""
 
@@ -294,10 +303,8 @@ def degraded(
     The first and the last are of one shape. A module that is a `Degrading` decides; for others, and without one, the case does
     (`Degradation.pair`), and the given image, enlarged (bicubic) where it is smaller, is that of strength 0.
     """
-    own: Callable[..., Any] | None = getattr(module, "degraded", None)
-    if own is not None:
-        perfect, given, before = own(case, clean, rng)
-        return perfect, given, before
+    if isinstance(module, Degrading):
+        return module.degraded(case, clean, rng)
     perfect, given = case.pair(clean, rng)
     if case.scale > 1:
         return perfect, given, images.enlarged(np.atleast_3d(given), case.scale)
@@ -315,8 +322,9 @@ def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation
     return case.stated(perfect, np.random.default_rng([number, 1]))
 
 
+@runtime_checkable
 class Batching(Protocol):
     """A task's module that also restores stacks of small images at once."""
 
-    def batch(self, stack: NDArray[Any], models: Models, settings: Any) -> NDArray[Any]:
+    def batch(self, stack: ArrayLike, models: Models, settings: Any) -> NDArray[Any]:
         """Gray images (n, h, w), restored: the same shape and dtype."""

@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import asked, denoising, diagnosis, images, maps
+from pellucid import asked, denoising, diagnosis, images, maps, wholes
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
-from pellucid.diagnosis import Diagnosis, bands, gain
+from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
@@ -37,6 +37,7 @@ __all__ = [
     "PROTOCOL",
     "ROUTES",
     "Learning",
+    "ahead",
     "batch",
     "expected_gain",
     "known",
@@ -88,6 +89,9 @@ PIECE_BYTES = 100
 """Bytes for each pixel of each piece in flight: its planes, the engine's output, the finished pixels. Measured for pictures with
 impulses, which need the most: see `FILLED_TILE`."""
 
+APART_BYTES = 60
+"""And for each pixel where colours are restored in another way than brightness: a second output, luma and colours of both."""
+
 HALO_SHARE = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
 With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
@@ -137,33 +141,79 @@ class _Plan:
 def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     """Inspects the picture, unless ``sigma`` is given, and chooses the file; no passes where there is no noise.
 
-    Raises `OptionError` where a blind model is given ``sigma``.
+    Raises `OptionError` where a blind model is given ``sigma``, or is to take away more than it does by itself.
     """
     plan = _plan(view, models, settings.sigma)
-    noise = replace(plan.noise, keep_grain=settings.keep_grain)
     card = models.card(plan.role)
+    if settings.most > 1 and "sigma" not in card.maps:
+        name = "strength" if settings.strength > 1 else "colour_noise"
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level to raise; {name} goes up to 1 for it")
+    found = replace(plan.noise, keep_grain=settings.keep_grain)
+    noise = found.raised(max(1.0, settings.strength))
 
     def facts() -> Mapping[str, Any]:
-        found = plan.diagnosis
+        seen = plan.diagnosis
         return {
             "sigma": noise.level,
-            "estimated": found is not None,
-            "saw": None if found is None else str(found),
-            "diagnosis": found,
-            "expected_gain": expected_gain(view, models, settings, found) if settings.gain else None,
+            "estimated": seen is not None,
+            "saw": None if seen is None else str(seen),
+            "diagnosis": seen,
+            "expected_gain": expected_gain(view, models, settings, seen) if settings.gain else None,
         }
 
-    if settings.descreen:
-        found = plan.diagnosis or diagnosis.look(view)
-        if found.halftone > 0:
-            small = denoising.descreened(models.graph(_plain(models, plan.channels)), view, found.halftone)
-            return base.Job(card.name, (_pass(partial(_instead, small), models),), facts=facts)
-    straight = _straightening(view, plan.diagnosis)
-    wide = None if plan.diagnosis is None else plan.diagnosis.blotches
-    if noise.nothing and straight is None and wide is None:
+    screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
+    if screen > 0:
+        piece = wholes.descreened(models.graph(_plain(models, plan.channels)), view, screen)
+        dots = base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
+        return base.Job(card.name, (dots,), facts=facts)
+    straight = wholes.before(view, models, plan.diagnosis, plan.role)
+    if noise.nothing and straight is None:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
-    graph = models.graph(plan.role)
+    work = _work(view, models, plan, noise, straight)
+    if settings.apart:
+        colour = found.raised(max(1.0, settings.colour_noise or 0.0))
+        other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight)
+        shares = min(settings.strength, 1.0), min(settings.colour_noise or 0.0, 1.0)
+        work = _Work(
+            partial(
+                denoising.apart, work.piece, None if other is None else other.piece, shares if plan.channels > 1 else shares[:1] * 2
+            ),
+            max(work.halo, 0 if other is None else other.halo),
+            work.multiple_of,
+        )
+    once = base.Pass(
+        work.piece,
+        tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
+        engine_bytes=ENGINE_BYTES[models.precision],
+        piece_bytes=PIECE_BYTES + (APART_BYTES if settings.apart else 0),
+        room=len(card.maps),
+        halo=work.halo,
+        multiple_of=work.multiple_of,
+    )
+    return base.Job(card.name, (once,), facts=facts)
+
+
+def ahead(view: View, models: Models) -> base.Job:
+    """The passes that take the noise out of a picture before another task has it, and their facts; none where it is clean.
+
+    ``models`` is a family of this task: `Models.helper` opens one for another task.
+    """
+    return prepare(view, models, DenoiseSettings())
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a pass does with a piece, and the ``halo`` and grid that it needs: see `base.Pass`."""
+
+    piece: Callable[..., Planes]
+    halo: int
+    multiple_of: int
+
+
+def _work(view: View, models: Models, plan: _Plan, noise: Noise, straight: Callable[..., Planes] | None) -> _Work:
+    """The restoration of a piece of a picture with this noise; ``straight`` takes bands away before it."""
+    card, graph = models.card(plan.role), models.graph(plan.role)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
     plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
@@ -175,69 +225,20 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         # Where the graph runs twice, all but the filled pixels is the same the second time: influence from beyond fades before.
         margin += _margin(then.card, noise.mended)
         step = max(step, then.card.multiple_of)
-    tile = (TILE if noise.density == 0 else FILLED_TILE)[models.precision]
     piece: Callable[..., NDArray[np.float32]] = (
         partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise)
     )
     if plan.channels != view.shape[2]:
-        piece = partial(_as_gray, piece)
+        piece = partial(denoising.as_gray, piece)
     if noise.nothing:
         piece = _unchanged
     if straight is not None:
         piece = partial(straight, piece)
-    if wide is not None:
-        blotted = models.graph("processed" if "processed" in models else plan.role)
-        piece = partial(_without, denoising.blotched(blotted, view, wide), piece)
-    once = replace(_pass(piece, models), tile=tile, room=len(card.maps), halo=margin, multiple_of=step)
-    return base.Job(card.name, (once,), facts=facts)
-
-
-def _pass(piece: Callable[..., Planes], models: Models) -> base.Pass:
-    return base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
+    return _Work(piece, margin, step)
 
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
     return planes.copy()
-
-
-def _without(
-    added: denoising.Small, piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None
-) -> Planes:
-    """What ``piece`` makes of the planes without what is ``added`` to them."""
-    return piece(planes - added(planes.shape[1:], place), place)
-
-
-def _instead(small: denoising.Small, planes: Planes, place: Place, room: Planes | None = None) -> Planes:
-    return small(planes.shape[1:], place)
-
-
-def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes] | None:
-    """What takes bands away before a piece is restored; None where there are none, or where the picture is not in memory."""
-    if found is None or found.rows == found.columns == 0 or isinstance(view.picture.pixels, images.Rows):
-        return None
-    pixels = images.floating(view.picture).pixels
-    lighter = [np.zeros((side, pixels.shape[2]), np.float32) for side in pixels.shape[:2]]
-    for axis, level in ((0, found.rows), (1, found.columns)):
-        if level > 0:
-            lighter[axis] = bands.offsets(pixels, axis, level / 255)
-            pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
-
-    def straight(piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes | None = None) -> Planes:
-        # What lies beyond the picture is padding.
-        down, right = (
-            np.minimum(np.arange(start, start + length), len(known) - 1)
-            for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)
-        )
-        fixed = planes - lighter[0][down].T[:, :, None] - lighter[1][right].T[:, None]
-        return piece(fixed, place)
-
-    return straight
-
-
-def _as_gray(
-    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    return denoising.answer_as_gray(lambda plane: piece(plane, place), planes)
 
 
 def _plain(models: Models, channels: int) -> str:
@@ -307,9 +308,11 @@ def _margin(card: Card, noise: Noise) -> int:
 def expected_gain(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis | None = None) -> float | None:
     """By how many dB of PSNR the output is expected to be nearer to the clean picture than the input, without the clean picture.
 
-    0 where nothing is to be done; None where the noise is of another kind than white, or the picture too small. ``found`` is the
-    picture's diagnosis, where that is known already.
+    0 where nothing is to be done; None where the noise is of another kind than white, the picture too small, or more or less is
+    taken away than the model would by itself. ``found`` is the picture's diagnosis, where that is known already.
     """
+    if settings.most > 1 or settings.apart:
+        return None
     value = measured(view, models, settings, found)
     return value if value is None or isinstance(value, float) else gain.expected(value)
 

@@ -77,8 +77,10 @@ class Setting:
 
     A number lies between ``low`` and ``high``, both included unless ``above`` leaves out ``low``; ``step`` and ``marks`` are what a
     form offers. ``many``: it may come more than once, and its value is a tuple. ``metavar`` stands for the value in the help of the
-    command line. ``label`` is what a form calls it, ``main`` whether the form shows it at first sight. ``changes_output`` is False
-    for what is only reported: resuming a folder does not look at it. ``name`` and ``default`` are those of the field it stands at.
+    command line. ``label`` is what a form calls it, ``main`` whether the form shows it at first sight, ``live`` whether the page
+    shows at once, for a part of the picture, what another value does. ``follows`` names the setting whose value it has where its
+    own is None. ``changes_output`` is False for what is only reported: resuming a folder does not look at it. ``name`` and
+    ``default`` are those of the field it stands at.
     """
 
     help: str
@@ -91,6 +93,8 @@ class Setting:
     metavar: str | None = None
     label: str = ""
     main: bool = False
+    live: bool = False
+    follows: str = ""
     marks: tuple[float, ...] = ()
     many: bool = False
     changes_output: bool = True

@@ -10,9 +10,11 @@ Single Noisy Images").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +24,12 @@ from pellucid import degradations, images
 from pellucid.degradations import Degradation
 from pellucid.tasks.base import Learning, Pair
 from pellucid.training import survey
+from pellucid.training.networks import Spec
 from pellucid.training.pictures import Depth, Pictures, Shot
 from pellucid.training.recipes import Data, Recipe
 from pellucid.training.survey import Kind
 
-__all__ = ["Batch", "Neighbours", "held_out_pair", "make_batch", "shown", "stack", "validation_batches", "whole"]
+__all__ = ["Batch", "Neighbours", "held_out_pair", "make_batch", "patch_for", "shown", "stack", "validation_batches", "whole"]
 
 Planes = NDArray[np.float32]
 
@@ -82,6 +85,9 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         chosen = np.array([_order(count, seed, rank, place // count)[place % count] for place in places])
     else:
         chosen = rng.choice(count, size=size, p=pictures.chances)
+    if pictures.kind != "composed" and recipe.task.sees != "whole":
+        data = replace(data, patch=patch_for(recipe, [pictures.train[index].shape for index in chosen]))
+        recipe = replace(recipe, data=data)
     rounds = chosen.reshape(-1, detail)
     if pictures.kind == "noisy":
         return _without_clean([_pair_of(pictures.shots[index], None, recipe, rng) for index in chosen], recipe, rng)
@@ -90,7 +96,7 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         return stack([max(drawn, key=lambda pair: _detail(pair.clean)) for drawn in drawn_pairs])
     task = recipe.task.of_batch(step)
     if pictures.kind == "composed":
-        drawing = _Drawing(pictures, data, rng)
+        drawing = _Drawing(pictures, recipe, rng)
         return stack([task.composed(drawing, data.patch, rng) for _ in range(recipe.training.batch)])
     if task.sees == "whole":
         # Each picture alike: a large one has no more to show than a small one.
@@ -98,6 +104,22 @@ def make_batch(pictures: Pictures, recipe: Recipe, seed: int, step: int, rank: i
         return stack([_pair(part, task, data, rng) for part in parts])
     crops = [max((_crop(pictures.train[index], data, rng) for index in drawn), key=_detail) for drawn in rounds]
     return stack([_pair(crop, task, data, rng) for crop in crops])
+
+
+def patch_for(recipe: Recipe, shapes: Sequence[tuple[int, ...]]) -> int:
+    """The side of a batch's crops: the recipe's patch, or where an image of these shapes is smaller, the largest that fits into all
+    of them and that the network takes."""
+    least = min(min(shape[:2]) for shape in shapes)
+    if least >= recipe.data.patch:
+        return recipe.data.patch
+    grid = math.lcm(_multiple_of(recipe.network) * (2 if recipe.from_neighbours else 1), *recipe.task.scales)
+    return max(grid, least // grid * grid)
+
+
+@lru_cache(maxsize=4)
+def _multiple_of(spec: Spec) -> int:
+    """The number that divides the sides of what this network takes."""
+    return spec.build().multiple_of
 
 
 def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: int = 256) -> Iterator[tuple[str, Batch]]:
@@ -115,7 +137,7 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
     for text in recipe.data.validation if pictures.kind == "clean" else (pictures.kind,):
         group: list[Pair] = []
         for index, picture in enumerate(chosen):
-            window = _middle(picture, side, 16 if pictures.kind == "noisy" else 1)
+            window = _middle(picture, side, 16 if recipe.data.kind == "images" else 1)
             pixels = whole(picture, recipe.data.patch) if recipe.task.sees == "whole" else survey.floats(picture[window])
             if pictures.kind == "clean":
                 pair = recipe.task.degrade(pixels, degradations.parse(text), np.random.default_rng(index))
@@ -146,7 +168,7 @@ def held_out_pair(pictures: Pictures, recipe: Recipe, case: Degradation, index: 
     """Example number ``index`` that validation composes for the case, always the same: with generator ``index``, and held-out image
     ``index`` of the first source (modulo their number)."""
     rng = np.random.default_rng(index)
-    drawing = _Drawing(pictures, recipe.data, rng, held_out=index)
+    drawing = _Drawing(pictures, recipe, rng, held_out=index)
     return recipe.task.of_case(case).composed(drawing, recipe.data.patch, rng)
 
 
@@ -154,11 +176,15 @@ class _Drawing:
     """`Drawn` from the pictures' named sources: from those to learn from, or from those held out, where ``held_out`` is the number
     of the first one that is drawn from the first source."""
 
-    def __init__(self, pictures: Pictures, data: Data, rng: np.random.Generator, held_out: int | None = None) -> None:
-        self.pictures, self.data, self.rng = pictures, data, rng
+    def __init__(self, pictures: Pictures, recipe: Recipe, rng: np.random.Generator, held_out: int | None = None) -> None:
+        self.pictures, self.data, self.rng = pictures, recipe.data, rng
+        self.levels = recipe.task.draws == "levels"
         self.held_out, self.next = held_out is not None, held_out
 
-    def __call__(self, source: str, least: int | None = None) -> Planes:
+    def has(self, source: str) -> bool:
+        return self.data.kind == "digits" or source in self.pictures.stocks
+
+    def __call__(self, source: str, least: int | None = None) -> NDArray[Any]:
         least = self.data.patch if least is None else least
         if self.data.kind == "digits" and source not in self.pictures.stocks:
             return _texture(least, self.data.channels, self.rng)
@@ -172,7 +198,7 @@ class _Drawing:
             index = int(self.rng.choice(len(kept), p=stock.chances))
         enough = [copy for copy in kept[index] if min(copy.shape[:2]) >= least]
         levels: Depth = enough[-1] if enough else kept[index][0]
-        return survey.floats(levels)
+        return levels if self.levels else survey.floats(levels)
 
 
 def _texture(side: int, channels: int, rng: np.random.Generator) -> Planes:

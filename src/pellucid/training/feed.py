@@ -23,6 +23,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pellucid.errors import OptionError
+from pellucid.memory import cores
 from pellucid.training.batches import Batch, make_batch
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -42,26 +43,29 @@ SHARED = Path("/dev/shm")
 """The system's shared memory, often 64 MB in containers."""
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
     """The default number of processes that make batches, for each of ``runs`` runs on ``cores`` cores; 0: threads make them.
 
-    All cores but two, at most `MOST`, and no more than shared memory has room for.
+    All cores but two, at most `MOST`, and no more than shared memory has room for; but batches that are composed cost so much that
+    they may as well go through pipes.
     """
     # On a Mac, the system's own libraries may break in a forked process.
     if cores // runs < MANY_CORES or not _can_fork() or sys.platform == "darwin":
         return 0
-    # The input with its maps, the target, and the base of the residual, which has the target's shape.
+    count = min(cores // runs - 2, MOST)
+    if not recipe.task.named:
+        count = min(count, _room(recipe, runs))
+    return count if count > 1 else 0
+
+
+def _room(recipe: Recipe, runs: int = 1) -> int:
+    """The number of processes whose batches shared memory has room for, in each of ``runs`` runs."""
+    # The input with its maps, the target, and the base of the residual, which has the target's shape, or the weights.
     given, target = recipe.task.planes(recipe.data.channels)
     planes = given + 2 * target + len(recipe.task.maps)
     ahead = AHEAD * 4 * planes * recipe.data.patch**2 * recipe.training.batch * runs
     room = shutil.disk_usage(SHARED).free // 2 if SHARED.is_dir() else 0
-    count = min(cores // runs - 2, MOST, room // ahead)
-    return count if count > 1 else 0
+    return room // ahead
 
 
 def check(processes: int) -> None:
@@ -88,7 +92,11 @@ def batches(
     ``pinned``: in page-locked memory, from which an NVIDIA GPU copies them by itself.
     """
     make = partial(make_batch, pictures, recipe, seed, rank=rank)
-    made = _by_processes(make, start, processes) if processes else _by_threads(make, start, threads)
+    if processes:
+        shared = not recipe.task.named or _room(recipe) >= processes
+        made = _by_processes(make, start, processes, shared=shared)
+    else:
+        made = _by_threads(make, start, threads)
     yield from _pinned(made) if pinned else made
 
 
@@ -107,9 +115,9 @@ def _pinned(made: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def _by_processes(make: partial[Batch], start: int, processes: int) -> Iterator[Batch]:
+def _by_processes(make: partial[Batch], start: int, processes: int, *, shared: bool = True) -> Iterator[Batch]:
     loader: DataLoader[Any] = DataLoader(
-        _Made(make),
+        _Made(make, shared),
         batch_size=None,
         sampler=itertools.count(start),
         num_workers=processes,
@@ -137,13 +145,15 @@ def _by_threads(make: partial[Batch], start: int, threads: int) -> Iterator[Batc
 
 
 class _Made(Dataset[Any]):
-    """Batches by their number, as tensors, which pass between processes in shared memory."""
+    """Batches by their number: as tensors, which pass between processes in shared memory, or as arrays, which are copied."""
 
-    def __init__(self, make: partial[Batch]) -> None:
+    def __init__(self, make: partial[Batch], shared: bool) -> None:
         self.make = make
+        self.shared = shared
 
     def __getitem__(self, step: int) -> Any:
-        return _each(self.make(step), torch.from_numpy, np.ndarray)
+        batch = self.make(step)
+        return _each(batch, torch.from_numpy, np.ndarray) if self.shared else batch
 
 
 def _each(value: Any, change: Callable[[Any], Any], kind: type) -> Any:

@@ -22,6 +22,13 @@ PART_SOFTENING = 0.0125
 that is left of a photograph (DnCNN's published scores on BSD68, Zhang et al. 2017, give 0.0114, 0.0122 and 0.0121 at levels 15,
 25, 50)."""
 
+OVERLAP_SOFTENING = 0.01
+"""The loss ``alpha`` adds this share of an image's pixels to both sides of the overlap: an empty answer to an empty image is
+right, and a small thing no harder than others."""
+
+GRADIENT_WEIGHT = 2.0
+"""How much the loss ``alpha`` counts the change of alpha from pixel to pixel: edges are few, so its mean is small."""
+
 NOISY_LOSSES = ("stein", "neighbours")
 """How a network may learn from noisy images alone (a recipe's ``noisy_loss``): by `stein_loss`, or by `neighbour_loss`."""
 
@@ -93,6 +100,22 @@ def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weigh
     return _mean(functional.binary_cross_entropy(restored, clean, reduction="none"), weight)
 
 
+def _alpha(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """For alpha, from its logits: cross-entropy, the overlap of each image with what is meant, and the change from pixel to pixel.
+
+    The overlap is that of soft sets (Rahman and Wang 2016), eased by `OVERLAP_SOFTENING`, so that an image with nothing to cut
+    asks for an empty answer.
+    """
+    entropy = _mean(functional.binary_cross_entropy_with_logits(restored, clean, reduction="none"), weight)
+    alpha = torch.sigmoid(restored)
+    shared, together = (_means(one, weight) for one in (torch.minimum(alpha, clean), torch.maximum(alpha, clean)))
+    overlap = 1 - ((shared + OVERLAP_SOFTENING) / (together + OVERLAP_SOFTENING)).mean()
+    error = alpha - clean
+    down = _mean(error.diff(dim=2).abs(), None if weight is None else weight[:, :, 1:])
+    across = _mean(error.diff(dim=3).abs(), None if weight is None else weight[..., 1:])
+    return entropy + overlap + GRADIENT_WEIGHT * (down + across)
+
+
 def _decibels(squared: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
@@ -116,6 +139,7 @@ LOSSES: dict[str, Loss] = {
     "psnr": Loss(_psnr),
     "psnr-part": Loss(_psnr_part),
     "bce": Loss(_bce),
+    "alpha": Loss(_alpha, raw=True),
 }
 """A recipe's ``loss`` and ``finish_loss`` by name."""
 

@@ -33,6 +33,8 @@ def serves(pictures: Pictures, recipe: Recipe) -> bool:
         return False
     if sum(picture.size for picture in pictures.train) > ROOM:
         return False
+    if min(min(picture.shape[:2]) for picture in pictures.train) < recipe.data.patch:
+        return False
     noise: tuple[NoiseRange, ...] = getattr(task, "noise", ())
     if task.plain == "shrink":
         return not noise

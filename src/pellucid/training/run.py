@@ -177,7 +177,7 @@ def _read(request: Request, recipe: Recipe, store: Store) -> Pictures:
         named = " ".join(f"--images {source}=PLACE" for source in recipe.task.named)
         if valid is not None:
             raise OptionError("--valid: a share of each named source is held out (--held-out)")
-        if request.images is not None and recipe.data.kind != "digits":
+        if request.images is not None and recipe.data.kind != "digits" and len(recipe.task.named) > len(recipe.task.optional) + 1:
             raise OptionError(f"--images {request.images}: recipe {recipe.name} learns from several sources: {named}")
         places = request.sources if request.images is None else ((recipe.task.named[0], request.images),)
         return load_named(places, recipe.data, recipe.task, value_range=values, store=store)
@@ -253,14 +253,17 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     scores, unscored = None, "Without ONNX no model was written, so none was scored."
     if written:
         scores, unscored = _scored(ready)
+    short = scoring.length(run, recipe.headline)
     if scores is not None:
+        scores = replace(scores, notes=(*scores.notes, *short))
         card = scores.on(card)
         export.write_card(paths.model, card)
         export.save_weights(paths.weights, card, run.network.state_dict())
         yield scores
         yield from scores.notes
-    elif pictures.kind != "noisy":
+    else:
         yield unscored
+        yield from short
     page.write(paths.page, card, run, recipe, pictures, scores, unscored)
     yield paths.page
 
@@ -274,4 +277,7 @@ def _scored(ready: Ready) -> tuple[Scores | None, str]:
         scores = scoring.score(ready.paths.model, ready.pictures, ready.recipe, begun_from=begun if is_model else None)
     except PellucidError as error:
         return None, f"the model is not scored: {error}"
-    return scores, "There are no clean images to score the model on."
+    return scores, (
+        "the model is not scored: no image is clean, and there is an estimate for white noise without impulses alone, and for "
+        "models that take its level"
+    )

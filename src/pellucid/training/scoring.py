@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, metrics, restorer, tasks
+from pellucid import degradations, images, metrics, restorer, tasks
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
+from pellucid.diagnosis.gain import Measured
 from pellucid.errors import PellucidError
+from pellucid.families import FAMILIES
 from pellucid.metrics import Metric
 from pellucid.restorer import Restorer
 from pellucid.tasks import base
+from pellucid.tasks.base import Learning
 from pellucid.tasks.settings import Settings
 from pellucid.training import batches, survey
+from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
+from pellucid.views import View
 
-__all__ = ["Row", "Scores", "score"]
+__all__ = ["Row", "Scores", "length", "score", "shipped"]
 
 MOST = 40
 """The most images that are scored; ten times as many of digits, which are small."""
@@ -36,6 +42,22 @@ SECONDS = 60.0
 
 PAIRS = "pairs"
 """Name of the row of pairs, whose noise is the images' own."""
+
+ESTIMATED = "noisy images, estimated"
+"""Name of the row of noisy images without clean ones, whose errors Stein's estimate gives."""
+
+CERTAIN = 0.05
+"""dB by which another method must be better for a line to say so: estimates of one image differ by chance."""
+
+FEW = 1000
+"""Steps below which a run from random weights is said to be short: ten minutes on two cores are 2,600 (docs/training.md)."""
+
+LEAST_SHARE = 0.02
+"""The least error that an estimate is taken for, as a share of the noise's (17 dB): smaller ones are differences of large
+numbers."""
+
+RISING = 0.1
+"""dB by which the score still rose in the last fifth of a run that might have been longer."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +74,9 @@ class Row:
 class Scores:
     """The scores of a model on ``images`` of the ``held_out`` ones, each cropped to its middle `SIDE` pixels.
 
-    ``methods`` are the picture as it is given (`Learning.before`: ``noisy``, ``bicubic``), the model that the run began from, where
-    there is one, and the model itself. ``blind``: models that take the noise level measured it from the image. ``metric``
-    is the task's headline. ``notes`` are lines
-    for the user.
+    ``methods`` are the picture as it is given (`Learning.before`: ``noisy``, ``bicubic``), the shipped model for the task, the
+    model that the run began from, where these are and can be run, and the model itself. ``blind``: models that take the noise
+    level measured it from the image. ``metric`` is the task's headline. ``notes`` are lines for the user.
     """
 
     methods: tuple[str, ...]
@@ -87,7 +108,7 @@ class Scores:
     def on(self, card: Card) -> Card:
         """The card with these scores, such as ``held-out gaussian:25, blind``, in the place of those of the same name."""
         # Nobody knows the noise level of pairs: their row needs no such remark.
-        blind = {row.noise: ", blind" if self.blind and row.noise != PAIRS else "" for row in self.rows}
+        blind = {row.noise: ", blind" if self.blind and row.noise not in (PAIRS, ESTIMATED) else "" for row in self.rows}
         scores = {
             f"held-out {row.noise}{blind[row.noise]}{self.metric.suffix}": round(row.score[self.methods[-1]], 3)
             for row in self.rows
@@ -117,27 +138,17 @@ def score(
     model: Path, pictures: Pictures, recipe: Recipe, *, begun_from: str | None = None, seconds: float = SECONDS
 ) -> Scores | None:
     """Scores the model in the file ``model`` on the held-out images: clean ones under the recipe's validation noises, pairs as they
-    are.
+    are, noisy images alone by the error that Stein's estimate gives (`pellucid.tasks.denoise.measured`).
 
-    ``begun_from`` is a shipped model's name or an ``.onnx`` file that is scored for comparison. No image is begun after
-    ``seconds``; Ctrl-C ends the scoring, too: the images that are done count. None where there are no clean images to compare with.
-    Raises `PellucidError` where the model cannot be run, such as without an engine.
+    Beside it the shipped model for the task (`shipped`), and ``begun_from``, a shipped model's name or an ``.onnx`` file. No image
+    is begun after ``seconds``; Ctrl-C ends the scoring, too: the images that are done count. None where nothing can be compared:
+    noisy images whose noise is not white, or has impulses. Raises `PellucidError` where the model cannot be run, such as without an
+    engine.
     """
-    if pictures.kind == "noisy":
-        return None
     noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind in ("clean", "composed") else []
     own = restorer.load(model)
-    models = {model.stem: own}
-    notes: list[str] = []
-    if begun_from is not None:
-        # A file's name without its ending, like the model's own; if both are the same, the older one is marked.
-        name = Path(begun_from).stem if begun_from.endswith(".onnx") else begun_from
-        try:
-            first = restorer.load(begun_from)
-            if first.card.task == own.card.task:
-                models = {name if name != model.stem else f"{name} (before)": first, **models}
-        except PellucidError as error:
-            notes.append(f"the model that the run began from is not scored: {error}")
+    models, notes = _others(own, model, recipe, begun_from)
+    models[model.stem] = own
     task, metric = recipe.task, recipe.headline
     collected: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     most = min(len(pictures.valid), 10 * MOST if recipe.data.kind == "digits" else MOST)
@@ -148,27 +159,119 @@ def score(
             if done and time.monotonic() - begun > seconds:
                 break
             # An image counts under every noise or not at all: all means are over the same images.
-            scores = [(case.noise, _scored(case, models, recipe)) for case in _cases(pictures, index, noises, recipe)]
+            if pictures.kind == "noisy":
+                scores = _estimated(pictures, index, models, task)
+            else:
+                scores = [(case.noise, _scored(case, models, recipe)) for case in _cases(pictures, index, noises, recipe)]
             for noise, by_method in scores:
                 for method, values in by_method.items():
                     collected.setdefault(noise, {}).setdefault(method, []).append(values)
-            done += 1
+            done += bool(scores)
     except KeyboardInterrupt:
         if not done:
             raise
+    if not collected:
+        return None
     rows = tuple(_row(noise, by_method) for noise, by_method in collected.items())
     methods = (task.before, *models)
+    notes += _not_better(rows, methods, task, metric)
+    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, metric, tuple(notes))
+
+
+def shipped(recipe: Recipe) -> str | None:
+    """The shipped model for what the recipe learns: the task's own, or that for digits; None where there is none."""
+    name = recipe.task.name
+    wanted = "digits" if recipe.data.kind == "digits" else tasks.find(name).model
+    return wanted if wanted in FAMILIES and FAMILIES[wanted].task == name else None
+
+
+def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) -> tuple[dict[str, Restorer], list[str]]:
+    """The models to compare with by name, and lines about those that cannot be run."""
+    models: dict[str, Restorer] = {}
+    notes = []
+    for title, given in (("the shipped model", shipped(recipe)), ("the model that the run began from", begun_from)):
+        if given is None:
+            continue
+        # A file's name without its ending, like the model's own; if both are the same, the older one is marked.
+        name = Path(given).stem if given.endswith(".onnx") else given
+        name = name if name != model.stem else f"{name} ({'before' if given == begun_from else 'shipped'})"
+        try:
+            first = restorer.load(given)
+            # A shipped file that is scored itself needs no second column.
+            if first.card.task == own.card.task and (given == begun_from or first.fingerprint() != own.fingerprint()):
+                models[name] = first
+        except PellucidError as error:
+            notes.append(f"{title} is not scored: {error}")
+    return models, notes
+
+
+def _not_better(rows: Sequence[Row], methods: Sequence[str], task: Learning, metric: Metric) -> list[str]:
+    """A line for each row in which another method has a better score than the model, the last one."""
+    own, notes = methods[-1], []
     for row in rows:
-        gains = {method: value if metric.higher_is_better else -value for method, value in row.score.items()}
-        best = max(methods[:-1], key=lambda method: gains[method])
         if metric.name == "psnr" and row.score[task.before] >= metrics.PSNR_CAP:
             # An image without noise cannot be improved.
             continue
-        if gains[best] > gains[methods[-1]]:
+        gains = {method: value if metric.higher_is_better else -value for method, value in row.score.items()}
+        best = max(methods[:-1], key=lambda method: gains[method])
+        if gains[best] > gains[own] + (CERTAIN if row.noise == ESTIMATED else 0):
             words = task.words if best == task.before else best
             value = f"{row.score[best]:.{metric.digits}f} {metric.unit or metric.label}"
-            notes.append(f"{row.noise}: {words} has {value}, {methods[-1]} {row.score[methods[-1]]:.{metric.digits}f}")
-    return Scores(methods, rows, done, len(pictures.valid), own.engine, "sigma" in own.takes, metric, tuple(notes))
+            notes.append(f"{row.noise}: {words} has {value}, {own} {row.score[own]:.{metric.digits}f}: {own} is not better")
+    return notes
+
+
+def length(run: Run, metric: Metric) -> list[str]:
+    """A line where a run was too short: few steps from random weights, or a score of held-out images that still rose at its end."""
+    if run.stalled or run.diverged:
+        return []
+    if run.steps < FEW and run.before is None:
+        return [f"{run.steps} steps are few: a network that begins from random weights needs {FEW} and more; train longer"]
+    scored = [line for line in (run.before, *run.history) if line is not None and line.validation_loss is not None]
+    if len(scored) < 3 or run.best_step != run.steps:
+        return []
+    last = scored[-1]
+    earlier = next((line for line in reversed(scored[:-1]) if line.done <= 0.8 * last.done), None)
+    rose = 0.0 if earlier is None else _rise(earlier, last, metric)
+    if rose < RISING:
+        return []
+    return [f"held-out images still gained {rose:.2f} dB in the last fifth of the run: a longer one would be better"]
+
+
+def _rise(earlier: Progress, last: Progress, metric: Metric) -> float:
+    """By how many dB the score rose between two validations: PSNR, or where there is none the loss."""
+    if metric.name == "psnr" and earlier.scores is not None and last.scores is not None:
+        return last.scores["mean"] - earlier.scores["mean"]
+    before, after = earlier.validation_loss or 0.0, last.validation_loss or 0.0
+    return 10 * math.log10(before / after) if before > 0 and after > 0 else 0.0
+
+
+def _estimated(
+    pictures: Pictures, index: int, models: dict[str, Restorer], task: Learning
+) -> list[tuple[str, dict[str, tuple[float, float | None]]]]:
+    """The estimated PSNR of held-out noisy image ``index`` by method; nothing where its noise allows no estimate."""
+    shot = pictures.valid_shots[index]
+    levels = shot.levels[_window(shot.levels.shape)]
+    view = View((images.from_array(survey.floats(levels)),), found=shot.diagnosis)
+    estimates: dict[str, tuple[float, float | None]] = {}
+    for name, model in models.items():
+        measure: Callable[..., Any] | None = getattr(model.task.module(), "measured", None)
+        found = None if measure is None else measure(view, model.models, model.settings(), shot.diagnosis)
+        if not isinstance(found, Measured):
+            return []
+        # Stein 1981: what was taken away, less the noise, and twice the noise times the divergence.
+        error = (found.taken - found.noise + 2 * found.error) / found.count
+        noise = found.noise / found.count
+        estimates[task.before] = (-10 * math.log10(noise), None)
+        estimates[name] = (-10 * math.log10(max(error, LEAST_SHARE * noise)), None)
+    return [(ESTIMATED, estimates)]
+
+
+def _window(shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The middle of an image, at most `SIDE` pixels a side."""
+    height, width = (min(SIDE, size) for size in shape[:2])
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Recipe) -> Iterator[_Case]:
@@ -183,9 +286,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
             yield _Case(str(noise), clean, pair.image, before, base.stated(noise, clean, index))
         return
     picture = pictures.valid[index]
-    height, width = (min(SIDE, size) for size in picture.shape[:2])
-    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
-    window = (slice(top, top + height), slice(left, left + width))
+    window = _window(picture.shape)
     clean = batches.whole(picture, SIDE) if recipe.task.sees == "whole" else survey.floats(picture[window])
     if pictures.kind == "pairs":
         noisy = survey.floats(pictures.valid_shots[index].levels[window])

@@ -185,22 +185,37 @@ def _from_csv(path: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
+LEAST = 32
+"""Side in pixels of the smallest patch: fewer pixels than that show a network little but their own edges."""
+
+
 def usable(pictures: Sequence[Decoded], patch: int, where: str) -> tuple[list[Decoded], list[str]]:
-    """The pictures that a patch fits into, and a line for each other one.
+    """The pictures that a patch fits into, which shrinks to `LEAST` for small ones; a line about these, and one for each other.
 
     Raises `TrainingError` where there is none, or where they disagree about the values of black and white.
     """
-    fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= patch]
+    least = min(LEAST, patch)
+    fitting = [picture for picture in pictures if min(picture.levels.shape[:2]) >= least]
     if not fitting:
         largest = max((min(picture.levels.shape[:2]) for picture in pictures), default=0)
         why = f"the largest has a side of {largest}" if pictures else "none can be read"
-        raise TrainingError(f"{where}: no image of at least {patch}x{patch} pixels to learn from; {why}")
+        raise TrainingError(f"{where}: no image of at least {least}x{least} pixels to learn from; {why}")
     # An image that is stretched between its own darkest and lightest value has stronger noise than its neighbour.
     own = [picture for picture in fitting if picture.facts.ends != (0.0, None) and picture.facts.depth == "float32"]
     if own and len({picture.facts.ends for picture in fitting}) > 1:
         raise TrainingError(f"{where}: {own[0].name} does not say which values are black and white; --range LO:HI does")
-    small = [picture.name for picture in pictures if min(picture.levels.shape[:2]) < patch]
-    return fitting, [f"left out: {name}: smaller than the patch of {patch} pixels" for name in small]
+    none = [picture.name for picture in pictures if min(picture.levels.shape[:2]) < least]
+    return fitting, [*shrunk(fitting, patch), *(f"left out: {name}: smaller than a patch of {least} pixels" for name in none)]
+
+
+def shrunk(pictures: Sequence[Decoded], patch: int) -> list[str]:
+    """A line about the pictures that are smaller than a patch; none where all have room for it."""
+    small = [picture for picture in pictures if min(picture.levels.shape[:2]) < patch]
+    if not small:
+        return []
+    least = min(min(picture.levels.shape[:2]) for picture in small)
+    which = small[0].name if len(small) == 1 else f"{len(small)} images ({small[0].name} and others)"
+    return [f"{which}: smaller than the patch of {patch} pixels, which shrinks for batches with them, to {least} or a little less"]
 
 
 # -- looking ----------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from pellucid import __version__, batch, files
 from pellucid.errors import OptionError, PellucidError
 from pellucid.tasks import Task
-from pellucid.tasks.settings import Declared, FileSettings, Setting
+from pellucid.tasks.settings import Declared, FileSettings, Setting, Shape
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
 from pellucid.web.catalogue import READING, Catalogue
@@ -188,7 +188,7 @@ class Restore(_Picture):
     async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
         offer = self.service.catalogue.offer(_only(given, "task"))
         own = {row.name: row for row in offer.settings}
-        _check_names(given, (*own, "task", "preview", "ticket"), f"a setting of {offer.task.name}")
+        _check_names(given, (*own, "task", "part", "preview", "ticket"), f"a setting of {offer.task.name}")
         model = _only(given, "model")
         chosen = offer.models[0] if model is None else own["model"].read(model)
         how = FileSettings.read(_among(given, FileSettings))
@@ -197,26 +197,36 @@ class Restore(_Picture):
         # A wrong setting is refused before the upload.
         offer.task.settings.read(texts, paths=False)
         preview = _flag(given, "preview")
-        ending = files.ending_named(how.format) if how.format is not None else None
-        accepted = _accepted(request, ["multipart/form-data"] if preview else ["image/*", "application/json"])
+        part = _part(given)
+        if part is not None and preview:
+            raise OptionError("part and preview do not go together: a part is a preview by itself")
+        ending = ".png" if part is not None else files.ending_named(how.format) if how.format is not None else None
+        accepted = _accepted(
+            request, ["multipart/form-data"] if preview else ["image/*"] if part else ["image/*", "application/json"]
+        )
         begun = time.monotonic()
         uploads = await self._uploads(request, place, offer.parts)
         source = uploads.pop(FIELD)
-        target = files.writable_name(place.folder / f"output{ending or source.suffix}")
+        settings = offer.task.settings.read(texts, uploads, paths=False)
+        alpha = settings.answer(Shape(None, None, 3, alpha=False)).alpha
+        target = files.writable_name(place.folder / f"output{ending or source.suffix}", alpha=alpha and ending is None)
+        files.check_written(target, alpha=alpha)
         as_text = accepted == "application/json"
         job = {
             "do": "restore",
             "source": str(source),
             "target": str(target),
             "model": chosen,
-            "settings": offer.task.settings.read(texts, uploads, paths=False).text(),
+            "settings": settings.text(),
             "how": how.text(),
             "attached": [str(path) for path in uploads.values()],
             "preview": preview,
+            "part": part,
             "diagnose": as_text or preview,
         }
         details = await self._done(request, job, place)
-        self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * details["pages"])
+        if part is None:
+            self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * details["pages"])
         written = next(entry for entry in files.FORMATS if target.suffix in entry.endings)
         shrink = details.pop("preview", None)
         facts = details.pop("facts")
@@ -313,6 +323,13 @@ def _among(given: Given, declared: type[Declared]) -> Given:
 def _flag(given: Given, name: str) -> bool:
     text = _only(given, name)
     return text is not None and bool(Setting("", kind="flag", name=name).read(text))
+
+
+def _part(given: Given) -> tuple[int, ...] | None:
+    """The part of the picture that is asked for; None for all of it."""
+    text = _only(given, "part")
+    box: tuple[int, ...] | None = None if text is None else Setting("", kind="box", name="part").read(text)
+    return box
 
 
 def _accepted(request: Request, kinds: list[str]) -> str:

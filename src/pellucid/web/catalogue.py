@@ -101,13 +101,19 @@ class Catalogue:
                 for kind in files.FORMATS
                 if not kind.folder
             ],
-            "limits": {"bytes": limits.bytes, "pixels": limits.pixels, "seconds": limits.seconds, "words": limits.words},
+            "limits": {
+                "bytes": limits.bytes,
+                "pixels": limits.pixels,
+                "seconds": limits.seconds,
+                "preview": limits.preview,
+                "words": limits.words,
+            },
         }
 
 
 def _option(row: Setting, task: Task) -> dict[str, Any]:
     """A setting as JSON; ``of_task``: a model may not take it. A bound is null where there is none."""
-    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many")
+    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "follows")
     kinds: Sequence[str] = row.kinds
     plain = {"kind": kinds[0], "kinds": list(kinds), **{field: getattr(row, field) for field in fields}}
     plain["default"] = None if isinstance(row.default, Attached) else row.default

@@ -14,6 +14,12 @@ __all__ = ["Limits", "workers"]
 SHARE = 0.8
 """The share of the time limit that a picture may be expected to take. The rest is for reading and writing it."""
 
+PREVIEW = 0.5
+"""Seconds that the pixels of a preview, and those around it, may take. As much again is for sending and reading the picture."""
+
+LEAST_PREVIEW = 96
+"""Side in pixels of the smallest preview: in a smaller one nobody sees what a setting does."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -23,6 +29,7 @@ class Limits:
     together), ``seconds`` the longest that reading, restoring and writing one may take, ``transfer`` the longest in seconds that an
     upload or a response may take. At most ``queue`` requests wait while ``workers`` are at work; ``held`` is the most bytes of
     uploads that are on the disk at once. ``timed``: ``pixels`` follow from ``seconds`` and the speed of this computer (`within`).
+    ``preview`` are the most pixels of a part that is shown while settings are moved.
     """
 
     bytes: int = 100_000_000
@@ -33,6 +40,7 @@ class Limits:
     workers: int = 1
     held: int = 1_000_000_000
     timed: bool = False
+    preview: int = 512 * 512
 
     def __post_init__(self) -> None:
         for name in ("bytes", "pixels", "seconds", "transfer", "workers", "held"):
@@ -61,10 +69,15 @@ class Limits:
             return f"the {most} that this computer can restore within {self.seconds:g} seconds; {self.advice}"
         return f"the {most} that this service accepts; {self.advice}"
 
-    def within(self, speed: float) -> Limits:
-        """The limits of a computer that restores ``speed`` pixels a second: no picture that would take too long is accepted."""
+    def within(self, speed: float, margin: int = 0) -> Limits:
+        """The limits of a computer that restores ``speed`` pixels a second: no picture that would take too long is accepted.
+
+        ``margin`` are the pixels on each side of a preview that are restored with it.
+        """
         most = max(1, int(SHARE * self.seconds * speed))
-        return replace(self, pixels=most, timed=True) if most < self.pixels else self
+        side = max(LEAST_PREVIEW, int((PREVIEW * speed) ** 0.5) - 2 * margin)
+        limits = replace(self, preview=min(side**2, self.preview))
+        return replace(limits, pixels=most, timed=True) if most < self.pixels else limits
 
 
 def workers() -> int:

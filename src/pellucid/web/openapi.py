@@ -19,6 +19,9 @@ __all__ = ["TICKET", "document"]
 TICKET = "^[A-Za-z0-9_-]{8,64}$"
 """The pattern of the name that a client gives a request whose progress it wants to see."""
 
+BOX = "^[0-9]{1,9}(,[0-9]{1,9}){3}$"
+"""The pattern of a part of a picture."""
+
 ERRORS = {
     400: "The request or its form cannot be read.",
     401: "The request needs a token.",
@@ -130,7 +133,7 @@ SCHEMAS: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "text": lambda row: {"type": "string"},
     "colour": lambda row: {"type": "string", "pattern": f"^({COLOUR})$"},
     "point": lambda row: {"type": "string", "pattern": "^[0-9]{1,9},[0-9]{1,9}$"},
-    "box": lambda row: {"type": "string", "pattern": "^[0-9]{1,9}(,[0-9]{1,9}){3}$"},
+    "box": lambda row: {"type": "string", "pattern": BOX},
     "hint": lambda row: {"type": "string", "pattern": f"^[0-9]{{1,9}},[0-9]{{1,9}}=({COLOUR})$"},
 }
 """Kind of a setting -> the schema of its text; a file has none."""
@@ -190,6 +193,15 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
             "type": "boolean",
             "default": False,
             "description": "send a form: details, the output, and PNG previews that any browser shows",
+        },
+    )
+    part = _parameter(
+        "part",
+        {
+            "type": "string",
+            "pattern": BOX,
+            "description": "X0,Y0,X1,Y1 in pixels: send only these pixels of the output, as a PNG of 8 bits; all of the picture is "
+            "looked at, so they are as they will be in the whole",
         },
     )
     ticket = _parameter(
@@ -253,9 +265,10 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                     "description": "the most pixels of a picture and of its output; fewer on a computer that is too slow for more",
                 },
                 "seconds": NUMBER,
+                "preview": {**INTEGER, "description": "the most pixels of a part that this computer shows in less than a second"},
                 "words": {**STRING, "description": "the limit of pixels as the end of a sentence, and how to get around it"},
             },
-            ["bytes", "pixels", "seconds", "words"],
+            ["bytes", "pixels", "seconds", "preview", "words"],
         ),
     }
     progress = {
@@ -281,7 +294,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "summary": "Restore a picture",
                 "description": "Sends the output in the picture's own format with its metadata, or in JSON "
                 "(Accept: application/json).",
-                "parameters": [task, *settings, preview, ticket],
+                "parameters": [task, *settings, part, preview, ticket],
                 "requestBody": _body(limits, parts),
                 "responses": {
                     "200": {

@@ -19,6 +19,7 @@ import uvicorn
 
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
+from pellucid.restorer import MARGIN
 from pellucid.web.app import application
 from pellucid.web.limits import Limits
 from pellucid.web.pool import Pool
@@ -109,7 +110,7 @@ async def _run(
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
         await pool.start()
-        limits = limits.within(await pool.measured(first))
+        limits = limits.within(await pool.measured(first), MARGIN)
         app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
         settings = uvicorn.Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, server_header=False)
         server = _Server(settings)

@@ -10,6 +10,7 @@ starts another. The standard input brings a job in each line, or ``{"cancel": ID
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import math
 import os
@@ -19,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, restorer, saving
-from pellucid.errors import FileError, PellucidError, SizeError
+from pellucid import batch, diagnosis, files, memory, restorer, saving
+from pellucid.errors import FileError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
 from pellucid.tasks.settings import FileSettings, Settings, Shape
@@ -39,6 +41,9 @@ __all__ = ["main"]
 
 PREVIEW_PIXELS = 16_000_000
 """The most pixels of a preview, which browsers on phones can show; that of a larger picture is made smaller."""
+
+REMEMBERED = 32
+"""Pictures whose noise is remembered (a few numbers each), so that the next preview of a part need not look again."""
 
 PROGRESS_EVERY = 0.1
 """Seconds between two lines about one job's progress."""
@@ -60,6 +65,8 @@ class Worker:
         self._engine = engine
         self._memory = memory
         self._loaded: dict[str, restorer.Restorer] = {}
+        # By a hash of the picture: noise that was found need not be looked for again when a part is shown.
+        self._found: OrderedDict[str, diagnosis.Diagnosis | None] = OrderedDict()
 
     def model(self, name: str) -> restorer.Restorer:
         """The model of that name, loaded when it is first asked for."""
@@ -84,7 +91,7 @@ class Worker:
             begun, used = time.monotonic(), time.process_time()
             model.restore(noise)
             # Other programs may be at work just now: the time that the cores spent on this is what it takes without them.
-            seconds.append(min(time.monotonic() - begun, (time.process_time() - used) / _cores()))
+            seconds.append(min(time.monotonic() - begun, (time.process_time() - used) / memory.cores()))
             if seconds[-1] > 1:
                 # On a slow computer the first try is nearly as fast, and the service should start soon.
                 break
@@ -109,6 +116,8 @@ class Worker:
 
     def restore(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
         """Restores the file by the same call as the command line, and describes the output: its ``facts`` are those of the task."""
+        if job["part"]:
+            return self._part(job, progress)
         source, target = Path(job["source"]), Path(job["target"])
         model = self.model(job["model"])
         settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
@@ -136,6 +145,7 @@ class Worker:
         sparing = not (job["diagnose"] or job["preview"])
         with files.limited(most, words, partial(_output_size, settings)):
             outcome = batch.restore_file(source, target, model, settings, how, sparing=sparing, watch=watch, progress=progress)
+        self._remember(_key(job), outcome.facts.get("diagnosis"))
         return details | {
             "model": outcome.model,
             "pages": outcome.pages,
@@ -143,10 +153,35 @@ class Worker:
             "facts": model.task.facts_as_json(outcome.facts),
         }
 
+    def _remember(self, key: str, found: diagnosis.Diagnosis | None) -> None:
+        self._found[key] = found
+        while len(self._found) > REMEMBERED:
+            self._found.popitem(last=False)
 
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def _part(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+        """A part of the file's first page as it will be in the whole output, as a PNG of 8 bits."""
+        source, model = Path(job["source"]), self.model(job["model"])
+        settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
+        progress(0)
+        key = _key(job)
+        with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
+            page = next(iter(document.pages), None)
+            if page is None or page.kind != "picture":
+                raise OptionError("parts are shown of pictures in gray or in red, green and blue alone")
+            view = View(page.pictures, found=self._found.get(key))
+            progress(0.2)
+            shown = model.part(view, tuple(job["part"]), settings)
+        self._remember(key, view.found)
+        restored = files.Page((shown.image,))
+        _draw(Path(job["target"]), restored)
+        facts = model.task.facts_as_json(shown.facts)
+        return _described(restored, 1) | {"model": shown.model, "seconds": round(shown.seconds, 4), "facts": facts}
+
+
+def _key(job: dict[str, Any]) -> str:
+    """A picture and how it is read, by a hash."""
+    with Path(job["source"]).open("rb") as content:
+        return f"{hashlib.file_digest(content, 'sha256').hexdigest()} {job['how']}"
 
 
 def _noise(side: int, channels: int) -> NDArray[np.uint8]:

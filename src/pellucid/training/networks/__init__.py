@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from pellucid.training.networks.autoencoder import Autoencoder, AutoencoderSpec
+from pellucid.training.networks.cutout import Cutout, CutoutSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
-__all__ = ["NETWORKS", "Autoencoder", "AutoencoderSpec", "Network", "Spec", "Unet", "UnetSpec", "Upscaler", "UpscalerSpec"]
+__all__ = [
+    "NETWORKS",
+    "Autoencoder",
+    "AutoencoderSpec",
+    "Cutout",
+    "CutoutSpec",
+    "Network",
+    "Spec",
+    "Unet",
+    "UnetSpec",
+    "Upscaler",
+    "UpscalerSpec",
+]
 
-Spec = AutoencoderSpec | UnetSpec | UpscalerSpec
-Network = Autoencoder | Unet | Upscaler
+Spec = AutoencoderSpec | CutoutSpec | UnetSpec | UpscalerSpec
+Network = Autoencoder | Cutout | Unet | Upscaler
 
-NETWORKS: dict[str, type[AutoencoderSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
+NETWORKS: dict[str, type[AutoencoderSpec] | type[CutoutSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
     AutoencoderSpec.network: AutoencoderSpec,
+    CutoutSpec.network: CutoutSpec,
     UnetSpec.network: UnetSpec,
     UpscalerSpec.network: UpscalerSpec,
 }

@@ -1,7 +1,7 @@
 // The page: it takes pictures, has them measured and restored, shows them and offers the results.
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
-import { Form } from "./form.js";
+import { Form, PLACED } from "./form.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
@@ -19,7 +19,7 @@ const past = []; // functions, each of which takes back a step
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
-});
+}, take);
 
 function say(text) { $("status").textContent = text; }
 
@@ -30,8 +30,9 @@ function warn(text) {
 
 // -- pictures --
 
-// The setting that all tasks have: a blend, which the page draws itself.
+// The setting that all tasks have: up to 1 a blend, which the page draws itself.
 const BLENDED = "strength";
+const PAUSE = 150; // milliseconds without a move after which a preview is asked for
 
 function defaults(declared) {
   return Object.fromEntries(declared.options.map((option) => [option.name, option.default]));
@@ -225,14 +226,23 @@ async function checkSize(file) {
   if (width * height > limits.pixels) throw new Error(`${width} × ${height} pixels are more than ${limits.words}`);
 }
 
-// The request for a picture, its strength aside: the query, the files that are settings, and a text that is equal for equal requests.
+// Whether the page blends: not above 1, nor where another setting stands in for the strength in a part of the picture.
+function blends(entry) {
+  const strength = entry.settings[BLENDED] ?? 1;
+  return strength <= 1 && !taskOf(entry).options.some((option) => option.follows === BLENDED && (entry.settings[option.name] ?? null) !== null);
+}
+
+// The share of the picture after in what the page draws.
+const shareOf = (entry) => (blends(entry) ? entry.settings[BLENDED] ?? 1 : 1);
+
+// The request for a picture, a blend aside: the query, the files that are settings, and a text that is equal for equal requests.
 function asked(entry) {
   const model = modelOf(entry);
   const query = { task: entry.task };
   const files = {};
   for (const option of taskOf(entry).options) {
     const value = entry.settings[option.name];
-    if (option.name === BLENDED || same(value, option.default) || value === null || value === "" || !takes(model, option)) continue;
+    if ((option.name === BLENDED && blends(entry)) || same(value, option.default) || value === null || value === "" || !takes(model, option)) continue;
     if (value instanceof File) files[option.name] = value;
     else query[option.name] = value;
   }
@@ -337,19 +347,31 @@ async function thumbnail(entry, blob) {
 let looking = 0;
 let opened = { before: null, after: null };
 
+// Whether two pictures have other proportions than rounding explains.
+function otherShape(one, other) {
+  return Math.abs(one.width * other.height - one.height * other.width) > Math.max(one.width + other.height, one.height + other.width);
+}
+
 // Decodes the chosen picture and shows it; one at a time, for large ones take much memory.
 async function look(keep = false) {
   const turn = ++looking;
   const entry = chosen;
   let before = null;
   let after = null;
+  let alone = false;
   if (entry) {
     const result = entry.result;
     const source = result && result.before ? result.before : entry.shown ? entry.file : entry.preview;
     try {
       if (source) before = await createImageBitmap(source);
       if (before && result) after = await createImageBitmap(result.after || result.blob);
-      if (after && (after.width !== before.width || after.height !== before.height)) {
+      if (after && otherShape(before, after)) {
+        // A part of the picture does not lie over the whole.
+        before.close();
+        before = after;
+        after = null;
+        alone = true;
+      } else if (after && (after.width !== before.width || after.height !== before.height)) {
         // They lie over each other: the one before is made as large as the one after, as any program would show it.
         const larger = await createImageBitmap(source, { resizeWidth: after.width, resizeHeight: after.height, resizeQuality: "high" });
         before.close();
@@ -365,27 +387,139 @@ async function look(keep = false) {
   }
   const last = opened;
   opened = { before, after };
-  viewer.strength = entry ? entry.settings[BLENDED] ?? 1 : 1;
+  viewer.transparent = lets(after) || lets(before);
+  $("ground-label").hidden = !viewer.transparent;
+  $("stage").classList.toggle("alone", alone);
+  viewer.alone = alone;
+  viewer.strength = entry ? shareOf(entry) : 1;
   viewer.show(before, after, keep && last.before && before && last.before.width === before.width && last.before.height === before.height);
+  showMarks();
   // Drawn anew at the next frame; the old ones are in use until then.
   setTimeout(() => { for (const image of [last.before, last.after]) if (image) image.close(); }, 1000);
   document.documentElement.dataset.shown = entry ? `${entry.id}${after ? "-after" : "-before"}` : "";
+}
+
+// Whether a picture lets what is behind it show, by a small version of it.
+function lets(image) {
+  if (!image) return false;
+  const share = Math.min(1, 256 / Math.max(image.width, image.height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(image.width * share)), Math.max(1, Math.round(image.height * share)));
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  for (let place = 3; place < data.length; place += 4) if (data[place] < 250) return true;
+  return false;
+}
+
+// -- a preview of a part, while settings are moved --
+
+let glance = null; // the part that is shown: { entry, key, box }
+let glancing = null; // the request under way: { key, box, controller }
+let refused = ""; // the request that the service refused last: it is not sent again
+let pause = 0;
+
+// Whether a setting was changed whose effect is shown at once.
+function moved(entry) {
+  if (!entry.result || !entry.details || !stale(entry) || !taskOf(entry).keeps_size) return false;
+  const [now, then] = [asked(entry).query, entry.result.asked.query];
+  return taskOf(entry).options.some((option) => option.live && !same(now[option.name] ?? null, then[option.name] ?? null));
+}
+
+// The part to show: what is visible after the divider, or the middle of it where the service would take too long for all.
+function partOf(entry) {
+  const { width, height } = entry.details;
+  const seen = viewer.visible();
+  const unit = width / viewer.width;
+  let [left, top, right, bottom] = [seen.left, seen.top, seen.right, seen.bottom].map((value) => value * unit);
+  const share = Math.sqrt(service.limits.preview / Math.max(1, (right - left) * (bottom - top)));
+  if (share < 1) {
+    const [wide, high] = [(right - left) * share, (bottom - top) * share];
+    const middle = seen.point ? [seen.point.x * unit, seen.point.y * unit] : [(left + right) / 2, (top + bottom) / 2];
+    left = Math.min(Math.max(left, middle[0] - wide / 2), right - wide);
+    top = Math.min(Math.max(top, middle[1] - high / 2), bottom - high);
+    [right, bottom] = [left + wide, top + high];
+  }
+  const box = [Math.max(0, Math.floor(left)), Math.max(0, Math.floor(top)), Math.min(width, Math.ceil(right)), Math.min(height, Math.ceil(bottom))];
+  return box[2] > box[0] && box[3] > box[1] ? box : null;
+}
+
+function dropGlance() {
+  clearTimeout(pause);
+  if (glancing) glancing.controller.abort();
+  glancing = null;
+  glance = null;
+  viewer.setPart(null);
+  $("after-words").textContent = "after";
+}
+
+// Asks for a preview where one is due, once nothing has moved for a while; the latest request counts.
+function glanceSoon() {
+  clearTimeout(pause);
+  const entry = chosen;
+  if (!entry || !moved(entry)) {
+    if (glance || glancing) dropGlance();
+    return;
+  }
+  const { key } = asked(entry);
+  if (glance && (glance.entry !== entry || glance.key !== key)) {
+    // It shows what other settings do.
+    glance = null;
+    viewer.setPart(null);
+  }
+  // The whole is on its way.
+  if (entry.controller) return;
+  const box = partOf(entry);
+  const due = JSON.stringify([entry.id, key, box]);
+  const shown = [glance, glancing].some((each) => each && each.due === due);
+  $("after-words").textContent = glance ? "preview in the frame" : due === refused ? "after, with the last settings" : "preview…";
+  if (box && !shown && due !== refused) pause = setTimeout(() => showGlance(entry, box, due), PAUSE);
+}
+
+async function showGlance(entry, box, due) {
+  if (glancing) glancing.controller.abort();
+  const controller = new AbortController();
+  glancing = { due, controller };
+  const { query, files, key } = asked(entry);
+  let image = null;
+  try {
+    const answer = await post("/v1/restore", entry.file, { ...query, format: null, part: box.join(",") }, "image/*", { signal: controller.signal, report: () => {}, files });
+    image = await createImageBitmap(answer.blob);
+  } catch (error) {
+    if (error instanceof Cancelled || controller.signal.aborted) return;
+    refused = due;
+    say(`No preview of ${entry.name}: ${error.message}`);
+  }
+  if (controller.signal.aborted) {
+    if (image) image.close();
+    return;
+  }
+  glancing = null;
+  if (image && chosen === entry && moved(entry)) {
+    glance = { entry, key, due };
+    const unit = viewer.width / entry.details.width;
+    const [left, top, right, bottom] = box.map((value) => value * unit);
+    viewer.setPart({ image, left, top, right, bottom });
+    document.documentElement.dataset.part = key;
+  }
+  glanceSoon();
 }
 
 let described = "";
 
 function describe() {
   if (!chosen) return;
+  if (moved(chosen)) glanceSoon();
   const zoom = `${Math.round(viewer.scale * 100)} %`;
   const text = viewer.after
     ? `${chosen.name}: before on the left ${Math.round(viewer.at * 100)} %, ${taskOf(chosen).verbs[2].toLowerCase()} on the right; zoom ${zoom}`
-    : `${chosen.name}, as it is; zoom ${zoom}`;
+    : `${chosen.name}, ${viewer.alone ? taskOf(chosen).verbs[2].toLowerCase() : "as it is"}; zoom ${zoom}`;
   if (text !== described) $("picture").setAttribute("aria-label", text);
   described = text;
 }
 
 function choose(entry) {
   if (chosen === entry) return;
+  dropGlance();
   chosen = entry;
   for (const other of pictures) other.item.button.setAttribute("aria-current", String(other === entry));
   if (entry) {
@@ -436,6 +570,7 @@ function refresh(entry) {
   if (entry.done === null || entry.done === undefined) entry.item.bar.removeAttribute("value");
   else entry.item.bar.value = entry.done;
   if (chosen !== entry) return;
+  glanceSoon();
   $("busy").hidden = !busy;
   $("stage").setAttribute("aria-busy", String(busy));
   $("busy-words").textContent = entry.words;
@@ -481,15 +616,81 @@ function settings() {
       const words = factsOf(chosen, result).join(", ");
       noise.append(`${task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
     }
-    const other = service.models.find((each) => each.task === task.name && each.takes_noise);
-    if (details.diagnosis.kind !== "clean" && model && !model.takes_noise && other) {
-      noise.append(` The model ${model.name} keeps the noise; the model ${other.name} removes it.`);
-    }
     // How the file was read, where that is not plain.
     if (details.remarks.length) noise.append(` Read: ${details.remarks.join("; ")}.`);
   } else noise.textContent = "The service measures the noise once it has the picture.";
-  form.set(chosen.settings, details ? details.diagnosis : {});
+  const measured = { ...(details ? details.diagnosis : {}) };
+  for (const option of task.options) if (option.follows) measured[option.name] = chosen.settings[option.follows];
+  form.set(chosen.settings, measured);
   for (const option of task.options) form.toggle(option.name, takes(model, option));
+}
+
+// -- marks on the picture: points and boxes, for settings of these kinds --
+
+let taking = null; // the name of the setting whose values are placed by hand
+
+const placedOptions = () => (task ? task.options.filter((option) => option.kinds.length === 1 && PLACED.includes(option.kinds[0])) : []);
+
+function valuesOf(option) {
+  const value = chosen.settings[option.name];
+  return value === null || value === undefined ? [] : option.many ? value : [value];
+}
+
+function showMarks() {
+  const options = placedOptions();
+  const option = options.find((each) => each.name === taking) || null;
+  $("marking").hidden = !options.length;
+  if (option) {
+    const [kind] = option.kinds;
+    const other = kind === "point" ? options.find((each) => each !== option && each.kinds[0] === kind) : null;
+    $("marking").textContent = kind === "box"
+      ? `Drag a frame on the picture: ${option.label.toLowerCase()}. A click on the frame takes it away.`
+      : `Click on the picture: “${option.label.toLowerCase()}”${other ? `; with the Alt key: “${other.label.toLowerCase()}”` : ""}. A click on a mark takes it away.`;
+  }
+  form.taken(taking);
+  const marks = chosen && !viewer.alone
+    ? options.flatMap((each, order) => valuesOf(each).map((text) => ({ name: each.name, order, kind: each.kinds[0], value: String(text).split(",").map(Number) })))
+    : [];
+  viewer.setMarks(marks, chosen && !viewer.alone ? chosen.details : null, option && chosen && chosen.details && !viewer.alone ? option.kinds[0] : null);
+}
+
+function take(name) {
+  taking = name;
+  showMarks();
+}
+
+// A value that was placed goes to the setting that is taken; with the Alt key to the next one of its kind.
+function place(kind, value, other) {
+  const options = placedOptions().filter((option) => option.kinds[0] === kind);
+  const at = options.findIndex((option) => option.name === taking);
+  const option = options[other ? (at + 1) % options.length : at];
+  if (!option) return;
+  const text = value.join(",");
+  remarked(option.name, option.many ? [...valuesOf(option).filter((each) => each !== text), text] : text);
+}
+
+function erase(mark) {
+  const option = placedOptions().find((each) => each.name === mark.name);
+  const text = mark.value.join(",");
+  remarked(option.name, option.many ? valuesOf(option).filter((each) => String(each) !== text) : null);
+}
+
+viewer.onPlace = place;
+viewer.onErase = erase;
+
+let soon = 0;
+
+function remarked(name, value) {
+  changed(name, value, true);
+  showMarks();
+  // Several clicks in a row are one request.
+  clearTimeout(soon);
+  const entry = chosen;
+  soon = setTimeout(() => {
+    if (!pictures.includes(entry) || !entry.details) return;
+    stop(entry);
+    restoreAgain(entry);
+  }, 350);
 }
 
 let moving = null; // the value that a slider had when it was taken hold of
@@ -500,7 +701,7 @@ function changed(name, value, finished) {
   const values = entry.settings;
   if (!moving || moving.name !== name) moving = { name, value: values[name] };
   values[name] = value;
-  if (name === BLENDED) viewer.setStrength(value);
+  viewer.setStrength(shareOf(entry));
   if (finished) {
     const before = moving.value;
     moving = null;
@@ -508,11 +709,13 @@ function changed(name, value, finished) {
       values[name] = before;
       if (chosen === entry) {
         settings();
-        if (name === BLENDED) viewer.setStrength(before);
+        showMarks();
+        viewer.setStrength(shareOf(entry));
       }
       refresh(entry);
     });
-    if (name !== BLENDED) settings();
+    settings();
+    showMarks();
   }
   refresh(entry);
 }
@@ -576,6 +779,7 @@ function useTask(name) {
   $("start-title").textContent = `Drop an image and ${task.headline}`;
   document.title = `pellucid: drop an image and ${task.headline}`;
   $("summary").textContent = `${task.summary[0].toUpperCase()}${task.summary.slice(1)}: ${task.after}.`;
+  taking = placedOptions()[0]?.name ?? null;
   const models = service.models.filter((model) => model.task === name);
   form.build(task.options, {
     model: models.map((model) => ({ value: model.name, text: model.name, about: model.summary })),
@@ -594,9 +798,14 @@ function answerName(entry, media) {
   return `${stem}.${taskOf(entry).mark}${ending || (format ? format.endings[0] : "")}`;
 }
 
-// The file to download: the result itself, or the service's blend at the strength that is set.
+// The file to download: the result itself, or the service's blend at the strength that is set; where settings that are shown at once
+// have changed since, it is restored with them first.
 async function answerOf(entry) {
-  const strength = entry.settings[BLENDED] ?? 1;
+  if (moved(entry)) {
+    await new Promise((resolve) => enqueue(entry, (signal) => restore(entry, signal).finally(resolve)));
+    if (stale(entry)) throw new Cancelled();
+  }
+  const strength = shareOf(entry);
   const { result } = entry;
   if (strength === 1) return result.blob;
   if (result.blended && result.blended.strength === strength) return result.blended.blob;
@@ -697,6 +906,9 @@ function listen() {
   $("actual").addEventListener("click", () => viewer.zoomTo(1));
   $("in").addEventListener("click", () => viewer.zoomTo(viewer.scale * 1.25));
   $("out").addEventListener("click", () => viewer.zoomTo(viewer.scale / 1.25));
+  const ground = () => viewer.setGround($("ground").value === "own" ? $("ground-colour").value : $("ground").value);
+  $("ground").addEventListener("change", () => { $("ground-colour").hidden = $("ground").value !== "own"; ground(); });
+  $("ground-colour").addEventListener("input", ground);
   $("magnify").addEventListener("click", () => $("magnify").setAttribute("aria-pressed", String(viewer.toggleMagnifier())));
   $("add").addEventListener("click", () => input.click());
   const themes = ["system", "light", "dark"];

@@ -30,15 +30,20 @@ const IS = {
   text: (value) => typeof value === "string",
 };
 
+// Kinds that are placed on the picture itself.
+export const PLACED = ["point", "box"];
+
 const none = (value) => value === null || value === undefined;
 
 export class Form {
-  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered.
-  constructor(main, more, change, enter) {
+  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. `take(name)`: what is
+  // placed on the picture from now on is a value of this setting.
+  constructor(main, more, change, enter, take) {
     this.main = main;
     this.more = more;
     this.change = change;
     this.enter = enter;
+    this.take = take;
     this.fields = new Map();
   }
 
@@ -57,6 +62,7 @@ export class Form {
 
   editor(option, listed) {
     if (listed) return this.choice(option, listed);
+    if (option.kinds.length === 1 && PLACED.includes(option.kinds[0])) return this.placed(option);
     if (option.many) return this.lines(option);
     if (option.kinds.length > 1) return this.several(option);
     const [kind] = option.kinds;
@@ -80,7 +86,7 @@ export class Form {
   }
 
   number(option) {
-    const percent = option.low === 0 && option.high === 1;
+    const percent = option.low === 0 && option.high <= 2 && option.step < 0.1;
     const unit = percent ? 100 : 1;
     const { id } = option;
     const step = option.step || 0.01;
@@ -97,7 +103,7 @@ export class Form {
     const label = element("label", { htmlFor: id }, option.label);
     const head = element("div", { className: "row-head" }, label);
     const automatic = option.default === null ? element("input", { type: "checkbox", id: `${id}-automatic` }) : null;
-    if (automatic) head.append(element("label", { className: "check" }, automatic, "automatic"));
+    if (automatic) head.append(element("label", { className: "check" }, automatic, option.follows ? `as ${option.follows}` : "automatic"));
     const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, marks, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
     const enter = (text, finished) => {
       const value = Number(text);
@@ -180,11 +186,11 @@ export class Form {
   }
 
   // A setting that may come more than once: a value in each line.
-  lines(option) {
+  lines(option, rows = 3) {
     const kinds = option.kinds.filter((kind) => kind in WRITTEN);
     const patterns = kinds.map((kind) => WRITTEN[kind].pattern);
     const form = kinds.map((kind) => WRITTEN[kind].form).filter(Boolean).join("; or ");
-    const input = element("textarea", { id: option.id, rows: 3, spellcheck: false, placeholder: form });
+    const input = element("textarea", { id: option.id, rows, spellcheck: false, placeholder: form });
     input.addEventListener("change", () => {
       const values = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
       const wrong = values.find((value) => !patterns.some((pattern) => !pattern || new RegExp(`^(${pattern})$`).test(value)));
@@ -194,6 +200,31 @@ export class Form {
     const about = element("p", { className: "note" }, `${option.help}; one in each line`);
     const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, about);
     return { row, set: (value) => { input.value = (value || []).join("\n"); } };
+  }
+
+  // A setting whose values are placed on the picture; they can be typed, too.
+  placed(option) {
+    const field = option.many ? this.lines(option, 1) : this.text(option, option.kinds[0]);
+    // The words beside the picture say how; the row's title has the rest.
+    field.row.lastChild.remove();
+    const take = element("button", { type: "button", className: "take" }, option.kinds[0] === "box" ? "Drag on the picture" : "Click on the picture");
+    take.setAttribute("aria-pressed", "false");
+    take.setAttribute("aria-label", `${option.label}: ${take.textContent.toLowerCase()}`);
+    take.addEventListener("click", () => this.take(option.name));
+    const away = element("button", { type: "button", className: "quiet" }, "Remove");
+    away.setAttribute("aria-label", `Remove: ${option.label}`);
+    away.addEventListener("click", () => this.change(option.name, option.many ? [] : null, true));
+    field.row.insertBefore(element("div", { className: "pair" }, take, away), field.row.children[1]);
+    const set = (value) => {
+      field.set(value);
+      away.disabled = none(value) || value.length === 0;
+    };
+    return { row: field.row, set, take };
+  }
+
+  // Shows which setting is placed on the picture.
+  taken(name) {
+    for (const [each, field] of this.fields) if (field.take) field.take.setAttribute("aria-pressed", String(each === name));
   }
 
   colour(option) {

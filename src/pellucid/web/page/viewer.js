@@ -4,6 +4,11 @@ const LEAST = 0.02;
 const MOST = 32;
 const REACH = 24; // CSS pixels around the divider that take hold of it
 const LENS = { side: 150, zoom: 4 };
+const STILL = 4; // CSS pixels that a hand may move during a click
+const GRASP = 12; // CSS pixels around a mark that take hold of it
+const CHECK = 8; // CSS pixels of a square of the checkerboard
+const MARKS = ["#15924b", "#d0342c", "#0a62a8", "#8a4b00"]; // colours of marks, by the order of their settings
+const SIGNS = ["+", "−"];
 
 export class Viewer {
   constructor({ stage, canvas, magnifier, divider, zoom, onChange }) {
@@ -15,6 +20,7 @@ export class Viewer {
     this.onChange = onChange || (() => {});
     this.before = null;
     this.after = null;
+    this.part = null; // a part of the picture after with newer settings: { image, left, top, right, bottom } in its pixels
     this.strength = 1;
     this.at = 0.5; // the divider's place, as a share of the stage's width
     this.scale = 1; // device pixels for each pixel of the picture
@@ -24,6 +30,14 @@ export class Viewer {
     this.lens = null; // the point under the magnifier, in pixels of the picture
     this.magnifying = false;
     this.onlyBefore = false;
+    this.source = null; // the size that marks count in, where it is another than the picture's
+    this.marks = []; // { name, order, kind, value }: points [x, y] and boxes [x0, y0, x1, y1] of the source
+    this.placing = null; // the kind that is placed by hand
+    this.onPlace = () => {}; // (kind, value, other): a mark was placed, with Alt held down: `other`
+    this.onErase = () => {}; // (mark)
+    this.rubber = null; // the box that is being dragged, in pixels of the picture
+    this.transparent = false; // whether anything lies behind that can be seen
+    this.ground = "checks"; // what that is: "checks" or a colour
     this.blend = document.createElement("canvas");
     this.pointers = new Map();
     this.listen();
@@ -42,9 +56,43 @@ export class Viewer {
     this.draw();
   }
 
+  setMarks(marks, source, placing) {
+    Object.assign(this, { marks, source, placing });
+    this.draw();
+  }
+
+  setGround(ground) {
+    this.ground = ground;
+    this.draw();
+  }
+
+  // How many pixels of the source one of the picture is, across and down.
+  get share() {
+    return { x: this.source ? this.source.width / this.width : 1, y: this.source ? this.source.height / this.height : 1 };
+  }
+
   setStrength(strength) {
     this.strength = strength;
     this.draw();
+  }
+
+  setPart(part) {
+    const last = this.part;
+    if (last === part) return;
+    this.part = part;
+    // Drawn anew at the next frame; the old one is in use until then.
+    if (last) setTimeout(() => last.image.close(), 1000);
+    this.draw();
+  }
+
+  // What of the picture after is visible, in pixels of the picture; `point`: where the magnifier is.
+  visible() {
+    const from = this.toPicture(this.magnifying ? 0 : this.at * this.canvas.width, 0);
+    const to = this.toPicture(this.canvas.width, this.canvas.height);
+    return {
+      left: this.clampX(from.x), top: this.clampY(from.y), right: this.clampX(to.x), bottom: this.clampY(to.y),
+      point: this.magnifying ? this.lens : null,
+    };
   }
 
   setDivider(share) {
@@ -124,6 +172,23 @@ export class Viewer {
     });
   }
 
+  // What lies behind a transparent picture.
+  under(context, x, y, scale) {
+    if (!this.transparent) return;
+    const box = [x, y, this.width * scale, this.height * scale];
+    context.fillStyle = this.ground === "checks" ? "#fff" : this.ground;
+    context.fillRect(...box);
+    if (this.ground !== "checks") return;
+    const side = CHECK * this.ratio;
+    const tile = Object.assign(document.createElement("canvas"), { width: 2 * side, height: 2 * side });
+    const drawn = tile.getContext("2d");
+    drawn.fillStyle = "#c8c8c8";
+    drawn.fillRect(0, 0, side, side);
+    drawn.fillRect(side, side, side, side);
+    context.fillStyle = context.createPattern(tile, "repeat");
+    context.fillRect(...box);
+  }
+
   // Draws the picture before, or the blend of both by strength, into a context at a place and scale.
   place(context, image, x, y, scale) {
     // An image of another size than the picture, such as the one before it was enlarged, has no pixels of its own here.
@@ -132,9 +197,29 @@ export class Viewer {
     context.drawImage(image, x, y, this.width * scale, this.height * scale);
   }
 
-  blended(context, x, y, scale) {
-    if (this.strength >= 1) {
+  // Draws the picture after, and the newer part of it in its place.
+  placeAfter(context, x, y, scale) {
+    const { part } = this;
+    if (!part) {
       this.place(context, this.after, x, y, scale);
+      return;
+    }
+    const box = [x + part.left * scale, y + part.top * scale, (part.right - part.left) * scale, (part.bottom - part.top) * scale];
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, context.canvas.width, context.canvas.height);
+    context.rect(...box);
+    context.clip("evenodd");
+    this.place(context, this.after, x, y, scale);
+    context.restore();
+    context.imageSmoothingEnabled = scale < 1;
+    context.drawImage(part.image, ...box);
+  }
+
+  blended(context, x, y, scale) {
+    this.under(context, x, y, scale);
+    if (this.strength >= 1) {
+      this.placeAfter(context, x, y, scale);
       return;
     }
     const { width, height } = context.canvas;
@@ -148,7 +233,7 @@ export class Viewer {
     this.place(mix, this.before, x, y, scale);
     mix.globalCompositeOperation = "lighter";
     mix.globalAlpha = this.strength;
-    this.place(mix, this.after, x, y, scale);
+    this.placeAfter(mix, x, y, scale);
     mix.globalAlpha = 1;
     context.drawImage(blend, 0, 0);
   }
@@ -166,6 +251,7 @@ export class Viewer {
     context.beginPath();
     context.rect(0, 0, line, height);
     context.clip();
+    this.under(context, this.x, this.y, this.scale);
     this.place(context, this.before, this.x, this.y, this.scale);
     context.restore();
     if (line < width) {
@@ -174,11 +260,69 @@ export class Viewer {
       context.rect(line, 0, width - line, height);
       context.clip();
       this.blended(context, this.x, this.y, this.scale);
+      if (this.part) this.paintFrame(context);
       context.restore();
     }
     if (this.after && !this.onlyBefore) this.paintDivider(context, line, height);
+    this.paintMarks(context);
     if (this.magnifying) this.paintLens();
     this.onChange();
+  }
+
+  // A mark's value in pixels of the canvas.
+  onCanvas(value) {
+    const { x, y } = this.share;
+    return value.map((each, place) => (place % 2 ? this.y + (each / y) * this.scale : this.x + (each / x) * this.scale));
+  }
+
+  paintMarks(context) {
+    const unit = this.ratio;
+    const framed = (box, colour) => {
+      context.lineWidth = 4 * unit;
+      context.strokeStyle = "rgb(255 255 255 / 0.85)";
+      context.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
+      context.lineWidth = 2 * unit;
+      context.strokeStyle = colour;
+      context.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
+    };
+    context.save();
+    for (const { kind, value, order } of this.marks) {
+      const colour = MARKS[order % MARKS.length];
+      if (kind === "box") {
+        framed(this.onCanvas(value), colour);
+        continue;
+      }
+      // The middle of the pixel.
+      const [x, y] = this.onCanvas(value.map((each) => each + 0.5));
+      context.beginPath();
+      context.arc(x, y, 9 * unit, 0, 2 * Math.PI);
+      context.fillStyle = colour;
+      context.fill();
+      context.lineWidth = 2 * unit;
+      context.strokeStyle = "#fff";
+      context.stroke();
+      context.fillStyle = "#fff";
+      context.font = `bold ${14 * unit}px sans-serif`;
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      context.fillText(SIGNS[order] || "•", x, y + unit);
+    }
+    if (this.rubber) framed(this.rubber.map((each, place) => (place % 2 ? this.y : this.x) + each * this.scale), MARKS[2]);
+    context.restore();
+  }
+
+  // A frame around the part: outside it the picture is as the last settings made it.
+  paintFrame(context) {
+    const { left, top, right, bottom } = this.part;
+    const unit = this.ratio;
+    context.save();
+    for (const [style, dash] of [["#fff", []], ["#222", [6 * unit, 6 * unit]]]) {
+      context.strokeStyle = style;
+      context.lineWidth = unit;
+      context.setLineDash(dash);
+      context.strokeRect(this.x + left * this.scale - unit / 2, this.y + top * this.scale - unit / 2, (right - left) * this.scale + unit, (bottom - top) * this.scale + unit);
+    }
+    context.restore();
   }
 
   paintDivider(context, line, height) {
@@ -223,6 +367,7 @@ export class Viewer {
       context.beginPath();
       context.rect(pane * side, 0, side, side);
       context.clip();
+      if (pane === 0) this.under(context, x, y, zoom);
       if (pane === 0) this.place(context, this.before, x, y, zoom);
       else this.blended(context, x + side, y, zoom);
       context.restore();
@@ -246,6 +391,47 @@ export class Viewer {
     return { x: (event.clientX - box.left) * this.ratio, y: (event.clientY - box.top) * this.ratio };
   }
 
+  // The pixel of the source at a point of the canvas, inside the picture; null outside, unless `kept` to its edge.
+  pixel(point, kept = false) {
+    const at = this.toPicture(point.x, point.y);
+    if (!kept && (at.x < 0 || at.y < 0 || at.x >= this.width || at.y >= this.height)) return null;
+    const { x, y } = this.share;
+    return [Math.floor(this.clampX(at.x) * x), Math.floor(this.clampY(at.y) * y)];
+  }
+
+  // The mark under a point of the canvas: a point near it, or the frame of a box.
+  markAt(point) {
+    const near = GRASP * this.ratio;
+    const hit = ({ kind, value }) => {
+      const at = this.onCanvas(kind === "box" ? value : value.map((each) => each + 0.5));
+      if (kind !== "box") return Math.hypot(at[0] - point.x, at[1] - point.y) <= near;
+      const inside = (by) => point.x >= at[0] - by && point.x <= at[2] + by && point.y >= at[1] - by && point.y <= at[3] + by;
+      return inside(near / 2) && !inside(-near / 2);
+    };
+    return [...this.marks].reverse().find(hit) || null;
+  }
+
+  // A hand that did not move has clicked: it takes away the mark that is there, or places a point.
+  click(point, other) {
+    const mark = this.markAt(point);
+    if (mark) {
+      this.onErase(mark);
+      return;
+    }
+    const pixel = this.pixel(point);
+    if (this.placing === "point" && pixel) this.onPlace("point", pixel, other);
+  }
+
+  drop(start, point) {
+    this.rubber = null;
+    const from = this.pixel(start, true);
+    const to = this.pixel(point, true);
+    const size = this.source || this;
+    const box = [Math.min(from[0], to[0]), Math.min(from[1], to[1]), Math.min(size.width, Math.max(from[0], to[0]) + 1), Math.min(size.height, Math.max(from[1], to[1]) + 1)];
+    if (box[2] - box[0] > 2 && box[3] - box[1] > 2) this.onPlace("box", box, false);
+    this.draw();
+  }
+
   nearDivider(x) {
     return this.after && !this.onlyBefore && Math.abs(x - this.at * this.canvas.width) <= REACH * this.ratio;
   }
@@ -258,7 +444,9 @@ export class Viewer {
       const point = this.point(event);
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, point);
-      this.dragging = this.pointers.size === 1 && this.nearDivider(point.x) ? "divider" : "picture";
+      this.start = this.pointers.size === 1 ? point : null;
+      const boxing = this.placing === "box" && this.before && !this.markAt(point);
+      this.dragging = this.pointers.size > 1 ? "picture" : boxing ? "box" : this.nearDivider(point.x) ? "divider" : "picture";
     });
     canvas.addEventListener("pointermove", (event) => {
       const point = this.point(event);
@@ -268,7 +456,8 @@ export class Viewer {
         this.draw();
       }
       if (!last) {
-        canvas.style.cursor = this.nearDivider(point.x) ? "ew-resize" : "grab";
+        const marking = this.placing && this.before && this.pixel(point);
+        canvas.style.cursor = this.placing && this.markAt(point) ? "pointer" : marking && this.placing === "box" ? "crosshair" : this.nearDivider(point.x) ? "ew-resize" : marking ? "crosshair" : "grab";
         return;
       }
       if (this.pointers.size === 2) {
@@ -277,6 +466,10 @@ export class Viewer {
         const middle = { x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 };
         this.pan((point.x - last.x) / 2, (point.y - last.y) / 2);
         this.zoomTo((this.scale * spread(point)) / spread(last), middle.x, middle.y);
+      } else if (this.dragging === "box") {
+        const [one, other] = [this.start, point].map((each) => this.toPicture(each.x, each.y));
+        this.rubber = [Math.min(one.x, other.x), Math.min(one.y, other.y), Math.max(one.x, other.x), Math.max(one.y, other.y)];
+        this.draw();
       } else if (this.dragging === "divider") {
         this.setDivider(point.x / canvas.width);
       } else {
@@ -285,7 +478,16 @@ export class Viewer {
       this.pointers.set(event.pointerId, point);
     });
     for (const name of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(name, (event) => this.pointers.delete(event.pointerId));
+      canvas.addEventListener(name, (event) => {
+        const point = this.point(event);
+        const alone = this.pointers.size === 1 && this.start && name === "pointerup";
+        const still = alone && Math.hypot(point.x - this.start.x, point.y - this.start.y) <= STILL * this.ratio;
+        this.pointers.delete(event.pointerId);
+        if (alone && this.dragging === "box" && !still) this.drop(this.start, point);
+        else if (still && this.before && this.placing) this.click(point, event.altKey);
+        this.rubber = null;
+        this.start = null;
+      });
     }
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -293,7 +495,10 @@ export class Viewer {
       const lines = event.deltaMode === 1 ? 30 : 1;
       this.zoomTo(this.scale * Math.exp((-event.deltaY * lines) / 400), point.x, point.y);
     }, { passive: false });
-    canvas.addEventListener("dblclick", () => (this.fitted ? this.zoomTo(1) : this.fit()));
+    canvas.addEventListener("dblclick", () => {
+      // Two clicks are two marks where marks are placed.
+      if (!this.placing) this.fitted ? this.zoomTo(1) : this.fit();
+    });
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("keyup", (event) => {
       if (event.key.toLowerCase() === "b") this.showOnlyBefore(false);

@@ -1,0 +1,117 @@
+"""Drafts masks of photographs with one clear subject, by OpenCV's GrabCut, for a person to look at: RGBA files to learn from.
+
+    python benchmarks/cutout_masks.py [--loose] OUT FOLDER...
+
+Five starts (three boxes, and two guesses from the colours and edges of the picture itself) must come to about the same mask, which
+must not fill the picture nor lie along its border; with ``--loose`` two of the five may come to another. OUT gets NAME.webp, the
+photograph with the mask as alpha, and drafts.tsv: the file, how well the starts agree (the overlap with their middle), and which
+share of the picture is masked. ``cutout_scenes.txt`` lists the files of ``photos`` and ``free`` that were kept after a look.
+Needs OpenCV (the extra ``bench``).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from pellucid import cutting
+
+SMALL, LARGE = 96, 384
+"""Longer side in pixels at which the starts are compared, and of the files."""
+
+AGREE, LOOSE = 0.80, 0.50
+"""Least overlap of a start with the mask that most of them have."""
+
+
+def cut(picture: np.ndarray, start: np.ndarray, rounds: int) -> np.ndarray:
+    """GrabCut from a mask of its four classes: True inside."""
+    mask = start.copy()
+    if not ((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD)).any() or not (mask == cv2.GC_PR_FGD).any():
+        return np.zeros(mask.shape, dtype=bool)
+    background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(picture, mask, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
+    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+
+
+def starts(picture: np.ndarray) -> list[np.ndarray]:
+    """Five starts."""
+    height, width = picture.shape[:2]
+    found = []
+    for inset in (0.03, 0.08, 0.14):
+        mask = np.full((height, width), cv2.GC_BGD, dtype=np.uint8)
+        down, across = max(1, round(inset * height)), max(1, round(inset * width))
+        mask[down:-down, across:-across] = cv2.GC_PR_FGD
+        found.append(mask)
+    planes = cutting.maps(picture.astype(np.float32) / 255)
+    for guess in (planes[..., 0] * (0.3 + planes[..., 2]), planes[..., 2]):
+        mask = np.full((height, width), cv2.GC_PR_BGD, dtype=np.uint8)
+        mask[guess > np.quantile(guess, 0.7)] = cv2.GC_PR_FGD
+        mask[0] = mask[-1] = cv2.GC_BGD
+        found.append(mask)
+    return found
+
+
+def largest(mask: np.ndarray) -> np.ndarray:
+    """The largest part of a mask and those of a tenth of its size or more, its small holes filled."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count < 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    mask = np.isin(labels, 1 + np.flatnonzero(areas >= areas.max() / 10))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8))
+    holes = [each for each in range(1, count) if stats[each, cv2.CC_STAT_AREA] < 0.004 * mask.size]
+    return mask | np.isin(labels, holes)
+
+
+def drafted(picture: np.ndarray, loose: bool = False) -> tuple[np.ndarray, float] | None:
+    """The mask of a picture, and how well the starts agree; None where there is no clear subject."""
+    share = SMALL / max(picture.shape[:2])
+    small = cv2.resize(picture, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    masks = [largest(cut(small, start, 2)) for start in starts(small)]
+    votes = np.sum(masks, axis=0)
+    middle = votes >= 3
+    overlaps = sorted((mask & middle).sum() / max(1, (mask | middle).sum()) for mask in masks)
+    # One of the five may be wrong, or two.
+    agree = float(overlaps[1 + loose])
+    border = np.concatenate((middle[0], middle[-1], middle[:, 0], middle[:, -1]))
+    if agree < (LOOSE if loose else AGREE) or not 0.05 < middle.mean() < 0.75 or border.mean() > (0.45 if loose else 0.3):
+        return None
+    height, width = picture.shape[:2]
+    share = cv2.resize(votes.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    start = np.where(share > 2.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    inner = cv2.erode((share >= 4).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    outer = cv2.dilate((share >= 1).astype(np.uint8), np.ones((13, 13), np.uint8)) == 0
+    start[inner], start[outer] = cv2.GC_FGD, cv2.GC_BGD
+    return largest(cut(picture, start, 1)), agree
+
+
+def main() -> None:
+    """Drafts masks of all photographs of the folders."""
+    cv2.setNumThreads(1)
+    loose = sys.argv[1] == "--loose"
+    out = Path(sys.argv[1 + loose])
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "drafts.tsv").open("a", encoding="utf-8") as table:
+        for folder in map(Path, sys.argv[2 + loose :]):
+            for path in sorted(folder.glob("*.webp")):
+                image = Image.open(path).convert("RGB")
+                image.thumbnail((LARGE, LARGE))
+                picture = np.ascontiguousarray(np.asarray(image))
+                result = drafted(picture, loose)
+                if result is None:
+                    continue
+                mask, agree = result
+                soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
+                alpha = np.round(soft * 255).astype(np.uint8)
+                name = f"{folder.name}-{path.stem}.webp"
+                Image.fromarray(np.dstack((picture, alpha))).save(out / name, quality=86, exact=True, alpha_quality=90)
+                print(name, f"{agree:.3f}", f"{mask.mean():.3f}", sep="\t", file=table, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""Cutting out: alpha found with the whole picture in view, refined piece by piece; what may be put behind; how it is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import alphas, cutting, files, images, matting
+from pellucid.cutting import Prompts
+from pellucid.degradations import Degradation
+from pellucid.engines import Models
+from pellucid.errors import OptionError
+from pellucid.images import Image, Pixels, Rows, rows_of
+from pellucid.tasks import CutoutSettings, base
+from pellucid.tasks.cutout_learning import Learning
+from pellucid.tasks.settings import Attached
+from pellucid.tiling import Place
+from pellucid.views import View
+
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+
+CASES: tuple[str, ...] = ("gaussian:0", "gaussian:10")
+
+METRICS: tuple[str, ...] = ("iou", "mae")
+
+PROTOCOL: Mapping[str, str] = {
+    "crop": "none",
+    "picture": "the file's colours, those under alpha 0 among them; what is perfect is its alpha",
+    "iou": "per image, of alpha above one half",
+    "mae": "per image, of alpha",
+    "box": "models are told nothing; GrabCut is given the box around what is above one half",
+}
+
+WHOLE = 768
+"""Longest side in pixels of the picture that the looks are cut out of: more than `cutting.SIDE`, so that small things are seen."""
+
+TILE = 768
+"""Side in pixels of the square that no piece has more pixels than: most pieces are all thing or all background then."""
+
+ENGINE_BYTES = 0
+"""No piece goes through the engine: the whole picture is looked at once, small."""
+
+PIECE_BYTES = 200
+"""Bytes for each pixel of each piece in flight. Measured: 150 for the colours of the foreground, 10 times the piece's planes."""
+
+ROOM = 16
+"""Pixels of the small picture around the thing that are refined with it, beside an eighth of its size."""
+
+Matte = Callable[[Pixels, Place], Pixels]
+"""Alpha (h, w) of a piece (c, h, w), padding left out, at its place."""
+
+
+@dataclass
+class Found:
+    """What was found in the whole picture: ``alpha`` (h, w) of it small, how ``sure`` that is, and a ``warning`` for people."""
+
+    alpha: Pixels
+    sure: float | None = None
+    warning: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
+    """Looks at the whole picture, small; then a pass that refines the answer in each piece. A picture that is transparent already
+    keeps its alpha unless ``settings.again``. Raises `OptionError` for a point or a box outside the picture, and
+    for a background behind a mask."""
+    if settings.alpha_only and settings.background is not None:
+        raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
+    picture = view.picture
+    card = models.card(next(iter(models)))
+    prompts = _prompts(view, settings, card.maps)
+    known = not settings.again and _is_transparent(picture)
+    small = np.clip(view.small(WHOLE), 0, 1)
+    if known:
+        found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
+        matte: Matte = partial(_own_alpha, picture)
+    else:
+        found = _found(small, models, prompts, settings.sure)
+        matte = _refining(small, found.alpha, view.shape)
+    behind = _background(settings.background, small, found.alpha, view.shape)
+    # The mask of a crop is needed where there is no other alpha.
+    channels = 1 if settings.alpha_only else view.shape[2] + (behind is None or settings.crop)
+    passes = (
+        base.Pass(
+            partial(_piece, matte, behind, channels, known, settings.share < 1),
+            tile=TILE,
+            engine_bytes=ENGINE_BYTES,
+            piece_bytes=PIECE_BYTES,
+            before=partial(_before, channels),
+            channels=channels,
+            halo=matting.REACH,
+            multiple_of=matting.BLOCK,
+        ),
+    )
+    facts = {"sure": found.sure, "share": float(found.alpha.mean()), "warning": found.warning}
+    return base.Job(
+        card.name,
+        () if known and channels == view.shape[2] + 1 else passes,
+        held=channels != view.shape[2] or picture.alpha is not None,
+        finish=partial(_finished, settings, behind is not None, found.warning),
+        facts=lambda: facts,
+    )
+
+
+# -- the whole picture ------------------------------------------------------------------------------------------------
+
+
+def _prompts(view: View, settings: CutoutSettings, maps: tuple[str, ...]) -> Prompts:
+    """What is asked for, in pixels of the picture's small version. Raises `OptionError` for what is outside the picture."""
+    height, width, _ = view.shape
+    size = f"the picture, which has {width}x{height} pixels, counted from 0"
+    for name, (x, y) in (*(("point", each) for each in settings.point), *(("not_point", each) for each in settings.not_point)):
+        if x >= width or y >= height:
+            raise OptionError(f"{name} {x},{y} is outside {size}")
+    if settings.box is not None and (settings.box[2] > width or settings.box[3] > height):
+        raise OptionError(f"box {','.join(map(str, settings.box))} goes beyond {size}")
+    for name in ("point", "not_point", "box"):
+        if getattr(settings, name) and name not in settings.taken_by(maps):
+            raise OptionError(f"this model takes no {name}")
+    down, across = (after / before for after, before in zip(_fitting(view.shape, WHOLE), view.shape[:2], strict=True))
+    # A pixel is meant, and its middle is half a pixel from its corner.
+    points, others = (tuple((x + 0.5, y + 0.5) for x, y in each) for each in (settings.point, settings.not_point))
+    return Prompts(points, others, settings.box).moved(0, 0, across, down)
+
+
+def _fitting(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Height and width of a picture of that shape with no side longer than ``side``, as `View.small` has them."""
+    share = min(1.0, side / max(shape[:2]))
+    return max(1, round(shape[0] * share)), max(1, round(shape[1] * share))
+
+
+def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Found:
+    role = next(iter(models))
+    colours = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
+    alpha = cutting.coarse(models.graph(role), colours, prompts, multiple_of=models.card(role).multiple_of)
+    sure = cutting.sure(alpha)
+    hint = "; a point or a box says what is meant" if prompts == Prompts() else ""
+    if alpha.max() < 0.5:
+        return Found(np.zeros_like(alpha), 0.0, f"nothing to cut out was found{hint}")
+    return Found(alpha, sure, f"the model is not sure of this ({sure:.2f}){hint}" if sure < least else None)
+
+
+def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
+    """What refines the answer in each piece: computed where the thing is, so that a small one has as much detail as a large one."""
+    bounds = []
+    for axis in (0, 1):
+        there = np.flatnonzero((alpha > matting.SURE).any(axis=1 - axis))
+        first, last = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, alpha.shape[axis])
+        room = ROOM + (last - first) // 8
+        bounds.append((max(0, first - room), min(alpha.shape[axis], last + room)))
+    part = tuple(slice(*each) for each in bounds)
+    guide = images.resized(small[part], *_fitting(small[part].shape, matting.SMALL), images.BICUBIC)
+    level = np.clip(images.resized(alpha[part][..., None], *guide.shape[:2], images.BICUBIC)[..., 0], 0, 1)
+    down, across = (full / less for full, less in zip(shape, alpha.shape, strict=False))
+    (top, bottom), (left, right) = bounds
+    area = (top * down, left * across, (bottom - top) * down, (right - left) * across)
+    return partial(_refined, matting.coefficients(guide, level), area)
+
+
+def _is_transparent(picture: Image) -> bool:
+    """Whether alpha lets anything through: many programs write one that does not."""
+    if picture.alpha is None:
+        return False
+    most = alphas.opaque(picture.alpha.dtype)
+    height = picture.alpha.shape[0]
+    return any(bool((rows_of(picture.alpha, top, min(top + 256, height)) < most).any()) for top in range(0, height, 256))
+
+
+def _own_alpha(picture: Image, planes: Pixels, place: Place) -> Pixels:
+    high, wide = matting.valid(place)
+    rows = rows_of(picture.alpha, place.top, place.top + high)[:, place.left : place.left + wide]
+    return np.asarray(rows / alphas.opaque(rows.dtype), dtype=np.float32)
+
+
+def _known(picture: Image, shape: tuple[int, ...]) -> Pixels:
+    """The alpha that a picture has, small."""
+    alpha = picture.alpha
+    rows = Image(
+        Rows((*alpha.shape, 1), alpha.dtype, lambda top, bottom: rows_of(alpha, top, bottom)[..., None]), dtype=alpha.dtype
+    )
+    return np.clip(View((rows,)).small(max(shape[:2]))[..., 0], 0, 1)
+
+
+# -- one piece --------------------------------------------------------------------------------------------------------
+
+
+def _refined(factors: Pixels, area: tuple[float, float, float, float], planes: Pixels, place: Place) -> Pixels:
+    return matting.refined(matting.enlarged(factors, place, area), planes)
+
+
+def _before(channels: int, planes: Pixels) -> Pixels:
+    """The piece as it was: with full alpha, or as the mask of all of it."""
+    if channels == len(planes):
+        return planes
+    opaque = np.ones((1, *planes.shape[1:]), np.float32)
+    return opaque if channels == 1 else np.concatenate([planes, opaque])
+
+
+def _piece(
+    matte: Matte,
+    behind: Callable[[Place], Pixels] | None,
+    channels: int,
+    known: bool,
+    partly: bool,
+    planes: Pixels,
+    place: Place,
+    room: Pixels,
+) -> Pixels:
+    """One piece: its alpha, the foreground's colours, and what is put behind them."""
+    high, wide = matting.valid(place)
+    given = planes[:, :high, :wide]
+    alpha = matte(given, place)
+    output = np.zeros((channels, *planes.shape[1:]), np.float32)
+    if channels == 1:
+        output[0, :high, :wide] = alpha
+        return output
+    colours = output[: len(planes), :high, :wide]
+    least, most = float(alpha.min()), float(alpha.max())
+    if least == 1 or known:
+        colours[...] = given
+    elif most > 0:
+        colours[...] = matting.foreground(given, alpha)
+    if partly and behind is None:
+        # The picture shows through what is half taken away.
+        np.copyto(colours, given, where=alpha == 0)
+    if behind is not None and least < 1:
+        colours *= alpha
+        colours += (1 - alpha) * behind(place)
+    if channels > len(planes):
+        output[-1, :high, :wide] = alpha
+    return output
+
+
+def _finished(settings: CutoutSettings, filled: bool, warning: str | None, picture: Image, planes: NDArray[Any] | Rows) -> Image:
+    """The picture with alpha, on its new background, or as a mask; what is empty cut off; the warning among the remarks."""
+    image = replace(picture, remarks=picture.remarks if warning is None else (*picture.remarks, warning))
+    channels = picture.pixels.shape[2]
+    beyond = 1 - settings.share
+    if settings.alpha_only:
+        image = alphas.as_mask(image, planes)
+        shown = image.pixels[..., 0] if settings.crop else None
+    elif planes.shape[2] == channels and not filled:
+        shown = image.alpha
+    elif filled:
+        shown = planes[..., channels] if settings.crop else None
+        # Under a background nothing is hidden any more.
+        image = replace(image, pixels=planes[..., :channels], alpha=None, mask=None if picture.alpha is not None else image.mask)
+    else:
+        image = alphas.with_alpha(image, planes)
+        shown = image.alpha
+    if not settings.crop or shown is None:
+        return image
+    there = shown > np.rint(beyond * alphas.opaque(shown.dtype)) if shown.dtype.kind in "iu" else shown > beyond
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if not len(rows):
+        return image
+    top, left = int(rows[0]), int(columns[0])
+    return alphas.cropped(image, top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+
+
+# -- backgrounds ------------------------------------------------------------------------------------------------------
+
+
+def _background(
+    given: str | Attached | None, small: Pixels, alpha: Pixels, shape: tuple[int, int, int]
+) -> Callable[[Place], Pixels] | None:
+    """What is put behind the thing, by place: planes (channels, h, w), padding left out."""
+    channels = shape[2]
+    if given is None:
+        return None
+    if isinstance(given, Attached):
+        return partial(_part, matting.covering(_read(given), shape))
+    if given == "blur":
+        return partial(_part, matting.blurred(small, alpha))
+    colour = np.array([int(given[start : start + 2], 16) for start in (1, 3, 5)], np.float32) / 255
+    colour = images.gray(colour[None, None])[0, 0] if channels == 1 else colour
+    return lambda place: colour[:, None, None]
+
+
+@lru_cache(maxsize=1)
+def _read(given: Attached) -> Pixels:
+    """The picture in a file, kept for the next picture of a folder."""
+    if given.path is None:
+        raise OptionError("the background has no file")
+    image = images.floating(files.read(given.path))
+    return image.pixels
+
+
+def _part(pixels: Pixels, place: Place) -> Pixels:
+    return np.clip(matting.scaled(pixels, place).transpose(2, 0, 1), 0, 1)
+
+
+# -- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> CutoutSettings:
+    """Nothing but what kind of output is compared. Raises `OptionError` for a case of another size."""
+    if case.scale != 1:
+        raise OptionError(f"{case} changes the size; cutout takes pictures as they are (gaussian:0), or with noise")
+    return CutoutSettings(alpha_only=True)
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of alpha."""
+    return pixels
+
+
+def degraded(
+    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """Alpha (h, w) of a picture (h, w, 2 or 4), its colours degraded, and the mask of strength 0: all of it. A picture without
+    alpha is all to be kept."""
+    has = clean.ndim == 3 and clean.shape[2] in (2, 4)
+    alpha = clean[..., -1] if has else np.ones(clean.shape[:2])
+    colours = clean[..., 0] if has and clean.shape[2] == 2 else clean[..., :3] if has else clean
+    return alpha, case.pair(colours, rng)[1], np.ones(alpha.shape, np.float32)
