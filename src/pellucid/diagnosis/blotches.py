@@ -25,8 +25,8 @@ BANDS = ((3, 5), (5, 9), (9, 16))
 QUANTILE = 0.1
 """The share of the tiles that has less: texture adds to the others."""
 
-FEWEST = 12
-"""How many tiles there must be."""
+FEWEST, MANY = 12, 50
+"""How many tiles there must be, and of how many windows about they are looked at."""
 
 WEIGHTS, ENOUGH = (4.0, 2.0, -3.3), 15.0
 """Weights of the logarithms (to base 2) of the three bands' levels, and from which sum on there are blotches. Of 150 photographs at
@@ -73,7 +73,7 @@ def measured(parts: Sequence[NDArray[np.float32]], sigma: float = 0.0) -> Blotch
     none."""
     if parts[0].shape[2] != 3:
         return None
-    tiles = _variances(parts)
+    tiles = _variances(parts[:: max(1, len(parts) // MANY)])
     if len(tiles) < FEWEST:
         return None
     white = (sigma / CELL) ** 2
@@ -93,8 +93,10 @@ def _variances(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         rows, columns = (side // TILE for side in part.shape[:2])
         if not rows or not columns:
             continue
-        cut = part[: rows * TILE, : columns * TILE].reshape(rows * TILE // CELL, CELL, columns * TILE // CELL, CELL, 3)
-        small = cut.mean(axis=3).mean(axis=1) * np.float32(255)
+        cut = part[: rows * TILE, : columns * TILE]
+        # Sums of slices: many times as fast as the mean of a view with five axes.
+        down = cut[0::CELL] + cut[1::CELL] + cut[2::CELL] + cut[3::CELL]
+        small = (down[:, 0::CELL] + down[:, 1::CELL] + down[:, 2::CELL] + down[:, 3::CELL]) * np.float32(255 / CELL**2)
         luma = small @ np.array(LUMA, np.float32)
         planes = np.stack([luma, small[..., 2] - luma, small[..., 0] - luma])
         count = TILE // CELL

@@ -16,7 +16,7 @@ __all__ = ["pitch"]
 SIDE = 64
 """Side in pixels of the windows whose spectra are looked at."""
 
-FEWEST, MOST = 6, 36
+FEWEST, MOST = 6, 24
 """How many windows there must be, and how many are looked at."""
 
 NEAREST, FARTHEST = 2.2, 12.0
