@@ -73,7 +73,7 @@ def measured(parts: Sequence[NDArray[np.float32]], sigma: float = 0.0) -> Blotch
     none."""
     if parts[0].shape[2] != 3:
         return None
-    tiles = _variances(parts[:: max(1, len(parts) // MANY)])
+    tiles = _variances(parts[:: -(-len(parts) // MANY)])
     if len(tiles) < FEWEST:
         return None
     white = (sigma / CELL) ** 2
