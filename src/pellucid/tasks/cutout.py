@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -62,7 +62,6 @@ class Found:
     alpha: Pixels
     sure: float | None = None
     warning: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
@@ -74,7 +73,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
-    known = not settings.again and _is_transparent(picture)
+    known = not settings.again and alphas.is_transparent(picture)
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
         found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
@@ -162,15 +161,6 @@ def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
     return partial(_refined, matting.coefficients(guide, level), area)
 
 
-def _is_transparent(picture: Image) -> bool:
-    """Whether alpha lets anything through: many programs write one that does not."""
-    if picture.alpha is None:
-        return False
-    most = alphas.opaque(picture.alpha.dtype)
-    height = picture.alpha.shape[0]
-    return any(bool((rows_of(picture.alpha, top, min(top + 256, height)) < most).any()) for top in range(0, height, 256))
-
-
 def _own_alpha(picture: Image, planes: Pixels, place: Place) -> Pixels:
     high, wide = matting.valid(place)
     rows = rows_of(picture.alpha, place.top, place.top + high)[:, place.left : place.left + wide]
@@ -253,14 +243,7 @@ def _finished(settings: CutoutSettings, filled: bool, warning: str | None, pictu
     else:
         image = alphas.with_alpha(image, planes)
         shown = image.alpha
-    if not settings.crop or shown is None:
-        return image
-    there = shown > np.rint(beyond * alphas.opaque(shown.dtype)) if shown.dtype.kind in "iu" else shown > beyond
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    if not len(rows):
-        return image
-    top, left = int(rows[0]), int(columns[0])
-    return alphas.cropped(image, top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+    return image if not settings.crop or shown is None else alphas.cropped_to(image, shown, beyond)
 
 
 # -- backgrounds ------------------------------------------------------------------------------------------------------
