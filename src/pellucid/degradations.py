@@ -12,16 +12,16 @@ and of recipes, several in a row with ``+`` (``gaussian:25+salt-pepper:0.1+jpeg:
 from __future__ import annotations
 
 import io
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import camera, images
+from pellucid import asked, camera, images
 from pellucid.errors import OptionError
+from pellucid.laws import Degradation, Law, checked
 from pellucid.maps import Curve, Extremes
 
 __all__ = [
@@ -44,99 +44,12 @@ Pixels = NDArray[np.float32]
 Depth = TypeVar("Depth", bound=np.floating[Any])
 
 
-@runtime_checkable
-class Degradation(Protocol):
-    """A seeded way to degrade a clean image."""
-
-    kind: ClassVar[str]
-
-    @property
-    def sigma(self) -> float:
-        """Standard deviation of the signal-independent Gaussian part, in 8-bit levels; 0 where there is none."""
-
-    @property
-    def density(self) -> float:
-        """Share of pixels replaced by impulses, 0 to 1."""
-
-    @property
-    def scale(self) -> int:
-        """How many times smaller the degraded image is; 1 for every noise."""
-
-    @property
-    def curve(self) -> Curve | None:
-        """The noise's standard deviation by intensity, without impulses; None where no law gives it (processed noise)."""
-
-    @property
-    def extremes(self) -> Extremes | None:
-        """Its black and white impulses; None where there are none."""
-
-    def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        """The perfect output (the clean image, but for a camera's processing and a smaller size), and the degraded image."""
-
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
-        """The degraded image."""
-
-
-class _Law(ABC):
-    """Properties of most kinds: no Gaussian part, no impulses, the same size, the clean image as perfect output; their text."""
-
-    kind: ClassVar[str]
-    level: float
-    clip: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{_text(self.level)}{':clip' if self.clip else ''}"
-
-    @property
-    def sigma(self) -> float:
-        return 0.0
-
-    @property
-    def density(self) -> float:
-        return 0.0
-
-    @property
-    def scale(self) -> int:
-        return 1
-
-    @property
-    def curve(self) -> Curve | None:
-        return Curve(sigma=self.sigma / 255)
-
-    @property
-    def extremes(self) -> Extremes | None:
-        return None
-
-    def pair(self, clean: NDArray[Depth], rng: np.random.Generator) -> tuple[NDArray[Any], Pixels]:
-        return clean, self(clean, rng)
-
-    @abstractmethod
-    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels: ...
-
-
-def _checked(kind: str, name: str, value: float, low: float, high: float) -> float:
-    """``value`` as a float; `OptionError` when it is not a number in [low, high]."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not low <= number <= high:
-        raise OptionError(f"{kind}: {name} must be a number from {low:g} to {high:g}, not {value!r}")
-    return number
-
-
-def _text(value: float) -> str:
-    """The number as short as it can be read back exactly, without a ``+``, which parts a chain."""
-    short = f"{value:g}"
-    return short if float(short) == value and "+" not in short else repr(value)
-
-
 def _finished(noisy: NDArray[np.floating], clip: bool) -> Pixels:
     return np.asarray(np.clip(noisy, 0.0, 1.0) if clip else noisy, dtype=np.float32)
 
 
 @dataclass(frozen=True)
-class Gaussian(_Law):
+class Gaussian(Law):
     """White Gaussian noise of standard deviation ``level`` in 8-bit levels (25 means 25/255 of full range).
 
     Not clipped unless ``clip``: the published protocol for denoisers keeps values outside [0, 1].
@@ -147,7 +60,7 @@ class Gaussian(_Law):
     kind: ClassVar[str] = "gaussian"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "standard deviation", self.level, 0, 1000))
+        object.__setattr__(self, "level", checked(self.kind, "standard deviation", self.level, 0, 1000))
 
     @property
     def sigma(self) -> float:
@@ -164,14 +77,14 @@ class Gaussian(_Law):
 
 
 @dataclass(frozen=True)
-class _Replaced(_Law):
+class _Replaced(Law):
     """A share ``level`` (0 to 1) of pixels is replaced."""
 
     level: float
     kind: ClassVar[str]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "share of pixels", self.level, 0, 1))
+        object.__setattr__(self, "level", checked(self.kind, "share of pixels", self.level, 0, 1))
 
     @property
     def density(self) -> float:
@@ -213,7 +126,7 @@ class Impulses(_Replaced):
 
 
 @dataclass(frozen=True)
-class Poisson(_Law):
+class Poisson(Law):
     """Photon noise: each pixel is Poisson-distributed with mean ``clean * level`` and divided by ``level`` again.
 
     ``level`` is the peak, the count of photons at white: 30 is a dim picture, 1000 a bright one. Negative values of the
@@ -225,7 +138,7 @@ class Poisson(_Law):
     kind: ClassVar[str] = "poisson"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "peak", self.level, 0.1, 1e9))
+        object.__setattr__(self, "level", checked(self.kind, "peak", self.level, 0.1, 1e9))
 
     @property
     def curve(self) -> Curve | None:
@@ -237,7 +150,7 @@ class Poisson(_Law):
 
 
 @dataclass(frozen=True)
-class Speckle(_Law):
+class Speckle(Law):
     """Multiplicative noise ``clean * (1 + n)``, n Gaussian with variance ``level``. Not clipped unless ``clip``."""
 
     level: float
@@ -245,7 +158,7 @@ class Speckle(_Law):
     kind: ClassVar[str] = "speckle"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "variance", self.level, 0, 10))
+        object.__setattr__(self, "level", checked(self.kind, "variance", self.level, 0, 10))
 
     @property
     def curve(self) -> Curve | None:
@@ -258,7 +171,7 @@ class Speckle(_Law):
 
 
 @dataclass(frozen=True)
-class Jpeg(_Law):
+class Jpeg(Law):
     """JPEG compression at quality ``level`` (1 to 100), with libjpeg's tables and 4:2:0 colour as Pillow writes it.
 
     The image is clipped and rounded to 8 bits first, as the format demands. Uses no randomness.
@@ -269,7 +182,7 @@ class Jpeg(_Law):
 
     def __post_init__(self) -> None:
         # A quality is a whole number.
-        object.__setattr__(self, "level", float(round(_checked(self.kind, "quality", self.level, 1, 100))))
+        object.__setattr__(self, "level", float(round(checked(self.kind, "quality", self.level, 1, 100))))
 
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         levels = np.rint(np.clip(clean, 0, 1) * 255).astype(np.uint8)
@@ -282,7 +195,7 @@ class Jpeg(_Law):
 
 
 @dataclass(frozen=True)
-class Grain(_Law):
+class Grain(Law):
     """Correlated Gaussian noise, as in film and in enlarged or smoothed pictures: standard deviation ``level`` in 8-bit levels.
 
     White noise under a Gaussian window 0.4 to 1.5 pixels wide (its standard deviation, drawn), scaled to ``level``. In colour, a
@@ -294,7 +207,7 @@ class Grain(_Law):
     kind: ClassVar[str] = "grain"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "standard deviation", self.level, 0, 255))
+        object.__setattr__(self, "level", checked(self.kind, "standard deviation", self.level, 0, 255))
 
     @property
     def curve(self) -> Curve | None:
@@ -320,7 +233,7 @@ class Grain(_Law):
 
 
 @dataclass(frozen=True)
-class Camera(_Law):
+class Camera(Law):
     """A camera's picture of a scene in little light: noise on the sensor, then the camera's processing (`pellucid.camera.shots`).
 
     ``level`` is the gain of the shot noise (0 to 0.05); JPEG of quality 80 to 98 ends it. So the noise is correlated and depends on
@@ -332,7 +245,7 @@ class Camera(_Law):
     kind: ClassVar[str] = "camera"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "level", _checked(self.kind, "gain of the shot noise", self.level, 0, 0.05))
+        object.__setattr__(self, "level", checked(self.kind, "gain of the shot noise", self.level, 0, 0.05))
 
     @property
     def curve(self) -> Curve | None:
@@ -353,7 +266,7 @@ class Camera(_Law):
 
 
 @dataclass(frozen=True)
-class Chain(_Law):
+class Chain(Law):
     """Several degradations, one after the other; ``parts`` has two or more, of which only the first may change the size."""
 
     parts: tuple[Degradation, ...]
@@ -362,6 +275,8 @@ class Chain(_Law):
     def __post_init__(self) -> None:
         if len(self.parts) < 2 or any(part.scale > 1 for part in self.parts[1:]):
             raise OptionError("a chain of degradations needs two or more, and only the first may change the size")
+        if any(asked.of(part) is not None for part in self.parts[1:]):
+            raise OptionError("in a chain of degradations 'alpha', 'gray' and 'hints' must come first: they say what is asked for")
         if any(part.kind == Camera.kind for part in self.parts[1:]):
             raise OptionError("in a chain of degradations 'camera' must come first: it takes a scene, not a picture")
 
@@ -405,6 +320,10 @@ class Chain(_Law):
             degraded = part(degraded, rng)
         return perfect, np.asarray(degraded, dtype=np.float32)
 
+    def stated(self, perfect: NDArray[Any], rng: np.random.Generator) -> Chain:
+        """The chain whose first part says what it knows of the perfect output."""
+        return replace(self, parts=(self.parts[0].stated(perfect, rng), *self.parts[1:]))
+
     def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
         return self.pair(clean, rng)[1]
 
@@ -413,7 +332,7 @@ class Chain(_Law):
 
 
 @dataclass(frozen=True)
-class Shrink(_Law):
+class Shrink(Law):
     """The image at a ``level``-th of its size (2 to 8): bicubic, widened against aliasing, in 8 bits, as papers on enlarging do.
 
     The only one that changes the size, so it is not a row of `DEGRADATIONS`: sides are first cut to multiples, the output
@@ -424,7 +343,7 @@ class Shrink(_Law):
     kind: ClassVar[str] = "shrink"
 
     def __post_init__(self) -> None:
-        level = _checked(self.kind, "factor", self.level, 2, 8)
+        level = checked(self.kind, "factor", self.level, 2, 8)
         if level != round(level):
             raise OptionError(f"shrink: factor must be a whole number, not {self.level!r}")
         object.__setattr__(self, "level", level)
@@ -469,6 +388,9 @@ DEGRADATIONS: dict[str, type[Gaussian | SaltPepper | Impulses | Poisson | Speckl
 def parse(text: str) -> Degradation:
     """The degradation that ``kind:level[:clip]`` names, one of `DEGRADATIONS` or `Shrink`; several with ``+`` are a `Chain`.
 
+    `pellucid.asked` has those that ask for another picture than the one that is given: ``alpha``, ``alpha:box``, ``alpha:point``,
+    ``gray``, ``hints:10``.
+
     >>> parse("gaussian:25:clip")
     Gaussian(level=25.0, clip=True)
     >>> parse("gaussian:25+jpeg:40").sigma
@@ -478,6 +400,9 @@ def parse(text: str) -> Degradation:
     """
     if "+" in text:
         return Chain(tuple(parse(part) for part in text.split("+")))
+    found = asked.parse(text.strip())
+    if found is not None:
+        return found
     kind, _, rest = text.strip().partition(":")
     level, _, flag = rest.partition(":")
     if kind == Shrink.kind and level and not flag:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import files, metrics, samples
+from pellucid import asked, files, metrics, samples
 from pellucid.degradations import Degradation
 from pellucid.errors import FileError, MissingExtra, OptionError
 from pellucid.methods import Clean, Method, Noisy, Row
@@ -61,6 +61,8 @@ def scores(
     others = [method.name for method in methods if method.model is None and method.name != "none"]
     if others:
         raise OptionError(f"baseline {others[0]!r} takes no digits; 'none' does")
+    if any(asked.of(noise) is not None for noise in noises):
+        raise OptionError("digits are scored without noise or with it; to score another task, give a folder of pictures")
     if any(noise.scale > 1 for noise in noises):
         raise OptionError("digits keep their size; to score enlarging, give a folder of pictures")
     reader: Reader | None = None

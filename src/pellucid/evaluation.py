@@ -33,9 +33,9 @@ from pellucid.baselines import find
 from pellucid.degradations import Degradation
 from pellucid.errors import EngineError, ImageError, MissingExtra, OptionError, PellucidError
 from pellucid.methods import Clean, Method, Model, Noisy, Row, check_cases, methods_of, peak, steps_of, task_of_cases
+from pellucid.references import Images, load_images
 from pellucid.restorer import Restorer
 from pellucid.tasks import Task, base
-from pellucid.testsets import Images, load_images
 
 __all__ = [
     "Evaluation",
@@ -79,8 +79,15 @@ def degraded(clean: Clean, noise: Degradation, index: int, task: Task | None = N
 
     The perfect output is that of the ``task``; without one the clean image.
     """
-    true, noisy, _ = base.degraded(None if task is None else task.module(), noise, clean, np.random.default_rng(index))
-    return true.astype(np.float64, copy=False), noisy
+    true, noisy, _ = _degraded(clean, noise, index, task)
+    return true, noisy
+
+
+def _degraded(clean: Clean, noise: Degradation, index: int, task: Task | None) -> tuple[Clean, Noisy, Noisy]:
+    """As `degraded`, with the output of strength 0."""
+    module = None if task is None else task.module()
+    true, noisy, before = base.degraded(module, noise, clean, np.random.default_rng(index))
+    return true.astype(np.float64, copy=False), noisy, before
 
 
 # -- scoring ----------------------------------------------------------------------------------------------------------
@@ -169,32 +176,33 @@ class _Scorer:
         place, name, clean, noise = job
         head = {"image": name, "noise": str(noise)}
         try:
-            true, noisy, before = base.degraded(tasks.find(self.task).module(), noise, clean, np.random.default_rng(place))
-            true = true.astype(np.float64, copy=False)
+            true, noisy, before = _degraded(clean, noise, place, tasks.find(self.task))
+            case = base.stated(noise, true, place)
         except PellucidError as error:
             return [{**head, "method": method.name, **self._failed(error)} for method in self.methods]
-        return [{**head, "method": method.name, **self._row(method, true, noisy, before, noise)} for method in self.methods]
+        rows = ((method, before if method.name == "none" else None) for method in self.methods)
+        return [{**head, "method": method.name, **self._row(method, true, noisy, noise, case, same)} for method, same in rows]
 
-    def _row(self, method: Method, clean: Clean, noisy: Noisy, before: Noisy, noise: Degradation) -> Row:
+    def _row(self, method: Method, clean: Clean, noisy: Noisy, noise: Degradation, case: Degradation, before: Noisy | None) -> Row:
+        """The scores of a method; ``case`` is the noise with what it says of this image, ``before`` the output of no method."""
         task = tasks.find(self.task).module()
         try:
-            level = method.level_of(clean, noisy, noise)
+            level = method.level_of(clean, noisy, case)
             # Without noise most methods do nothing at all: such a call warms nothing.
-            key = (method.name, noisy.ndim, noise.sigma > 0 or noise.density > 0)
+            key = (method.name, noisy.ndim, level.sigma > 0 or level.density > 0)
             if key not in self.warm:
-                method(noisy[:64, :64], noise, level)
+                method(noisy[:64, :64], noise, method.level_of(clean, noisy, noise))
                 self.warm.add(key)
             times: list[float] = []
             while not times or (len(times) < self.runs and sum(times) < LONG_S):
                 begun = time.perf_counter()
-                raw = method(noisy, noise, level)
+                raw = method(noisy, case, level)
                 times.append(time.perf_counter() - begun)
-            if method.is_nothing and noisy.shape != clean.shape:
-                # The picture as it was, in the shape of an output.
-                raw = before
             if not np.isfinite(raw).all():
                 raise ValueError("its output has values that are not numbers")
-            output = np.clip(np.asarray(raw, dtype=np.float64), 0, 1)
+            raw = raw if before is None else before
+            # One plane may have an axis of its own or none.
+            output = np.clip(np.asarray(raw, dtype=np.float64).reshape(clean.shape if raw.size == clean.size else raw.shape), 0, 1)
             scores = metrics.scores(task.scored(noise, clean), task.scored(noise, output), task.METRICS)
         except MissingExtra:
             raise

@@ -125,26 +125,36 @@ def _exhibit(
     clean, noise = loaded.named[index][1], degradations.parse(noise_text)
     perfect, noisy, before = base.degraded(task.module(), noise, clean, np.random.default_rng(loaded.places[index]))
     clean = perfect.astype(np.float64, copy=False)
+    case = base.stated(noise, clean, loaded.places[index])
+    if before.shape != noisy.shape and before.shape[:2] == noisy.shape[:2]:
+        # Where other planes are asked for, the picture itself tells more than an answer of strength 0.
+        before = noisy
     scores = {row["method"]: row for row in evaluation.results if row["image"] == name and row["noise"] == noise_text}
     outputs = {
-        method.name: np.clip(method(noisy, noise, method.level_of(clean, noisy, noise)), 0, 1)
+        method.name: np.clip(method(noisy, case, method.level_of(clean, noisy, case)), 0, 1)
         for method in methods
         if method.name != "none" and "error" not in scores.get(method.name, {})
     }
     height, width = clean.shape[:2]
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
     if reason == "worst" and outputs:
-        top, left = _largest_error(np.square(list(outputs.values())[-1] - clean).reshape(height, width, -1).sum(axis=2))
+        errors = np.square(list(outputs.values())[-1].reshape(clean.shape) - clean)
+        top, left = _largest_error(errors.reshape(height, width, -1).sum(axis=2))
 
     def crop(pixels: NDArray[np.floating]) -> Noisy:
         part = pixels[top : top + SIDE, left : left + SIDE].astype(np.float32)
         return part if part.ndim == 3 else part[..., None]
 
     headline = task.module().METRICS[0]
-    shown = {method: crop(output) for method, output in outputs.items()}
-    return Exhibit(
-        name, noise_text, reason, crop(clean), crop(before), shown, {method: row[headline] for method, row in scores.items()}
-    )
+    true, given, *others = alike([crop(clean), crop(before), *map(crop, outputs.values())])
+    shown = dict(zip(outputs, others, strict=True))
+    return Exhibit(name, noise_text, reason, true, given, shown, {method: row[headline] for method, row in scores.items()})
+
+
+def alike(pictures: Sequence[Noisy]) -> list[Noisy]:
+    """Pictures (h, w, channels) with as many channels as the one of them that has most; gray is repeated."""
+    channels = max(picture.shape[2] for picture in pictures)
+    return [np.repeat(picture, channels // picture.shape[2], axis=2) for picture in pictures]
 
 
 def _largest_error(energy: NDArray[np.float64]) -> tuple[int, int]:

@@ -257,6 +257,11 @@ class Metric:
         """The label with the unit."""
         return f"{self.label} in {self.unit}" if self.unit else self.label
 
+    @property
+    def suffix(self) -> str:
+        """The end of a score's name on a card: the title, for all but PSNR."""
+        return "" if self.name == "psnr" else f", {self.title}"
+
 
 METRICS: dict[str, Metric] = {
     row.name: row

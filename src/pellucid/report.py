@@ -20,6 +20,7 @@ from pellucid.evaluation import Evaluation, Images, degraded
 from pellucid.images import Pixels
 from pellucid.methods import Model, methods_of, task_of_cases
 from pellucid.metrics import Metric
+from pellucid.tasks import base
 
 __all__ = ["comparison", "evaluation_figure", "grid", "sheet", "text_table"]
 
@@ -179,12 +180,13 @@ def evaluation_figure(
         grid(rows, path, zoom=3, overwrite=overwrite)
         return
     for index, (_, clean) in zip(images.places[:3], images.named[:3], strict=True):
-        rows["clean"].append(_middle(clean))
+        rows["clean"].append(_middle(clean)[..., :3])
         for noise in noises:
-            _, noisy = degraded(clean, noise, index)
+            true, noisy = degraded(clean, noise, index, row)
+            case = base.stated(noise, true, index)
             rows.setdefault(str(noise), []).append(_middle(noisy))
             for method in methods:
-                rows.setdefault(f"{noise}, restored by {method.name}", []).append(_middle(method(noisy, noise, noise)))
+                rows.setdefault(f"{noise}, restored by {method.name}", []).append(_middle(method(noisy, case, case)))
     grid(rows, path, overwrite=overwrite)
 
 

@@ -406,3 +406,64 @@ def test_the_best_step_is_that_of_the_least_error(place: Path, tmp_path: Path, m
     scores = {line.step: (line.scores or {})["mean"] for line in run.history}
     assert len(scores) == 4
     assert run.best_step == min(scores, key=lambda step: scores[step])
+
+
+def test_a_run_from_named_sources_leaves_a_model_with_its_scores(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnx")
+    from pellucid import cards, cli
+
+    def prepare(view: Any, models: Any, settings: Any) -> base.Job:
+        role = next(iter(models))
+        graph = models.graph(role)
+        step = base.Pass(
+            lambda planes, place, room: graph(planes[None])[0], tile=512, engine_bytes=16, piece_bytes=16, channels=1, multiple_of=2
+        )
+        return base.Job(models.card(role).name, (step,))
+
+    module: Any = TASKS["front"].module()
+    module.prepare, module.METRICS, module.CASES, module.PROTOCOL = prepare, ("iou", "mae"), ("alpha",), {}
+    module.known, module.scored = lambda case, maps, *, blind: Settings(), lambda case, pixels: pixels
+    text = f"""
+        name = "own-front"
+        summary = "finds red things"
+        licence = "CC0-1.0"
+        [task]
+        name = "front"
+        [network]
+        name = "unet"
+        widths = [8]
+        blocks = [1]
+        answer = "alpha"
+        [data]
+        patch = {SIDE}
+        held_out = 0.3
+        group = '^(.*)-[0-9]+$'
+        validation = ["alpha"]
+        [training]
+        batch = 8
+        steps = 60
+        rate = 0.01
+        loss = "l1"
+        finish_loss = "l1"
+        validations = 2
+    """
+    (tmp_path / "own.toml").write_text("\n".join(line.strip() for line in text.splitlines()))
+    named = [part for name in ("things", "grounds") for part in ("--images", f"{name}={place / name}")]
+    out = tmp_path / "own.onnx"
+    arguments = ["train", str(tmp_path / "own.toml"), *named, "--out", str(out), "--device", "cpu", "--workers", "0"]
+    assert cli.main([*arguments, "--cache", "0"]) == 0
+    told = capsys.readouterr().err
+    assert "things: " in told
+    assert "IoU: alpha 0." in told
+    card = cards.read_card(out)
+    assert (card.channels, card.planes, card.answer) == (3, 1, "alpha")
+    assert 0.5 < card.scores["held-out alpha, IoU"] <= 1
+    assert "Held-out images, alpha:" in (tmp_path / "own.html").read_text()
+    assert (
+        cli.main(["train", str(tmp_path / "own.toml"), "--images", str(place / "things"), "--out", str(tmp_path / "b.onnx")]) == 2
+    )
+    assert "--images things=PLACE --images grounds=PLACE" in capsys.readouterr().err
+    assert cli.main(["train", "photo", *named, "--out", str(tmp_path / "b.onnx")]) == 2
+    assert "recipe photo has no named sources" in capsys.readouterr().err

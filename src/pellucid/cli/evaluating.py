@@ -35,8 +35,9 @@ def add_evaluate(commands: Commands) -> None:
         "--noise",
         action="append",
         default=[],
-        metavar="KIND:LEVEL[:clip]",
-        help="how images are degraded, such as gaussian:25, or several in a row, such as shrink:2+gaussian:5+jpeg:70; may be "
+        metavar="KIND[:LEVEL][:clip]",
+        help="how images are degraded, such as gaussian:25, or several in a row, such as shrink:2+gaussian:5+jpeg:70; or what is "
+        "asked for: alpha, alpha:box, alpha:point (of pictures with alpha, or NAME.mask.png beside them), gray, hints:10; may be "
         "repeated (default: the task's own, which the protocol lists)",
     )
     command.add_argument("--baselines", default="", help="classical methods to compare with, separated by commas")
@@ -66,7 +67,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import degradations, evaluation, exhibits, htmlreport, methods, report, restorer
+    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, report, restorer
 
     task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
@@ -92,7 +93,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
-    images = evaluation.load_images(options.images, limit=options.limit, alpha=bool(task.module().Learning.with_alpha))
+    with_alpha = any(isinstance(asked.of(noise), asked.Alpha) for noise in noises)
+    images = evaluation.load_images(options.images, limit=options.limit, alpha=with_alpha)
     exhibits.check_chosen(images, options.show)
 
     def show(done: int, total: int) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "TaskModule",
     "degraded",
     "drawn",
+    "stated",
 ]
 
 Planes = NDArray[np.float32]
@@ -274,7 +275,11 @@ class TaskModule(Protocol):
 
     def known(self, case: Degradation, maps: Sequence[str], *, blind: bool) -> Settings:
         """The settings with which a model that is given these ``maps`` restores the case; ``blind`` withholds what could be
-        measured. Raises `OptionError` for a case of another task."""
+        measured. Raises `OptionError` for a case of another task.
+
+        What a case says of the truth (a box, a point, hints) it has with it, see `pellucid.asked`; in the check of cases before the
+        work, and in a first call on a small part, which is not scored, it has not.
+        """
 
     def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
         """The part of an image (h, w) or (h, w, channels) that is compared."""
@@ -294,15 +299,28 @@ def degraded(
 ) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
     """The perfect output for a clean image (h, w) or (h, w, channels), the image that is given, and the output of strength 0.
 
-    The first and the last are of one size. A module that is a `Degrading` decides; for others, and without one, the clean image is
-    the perfect output, and the given one, enlarged (bicubic) where it is smaller, is that of strength 0.
+    The first and the last are of one shape. A module that is a `Degrading` decides; for others, and without one, the case does
+    (`Degradation.pair`), and the given image, enlarged (bicubic) where it is smaller, is that of strength 0.
     """
     own: Callable[..., Any] | None = getattr(module, "degraded", None)
     if own is not None:
         perfect, given, before = own(case, clean, rng)
         return perfect, given, before
     perfect, given = case.pair(clean, rng)
-    return perfect, given, images.enlarged(np.atleast_3d(given), case.scale) if case.scale > 1 else given
+    if case.scale > 1:
+        return perfect, given, images.enlarged(np.atleast_3d(given), case.scale)
+    if perfect.ndim > given.ndim:
+        # Colours: gray in all channels.
+        return perfect, given, np.repeat(given[..., None], perfect.shape[2], axis=2)
+    if perfect.ndim < given.ndim:
+        # Alpha: everything is kept.
+        return perfect, given, np.ones(perfect.shape, dtype=np.float32)
+    return perfect, given, given
+
+
+def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation:
+    """The case of image ``number`` with what it says of the perfect output (h, w) or (h, w, channels): always the same."""
+    return case.stated(perfect, np.random.default_rng([number, 1]))
 
 
 class Batching(Protocol):

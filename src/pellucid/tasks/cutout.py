@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, cutting, files, images, matting
+from pellucid import alphas, asked, cutting, files, images, matting
 from pellucid.cutting import Prompts
 from pellucid.degradations import Degradation
 from pellucid.engines import Models
@@ -22,18 +22,16 @@ from pellucid.tasks.settings import Attached
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored"]
 
-CASES: tuple[str, ...] = ("gaussian:0", "gaussian:10")
+CASES: tuple[str, ...] = ("alpha", "alpha:box", "alpha:point")
 
 METRICS: tuple[str, ...] = ("iou", "mae")
 
 PROTOCOL: Mapping[str, str] = {
     "crop": "none",
-    "picture": "the file's colours, those under alpha 0 among them; what is perfect is its alpha",
     "iou": "per image, of alpha above one half",
     "mae": "per image, of alpha",
-    "box": "models are told nothing; GrabCut is given the box around what is above one half",
 }
 
 WHOLE = 768
@@ -282,23 +280,14 @@ def _part(pixels: Pixels, place: Place) -> Pixels:
 
 
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> CutoutSettings:
-    """Nothing but what kind of output is compared. Raises `OptionError` for a case of another size."""
-    if case.scale != 1:
-        raise OptionError(f"{case} changes the size; cutout takes pictures as they are (gaussian:0), or with noise")
-    return CutoutSettings(alpha_only=True)
+    """The mask alone, with the case's box or point. Raises `OptionError` for a case of another task."""
+    asked_for = asked.of(case)
+    if not isinstance(asked_for, asked.Alpha):
+        raise OptionError(f"{case} does not ask for alpha; cutout takes alpha, alpha:box and alpha:point, alone or with noise")
+    points = () if asked_for.point is None else (asked_for.point,)
+    return CutoutSettings(alpha_only=True, box=asked_for.box, point=points)
 
 
 def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
     """All of alpha."""
     return pixels
-
-
-def degraded(
-    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-    """Alpha (h, w) of a picture (h, w, 2 or 4), its colours degraded, and the mask of strength 0: all of it. A picture without
-    alpha is all to be kept."""
-    has = clean.ndim == 3 and clean.shape[2] in (2, 4)
-    alpha = clean[..., -1] if has else np.ones(clean.shape[:2])
-    colours = clean[..., 0] if has and clean.shape[2] == 2 else clean[..., :3] if has else clean
-    return alpha, case.pair(colours, rng)[1], np.ones(alpha.shape, np.float32)

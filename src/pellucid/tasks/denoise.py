@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import denoising, diagnosis, images, maps
+from pellucid import asked, denoising, diagnosis, images, maps
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
@@ -444,7 +444,9 @@ def batch(stack: ArrayLike, models: Models, settings: DenoiseSettings) -> NDArra
 
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> DenoiseSettings:
     """The level of Gaussian noise, where the model takes one and is not to be ``blind``. Raises `OptionError` for a case that
-    changes the size."""
+    changes the size, or asks for another picture."""
+    if asked.of(case) is not None:
+        raise OptionError(f"{case} asks for another picture than a clean one; denoise takes noise alone, such as gaussian:25")
     if case.scale > 1:
         raise OptionError(f"{case} makes images smaller; denoise takes noise alone, such as gaussian:25 (upscale takes shrink:2)")
     return DenoiseSettings(sigma=case.sigma if "sigma" in maps and not blind and case.kind == "gaussian" else None)

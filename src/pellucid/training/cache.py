@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import images, memory, regular
+from pellucid import images, memory, regular, rgba
 from pellucid.engines import cache_folder
 from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
 from pellucid.images import Range
@@ -44,7 +44,7 @@ try:
 except ImportError:  # Windows: two runs may decode the same images, each for itself
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "smaller_with_alpha", "source"]
+__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "source"]
 
 Levels = NDArray[Any]
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Form:
         for scale in dict.fromkeys(self.scales):
             size = round(width * scale), round(height * scale)
             if scale != 1 and min(size) >= self.patch and channels == 4:
-                made.append((scale, smaller_with_alpha(base, size[1], size[0])))
+                made.append((scale, rgba.resized(base, size[1], size[0])))
             elif scale != 1 and min(size) >= self.patch:
                 plane = PillowImage.fromarray(base[..., 0] if channels == 1 else base)
                 small = np.asarray(plane.resize(size, PillowImage.Resampling.LANCZOS))
@@ -156,22 +156,6 @@ class Source:
 def source(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Source:
     """The source of an image file, read with its ``alpha`` or without."""
     return Source(path.name, identity(path), lambda: survey.read(path, value_range, alpha=alpha), path)
-
-
-def smaller_with_alpha(levels: Levels, height: int, width: int) -> Levels:
-    """A picture of red, green, blue and alpha, uint8, at a smaller size (Lanczos).
-
-    Colours count by their alpha, so that none bleeds out of what is transparent; where nothing is shown, they count alike.
-    """
-    planes = survey.floats(levels)
-    colour, alpha = planes[..., :3], planes[..., 3:]
-    kernel = PillowImage.Resampling.LANCZOS
-    both = images.resized(np.concatenate([colour * alpha, colour, alpha], axis=2), height, width, kernel)
-    shown = np.clip(both[..., 6:], 0, 1)
-    # Below one level of alpha the quotient is noise, and is not shown.
-    mixed = np.where(shown >= 1 / 255, both[..., :3] / np.maximum(shown, 1 / 255), both[..., 3:6])
-    small: NDArray[np.uint8] = np.rint(np.clip(np.concatenate([mixed, shown], axis=2), 0, 1) * 255).astype(np.uint8)
-    return small
 
 
 def identity(path: Path) -> tuple[str | int, ...]:

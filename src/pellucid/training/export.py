@@ -25,7 +25,7 @@ from pellucid.cards import METADATA_KEY, Card, read_card
 from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import replacing
-from pellucid.metrics import METRICS, Metric
+from pellucid.metrics import METRICS
 from pellucid.training.loop import Run, checkpoint_weights
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
@@ -40,7 +40,6 @@ __all__ = [
     "load_weights",
     "network_of",
     "save_weights",
-    "score_name",
     "with_scores",
     "write_card",
     "write_model",
@@ -92,7 +91,11 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
     last = next((line for line in validated if line.step == run.best_step), validated[-1] if validated else None)
     if run.best_step == 0 and run.before is not None:
         last = run.before
-    scores = {score_name(recipe.headline, noise): round(value, 3) for noise, value in (last.scores or {}).items()} if last else {}
+    scores = (
+        {f"held-out {noise}{recipe.headline.suffix}": round(value, 3) for noise, value in (last.scores or {}).items()}
+        if last
+        else {}
+    )
     return Card(
         name=name,
         task=recipe.task.name,
@@ -125,11 +128,6 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
     )
 
 
-def score_name(metric: Metric, noise: str, remark: str = "") -> str:
-    """The name of a score of held-out images on a card: ``held-out gaussian:25``; with the metric where it is not PSNR."""
-    return f"held-out {noise}{remark}" + (f", {metric.title}" if metric.name != "psnr" else "")
-
-
 def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
     """The card with the scores of its model, by the headline metric of its task, from files that ``pellucid evaluate --out`` wrote:
     ``bsd68 gaussian:25``.
@@ -144,9 +142,8 @@ def with_scores(card: Card, evaluations: Sequence[Path]) -> Card:
             methods = {name for name, served in protocol["models"].items() if served == [card.name]}
             blind = ", blind" if "sigma" in card.maps and protocol["blind"] else ""
             metric = METRICS[tasks.find(card.task).module().METRICS[0]]
-            suffix = f", {metric.title}" if metric.name != "psnr" else ""
             found = {
-                f"{protocol['images']} {row['noise']}{blind}{suffix}": row[metric.name]
+                f"{protocol['images']} {row['noise']}{blind}{metric.suffix}": row[metric.name]
                 for row in summary
                 if row["method"] in methods
             }

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import files
+from pellucid import files, rgba
 from pellucid.errors import FileError, TrainingError
-from pellucid.training import cache, survey
+from pellucid.training import cache
 from pellucid.training.cache import Source
 from pellucid.training.survey import Decoded, Facts
 
@@ -108,14 +108,14 @@ def pack(
 def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None, alpha: bool) -> bytes:
     try:
         read = files.read(path)
-        pixels = survey.with_alpha(read) if alpha else read.pixels
+        pixels = rgba.planes_of(read) if alpha else read.pixels
         levels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
         height, width = levels.shape[:2]
         if side is not None:
             scale *= min(1.0, side / min(height, width))
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
         if alpha and scale < 1:
-            levels = cache.smaller_with_alpha(levels, height, width)
+            levels = rgba.resized(levels, height, width)
         picture = PillowImage.fromarray(levels[..., 0] if levels.shape[2] == 1 else levels)
         if scale < 1 and not alpha:
             picture = picture.resize((width, height), PillowImage.Resampling.LANCZOS)

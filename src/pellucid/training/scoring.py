@@ -23,7 +23,7 @@ from pellucid.restorer import Restorer
 from pellucid.tasks import base
 from pellucid.tasks.base import Learning
 from pellucid.tasks.settings import Settings
-from pellucid.training import batches, export, survey
+from pellucid.training import batches, survey
 from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -110,7 +110,8 @@ class Scores:
         # Nobody knows the noise level of pairs: their row needs no such remark.
         blind = {row.noise: ", blind" if self.blind and row.noise not in (PAIRS, ESTIMATED) else "" for row in self.rows}
         scores = {
-            export.score_name(self.metric, row.noise, blind[row.noise]): round(row.score[self.methods[-1]], 3) for row in self.rows
+            f"held-out {row.noise}{blind[row.noise]}{self.metric.suffix}": round(row.score[self.methods[-1]], 3)
+            for row in self.rows
         }
         return replace(
             card,
@@ -281,7 +282,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
             # The answer of strength 0 has the target's planes; where the example's base has others, nothing is answered.
             nothing = pair.base if pair.base.shape == pair.clean.shape else np.zeros_like(pair.clean)
             clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, nothing))
-            yield _Case(str(noise), clean, pair.image, before, None)
+            yield _Case(str(noise), clean, pair.image, before, base.stated(noise, clean, index))
         return
     picture = pictures.valid[index]
     window = _window(picture.shape)
@@ -293,7 +294,8 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
     module = tasks.find(recipe.task.name).module()
     for noise in noises:
         perfect, given, before = base.degraded(module, noise, clean, np.random.default_rng(index))
-        yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, noise)
+        case = base.stated(noise, perfect, index)
+        yield _Case(str(noise), np.asarray(perfect, dtype=np.float32), given, before, case)
 
 
 def _scored(case: _Case, models: dict[str, Restorer], recipe: Recipe) -> dict[str, tuple[float, float | None]]:

@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import diagnosis, files, images, regular
+from pellucid import diagnosis, files, images, regular, rgba
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import FileError, TrainingError
 from pellucid.images import Range
 
-__all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable", "with_alpha"]
+__all__ = ["Decoded", "Facts", "Kind", "Survey", "floats", "inspected", "look", "match", "read", "usable"]
 
 Kind = Literal["clean", "pairs", "noisy", "composed"]
 Levels = NDArray[Any]
@@ -120,7 +120,7 @@ def read(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Dec
     """The picture in ``path`` in its own depth: uint8, uint16, or float32 (not clipped); with ``alpha`` as red, green, blue, alpha,
     and under alpha 0 what the file has there."""
     picture = files.read(path, value_range=value_range)
-    pixels = with_alpha(picture) if alpha else picture.pixels
+    pixels = rgba.planes_of(picture) if alpha else picture.pixels
     depth = np.dtype(np.uint8 if picture.steps == 255 else np.uint16 if picture.steps is not None else np.float32)
     if depth.kind == "u":
         top = np.float32(TOPS[depth.name])
@@ -130,22 +130,6 @@ def read(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Dec
     else:
         levels = np.asarray(pixels, dtype=np.float32)
     return Decoded(path.name, levels, Facts.of(levels, (picture.black, picture.white)))
-
-
-def with_alpha(picture: images.Image) -> NDArray[np.float32]:
-    """The picture as red, green, blue and alpha, (h, w, 4), float32; nominally in [0, 1]. Where no image is, stands what the file
-    has there; alpha is 1 where the file has none."""
-    pixels = images.whole(picture.pixels)
-    if picture.mask is not None:
-        there = images.whole(picture.mask.valid)[..., None]
-        pixels = np.where(there, pixels, images.hidden_pixels(picture))
-    height, width = pixels.shape[:2]
-    output = np.ones((height, width, 4), dtype=np.float32)
-    output[..., :3] = pixels
-    if picture.alpha is not None:
-        shown = images.whole(picture.alpha)
-        output[..., 3] = shown if shown.dtype.kind == "f" else shown / np.float32(np.iinfo(shown.dtype).max)
-    return output
 
 
 def match(places: Sequence[Path]) -> tuple[list[tuple[Path, Path]], list[str]]:
