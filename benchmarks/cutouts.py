@@ -23,7 +23,7 @@ from PIL import Image
 
 import pellucid
 from pellucid.training import recipes
-from pellucid.training.pictures import is_held_out
+from pellucid.training.splits import is_held_out
 
 SIDE = 512
 """Side of the composites in pixels."""

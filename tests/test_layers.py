@@ -74,6 +74,7 @@ TRAINING_ROWS = (
     {"recipes", "survey"},
     {"cache"},
     {"packs"},
+    {"splits"},
     {"pictures"},
     {"batches"},
     {"feed", "looks", "ondevice"},

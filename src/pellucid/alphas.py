@@ -45,8 +45,8 @@ def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image
 def as_mask(image: Image, plane: Any) -> Image:
     """Alpha as a gray picture, from a ``plane`` (h, w, 1): black is what is cut away. Profile, mask and what the image's own format
     wants back were for its colours."""
-    whole_range = {"black": 0.0, "white": None}
-    return replace(image, pixels=plane, alpha=None, flat=True, icc=None, notes=None, mask=None, **whole_range)
+    image = replace(image, pixels=plane, alpha=None, flat=True, icc=None, notes=None, mask=None)
+    return replace(image, black=0.0, white=None)
 
 
 def is_transparent(image: Image) -> bool:

@@ -145,7 +145,8 @@ def _sides(box: Pixels | None, previous: Pixels | None, height: int, width: int)
 def _bell(first: int, last: int, count: int, spread: float) -> Pixels:
     """A bell over ``count`` places around the middle of ``first`` to ``last``, ``spread`` of their number wide."""
     places = np.arange(count, dtype=np.float32)
-    return np.exp(-0.5 * ((places - (first + last) / 2) / (spread * (last - first + 1))) ** 2)
+    bell: Pixels = np.exp(-0.5 * ((places - (first + last) / 2) / (spread * (last - first + 1))) ** 2).astype(np.float32)
+    return bell
 
 
 def _discs(points: tuple[tuple[float, float], ...], height: int, width: int) -> Pixels | None:
@@ -229,8 +230,8 @@ def _grain(picture: Pixels, inside: Pixels, outside: Pixels) -> Pixels:
         steps += np.clip(octave, 0, count - 1).astype(np.int32)
     steps *= GRAINS[2]
     steps += np.clip(smooth * np.float32(GRAINS[2]), 0, GRAINS[2] - 1).astype(np.int32)
-    half = steps.shape
-    small = [np.ascontiguousarray(weight[: 2 * half[0] : 2, : 2 * half[1] : 2]) for weight in (inside, outside)]
+    high, wide = height // 2 * 2, width // 2 * 2
+    small = [np.ascontiguousarray(weight[:high:2, :wide:2]) for weight in (inside, outside)]
     return _resized(_looked_up(steps, *(_table(steps, weight, GRAINS) for weight in small)), height, width)
 
 
@@ -284,7 +285,8 @@ def _distances(picture: Pixels, box: Pixels | None, previous: Pixels | None, pro
 def _nearest(plane: Pixels, height: int, width: int) -> Pixels:
     rows = (np.arange(height) * 2 + 1) * plane.shape[0] // (2 * height)
     columns = (np.arange(width) * 2 + 1) * plane.shape[1] // (2 * width)
-    return plane[rows[:, None], columns]
+    nearest: Pixels = plane[rows[:, None], columns]
+    return nearest
 
 
 def _spread(start: Pixels, picture: Pixels) -> Pixels:
@@ -303,7 +305,8 @@ def _spread(start: Pixels, picture: Pixels) -> Pixels:
         # A step of plain colour costs little; an edge a whole.
         change = np.abs(difference).max(axis=0)
         squared = change * change
-        return squared / (squared + np.float32(PLAIN**2)) * np.minimum(change * np.float32(8), 1) + np.float32(0.01)
+        costs: Pixels = squared / (squared + np.float32(PLAIN**2)) * np.minimum(change * np.float32(8), 1) + np.float32(0.01)
+        return costs
 
     colours = np.pad(picture.transpose(2, 0, 1), [(0, 0), (0, side - height), (0, side - width)], mode="edge")
     distance = square(start)
@@ -391,8 +394,9 @@ def coarse(
         left, top, right, bottom = window
         share = min(1.0, side / max(right - left, bottom - top))
         down, across = max(8, round((bottom - top) * share)), max(8, round((right - left) * share))
-        box = tuple(map(float, window))
-        part = np.clip(images.resized(picture, down, across, images.BICUBIC, box), 0, 1)
+        part = np.clip(
+            images.resized(picture, down, across, images.BICUBIC, (float(left), float(top), float(right), float(bottom))), 0, 1
+        )
         before = None if alpha is None else _resized(alpha[top:bottom, left:right], down, across)
         answer = look(run, part, prompts.moved(left, top, across / (right - left), down / (bottom - top)), before, multiple_of)
         whole = np.zeros((height, width), dtype=np.float32)

@@ -222,7 +222,7 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
     are those of the foreground within `REACH`, so that no program that scales the picture mixes in another colour, and black
     beyond. A part of a picture that begins at a multiple of `BLOCK` has the colours that the whole has, `REACH` from its edges.
     """
-    output = np.where(alpha == 1, planes, np.float32(0))
+    output: Pixels = np.where(alpha == 1, planes, np.float32(0))
     edges = np.zeros(alpha.shape, bool)
     edges[1:] = alpha[1:] != alpha[:-1]
     edges[:, 1:] |= alpha[:, 1:] != alpha[:, :-1]

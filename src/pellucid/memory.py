@@ -1,4 +1,4 @@
-"""How much memory there is: what is free here, what this process has, and sizes as people write them."""
+"""How much of the machine there is: memory that is free, memory that this process has, cores; and sizes as people write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pellucid.errors import MemoryShort, OptionError
 
-__all__ = ["check", "free", "parse_size", "room", "shown", "used"]
+__all__ = ["check", "cores", "free", "parse_size", "room", "shown", "used"]
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
@@ -31,6 +31,11 @@ def parse_size(text: str) -> int:
 def shown(size: float) -> str:
     """A number of bytes as people read it: MiB below one GiB, GiB above."""
     return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free(root: Path = Path("/")) -> int | None:

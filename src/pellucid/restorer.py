@@ -26,7 +26,7 @@ from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files.base import Reading
 from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
-from pellucid.tasks.base import Pass
+from pellucid.tasks.base import Batching, Pass
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
@@ -312,10 +312,10 @@ class Restorer:
         >>> pellucid.load("digits").restore_batch(np.zeros((3, 28, 28))).shape
         (3, 28, 28)
         """
-        restore: Callable[..., NDArray[Any]] | None = getattr(self.task.module(), "batch", None)
-        if restore is None:
+        module = self.task.module()
+        if not isinstance(module, Batching):
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
-        return restore(stack, self.models, self.settings(settings, **given))
+        return module.batch(stack, self.models, self.settings(settings, **given))
 
     def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
         """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`."""

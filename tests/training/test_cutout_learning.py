@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pellucid import cutting
+from pellucid import cutting, degradations
 from pellucid.cutting import MAPS
 from pellucid.errors import ModelError, OptionError
 from pellucid.tasks.cutout_learning import SOURCES, Learning
@@ -122,7 +122,7 @@ def test_the_share_of_first_looks_is_the_tables() -> None:
 @pytest.mark.parametrize("value", [-0.1, 1.1])
 def test_shares_are_shares(field: str, value: float) -> None:
     with pytest.raises(OptionError, match=field):
-        Learning(**{field: value})
+        Learning(**{field: value})  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="band"):
         Learning(band=-1)
 
@@ -138,7 +138,7 @@ def test_the_network_answers_alpha_of_every_size() -> None:
         torch.testing.assert_close(alpha, torch.sigmoid(logits))
     # One corner reaches the other: which thing is meant depends on the whole picture.
     given.requires_grad_()
-    network.training_output(given)[0, 0, -1, -1].backward()
+    network.training_output(given)[0, 0, -1, -1].backward()  # type: ignore[no-untyped-call]
     assert given.grad is not None
     assert given.grad[0, :, 0, 0].abs().max() > 0
 
@@ -175,3 +175,23 @@ def test_the_planes_of_training_are_those_of_restoring() -> None:
     task = Learning(scenes=1, prompted=0, first=1)
     ((pair, _),) = examples(task, 1, *SOURCES)
     np.testing.assert_array_equal(pair.maps, cutting.maps(pair.image))
+
+
+@pytest.mark.parametrize("case", ["alpha", "alpha:box", "alpha:point"])
+def test_validation_says_what_its_case_says(case: str) -> None:
+    task = Learning().of_case(degradations.parse(case))
+    assert Learning().of_case(degradations.parse("gaussian:5")) == Learning()
+    for pair, _ in examples(task, 12, *SOURCES):
+        meant = pair.clean[..., 0] > 0.5
+        if not meant.any():
+            continue
+        assert (pair.maps[..., PREVIOUS] == 0.5).all()
+        box, plus = pair.maps[..., BOX], pair.maps[..., PLUS]
+        assert pair.maps[..., MINUS].max() == 0
+        assert plus.any() == (case == "alpha:point")
+        if case == "alpha:box":
+            rows, columns = np.flatnonzero(meant.any(axis=1)), np.flatnonzero(meant.any(axis=0))
+            assert box.sum() == (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+            assert box[meant].min() == 1
+        else:
+            assert (box == 0.5).all()

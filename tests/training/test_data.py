@@ -15,7 +15,8 @@ from pellucid.errors import FileError, TrainingError
 from pellucid.training import mnist, recipes
 from pellucid.training.batches import make_batch, patch_for, validation_batches
 from pellucid.training.packs import PACK_MANIFEST, pack
-from pellucid.training.pictures import is_held_out, load
+from pellucid.training.pictures import load
+from pellucid.training.splits import is_held_out
 
 PHOTO = recipes.find("photo")
 PHOTO = replace(PHOTO, data=replace(PHOTO.data, scales=(1.0,), detail=1))

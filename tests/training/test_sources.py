@@ -20,8 +20,10 @@ from pellucid.tasks import TASKS, base
 from pellucid.tasks.settings import Settings
 from pellucid.training import batches, feed, loop, losses, packs
 from pellucid.training.cache import Store
-from pellucid.training.pictures import HUES, is_held_out, load, load_named
+from pellucid.training.mnist import HUES
+from pellucid.training.pictures import load, load_named
 from pellucid.training.recipes import Recipe
+from pellucid.training.splits import is_held_out
 
 SIDE = 16
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pellucid import degradations, images
 from pellucid.degradations import Degradation
@@ -285,6 +285,7 @@ class TaskModule(Protocol):
         """The part of an image (h, w) or (h, w, channels) that is compared."""
 
 
+@runtime_checkable
 class Degrading(Protocol):
     """A task's module whose perfect output is not the clean image, or not of its shape."""
 
@@ -302,10 +303,8 @@ def degraded(
     The first and the last are of one shape. A module that is a `Degrading` decides; for others, and without one, the case does
     (`Degradation.pair`), and the given image, enlarged (bicubic) where it is smaller, is that of strength 0.
     """
-    own: Callable[..., Any] | None = getattr(module, "degraded", None)
-    if own is not None:
-        perfect, given, before = own(case, clean, rng)
-        return perfect, given, before
+    if isinstance(module, Degrading):
+        return module.degraded(case, clean, rng)
     perfect, given = case.pair(clean, rng)
     if case.scale > 1:
         return perfect, given, images.enlarged(np.atleast_3d(given), case.scale)
@@ -323,8 +322,9 @@ def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation
     return case.stated(perfect, np.random.default_rng([number, 1]))
 
 
+@runtime_checkable
 class Batching(Protocol):
     """A task's module that also restores stacks of small images at once."""
 
-    def batch(self, stack: NDArray[Any], models: Models, settings: Any) -> NDArray[Any]:
+    def batch(self, stack: ArrayLike, models: Models, settings: Any) -> NDArray[Any]:
         """Gray images (n, h, w), restored: the same shape and dtype."""

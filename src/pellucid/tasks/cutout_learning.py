@@ -8,7 +8,7 @@ have.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageFilter
 
-from pellucid import cutting
+from pellucid import asked, cutting
 from pellucid.cutting import Prompts
+from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
 from pellucid.tasks import base
@@ -29,6 +30,9 @@ SOURCES = ("things", "scenes", "parts", "grounds")
 """Images to learn from. ``things``: with alpha, pasted on grounds; ``scenes``: photographs with the mask of their subject as alpha,
 colour kept where it is 0; ``parts``: the same with the mask of one thing of several, learnt with a prompt; ``grounds``: photographs
 without a subject. All but the things may be left out."""
+
+PROMPTS = ("any", "none", "box", "point")
+"""The prompts of examples: drawn, or one kind for all."""
 
 BILINEAR, BICUBIC = PillowImage.Resampling.BILINEAR, PillowImage.Resampling.BICUBIC
 
@@ -51,7 +55,8 @@ class Learning(base.Learning):
     ``scenes`` is the share of the examples that are photographs with masks, where there are any, ``parts`` the share of those that
     are learnt with a prompt; ``empty`` the share of composites with nothing to cut. ``prompted``: the share with a box or points.
     ``first``: the share without an answer before. ``band``: how much more than others the pixels around soft edges count.
-    ``made``: the share of composites whose ground is computed. ``digits``: things are digits, in a colour of their own.
+    ``made``: the share of composites whose ground is computed. ``digits``: things are digits, in a colour of their own. ``prompt``
+    is ``any``, or what all that are prompted have: ``none``, ``box``, or ``point``, about the middle of the thing.
     """
 
     scenes: float = 0.55
@@ -62,6 +67,7 @@ class Learning(base.Learning):
     band: float = 2.0
     made: float = 0.2
     digits: bool = False
+    prompt: str = "any"
     name: ClassVar[str] = "cutout"
     sources: ClassVar[tuple[str, ...]] = SOURCES
     with_alpha: ClassVar[tuple[str, ...]] = SOURCES[:3]
@@ -74,6 +80,8 @@ class Learning(base.Learning):
         for name in ("scenes", "parts", "empty", "prompted", "first", "made"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"task cutout: {name} must be a share from 0 to 1")
+        if self.prompt not in PROMPTS:
+            raise OptionError(f"task cutout: prompt must be one of {', '.join(PROMPTS)}")
         if self.band < 0:
             raise OptionError("task cutout: band must be 0 or more")
 
@@ -86,6 +94,13 @@ class Learning(base.Learning):
         """Three channels in, alpha out."""
         return 3, 1
 
+    def of_case(self, case: Degradation) -> Learning:
+        """Validation: first looks at what the case says, with something to cut in each picture."""
+        alpha = asked.of(case)
+        if not isinstance(alpha, asked.Alpha):
+            return self
+        return replace(self, prompt=alpha.prompt or "none", prompted=float(bool(alpha.prompt)), first=1.0, empty=0.0)
+
     def composed(self, drawn: base.Drawn, side: int, rng: np.random.Generator) -> base.Pair:
         """An example of ``side`` pixels; ``drawn`` gives an image of a source, or None where there is none."""
         prompted = bool(rng.random() < self.prompted)
@@ -93,7 +108,7 @@ class Learning(base.Learning):
         prompted = prompted and bool(scene.meant.max() > 0.5)
         picture = _developed(scene.picture, rng, gentle=self.digits)
         before = None if rng.random() < self.first else _spoiled(scene.meant, scene.others, rng)
-        prompts = _prompts(scene.meant, scene.others, before, rng) if prompted else Prompts()
+        prompts = _prompts(scene.meant, scene.others, before, rng, self.prompt) if prompted else Prompts()
         if prompts.box is not None and before is not None:
             before = before * _inside(prompts.box, side)
         planes = cutting.maps(picture, prompts, before)
@@ -149,7 +164,8 @@ def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
     """The image in 8 bits."""
     if image.dtype == np.uint8:
         return image
-    return np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _pillow(levels: NDArray[np.uint8]) -> PillowImage.Image:
@@ -186,7 +202,8 @@ def _made(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
         for cells in (int(rng.integers(8, 20)), int(rng.integers(20, 64))):
             tint = rng.uniform(-25, 25, 3).astype(np.float32)
             canvas += _smooth(side, min(cells, side), rng)[..., None] * tint
-    return np.clip(canvas, 0, 255)
+    ground: NDArray[np.float32] = np.clip(canvas, 0, 255)
+    return ground
 
 
 def _smooth(side: int, cells: int, rng: np.random.Generator) -> Pixels:
@@ -413,21 +430,23 @@ def _inside(box: tuple[float, float, float, float], side: int) -> Pixels:
     return plane
 
 
-def _prompts(meant: Pixels, others: Pixels, before: Pixels | None, rng: np.random.Generator) -> Prompts:
-    """A box, points, or both, as one would give them for what is meant."""
+def _prompts(meant: Pixels, others: Pixels, before: Pixels | None, rng: np.random.Generator, kind: str) -> Prompts:
+    """A box, points, or both, as one would give them for what is meant; or one of that kind, without a mistake."""
     side = meant.shape[0]
     there = meant > 0.5
+    if kind == "point":
+        return Prompts(points=(_middle(there, rng),))
     box = None
     draw = rng.random()
-    if draw < 0.5:
+    if draw < 0.5 or kind == "box":
         rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
         size = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
         # Half of the boxes are right, the others are drawn by hand: mostly too large.
-        loose = 0.0 if rng.random() < 0.5 else 0.05 * size
+        loose = 0.0 if kind == "box" or rng.random() < 0.5 else 0.05 * size
         edges = np.array((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1), dtype=float)
         edges += np.array((-1, -1, 1, 1)) * rng.uniform(-0.3, 1, 4) * loose
         box = (float(edges[0]), float(edges[1]), float(edges[2]), float(edges[3]))
-        if draw < 0.4:
+        if draw < 0.4 or kind == "box":
             return Prompts(box=box)
     yes, no = [], []
     if before is not None and rng.random() < 0.5:
@@ -472,4 +491,5 @@ def _weight(meant: Pixels, band: float) -> Pixels:
     soft = (meant > 0.05) & (meant < 0.95)
     image = PillowImage.fromarray(soft.astype(np.uint8) * np.uint8(255)).filter(ImageFilter.BoxBlur(2))
     near = np.minimum(np.asarray(image, dtype=np.float32) * np.float32(8 / 255), 1)
-    return 1 + np.float32(band) * near
+    weight: Pixels = 1 + np.float32(band) * near
+    return weight

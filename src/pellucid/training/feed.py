@@ -23,6 +23,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from pellucid.errors import OptionError
+from pellucid.memory import cores
 from pellucid.training.batches import Batch, make_batch
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -40,11 +41,6 @@ AHEAD = 2
 
 SHARED = Path("/dev/shm")
 """The system's shared memory, often 64 MB in containers."""
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:

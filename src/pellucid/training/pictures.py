@@ -6,8 +6,6 @@ named sources, of which a task composes its examples.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -26,7 +24,8 @@ from pellucid.tasks.base import Learning
 from pellucid.training import cache, mnist, packs, photos, survey
 from pellucid.training.cache import Form, Source, Store
 from pellucid.training.recipes import Data
-from pellucid.training.survey import Decoded, Facts, Kind, Survey
+from pellucid.training.splits import is_held_out, parted, split
+from pellucid.training.survey import Decoded, Kind, Survey
 
 __all__ = [
     "Copies",
@@ -48,21 +47,6 @@ Depth = NDArray[Any]
 
 Copies = tuple[Depth, ...]
 """An image, and its smaller copies, the largest first."""
-
-HUES = (
-    (250, 158, 186),
-    (250, 162, 145),
-    (226, 175, 118),
-    (187, 189, 117),
-    (139, 199, 142),
-    (85, 203, 183),
-    (49, 202, 225),
-    (100, 194, 250),
-    (169, 181, 251),
-    (222, 166, 226),
-)
-"""The colours of the digits 0 to 9 in 8-bit levels: CIELAB's lightness 75, chroma 38 and a hue of 36 degrees times the digit, so
-that lightness says nothing of the colour."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +133,7 @@ def load(
     fitting, small = survey.usable(named, data.patch, str(source))
     notes += small
     if valid is None:
-        learnt, held_out = _split(fitting, data)
+        learnt, held_out = split(fitting, data)
         if not held_out:
             raise TrainingError(f"{source}: one image is too few; validation needs a second one")
     else:
@@ -207,7 +191,7 @@ def load_named(
                 lines += [f"left out: {name}: it has no transparency, or nothing else" for name in opaque]
             notes += [*lines, *unread]
             if found:
-                train, valid = _split(found, data)
+                train, valid = split(found, data)
                 learnt, held_out = [*learnt, *train], [*held_out, *valid]
                 origin += _origin([picture.name for picture in train], data, place.name)
         if not learnt or not held_out:
@@ -275,7 +259,7 @@ def load_pairs(
     if valid:
         held_out = _pairs(couples[len(matched) :], valid[0], data, notes)
     else:
-        _, out = _split([noisy for noisy, _ in pairs], data)
+        _, out = split([noisy for noisy, _ in pairs], data)
         if not out:
             raise TrainingError(f"{places[0]}: one pair is too few; validation needs a second one")
         chosen = {id(picture) for picture in out}
@@ -317,9 +301,9 @@ def load_noisy(
         held_out, small = survey.usable(_readable(opened[len(sources[0]) :]), data.patch, str(valid))
         notes += small
     else:
-        train, held_out = _split(train, data)
+        train, held_out = split(train, data)
         if not held_out:
-            train, held_out = _parted(train[0], data)
+            train, held_out = parted(train[0], data)
     shots, valid_shots = _shots(train, data), _shots(held_out, data)
     report = survey.look("noisy", train, held_out, [shot.diagnosis for shot in shots], takes_level="sigma" in task.maps)
     names = tuple(picture.name for picture in train)
@@ -353,20 +337,6 @@ def channels_of(
         if any(picture.facts.coloured for picture in _readable(decoded)):
             return 3
     return 1
-
-
-def is_held_out(name: str, data: Data) -> bool:
-    """Whether an image of that file name is kept for validation."""
-    stem = Path(name).stem
-    draw = int.from_bytes(hashlib.sha256(_group(name, data).encode()).digest()[:4]) / 2**32
-    return draw < data.held_out or any(word in stem for word in data.hold_out)
-
-
-def _group(name: str, data: Data) -> str:
-    """The part of a file's name that images have in common which are held out together."""
-    stem = Path(name).stem
-    found = re.search(data.group, stem) if data.group else None
-    return stem if found is None or found[1] is None else found[1]
 
 
 def _check_source(task: Learning, kind: Kind) -> None:
@@ -458,42 +428,6 @@ def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
     return [cache.source(path, value_range) for path in paths]
 
 
-def _split(pictures: Sequence[Decoded], data: Data) -> tuple[list[Decoded], list[Decoded]]:
-    """The training images and the held-out ones; a single image is not held out."""
-    train = [picture for picture in pictures if not is_held_out(picture.name, data)]
-    valid = [picture for picture in pictures if is_held_out(picture.name, data)]
-    # The hash may pick none, or all, of a few images. Then the last one by name is held out, so that validation is honest.
-    if len(pictures) > 1 and not valid:
-        train, valid = _without(train, _group(train[-1].name, data), data)
-    elif not train:
-        valid, train = _without(valid, _group(valid[0].name, data), data)
-    return train, valid
-
-
-def _without(pictures: Sequence[Decoded], group: str, data: Data) -> tuple[list[Decoded], list[Decoded]]:
-    """The pictures that are not of that group, and those that are."""
-    of = [_group(picture.name, data) == group for picture in pictures]
-    kept = [picture for picture, own in zip(pictures, of, strict=True) if not own]
-    return kept, [picture for picture, own in zip(pictures, of, strict=True) if own]
-
-
-def _parted(picture: Decoded, data: Data) -> tuple[list[Decoded], list[Decoded]]:
-    """One image cut in two: its lower edge, as high as a patch or as the share that is held out, is not learnt from."""
-    height = picture.levels.shape[0]
-    patch = min(data.patch, max(survey.LEAST, height // 2))
-    edge = max(patch, round(height * data.held_out))
-    if height - edge < patch:
-        raise TrainingError(f"{picture.name}: one image of {height} rows is too few; two patches of {patch} are needed")
-    upper, lower = (
-        Decoded(name, levels, Facts.of(levels, picture.facts.ends))
-        for name, levels in (
-            (picture.name, picture.levels[: height - edge]),
-            (f"{picture.name} (lower edge)", picture.levels[height - edge :]),
-        )
-    )
-    return [upper], [lower]
-
-
 def _shots(pictures: Sequence[Decoded], data: Data) -> tuple[Shot, ...]:
     shots = [replace(picture, levels=_in_channels(picture.levels, data.channels)) for picture in pictures]
     return tuple(Shot(shot.levels, diagnosis) for shot, diagnosis in zip(shots, survey.inspected(shots), strict=True))
@@ -530,16 +464,9 @@ def _sources(place: Path, value_range: Range, *, alpha: bool = False) -> tuple[l
 def _digits_as(places: Sequence[tuple[str, Path]], data: Data, task: Learning) -> Pictures:
     """The digits, white with alpha, for each source that has alpha."""
     pictures = _digits(places[0][1] if places else None, data)
-    train, valid = ([(_cut_out(digit),) for digit in part] for part in (pictures.train, pictures.valid))
+    train, valid = ([(mnist.cut_out(digit),) for digit in part] for part in (pictures.train, pictures.valid))
     stock = Stock(tuple(train), tuple(valid))
     return _composed(pictures.names, dict.fromkeys(task.with_alpha, stock), pictures.origin, pictures.notes)
-
-
-def _cut_out(digit: Depth) -> Depth:
-    """A digit (h, w, channels), uint8, as a white one (h, w, 4) whose alpha is its light."""
-    made = np.full((*digit.shape[:2], 4), 255, dtype=np.uint8)
-    made[..., 3] = digit.max(axis=2)
-    return made
 
 
 def _digits(source: Path | None, data: Data) -> Pictures:
@@ -554,9 +481,7 @@ def _digits(source: Path | None, data: Data) -> Pictures:
         digits, labels = read["train_images"], read["train_labels"]
     kept = len(digits) - round(len(digits) * data.held_out)
     if data.colours:
-        tints = np.array(HUES, dtype=np.float32) / 255
-        light = (digit.astype(np.float32)[..., None] * tints[label] for digit, label in zip(digits, labels, strict=True))
-        pictures = tuple(np.rint(levels).astype(np.uint8) for levels in light)
+        pictures = mnist.coloured(digits, labels)
     else:
         pictures = tuple(_in_channels(digit[..., None], data.channels) for digit in digits)
     origin = _origin([f"mnist-{index}" for index in range(kept)], data, "digits")

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, restorer, saving
+from pellucid import batch, diagnosis, files, memory, restorer, saving
 from pellucid.errors import FileError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
@@ -91,7 +91,7 @@ class Worker:
             begun, used = time.monotonic(), time.process_time()
             model.restore(noise)
             # Other programs may be at work just now: the time that the cores spent on this is what it takes without them.
-            seconds.append(min(time.monotonic() - begun, (time.process_time() - used) / _cores()))
+            seconds.append(min(time.monotonic() - begun, (time.process_time() - used) / memory.cores()))
             if seconds[-1] > 1:
                 # On a slow computer the first try is nearly as fast, and the service should start soon.
                 break
@@ -182,11 +182,6 @@ def _key(job: dict[str, Any]) -> str:
     """A picture and how it is read, by a hash."""
     with Path(job["source"]).open("rb") as content:
         return f"{hashlib.file_digest(content, 'sha256').hexdigest()} {job['how']}"
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _noise(side: int, channels: int) -> NDArray[np.uint8]:

@@ -59,6 +59,8 @@ class Block(nn.Module):
         super().__init__()
         self.conv1 = _conv(width, width, 3, padding=dilation, dilation=dilation)
         self.conv2 = _conv(width, width, 3, padding=1)
+        # Blocks begin as the identity, so that a deep network starts as a shallow one.
+        nn.init.zeros_(self.conv2[1].weight)  # type: ignore[arg-type]  # the norm's, a tensor
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(x + self.conv2(torch.relu(self.conv1(x))))
@@ -75,8 +77,9 @@ class Context(nn.Module):
         return x + torch.relu(self.layer(x.mean(dim=(2, 3), keepdim=True)))
 
 
-def _conv(inside: int, outside: int, kernel: int, **how: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inside, outside, kernel, bias=False, **how), nn.BatchNorm2d(outside))
+def _conv(inside: int, outside: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(inside, outside, kernel, stride=stride, padding=padding, dilation=dilation, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outside))
 
 
 class Cutout(nn.Module):
@@ -102,10 +105,6 @@ class Cutout(nn.Module):
         self.up = nn.ModuleList(nn.Sequential(*(Block(widths[i]) for _ in range(spec.blocks[i]))) for i in range(depth))
         self.tail = nn.Conv2d(widths[0], spec.out_channels * step * step, 3, padding=1)
         self.shuffle = nn.PixelShuffle(step)
-        for module in self.modules():
-            if isinstance(module, Block):
-                # Blocks begin as the identity, so that a deep network starts as a shallow one.
-                nn.init.zeros_(module.conv2[1].weight)
 
     @property
     def halo(self) -> int:
