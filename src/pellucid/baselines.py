@@ -251,7 +251,8 @@ def _otsu(picture: Pixels, noise: Degradation) -> Pixels:
     level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     lighter = gray > level
     border = np.concatenate([lighter[0], lighter[-1], lighter[:, 0], lighter[:, -1]])
-    return (lighter if border.mean() < 0.5 else ~lighter)[..., None].astype(np.float32)
+    output: Pixels = (lighter if border.mean() < 0.5 else ~lighter)[..., None].astype(np.float32)
+    return output
 
 
 SCIPY = (("scipy",), ("scipy",))
