@@ -419,3 +419,10 @@ def test_it_is_scored_beside_grabcut_and_a_threshold(path: Path, tmp_path: Path)
             assert row["iou"] == pytest.approx(float((TRUTH > 0.5).mean()), abs=1e-3)
         else:
             assert row["iou"] > 0.95 or (row["method"], row["noise"]) == ("grabcut", "alpha")
+
+
+def test_a_picture_in_bands_is_as_one_in_memory(model: Restorer) -> None:
+    rows = images.Rows(PICTURE.shape, PICTURE.dtype, lambda top, bottom: PICTURE[top:bottom])
+    for how in ({}, {"background": "#804020"}, {"background": "blur", "crop": True}, {"alpha_only": True}):
+        output = model.restore(images.from_rows(rows, "dtype"), **how)
+        np.testing.assert_array_equal(images.to_array(output), model.restore(PICTURE, **how))

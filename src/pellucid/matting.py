@@ -202,7 +202,7 @@ def _between(planes: Pixels, rows: NDArray[np.float64], columns: NDArray[np.floa
 
 def refined(part: Pixels, planes: Pixels) -> Pixels:
     """Alpha (h, w) in [0, 1] of ``planes`` (c, h, w), by their ``part`` (c + 1, h, w) of the enlarged `coefficients`."""
-    alpha = part[-1].copy()
+    alpha: Pixels = part[-1].copy()
     for factors, plane in zip(part, planes, strict=False):
         alpha += factors * plane
     # The filter rounds off both ends by a little, and a background that is nearly gone is still there.

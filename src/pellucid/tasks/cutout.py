@@ -152,7 +152,7 @@ def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
         bounds.append((max(0, first - room), min(alpha.shape[axis], last + room)))
     part = tuple(slice(*each) for each in bounds)
     guide = images.resized(small[part], *_fitting(small[part].shape, matting.SMALL), images.BICUBIC)
-    level = np.clip(images.resized(alpha[part][..., None], *guide.shape[:2], images.BICUBIC)[..., 0], 0, 1)
+    level = np.clip(images.resized(alpha[part][..., None], guide.shape[0], guide.shape[1], images.BICUBIC)[..., 0], 0, 1)
     down, across = (full / less for full, less in zip(shape, alpha.shape, strict=False))
     (top, bottom), (left, right) = bounds
     area = (top * down, left * across, (bottom - top) * down, (right - left) * across)
@@ -235,11 +235,13 @@ def _finished(settings: CutoutSettings, filled: bool, warning: str | None, pictu
     elif planes.shape[2] == channels and not filled:
         shown = image.alpha
     elif filled:
-        shown = planes[..., channels] if settings.crop else None
+        held = images.whole(planes) if settings.crop else None
+        shown = None if held is None else held[..., channels]
+        pixels = planes if held is None else held[..., :channels]
         # Under a background nothing is hidden any more.
-        image = replace(image, pixels=planes[..., :channels], alpha=None, mask=None if picture.alpha is not None else image.mask)
+        image = replace(image, pixels=pixels, alpha=None, mask=None if picture.alpha is not None else image.mask)
     else:
-        image = alphas.with_alpha(image, planes)
+        image = alphas.with_alpha(image, images.whole(planes))
         shown = image.alpha
     return image if not settings.crop or shown is None else alphas.cropped_to(image, shown, beyond)
 
@@ -258,7 +260,7 @@ def _background(
         return partial(_part, matting.covering(_read(given), shape))
     if given == "blur":
         return partial(_part, matting.blurred(small, alpha))
-    colour = np.array([int(given[start : start + 2], 16) for start in (1, 3, 5)], np.float32) / 255
+    colour: Pixels = np.array([int(given[start : start + 2], 16) / 255 for start in (1, 3, 5)], np.float32)
     colour = images.gray(colour[None, None])[0, 0] if channels == 1 else colour
     return lambda place: colour[:, None, None]
 
@@ -268,8 +270,8 @@ def _read(given: Attached) -> Pixels:
     """The picture in a file, kept for the next picture of a folder."""
     if given.path is None:
         raise OptionError("the background has no file")
-    image = images.floating(files.read(given.path))
-    return image.pixels
+    pixels: Pixels = images.floating(files.read(given.path)).pixels
+    return pixels
 
 
 def _part(pixels: Pixels, place: Place) -> Pixels:
