@@ -22,7 +22,7 @@ from pellucid.restorer import Restoration, Restorer
 from pellucid.tasks import Task
 from pellucid.tasks.settings import FileSettings, Settings, Shape
 
-__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files"]
+__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files", "restore_variants"]
 
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
@@ -176,6 +176,14 @@ def restore_files(
                 loaded.close()
             if reading is not None and isinstance(ahead := reading.result(), _Open):
                 ahead.close()
+
+
+def restore_variants(
+    planned: Plan, restorer: Restorer, settings: Settings, how: FileSettings = PLAIN, **given: Any
+) -> Generator[Outcome, None, None]:
+    """`restore_files` for each variant of the outputs that the settings ask for (`Settings.each`), one after the other."""
+    for name, each in settings.each().items():
+        yield from restore_files(planned.varied(name), restorer, each, how, **given)
 
 
 def restore_file(

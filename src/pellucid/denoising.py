@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import maps
+from pellucid import images, maps
 from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
@@ -21,7 +21,18 @@ from pellucid.engines import Graph, in_channels
 from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.tiling import Place
 
-__all__ = ["WHITE", "Noise", "answer", "answer_as_gray", "answer_in_turn", "finished", "with_maps"]
+__all__ = [
+    "WHITE",
+    "Noise",
+    "answer",
+    "answer_as_gray",
+    "answer_in_turn",
+    "apart",
+    "as_gray",
+    "finished",
+    "straightened",
+    "with_maps",
+]
 
 FARTHEST = 4.5
 """Standard deviations that Gaussian noise moves a pixel at most (one in 150,000 goes farther): nothing more is taken away, so
@@ -394,3 +405,64 @@ def answer_in_turn(
 
 def _mirrored(planes: NDArray[np.float32], axes: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.flip(planes, axes))
+
+
+def as_gray(
+    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """`answer_as_gray` of a piece at its place."""
+    return answer_as_gray(lambda plane: piece(plane, place), planes)
+
+
+def apart(
+    piece: Callable[..., NDArray[np.float32]],
+    other: Callable[..., NDArray[np.float32]] | None,
+    shares: tuple[float, float],
+    planes: NDArray[np.float32],
+    place: Place,
+    room: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The brightness as ``piece`` restores it, the colours as ``other`` does (None: the same), each blended by its share with that
+    of the picture.
+
+    Brightness is the luma (Rec. 601), colours are what each channel has beyond it. Where a colour does not fit to the brightness,
+    between black and white, it is made paler until it does: so no luma changes.
+    """
+    whole = piece(planes, place, room)
+    if shares[0] == shares[1] and other is None:
+        # As the door blends, to the bit.
+        return whole if shares[0] == 1 else (whole - planes) * np.float32(shares[0]) + planes
+    whole, given = np.clip(whole, 0, 1), np.clip(planes, 0, 1)
+    luma, before = _luma(whole), _luma(given)
+    coloured = whole if other is None else np.clip(other(planes, place, room), 0, 1)
+    colours = coloured - (luma if other is None else _luma(coloured))
+    given -= before
+    given += np.float32(shares[1]) * (colours - given)
+    luma = before + np.float32(shares[0]) * (luma - before)
+    # How far a colour may go in each pixel, as a share of where it would.
+    highest, lowest = np.maximum(given.max(axis=0), 1e-6), np.minimum(given.min(axis=0), -1e-6)
+    given *= np.clip(np.minimum((1 - luma) / highest, luma / -lowest), 0, 1)
+    given += luma
+    return given
+
+
+def _luma(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The luma (h, w) of (3, h, w)."""
+    return np.asarray(np.tensordot(images.LUMA, planes, axes=1), dtype=np.float32)
+
+
+def straightened(
+    lighter: tuple[NDArray[np.float32], NDArray[np.float32]],
+    piece: Callable[..., NDArray[np.float32]],
+    planes: NDArray[np.float32],
+    place: Place,
+    room: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The ``piece`` of planes (channels, h, w) whose rows and columns are as light as those beside them; ``lighter`` as of
+    `pellucid.diagnosis.bands.lightness`."""
+    # What lies beyond the picture is padding.
+    down, right = (
+        np.minimum(np.arange(start, start + length), len(known) - 1)
+        for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)
+    )
+    return piece(planes - lighter[0][down].T[:, :, None] - lighter[1][right].T[:, None], place)

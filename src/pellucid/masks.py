@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid.rows import Rows, rows_of
 
-__all__ = ["CONTEXT", "Mask", "enlarged", "fill", "fill_rows", "nearest", "resized"]
+__all__ = ["CONTEXT", "Mask", "enlarged", "fill", "fill_rows", "in_channels", "nearest", "resized"]
 
 REACH = 32
 """How far, in pixels, a fill looks up and down for an image; to the left and right it looks as far as the picture goes."""
@@ -59,6 +59,18 @@ class Mask:
             return values
         before = rows_of(self.values, top, bottom)
         return np.where(valid[..., None], values, before.astype(values.dtype, copy=False))
+
+
+def in_channels(mask: Mask, channels: int) -> Mask:
+    """The mask of a gray picture, for a picture in which each value stands in so many channels."""
+
+    def wide(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values, (*values.shape[:2], channels))
+
+    values = mask.values
+    if isinstance(values, Rows):
+        return replace(mask, values=values.mapped(wide, (*values.shape[:2], channels), values.dtype))
+    return replace(mask, values=wide(values))
 
 
 def _without(values: NDArray[Any], reserved: float) -> NDArray[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pellucid import files
@@ -41,6 +41,12 @@ class Plan:
     pairs: tuple[tuple[Path, Path], ...]
     failed: tuple[tuple[Path, str], ...] = ()
     folder: Path | None = None
+
+    def varied(self, name: str) -> Plan:
+        """The same for a variant of each output: ``photo.clean-NAME.jpg`` for ``photo.clean.jpg``; without a name as it is."""
+        if not name:
+            return self
+        return replace(self, pairs=tuple((source, target.with_stem(f"{target.stem}-{name}")) for source, target in self.pairs))
 
 
 def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False) -> Path:

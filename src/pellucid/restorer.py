@@ -236,6 +236,8 @@ class Restorer:
         """
         begun = time.perf_counter()
         chosen = self.settings(settings, **given)
+        if len(chosen.each()) > 1:
+            raise OptionError("these settings ask for several pictures, and this makes one: call it once for each")
         picture = _picture(image)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
         held = job.held or len(job.passes) > 1

@@ -80,6 +80,8 @@ def _restore(options: argparse.Namespace) -> int:
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE
+    if piped and len(settings.each()) > 1:
+        raise OptionError("standard input or output takes one picture, and these settings ask for several")
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
@@ -93,7 +95,7 @@ def _restore(options: argparse.Namespace) -> int:
         if model.task is not task:
             raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
         shown = _Shown(planned, task, settings, options)
-        outcomes = batch.restore_files(
+        outcomes = batch.restore_variants(
             planned, model, settings, how, overwrite=options.force, resume=options.resume, progress=shown.progress
         )
         status = shown.all(outcomes)
@@ -155,7 +157,7 @@ class _Shown:
         self._task = task
         self._settings = settings
         self._options = options
-        self._total = len(planned.pairs) + len(planned.failed)
+        self._total = (len(planned.pairs) + len(planned.failed)) * len(settings.each())
         self._tally = batch.Tally()
         self._bar = _Bar(planned) if sys.stderr.isatty() else None
         self._begun = time.perf_counter()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["measured", "offsets"]
+__all__ = ["lightness", "measured", "offsets"]
 
 LEAST = 1.6 / 255
 """Standard deviation of rows, as a share of full range, below which there are no bands."""
@@ -84,3 +84,14 @@ def offsets(pixels: NDArray[np.float32], axis: int, level: float) -> NDArray[np.
         if fast.std() <= MORE * level:
             return np.asarray(fast, dtype=np.float32)
     return np.zeros(height.shape, np.float32)
+
+
+def lightness(pixels: NDArray[np.float32], rows: float, columns: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """By how much each row (h, channels) and each column (w, channels) of an image (h, w, channels) is lighter; zeros where the
+    level of ``rows`` or of ``columns``, a share of full range, is 0."""
+    lighter = [np.zeros((side, pixels.shape[2]), np.float32) for side in pixels.shape[:2]]
+    for axis, level in ((0, rows), (1, columns)):
+        if level > 0:
+            lighter[axis] = offsets(pixels, axis, level)
+            pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
+    return lighter[0], lighter[1]

@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from pellucid.files.companions import remark, without_companions
 from pellucid.images import Image, Rows, whole
 
-__all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
+__all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "made", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
@@ -163,6 +163,29 @@ def _xmp_settled(xmp: bytes) -> bytes:
     """XMP with its orientation set to upright."""
     xmp = re.sub(rb"(tiff:Orientation\s{0,9}=\s{0,9}[\"'])[1-8]", rb"\g<1>1", xmp)
     return re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
+
+
+SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for a recorded picture to which a trained model has added something."""
+
+
+def made(image: Image, words: str) -> Image:
+    """The image with XMP that says so: IPTC's kind of digital source, and ``words`` as Photoshop's instructions."""
+    statement = (
+        '<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about="" '
+        'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/">'
+        f"<Iptc4xmpExt:DigitalSourceType>{SOURCE}</Iptc4xmpExt:DigitalSourceType>"
+        f"<photoshop:Instructions>{words}</photoshop:Instructions></rdf:Description>"
+    ).encode()
+    if image.xmp is not None and b"</rdf:RDF>" in image.xmp:
+        # Said once: a picture may be coloured again.
+        if statement in image.xmp:
+            return image
+        before, end, after = image.xmp.rpartition(b"</rdf:RDF>")
+        return replace(image, xmp=before + statement + end + after)
+    head = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    opening, end = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">', b"</rdf:RDF></x:xmpmeta>"
+    return replace(image, xmp=head + opening + statement + end + b'<?xpacket end="w"?>')
 
 
 # -- IPTC, in Photoshop's image resources -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ Standard library alone: ``pellucid --help`` reads this table, and a task's modul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,17 @@ from pellucid.tasks.settings import Attached, Settings, Shape, setting
 if TYPE_CHECKING:
     from pellucid.tasks.base import TaskModule
 
-__all__ = ["LARGEST", "TASKS", "CutoutSettings", "DenoiseSettings", "Fact", "Task", "UpscaleSettings", "find"]
+__all__ = [
+    "LARGEST",
+    "TASKS",
+    "ColorizeSettings",
+    "CutoutSettings",
+    "DenoiseSettings",
+    "Fact",
+    "Task",
+    "UpscaleSettings",
+    "find",
+]
 
 LARGEST = 8
 """The largest factor to enlarge by: beyond it hardly anything of the output comes from the picture."""
@@ -155,6 +165,86 @@ class UpscaleSettings(Settings):
         """Both sides times ``scale``, rounded."""
         height, width = (None if side is None else max(1, round(side * self.scale)) for side in given[:2])
         return given._replace(height=height, width=width)
+
+
+@dataclass(frozen=True)
+class ColorizeSettings(Settings):
+    """The settings of colouring: see each field's declaration."""
+
+    hint: tuple[tuple[int, int, str], ...] = setting(
+        (),
+        "the colour of a place, X,Y=COLOUR: its pixel in the upright picture from 0 at the top left, and #RRGGBB or a name; the "
+        "light stays the picture's own",
+        kind="hint",
+        many=True,
+        metavar="X,Y=COLOUR",
+        label="Hints",
+        main=True,
+    )
+    hints: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "a file of hints: JSON ([[X, Y, COLOUR], ...]), or a picture with alpha of any size that shows scribbles of colour",
+        kind="file",
+        label="File of hints",
+    )
+    like: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "a colour picture of a similar scene: its colours are taken where light and texture are alike",
+        kind="file",
+        label="Like",
+    )
+    palette: Attached | str | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "the only colours that may come: a list such as #7b3f00,#87ceeb,olive, or a picture whose colours these are",
+        kind=("palette", "file"),
+        metavar="FILE|COLOURS",
+        label="Palette",
+    )
+    saturation: float = setting(
+        1.0,
+        "how strong the colours are: 0 is gray, 1 as proposed, 2 twice as strong",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Saturation",
+        main=True,
+    )
+    sure: float = setting(
+        0.0,
+        "leave gray what the model is less sure of than this, 0 to 1; hints stay",
+        low=0,
+        high=1,
+        step=0.01,
+        label="Leave gray below",
+    )
+    variants: int = setting(
+        1,
+        "how many different proposals, each a picture of its own (NAME.colour-1.EXT and so on)",
+        low=1,
+        high=9,
+        step=1,
+        whole=True,
+        label="Variants",
+    )
+    draw: int = setting(
+        0, "which proposal: 0 is the likeliest, others differ", low=0, high=99, step=1, whole=True, label="Proposal"
+    )
+
+    def answer(self, given: Shape) -> Shape:
+        """Three channels, whatever the picture has."""
+        return given._replace(channels=3)
+
+    def each(self) -> Mapping[str, ColorizeSettings]:
+        """As many as ``variants``, drawn one after the other."""
+        if self.variants == 1:
+            return {"": self}
+        return {f"{number + 1}": replace(self, variants=1, draw=self.draw + number) for number in range(self.variants)}
+
+    def line(self, facts: Mapping[str, Any]) -> str:
+        """How sure the model is of its colours."""
+        sure = facts.get("sure")
+        words = "" if sure is None else f"sure {sure:.2f}"
+        return f"{words}, from a colour picture's light" if facts.get("was_colour") else words
 
 
 @dataclass(frozen=True)
@@ -421,6 +511,33 @@ TASKS: dict[str, Task] = {
             shorthands=(
                 ("clean", "upscale", "the model for clean pictures"),
                 ("photo", "upscale-photo", "the model for photographs with a little noise or JPEG artefacts"),
+            ),
+        ),
+        Task(
+            name="colorize",
+            summary="give gray pictures colours",
+            mark="colour",
+            verbs=("Colour", "Colouring", "Coloured"),
+            headline="see it in colours",
+            after="the colours are a proposal: click a place and choose its colour; the light stays the picture's own",
+            model="colorize",
+            settings=ColorizeSettings,
+            facts=(
+                Fact(
+                    "sure",
+                    "how sure the model is of the colours, 0 to 1, on average over the picture",
+                    _NUMBER_OR_NULL,
+                    header="Sure",
+                    label="sure",
+                ),
+                Fact(
+                    "was_colour",
+                    "whether the picture had colours, which were left aside",
+                    {"type": "boolean"},
+                    default=False,
+                    header="Was-Colour",
+                    label="had colours",
+                ),
             ),
         ),
         Task(

@@ -171,7 +171,9 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight)
         shares = min(settings.strength, 1.0), min(settings.colour_noise or 0.0, 1.0)
         work = _Work(
-            partial(_apart, work.piece, None if other is None else other.piece, shares if plan.channels > 1 else shares[:1] * 2),
+            partial(
+                denoising.apart, work.piece, None if other is None else other.piece, shares if plan.channels > 1 else shares[:1] * 2
+            ),
             max(work.halo, 0 if other is None else other.halo),
             work.multiple_of,
         )
@@ -222,49 +224,12 @@ def _work(view: View, models: Models, plan: _Plan, noise: Noise, straight: Calla
         partial(denoising.answer, graph, noise) if then is None else partial(denoising.answer_in_turn, graph, then, noise)
     )
     if plan.channels != view.shape[2]:
-        piece = partial(_as_gray, piece)
+        piece = partial(denoising.as_gray, piece)
     if noise.nothing:
         piece = _unchanged
     if straight is not None:
         piece = partial(straight, piece)
     return _Work(piece, margin, step)
-
-
-def _apart(
-    piece: Callable[..., Planes],
-    other: Callable[..., Planes] | None,
-    shares: tuple[float, float],
-    planes: Planes,
-    place: Place,
-    room: Planes,
-) -> Planes:
-    """The brightness as ``piece`` restores it, the colours as ``other`` does (None: the same), each blended by its share with that
-    of the picture.
-
-    Brightness is the luma (Rec. 601), colours are what each channel has beyond it. Where a colour does not fit to the brightness,
-    between black and white, it is made paler until it does: so no luma changes.
-    """
-    whole = piece(planes, place, room)
-    if shares[0] == shares[1] and other is None:
-        # As the door blends, to the bit.
-        return whole if shares[0] == 1 else (whole - planes) * np.float32(shares[0]) + planes
-    whole, given = np.clip(whole, 0, 1), np.clip(planes, 0, 1)
-    luma, before = _luma(whole), _luma(given)
-    coloured = whole if other is None else np.clip(other(planes, place, room), 0, 1)
-    colours = coloured - (luma if other is None else _luma(coloured))
-    given -= before
-    given += np.float32(shares[1]) * (colours - given)
-    luma = before + np.float32(shares[0]) * (luma - before)
-    # How far a colour may go in each pixel, as a share of where it would.
-    highest, lowest = np.maximum(given.max(axis=0), 1e-6), np.minimum(given.min(axis=0), -1e-6)
-    given *= np.clip(np.minimum((1 - luma) / highest, luma / -lowest), 0, 1)
-    given += luma
-    return given
-
-
-def _luma(planes: Planes) -> Planes:
-    """The luma (h, w) of (3, h, w)."""
-    return np.asarray(np.tensordot(images.LUMA, planes, axes=1), dtype=np.float32)
 
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
@@ -275,29 +240,8 @@ def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes]
     """What takes bands away before a piece is restored; None where there are none, or where the picture is not in memory."""
     if found is None or found.rows == found.columns == 0 or isinstance(view.picture.pixels, images.Rows):
         return None
-    pixels = images.floating(view.picture).pixels
-    lighter = [np.zeros((side, pixels.shape[2]), np.float32) for side in pixels.shape[:2]]
-    for axis, level in ((0, found.rows), (1, found.columns)):
-        if level > 0:
-            lighter[axis] = bands.offsets(pixels, axis, level / 255)
-            pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
-
-    def straight(piece: Callable[..., Planes], planes: Planes, place: Place, room: Planes) -> Planes:
-        # What lies beyond the picture is padding.
-        down, right = (
-            np.minimum(np.arange(start, start + length), len(known) - 1)
-            for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)
-        )
-        fixed = planes - lighter[0][down].T[:, :, None] - lighter[1][right].T[:, None]
-        return piece(fixed, place)
-
-    return straight
-
-
-def _as_gray(
-    piece: Callable[..., NDArray[np.float32]], planes: NDArray[np.float32], place: Place, room: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    return denoising.answer_as_gray(lambda plane: piece(plane, place), planes)
+    lighter = bands.lightness(images.floating(view.picture).pixels, found.rows / 255, found.columns / 255)
+    return partial(denoising.straightened, lighter)
 
 
 def _plain(models: Models, channels: int) -> str:

@@ -20,18 +20,44 @@ from pellucid.errors import FileError, OptionError
 
 __all__ = ["Attached", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
 
-Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint"]
+Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
 """The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
-at the top left; a box does not hold column X1 and row Y1. ``file`` is the path of a file (see `Attached`)."""
+at the top left; a box does not hold column X1 and row Y1. ``palette`` is a list of colours with commas between. ``file`` is the
+path of a file (see `Attached`)."""
 
 COLOURS = {
     "black": "#000000",
     "white": "#ffffff",
     "gray": "#808080",
+    "silver": "#c0c0c0",
     "red": "#ff0000",
-    "green": "#008000",
-    "blue": "#0000ff",
+    "maroon": "#800000",
+    "crimson": "#dc143c",
+    "salmon": "#fa8072",
+    "pink": "#ffc0cb",
+    "orange": "#ffa500",
+    "gold": "#ffd700",
     "yellow": "#ffff00",
+    "khaki": "#f0e68c",
+    "beige": "#f5f5dc",
+    "tan": "#d2b48c",
+    "brown": "#a52a2a",
+    "chocolate": "#d2691e",
+    "olive": "#808000",
+    "lime": "#00ff00",
+    "green": "#008000",
+    "darkgreen": "#006400",
+    "teal": "#008080",
+    "turquoise": "#40e0d0",
+    "cyan": "#00ffff",
+    "skyblue": "#87ceeb",
+    "steelblue": "#4682b4",
+    "blue": "#0000ff",
+    "navy": "#000080",
+    "indigo": "#4b0082",
+    "purple": "#800080",
+    "violet": "#ee82ee",
+    "magenta": "#ff00ff",
 }
 """Names of colours that are taken beside #RRGGBB and #RGB, with their values in CSS."""
 
@@ -66,6 +92,13 @@ class Attached:
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
+    @property
+    def file(self) -> Path:
+        """The path of the file; `OptionError` where only its name and content's hash are known."""
+        if self.path is None:
+            raise OptionError(f"{self.name}: the file itself is not there")
+        return self.path
+
     def to_dict(self) -> dict[str, str]:
         """The content for a manifest: the same file under another name gives the same output."""
         return {"sha256": self.sha256}
@@ -75,7 +108,8 @@ class Attached:
 class Setting:
     """One setting: its ``help``, its ``kind`` (or several, tried in order) and its range.
 
-    A number lies between ``low`` and ``high``, both included unless ``above`` leaves out ``low``; ``step`` and ``marks`` are what a
+    A number lies between ``low`` and ``high``, both included unless ``above`` leaves out ``low``, and has no fraction where it is
+    ``whole``; ``step`` and ``marks`` are what a
     form offers. ``many``: it may come more than once, and its value is a tuple. ``metavar`` stands for the value in the help of the
     command line. ``label`` is what a form calls it, ``main`` whether the form shows it at first sight, ``live`` whether the page
     shows at once, for a part of the picture, what another value does. ``follows`` names the setting whose value it has where its
@@ -88,6 +122,7 @@ class Setting:
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
+    whole: bool = False
     step: float | None = None
     choices: tuple[str, ...] = ()
     metavar: str | None = None
@@ -310,6 +345,8 @@ def _shown(value: Any) -> str:
 
 
 def _number_in_words(row: Setting) -> str:
+    if row.whole:
+        return f"a whole number from {row.low:g} to {row.high:g}"
     if row.above:
         return f"a number above {row.low:g} and up to {row.high:g}"
     if math.isinf(row.low) or math.isinf(row.high):
@@ -322,15 +359,16 @@ _WORDS: dict[str, Callable[[Setting], str]] = {
     "flag": lambda row: "true or false",
     "choice": lambda row: f"one of {', '.join(row.choices)}",
     "text": lambda row: "text",
-    "colour": lambda row: f"a colour (#RRGGBB, {', '.join(COLOURS)})",
+    "colour": lambda row: "a colour (#RRGGBB, or a name such as red, skyblue, olive)",
     "file": lambda row: "a file",
     "point": lambda row: "a point X,Y in pixels",
     "box": lambda row: "a box X0,Y0,X1,Y1 in pixels",
     "hint": lambda row: "a hint X,Y=COLOUR",
+    "palette": lambda row: "colours with commas between",
 }
 
 
-def _check_number(row: Setting, value: Any) -> float | None:
+def _check_number(row: Setting, value: Any) -> float | int | None:
     # Text, and a truth value, that happen to read as numbers are mistakes.
     if isinstance(value, str | bytes | bool):
         return None
@@ -339,6 +377,8 @@ def _check_number(row: Setting, value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     within = row.low < number <= row.high if row.above else row.low <= number <= row.high
+    if row.whole:
+        return int(number) if within and number == int(number) else None
     return number if within else None
 
 
@@ -396,6 +436,13 @@ def _check_hint(row: Setting, value: Any) -> tuple[int, int, str] | None:
     return (point[0], point[1], colour) if point is not None and colour is not None else None
 
 
+def _check_palette(row: Setting, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    colours = [_check_colour(row, each.strip()) for each in value.split(",")]
+    return None if None in colours else ",".join(each for each in colours if each is not None)
+
+
 _CHECKS: dict[str, Callable[[Setting, Any], Any]] = {
     "number": _check_number,
     "flag": _check_flag,
@@ -406,6 +453,7 @@ _CHECKS: dict[str, Callable[[Setting, Any], Any]] = {
     "point": _check_point,
     "box": _check_box,
     "hint": _check_hint,
+    "palette": _check_palette,
 }
 
 
@@ -452,6 +500,7 @@ _READERS: dict[str, Callable[[Setting, str], Any]] = {
     "point": _read_point,
     "box": _read_box,
     "hint": _read_hint,
+    "palette": _check_palette,
 }
 assert set(_READERS) == set(_CHECKS) == set(_WORDS) == set(get_args(Kind))
 

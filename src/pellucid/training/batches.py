@@ -260,11 +260,10 @@ def _crop(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
 
 
 def _part(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
-    """A random square of the picture, a large part of it, scaled down to the patch; mirrored across alone: what is above stays
-    above."""
+    """A random square of the picture, a large part of it, scaled to the patch; mirrored across alone: what is above stays above."""
     height, width = picture.shape[:2]
     short = min(height, width)
-    side = int(rng.integers(min(short, max(data.patch, round(data.part * short))), short + 1))
+    side = int(rng.integers(max(1, round(data.part * short)), short + 1))
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     mirrored = data.augment and bool(rng.integers(2))
     part = _scaled(picture[top : top + side, left : left + side], data.patch)

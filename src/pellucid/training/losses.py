@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from pellucid import colour
 from pellucid.training.networks import Network
+from pellucid.training.networks.colorizer import SHARPENED
 
 __all__ = ["LOSSES", "NOISY_LOSSES", "Loss", "answer", "loss_of", "neighbour_loss", "picked", "raw_output", "stein_loss"]
 
@@ -32,6 +34,15 @@ GRADIENT_WEIGHT = 2.0
 NOISY_LOSSES = ("stein", "neighbours")
 """How a network may learn from noisy images alone (a recipe's ``noisy_loss``): by `stein_loss`, or by `neighbour_loss`."""
 
+BLUR = 0.5 * colour.BIN_STEP / colour.EVEN_SPAN
+"""A true colour counts for the bins around it by a Gaussian of this standard deviation: half a step, in a network's unit."""
+
+COLOURFUL = 12.0 / colour.EVEN_SPAN
+"""A pixel counts once more for each 12 of its chroma on the even scale: most of any photograph is nearly gray."""
+
+DISTANCE_SHARE = 5.0
+"""How much the distance of answer and truth counts beside the cross-entropy: a quarter of the loss at the start."""
+
 NEIGHBOUR_WEIGHT = 2.0
 """How much the regulariser of `neighbour_loss` counts at a run's end; it grows from nothing (the authors' ``increase_ratio``)."""
 
@@ -44,7 +55,8 @@ def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base:
     """The restored image in float32, unclipped: the network's output, or ``base`` (input or enlargement) less its residual."""
     scale = base.shape[-1] // batch_input.shape[-1]
     output: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
-    return base - output if kind == "residual" else output
+    # Planes behind the target's say how sure the others are.
+    return base - output if kind == "residual" else output[:, : base.shape[1]]
 
 
 def raw_output(network: torch.nn.Module, batch_input: torch.Tensor) -> torch.Tensor:
@@ -120,6 +132,21 @@ def _decibels(squared: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
 
+def _chroma(raw: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """Of logits over the bins of chroma: their cross-entropy, pixels of colour weighed up, and the distance of the mean of the
+    sharpened distribution, all alike. The truth, two planes of chroma (`colour.planes_of`), is averaged to the logits' size."""
+    truth = functional.avg_pool2d(clean, clean.shape[-1] // raw.shape[-1])
+    bins = torch.from_numpy(colour.planes_of(colour.BINS)).to(raw)
+    # The squared distance, without the part that all bins have in common.
+    near = torch.einsum("nchw,kc->nkhw", truth, bins) - bins.square().sum(dim=1)[:, None, None] / 2
+    wanted = torch.softmax(near / BLUR**2, dim=1)
+    crossed = -(wanted * torch.log_softmax(raw, dim=1)).sum(dim=1)
+    counts = 1 + truth.square().sum(dim=1).sqrt() / COLOURFUL
+    mean = torch.einsum("nkhw,kc->nchw", torch.softmax(raw / SHARPENED, dim=1), bins)
+    distance = ((mean - truth).square().sum(dim=1) + (1 / colour.EVEN_SPAN) ** 2).sqrt()
+    return (crossed * counts).mean() / counts.mean() + DISTANCE_SHARE * distance.mean()
+
+
 @dataclass(frozen=True)
 class Loss:
     """``function(restored, clean, noisy, weight)``: the mean loss of a batch. All are (n, channels, h, w), float32; ``weight`` (n,
@@ -139,6 +166,7 @@ LOSSES: dict[str, Loss] = {
     "psnr": Loss(_psnr),
     "psnr-part": Loss(_psnr_part),
     "bce": Loss(_bce),
+    "chroma": Loss(_chroma, raw=True),
     "alpha": Loss(_alpha, raw=True),
 }
 """A recipe's ``loss`` and ``finish_loss`` by name."""

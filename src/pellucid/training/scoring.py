@@ -197,7 +197,8 @@ def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) 
         name = name if name != model.stem else f"{name} ({'before' if given == begun_from else 'shipped'})"
         try:
             first = restorer.load(given)
-            if first.card.task == own.card.task:
+            # A shipped file that is scored itself needs no second column.
+            if first.card.task == own.card.task and (given == begun_from or first.fingerprint() != own.fingerprint()):
                 models[name] = first
         except PellucidError as error:
             notes.append(f"{title} is not scored: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pellucid.training.networks.autoencoder import Autoencoder, AutoencoderSpec
+from pellucid.training.networks.colorizer import Colorizer, ColorizerSpec
 from pellucid.training.networks.cutout import Cutout, CutoutSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
@@ -11,6 +12,8 @@ __all__ = [
     "NETWORKS",
     "Autoencoder",
     "AutoencoderSpec",
+    "Colorizer",
+    "ColorizerSpec",
     "Cutout",
     "CutoutSpec",
     "Network",
@@ -21,11 +24,12 @@ __all__ = [
     "UpscalerSpec",
 ]
 
-Spec = AutoencoderSpec | CutoutSpec | UnetSpec | UpscalerSpec
-Network = Autoencoder | Cutout | Unet | Upscaler
+Spec = AutoencoderSpec | ColorizerSpec | CutoutSpec | UnetSpec | UpscalerSpec
+Network = Autoencoder | Colorizer | Cutout | Unet | Upscaler
 
-NETWORKS: dict[str, type[AutoencoderSpec] | type[CutoutSpec] | type[UnetSpec] | type[UpscalerSpec]] = {
+NETWORKS: dict[str, type[Spec]] = {
     AutoencoderSpec.network: AutoencoderSpec,
+    ColorizerSpec.network: ColorizerSpec,
     CutoutSpec.network: CutoutSpec,
     UnetSpec.network: UnetSpec,
     UpscalerSpec.network: UpscalerSpec,

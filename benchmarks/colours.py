@@ -1,0 +1,172 @@
+"""How near proposed colours are to the true ones, with nothing said and with hints.
+
+    python benchmarks/colours.py FOLDER [--list benchmarks/colours.txt] [--model colorize] [--levin] [--json]
+
+Each picture is scaled down to 256 pixels on its longer side and loses its colours: L of CIELAB stays. CIEDE2000 to the true
+picture, the mean over pixels and then over pictures, of: the gray picture, one mean colour, the table from light to colour
+(`pellucid.colour.TABLE`), and the model, if one is named. Hints are the true colour, the mean of 3x3 pixels in 8 bits, at 5, 10
+and 50 random places (picture n: generator n), of the model, of the table with `pellucid.spreading`, and with --levin of the
+optimisation of Levin et al. 2004, which takes seconds for each picture. Colourfulness is that of Hasler and Suesstrunk 2003.
+
+With --list, FOLDER is the one in which the list's paths begin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import colour, files, images, metrics, restorer, spreading
+from pellucid.errors import PellucidError
+
+SIDE = 256
+COUNTS = (0, 5, 10, 50)
+
+Pixels = NDArray[np.float32]
+
+
+def small(path: Path) -> Pixels:
+    """The picture (h, w, 3) in 8-bit steps, at most `SIDE` pixels a side."""
+    pixels = files.read(path).pixels[..., :3]
+    pixels = np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
+    height, width = pixels.shape[:2]
+    share = min(1.0, SIDE / max(height, width))
+    scaled = images.resized(pixels, max(1, round(height * share)), max(1, round(width * share)), images.BICUBIC)
+    return (np.rint(np.clip(scaled, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def hints_of(rgb: Pixels, count: int, number: int) -> list[tuple[int, int, str]]:
+    """``count`` hints as settings have them: x, y, #rrggbb."""
+    rng = np.random.default_rng(number)
+    height, width = rgb.shape[:2]
+    found = []
+    for _ in range(count):
+        y, x = int(rng.integers(1, height - 1)), int(rng.integers(1, width - 1))
+        red, green, blue = np.rint(rgb[y - 1 : y + 2, x - 1 : x + 2].mean(axis=(0, 1)) * 255).astype(int)
+        found.append((x, y, f"#{red:02x}{green:02x}{blue:02x}"))
+    return found
+
+
+def as_rows(hints: list[tuple[int, int, str]]) -> Pixels:
+    """Hints (n, 4) as `pellucid.spreading` has them."""
+    codes = np.array([[int(code[at : at + 2], 16) / 255 for at in (1, 3, 5)] for _, _, code in hints], dtype=np.float32)
+    places = np.array([(y, x) for x, y, _ in hints], dtype=np.float32)
+    return np.concatenate([places, colour.even_of(colour.lab_of(codes)[:, 1:])], axis=1)
+
+
+def levin(light: Pixels, hints: Pixels) -> Pixels:
+    """Chroma (h, w, 2) by Levin, Lischinski and Weiss 2004: each pixel is the mean of its 3x3 neighbours, weighed by the light,
+    where no hint of 3x3 pixels is. The weights are those of the authors' code (getColorExact.m)."""
+    from scipy import ndimage, sparse
+    from scipy.sparse import linalg
+
+    height, width = light.shape
+    shade = light.astype(np.float64) / 100
+    mean = ndimage.uniform_filter(shade, 3)
+    varies = 0.6 * np.maximum(ndimage.uniform_filter(shade * shade, 3) - mean * mean, 0)
+    padded = np.pad(shade, 1, constant_values=np.nan)
+    around = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)]
+    away = np.stack([np.square(padded[1 + d : 1 + d + height, 1 + a : 1 + a + width] - shade) for d, a in around])
+    varies = np.maximum(np.maximum(varies, -np.nanmin(away, axis=0) / np.log(0.01)), 2e-6)
+    weights = np.nan_to_num(np.exp(-away / varies))
+    weights /= weights.sum(axis=0)
+    said, values = np.zeros((height, width), bool), np.zeros((height, width, 2))
+    for y, x, a, b in hints:
+        part = slice(max(0, int(y) - 1), int(y) + 2), slice(max(0, int(x) - 1), int(x) + 2)
+        said[part], values[part] = True, (a, b)
+    place = np.arange(height * width)
+    system = sparse.identity(height * width, format="csr")
+    for (down, across), weight in zip(around, weights, strict=True):
+        counts = np.where(said, 0, weight).ravel()
+        which = np.flatnonzero(counts)
+        system = system - sparse.csr_matrix((counts[which], (place[which], place[which] + down * width + across)), system.shape)
+    solve = linalg.splu(system.tocsc()).solve
+    return np.stack([solve((values[..., at] * said).ravel()).reshape(height, width) for at in (0, 1)], axis=2).astype(np.float32)
+
+
+def colourfulness(rgb: Pixels) -> float:
+    """M of Hasler and Suesstrunk 2003, of 8-bit levels."""
+    red, green, blue = np.moveaxis(rgb * 255.0, -1, 0)
+    across, down = red - green, (red + green) / 2 - blue
+    return float(np.hypot(across.std(), down.std()) + 0.3 * np.hypot(across.mean(), down.mean()))
+
+
+def measured(rgb: Pixels, number: int, mean: Pixels, model: restorer.Restorer | None, slow: bool) -> dict[str, float]:
+    """CIEDE2000 of a picture by method and hints, and colourfulness."""
+    lab = colour.lab_of(rgb)
+    light = lab[..., 0]
+    found: dict[str, float] = {"colourfulness truth": colourfulness(rgb)}
+
+    def add(name: str, even: Pixels) -> None:
+        made = colour.rgb_of(light, colour.ab_of(even))
+        found[name] = float(metrics.colour_difference(lab, colour.lab_of(made)).mean())
+
+    add("gray 0", np.zeros_like(lab[..., 1:]))
+    add("mean 0", np.broadcast_to(mean, (*light.shape, 2)))
+    gray = np.rint(colour.gray_of(light) * 65535).astype(np.uint16)
+    for count in COUNTS:
+        hints = hints_of(rgb, count, number)
+        rows = as_rows(hints) if hints else np.empty((0, 4), np.float32)
+        add(f"table {count}", spreading.propagated(light, colour.by_light(light), rows))
+        if slow and hints:
+            add(f"levin {count}", levin(light, rows))
+        if model is not None:
+            made = model.restore(gray, hint=tuple(hints)).astype(np.float32) / 65535
+            found[f"model {count}"] = float(metrics.colour_difference(lab, colour.lab_of(made)).mean())
+            if not count:
+                found["colourfulness model"] = colourfulness(made)
+                found["chroma model"] = float(np.hypot(*np.moveaxis(colour.lab_of(made)[..., 1:], -1, 0)).mean())
+                found["light off by, most"] = float(np.abs(colour.light_of(made) - light).max())
+    return found
+
+
+def main() -> int:
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="colour photographs")
+    parser.add_argument("--list", type=Path, help="a file that names the pictures, one a line, from FOLDER on")
+    parser.add_argument("--model", help="a model's name or file")
+    parser.add_argument("--levin", action="store_true", help="also Levin's optimisation (needs scipy)")
+    parser.add_argument("--json", action="store_true", help="as JSON, each picture by itself")
+    options = parser.parse_args()
+    try:
+        paths = files.list_images(options.folder)
+        if options.list is not None:
+            lines = options.list.read_text("utf-8").splitlines()
+            paths = [options.folder / line for line in lines if line and not line.startswith("#")]
+        model = restorer.load(options.model) if options.model else None
+        mean = (colour.TABLE * np.hanning(len(colour.TABLE) + 2)[1:-1, None]).sum(axis=0) / np.hanning(len(colour.TABLE) + 2).sum()
+        found: dict[str, Any] = {}
+        for number, path in enumerate(paths):
+            found[path.name] = measured(small(path), number, mean.astype(np.float32), model, options.levin)
+    except (PellucidError, OSError) as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    names = list(next(iter(found.values())))
+    means = {name: float(np.mean([row[name] for row in found.values()])) for name in names}
+    print(f"{len(found)} pictures, {SIDE} pixels: CIEDE2000 by the count of hints")
+    print(f"{'':8}" + "".join(f"{count:>8}" for count in COUNTS))
+    for method in ("gray", "mean", "table", "levin", "model"):
+        cells = [means.get(f"{method} {count}") for count in COUNTS]
+        if any(cell is not None for cell in cells):
+            print(f"{method:8}" + "".join(" " * 8 if cell is None else f"{cell:8.2f}" for cell in cells))
+    for name in names:
+        if not name.endswith(tuple(f" {count}" for count in COUNTS)):
+            print(f"{name}: {means[name]:.2f}")
+    if model is not None:
+        wins = sum(row["model 0"] < row["table 0"] for row in found.values())
+        print(f"the model is nearer than the table, nothing said: {wins} of {len(found)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

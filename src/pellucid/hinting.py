@@ -1,0 +1,250 @@
+"""What a user says of colours: hints at places, scribbles, a picture whose colours are liked, a palette; and how it changes a
+proposal.
+
+Chroma is on the even scale of `pellucid.colour`. Hints are an array (n, 4) of y, x in pixels of the small picture, and chroma.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid import colour, files, images
+from pellucid.errors import OptionError
+from pellucid.images import Image, Pixels
+from pellucid.tasks import ColorizeSettings
+from pellucid.tasks.settings import Attached, Setting
+
+__all__ = ["colours_of", "drawn", "gathered", "likened", "main_colours", "restricted", "small_lab", "trusted"]
+
+MOST = 2000
+"""Hints that are used at most: of a scribble with more pixels in the small picture, as many evenly spread."""
+
+COVERED = 0.35
+"""The share of a small picture's pixel that a scribble must cover to be a hint there."""
+
+REFERENCE = 192
+"""Longest side in pixels at which a reference is looked at."""
+
+BANDS = 12
+"""Steps of the light in which a reference's colours are collected; three of the texture and three of the height in the picture."""
+
+LIKED = 0.85
+"""The most that a reference counts against the proposal. It counts less where it has many colours for such a place."""
+
+SPREAD = 12.0
+"""The standard deviation, on the even scale, of a reference's colours for such a place at which it counts half."""
+
+TRIED = 4
+"""Places that another proposal gives a colour of its own."""
+
+
+# -- hints ------------------------------------------------------------------------------------------------------------
+
+
+def gathered(settings: ColorizeSettings, shape: tuple[int, int], size: tuple[int, int]) -> Pixels:
+    """The hints of the settings and of their file, for a picture of ``shape`` that is looked at in ``size``; the later one of two
+    for one pixel counts.
+
+    Raises `OptionError` for one outside the picture.
+    """
+    listed = [] if settings.hints is None else _in_file(settings.hints, size, shape)
+    rows = [*listed, *(_placed(x, y, code, shape, size) for x, y, code in settings.hint)]
+    last = {(int(row[0]), int(row[1])): row for row in rows}
+    return np.array(list(last.values()), np.float32).reshape(-1, 4)
+
+
+def _placed(x: int, y: int, code: str, shape: tuple[int, int], size: tuple[int, int]) -> tuple[float, ...]:
+    height, width = shape
+    if x >= width or y >= height:
+        raise OptionError(f"hint {x},{y} lies outside the picture, which is {width} pixels wide and {height} high")
+    return ((y + 0.5) * size[0] / height, (x + 0.5) * size[1] / width, *map(float, _even(code)))
+
+
+def _even(code: str) -> NDArray[np.float32]:
+    values = np.array([int(code[place : place + 2], 16) for place in (1, 3, 5)], np.float32) / 255
+    return colour.even_of(colour.lab_of(values)[1:])
+
+
+def colours_of(text: str) -> Pixels:
+    """Chroma (n, 2) of a list of colours with commas between, as `Setting` of the kind ``palette`` keeps it."""
+    return np.stack([_even(code) for code in text.split(",")])
+
+
+def _in_file(attached: Attached, size: tuple[int, int], shape: tuple[int, int]) -> list[tuple[float, ...]]:
+    """The hints of a JSON file, or of the scribbles in a picture with alpha."""
+    if attached.name.lower().endswith(".json"):
+        return [_placed(x, y, code, shape, size) for x, y, code in _listed(attached)]
+    picture = files.read(attached.file)
+    if picture.alpha is None:
+        raise OptionError(f"{attached.name}: a picture of hints has alpha, 0 where nothing is said")
+    return _scribbled(picture, size)
+
+
+def _listed(attached: Attached) -> list[Any]:
+    form = f'{attached.name}: hints are a list such as [[120, 80, "#87ceeb"]]'
+    row = Setting("a hint", kind="hint", name="hint")
+    try:
+        with attached.file.open("rb") as content:
+            entries = json.loads(content.read(2**20))
+    except (OSError, ValueError, RecursionError) as error:
+        raise OptionError(form) from error
+    if not isinstance(entries, list) or len(entries) > MOST:
+        raise OptionError(form)
+    try:
+        return [row.check(entry) for entry in entries]
+    except OptionError as error:
+        raise OptionError(f"{form}; {error}") from error
+
+
+def _scribbled(picture: Image, size: tuple[int, int]) -> list[tuple[float, ...]]:
+    picture = images.floating(picture)
+    opaque = np.asarray(picture.alpha, np.float32) / (np.iinfo(picture.alpha.dtype).max if picture.alpha.dtype.kind != "f" else 1)
+    pixels = np.repeat(picture.pixels, 3 // picture.pixels.shape[2], axis=2) * opaque[..., None]
+    box = PillowImage.Resampling.BOX
+    cover = images.resized(opaque[..., None], *size, box)[..., 0]
+    shown = images.resized(pixels, *size, box) / np.maximum(cover, 1e-6)[..., None]
+    rows, columns = np.nonzero(cover >= COVERED)
+    if not len(rows):
+        raise OptionError("the picture of hints shows no colour: alpha is 0 or nearly so everywhere")
+    step = -(-len(rows) // MOST)
+    rows, columns = rows[::step], columns[::step]
+    even = colour.even_of(colour.lab_of(shown[rows, columns])[:, 1:])
+    return [(y + 0.5, x + 0.5, *map(float, value)) for y, x, value in zip(rows, columns, even, strict=True)]
+
+
+def drawn(number: int, bright: Pixels, hints: Pixels) -> Pixels:
+    """The hints, and for proposals beyond the first (``number`` 0) a few more of colours drawn at random.
+
+    Places and colours depend on the number alone, and on the picture's light: colours are as far from the usual one for that light
+    as those of photographs are.
+    """
+    if number == 0:
+        return hints
+    rng = np.random.default_rng(number)
+    height, width = bright.shape
+    rows, columns = rng.uniform(0, height, TRIED), rng.uniform(0, width, TRIED)
+    usual = colour.by_light(bright[rows.astype(int), columns.astype(int)])
+    even = usual + rng.normal(0, 14, (TRIED, 2))
+    return np.concatenate([hints, np.column_stack([rows, columns, even]).astype(np.float32)])
+
+
+# -- a reference ------------------------------------------------------------------------------------------------------
+
+
+def small_lab(picture: Image, name: str) -> Pixels:
+    """CIELAB (h, w, 3) of a picture, small; `OptionError` for a gray one."""
+    picture = images.floating(picture)
+    height, width, channels = picture.pixels.shape
+    if channels == 1:
+        raise OptionError(f"{name}: it is gray, and its colours are asked for")
+    share = min(1.0, REFERENCE / max(height, width))
+    small = images.resized(picture.pixels, max(1, round(height * share)), max(1, round(width * share)), images.BICUBIC)
+    return colour.lab_of(np.clip(small, 0, 1))
+
+
+def likened(bright: Pixels, proposed: Pixels, reference: Pixels, hints: Pixels) -> Pixels:
+    """The proposal (h, w, 2), moved towards the colours that the ``reference`` (CIELAB) has where light, texture and height in the
+    picture are alike; near a hint it stays."""
+    table, spread, count = _collected(reference)
+    place = _cells(bright)
+    liked, unsure, known = table[place], spread[place], count[place]
+    share = LIKED / (1 + np.square(unsure / SPREAD)) * known / (known + 8)
+    share *= 1 - _near(hints, bright.shape)
+    moved: Pixels = (proposed + share[..., None] * (liked - proposed)).astype(np.float32)
+    return moved
+
+
+def _cells(bright: Pixels) -> NDArray[np.int64]:
+    """The cell of each pixel: by its rank in the picture's light, by the light's variation around it, by its height."""
+    order = np.empty(bright.size)
+    order[np.argsort(bright, axis=None, kind="stable")] = np.linspace(0, 1, bright.size)
+    # Half by rank, half by value: exposure differs, but black stays black.
+    light = (order.reshape(bright.shape) + np.clip(bright / 100, 0, 1)) / 2
+    down = np.abs(np.diff(bright, axis=0, append=bright[-1:]))
+    across = np.abs(np.diff(bright, axis=1, append=bright[:, -1:]))
+    rough = images.resized((down + across)[..., None], *bright.shape, PillowImage.Resampling.BOX)[..., 0]
+    side = max(1, min(bright.shape) // 24)
+    coarse = images.resized(rough[..., None], max(1, bright.shape[0] // side), max(1, bright.shape[1] // side), images.BICUBIC)
+    smooth = images.resized(coarse, *bright.shape, PillowImage.Resampling.BILINEAR)[..., 0]
+    texture = np.digitize(smooth, (1.5, 5.0))
+    height = np.minimum(3 * np.arange(len(bright)) // len(bright), 2)[:, None]
+    cells: NDArray[np.int64] = (np.minimum(light * BANDS, BANDS - 1).astype(np.int64) * 3 + texture) * 3 + height
+    return cells
+
+
+def _collected(reference: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """For each cell the mean chroma (cells, 2), its standard deviation and the number of pixels; an empty cell has those of its
+    light."""
+    cells = _cells(reference[..., 0]).ravel()
+    even = colour.even_of(reference[..., 1:]).reshape(-1, 2).astype(np.float64)
+    number = BANDS * 9
+    sums = np.stack(
+        [np.bincount(cells, weights, number) for weights in (np.ones(len(cells)), *even.T, np.square(even).sum(axis=1))], axis=1
+    )
+    # Some of what the same light has anywhere, and some of neighbouring light.
+    by_light = sums.reshape(BANDS, 9, 4).sum(axis=1)
+    near = by_light + 0.3 * (np.roll(by_light, 1, axis=0) * (np.arange(BANDS) > 0)[:, None])
+    near += 0.3 * (np.roll(by_light, -1, axis=0) * (np.arange(BANDS) < BANDS - 1)[:, None])
+    sums = (sums.reshape(BANDS, 9, 4) + 0.02 * near[:, None]).reshape(number, 4)
+    count = np.maximum(sums[:, 0], 1e-9)
+    mean = sums[:, 1:3] / count[:, None]
+    variance = np.maximum(sums[:, 3] / count - np.square(mean).sum(axis=1), 0)
+    return mean, np.sqrt(variance), sums[:, 0]
+
+
+# -- a palette, and trust ---------------------------------------------------------------------------------------------
+
+
+def main_colours(lab: Pixels, count: int = 8) -> Pixels:
+    """Chroma (at most ``count``, 2) of the colours that a picture (CIELAB, h, w, 3) has most of: by k-means from seeds that are
+    farthest apart."""
+    even = colour.even_of(lab[..., 1:]).reshape(-1, 2)
+    even = even[:: max(1, len(even) // 4000)]
+    seeds = [even.mean(axis=0)]
+    while len(seeds) < count:
+        away = np.min([np.square(even - seed).sum(axis=1) for seed in seeds], axis=0)
+        if away.max() < 4:
+            break
+        seeds.append(even[int(away.argmax())])
+    centres = np.array(seeds, np.float32)
+    for _ in range(12):
+        nearest = np.square(even[:, None] - centres).sum(axis=2).argmin(axis=1)
+        centres = np.array(
+            [even[nearest == each].mean(axis=0) if (nearest == each).any() else centre for each, centre in enumerate(centres)],
+            np.float32,
+        )
+    return centres
+
+
+def restricted(chroma: Pixels, palette: Pixels) -> Pixels:
+    """Chroma (h, w, 2), each pixel's the mean of the palette's (n, 2), those near it counting most."""
+    away = np.square(chroma[:, :, None] - palette).sum(axis=3)
+    weights = np.exp(-(away - away.min(axis=2, keepdims=True)) / (2 * 4.0**2))
+    weights /= weights.sum(axis=2, keepdims=True)
+    mixed: Pixels = (weights @ palette).astype(np.float32)
+    return mixed
+
+
+def trusted(sure: Pixels, least: float, hints: Pixels) -> Pixels:
+    """The share (h, w) of its chroma that each pixel keeps: all where it is at least as ``sure`` as ``least`` or near a hint, none
+    well below."""
+    share = np.clip((sure - least) / 0.1 + 1, 0, 1)
+    kept: Pixels = np.maximum(share, _near(hints, sure.shape)).astype(np.float32)
+    return kept
+
+
+def _near(hints: Pixels, shape: tuple[int, ...]) -> Pixels:
+    """1 at the hints, falling to 0.6 a sixteenth of the picture away, and on to 0."""
+    near = np.zeros(shape, np.float32)
+    if not len(hints):
+        return near
+    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    reach = np.float32(max(shape) / 16)
+    for y, x in hints[:200, :2]:
+        np.maximum(near, np.exp(-(np.square(rows - y) + np.square(columns - x)) / (2 * reach * reach)), out=near)
+    return near

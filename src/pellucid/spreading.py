@@ -1,0 +1,176 @@
+"""From hints at places to the whole picture: what the hints say beyond a proposal goes to pixels that are alike.
+
+A Gaussian process (kriging): the difference of hints and proposal is a random function of place, light, texture and the proposal
+itself, and its mean under the hints is known in closed form (Rasmussen and Williams 2006, "Gaussian Processes for Machine
+Learning", equation 2.25). Pixels are alike that are near, as light, as rough and of the same proposed colour; an edge of light
+is a long way. Compared with the optimisation of Levin et al. 2004 ("Colorization using Optimization") it needs no solver over all
+pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MOST", "propagated"]
+
+Planes = NDArray[np.float32]
+
+PLACE = 200.0
+"""Pixels of the small picture that count as one step. This and the other steps were chosen on 24 held-out photographs, by the error
+with 5, 10 and 50 hints; half or twice as much costs 0.1 to 0.3 of CIEDE2000."""
+
+LIGHT = 30.0
+"""L that counts as one step, of the pixel, and of its surroundings of `NEAR` pixels."""
+
+FAR_LIGHT = 40.0
+"""The same of its surroundings of `FAR` pixels."""
+
+ROUGH = 1.5
+"""Steps of the logarithm of the light's standard deviation in the surroundings of `NEAR` pixels."""
+
+COLOUR = 14.0
+"""Chroma on the even scale that the proposals of two pixels differ by, as one step."""
+
+NEAR, FAR = 3, 8
+"""Radii in pixels of the surroundings: means of squares, taken twice."""
+
+EVENED = 3
+"""Radius in pixels of the neighbourhoods in which what was said is evened along the light."""
+
+STEADY = 4.0
+"""L that varies too little in a neighbourhood to say anything of colour."""
+
+REACH = 2.0
+"""Steps at which likeness ends: beyond them it falls faster than exponentially, so that nothing moves behind a strong edge."""
+
+DOUBT = 0.06
+"""The standard deviation of a hint, as a share of that of colours: a hint's place has its colour to within this."""
+
+MOST = 128
+"""Hints that are used at most: of more, each is the mean of some that are near one another."""
+
+
+def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
+    """Chroma (h, w, 2) on the even scale that has the colours of the ``hints`` at their places and where the picture is like these;
+    elsewhere it is the proposal.
+
+    ``light`` is L (h, w) of the small picture, ``even`` the proposal (h, w, 2), ``hints`` (n, 4): y, x in its pixels, and chroma on
+    the even scale. Without hints, the proposal itself.
+
+    >>> light = np.full((32, 32), 50.0, dtype=np.float32)
+    >>> red = propagated(light, np.zeros((32, 32, 2), np.float32), np.array([[16, 16, 25.0, 10.0]]))
+    >>> [round(float(value)) for value in red[16, 16]]
+    [25, 10]
+    """
+    hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
+    if not len(hints):
+        return even
+    height, width = light.shape
+    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
+    at = rows * width + columns
+    traits = _traits(light, even)
+    alike = _likeness(traits, traits[at])
+    missing = hints[:, 2:] - even.reshape(-1, 2)[at]
+    within = alike[at].astype(np.float64)
+    weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
+    said = (alike @ weights.astype(np.float32)).reshape(height, width, 2)
+    sure = np.square(alike.max(axis=1)).reshape(height, width) + np.float32(1e-4)
+    return _met(even + _evened(said, light, sure), light, hints)
+
+
+def _traits(light: Planes, even: Planes) -> Planes:
+    """What makes pixels alike (h * w, traits), in steps."""
+    height, width = light.shape
+    near, far = _mean(light, NEAR), _mean(light, FAR)
+    rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    planes = [
+        rows / PLACE,
+        columns / PLACE,
+        light / LIGHT,
+        near / LIGHT,
+        far / FAR_LIGHT,
+        rough / ROUGH,
+        even[..., 0] / COLOUR,
+        even[..., 1] / COLOUR,
+    ]
+    return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes], axis=1)
+
+
+def _likeness(traits: Planes, others: Planes) -> Planes:
+    """How alike pixels are (n, m), 0 to 1: by the distance q of their traits, exp(-q - (q / `REACH`)^2)."""
+    squared = np.square(traits).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * traits @ others.T
+    np.maximum(squared, 0, out=squared)
+    steps = np.sqrt(squared)
+    squared *= np.float32(REACH**-2)
+    squared += steps
+    np.negative(squared, out=squared)
+    likeness: Planes = np.exp(squared, out=squared)
+    return likeness
+
+
+def _met(even: Planes, light: Planes, hints: Planes) -> Planes:
+    """``even`` with what is still missing at each hint added there, and around it where the light is the same."""
+    height, width = light.shape
+    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
+    bright = light[rows, columns]
+
+    def share(down: NDArray[Any], across: NDArray[Any], lighter: NDArray[Any]) -> Planes:
+        away = (np.square(down) + np.square(across)) / (2 * EVENED**2) + np.square(lighter / (2 * STEADY))
+        return np.asarray(np.exp(-away), dtype=np.float32)
+
+    among = share(rows[:, None] - rows, columns[:, None] - columns, bright[:, None] - bright)
+    missing = hints[:, 2:] - even[rows, columns]
+    weights = np.linalg.solve(among + 0.01 * np.eye(len(rows)), missing.astype(np.float64))
+    for row, column, level, weight in zip(rows, columns, bright, weights.astype(np.float32), strict=True):
+        top, left = max(0, row - 3 * EVENED), max(0, column - 3 * EVENED)
+        part = light[top : row + 3 * EVENED + 1, left : column + 3 * EVENED + 1]
+        down, across = np.arange(part.shape[0]) + top - row, np.arange(part.shape[1]) + left - column
+        even[top : top + len(down), left : left + len(across)] += share(down[:, None], across, part - level)[..., None] * weight
+    return even
+
+
+def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
+    """``said`` (h, w, 2) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
+    guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side."""
+
+    def mean(plane: Planes) -> Planes:
+        return _mean(plane, EVENED)
+
+    weight = mean(sure)
+    centre = mean(sure * light) / weight
+    varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0) + np.float32(STEADY**2)
+    lines = []
+    for plane in np.moveaxis(said, -1, 0):
+        level = mean(sure * plane) / weight
+        slope = (mean(sure * light * plane) / weight - centre * level) / varies
+        lines.append(mean(slope) * light + mean(level - slope * centre))
+    return np.stack(lines, axis=-1)
+
+
+def _mean(plane: Planes, radius: int) -> Planes:
+    """The mean of squares of 2 * ``radius`` + 1 pixels, taken twice; the edge is repeated."""
+    for _ in range(2):
+        for axis in (0, 1):
+            pad = [(0, 0), (0, 0)]
+            pad[axis] = (radius + 1, radius)
+            sums = np.cumsum(np.pad(plane, pad, mode="edge"), axis=axis, dtype=np.float64)
+            whole = 2 * radius + 1
+            upper, lower = (np.take(sums, range(start, start + plane.shape[axis]), axis=axis) for start in (whole, 0))
+            plane = ((upper - lower) / whole).astype(np.float32)
+    return plane
+
+
+def _thinned(hints: Planes, shape: tuple[int, ...]) -> Planes:
+    """At most `MOST` hints: those in one cell of a grid become their mean, which stands at the place of the one in the middle."""
+    cell = 4
+    while len(hints) > MOST:
+        cell *= 2
+        keys = hints[:, 0].astype(int) // cell * (max(shape) + 1) + hints[:, 1].astype(int) // cell
+        order = np.argsort(keys, kind="stable")
+        groups = np.split(hints[order], np.flatnonzero(np.diff(keys[order])) + 1)
+        hints = np.stack([np.append(group[len(group) // 2, :2], group[:, 2:].mean(axis=0)) for group in groups])
+    return hints

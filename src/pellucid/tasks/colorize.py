@@ -1,0 +1,172 @@
+"""Colouring: the light of the picture stays, and a network that sees the whole of it small proposes chroma for it.
+
+The user's hints and palette come before the network's proposal; `pellucid.tinting` carries the result to full size along the edges
+of the light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import asked, colour, files, hinting, images, masks, spreading, tinting
+from pellucid.colouring import Learning, given_gray
+from pellucid.degradations import Degradation
+from pellucid.engines import Graph, Models
+from pellucid.errors import OptionError
+from pellucid.files import metadata, profiles
+from pellucid.images import BICUBIC, Image, Pixels, Rows
+from pellucid.tasks import ColorizeSettings, base
+from pellucid.tiling import Place
+from pellucid.views import View
+
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+
+CASES: tuple[str, ...] = ("gray", "hints:10")
+
+METRICS: tuple[str, ...] = ("ciede2000", "psnr", "ssim")
+
+PROTOCOL: Mapping[str, str] = {
+    "given": "the light, L of CIELAB, as a gray picture; hints are colours of the truth at random places"
+}
+
+TILE = 2048
+"""Side in pixels of the square that no piece has more pixels than."""
+
+PIECE_BYTES = 90
+"""Bytes for each pixel of each piece in flight: its planes, luminance, L, chroma, and the finished pixels."""
+
+EXPECTED = 48.0
+"""The expected error on the even scale that the network's plane ``sure`` stands for at 1."""
+
+LOST = 24.0
+"""The expected error at which nothing is sure: about what gray is off from saturated colours, in CIEDE2000."""
+
+COLOURFUL = 3.0
+"""How far chroma (CIELAB) varies, on average, among pixels of one light in a colour picture: old prints are yellow throughout, and
+JPEG leaves gray a trace of colour."""
+
+MADE = "The colours of this picture are made by software: they were not recorded."
+"""The line in the output's XMP."""
+
+
+def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
+    """Looks at the whole picture small, proposes chroma there, and plans one pass that carries it to full size.
+
+    Raises `OptionError` for a hint that lies outside the picture and a file of hints that holds none.
+    """
+    role = next(iter(models))
+    graph, card = models.graph(role), models.card(role)
+    curve = profiles.gray_curve(view.picture.icc) if view.shape[2] == 1 else None
+    height, width, _ = view.shape
+    size = colour.small_size(height, width)
+    small = images.resized(view.small(2 * max(size)), *size, BICUBIC)
+    planes = np.ascontiguousarray(small.transpose(2, 0, 1))
+    bright = tinting.lightness(_luminance(planes, curve))
+    given = hinting.gathered(settings, (height, width), size)
+    proposed, unsure = _proposal(graph, bright, given, settings)
+    sure = np.clip(1 - unsure / LOST, 0, 1)
+    chroma = spreading.propagated(bright, proposed, given)
+    if settings.like is not None:
+        chroma = hinting.likened(bright, chroma, _reference(settings), given)
+    if settings.palette is not None:
+        chroma = hinting.restricted(chroma, _palette(settings))
+    if settings.sure > 0:
+        chroma = chroma * hinting.trusted(sure, settings.sure, given)[..., None]
+    carried = tinting.carried(bright, colour.ab_of(chroma) * np.float32(settings.saturation))
+    was_colour = len(planes) == 3 and _colourful(small) > COLOURFUL
+
+    def facts() -> Mapping[str, Any]:
+        return {"sure": round(float(sure.mean()), 3), "was_colour": was_colour}
+
+    step = base.Pass(
+        partial(_coloured, carried, curve),
+        tile=TILE,
+        engine_bytes=0,
+        piece_bytes=PIECE_BYTES,
+        before=partial(_gray, curve),
+        channels=3,
+    )
+    return base.Job(card.name, (step,), finish=_finished, facts=facts)
+
+
+def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
+    """Chroma (h, w, 2) and the error that the network expects of it (h, w), both on the even scale."""
+    drawn = hinting.drawn(settings.draw, bright, hints)
+    given = np.concatenate([bright[..., None] / 100, colour.hint_planes(drawn, bright.shape)], axis=2, dtype=np.float32)
+    answer = graph(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0]
+    return colour.unplaned(answer[:2].transpose(1, 2, 0)), np.maximum(answer[2], 0) * np.float32(EXPECTED)
+
+
+def _luminance(planes: Pixels, curve: Pixels | None) -> Pixels:
+    return tinting.luminance(planes if curve is None else profiles.through(curve, planes))
+
+
+def _gray(curve: Pixels | None, planes: Pixels) -> Pixels:
+    """The picture without colours, in three channels."""
+    light = _luminance(planes, curve)
+    return np.broadcast_to(tinting.encoded(light), (3, *light.shape)).copy()
+
+
+def _coloured(carried: tinting.Carried, curve: Pixels | None, planes: Pixels, place: Place, room: Pixels) -> Pixels:
+    return carried.tint(_luminance(planes, curve), place)
+
+
+def _colourful(small: Pixels) -> float:
+    """How far chroma varies in a small picture (h, w, 3) among pixels of one light: a tint, such as sepia, follows the light."""
+    lab = colour.lab_of(np.clip(small, 0, 1)).reshape(-1, 3)
+    step = np.clip(lab[:, 0] / 5, 0, 19).astype(np.intp)
+    count = np.maximum(np.bincount(step, minlength=20), 1)
+    away = np.stack([plane - (np.bincount(step, plane, 20) / count)[step] for plane in lab[:, 1:].T])
+    return float(np.sqrt(np.square(away).sum(axis=0)).mean())
+
+
+def _finished(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """The picture in three channels, a profile that fits them, and a line that says where the colours come from."""
+    output = images.with_pixels(picture, pixels)
+    if picture.mask is not None and picture.pixels.shape[2] == 1:
+        output = replace(output, mask=masks.in_channels(picture.mask, 3))
+    return metadata.made(profiles.fitting(output), MADE)
+
+
+def _reference(settings: ColorizeSettings) -> Pixels:
+    assert settings.like is not None
+    return hinting.small_lab(files.read(settings.like.file), settings.like.name)
+
+
+def _palette(settings: ColorizeSettings) -> Pixels:
+    palette = settings.palette
+    if isinstance(palette, str):
+        return hinting.colours_of(palette)
+    assert palette is not None
+    return hinting.main_colours(hinting.small_lab(files.read(palette.file), palette.name))
+
+
+# -- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def degraded(
+    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
+    """The colour picture, its light (h, w, 1) with the noise of the case, and that in three channels."""
+    perfect = np.broadcast_to(np.atleast_3d(clean), (*clean.shape[:2], 3))
+    gray = given_gray(case, perfect, rng)[..., None]
+    return perfect, gray, np.broadcast_to(gray, perfect.shape)
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> ColorizeSettings:
+    """The hints of the case. Raises `OptionError` for a case of another task."""
+    says = asked.of(case)
+    if not isinstance(says, asked.Gray):
+        raise OptionError(f"{case} asks for no colours; colorize takes gray, hints:10, or these with noise: gray+jpeg:60")
+    return ColorizeSettings(hint=tuple((x, y, "#{:02x}{:02x}{:02x}".format(*levels)) for x, y, levels in says.hints))
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of it."""
+    return pixels

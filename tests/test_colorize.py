@@ -1,0 +1,310 @@
+"""Colouring: the light stays, hints and palettes are obeyed, every kind of picture answers in colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageCms
+
+from pellucid import cli, colour, files, hinting, restorer, tinting
+from pellucid.cards import METADATA_KEY, Card
+from pellucid.errors import OptionError
+from pellucid.files import metadata, profiles
+from pellucid.images import Image
+from pellucid.tasks import ColorizeSettings
+from pellucid.tiling import Place
+
+MAPS = ("hint-a", "hint-b", "hint")
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that makes light places reddish and dark ones bluish, of one operator."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    weights = np.zeros((3, 4, 1, 1), np.float32)
+    weights[0, 0], weights[1, 0] = 0.2, 0.1
+    offsets = np.array([0.4, 0.45, 0.1], np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["input", "weights", "offsets"], ["output"])],
+        "stand-in",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 4, "h", "w"])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [
+            helper.make_tensor("weights", TensorProto.FLOAT, weights.shape, weights.ravel()),
+            helper.make_tensor("offsets", TensorProto.FLOAT, offsets.shape, offsets),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    card = Card(
+        name="stand-in", task="colorize", summary="", channels=1, maps=MAPS, answer="ab", multiple_of=32, halo=0, licence="none"
+    )
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, card.to_json()
+    path = tmp_path_factory.mktemp("model") / "stand-in.onnx"
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def door(stand_in: Path) -> restorer.Restorer:
+    return restorer.load(stand_in)
+
+
+@pytest.fixture(scope="module")
+def gray(photograph: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A gray photograph (h, w) whose value is its light's."""
+    light = tinting.luminance(photograph[:160, :200].transpose(2, 0, 1).astype(np.float32))
+    return tinting.encoded(light)
+
+
+def bright(array: NDArray[Any]) -> NDArray[np.float32]:
+    """L of CIELAB of an array (h, w) or (h, w, 3) of any depth."""
+    top = 1 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
+    planes = np.atleast_3d(array)[..., :3].astype(np.float32).transpose(2, 0, 1) / np.float32(top)
+    return tinting.lightness(tinting.luminance(planes))
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+# -- light ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 0.5), (np.uint16, 0.01), (np.float32, 1e-3), (np.float64, 1e-3)])
+def test_every_gray_value_keeps_its_light(door: restorer.Restorer, dtype: type, most: float) -> None:
+    top = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    ramp = np.linspace(0, 1, 64 * 64).reshape(64, 64)
+    given = (ramp * top).astype(dtype) if top == 1 else np.rint(ramp * top).astype(dtype)
+    output = door.restore(given, saturation=2.0, hint=[(10, 50, "red"), (50, 10, "blue")])
+    assert (output.shape, output.dtype) == ((64, 64, 3), given.dtype)
+    assert np.abs(bright(output) - bright(given)).max() <= most
+    assert np.isfinite(output.astype(float)).all()
+
+
+def test_a_colour_that_does_not_exist_at_that_light_gives_way_and_the_light_stays() -> None:
+    rng = np.random.default_rng(0)
+    light = rng.random((40, 50), dtype=np.float32)
+    colours = tinting.tinted(light, rng.normal(0, 80, (2, 40, 50)).astype(np.float32))
+    assert 0 <= colours.min() <= colours.max() <= 1
+    # 1e-4 of the 100 steps of L.
+    assert np.abs(tinting.lightness(tinting.luminance(colours)) - tinting.lightness(light)).max() < 1e-2 / 100
+
+
+def test_the_curves_are_those_of_the_standard() -> None:
+    values = np.linspace(0, 1, 2001, dtype=np.float32).reshape(1, -1)
+    exact = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    assert np.abs(tinting.decoded(values) - exact).max() < 1e-6
+    assert np.abs(tinting.encoded(tinting.decoded(values)) - values).max() < 1e-6
+    np.testing.assert_allclose(tinting.lightness(np.array([[0.0, 0.184187, 1.0]], np.float32)), [[0, 50, 100]], atol=1e-3)
+
+
+def test_colours_that_exist_come_out_as_they_are() -> None:
+    rgb = np.random.default_rng(1).random((30, 40, 3), dtype=np.float32)
+    chroma = colour.lab_of(rgb)[..., 1:].transpose(2, 0, 1)
+    light = tinting.luminance(rgb.transpose(2, 0, 1))
+    assert np.abs(tinting.tinted(light, chroma).transpose(1, 2, 0) - rgb).max() < 0.004
+
+
+def test_pieces_have_the_colours_of_the_whole() -> None:
+    rng = np.random.default_rng(2)
+    carried = tinting.carried(rng.random((32, 48), dtype=np.float32) * 100, rng.normal(0, 20, (32, 48, 2)).astype(np.float32))
+    light = rng.random((210, 310), dtype=np.float32)
+    whole = carried.tint(light, Place(0, 0, 210, 310, (210, 310)))
+    part = carried.tint(light[100:200, 40:301], Place(100, 40, 100, 261, (210, 310)))
+    np.testing.assert_allclose(part, whole[:, 100:200, 40:301], atol=1e-6)
+
+
+def test_chroma_ends_where_the_light_has_an_edge() -> None:
+    small = np.full((64, 64), 20, np.float32)
+    small[:, 32:] = 80
+    chroma = np.zeros((64, 64, 2), np.float32)
+    chroma[:, :32, 0] = 40
+    full = np.repeat(np.repeat(small, 8, axis=0), 8, axis=1)
+    light = ((full + 16) / 116) ** 3
+    colours = tinting.carried(small, chroma).tint(light.astype(np.float32), Place(0, 0, 512, 512, (512, 512)))
+    ab = colour.lab_of(colours.transpose(1, 2, 0))[..., 1]
+    # One pixel on each side of the edge, eight of which are one pixel of the small picture.
+    assert abs(ab[256, 250] - 40) < 3
+    assert abs(ab[256, 261]) < 3
+
+
+# -- kinds of pictures ------------------------------------------------------------------------------------------------
+
+
+def test_strength_0_is_the_gray_picture(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    levels = np.rint(gray * 255).astype(np.uint8)
+    output = door.restore(levels, strength=0)
+    np.testing.assert_array_equal(output, np.repeat(levels[..., None], 3, axis=2))
+    np.testing.assert_array_equal(door.restore(levels, saturation=0), output)
+
+
+def test_a_colour_picture_is_coloured_by_its_light_alone(door: restorer.Restorer, photograph: NDArray[np.float64]) -> None:
+    part = photograph[:160, :200].astype(np.float32)
+    light = tinting.encoded(tinting.luminance(part.transpose(2, 0, 1)))
+    restored = door.details(part)
+    assert restored.facts["was_colour"]
+    np.testing.assert_allclose(restored.image, door.restore(light), atol=2e-3)
+    sepia = (light[..., None] * np.array([1, 0.86, 0.65], np.float32)).astype(np.float32)
+    assert not door.details(sepia).facts["was_colour"]
+
+
+def test_alpha_stays_and_a_stack_becomes_colour(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    part = gray[:48, :64]
+    alpha = np.linspace(0.1, 1, part.size, dtype=np.float32).reshape(part.shape)
+    four = np.dstack([part, part, part, alpha])
+    output = door.restore(four)
+    assert output.shape == (48, 64, 4)
+    np.testing.assert_array_equal(output[..., 3], alpha)
+    assert door.restore(np.stack([part, part]), axes="ZYX").shape == (2, 48, 64, 3)
+
+
+def test_nodata_comes_back_in_every_channel(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    holed = gray[:64, :64].copy()
+    holed[10:20, 10:20] = np.nan
+    output = door.restore(holed)
+    assert np.isnan(output[10:20, 10:20]).all()
+    assert np.isfinite(output).all(axis=2).sum() == 64 * 64 - 100
+
+
+def test_the_answer_hardly_depends_on_the_pictures_size(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    large = np.asarray(PillowImage.fromarray(gray).resize((800, 640), PillowImage.Resampling.BICUBIC)).clip(0, 1)
+    chroma = [colour.lab_of(door.restore(each))[..., 1:].mean(axis=(0, 1)) for each in (gray, large)]
+    assert np.abs(chroma[0] - chroma[1]).max() < 1
+
+
+# -- what users say ---------------------------------------------------------------------------------------------------
+
+
+def test_hints_outside_and_unknown_colours_are_refused(door: restorer.Restorer) -> None:
+    given = np.full((20, 30), 128, np.uint8)
+    with pytest.raises(OptionError, match="hint 30,5 lies outside the picture, which is 30 pixels wide and 20 high"):
+        door.restore(given, hint=[(30, 5, "red")])
+    with pytest.raises(OptionError, match="hint must be a hint X,Y=COLOUR"):
+        door.restore(given, hint=[(3, 5, "blurple")])
+
+
+def test_a_file_of_hints_is_the_same_as_hints(door: restorer.Restorer, gray: NDArray[np.float32], tmp_path: Path) -> None:
+    (tmp_path / "hints.json").write_text(json.dumps([[20, 30, "#ff0000"], [120, 90, "skyblue"]]))
+    given = {"hint": [(20, 30, "#ff0000"), (120, 90, "skyblue")]}
+    np.testing.assert_array_equal(door.restore(gray, hints=tmp_path / "hints.json"), door.restore(gray, **given))
+    scribbles = np.zeros((*gray.shape, 4), np.uint8)
+    scribbles[20:40, 10:60] = (0, 128, 0, 255)
+    PillowImage.fromarray(scribbles).save(tmp_path / "scribbles.png")
+    found = hinting.gathered(ColorizeSettings.of({"hints": tmp_path / "scribbles.png"}), gray.shape, (160, 200))
+    assert len(found) == 20 * 50
+    np.testing.assert_allclose(found[:, 2:], np.broadcast_to(hinting.colours_of("#008000"), (1000, 2)), atol=0.5)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[[1]]", '[[1, 2, "blurple"]]', "[" * 5000, '[[-1, 2, "red"]]'])
+def test_a_bad_file_of_hints_is_one_clear_line(
+    door: restorer.Restorer, gray: NDArray[np.float32], tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "hints.json").write_text(content)
+    with pytest.raises(OptionError, match=r"hints.json: hints are a list such as"):
+        door.restore(gray, hints=tmp_path / "hints.json")
+
+
+def test_a_palette_gives_its_colours_and_no_others(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    output = door.restore(gray, palette="#00ff00,#00c000")
+    chroma = colour.lab_of(output)[..., 1:]
+    # Greens: a below 0, b above.
+    assert (chroma[..., 0] < 1).all()
+    assert (chroma[..., 1] > -1).all()
+
+
+def test_a_reference_gives_its_colours(door: restorer.Restorer, photograph: NDArray[np.float64], tmp_path: Path) -> None:
+    light = photograph[:200, :200].mean(axis=2)
+    green = np.dstack([light * 0.7, light, light * 0.5])
+    PillowImage.fromarray(np.rint(green * 255).astype(np.uint8)).save(tmp_path / "green.png")
+    given = light.astype(np.float32)
+    before, after = (colour.lab_of(door.restore(given, **how))[..., 1].mean() for how in ({}, {"like": tmp_path / "green.png"}))
+    assert after < before - 5
+    PillowImage.fromarray(np.rint(light * 255).astype(np.uint8)).save(tmp_path / "gray.png")
+    with pytest.raises(OptionError, match="it is gray, and its colours are asked for"):
+        door.restore(given, like=tmp_path / "gray.png")
+
+
+def test_what_is_not_sure_stays_gray(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:
+    # The stand-in is 0.8 sure everywhere.
+    assert door.details(gray).facts["sure"] == pytest.approx(0.8, abs=0.01)
+    np.testing.assert_allclose(door.restore(gray, sure=0.95), np.repeat(gray[..., None], 3, axis=2), atol=1e-5)
+    np.testing.assert_array_equal(door.restore(gray, sure=0.5), door.restore(gray))
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_variants_are_pictures_of_their_own(stand_in: Path, gray: NDArray[np.float32], tmp_path: Path) -> None:
+    files.write(tmp_path / "old.png", Image(gray[..., None]))
+    assert run("colorize", tmp_path / "old.png", "--model", stand_in, "--variants", 3) == 0
+    made = sorted(path.name for path in tmp_path.glob("old.colour*"))
+    assert made == ["old.colour-1.png", "old.colour-2.png", "old.colour-3.png"]
+    with pytest.raises(OptionError, match="several pictures"):
+        restorer.load(stand_in).restore(gray, variants=2)
+
+
+def test_the_output_says_that_its_colours_are_made(stand_in: Path, gray: NDArray[np.float32], tmp_path: Path) -> None:
+    files.write(tmp_path / "old.jpg", Image(gray[..., None]))
+    assert run("colorize", tmp_path / "old.jpg", "--model", stand_in) == 0
+    output = files.read(tmp_path / "old.colour.jpg")
+    assert output.pixels.shape[2] == 3
+    assert output.xmp is not None
+    assert b"compositeWithTrainedAlgorithmicMedia" in output.xmp
+    assert metadata.made(output, "more").xmp.count(b"</rdf:RDF>") == 1  # type: ignore[union-attr]
+
+
+def test_a_gray_profile_becomes_srgb(stand_in: Path, tmp_path: Path) -> None:
+    # Lab's L as a gray profile is not to be had from Pillow: one is made, gamma 1.8.
+    profile = _gray_profile(1.8)
+    levels = np.tile(np.arange(256, dtype=np.uint8), (32, 1))
+    PillowImage.fromarray(levels).save(tmp_path / "old.png", icc_profile=profile)
+    assert run("colorize", tmp_path / "old.png", "--model", stand_in, "--saturation", 0) == 0
+    with PillowImage.open(tmp_path / "old.colour.png") as output:
+        assert output.mode == "RGB"
+        assert "icc_profile" not in output.info
+        values = np.asarray(output)[0, :, 0].astype(float)
+    linear = (np.arange(256) / 255) ** 1.8
+    expected = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(values - expected).max() < 2.5
+    assert profiles.gray_curve(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()) is None
+
+
+def _gray_profile(gamma: float) -> bytes:
+    """A gray ICC profile of version 2 with one gamma (ICC.1:2001-04)."""
+
+    def tag(kind: bytes, body: bytes) -> bytes:
+        content = kind + bytes(4) + body
+        return content + bytes(-len(content) % 4)
+
+    curve = tag(b"curv", (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big"))
+    white = tag(b"XYZ ", b"".join(round(each * 65536).to_bytes(4, "big") for each in (0.9642, 1.0, 0.8249)))
+    words = b"gray\0"
+    name = tag(b"desc", len(words).to_bytes(4, "big") + words + bytes(4 + 4 + 2 + 1 + 67))
+    parts = {b"desc": name, b"wtpt": white, b"kTRC": curve, b"cprt": tag(b"text", b"none\0")}
+    table, body, place = len(parts).to_bytes(4, "big"), b"", 128 + 4 + 12 * len(parts)
+    for key, content in parts.items():
+        table += key + (place + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += content
+    size = 128 + len(table) + len(body)
+    head = size.to_bytes(4, "big") + bytes(4) + b"\x02\x10\0\0" + b"mntrGRAYXYZ " + bytes(12) + b"acsp" + bytes(28)
+    head += b"".join(round(each * 65536).to_bytes(4, "big") for each in (0.9642, 1.0, 0.8249))
+    return head + bytes(128 - len(head)) + table + body
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".npy", ".ppm"])
+def test_every_format_of_gray_pictures_holds_the_answer(
+    stand_in: Path, gray: NDArray[np.float32], tmp_path: Path, ending: str
+) -> None:
+    source = tmp_path / f"old{ending}"
+    files.write(source, Image(gray[:64, :64, None]))
+    assert run("colorize", source, "--model", stand_in, "-o", tmp_path / f"new{ending}") == 0
+    assert files.read(tmp_path / f"new{ending}").pixels.shape == (64, 64, 3)
