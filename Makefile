@@ -10,7 +10,7 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
 
-.PHONY: help demo stubs test fuzz fuzz-web check build digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test fuzz fuzz-web chaos check build digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,7 +35,7 @@ demo: .venv-light/done ## degrade and restore the package's own photograph and d
 test: .venv/done ## the tests, with all that they need
 	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal --durations=20
 
-fuzz: .venv/done ## 20,000 damaged files of every format: each read and written, or refused in one line
+fuzz: .venv/done ## 20,000 damaged and hostile inputs: each taken, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000
 
 # In an environment of its own: its pytest plugin would load in every run of the tests.
@@ -46,6 +46,9 @@ fuzz: .venv/done ## 20,000 damaged files of every format: each read and written,
 
 fuzz-web: .venv/done .venv-schemathesis/done ## 2,000 hostile uploads and schemathesis against `pellucid serve`: no answer is a 5xx
 	$(FULL) tests/fuzz_web.py --count 2000 --schemathesis .venv-schemathesis/bin/schemathesis
+
+chaos: .venv/done ## 15 minutes of folder runs and the service, killed, stopped, without room, memory or folders: nothing lost, nothing wrong
+	$(FULL) tests/chaos.py --minutes 15
 
 check: .venv/done ## formatting, lint, strict types
 	$(FULL) -m ruff format --check src tests benchmarks

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,9 @@ class Answer:
 class Server:
     """`pellucid serve` as a process of its own, its uploads in a folder that tests can look into."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = ()) -> None:
         self.folder = folder
-        command = [sys.executable, "-m", "pellucid", "serve", "--port", "0", "--no-browser", *arguments]
+        command = [*before, sys.executable, "-m", "pellucid", "serve", "--port", "0", "--no-browser", *arguments]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)}
         )
@@ -167,8 +167,8 @@ class Server:
         return made
 
     def uploads(self) -> list[str]:
-        """What lies in the private folder beside its lock, or is still there of another one."""
-        return [path.name for root in self.folder.glob("pellucid-web-*") for path in root.iterdir() if path.name != "lock"]
+        """What lies in the private folder, or is still there of another one."""
+        return [path.name for root in self.folder.glob("pellucid-web-*") for path in root.iterdir()]
 
     def end(self) -> int:
         if self.process.poll() is None:
@@ -182,5 +182,5 @@ class Server:
 
 @pytest.fixture(scope="session")
 def start_server() -> Callable[..., Server]:
-    """start_server(FOLDER, "--workers", "1"): the service, its uploads in that folder."""
+    """start_server(FOLDER, "--workers", "1"): the service, its uploads in that folder; ``before`` is a command that starts it."""
     return Server

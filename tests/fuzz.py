@@ -1,11 +1,11 @@
-"""Damaged files of every format: each must be read and written, or refused by one of our errors in one line.
+"""Damaged and hostile inputs: each must be read and written, or refused by one of our errors in one line.
 
-    python tests/fuzz.py --count 20000 [--seed 0] [--limit 10] [--keep FOLDER]
+    python tests/fuzz.py --count 20000 [--seed 0] [--workers 2] [--only N] [--limit 10] [--keep FOLDER]
 
-Whole files of every kind (those of the round-trip tests) are changed at random: bits, bytes, numbers, pieces cut out, doubled, put
-in, cut off, or taken from another file. A child process tries them one by one; an error that is not ours, a crash, more than
-``--limit`` seconds of processor time, or a file left behind is a finding: it is kept, told, and the exit status is 1. Input number
-n of a seed is always the same.
+Half are whole files of every kind (as in the round-trip tests) that are changed at random: bits, bytes, numbers, pieces cut out,
+doubled, put in, cut off, or taken from another file. The other half are of the kinds of `fuzz_kinds.py`. Children try them one
+by one; an error that is not ours, a crash, more than ``--limit`` seconds of processor time, or a file left behind is a finding: it
+is kept, told, and the exit status is 1. Input number n of a seed is always the same; ``--only`` tries it again.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ import signal
 import struct
 import sys
 import tempfile
+import threading
 import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import fuzz_kinds as kinds
 import numpy as np
 import test_formats as formats
 import tifffile
@@ -229,72 +232,122 @@ def attempt(ending: str, content: bytes, folder: Path, index: int) -> str | None
     return said
 
 
-def work(wholes: list[tuple[str, bytes]], folder: Path, seed: int, limit: float, told: Connection, first: int, count: int) -> None:
-    """The child: tries inputs ``first`` to ``count``, telling each one's number and what came of it."""
+def work(wholes: list[tuple[str, bytes]], folder: Path, seed: int, limit: float, told: Connection, left: list[int]) -> None:
+    """The child: tries the inputs of the numbers ``left``, telling each one's and what came of it."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # No model that is tried is worth being kept.
+    os.environ["PELLUCID_CACHE"] = os.devnull
     # Decoders written in C print what they think of a damaged file.
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
-    for index in range(first, count):
-        ending, content = numbered(index, seed, wholes)
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(quiet, stream)
+    for index in left:
         signal.setitimer(signal.ITIMER_PROF, limit)
-        said = attempt(ending, content, folder, index)
+        said = tried(index, seed, wholes, folder)
         signal.setitimer(signal.ITIMER_PROF, 0)
         told.send((index, said))
     told.close()
 
 
-def run(count: int, seed: int, limit: float, keep: Path | None) -> list[str]:
+def tried(index: int, seed: int, wholes: list[tuple[str, bytes]], folder: Path) -> str | None:
+    """What is wrong with how input number ``index`` went."""
+    if kinds.kind_of(index) is not None:
+        return kinds.attempt(index, seed, folder, wholes)
+    ending, content = numbered(index, seed, wholes)
+    return attempt(ending, content, folder, index)
+
+
+def run(count: int, seed: int, limit: float, keep: Path | None, workers: int = 1, only: int | None = None) -> list[str]:
     """Tries so many inputs; the findings, a line for each."""
     findings: list[str] = []
     with tempfile.TemporaryDirectory() as place:
-        wholes_at, folder = Path(place) / "wholes", Path(place) / "work"
+        wholes_at = Path(place) / "wholes"
         wholes_at.mkdir()
         wholes = [(path.suffix, path.read_bytes()) for path in seeds(wholes_at)]
-        print(f"{len(wholes)} whole files of {', '.join(sorted({ending for ending, _ in wholes}))}", flush=True)
-        # Not forked: LibRaw's threads, once started in the parent, would never answer in a fork.
-        context = multiprocessing.get_context("spawn")
-        begun, next_one, shown = time.monotonic(), 0, 0
-        while next_one < count:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            mine, theirs = context.Pipe(duplex=False)
-            child = context.Process(target=work, args=(wholes, folder, seed, limit, theirs, next_one, count))
-            child.start()
-            theirs.close()
-            ended = None
-            while True:
-                try:
-                    if not mine.poll(PATIENCE):
-                        ended = f"stuck for {PATIENCE} s"
-                        child.kill()
-                        break
-                    index, said = mine.recv()
-                except EOFError:
-                    break
-                next_one = index + 1
-                if said is not None:
-                    findings.append(found(index, seed, wholes, said, keep))
-                if next_one - shown >= 1000:
-                    shown = next_one
-                    print(f"{next_one} of {count}, {len(findings)} findings, {time.monotonic() - begun:.0f} s", flush=True)
-            child.join()
-            mine.close()
-            if next_one < count:
-                if ended is None:
-                    slow = child.exitcode == -signal.SIGPROF
-                    ended = f"more than {limit:g} s of processor time" if slow else f"crash, status {child.exitcode}"
-                findings.append(found(next_one, seed, wholes, ended, keep))
-                next_one += 1
+        (Path(place) / "groups").mkdir()
+        more = kinds.pyramids(Path(place) / "groups")
+        print(f"{len(wholes)} whole files of {', '.join(sorted({ending for ending, _ in wholes}))}, {len(more)} groups", flush=True)
+        wanted = list(range(count)) if only is None else [only]
+        counter = Counter(len(wanted))
+        with ThreadPoolExecutor(workers) as pool:
+            shares = [wanted[number::workers] for number in range(workers)]
+            each = [
+                pool.submit(watch, wholes, Path(place) / f"work{number}", seed, limit, keep, share, counter, findings)
+                for number, share in enumerate(shares)
+            ]
+            for one in each:
+                one.result()
     return findings
 
 
+class Counter:
+    """Tells now and then how many were tried."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.done = 0
+        self.begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    def add(self, findings: list[str]) -> None:
+        """One more."""
+        with self._lock:
+            self.done += 1
+            if self.done % 1000 == 0:
+                print(f"{self.done} of {self.count}, {len(findings)} findings, {time.monotonic() - self.begun:.0f} s", flush=True)
+
+
+def watch(
+    wholes: list[tuple[str, bytes]],
+    folder: Path,
+    seed: int,
+    limit: float,
+    keep: Path | None,
+    left: list[int],
+    counter: Counter,
+    findings: list[str],
+) -> None:
+    """Has children try the inputs of the numbers ``left``: another one when one has ended before its time."""
+    # Not forked: LibRaw's threads, once started in the parent, would never answer in a fork.
+    context = multiprocessing.get_context("spawn")
+    while left:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        mine, theirs = context.Pipe(duplex=False)
+        child = context.Process(target=work, args=(wholes, folder, seed, limit, theirs, left))
+        child.start()
+        theirs.close()
+        ended = None
+        while True:
+            try:
+                if not mine.poll(PATIENCE):
+                    ended = f"stuck for {PATIENCE} s"
+                    child.kill()
+                    break
+                index, said = mine.recv()
+            except EOFError:
+                break
+            left = left[1:]
+            counter.add(findings)
+            if said is not None:
+                findings.append(found(index, seed, wholes, said, keep))
+        child.join()
+        mine.close()
+        if left:
+            if ended is None:
+                slow = child.exitcode == -signal.SIGPROF
+                ended = f"more than {limit:g} s of processor time" if slow else f"crash, status {child.exitcode}"
+            findings.append(found(left[0], seed, wholes, ended, keep))
+            left = left[1:]
+            counter.add(findings)
+
+
 def found(index: int, seed: int, wholes: list[tuple[str, bytes]], said: str, keep: Path | None) -> str:
+    kind = kinds.kind_of(index)
     ending, content = numbered(index, seed, wholes)
-    line = f"input {index} ({ending}): {said}"
-    if keep is not None:
+    line = f"input {index} ({ending if kind is None else kind.__name__}): {said}"
+    if keep is not None and kind is None:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{seed}-{index}{ending}").write_bytes(content)
     print(line, flush=True)
@@ -302,14 +355,18 @@ def found(index: int, seed: int, wholes: list[tuple[str, bytes]], said: str, kee
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Damaged files of every format: read and written, or refused in one line.")
+    parser = argparse.ArgumentParser(description="Damaged and hostile inputs: each taken, or refused in one line.")
     parser.add_argument("--count", type=int, default=20000, help="inputs (default: 20000)")
     parser.add_argument("--seed", type=int, default=0, help="of the damage (default: 0)")
     parser.add_argument("--limit", type=float, default=10, help="seconds of processor time for each (default: 10)")
-    parser.add_argument("--keep", type=Path, help="a folder for the inputs that were findings")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one for each core)")
+    parser.add_argument("--only", type=int, metavar="N", help="input number N alone")
+    parser.add_argument("--keep", type=Path, help="a folder for the files of damaged bytes that were findings")
     options = parser.parse_args()
-    findings = run(options.count, options.seed, options.limit, options.keep)
-    print(f"{options.count} inputs, {len(findings)} findings")
+    begun = time.monotonic()
+    findings = run(options.count, options.seed, options.limit, options.keep, max(1, options.workers), options.only)
+    tried_ones = 1 if options.only is not None else options.count
+    print(f"seed {options.seed}: {tried_ones} inputs, {len(findings)} findings, {time.monotonic() - begun:.0f} s")
     return 1 if findings else 0
 
 

@@ -127,7 +127,7 @@ class Service:
             connection.close()
 
     def left(self) -> list[str]:
-        return [path.name for root in self.folder.glob("pellucid-web-*") for path in root.iterdir() if path.name != "lock"]
+        return [path.name for root in self.folder.glob("pellucid-web-*") for path in root.iterdir()]
 
     def restarts(self) -> int:
         found = re.search(rb"^pellucid_worker_restarts_total (\d+)", self.ask("GET", "/metrics", None, {})[1], re.MULTILINE)

@@ -122,6 +122,28 @@ def test_an_answer_has_the_unit_of_its_input(dtype: str, scale: float, fast: res
         np.testing.assert_allclose(untouched, values, rtol=0, atol=max(scale * 3e-7, float(own.smallest_subnormal)))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint32"])
+@pytest.mark.parametrize("shape", [(1, 1), (20, 24)])
+def test_one_value_of_any_size_comes_back(dtype: str, shape: tuple[int, int], fast: restorer.Restorer) -> None:
+    own: Any = np.finfo(dtype) if np.dtype(dtype).kind == "f" else np.iinfo(dtype)
+    for value in (own.max, own.min, own.max / 3, own.max // 1000, 1, 0):
+        values = np.full(shape, value, dtype)
+        for sigma in (None, 0):
+            output = pellucid.denoise(values, range="auto", sigma=sigma, model="photo-fast-gray")
+            np.testing.assert_allclose(output.astype(np.float64), values.astype(np.float64), rtol=1e-6, atol=1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "uint32", "float32", "float64"])
+def test_what_is_no_image_is_filled_whatever_the_range(dtype: str, fast: restorer.Restorer) -> None:
+    values = np.ma.masked_array(np.full((12, 16), 3, dtype), mask=np.zeros((12, 16), bool))
+    # Farther from any other pixel than filling looks.
+    values[:, 4:] = np.ma.masked
+    for ends in ((0.0, 1.7e308), (-1.7e308, 1.7e308), (1.6e308, 1.7e308), (-1.7e308, 0.0), (0.0, 5e-324)):
+        output = pellucid.denoise(values, range=ends, sigma=25, model="photo-fast-gray")
+        assert np.isfinite(np.asarray(output, np.float64)).all()
+        np.testing.assert_array_equal(np.asarray(output)[:, 4:], 3)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -> None:
     own = np.finfo(dtype)
@@ -216,6 +238,41 @@ def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
     np.testing.assert_array_equal(engines.open_graph(shipped_path("seed-digits"))(planes()), first)
     assert compiled.load(cache, path.stem) is not None
     assert not path.is_symlink()
+
+
+def test_the_cache_stays_small_and_takes_away_nothing_but_its_own(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    names = [f"{number:064x}" for number in range(6)]
+    for number, name in enumerate(names):
+        compiled.store(cache, name, bytes(1000))
+        os.utime(cache / f"{name}.graph", (10**9 + number, 10**9 + number))
+    foreign = {
+        "notes.txt": b"mine",
+        f"{7:064x}.graph": b"not written by the cache",
+        "a.graph": compiled.MAGIC + b"another name",
+        f"{8:064x}.graph.old": compiled.MAGIC,
+    }
+    for name, content in foreign.items():
+        (cache / name).write_bytes(content)
+    (cache / f"{9:064x}.graph").symlink_to(cache / f"{names[0]}.graph")
+    (cache / f"{10:064x}.graph").mkdir()
+    stay = set(foreign) | {f"{9:064x}.graph", f"{10:064x}.graph"}
+    # All are old: a new one takes them away, and stays.
+    compiled.store(cache, f"{11:064x}", b"new")
+    assert {path.name for path in cache.iterdir()} == stay | {f"{11:064x}.graph"}
+    size = (cache / f"{11:064x}.graph").stat().st_size
+    monkeypatch.setattr(compiled, "LARGEST", 3 * size + 2)
+    for number in range(12, 17):
+        now = compiled.time.time()
+        compiled.store(cache, f"{number:064x}", b"new")
+        os.utime(cache / f"{number:064x}.graph", (now - 40 + number, now - 40 + number))
+        # What is used goes last.
+        assert compiled.load(cache, f"{11:064x}") == b"new"
+    assert {path.name for path in cache.iterdir()} == stay | {f"{number:064x}.graph" for number in (11, 15, 16)}
+    assert {name: (cache / name).read_bytes() for name in foreign} == foreign
+    monkeypatch.setattr(compiled.time, "time", lambda: 0.0)
+    assert compiled.tidy(cache) == []
+    assert compiled.tidy(cache / "nowhere") == []
 
 
 def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed: Any, cache: Path, tmp_path: Path) -> None:
@@ -577,6 +634,25 @@ def shared_strips(path: Path) -> None:
         pages += entry + (place if number < 39 else 0).to_bytes(4, "little")
     head = content[: at + len(entry)] + len(content).to_bytes(4, "little") + content[at + len(entry) + 4 :]
     path.write_bytes(head + pages)
+
+
+@pytest.mark.parametrize("back", [0, 3])
+@pytest.mark.parametrize("big", [False, True])
+def test_directories_that_go_in_a_circle_are_refused(back: int, big: bool, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path, bigtiff=big) as writer:
+        for page in raw_stack((5, 16, 16)):
+            writer.write(page, metadata=None)
+    with tifffile.TiffFile(path) as file:
+        places = [page.offset for page in file.pages]
+    head, step, length = (8, 20, 8) if big else (2, 12, 4)
+    content = bytearray(path.read_bytes())
+    end = places[-1] + head + step * int.from_bytes(content[places[-1] : places[-1] + head], "little")
+    content[end : end + length] = places[back].to_bytes(length, "little")
+    path.write_bytes(content)
+    with pytest.raises(FileError, match="after page 5 they go in a circle"):
+        read_through(path, memory.used() + (1 << 30))
 
 
 def large_jpeg_in_tiff(path: Path) -> None:

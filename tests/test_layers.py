@@ -94,11 +94,11 @@ CLI_ROWS = (
 )
 
 WEB_ROWS = (
-    {"limits", "worker"},
+    {"limits", "worker", "folder"},
     {"uploads", "pool", "catalogue"},
     {"answers", "openapi", "metrics"},
     {"security"},
-    {"app"},
+    {"app", "connections"},
     {"server"},
 )
 

@@ -742,7 +742,6 @@ def test_a_name_is_for_one_request(served: Any, pictures: dict[str, Path]) -> No
 def test_termination_finishes_what_runs(start_server: Callable[..., Any], tmp_path: Path, pictures: dict[str, Path]) -> None:
     left = tmp_path / "pellucid-web-killed"
     left.mkdir()
-    (left / "lock").touch()
     (left / "picture").touch()
     made = start_server(tmp_path, "--workers", "1")
     # What a killed server left is gone.

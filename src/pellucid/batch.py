@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pellucid import files, images, saving
-from pellucid.errors import DiskFull, FileError, ImageError, OptionError, PellucidError
+from pellucid import files, images, memory, saving
+from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
@@ -424,6 +424,8 @@ def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
         said = f"{at}: not enough memory"
     else:
         said = f"{at}: {getattr(error, 'strerror', None) or error}"
+    if isinstance(error, FileError | EngineError) and not isinstance(error, SizeError) and memory.short():
+        said += " (there is no memory left, which may be why)"
     full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))
     return Outcome(source, target, error=said, full=full)
 

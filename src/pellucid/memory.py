@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import sys
@@ -11,13 +12,16 @@ from pathlib import Path
 
 from pellucid.errors import MemoryShort, OptionError
 
-__all__ = ["check", "cores", "free", "parse_size", "room", "shown", "used"]
+__all__ = ["check", "cores", "free", "parse_size", "room", "short", "shown", "used"]
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
 SHARE = 0.8
 """Of the memory that is free, the share that is taken where nobody says how much may be."""
+
+SPARE = 64 * 2**20
+"""Bytes without which this process can do nothing much."""
 
 
 def parse_size(text: str) -> int:
@@ -93,6 +97,15 @@ def _groups(root: Path) -> Iterator[int]:
                 yield limit - int((folder / names[1]).read_text()) + (int(kept[1]) if kept else 0)
             if folder == base:
                 break
+
+
+def short() -> bool:
+    """Whether this process gets no more memory from the system: libraries then call a picture damaged that is well."""
+    try:
+        mmap.mmap(-1, SPARE).close()
+    except (OSError, ValueError, MemoryError):
+        return True
+    return False
 
 
 def used() -> int:

@@ -26,6 +26,9 @@ its range is either such counts or nearly black; to take the second for the firs
 FLATTEST = 4095
 """The span of values of 16 bits up to which they are counts wherever they lie: no picture to look at has so little contrast."""
 
+STEP = 2.0**-20
+"""The span of a picture of one value, as a share of that, where this is more than 1."""
+
 RESERVED = (-999, -9999, -99999, -32768, -32767, -(2**31), 32767, 65535, 1e20, 1e30, -1e30, 9.96921e36, 3.402823e38, -3.402823e38)
 """Values that programs write where they have none: netCDF's is the one of 37 digits, the last two are the ends of float32."""
 
@@ -94,8 +97,11 @@ class Found:
         return there
 
     def middle(self, dtype: np.dtype[Any]) -> float:
-        """The value between black and white, whole where the dtype is."""
-        middle = (self.ends[0] + self.ends[1]) / 2
+        """The value between black and white, whole where the dtype is, and one that it has."""
+        middle = self.ends[0] / 2 + self.ends[1] / 2
+        limits: Any = np.finfo(dtype) if dtype.kind == "f" else None
+        low, high = dtype_ends(dtype) if limits is None else (float(limits.min), float(limits.max))
+        middle = min(max(middle, low), high)
         return middle if dtype.kind == "f" else round(middle)
 
     def pixels(self, values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -211,11 +217,18 @@ def find(
         low, high = _extremes(bands, found)
     if is_unit(low, high):
         return found
-    ends = (low, high) if high > low else (low, low + 1)
+    ends = (low, high) if high > low else _beside(low)
     if dtype.kind == "f" and low >= 0 and 127 < high <= 255:
         # 8-bit levels that somebody made floats.
         ends = (0.0, 255.0)
     return replace(found, ends=ends, sought=True)
+
+
+def _beside(value: float) -> tuple[float, float]:
+    """Black and white where all values are this one."""
+    # Beside a large number 1 is nothing.
+    step = max(1.0, abs(value) * STEP)
+    return (value, value + step) if np.isfinite(value + step) else (value - step, value)
 
 
 def _is_below(bands: Bands) -> bool:
@@ -305,7 +318,7 @@ def _strangers(sample: NDArray[np.float64]) -> tuple[tuple[float, ...], NDArray[
 
 def _is_stranger(sample: NDArray[np.float64], value: float) -> bool:
     """Whether the value, at an end of the sorted sample, comes up again and again and far beyond the others."""
-    first, last = np.searchsorted(sample, [value, np.nextafter(value, np.inf)])
+    first, last = (np.searchsorted(sample, value, side) for side in ("left", "right"))
     rest = sample[last:] if first == 0 else sample[:first]
     if last - first < REPEATED or rest.size < LEAST:
         return False

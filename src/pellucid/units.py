@@ -11,13 +11,16 @@ from pellucid.rows import BAND
 
 __all__ = ["normalised", "unnormalised"]
 
+UNUSUAL = 1e30
+"""A number near the end of float32's range: where black and white are as far apart, or as near as its inverse, float64 is used."""
+
 LARGEST = float(np.finfo(np.float32).max)
 """The largest pixel: what lies farther beyond black and white is clipped to it, for an infinity would not stay alone."""
 
 
 def normalised(values: NDArray[Any], ends: tuple[float, float], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Values as pixels, finite where they are; ``ends`` are the values of pixels 0 and 1. Put into ``out``, if given."""
-    if ends[0] == 0 and values.dtype.itemsize <= 2 and values.dtype.kind != "f":
+    if ends[0] == 0 and values.dtype.itemsize <= 2 and values.dtype.kind != "f" and _is_usual(ends):
         # In one pass over the memory, which is what large images take their time from.
         pixels: NDArray[np.float32] = np.divide(values, np.float32(ends[1]), out=out, dtype=np.float32)
         return pixels
@@ -53,7 +56,7 @@ def unnormalised(
     whole = dtype.kind != "f"
     low, high = (0, 1) if dtype.kind == "b" else (float(end) for end in _limits(dtype))
     # float32 has enough digits for 16 bits.
-    width = np.float32 if whole and dtype.itemsize <= 2 else np.float64
+    width = np.float32 if whole and dtype.itemsize <= 2 and _is_usual(ends) else np.float64
     for band in _bands(pixels):
         wide: NDArray[np.floating[Any]] = pixels[band].astype(width)
         with np.errstate(over="ignore"):
@@ -68,6 +71,11 @@ def unnormalised(
         np.clip(wide, low, high, out=wide)
         out[band] = wide
     return out
+
+
+def _is_usual(ends: tuple[float, float]) -> bool:
+    """Whether float32 can be used for what lies between them."""
+    return abs(ends[0]) < UNUSUAL and 1 / UNUSUAL < abs(ends[1] - ends[0]) < UNUSUAL
 
 
 def _halved(ends: tuple[float, float]) -> tuple[float, float, float]:

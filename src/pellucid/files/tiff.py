@@ -168,9 +168,8 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
     with tifffile.TiffFile(path, _multifile=False) as opened:
         file: Any = opened
         first = file.pages[0]
+        _check_chain(file, first, size)
         count = len(file.pages)
-        if count > MOST_PAGES:
-            raise FileError(f"{count} pages are more than pellucid reads")
         # The reader ends at the last page that it finds: a stack would be cut unseen.
         if _table(file, file.pages[count - 1])[1] != 0:
             raise FileError(f"its directories are damaged or cut off after page {count}")
@@ -195,6 +194,26 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
 
         shape = (len(places),) if len(places) > 1 else ()
         yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
+
+
+def _check_chain(file: Any, first: Any, size: int) -> None:
+    """Raises `FileError` where the directories go in a circle, which the reader would follow for ever, or are too many."""
+    head, step, length = (8, 20, 8) if file.is_bigtiff else (2, 12, 4)
+    order: Literal["little", "big"] = "little" if file.byteorder == "<" else "big"
+    handle, place, known = file.filehandle, int(first.offset), set[int]()
+    while place:
+        if place in known:
+            raise FileError(f"its directories are damaged: after page {len(known)} they go in a circle")
+        if len(known) == MOST_PAGES:
+            raise FileError(f"more than {MOST_PAGES} pages are more than pellucid reads")
+        known.add(place)
+        handle.seek(place)
+        end = place + head + int.from_bytes(handle.read(head), order) * step
+        if end + length > size:
+            # Cut off: what the reader finds is looked at after this.
+            return
+        handle.seek(end)
+        place = int.from_bytes(handle.read(length), order)
 
 
 def _table(file: Any, page: Any) -> tuple[set[int], int]:

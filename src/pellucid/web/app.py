@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import mimetypes
+import os
 import re
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,13 +24,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pellucid import __version__, batch, files
+from pellucid import __version__, batch, files, saving
 from pellucid.errors import OptionError, PellucidError
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Declared, FileSettings, Setting, Shape
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
 from pellucid.web.catalogue import READING, Catalogue
+from pellucid.web.folder import Folder
 from pellucid.web.limits import Limits
 from pellucid.web.metrics import MEDIA, Metrics
 from pellucid.web.pool import Busy, Failed, Pool, Ticket
@@ -45,14 +47,26 @@ STATUSES = {
     "storage": 503,
     "DiskFull": 503,
     "cancelled": 503,
+    "killed": 503,
     "EngineError": 500,
     "ModelError": 500,
     "unexpected": 500,
 }
 """Kind of a failed job -> status of the response; 422 for all others: the picture or a setting is to blame."""
 
+AGAIN = {"Retry-After": "5"}
+"""The header of a response to what may work in a moment."""
+
+TRIED = 1 << 20
+"""Bytes that `/healthz` writes, to see whether there is room."""
+
+SPARE = 8
+"""Descriptors that `/healthz` opens, to see whether there are any to spare."""
+
 LINGER = 10.0
 """Seconds for which the body of a refused request is still read."""
+
+FAILED = "the service failed; its log says why"
 
 BAD_TICKET = "ticket must be 8 to 64 letters, digits, - or _"
 
@@ -63,7 +77,7 @@ Assets = dict[str, tuple[bytes, str, str]]
 class Service:
     """The state that all routes share."""
 
-    def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: bool) -> None:
+    def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Folder, *, token: bool) -> None:
         self.pool = pool
         self.limits = limits
         self.folder = folder
@@ -73,6 +87,22 @@ class Service:
         self.catalogue = Catalogue(models)
         self.document = openapi.document(limits, self.catalogue, token=token)
         self.models = self.catalogue.to_dict(limits)
+
+    def ailment(self) -> Refused | None:
+        """The reason for which a request could not be served now; None where what it needs is there: all of it is tried."""
+        if not self.pool.ready:
+            return Refused(503, "no worker is ready", AGAIN)
+        opened: list[int] = []
+        try:
+            with self.folder.place() as folder:
+                (folder / "tried").write_bytes(bytes(TRIED))
+            opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(SPARE))
+        except (OSError, MemoryError) as error:
+            return _short(error)
+        finally:
+            for held in opened:
+                os.close(held)
+        return None
 
 
 # -- pictures ---------------------------------------------------------------------------------------------------------
@@ -115,25 +145,34 @@ class _Picture:
             await send(message)
 
         try:
-            with tempfile.TemporaryDirectory(dir=self.service.folder, ignore_cleanup_errors=True) as folder:
-                try:
-                    given = _query(request)
-                    async with self.service.pool.place() as ticket:
-                        name = self._enter(_only(given, "ticket"), ticket)
-                        with self.service.held.share() as share:
-                            response = await self._answer(request, given, _Place(Path(folder), ticket, share))
+            refused: Refused
+            try:
+                given = _query(request)
+                async with self.service.pool.place() as ticket:
+                    name = self._enter(_only(given, "ticket"), ticket)
+                    with self.service.folder.place() as folder, self.service.held.share() as share:
+                        response = await self._answer(request, given, _Place(folder, ticket, share))
                         ticket.state = "sending"
                         async with asyncio.timeout(self.service.limits.transfer):
                             await response(scope, receive, counted)
-                        if isinstance(response, Streamed):
-                            self.service.metrics.transferred("out", response.length)
-                except PellucidError as error:
-                    response = _refused(error)
-                    # A client that sent "Expect: 100-continue" has not sent the body yet.
-                    if "expect" not in request.headers:
-                        with suppress(ClientDisconnect, RuntimeError):
-                            await drained(request.stream(), self.service.limits.bytes, LINGER)
-                    await response(scope, receive, counted)
+                    if isinstance(response, Streamed):
+                        self.service.metrics.transferred("out", response.length)
+                return
+            except PellucidError as error:
+                refused = _refused(error)
+            except TimeoutError:
+                raise
+            except (OSError, MemoryError) as error:
+                refused = _short(error)
+                self.service.pool.unexpected(f"{refused}: {error}")
+                if status != 499:
+                    # The client sees that the rest of what it was promised does not come.
+                    return
+            # A client that sent "Expect: 100-continue" has not sent the body yet.
+            if "expect" not in request.headers:
+                with suppress(ClientDisconnect, RuntimeError):
+                    await drained(request.stream(), self.service.limits.bytes, LINGER)
+            await refusal(refused)(scope, receive, counted)
         except (ClientDisconnect, TimeoutError):
             # Nobody is left to take the response.
             pass
@@ -172,6 +211,8 @@ class _Picture:
                 raise ClientDisconnect
             return work.result()
         except Failed as error:
+            if not all(Path(path).exists() for path in (job["source"], *job.get("attached", ()))):
+                raise Refused(503, "the picture was taken away from the folder of the uploads; send it again", AGAIN) from error
             raise Failed(error.kind, _without_paths(str(error), job)) from error
         finally:
             gone.cancel()
@@ -354,15 +395,29 @@ async def _left(request: Request) -> None:
         pass
 
 
-def _refused(error: PellucidError) -> Response:
+def _refused(error: PellucidError) -> Refused:
     if isinstance(error, Refused):
-        return refusal(error)
+        return error
     if isinstance(error, Busy):
-        return refusal(Refused(429, str(error), {"Retry-After": str(error.retry)}))
+        return Refused(429, str(error), {"Retry-After": str(error.retry)})
     if isinstance(error, Failed):
         status = STATUSES.get(error.kind, 422)
-        return refusal(Refused(status, "the service failed; its log says why" if error.kind == "unexpected" else str(error)))
-    return refusal(Refused(422, str(error)))
+        return Refused(status, FAILED if error.kind == "unexpected" else str(error), AGAIN if status == 503 else None)
+    return Refused(422, str(error))
+
+
+def _short(error: OSError | MemoryError) -> Refused:
+    """The refusal of a request for which this machine has not what it needs; its path is not shown."""
+    number = error.errno if isinstance(error, OSError) else errno.ENOMEM
+    if number == errno.ENOMEM:
+        reason = "this machine has no memory left for the request"
+    elif number in (errno.EMFILE, errno.ENFILE):
+        reason = "too many files are open on this machine"
+    elif isinstance(error, OSError) and saving.is_full(error):
+        reason = "the disk has no room for the picture"
+    else:
+        reason = f"the folder of the uploads cannot be used ({getattr(error, 'strerror', None) or type(error).__name__})"
+    return Refused(503, reason, AGAIN)
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------
@@ -382,7 +437,7 @@ def _assets() -> Assets:
 
 
 def application(
-    pool: Pool, limits: Limits, models: dict[str, str], folder: Path, *, token: str | None, host: str
+    pool: Pool, limits: Limits, models: dict[str, str], folder: Folder, *, token: str | None, host: str
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """The service as an ASGI application. It offers ``models``, name -> file or shipped name; uploads lie in ``folder``."""
     service = Service(pool, limits, models, folder, token=token is not None)
@@ -414,8 +469,9 @@ def application(
         return as_json({"state": ticket.state, "ahead": pool.ahead(ticket), "done": round(ticket.done, 4)})
 
     def health(request: Request) -> Response:
-        if not pool.ready:
-            return refusal(Refused(503, "no worker is ready"))
+        ailment = service.ailment()
+        if ailment is not None:
+            return refusal(ailment)
         return as_json({"status": "ok", "version": __version__})
 
     async def problem(request: Request, error: Exception) -> Response:
@@ -423,6 +479,11 @@ def application(
         service.metrics.request("other", error.status_code)
         messages = {404: "there is nothing at this address", 405: "this address needs another method"}
         return refusal(Refused(error.status_code, messages.get(error.status_code, error.detail), dict(error.headers or {})))
+
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        # Starlette raises the error again, and uvicorn logs it.
+        service.metrics.request("other", 500)
+        return refusal(Refused(500, FAILED))
 
     routes = [
         *(Route(kind.path, kind(service), methods=["POST"]) for kind in (Restore, Inspect)),
@@ -433,4 +494,6 @@ def application(
         counted("/openapi.json", lambda request: as_json(service.document)),
         *(counted(path, page) for path in assets),
     ]
-    return Guard(Starlette(routes=routes, exception_handlers={HTTPException: problem}), token=token, host=host)
+    return Guard(
+        Starlette(routes=routes, exception_handlers={HTTPException: problem, Exception: unforeseen}), token=token, host=host
+    )

@@ -34,7 +34,7 @@ ERRORS = {
     421: "The service has another host name.",
     422: "A setting is wrong, or the picture is damaged or takes too long.",
     429: "All places in the queue are taken.",
-    503: "The service is starting or ending.",
+    503: "The machine lacks what the request needs: a worker, room, memory, open files.",
 }
 
 STRING: dict[str, Any] = {"type": "string"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,6 +25,13 @@ PATIENCE = 120.0
 LINE = 1 << 20
 """Bytes of the longest line that a worker sends."""
 
+BEGIN = 15.0
+"""Seconds in which a worker must begin a job: it does so at once, unless somebody has stopped it. Another one does the job then."""
+
+CHANCES = 3
+"""Workers that begin a job, one after another, where those before were ended from outside. One that ends before it begins does not
+count, up to one for each worker and this many more."""
+
 
 class Busy(PellucidError):  # noqa: N818  # a state, not an error
     """All places in the queue are taken; ``retry`` is after how many seconds to ask again."""
@@ -34,7 +42,7 @@ class Busy(PellucidError):  # noqa: N818  # a state, not an error
 
 
 class Failed(PellucidError):  # noqa: N818
-    """A job that failed; ``kind`` is the worker's, or ``crash`` or ``time``."""
+    """A job that failed; ``kind`` is the worker's, or ``crash``, ``killed`` or ``time``."""
 
     def __init__(self, kind: str, message: str) -> None:
         self.kind = kind
@@ -49,9 +57,28 @@ class Ticket:
         self.done = 0.0
 
 
+class _Ended(Exception):  # noqa: N818
+    """A worker ended before it answered: ``code`` as of `subprocess`; ``begun``: it had begun the job."""
+
+    def __init__(self, code: int | None, *, begun: bool) -> None:
+        self.code = code
+        self.begun = begun
+        super().__init__(f"a worker ended with status {code}")
+
+    @property
+    def outside(self) -> bool:
+        """Whether the job is not to blame: nothing of it was begun, or somebody else (the system, when memory is short) ended the
+        worker."""
+        return not self.begun or self.code is None or -self.code in (signal.SIGTERM, getattr(signal, "SIGKILL", None))
+
+
 class _Worker:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+
+    @property
+    def alive(self) -> bool:
+        return self.process.returncode is None
 
     def send(self, line: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -62,8 +89,11 @@ class _Worker:
     async def receive(self) -> dict[str, Any] | None:
         """The next line; None when the worker is gone."""
         assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
-        message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        try:
+            line = await self.process.stdout.readline()
+            message: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        except ValueError:  # no JSON, or a line of more than `LINE`
+            return None
         return message
 
     async def end(self) -> None:
@@ -102,7 +132,7 @@ class Pool:
     @property
     def ready(self) -> bool:
         """Whether a worker is there."""
-        return bool(self._alive) and not self._closing
+        return any(worker.alive for worker in self._alive) and not self._closing
 
     async def start(self) -> None:
         """Starts the workers; returns when the first is ready. Raises `EngineError` where none can be."""
@@ -145,24 +175,48 @@ class Pool:
     async def run(self, job: dict[str, Any], ticket: Ticket, *, seconds: float | None = None) -> dict[str, Any]:
         """A worker's result for the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
         worker has let go of the files."""
-        ticket.state = "waiting"
-        worker = await self._idle.get()
-        ticket.state = "working"
+        begun = ended = 0
+        while begun < CHANCES and ended < CHANCES + self.limits.workers:
+            ticket.state, ticket.done = "waiting", 0.0
+            worker = await self._idle.get()
+            while not worker.alive:
+                worker = await self._idle.get()
+            ticket.state = "working"
+            try:
+                answer = await self._once(worker, job, ticket, self.limits.seconds if seconds is None else seconds)
+            except _Ended as end:
+                self.unexpected(str(end))
+                begun, ended = begun + end.begun, ended + 1
+                if not end.outside:
+                    raise Failed("crash", "the picture made its decoder crash: the file is damaged") from None
+                continue
+            if "failed" in answer:
+                failed = answer["failed"]
+                if failed["kind"] == "unexpected":
+                    self.unexpected(failed["message"])
+                raise Failed(failed["kind"], failed["message"])
+            done: dict[str, Any] = answer["done"]
+            return done
+        raise Failed("killed", "its workers were ended from outside, one after another; memory may be short")
+
+    async def _once(self, worker: _Worker, job: dict[str, Any], ticket: Ticket, seconds: float) -> dict[str, Any]:
+        """The worker's last line about the job; raises `_Ended` when it ends, `Failed` when time is over."""
         self.working += 1
         begun = time.monotonic()
         self._number += 1
+        number = self._number
         fit = False
         try:
-            worker.send({**job, "id": self._number})
+            worker.send({**job, "id": number})
             try:
-                async with asyncio.timeout(self.limits.seconds if seconds is None else seconds):
-                    answer = await self._answer(worker, self._number, ticket)
+                async with asyncio.timeout(seconds):
+                    answer = await self._answer(worker, number, ticket)
                 fit = True
             except TimeoutError:
-                fit = await self._given_up(worker, self._number)
+                fit = await self._given_up(worker, number)
                 raise Failed("time", self._too_slow()) from None
             except asyncio.CancelledError:
-                fit = await asyncio.shield(self._given_up(worker, self._number))
+                fit = await asyncio.shield(self._given_up(worker, number))
                 raise
         finally:
             self.working -= 1
@@ -170,16 +224,8 @@ class Pool:
             if fit:
                 self._idle.put_nowait(worker)
             else:
-                self._alive.discard(worker)
-                self.restarts += 1
-                self._later(self._replace(worker))
-        if "failed" in answer:
-            failed = answer["failed"]
-            if failed["kind"] == "unexpected":
-                self.unexpected(failed["message"])
-            raise Failed(failed["kind"], failed["message"])
-        done: dict[str, Any] = answer["done"]
-        return done
+                self._lost(worker)
+        return answer
 
     def _too_slow(self) -> str:
         return (
@@ -188,17 +234,27 @@ class Pool:
         )
 
     async def _answer(self, worker: _Worker, number: int, ticket: Ticket) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(BEGIN):
+                message = await self._line(worker, number, begun=False)
+        except TimeoutError:
+            raise _Ended(None, begun=False) from None
+        while "progress" in message:
+            ticket.done = message["progress"]
+            message = await self._line(worker, number, begun=True)
+        return message
+
+    async def _line(self, worker: _Worker, number: int, *, begun: bool) -> dict[str, Any]:
+        """The worker's next line about this job."""
         while True:
             message = await worker.receive()
             if message is None:
-                code = await worker.process.wait()
-                self.unexpected(f"a worker ended with status {code}")
-                raise Failed("crash", "the picture made its decoder crash: the file is damaged")
-            if message.get("id") != number:
-                continue
-            if "progress" not in message:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GRACE):
+                        await worker.process.wait()
+                raise _Ended(worker.process.returncode, begun=begun)
+            if message.get("id") == number:
                 return message
-            ticket.done = message["progress"]
 
     async def _given_up(self, worker: _Worker, number: int) -> bool:
         """Makes the worker give up its job; returns whether it can take another one. If not, it is dead."""
@@ -207,7 +263,7 @@ class Pool:
             async with asyncio.timeout(GRACE):
                 await self._answer(worker, number, Ticket())
             return True
-        except (TimeoutError, Failed):
+        except (TimeoutError, _Ended):
             await worker.end()
             return False
 
@@ -230,7 +286,21 @@ class Pool:
             reason = message["failed"]["message"] if message else f"it ended with status {process.returncode}"
             raise EngineError(f"a worker cannot start: {reason}")
         self._alive.add(worker)
+        self._later(self._watched(worker))
         return worker
+
+    async def _watched(self, worker: _Worker) -> None:
+        """Sees that a worker that ends by itself is replaced, also while it has nothing to do."""
+        await worker.process.wait()
+        if worker in self._alive and not self._closing:
+            self.unexpected(f"a worker ended with status {worker.process.returncode}; another takes its place")
+            self._lost(worker)
+
+    def _lost(self, worker: _Worker) -> None:
+        if worker in self._alive:
+            self._alive.discard(worker)
+            self.restarts += 1
+            self._later(self._replace(worker))
 
     async def _replace(self, worker: _Worker | None = None) -> None:
         """Starts a new worker in place of ``worker``; tries again until one starts."""

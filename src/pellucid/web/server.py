@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,19 +18,17 @@ import uvicorn
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
 from pellucid.restorer import MARGIN
+from pellucid.web import connections
 from pellucid.web.app import application
+from pellucid.web.folder import Folder, private_folder
 from pellucid.web.limits import Limits
 from pellucid.web.pool import Pool
 from pellucid.web.security import is_loopback
 
-try:
-    import fcntl
-except ImportError:  # Windows, where the folder of a killed server stays until the system's own cleaning
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["Configuration", "serve"]
 
-PREFIX = "pellucid-web-"
+BACKLOG = 1024
+"""Connections that wait in the system's own queue until they are accepted."""
 
 # Its warnings about damaged forms are for those who ask for logs.
 logging.getLogger("python_multipart").addHandler(logging.NullHandler())
@@ -68,6 +64,19 @@ class Configuration:
 class _Server(uvicorn.Server):
     """Ends at a signal by returning, so that what follows, such as removing the folder, is still done."""
 
+    def __init__(self, settings: uvicorn.Config, announce: Callable[[str], None]) -> None:
+        super().__init__(settings)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        # uvicorn's backlog is both the system's queue and the number that is accepted in one step, which must be small.
+        for listening in sockets or ():
+            listening.listen(BACKLOG)
+            host, port = listening.getsockname()[:2]
+            # Not before signals are handled: who has the address may end the server.
+            self._announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -87,16 +96,17 @@ def serve(configuration: Configuration, announce: Callable[[str], None]) -> None
     models = {name: name for name in FAMILIES}
     for path in configuration.models:
         models[path.stem] = str(path)
-    with _listening(configuration) as listening, _private_folder() as folder:
+    with _listening(configuration) as listening, private_folder() as folder:
         # Until the server is there to handle it, termination is an interrupt.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         asyncio.run(_run(configuration, models, listening, folder, announce))
 
 
 async def _run(
-    configuration: Configuration, models: dict[str, str], listening: socket.socket, folder: Path, announce: Callable[[str], None]
+    configuration: Configuration, models: dict[str, str], listening: socket.socket, folder: Folder, announce: Callable[[str], None]
 ) -> None:
     limits = configuration.limits
+    most = connections.bounded(limits.queue + limits.workers, limits.workers)
     first = next(iter(models))
     given = {
         "models": models,
@@ -106,17 +116,29 @@ async def _run(
         "memory": configuration.memory // limits.workers if configuration.memory is not None else None,
         "most_output": limits.output,
     }
+    # One line in place of a traceback, such as where no connection can be accepted for want of descriptors.
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: LOG.error("%s: %s", context["message"], context.get("exception"))
+    )
     pool = Pool(limits, (sys.executable, "-m", "pellucid.web.worker", json.dumps(given)))
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
         await pool.start()
         limits = limits.within(await pool.measured(first), MARGIN)
         app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
-        settings = uvicorn.Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, server_header=False)
-        server = _Server(settings)
-        host, port = listening.getsockname()[:2]
-        announce(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
-        await server.serve(sockets=[listening])
+        settings = uvicorn.Config(
+            app,
+            http=connections.protocol(most, limits.transfer),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=connections.IDLE,
+            backlog=connections.AT_ONCE,
+        )
+        await _Server(settings, announce).serve(sockets=[listening])
     finally:
         await pool.close()
 
@@ -126,7 +148,7 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
     host, port = configuration.host, configuration.port
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.create_server((host, port), family=family, backlog=1024)
+        made = socket.create_server((host, port), family=family, backlog=BACKLOG)
         # Accepted connections inherit this. Without it a short response waits 40 ms until its head is acknowledged (asyncio does it
         # itself for sockets that it has made).
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,19 +156,3 @@ def _listening(configuration: Configuration) -> Iterator[socket.socket]:
         raise OptionError(f"cannot listen on {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
     with made:
         yield made
-
-
-@contextmanager
-def _private_folder() -> Iterator[Path]:
-    """A folder that nobody else can look into, removed in the end; those of servers that were killed are removed, too."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*") if fcntl is not None else ():
-        # Another user's, or in use: left where it is.
-        with suppress(OSError), (left / "lock").open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        with (folder / "lock").open("wb") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder

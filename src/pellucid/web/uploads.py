@@ -131,6 +131,7 @@ class _Form:
             "on_header_end": self._on_header,
             "on_headers_finished": self._on_headers,
             "on_part_data": self._on_data,
+            "on_part_end": self._on_part_end,
             "on_end": self._on_end,
         }
 
@@ -167,6 +168,10 @@ class _Form:
         assert self._file is not None
         self.sink.write(self._file, data[start:end])
 
+    def _on_part_end(self) -> None:
+        # One file is open at a time, however many there are.
+        self.opened.close()
+
     def _on_end(self) -> None:
         self.ended = True
 
@@ -185,8 +190,7 @@ async def received(request: Request, folder: Path, limits: Limits, share: Share,
     if media not in (BINARY, "multipart/form-data"):
         _check_media(media, "multipart/form-data")
     length = request.headers.get("content-length", "0")
-    # The lines of a form come on top.
-    room = LONGEST_HEADER * (1 + len(parts)) if media == "multipart/form-data" else 0
+    room = _lines_of((FIELD, *parts)) if media == "multipart/form-data" else 0
     if length.isdecimal() and int(length) > limits.bytes + room:
         raise _too_long(limits)
     sink = _Sink(limits, share)
@@ -211,7 +215,12 @@ async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Pat
         form = _Form(sink, folder, parts, opened)
         try:
             parser = MultipartParser(boundary, form.callbacks())
+            # What stands around the parts is not kept, but it comes: all that comes counts.
+            room = sink.limits.bytes + _lines_of(parts)
             async for chunk in request.stream():
+                room -= len(chunk)
+                if room < 0:
+                    raise _too_long(sink.limits)
                 if chunk:
                     parser.write(chunk)
             parser.finalize()
@@ -222,6 +231,11 @@ async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Pat
     if FIELD not in form.uploads:
         raise Refused(422, f"the form has no field {FIELD!r}")
     return form.uploads
+
+
+def _lines_of(parts: Sequence[str]) -> int:
+    """The most bytes that the lines of a form may have beside the content of its parts."""
+    return LONGEST_HEADER * len(parts)
 
 
 def _too_long(limits: Limits) -> Refused:
