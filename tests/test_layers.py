@@ -47,7 +47,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
-    {"references", "testsets"},
+    {"references"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
