@@ -48,7 +48,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
-    {"references", "testsets"},
+    {"references"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
