@@ -26,6 +26,7 @@ from pellucid.images import Image as Image
 from pellucid.images import Range
 from pellucid.restorer import Restoration as Restoration
 from pellucid.restorer import Restorer as Restorer
+from pellucid.tasks import ColorizeSettings as ColorizeSettings
 from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
@@ -57,9 +58,11 @@ __all__ = [
     "Restorer",
     "DenoiseSettings",
     "UpscaleSettings",
+    "ColorizeSettings",
     "CutoutSettings",
     "denoise",
     "upscale",
+    "colorize",
     "cutout",
 ]
 
@@ -76,16 +79,24 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
     background: str | str | Path | None = ...,
     alpha_only: bool = ...,
     crop: bool = ...,
-    sure: float = ...,
     again: bool = ...,
 ) -> Image: ...
 @overload
@@ -99,16 +110,24 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
     background: str | str | Path | None = ...,
     alpha_only: bool = ...,
     crop: bool = ...,
-    sure: float = ...,
     again: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -122,16 +141,24 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
     background: str | str | Path | None = ...,
     alpha_only: bool = ...,
     crop: bool = ...,
-    sure: float = ...,
     again: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
@@ -145,6 +172,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> Image: ...
 @overload
@@ -158,6 +186,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -171,6 +200,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
@@ -205,6 +235,57 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+) -> NDArray[Any]: ...
+@overload
+def colorize(
+    image: Image,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+) -> Image: ...
+@overload
+def colorize(
+    image: NDArray[_Kind],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+) -> NDArray[_Kind]: ...
+@overload
+def colorize(
+    image: ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
 ) -> NDArray[Any]: ...
 @overload
 def cutout(

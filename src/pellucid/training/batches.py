@@ -271,11 +271,11 @@ def _part(picture: Depth, data: Data, rng: np.random.Generator) -> Planes:
 
 
 def whole(picture: Depth, side: int) -> Planes:
-    """The square in the picture's middle, scaled down to ``side`` where it is larger; (side, side, channels), float32 in [0, 1]."""
+    """The square in the picture's middle, scaled to ``side``; (side, side, channels), float32 in [0, 1]."""
     height, width = picture.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
-    return _scaled(picture[top : top + short, left : left + short], min(side, short))
+    return _scaled(picture[top : top + short, left : left + short], side)
 
 
 def _scaled(square: Depth, side: int) -> Planes:

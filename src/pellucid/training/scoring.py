@@ -287,7 +287,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
         return
     picture = pictures.valid[index]
     window = _window(picture.shape)
-    clean = batches.whole(picture, SIDE) if recipe.task.sees == "whole" else survey.floats(picture[window])
+    clean = batches.whole(picture, min(SIDE, *picture.shape[:2])) if recipe.task.sees == "whole" else survey.floats(picture[window])
     if pictures.kind == "pairs":
         noisy = survey.floats(pictures.valid_shots[index].levels[window])
         yield _Case(PAIRS, clean, noisy, noisy, None)
