@@ -404,3 +404,25 @@ def test_over_http(start_server: Callable[..., Any], path: Path, tmp_path: Path)
         assert (part["alpha"], part["width"] < 80, part["height"] < 80) == (True, True, True)
     finally:
         assert served.end() == 0
+
+
+def test_it_is_scored_beside_grabcut_and_a_threshold(path: Path, tmp_path: Path) -> None:
+    pytest.importorskip("cv2", reason="the extra bench is not installed")
+    bright = scene(TRUTH, thing=(240, 230, 200))
+    files.write(tmp_path / "a.png", images.from_array(np.dstack([bright, np.rint(TRUTH * 255).astype(np.uint8)])))
+    command = ("evaluate", tmp_path, "--task", "cutout", "--model", path, "--baselines", "none,grabcut,otsu", "--runs", 1)
+    assert run(*command, "--out", tmp_path / "scores.json") == 0
+    rows = json.loads((tmp_path / "scores.json").read_text())["summary"]
+    assert {row["noise"] for row in rows} == {"alpha", "alpha:box", "alpha:point"}
+    for row in rows:
+        if row["method"] == "none":
+            assert row["iou"] == pytest.approx(float((TRUTH > 0.5).mean()), abs=1e-3)
+        else:
+            assert row["iou"] > 0.95 or (row["method"], row["noise"]) == ("grabcut", "alpha")
+
+
+def test_a_picture_in_bands_is_as_one_in_memory(model: Restorer) -> None:
+    rows = images.Rows(PICTURE.shape, PICTURE.dtype, lambda top, bottom: PICTURE[top:bottom])
+    for how in ({}, {"background": "#804020"}, {"background": "blur", "crop": True}, {"alpha_only": True}):
+        output = model.restore(images.from_rows(rows, "dtype"), **how)
+        np.testing.assert_array_equal(images.to_array(output), model.restore(PICTURE, **how))

@@ -276,6 +276,8 @@ def test_plain_data(photograph: NDArray[np.float64]) -> None:
         "clipped",
         "rows",
         "columns",
+        "blotches",
+        "halftone",
         "sure",
     }
 

@@ -16,7 +16,21 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import baselines, cli, degradations, evaluation, exhibits, files, images, methods, metrics, report, restorer, samples
+from pellucid import (
+    asked,
+    baselines,
+    cli,
+    degradations,
+    evaluation,
+    exhibits,
+    files,
+    images,
+    methods,
+    metrics,
+    report,
+    restorer,
+    samples,
+)
 from pellucid.errors import EngineError, FileError, ImageError, MissingExtra, OptionError
 from pellucid.tasks import TASKS, Task
 
@@ -504,7 +518,13 @@ def test_the_first_denoiser_in_turn_is_given_the_level(folder: Path) -> None:
 
 @pytest.mark.parametrize("task", [task for task in TASKS.values() if task.module().CASES], ids=lambda task: task.name)
 def test_every_task_is_scored_by_its_metrics(task: Task, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files.write(tmp_path / "a.png", images.from_array(samples.photograph()[:192, :180]))
+    picture = samples.photograph()[:192, :180]
+    with_alpha = any(isinstance(asked.of(degradations.parse(text)), asked.Alpha) for text in task.module().CASES)
+    if with_alpha:
+        alpha = np.zeros((192, 180), np.uint8)
+        alpha[40:150, 50:140] = 255
+        picture = np.dstack([picture, alpha])
+    files.write(tmp_path / "a.png", images.from_array(picture))
     out, page, figure = (tmp_path / name for name in ("scores.json", "page.html", "figure.png"))
     command = ("evaluate", str(tmp_path), "--task", task.name, "--model", task.model, "--runs", "1")
     assert cli.main([*command, "--out", str(out), "--report", str(page), "--figure", str(figure)]) == 0
@@ -522,7 +542,7 @@ def test_every_task_is_scored_by_its_metrics(task: Task, tmp_path: Path, capsys:
     assert module.Learning.words in page.read_text("utf-8")
     # Without a name, the task is that of the cases and the model.
     again = evaluation.evaluate(
-        evaluation.load_images(tmp_path, limit=1),
+        evaluation.load_images(tmp_path, limit=1, alpha=with_alpha),
         models={task.model: restorer.load(task.model)},
         noises=[degradations.parse(module.CASES[-1])],
         baselines=[],

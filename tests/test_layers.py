@@ -36,6 +36,7 @@ ROWS = (
     {"compiled"},
     {"engines"},
     {"denoising"},
+    {"wholes"},
     {"tasks.base"},
     {"colouring", "hinting", "tinting"},
     {"tasks.cutout_learning"},
@@ -47,7 +48,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
-    {"references", "testsets"},
+    {"references"},
     {"evaluation"},
     {"exhibits"},
     {"report"},
@@ -115,7 +116,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "clipped", "drawn", "estimator", "places"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places"},
     {"gain"},
 )
 

@@ -47,6 +47,8 @@ DIAGNOSIS = {
     "clipped": bool,
     "rows": float,
     "columns": float,
+    "blotches": float,
+    "halftone": float,
     "sure": float,
 }
 

@@ -12,8 +12,9 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis
-from pellucid.diagnosis import bands, clipped, drawn, impulses, jpeg, noise
+from pellucid.diagnosis import bands, blotches, clipped, drawn, halftone, impulses, jpeg, noise
 from pellucid.maps import Places
+from pellucid.tasks import denoise
 
 Levels = NDArray[np.uint8]
 
@@ -397,3 +398,120 @@ def test_photographs_have_no_bands(photograph: NDArray[np.float64]) -> None:
     # What is much more than was measured is the picture's own.
     stripes = np.broadcast_to((np.arange(200) % 40 < 20).astype(np.float32)[:, None, None], (200, 100, 1))
     assert (bands.offsets(stripes, 0, 0.01) == 0).all()
+
+
+# -- blotches of colour -----------------------------------------------------------------------------------------------
+
+
+def blotted(clean: NDArray[np.float64], width: float, level: float, seed: int = 0) -> NDArray[np.float64]:
+    """Noise in colour under a Gaussian window, without luma."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in clean.shape[:2]), indexing="ij"))
+    window = np.exp(-2 * (np.pi * frequency * width) ** 2)
+    blue, red = (np.fft.ifft2(np.fft.fft2(rng.standard_normal(clean.shape[:2])) * window).real for _ in range(2))
+    blue, red = blue / blue.std() * level, red / red.std() * level
+    return clean + np.stack([1.402 * red, -0.344 * blue - 0.714 * red, 1.772 * blue], axis=2)
+
+
+@pytest.mark.parametrize(("width", "level", "sigma", "gain"), [(4, 8, 0, 4), (8, 8, 0, 4), (8, 8, 10, 6)])
+def test_blotches_of_colour_are_named_and_taken_away(
+    photograph: NDArray[np.float64], width: float, level: float, sigma: float, gain: float
+) -> None:
+    clean = photograph * 255
+    picture = levels(blotted(clean, width, level) + sigma * np.random.default_rng(1).standard_normal(clean.shape))
+    found = pellucid.inspect(picture)
+    assert found.blotches is not None
+    # The mean of the channels: 1.38 times that of either direction of colour.
+    assert found.blotches.level == pytest.approx(1.38 * level, rel=0.35)
+    assert found.kind == ("gaussian" if sigma else "blotches")
+    assert "blotches of colour" in str(found)
+    assert found.to_dict()["blotches"] == pytest.approx(found.blotches.level, abs=0.01)
+    restored = pellucid.restore(picture)
+    off = [float(np.square(pixels - clean).mean()) for pixels in (picture, restored)]
+    assert 10 * np.log10(off[0] / off[1]) > gain
+    if not sigma:
+        # The luma is as it was.
+        before, after = (pixels @ np.array([0.299, 0.587, 0.114]) for pixels in (picture, restored))
+        assert float(np.sqrt(np.square(before - after).mean())) < 0.7
+    assert pellucid.load().details(picture, gain=True).facts["expected_gain"] is None
+
+
+def test_blotches_are_taken_away_in_pieces_as_in_the_whole(
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = levels(blotted(photograph * 255, 8, 8))
+    whole = pellucid.restore(picture)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 400))
+    pieces = pellucid.restore(picture)
+    assert np.abs(whole.astype(int) - pieces).max() <= 1
+
+
+def test_what_is_colourful_has_no_blotches(photograph: NDArray[np.float64]) -> None:
+    rng = np.random.default_rng(0)
+    colourful = np.asarray(PillowImage.fromarray(rng.integers(0, 256, (10, 14, 3), np.uint8)).resize((608, 400), 0), np.float64)
+    for clean in (photograph * 255, colourful):
+        for sigma in (0, 5, 25):
+            assert pellucid.inspect(noisy(clean, sigma)).blotches is None
+    for kind in ("grain:10", "camera:0.002", "jpeg:30"):
+        assert diagnosis.inspect(degradations.parse(kind)(photograph, rng)).blotches is None
+    # Too small to say so, and of one channel.
+    assert blotches.measured([blotted(photograph * 255, 8, 8)[:128, :128].astype(np.float32) / 255]) is None
+    assert blotches.measured([photograph[..., :1].astype(np.float32)]) is None
+
+
+# -- prints in dots ---------------------------------------------------------------------------------------------------
+
+
+def printed(photo: NDArray[np.float64], pitch: float, angle: float) -> NDArray[np.float64]:
+    """A plane (h, w) in dots, drawn three times as large and made smaller."""
+    fine = 3
+    down, right = np.mgrid[: photo.shape[0] * fine, : photo.shape[1] * fine] / fine
+    turn = np.deg2rad(angle)
+    along, across = np.cos(turn) * right + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * right
+    screen = (2 + np.cos(2 * np.pi * along / pitch) + np.cos(2 * np.pi * across / pitch)) / 4
+    ranks = np.sort(screen.ravel())[::97]
+    white = np.searchsorted(ranks, screen) / len(ranks) < np.kron(photo / 255, np.ones((fine, fine)))
+    return white.reshape(photo.shape[0], fine, photo.shape[1], fine).mean(axis=(1, 3)) * 235 + 12
+
+
+@pytest.mark.parametrize(("pitch", "angles"), [(4, (45,)), (5.6, (30,)), (8, (10,)), (6.4, (15, 75, 45))])
+def test_a_print_in_dots_is_named_and_left_alone_unless_asked(
+    photograph: NDArray[np.float64], pitch: float, angles: tuple[float, ...]
+) -> None:
+    clean = photograph[:384, :384, : len(angles)] * 255
+    planes = [printed(clean[..., channel], pitch, angle) for channel, angle in enumerate(angles)]
+    picture = levels(np.stack(planes, axis=2)) if len(angles) > 1 else levels(planes[0])
+    found = pellucid.inspect(picture)
+    assert found.kind == "halftone"
+    assert found.halftone == pytest.approx(pitch, rel=0.03)
+    assert "dots" in str(found)
+    assert found.to_dict()["halftone"] == pytest.approx(pitch, rel=0.03)
+    assert (pellucid.restore(picture) == picture).all()
+    restored = pellucid.restore(picture, descreen=True).reshape(clean.shape)
+    truth = clean / 255 * 235 + 12
+    before, after = (np.square(pixels.reshape(clean.shape) - truth).mean() for pixels in (picture, restored))
+    # From some 9 dB to more than 21, where a Gaussian window of the best width comes to 22.5.
+    assert 10 * np.log10(255**2 / after) > 21
+    assert after < before / 12
+    assert halftone.pitch([restored.astype(np.float32) / np.float32(255)]) is None
+
+
+def test_what_has_no_screen_is_no_print(photograph: NDArray[np.float64]) -> None:
+    down, right = np.mgrid[:384, :384]
+    made = {name: picture for name, picture in drawings().items() if min(picture.shape[:2]) > 200}
+    made["photograph"] = levels(photograph * 255)
+    made["noise"] = noisy(photograph * 255, 25)
+    file = io.BytesIO()
+    PillowImage.fromarray(levels(photograph * 255)).save(file, "JPEG", quality=10)
+    made["JPEG"] = np.asarray(PillowImage.open(file))
+    made["page"] = levels(page(11, 255, 0))
+    bricks = ((down % 24) < 3) | (((right + 24 * (down // 24 % 2)) % 48) < 3)
+    made["bricks"] = np.where(bricks, 200, 120).astype(np.uint8)[..., None]
+    threads = np.sin(2 * np.pi * (right + 3 * np.sin(down / 40)) / 5.5) * np.sin(2 * np.pi * (down + 4 * np.sin(right / 50)) / 5.2)
+    made["cloth"] = levels(128 + 50 * threads)[..., None]
+    for name, picture in made.items():
+        assert pellucid.inspect(np.squeeze(picture)).halftone == 0, name
+    # Nothing to take away is nothing done.
+    page_of_text = np.squeeze(made["page"])
+    assert (pellucid.restore(page_of_text, descreen=True) == page_of_text).all()
+    assert halftone.pitch([np.zeros((64, 64, 1), np.float32)]) is None

@@ -253,7 +253,7 @@ def test_everything_derives_from_the_declarations(served: Any, capsys: pytest.Ca
     assert [task["name"] for task in found["tasks"]] == list(TASKS)
     for task in found["tasks"]:
         row = TASKS[task["name"]]
-        assert task["keeps_size"] == (row.settings().answer(Shape(10, 20, 3, alpha=False)) == Shape(10, 20, 3, alpha=False))
+        assert task["keeps_size"] == (row.settings().answer(Shape(10, 20, 3, alpha=False))[:2] == (10, 20))
         assert [option["name"] for option in task["options"]] == ["model", *row.settings.names(), *FileSettings.names()]
         assert [option["name"] for option in task["options"] if option["of_task"]] == list(row.settings.names())
         assert (task["mark"], tuple(task["verbs"]), task["headline"], task["after"]) == (

@@ -79,6 +79,7 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -109,6 +110,7 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -139,6 +141,7 @@ def restore(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -169,6 +172,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> Image: ...
 @overload
@@ -182,6 +186,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -195,6 +200,7 @@ def denoise(
     strength: float = ...,
     colour_noise: float | None = ...,
     keep_grain: float = ...,
+    descreen: bool = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import masks, ranges
-from pellucid.images import BICUBIC, Image, resized
-from pellucid.rows import whole
+from pellucid.images import BICUBIC, Image, cropped, resized
+from pellucid.rows import rows_of, whole
 
-__all__ = ["as_mask", "cropped", "opaque", "with_alpha", "with_alpha_resized"]
+__all__ = ["as_mask", "cropped_to", "is_transparent", "opaque", "with_alpha", "with_alpha_resized"]
+
+BAND = 256
+"""Rows that are looked at together."""
 
 
 def opaque(dtype: np.dtype[Any]) -> float:
@@ -42,18 +45,33 @@ def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image
 def as_mask(image: Image, plane: Any) -> Image:
     """Alpha as a gray picture, from a ``plane`` (h, w, 1): black is what is cut away. Profile, mask and what the image's own format
     wants back were for its colours."""
-    whole_range = {"black": 0.0, "white": None}
-    return replace(image, pixels=plane, alpha=None, flat=True, icc=None, notes=None, mask=None, **whole_range)
+    image = replace(image, pixels=plane, alpha=None, flat=True, icc=None, notes=None, mask=None)
+    return replace(image, black=0.0, white=None)
 
 
-def cropped(image: Image, top: int, left: int, height: int, width: int) -> Image:
-    """The part of an image in memory that begins at row ``top`` and column ``left``."""
-    rows, columns = slice(top, top + height), slice(left, left + width)
+def is_transparent(image: Image) -> bool:
+    """Whether alpha lets anything through: many programs write one that does not."""
+    if image.alpha is None:
+        return False
+    most, height = opaque(image.alpha.dtype), image.alpha.shape[0]
+    return any(bool((rows_of(image.alpha, top, min(top + BAND, height)) < most).any()) for top in range(0, height, BAND))
+
+
+def cropped_to(image: Image, shown: NDArray[Any], beyond: float = 0.0) -> Image:
+    """The part of an image in memory that holds all of ``shown`` (h, w; whole numbers of full range, or floats) above ``beyond``, a
+    share of full range; all of it where there is nothing."""
+    least = np.rint(beyond * opaque(shown.dtype)) if shown.dtype.kind in "iu" else beyond
+    there = shown > least
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if not len(rows):
+        return image
+    top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    part = cropped(image, top, left, bottom, right)
     mask = image.mask
     if mask is not None:
-        mask = replace(mask, valid=mask.valid[rows, columns], values=mask.values[rows, columns])
-    alpha = None if image.alpha is None else image.alpha[rows, columns]
-    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=mask, corner=(top, left))
+        area = slice(top, bottom), slice(left, right)
+        mask = replace(mask, valid=mask.valid[area], values=mask.values[area])
+    return replace(part, mask=mask, size=image.size, corner=(top, left))
 
 
 def with_alpha_resized(image: Image) -> Image:

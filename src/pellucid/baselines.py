@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images
+from pellucid import asked, images
 from pellucid.degradations import Degradation
 from pellucid.errors import MissingExtra, OptionError
 from pellucid.images import Pixels
@@ -33,18 +33,16 @@ class Baseline:
 
     ``modules`` are the modules that it imports, ``packages`` the distributions that bring them. ``knows_impulses``: it takes their
     density, too (all take the level of Gaussian noise). ``task`` is the name of the task that it does, None for any that keeps the
-    size; a method that enlarges takes the small image and `Shrink`, and returns the large image. ``sees_truth``: in place of the
-    noise it is given the perfect output, and may take a box from it.
+    size; a method that enlarges takes the small image and `Shrink`, and returns the large image.
     """
 
     name: str
     summary: str
     modules: tuple[str, ...]
     packages: tuple[str, ...]
-    function: Callable[[Pixels, Any], Pixels]
+    function: Callable[[Pixels, Degradation], Pixels]
     task: str | None = "denoise"
     knows_impulses: bool = False
-    sees_truth: bool = False
 
     def check(self) -> None:
         """Raises `MissingExtra` where something that it needs is not installed."""
@@ -228,21 +226,22 @@ def _enlarged(kernel: PillowImage.Resampling, small: Pixels, shrunk: Degradation
     return images.resized(small, height * shrunk.scale, width * shrunk.scale, kernel)
 
 
-def _grabcut(picture: Pixels, truth: NDArray[np.floating[Any]]) -> Pixels:
-    """OpenCV's GrabCut (Rother et al. 2004) with the box around the true mask, five rounds."""
+def _grabcut(picture: Pixels, case: Degradation) -> Pixels:
+    """OpenCV's GrabCut (Rother et al. 2004) with the case's box, or one that leaves out the outermost pixels; five rounds."""
     cv2 = _needed("cv2", "opencv-python-headless")
     height, width = picture.shape[:2]
-    rows, columns = (np.flatnonzero((truth[:height, :width] > 0.5).any(axis=axis)) for axis in (1, 0))
-    mask = np.zeros((height, width), np.uint8)
-    if len(rows):
-        box = int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
+    found = asked.of(case)
+    box = found.box if isinstance(found, asked.Alpha) else None
+    left, top, right, bottom = (1, 1, width - 1, height - 1) if box is None else box
+    mask = np.full((height, width), 0, np.uint8)
+    if right - left > 1 and bottom - top > 1:
+        mask[top:bottom, left:right] = cv2.GC_PR_FGD
+    if mask.any() and not mask.all():
+        cv2.setRNGSeed(0)
+        models = np.zeros((1, 65)), np.zeros((1, 65))
         colours = np.ascontiguousarray(np.broadcast_to(_levels(picture), (height, width, 3)))
-        mask[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] = 1
-        if mask.min() == 0:
-            models = np.zeros((1, 65)), np.zeros((1, 65))
-            cv2.setRNGSeed(0)
-            cv2.grabCut(colours, mask, box, *models, 5, cv2.GC_INIT_WITH_RECT)
-    return np.isin(mask, (1, 3))[..., None].astype(np.float32)
+        cv2.grabCut(colours, mask, (left, top, right - left, bottom - top), *models, 5, cv2.GC_INIT_WITH_RECT)
+    return np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD))[..., None].astype(np.float32)
 
 
 def _otsu(picture: Pixels, noise: Degradation) -> Pixels:
@@ -252,7 +251,8 @@ def _otsu(picture: Pixels, noise: Degradation) -> Pixels:
     level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     lighter = gray > level
     border = np.concatenate([lighter[0], lighter[-1], lighter[:, 0], lighter[:, -1]])
-    return (lighter if border.mean() < 0.5 else ~lighter)[..., None].astype(np.float32)
+    output: Pixels = (lighter if border.mean() < 0.5 else ~lighter)[..., None].astype(np.float32)
+    return output
 
 
 SCIPY = (("scipy",), ("scipy",))
@@ -281,7 +281,7 @@ BASELINES: dict[str, Baseline] = {
         Baseline("nlm-opencv", "fast non-local means (OpenCV, 8 bits)", *OPENCV, _nlm_opencv),
         Baseline("nlm-skimage", "fast non-local means (scikit-image)", *SKIMAGE, _nlm_skimage),
         Baseline("bm3d", "BM3D (package bm3d, academic licence)", *BM3D, _bm3d),
-        Baseline("grabcut", "GrabCut with the true box (OpenCV)", *OPENCV, _grabcut, "cutout", sees_truth=True),
+        Baseline("grabcut", "GrabCut with the case's box, or all but the edge (OpenCV)", *OPENCV, _grabcut, "cutout"),
         Baseline("otsu", "lighter or darker than Otsu's threshold (OpenCV)", *OPENCV, _otsu, "cutout"),
         Baseline("bicubic", "bicubic (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
         Baseline("lanczos", "Lanczos (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),

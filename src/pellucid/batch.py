@@ -376,7 +376,8 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
 def _of_one_picture(page: files.Page, settings: Settings) -> files.Page:
     """The page; where outputs have other channels or get alpha, inks as colours, and no page that is several gray pictures."""
     first = page.pictures[0]
-    given = Shape(*first.pixels.shape, alpha=first.alpha is not None)
+    height, width, channels = first.pixels.shape
+    given = Shape(height, width, channels, alpha=first.alpha is not None)
     if page.kind == "picture" or settings.answer(given)[2:] == given[2:]:
         return page
     if page.kind == "inks":

@@ -210,8 +210,8 @@ def _strongest(card: Card) -> float | None:
     return max((noise["high"] for noise in card.noises if noise["kind"] == "gaussian"), default=None)
 
 
-WHITE = ("clean", "gaussian", "poisson", "speckle")
-"""The kinds of `diagnosis.KINDS` that are white noise, or none."""
+WHITE = ("clean", "gaussian", "poisson", "speckle", "bands", "blotches", "halftone")
+"""The kinds of `diagnosis.KINDS` whose fine noise is white, or none."""
 
 
 def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32] | None) -> NDArray[np.float32]:

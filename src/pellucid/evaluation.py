@@ -189,7 +189,7 @@ class _Scorer:
         try:
             level = method.level_of(clean, noisy, case)
             # Without noise most methods do nothing at all: such a call warms nothing.
-            key = (method.name, noisy.ndim, noise.sigma > 0 or noise.density > 0)
+            key = (method.name, noisy.ndim, level.sigma > 0 or level.density > 0)
             if key not in self.warm:
                 method(noisy[:64, :64], noise, method.level_of(clean, noisy, noise))
                 self.warm.add(key)

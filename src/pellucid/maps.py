@@ -16,6 +16,7 @@ __all__ = [
     "GRID",
     "NONE",
     "REACH",
+    "Blotches",
     "Curve",
     "Extremes",
     "Places",
@@ -113,6 +114,15 @@ class Extremes:
     salt: float
     low: float = 0.0
     high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Blotches:
+    """Noise in colour that is many pixels wide: its standard deviation ``level``, mean of the channels, in 8-bit levels, and how
+    many times smaller the picture must be for it to be about a pixel wide (``shrink``)."""
+
+    level: float
+    shrink: int
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def _between(planes: Pixels, rows: NDArray[np.float64], columns: NDArray[np.floa
 
 def refined(part: Pixels, planes: Pixels) -> Pixels:
     """Alpha (h, w) in [0, 1] of ``planes`` (c, h, w), by their ``part`` (c + 1, h, w) of the enlarged `coefficients`."""
-    alpha = part[-1].copy()
+    alpha: Pixels = part[-1].copy()
     for factors, plane in zip(part, planes, strict=False):
         alpha += factors * plane
     # The filter rounds off both ends by a little, and a background that is nearly gone is still there.
@@ -222,7 +222,7 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
     are those of the foreground within `REACH`, so that no program that scales the picture mixes in another colour, and black
     beyond. A part of a picture that begins at a multiple of `BLOCK` has the colours that the whole has, `REACH` from its edges.
     """
-    output = np.where(alpha == 1, planes, np.float32(0))
+    output: Pixels = np.where(alpha == 1, planes, np.float32(0))
     edges = np.zeros(alpha.shape, bool)
     edges[1:] = alpha[1:] != alpha[:-1]
     edges[:, 1:] |= alpha[:, 1:] != alpha[:, :-1]

@@ -99,13 +99,8 @@ class Method:
     model: Model | None
     blind: bool
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the picture is left as it is."""
-        return self.model is None and find(self.name).task is None
-
-    def __call__(self, noisy: Noisy, case: Degradation, level: Degradation | Clean) -> Noisy:
-        """The output for (h, w) or (h, w, 3), in the shape of the task's outputs; ``level`` is that of `level_of`."""
+    def __call__(self, noisy: Noisy, case: Degradation, level: Degradation) -> Noisy:
+        """The output for (h, w) or (h, w, 3), of the same shape or larger by the scale; ``level`` is that of `level_of`."""
         if self.model is not None:
             output = noisy
             for step, settings in self._steps(case):
@@ -113,7 +108,7 @@ class Method:
             return output
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
         output = find(self.name).function(planes, level)
-        return output[..., 0] if output.shape[2] == 1 else output
+        return output if noisy.ndim == 3 else output[..., 0]
 
     def batch(self, stack: Noisy, case: Degradation) -> Noisy:
         """The outputs for a stack (n, h, w) of small images at once; a classical method leaves it as it is."""
@@ -135,11 +130,8 @@ class Method:
         settings[first] = known(case, steps[first].card.maps, blind=self.blind)
         return list(zip(steps, settings, strict=True))
 
-    def level_of(self, clean: Clean, noisy: Noisy, case: Degradation) -> Degradation | Clean:
-        """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy.
-        A method that may know where the thing is gets the perfect output."""
-        if self.model is None and find(self.name).sees_truth:
-            return clean
+    def level_of(self, clean: Clean, noisy: Noisy, case: Degradation) -> Degradation:
+        """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""
         if self.model is not None or case.kind == "gaussian" or case.scale > 1 or asked.of(case) is not None:
             return case
         if case.density > 0 and find(self.name).knows_impulses:
@@ -181,7 +173,7 @@ def _check_baseline(baseline: Baseline, task: Task, cases: Sequence[Degradation]
         raise OptionError(f"{baseline.name!r} keeps the size, which {changed[0]} does not; for {task.name} there are {others}")
 
 
-def peak(method: Method, noisy: Noisy, case: Degradation, level: Degradation | Clean) -> float | None:
+def peak(method: Method, noisy: Noisy, case: Degradation, level: Degradation) -> float | None:
     """The peak memory of this process in MiB after one call; None where that fails or cannot be read."""
     try:
         method(noisy, case, level)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pellucid import maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import bands, clipped, drawn, estimator, impulses, jpeg, noise, places, sampling
+from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, places, sampling
 from pellucid.images import Pixels
-from pellucid.maps import NONE, Curve, Extremes, Places, Spots
+from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
 from pellucid.views import View
 
 __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
@@ -25,7 +25,19 @@ __all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gra
 windows = sampling.windows
 clipping = clipped.of_told
 
-KINDS = ("clean", "gaussian", "poisson", "speckle", "salt-pepper", "impulses", "correlated", "jpeg", "bands")
+KINDS = (
+    "clean",
+    "gaussian",
+    "poisson",
+    "speckle",
+    "salt-pepper",
+    "impulses",
+    "correlated",
+    "jpeg",
+    "bands",
+    "blotches",
+    "halftone",
+)
 """What `Diagnosis.kind` may say; `inspect` describes them."""
 
 FAINTEST = 0.8
@@ -120,7 +132,8 @@ class Diagnosis:
     ``jpeg_quality`` that of libjpeg's scale, None where no JPEG shows; ``correlated`` the standard deviation of noise that is
     correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels; ``places`` the level
     by place, where it differs; ``rows`` and ``columns`` the standard deviation in 8-bit levels of whole rows or columns that are
-    lighter and darker than their neighbours.
+    lighter and darker than their neighbours; ``blotches`` noise in colour alone that is many pixels wide;
+    ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -141,6 +154,8 @@ class Diagnosis:
     places: Places | None = None
     rows: float = 0.0
     columns: float = 0.0
+    blotches: Blotches | None = None
+    halftone: float = 0.0
 
     @property
     def sigma(self) -> float:
@@ -168,6 +183,8 @@ class Diagnosis:
             "clipped": self.clipping is not None,
             "rows": round(self.rows, 2),
             "columns": round(self.columns, 2),
+            "blotches": 0.0 if self.blotches is None else round(self.blotches.level, 2),
+            "halftone": round(self.halftone, 2),
             "sure": round(self.sure, 2),
         }
 
@@ -195,6 +212,10 @@ class Diagnosis:
         for name, level in (("rows", self.rows), ("columns", self.columns)):
             if level > 0:
                 found.append(f"bands, {name} apart by sigma {level:.1f}")
+        if self.halftone > 0:
+            found.append(f"print in dots (halftone), {self.halftone:.1f} pixels apart: descreen takes them away")
+        if self.blotches is not None:
+            found.append(f"blotches of colour, noise level {self.blotches.level:.1f}")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
         return "; ".join(found)
@@ -207,7 +228,8 @@ def inspect(pixels: Pixels) -> Diagnosis:
     variance that grows with it or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any
     value, alone or on top of noise.
     ``correlated``: noise that was processed, as by a camera, or film grain. ``jpeg``: compression, and no noise that shows.
-    ``bands``: whole rows or columns that are lighter and darker, and nothing else.
+    ``bands``: whole rows or columns that are lighter and darker, and nothing else. ``blotches``: noise in colour alone, many pixels
+    wide, and nothing else. ``halftone``: a print in dots, which nobody takes for noise.
 
     An image with a side under 16 pixels is called clean: too small to measure.
     """
@@ -251,6 +273,9 @@ def inspect_parts(
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := impulses.extremes(part)) is not None:
             return _salt_and_pepper(part, struck)
+    if not (seen.drawn and seen.recurring) and (apart := halftone.pitch(whole)) is not None:
+        # Few grays make a drawing, and may be a print.
+        return Diagnosis("halftone", halftone=apart)
     if seen.drawn:
         return Diagnosis("clean")
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
@@ -267,12 +292,21 @@ def inspect_parts(
     if found.jpeg_quality is not None:
         # A JPEG's blocks begin and end in whole rows.
         return _plain(parts, whole, size)
-    kind = "bands" if found.kind == "clean" else found.kind
+    kind = "bands" if found.kind in ("clean", "blotches") else found.kind
     return replace(found, kind=kind, rows=255 * rows, columns=255 * columns)
 
 
 def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise of parts without bands."""
+    found = _fine(parts, whole, size)
+    wide = None if found.impulse_density > 0 else blotches.measured(parts, found.gaussian_sigma)
+    if wide is None:
+        return found
+    return replace(found, kind="blotches" if found.kind == "clean" else found.kind, blotches=wide)
+
+
+def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
+    """The noise that is a few pixels wide at most."""
     found = _measured(parts)
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
         few = impulses.spots(parts)

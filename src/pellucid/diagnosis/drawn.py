@@ -87,10 +87,12 @@ TINT = 0.6 / 255
 
 @dataclass(frozen=True)
 class Sight:
-    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn."""
+    """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn;
+    ``recurring``: because details recur."""
 
     parts: list[NDArray[np.float32]]
     drawn: bool = False
+    recurring: bool = True
 
 
 def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
@@ -128,7 +130,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     recurring = details.share >= RECURRING
     few = _few_colours(keys, PALETTE if parts[0].shape[2] == 3 else GRAYS)
     if few and (recurring or impulses.photon_step(parts) == 0):
-        return Sight(given, drawn=True)
+        return Sight(given, drawn=True, recurring=recurring)
     if len(pages) or recurring:
         # A JPEG's blocks are alike, and flat, where hardly anything was kept of them.
         quality = jpeg.confirmed(parts)

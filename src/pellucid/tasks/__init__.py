@@ -81,6 +81,12 @@ class DenoiseSettings(Settings):
         label="Keep grain",
         live=True,
     )
+    descreen: bool = setting(
+        False,
+        "take away the dots of a print (halftone), and the finest detail with them; other pictures are denoised as ever",
+        kind="flag",
+        label="Take away the dots of a print",
+    )
     gain: bool = setting(
         False,
         "predict the gain: how many dB closer to the clean picture the output is than the input",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, cutting, files, images, matting
+from pellucid import alphas, asked, cutting, files, images, matting
 from pellucid.cutting import Prompts
 from pellucid.degradations import Degradation
 from pellucid.engines import Models
@@ -22,18 +22,16 @@ from pellucid.tasks.settings import Attached
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "degraded", "known", "prepare", "scored"]
+__all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored"]
 
-CASES: tuple[str, ...] = ("gaussian:0", "gaussian:10")
+CASES: tuple[str, ...] = ("alpha", "alpha:box", "alpha:point")
 
 METRICS: tuple[str, ...] = ("iou", "mae")
 
 PROTOCOL: Mapping[str, str] = {
     "crop": "none",
-    "picture": "the file's colours, those under alpha 0 among them; what is perfect is its alpha",
     "iou": "per image, of alpha above one half",
     "mae": "per image, of alpha",
-    "box": "models are told nothing; GrabCut is given the box around what is above one half",
 }
 
 WHOLE = 768
@@ -62,7 +60,6 @@ class Found:
     alpha: Pixels
     sure: float | None = None
     warning: str | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
@@ -74,7 +71,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
-    known = not settings.again and _is_transparent(picture)
+    known = not settings.again and alphas.is_transparent(picture)
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
         found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
@@ -155,20 +152,11 @@ def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
         bounds.append((max(0, first - room), min(alpha.shape[axis], last + room)))
     part = tuple(slice(*each) for each in bounds)
     guide = images.resized(small[part], *_fitting(small[part].shape, matting.SMALL), images.BICUBIC)
-    level = np.clip(images.resized(alpha[part][..., None], *guide.shape[:2], images.BICUBIC)[..., 0], 0, 1)
+    level = np.clip(images.resized(alpha[part][..., None], guide.shape[0], guide.shape[1], images.BICUBIC)[..., 0], 0, 1)
     down, across = (full / less for full, less in zip(shape, alpha.shape, strict=False))
     (top, bottom), (left, right) = bounds
     area = (top * down, left * across, (bottom - top) * down, (right - left) * across)
     return partial(_refined, matting.coefficients(guide, level), area)
-
-
-def _is_transparent(picture: Image) -> bool:
-    """Whether alpha lets anything through: many programs write one that does not."""
-    if picture.alpha is None:
-        return False
-    most = alphas.opaque(picture.alpha.dtype)
-    height = picture.alpha.shape[0]
-    return any(bool((rows_of(picture.alpha, top, min(top + 256, height)) < most).any()) for top in range(0, height, 256))
 
 
 def _own_alpha(picture: Image, planes: Pixels, place: Place) -> Pixels:
@@ -247,20 +235,15 @@ def _finished(settings: CutoutSettings, filled: bool, warning: str | None, pictu
     elif planes.shape[2] == channels and not filled:
         shown = image.alpha
     elif filled:
-        shown = planes[..., channels] if settings.crop else None
+        held = images.whole(planes) if settings.crop else None
+        shown = None if held is None else held[..., channels]
+        pixels = planes if held is None else held[..., :channels]
         # Under a background nothing is hidden any more.
-        image = replace(image, pixels=planes[..., :channels], alpha=None, mask=None if picture.alpha is not None else image.mask)
+        image = replace(image, pixels=pixels, alpha=None, mask=None if picture.alpha is not None else image.mask)
     else:
-        image = alphas.with_alpha(image, planes)
+        image = alphas.with_alpha(image, images.whole(planes))
         shown = image.alpha
-    if not settings.crop or shown is None:
-        return image
-    there = shown > np.rint(beyond * alphas.opaque(shown.dtype)) if shown.dtype.kind in "iu" else shown > beyond
-    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
-    if not len(rows):
-        return image
-    top, left = int(rows[0]), int(columns[0])
-    return alphas.cropped(image, top, left, int(rows[-1]) + 1 - top, int(columns[-1]) + 1 - left)
+    return image if not settings.crop or shown is None else alphas.cropped_to(image, shown, beyond)
 
 
 # -- backgrounds ------------------------------------------------------------------------------------------------------
@@ -277,7 +260,7 @@ def _background(
         return partial(_part, matting.covering(_read(given), shape))
     if given == "blur":
         return partial(_part, matting.blurred(small, alpha))
-    colour = np.array([int(given[start : start + 2], 16) for start in (1, 3, 5)], np.float32) / 255
+    colour: Pixels = np.array([int(given[start : start + 2], 16) / 255 for start in (1, 3, 5)], np.float32)
     colour = images.gray(colour[None, None])[0, 0] if channels == 1 else colour
     return lambda place: colour[:, None, None]
 
@@ -287,8 +270,8 @@ def _read(given: Attached) -> Pixels:
     """The picture in a file, kept for the next picture of a folder."""
     if given.path is None:
         raise OptionError("the background has no file")
-    image = images.floating(files.read(given.path))
-    return image.pixels
+    pixels: Pixels = images.floating(files.read(given.path)).pixels
+    return pixels
 
 
 def _part(pixels: Pixels, place: Place) -> Pixels:
@@ -299,23 +282,14 @@ def _part(pixels: Pixels, place: Place) -> Pixels:
 
 
 def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> CutoutSettings:
-    """Nothing but what kind of output is compared. Raises `OptionError` for a case of another size."""
-    if case.scale != 1:
-        raise OptionError(f"{case} changes the size; cutout takes pictures as they are (gaussian:0), or with noise")
-    return CutoutSettings(alpha_only=True)
+    """The mask alone, with the case's box or point. Raises `OptionError` for a case of another task."""
+    asked_for = asked.of(case)
+    if not isinstance(asked_for, asked.Alpha):
+        raise OptionError(f"{case} does not ask for alpha; cutout takes alpha, alpha:box and alpha:point, alone or with noise")
+    points = () if asked_for.point is None else (asked_for.point,)
+    return CutoutSettings(alpha_only=True, box=asked_for.box, point=points)
 
 
 def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
     """All of alpha."""
     return pixels
-
-
-def degraded(
-    case: Degradation, clean: NDArray[Any], rng: np.random.Generator
-) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]:
-    """Alpha (h, w) of a picture (h, w, 2 or 4), its colours degraded, and the mask of strength 0: all of it. A picture without
-    alpha is all to be kept."""
-    has = clean.ndim == 3 and clean.shape[2] in (2, 4)
-    alpha = clean[..., -1] if has else np.ones(clean.shape[:2])
-    colours = clean[..., 0] if has and clean.shape[2] == 2 else clean[..., :3] if has else clean
-    return alpha, case.pair(colours, rng)[1], np.ones(alpha.shape, np.float32)

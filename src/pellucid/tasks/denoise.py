@@ -15,11 +15,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import asked, denoising, diagnosis, images, maps
+from pellucid import asked, denoising, diagnosis, images, maps, wholes
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
-from pellucid.diagnosis import Diagnosis, bands, gain
+from pellucid.diagnosis import Diagnosis, gain
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
@@ -161,7 +161,12 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
             "expected_gain": expected_gain(view, models, settings, seen) if settings.gain else None,
         }
 
-    straight = _straightening(view, plan.diagnosis)
+    screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
+    if screen > 0:
+        piece = wholes.descreened(models.graph(_plain(models, plan.channels)), view, screen)
+        dots = base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
+        return base.Job(card.name, (dots,), facts=facts)
+    straight = wholes.before(view, models, plan.diagnosis, plan.role)
     if noise.nothing and straight is None:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
@@ -234,14 +239,6 @@ def _work(view: View, models: Models, plan: _Plan, noise: Noise, straight: Calla
 
 def _unchanged(planes: Planes, place: Place, room: Planes | None = None) -> Planes:
     return planes.copy()
-
-
-def _straightening(view: View, found: Diagnosis | None) -> Callable[..., Planes] | None:
-    """What takes bands away before a piece is restored; None where there are none, or where the picture is not in memory."""
-    if found is None or found.rows == found.columns == 0 or isinstance(view.picture.pixels, images.Rows):
-        return None
-    lighter = bands.lightness(images.floating(view.picture).pixels, found.rows / 255, found.columns / 255)
-    return partial(denoising.straightened, lighter)
 
 
 def _plain(models: Models, channels: int) -> str:
@@ -327,6 +324,8 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
     """
     plan = _plan(view, models, settings.sigma, found)
     noise = plan.noise
+    if plan.diagnosis is not None and plan.diagnosis.blotches is not None:
+        return None
     if noise.nothing:
         return 0.0
     if not noise.white or noise.density > 0 or noise.places is not None or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:

@@ -1,0 +1,39 @@
+"""Some of the pictures of ``benchmarks/situations.py``: no output is worse than its input, and most are much better."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+GAINS = {
+    "tiles of a game": 0.0,
+    "gray page, noise 15": 4.0,
+    "bands in rows": 7.0,
+    "nearly white, noise 4": 9.0,
+    "print in coloured dots": 0.0,
+}
+"""By how many dB each output is better than its input, at least."""
+
+
+@pytest.fixture(scope="module")
+def situations() -> ModuleType:
+    if not BENCHMARKS.is_dir():
+        pytest.skip("the benchmarks are not here")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        import situations  # type: ignore[import-not-found]
+
+        sys.modules.pop("situations")
+        return situations
+
+
+@pytest.mark.parametrize("name", GAINS)
+def test_no_output_is_worse_than_its_input(name: str, situations: ModuleType) -> None:
+    number = [situation.name for situation in situations.SITUATIONS].index(name)
+    row = situations.measured(number, situations.photographs(None), beside=False)
+    assert row["output"] >= row["input"] + GAINS[name]
