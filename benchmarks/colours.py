@@ -117,7 +117,7 @@ def measured(rgb: Pixels, number: int, mean: Pixels, model: restorer.Restorer | 
         if slow and hints:
             add(f"levin {count}", levin(light, rows))
         if model is not None:
-            made = model.restore(gray, hint=tuple(hints)).astype(np.float32) / 65535
+            made: Pixels = np.divide(model.restore(gray, hint=tuple(hints)), 65535, dtype=np.float32)
             found[f"model {count}"] = float(metrics.colour_difference(lab, colour.lab_of(made)).mean())
             if not count:
                 found["colourfulness model"] = colourfulness(made)

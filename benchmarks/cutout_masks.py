@@ -34,8 +34,8 @@ def cut(picture: np.ndarray, start: np.ndarray, rounds: int) -> np.ndarray:
         return np.zeros(mask.shape, dtype=bool)
     background, foreground = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(picture, mask, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)
-    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    cv2.grabCut(picture, mask, None, background, foreground, rounds, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
+    return np.asarray((mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD))
 
 
 def starts(picture: np.ndarray) -> list[np.ndarray]:
@@ -47,7 +47,7 @@ def starts(picture: np.ndarray) -> list[np.ndarray]:
         down, across = max(1, round(inset * height)), max(1, round(inset * width))
         mask[down:-down, across:-across] = cv2.GC_PR_FGD
         found.append(mask)
-    planes = cutting.maps(picture.astype(np.float32) / 255)
+    planes = cutting.maps(np.divide(picture, 255, dtype=np.float32))
     for guess in (planes[..., 0] * (0.3 + planes[..., 2]), planes[..., 2]):
         mask = np.full((height, width), cv2.GC_PR_BGD, dtype=np.uint8)
         mask[guess > np.quantile(guess, 0.7)] = cv2.GC_PR_FGD

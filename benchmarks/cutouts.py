@@ -58,7 +58,7 @@ def composites(things: Path, grounds: Path, count: int) -> Iterator[Case]:
         picture = picture * np.exp(rng.normal(0, 0.05, 3)) + rng.normal(0, rng.uniform(0, 6), picture.shape)
         levels = np.clip(picture, 0, 255).astype(np.uint8)
         _, coded = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
-        yield f"composite {number}", cv2.imdecode(coded, cv2.IMREAD_UNCHANGED), alpha
+        yield f"composite {number}", np.asarray(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)), alpha
 
 
 def photographs(folder: Path) -> Iterator[Case]:
@@ -97,19 +97,19 @@ def threshold(picture: np.ndarray) -> np.ndarray:
     level, _ = cv2.threshold(gray, 0, 255, cv2.THRESH_OTSU)
     bright = gray > level
     border = np.concatenate((bright[0], bright[-1], bright[:, 0], bright[:, -1]))
-    return (bright != (border.mean() > 0.5)).astype(np.float32)
+    return np.asarray(bright != (border.mean() > 0.5), dtype=np.float32)
 
 
 def scores(alpha: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """IoU, MAE, and the error in the soft band."""
     there, meant = alpha > 0.5, truth > 0.5
     band = ((truth > 0.05) & (truth < 0.95)).astype(np.uint8)
-    band = cv2.dilate(band, np.ones((11, 11), np.uint8)) > 0
+    wide = np.asarray(cv2.dilate(band, np.ones((11, 11), np.uint8))) > 0
     error = np.abs(alpha - truth)
     return {
         "iou": float((there & meant).sum() / max(1, (there | meant).sum())),
         "mae": float(error.mean()),
-        "band": float(error[band].mean()) if band.any() else float("nan"),
+        "band": float(error[wide].mean()) if wide.any() else float("nan"),
     }
 
 
@@ -134,7 +134,7 @@ def main() -> None:
         found: dict[str, list[dict[str, float]]] = defaultdict(list)
         for name, picture, truth in cases:
             box, point = box_of(truth), point_of(truth)
-            answers = {}
+            answers: dict[str, np.ndarray] = {}
             if not options.no_baselines:
                 answers |= {"threshold": threshold(picture), "GrabCut, box": grabcut(picture, box)}
             if model is not None:

@@ -157,7 +157,7 @@ def kept(light: NDArray[np.floating], ab: NDArray[np.floating]) -> Planes:
     low = np.zeros(light.shape, dtype=np.float32)
     high = np.ones(light.shape, dtype=np.float32)
     for _ in range(10):
-        middle = (low + high) / 2
+        middle: Planes = (low + high) * np.float32(0.5)
         linear = _linear_of(light, ab * middle[..., None])
         fits = (linear.min(axis=-1) >= -1e-5) & (linear.max(axis=-1) <= 1 + 1e-5)
         low, high = np.where(fits, middle, low), np.where(fits, high, middle)
@@ -198,7 +198,8 @@ def ab_of(even: NDArray[np.floating]) -> Planes:
 
 def planes_of(even: NDArray[np.floating]) -> Planes:
     """Chroma on the even scale as a network has it: in [-1, 1], 0 is gray."""
-    return np.clip(np.asarray(even, dtype=np.float32) / np.float32(EVEN_SPAN), -1, 1)
+    planes: Planes = np.clip(np.asarray(even, dtype=np.float32) / np.float32(EVEN_SPAN), -1, 1)
+    return planes
 
 
 def unplaned(planes: NDArray[np.floating]) -> Planes:
@@ -229,7 +230,8 @@ def small_size(height: int, width: int, area: int = 256 * 256, multiple: int = 3
     ((224, 288), (224, 320), (256, 256))
     """
     share = (area / (height * width)) ** 0.5
-    return tuple(max(2, round(side * share / multiple)) * multiple for side in (height, width))  # type: ignore[return-value]
+    down, across = (max(2, round(side * share / multiple)) * multiple for side in (height, width))
+    return down, across
 
 
 TABLE: Planes = np.array(

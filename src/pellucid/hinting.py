@@ -167,10 +167,10 @@ def _cells(bright: Pixels) -> NDArray[np.int64]:
     light = (order.reshape(bright.shape) + np.clip(bright / 100, 0, 1)) / 2
     down = np.abs(np.diff(bright, axis=0, append=bright[-1:]))
     across = np.abs(np.diff(bright, axis=1, append=bright[:, -1:]))
-    rough = images.resized((down + across)[..., None], *bright.shape, PillowImage.Resampling.BOX)[..., 0]
-    side = max(1, min(bright.shape) // 24)
-    coarse = images.resized(rough[..., None], max(1, bright.shape[0] // side), max(1, bright.shape[1] // side), images.BICUBIC)
-    smooth = images.resized(coarse, *bright.shape, PillowImage.Resampling.BILINEAR)[..., 0]
+    high, wide = bright.shape
+    side = max(1, min(high, wide) // 24)
+    coarse = images.resized((down + across)[..., None], max(1, high // side), max(1, wide // side), images.BICUBIC)
+    smooth = images.resized(coarse, high, wide, PillowImage.Resampling.BILINEAR)[..., 0]
     texture = np.digitize(smooth, (1.5, 5.0))
     height = np.minimum(3 * np.arange(len(bright)) // len(bright), 2)[:, None]
     cells: NDArray[np.int64] = (np.minimum(light * BANDS, BANDS - 1).astype(np.int64) * 3 + texture) * 3 + height

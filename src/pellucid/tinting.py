@@ -216,8 +216,8 @@ def carried(bright: Planes, chroma: Planes) -> Carried:
     slopes, offsets = [], []
     for plane in chroma.transpose(2, 0, 1):
         middle = _averaged(plane)
-        slope = (_averaged(bright * plane) - mean * middle) / spread
-        offset = middle - slope * mean
+        slope: Planes = np.divide(_averaged(bright * plane) - mean * middle, spread, dtype=np.float32)
+        offset: Planes = middle - slope * mean
         slopes.append(_averaged(slope))
         offsets.append(_averaged(offset))
     return Carried(np.stack(slopes, axis=2), np.stack(offsets, axis=2))
