@@ -154,6 +154,19 @@ def test_a_small_thing_is_looked_at_closely() -> None:
     assert ((alpha > 0.5) & there).sum() / ((alpha > 0.5) | there).sum() > 0.93
 
 
+@pytest.mark.parametrize("box", [(850, 150, 950, 250), (100, 100, 1000, 800), (0, 0, 1200, 900)])
+def test_a_box_fills_the_window_however_large_it_is(box: tuple[float, float, float, float]) -> None:
+    shares = []
+
+    def run(planes: Pixels) -> Pixels:
+        shares.append(float(planes[0, 3 + BOX].mean()))
+        return red(planes)
+
+    cutting.coarse(run, painted(disk(900, 1200, row=200, column=900, radius=45)), Prompts(box=box))
+    # A tenth of its longer side on each side, eight pixels, and what fills up the network's multiples.
+    assert min(shares) > 0.45
+
+
 def test_no_number_that_is_none_leaves() -> None:
     alpha = cutting.coarse(lambda planes: np.full((1, 1, *planes.shape[2:]), np.nan, dtype=np.float32), painted(disk()))
     assert (alpha == 0).all()

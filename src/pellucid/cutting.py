@@ -62,7 +62,12 @@ WINDOW = 0.25
 """Share of the thing's size that a window around it shows on each side."""
 
 FILLING = 0.72
-"""A thing or a box whose window covers this share of the picture's longer side, or more, is not looked at more closely."""
+"""A thing whose window covers this share of the picture's longer side, or more, is not looked at more closely."""
+
+BOXED = 0.1
+"""Share of a box's size that the window around the box shows on each side. Measured, IoU of the model ``cutout`` at 0.25 (with the whole
+picture for boxes of half of it or more) and at 0.1: 20 composites of held-out things 0.82 and 0.85, 9 held-out things among others
+0.73 and 0.77, 24 held-out photographs of one subject 0.93 and 0.93."""
 
 
 @dataclass(frozen=True)
@@ -386,7 +391,8 @@ def coarse(
     height, width = picture.shape[:2]
     window = (0, 0, width, height)
     if prompts.box is not None:
-        window = _window(prompts.box, height, width)
+        # However large the box is: a thing that fills the window is what the network knows best.
+        window = _window(prompts.box, height, width, BOXED, 1)
     alpha: Pixels | None = None
     for number in range(looks):
         if number > 0 and alpha is not None and prompts.box is None:
@@ -419,13 +425,16 @@ def _extent(alpha: Pixels) -> tuple[float, float, float, float]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _window(box: tuple[float, float, float, float], height: int, width: int) -> tuple[int, int, int, int]:
-    """The window (x0, y0, x1, y1), whole pixels, around a box; the whole picture where it is not much larger."""
+def _window(
+    box: tuple[float, float, float, float], height: int, width: int, share: float = WINDOW, filling: float = FILLING
+) -> tuple[int, int, int, int]:
+    """The window (x0, y0, x1, y1), whole pixels, around a box, and ``share`` of its size on each side; the whole picture where that
+    is longer than ``filling`` of it."""
     x0, y0, x1, y1 = box
-    room = WINDOW * max(x1 - x0, y1 - y0) + 8
+    room = share * max(x1 - x0, y1 - y0) + 8
     left, top = max(0, int(x0 - room)), max(0, int(y0 - room))
     right, bottom = min(width, int(x1 + room) + 1), min(height, int(y1 + room) + 1)
-    if right - left < 8 or bottom - top < 8 or max(right - left, bottom - top) > FILLING * max(height, width):
+    if right - left < 8 or bottom - top < 8 or max(right - left, bottom - top) > filling * max(height, width):
         return 0, 0, width, height
     return left, top, right, bottom
 
