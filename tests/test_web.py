@@ -335,6 +335,24 @@ def test_a_new_task_is_described_by_its_row() -> None:
     assert (list(form["properties"]), form["required"]) == (["image", "tone", "palette"], ["image"])
 
 
+def test_palettes_and_whole_numbers_are_described() -> None:
+    offered = catalogue.Catalogue({"colorize": "colorize"})
+    options = {option["name"]: option for option in offered.to_dict(limits.Limits())["tasks"][0]["options"]}
+    assert options["palette"]["kinds"] == ["palette", "file"]
+    assert {name: options[name]["whole"] for name in ("draw", "variants", "saturation")} == {
+        "draw": True,
+        "variants": True,
+        "saturation": False,
+    }
+    described = openapi.document(limits.Limits(), offered, token=False)["paths"]["/v1/restore"]["post"]
+    asked = {parameter["name"]: parameter["schema"] for parameter in described["parameters"]}
+    assert asked["draw"] == {"type": "integer", "minimum": 0, "maximum": 99, "default": 0}
+    assert asked["saturation"]["type"] == "number"
+    for text, right in (("#7b3f00,#87ceeb,olive", True), ("red", True), ("#fff, #000", True), ("red,", False), ("red;blue", False)):
+        assert bool(re.match(asked["palette"]["pattern"], text)) is right
+    assert "palette" in described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+
+
 def test_facts_are_described_in_the_order_of_their_row() -> None:
     document = openapi.document(limits.Limits(), catalogue.Catalogue({"upscale": "upscale", "photo": "photo"}), token=False)
     good = document["paths"]["/v1/restore"]["post"]["responses"]["200"]

@@ -65,9 +65,9 @@ FILLING = 0.72
 """A thing whose window covers this share of the picture's longer side, or more, is not looked at more closely."""
 
 BOXED = 0.1
-"""Share of a box's size that the window around the box shows on each side. Measured, IoU of the model ``cutout`` at 0.25 (with the whole
-picture for boxes of half of it or more) and at 0.1: 20 composites of held-out things 0.82 and 0.85, 9 held-out things among others
-0.73 and 0.77, 24 held-out photographs of one subject 0.93 and 0.93."""
+"""Share of a box's size that the window around the box shows on each side. Measured, IoU of the model ``cutout`` at 0.25 (with the
+whole picture for boxes of half of it or more) and at 0.1: 20 composites of held-out things 0.82 and 0.85, 9 held-out things among
+others 0.73 and 0.77, 24 held-out photographs of one subject 0.93 and 0.93."""
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ def _option(row: Setting, task: Task) -> dict[str, Any]:
     plain["of_task"] = row.name in task.settings.names()
     if "number" in kinds:
         bounds = {"low": row.low, "high": row.high}
-        plain |= {name: None if math.isinf(value) else value for name, value in bounds.items()} | {"above": row.above}
+        plain |= {name: None if math.isinf(value) else value for name, value in bounds.items()}
+        plain |= {"above": row.above, "whole": row.whole}
     return plain
 
 

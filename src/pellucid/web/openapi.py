@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from pellucid import __version__, files
 from pellucid.diagnosis import KINDS
 from pellucid.tasks import Fact
-from pellucid.tasks.settings import COLOURS, Setting
+from pellucid.tasks.settings import COLOURS, Kind, Setting
 from pellucid.web.catalogue import READING, Catalogue
 from pellucid.web.limits import Limits
 from pellucid.web.uploads import BINARY, FIELD, media_types
@@ -113,7 +113,7 @@ def _schema(row: Setting) -> dict[str, Any]:
 
 
 def _number(row: Setting) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "number"}
+    schema: dict[str, Any] = {"type": "integer" if row.whole else "number"}
     if math.isfinite(row.low):
         schema["exclusiveMinimum" if row.above else "minimum"] = row.low
     if math.isfinite(row.high):
@@ -135,8 +135,10 @@ SCHEMAS: dict[str, Callable[[Setting], dict[str, Any]]] = {
     "point": lambda row: {"type": "string", "pattern": "^[0-9]{1,9},[0-9]{1,9}$"},
     "box": lambda row: {"type": "string", "pattern": BOX},
     "hint": lambda row: {"type": "string", "pattern": f"^[0-9]{{1,9}},[0-9]{{1,9}}=({COLOUR})$"},
+    "palette": lambda row: {"type": "string", "pattern": f"^({COLOUR})( *, *({COLOUR}))*$"},
 }
 """Kind of a setting -> the schema of its text; a file has none."""
+assert {*SCHEMAS, "file"} == set(get_args(Kind))
 
 
 def _parameter(name: str, schema: dict[str, Any], *, place: str = "query", required: bool = False) -> dict[str, Any]:
