@@ -7,6 +7,7 @@ const LENS = { side: 150, zoom: 4 };
 const STILL = 4; // CSS pixels that a hand may move during a click
 const GRASP = 12; // CSS pixels around a mark that take hold of it
 const AROUND = 24; // pixels of the picture around a click whose colours are offered
+const APART = 24; // levels of 8 bits between two colours that are offered
 const CHECK = 8; // CSS pixels of a square of the checkerboard
 const MARKS = ["#15924b", "#d0342c", "#0a62a8", "#8a4b00"]; // colours of marks, by the order of their settings
 const SIGNS = ["+", "−"];
@@ -447,8 +448,12 @@ export class Viewer {
       }
       return [...found.values()].sort((one, other) => other[3] - one[3]);
     };
-    const code = (group) => `#${group.slice(0, 3).map((sum) => Math.round(sum / group[3]).toString(16).padStart(2, "0")).join("")}`;
-    return [...new Set([...groups(sample(1)).slice(0, 1), ...groups(sample(AROUND)).slice(0, 5)].map(code))];
+    const found = [];
+    for (const group of [...groups(sample(1)).slice(0, 1), ...groups(sample(AROUND)).slice(0, 8)]) {
+      const colour = group.slice(0, 3).map((sum) => Math.round(sum / group[3]));
+      if (found.every((other) => Math.hypot(...colour.map((level, channel) => level - other[channel])) >= APART)) found.push(colour);
+    }
+    return found.slice(0, 6).map((colour) => `#${colour.map((level) => level.toString(16).padStart(2, "0")).join("")}`);
   }
 
   // A hand that did not move has clicked: it takes away the mark that is there, or places a point or a hint.
