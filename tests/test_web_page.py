@@ -542,12 +542,15 @@ import("/page/form.js").then(({ Form }) => {
     option("point", ["point"]), option("box", ["box"]), option("hint", ["hint"], { many: true, default: [] }),
     option("colour", ["colour"]), option("file", ["file"]),
     option("ground", ["choice", "colour", "file"], { choices: ["none at all", "blurred"] }),
+    option("palette", ["palette", "file"]), option("count", ["number"], { low: 0, high: 2, step: null, whole: true, default: 1 }),
+    option("most", ["number"], { low: 1, high: null, whole: true, default: 1 }),
   ], {});
-  form.set({ ground: "#102030", hint: ["1,2=red"] }, {});
+  form.set({ ground: "#102030", hint: ["1,2=red"], palette: "#fff, red", count: 2 }, {});
   const find = (id) => document.getElementById(`option-${id}`);
   const hidden = (id) => find(id).closest(".row").hidden;
   const values = [find("ground").value, find("ground-colour").value, find("hint").value];
-  const shown = [...values, hidden("ground-colour"), hidden("ground-file")];
+  const lists = [find("palette").value, find("palette-palette").value, find("count-exact").value, find("count").step];
+  const shown = [...values, hidden("ground-colour"), hidden("ground-file"), ...lists];
   const enter = (id, value) => { find(id).value = value; find(id).dispatchEvent(new Event("change")); };
   const attach = (id) => {
     const files = new DataTransfer();
@@ -558,6 +561,8 @@ import("/page/form.js").then(({ Form }) => {
   enter("free", "3.5"); enter("text", "a b"); enter("point", "3,4"); enter("point", "3;4"); enter("box", "1,2,3,4");
   enter("hint", "1,2=#fff\\n3,4=red"); enter("hint", "nonsense"); enter("colour", "#aabbcc"); attach("file");
   enter("ground", "choice blurred"); enter("ground", "file"); attach("ground-file"); enter("ground", "");
+  enter("palette-palette", "red;blue"); enter("palette-palette", "#7b3f00,#87ceeb,olive"); enter("palette-palette", "");
+  enter("count-exact", "1.6"); enter("most", "3.5"); enter("most", "3");
   main.remove(); more.remove();
   done([shown, changes]);
 }).catch((error) => done(String(error)));
@@ -568,7 +573,7 @@ def test_an_editor_for_each_kind_of_setting(page: Page, pictures: dict[str, Path
     page.give("drop", pictures["first.png"])
     page.restored(1)
     shown, changes = page.browser.execute_async_script(EDITORS)
-    assert shown == ["colour", "#102030", "1,2=red", False, True]
+    assert shown == ["colour", "#102030", "1,2=red", False, True, "palette", "#fff, red", "2", "1"]
     assert changes == [
         ["free", 3.5],
         ["text", "a b"],
@@ -580,6 +585,10 @@ def test_an_editor_for_each_kind_of_setting(page: Page, pictures: dict[str, Path
         ["ground", "blurred"],
         ["ground", "ground-file.png"],
         ["ground", None],
+        ["palette", "#7b3f00,#87ceeb,olive"],
+        ["palette", None],
+        ["count", 2],
+        ["most", 3],
     ]
     page.assert_quiet()
 
@@ -647,6 +656,107 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     page.find("undo").click()
     page.find("undo").click()
     assert page.find("option-box").get_attribute("value") == ""
+    page.assert_quiet()
+
+
+def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    height, width = 200, 300
+    source = tmp_path / "gray.png"
+    PillowImage.fromarray(samples.photograph()[60:260, 150:450]).convert("L").save(source)
+    page.run("document.querySelector('#tasks input[value=colorize]').click()")
+    page.give("drop", source)
+    page.restored(1)
+    page.shown(1)
+    assert page.find("marking").text.startswith("Click on the picture to give a place the chosen colour")
+    canvas = page.find("picture")
+    box = page.run("const b = arguments[0].getBoundingClientRect(); return [b.width, b.height]", canvas)
+    scale = int(min(box[0] / width, box[1] / height))
+
+    def at(column: float, row: float) -> Any:
+        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
+        return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
+
+    def seen(column: int, row: int) -> NDArray[np.int64]:
+        picture = page.drawn()
+        middle = picture.shape[0] // 2 + (row - height // 2) * scale, picture.shape[1] // 2 + (column - width // 2) * scale
+        return picture[middle][:3].astype(int)
+
+    def hints() -> list[str]:
+        return list(page.find("option-hint").get_attribute("value").split())
+
+    def choose(code: str) -> None:
+        page.run(
+            "const c = document.getElementById('option-hint-colour'); c.value = arguments[0]; c.dispatchEvent(new Event('input'))",
+            code,
+        )
+
+    def swatches() -> list[str]:
+        return list(page.run("return [...document.querySelectorAll('.swatch')].map((each) => each.title)"))
+
+    def settled(count: int) -> None:
+        page.until(f"document.getElementById('option-hint').value.split('\\n').filter(Boolean).length === {count}")
+        page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
+        page.until("document.documentElement.dataset.shown === '1-after'")
+        page.frame()
+
+    def press(words: str) -> None:
+        page.run(
+            "[...document.querySelectorAll('#settings button')].find((each) => each.textContent === arguments[0]).click()", words
+        )
+
+    # The colour that is there is offered; nothing was pressed for the picture that follows.
+    there = seen(220, 80)
+    choose("#2040e0")
+    at(220, 80).click().perform()
+    settled(1)
+    [first] = hints()
+    point, _, colour = first.partition("=")
+    assert colour == "#2040e0"
+    assert np.abs(np.array(point.split(","), int) - (220, 80)).max() <= 1
+    offered = swatches()
+    assert np.abs(np.array([int(offered[0][place : place + 2], 16) for place in (1, 3, 5)]) - there).max() < 24
+    assert "#2040e0" in offered
+    # The mark has its colour.
+    assert np.abs(seen(220, 80) - (0x20, 0x40, 0xE0)).max() <= 1
+    choose("#d02020")
+    at(180, 150).click().perform()
+    settled(2)
+    # A swatch, and the Alt key, choose a colour; they place nothing.
+    page.run("[...document.querySelectorAll('.swatch')].find((each) => each.title === '#2040e0').click()")
+    assert page.find("option-hint-colour").get_attribute("value") == "#2040e0"
+    at(250, 180).key_down(Keys.ALT).click().key_up(Keys.ALT).perform()
+    assert page.find("option-hint-colour").get_attribute("value") == swatches()[0] != "#2040e0"
+    settled(2)
+    page.shot("hints")
+    # The file of the hints, and the picture, are the command line's.
+    press("Save")
+    stored = tmp_path / "gray.hints.json"
+    rows = json.loads(page.downloaded(stored.name))
+    assert [f"{x},{y}={code}" for x, y, code in rows] == hints()
+    page.find("download").click()
+    output = page.downloaded("gray.colour.png")
+    assert output == as_command_line(source, tmp_path, "--hints", str(stored), task="colorize")
+    x, y, _ = rows[0]
+    red, _, blue = levels(output)[y, x].astype(int)
+    assert blue > red + 60
+    # Back: by the button, by a click on the mark; and loaded from the file.
+    press("Take back the last")
+    settled(1)
+    assert hints() == [first]
+    at(220, 80).click().perform()
+    settled(0)
+    page.find("option-hint-load").send_keys(str(stored))
+    settled(2)
+    assert [f"{x},{y}={code}" for x, y, code in rows] == hints()
+    far = tmp_path / "far.json"
+    far.write_text('[[300, 10, "red"]]')
+    page.find("option-hint-load").send_keys(str(far))
+    page.until("!document.getElementById('alert').hidden")
+    assert page.find("alert-words").text == "far.json: 300,10 lies outside the picture of 300 × 200 pixels"
+    assert len(hints()) == 2
     page.assert_quiet()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "propagated"]
+__all__ = ["MOST", "propagated", "reached"]
 
 Planes = NDArray[np.float32]
 
@@ -45,6 +45,9 @@ STEADY = 4.0
 
 REACH = 2.0
 """Steps at which likeness ends: beyond them it falls faster than exponentially, so that nothing moves behind a strong edge."""
+
+CONCERNED = 8.0
+"""A pixel that is an eighth as alike as a hint's own place is concerned in full."""
 
 DOUBT = 0.06
 """The standard deviation of a hint, as a share of that of colours: a hint's place has its colour to within this."""
@@ -79,6 +82,19 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     said = (alike @ weights.astype(np.float32)).reshape(height, width, 2)
     sure = np.square(alike.max(axis=1)).reshape(height, width) + np.float32(1e-4)
     return _met(even + _evened(said, light, sure), light, hints)
+
+
+def reached(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
+    """How far the ``hints`` concern each pixel (h, w), 0 to 1: 1 where the picture is somewhat like one of their places, 0 behind a
+    strong edge. Arguments as for `propagated`."""
+    hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
+    height, width = light.shape
+    if not len(hints):
+        return np.zeros((height, width), dtype=np.float32)
+    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
+    traits = _traits(light, even)
+    nearest = _likeness(traits, traits[rows * width + columns]).max(axis=1).reshape(height, width)
+    return np.asarray(np.clip(CONCERNED * nearest, 0, 1), dtype=np.float32)
 
 
 def _traits(light: Planes, even: Planes) -> Planes:

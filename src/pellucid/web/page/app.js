@@ -1,7 +1,7 @@
 // The page: it takes pictures, has them measured and restored, shows them and offers the results.
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
-import { Form, PLACED } from "./form.js";
+import { Form, PLACED, fromFile, partsOf } from "./form.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
@@ -19,7 +19,7 @@ const past = []; // functions, each of which takes back a step
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
-}, take);
+}, { take, mark: remarked, keep: keepMarks, load: loadMarks });
 
 function say(text) { $("status").textContent = text; }
 
@@ -33,6 +33,8 @@ function warn(text) {
 // The setting that all tasks have: up to 1 a blend, which the page draws itself.
 const BLENDED = "strength";
 const PAUSE = 150; // milliseconds without a move after which a preview is asked for
+const PAUSE_WHOLE = 350; // milliseconds without another mark after which the whole is asked for
+const QUICK = 0.5; // seconds: a picture that took less is asked for as soon as a preview
 
 function defaults(declared) {
   return Object.fromEntries(declared.options.map((option) => [option.name, option.default]));
@@ -625,7 +627,7 @@ function settings() {
   for (const option of task.options) form.toggle(option.name, takes(model, option));
 }
 
-// -- marks on the picture: points and boxes, for settings of these kinds --
+// -- marks on the picture: points, boxes and hints, for settings of these kinds --
 
 let taking = null; // the name of the setting whose values are placed by hand
 
@@ -645,13 +647,19 @@ function showMarks() {
     const other = kind === "point" ? options.find((each) => each !== option && each.kinds[0] === kind) : null;
     $("marking").textContent = kind === "box"
       ? `Drag a frame on the picture: ${option.label.toLowerCase()}. A click on the frame takes it away.`
+      : kind === "hint" ? "Click on the picture to give a place the chosen colour; with the Alt key a click picks the colour that is there. A click on a mark takes it away."
       : `Click on the picture: “${option.label.toLowerCase()}”${other ? `; with the Alt key: “${other.label.toLowerCase()}”` : ""}. A click on a mark takes it away.`;
   }
   form.taken(taking);
   const marks = chosen && !viewer.alone
-    ? options.flatMap((each, order) => valuesOf(each).map((text) => ({ name: each.name, order, kind: each.kinds[0], value: String(text).split(",").map(Number) })))
+    ? options.flatMap((each, order) => valuesOf(each).map((text) => markOf(each, order, String(text))))
     : [];
   viewer.setMarks(marks, chosen && !viewer.alone ? chosen.details : null, option && chosen && chosen.details && !viewer.alone ? option.kinds[0] : null);
+}
+
+function markOf({ name, kinds: [kind] }, order, text) {
+  const { point, colour } = kind === "hint" ? partsOf(text) : { point: text.split(",").map(Number), colour: null };
+  return { name, order, kind, value: point, colour, text };
 }
 
 function take(name) {
@@ -659,8 +667,19 @@ function take(name) {
   showMarks();
 }
 
-// A value that was placed goes to the setting that is taken; with the Alt key to the next one of its kind.
+// A value that was placed goes to the setting that is taken; with the Alt key to the next one of its kind. A hint has the chosen
+// colour; with the Alt key the colour that is there becomes the chosen one.
 function place(kind, value, other) {
+  if (kind === "hint") {
+    const colours = viewer.coloursAt(value);
+    form.offer(taking, colours);
+    if (other && colours.length) form.pick(taking, colours[0]);
+    if (other) return;
+    const option = placedOptions().find((each) => each.name === taking);
+    const text = `${value.join(",")}=${form.colourOf(taking)}`;
+    remarked(taking, option.many ? [...valuesOf(option).filter((each) => !each.startsWith(`${value.join(",")}=`)), text] : text);
+    return;
+  }
   const options = placedOptions().filter((option) => option.kinds[0] === kind);
   const at = options.findIndex((option) => option.name === taking);
   const option = options[other ? (at + 1) % options.length : at];
@@ -671,8 +690,28 @@ function place(kind, value, other) {
 
 function erase(mark) {
   const option = placedOptions().find((each) => each.name === mark.name);
-  const text = mark.value.join(",");
-  remarked(option.name, option.many ? valuesOf(option).filter((each) => String(each) !== text) : null);
+  remarked(option.name, option.many ? valuesOf(option).filter((each) => String(each) !== mark.text) : null);
+}
+
+const labelOf = (name) => placedOptions().find((each) => each.name === name).label.toLowerCase();
+
+function keepMarks(name, text) {
+  const dot = chosen.name.lastIndexOf(".");
+  save(new Blob([text], { type: "application/json" }), `${dot > 0 ? chosen.name.slice(0, dot) : chosen.name}.${labelOf(name)}.json`);
+}
+
+async function loadMarks(name, file) {
+  const entry = chosen;
+  try {
+    if (!entry.details) throw new Error("the picture is not read yet");
+    const values = fromFile(await file.text(), entry.details);
+    if (chosen !== entry || !placedOptions().some((option) => option.name === name)) return;
+    warn("");
+    remarked(name, values);
+    say(`${values.length} ${labelOf(name)} loaded.`);
+  } catch (error) {
+    warn(`${file.name}: ${error.message}`);
+  }
 }
 
 viewer.onPlace = place;
@@ -690,7 +729,7 @@ function remarked(name, value) {
     if (!pictures.includes(entry) || !entry.details) return;
     stop(entry);
     restoreAgain(entry);
-  }, 350);
+  }, entry.result && entry.result.seconds < QUICK ? PAUSE : PAUSE_WHOLE);
 }
 
 let moving = null; // the value that a slider had when it was taken hold of

@@ -15,6 +15,7 @@ const WRITTEN = {
   box: { pattern: "[0-9]{1,9}(,[0-9]{1,9}){3}", form: "X0,Y0,X1,Y1 in pixels, such as 0,0,120,80" },
   hint: { pattern: `[0-9]{1,9},[0-9]{1,9}=(${COLOUR})`, form: "X,Y=COLOUR, such as 120,80=#a03020" },
   colour: { pattern: COLOUR, form: "a colour, such as #a03020" },
+  palette: { pattern: `(${COLOUR})( *, *(${COLOUR}))*`, form: "colours with commas between, such as #7b3f00,#87ceeb,olive" },
 };
 
 // Kind -> whether a value is of it, for settings of several kinds.
@@ -27,23 +28,63 @@ const IS = {
   point: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.point.pattern}$`).test(value),
   box: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.box.pattern}$`).test(value),
   hint: (value) => typeof value === "string" && new RegExp(`^${WRITTEN.hint.pattern}$`).test(value),
+  palette: (value) => typeof value === "string" && new RegExp(`^(${WRITTEN.palette.pattern})$`).test(value),
   text: (value) => typeof value === "string",
 };
 
 // Kinds that are placed on the picture itself.
-export const PLACED = ["point", "box"];
+export const PLACED = ["point", "box", "hint"];
+
+const PROMPTS = { point: "Click on the picture", box: "Drag on the picture", hint: "Click on the picture" };
+const MOST_HINTS = 500; // in a file: all of them are part of one address
+
+// The place and the colour of a hint, X,Y=COLOUR.
+export function partsOf(hint) {
+  const [place, colour] = hint.split("=");
+  return { point: place.split(",").map(Number), colour };
+}
+
+// A colour as #rrggbb, whatever way it is written in.
+function coded(colour) {
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.fillStyle = colour;
+  return pen.fillStyle;
+}
+
+// Hints as the text of a file, [[x, y, "#rrggbb"], ...], which the command line takes, too; and back, for a picture of a size.
+export function toFile(hints) {
+  const rows = hints.map((hint) => { const { point, colour } = partsOf(hint); return JSON.stringify([...point, coded(colour)]); });
+  return `[${rows.join(",\n ")}]\n`;
+}
+
+export function fromFile(text, { width, height }) {
+  let rows = null;
+  try { rows = JSON.parse(text); } catch { /* the message is below */ }
+  if (!Array.isArray(rows) || !rows.every((row) => Array.isArray(row) && row.length === 3)) throw new Error('it is not a list such as [[120, 80, "#87ceeb"]]');
+  if (rows.length > MOST_HINTS) throw new Error(`it has ${rows.length} entries; the page takes ${MOST_HINTS}, the command line more`);
+  return rows.map(([x, y, colour]) => {
+    const hint = `${x},${y}=${String(colour).toLowerCase()}`;
+    if (!IS.hint(hint)) throw new Error(`${JSON.stringify([x, y, colour]).slice(0, 60)} is not X, Y and a colour`);
+    if (x >= width || y >= height) throw new Error(`${x},${y} lies outside the picture of ${width} × ${height} pixels`);
+    return hint;
+  });
+}
+
+// Kinds whose names say too little in a list of them.
+const CALLED = { text: "text", palette: "colours" };
 
 const none = (value) => value === null || value === undefined;
 
 export class Form {
-  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. `take(name)`: what is
-  // placed on the picture from now on is a value of this setting.
-  constructor(main, more, change, enter, take) {
+  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. Of what is placed on
+  // the picture: `take(name)`: from now on it is a value of this setting; `mark(name, value)`: these are its values now;
+  // `keep(name, text)`: they are to be a file; `load(name, file)`: they are in this file.
+  constructor(main, more, change, enter, { take, mark, keep, load } = {}) {
     this.main = main;
     this.more = more;
     this.change = change;
     this.enter = enter;
-    this.take = take;
+    Object.assign(this, { take, mark, keep, load });
     this.fields = new Map();
   }
 
@@ -86,15 +127,15 @@ export class Form {
   }
 
   number(option) {
-    const percent = option.low === 0 && option.high <= 2 && option.step < 0.1;
+    const percent = !option.whole && option.low === 0 && option.high <= 2 && option.step < 0.1;
     const unit = percent ? 100 : 1;
     const { id } = option;
-    const step = option.step || 0.01;
+    const step = option.step || (option.whole ? 1 : 0.01);
     const bounds = { min: (option.above ? option.low + step : option.low) * unit, max: option.high * unit, step: step * unit };
     const slide = element("input", { type: "range", id, ...bounds });
     const exact = element("input", { type: "number", id: `${id}-exact`, ...bounds });
     // Decimals that are shown: the step's, and one at least.
-    const fine = 10 ** Math.max(1, Math.ceil(-Math.log10(bounds.step) - 1e-9));
+    const fine = option.whole ? 1 : 10 ** Math.max(1, Math.ceil(-Math.log10(bounds.step) - 1e-9));
     const marks = option.marks && option.marks.length
       ? element("datalist", { id: `${id}-marks` }, ...option.marks.map((value) => element("option", { value: value * unit })))
       : "";
@@ -106,7 +147,7 @@ export class Form {
     if (automatic) head.append(element("label", { className: "check" }, automatic, option.follows ? `as ${option.follows}` : "automatic"));
     const row = element("div", { className: "row number" }, head, element("div", { className: "pair" }, slide, marks, exact, percent ? element("span", { ariaHidden: "true" }, "%") : ""));
     const enter = (text, finished) => {
-      const value = Number(text);
+      const value = option.whole ? Math.round(Number(text)) : Number(text);
       if (text === "" || !Number.isFinite(value)) return;
       const kept = Math.min(bounds.max, Math.max(bounds.min, value));
       if (automatic) automatic.checked = false;
@@ -141,7 +182,7 @@ export class Form {
 
   // A number without a lowest or a highest value has no slider.
   unbounded(option) {
-    const input = element("input", { type: "number", id: option.id, step: "any" });
+    const input = element("input", { type: "number", id: option.id, step: option.whole ? 1 : "any" });
     if (!none(option.low)) input.min = option.low;
     if (!none(option.high)) input.max = option.high;
     input.addEventListener("change", () => {
@@ -179,7 +220,7 @@ export class Form {
     if (pattern) Object.assign(input, { pattern, title: form, placeholder: form });
     input.addEventListener("change", () => {
       input.value = input.value.trim();
-      if (input.reportValidity()) this.change(option.name, input.value || option.default, true);
+      if (input.reportValidity()) this.change(option.name, input.value || (option.default ?? null), true);
     });
     const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, element("p", { className: "note" }, option.help));
     return { row, set: (value) => { input.value = none(value) ? "" : value; } };
@@ -204,23 +245,72 @@ export class Form {
 
   // A setting whose values are placed on the picture; they can be typed, too.
   placed(option) {
-    const field = option.many ? this.lines(option, 1) : this.text(option, option.kinds[0]);
+    const [kind] = option.kinds;
+    const field = option.many ? this.lines(option, kind === "hint" ? 3 : 1) : this.text(option, kind);
     // The words beside the picture say how; the row's title has the rest.
     field.row.lastChild.remove();
-    const take = element("button", { type: "button", className: "take" }, option.kinds[0] === "box" ? "Drag on the picture" : "Click on the picture");
+    const take = element("button", { type: "button", className: "take" }, PROMPTS[kind]);
     take.setAttribute("aria-pressed", "false");
     take.setAttribute("aria-label", `${option.label}: ${take.textContent.toLowerCase()}`);
     take.addEventListener("click", () => this.take(option.name));
     const away = element("button", { type: "button", className: "quiet" }, "Remove");
     away.setAttribute("aria-label", `Remove: ${option.label}`);
-    away.addEventListener("click", () => this.change(option.name, option.many ? [] : null, true));
+    away.addEventListener("click", () => this.mark(option.name, option.many ? [] : null));
     field.row.insertBefore(element("div", { className: "pair" }, take, away), field.row.children[1]);
+    const colours = kind === "hint" ? this.colours(option) : null;
+    if (colours) field.row.insertBefore(colours.row, field.row.children[2]);
     const set = (value) => {
       field.set(value);
       away.disabled = none(value) || value.length === 0;
+      if (colours) colours.set(value || []);
     };
-    return { row: field.row, set, take };
+    return { row: field.row, set, take, colours };
   }
+
+  // Beside hints: the colour of the next one, swatches to pick it from, and the hints as a file.
+  colours(option) {
+    const named = (label, made) => { made.setAttribute("aria-label", `${option.label}: ${label}`); return made; };
+    const input = named("the colour of the next mark", element("input", { type: "color", id: `${option.id}-colour`, value: "#a03020" }));
+    const swatches = element("div", { className: "swatches" });
+    const back = element("button", { type: "button", className: "quiet" }, "Take back the last");
+    const keep = named("save as a file", element("button", { type: "button", className: "quiet" }, "Save"));
+    const file = named("load from a file", element("input", { type: "file", id: `${option.id}-load`, accept: ".json,application/json", className: "unseen" }));
+    let values = [];
+    let offered = [];
+    const draw = () => {
+      const used = [...values].reverse().map((value) => coded(partsOf(value).colour));
+      swatches.replaceChildren(...[...new Set([...offered, ...used])].slice(0, 14).map((colour) => {
+        const swatch = named(colour, element("button", { type: "button", className: "swatch", title: colour }));
+        swatch.style.backgroundColor = colour;
+        swatch.setAttribute("aria-pressed", String(colour === input.value));
+        swatch.addEventListener("click", () => { pick(colour); swatches.querySelector("[aria-pressed=true]")?.focus(); });
+        return swatch;
+      }));
+    };
+    const pick = (colour) => { input.value = colour; draw(); };
+    input.addEventListener("input", draw);
+    back.addEventListener("click", () => this.mark(option.name, values.slice(0, -1)));
+    keep.addEventListener("click", () => this.keep(option.name, toFile(values)));
+    file.addEventListener("change", () => {
+      const [chosen] = file.files;
+      // The same file can be loaded again when it has changed.
+      file.value = "";
+      if (chosen) this.load(option.name, chosen);
+    });
+    const set = (now) => {
+      values = now;
+      back.disabled = keep.disabled = !values.length;
+      draw();
+    };
+    const row = element("div", { className: "row" }, element("div", { className: "pair" }, input, swatches),
+      element("div", { className: "pair wrap" }, back, keep, file, element("label", { className: "button quiet", htmlFor: file.id }, "Load")));
+    return { row, set, pick, offer: (found) => { offered = found; draw(); }, get value() { return input.value; } };
+  }
+
+  // The colour of the next hint; and colours to pick the next one from.
+  colourOf(name) { return this.fields.get(name).colours.value; }
+  pick(name, colour) { this.fields.get(name).colours.pick(colour); }
+  offer(name, colours) { this.fields.get(name).colours.offer(colours); }
 
   // Shows which setting is placed on the picture.
   taken(name) {
@@ -277,9 +367,9 @@ export class Form {
         for (const value of option.choices) select.append(element("option", { value: `choice ${value}` }, value));
         continue;
       }
-      select.append(element("option", { value: kind }, kind === "text" ? "text" : `a ${kind}`));
+      select.append(element("option", { value: kind }, CALLED[kind] || `a ${kind}`));
       // The list has the way back to none.
-      inner.set(kind, this.editor({ ...option, kinds: [kind], default: undefined, id: `${option.id}-${kind}`, label: `${option.label}: ${kind}` }));
+      inner.set(kind, this.editor({ ...option, kinds: [kind], default: undefined, id: `${option.id}-${kind}`, label: `${option.label}: ${CALLED[kind] || kind}` }));
     }
     const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), select, ...[...inner.values()].map((field) => field.row));
     const showOnly = () => { for (const [kind, field] of inner) field.row.hidden = kind !== select.value; };

@@ -6,6 +6,8 @@ const REACH = 24; // CSS pixels around the divider that take hold of it
 const LENS = { side: 150, zoom: 4 };
 const STILL = 4; // CSS pixels that a hand may move during a click
 const GRASP = 12; // CSS pixels around a mark that take hold of it
+const AROUND = 24; // pixels of the picture around a click whose colours are offered
+const APART = 24; // levels of 8 bits between two colours that are offered
 const CHECK = 8; // CSS pixels of a square of the checkerboard
 const MARKS = ["#15924b", "#d0342c", "#0a62a8", "#8a4b00"]; // colours of marks, by the order of their settings
 const SIGNS = ["+", "−"];
@@ -31,7 +33,7 @@ export class Viewer {
     this.magnifying = false;
     this.onlyBefore = false;
     this.source = null; // the size that marks count in, where it is another than the picture's
-    this.marks = []; // { name, order, kind, value }: points [x, y] and boxes [x0, y0, x1, y1] of the source
+    this.marks = []; // { name, order, kind, value, colour }: points [x, y] and boxes [x0, y0, x1, y1] of the source; hints have a colour
     this.placing = null; // the kind that is placed by hand
     this.onPlace = () => {}; // (kind, value, other): a mark was placed, with Alt held down: `other`
     this.onErase = () => {}; // (mark)
@@ -286,8 +288,8 @@ export class Viewer {
       context.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
     };
     context.save();
-    for (const { kind, value, order } of this.marks) {
-      const colour = MARKS[order % MARKS.length];
+    for (const { kind, value, order, colour: own } of this.marks) {
+      const colour = own || MARKS[order % MARKS.length];
       if (kind === "box") {
         framed(this.onCanvas(value), colour);
         continue;
@@ -301,6 +303,15 @@ export class Viewer {
       context.lineWidth = 2 * unit;
       context.strokeStyle = "#fff";
       context.stroke();
+      if (own) {
+        // A dark ring around the white one: a mark shows on any ground.
+        context.beginPath();
+        context.arc(x, y, 10.5 * unit, 0, 2 * Math.PI);
+        context.lineWidth = unit;
+        context.strokeStyle = "#222";
+        context.stroke();
+        continue;
+      }
       context.fillStyle = "#fff";
       context.font = `bold ${14 * unit}px sans-serif`;
       context.textAlign = "center";
@@ -411,15 +422,49 @@ export class Viewer {
     return [...this.marks].reverse().find(hit) || null;
   }
 
-  // A hand that did not move has clicked: it takes away the mark that is there, or places a point.
+  // Colours of the picture after at a pixel of the source, as #rrggbb: the pixel's own, with those that touch it; then the most
+  // frequent ones around it, which differ from each other.
+  coloursAt(pixel) {
+    const image = this.after;
+    if (!image) return [];
+    const { x, y } = this.share;
+    const sample = (reach) => {
+      const [left, top] = [Math.max(0, Math.floor(pixel[0] / x) - reach), Math.max(0, Math.floor(pixel[1] / y) - reach)];
+      const [right, bottom] = [Math.min(image.width, left + 2 * reach + 1), Math.min(image.height, top + 2 * reach + 1)];
+      const pen = new OffscreenCanvas(right - left, bottom - top).getContext("2d", { willReadFrequently: true });
+      pen.drawImage(image, -left, -top);
+      return pen.getImageData(0, 0, right - left, bottom - top).data;
+    };
+    // Colours that share the upper three bits of each channel are one.
+    const groups = (data) => {
+      const found = new Map();
+      for (let place = 0; place < data.length; place += 4) {
+        if (data[place + 3] < 128) continue;
+        const key = (data[place] >> 5) * 64 + (data[place + 1] >> 5) * 8 + (data[place + 2] >> 5);
+        const group = found.get(key) || [0, 0, 0, 0];
+        for (let channel = 0; channel < 3; channel++) group[channel] += data[place + channel];
+        group[3]++;
+        found.set(key, group);
+      }
+      return [...found.values()].sort((one, other) => other[3] - one[3]);
+    };
+    const found = [];
+    for (const group of [...groups(sample(1)).slice(0, 1), ...groups(sample(AROUND)).slice(0, 8)]) {
+      const colour = group.slice(0, 3).map((sum) => Math.round(sum / group[3]));
+      if (found.every((other) => Math.hypot(...colour.map((level, channel) => level - other[channel])) >= APART)) found.push(colour);
+    }
+    return found.slice(0, 6).map((colour) => `#${colour.map((level) => level.toString(16).padStart(2, "0")).join("")}`);
+  }
+
+  // A hand that did not move has clicked: it takes away the mark that is there, or places a point or a hint.
   click(point, other) {
-    const mark = this.markAt(point);
+    const mark = other && this.placing === "hint" ? null : this.markAt(point);
     if (mark) {
       this.onErase(mark);
       return;
     }
     const pixel = this.pixel(point);
-    if (this.placing === "point" && pixel) this.onPlace("point", pixel, other);
+    if (["point", "hint"].includes(this.placing) && pixel) this.onPlace(this.placing, pixel, other);
   }
 
   drop(start, point) {
