@@ -24,6 +24,7 @@ class Every(Settings):
     """A setting of every kind."""
 
     number: float | None = setting(None, "a number", low=-2, high=3)
+    count: int = setting(1, "a whole number", low=1, high=4, whole=True)
     flag: bool = setting(False, "on or off", kind="flag")
     choice: str = setting("one", "one of two", kind="choice", choices=("one", "two"))
     words: str | None = setting(None, "any text", kind="text")
@@ -33,6 +34,7 @@ class Every(Settings):
     points: tuple[tuple[int, int], ...] = setting((), "points", kind="point", many=True)
     box: tuple[int, int, int, int] | None = setting(None, "a box", kind="box")
     hints: tuple[tuple[int, int, str], ...] = setting((), "hints", kind="hint", many=True)
+    colours: str | None = setting(None, "several colours", kind="palette")
     ground: Any = setting("keep", "a word, a colour or a file", kind=("choice", "colour", "file"), choices=("keep", "blur"))
 
 
@@ -42,7 +44,7 @@ ALL: dict[str, type[Declared]] = {**{name: row.settings for name, row in TASKS.i
 def other(row: Setting, file: Path) -> Any:
     """A value that is not the default."""
     values: dict[str, Any] = {
-        "number": min(row.high, max(row.low, 0.1) + 0.7),
+        "number": min(row.high, max(row.low, 0) + 1) if row.whole else min(row.high, max(row.low, 0.1) + 0.7),
         "flag": not row.default,
         "choice": row.choices[-1] if row.choices else "",
         "text": "a,b=c d",
@@ -51,6 +53,7 @@ def other(row: Setting, file: Path) -> Any:
         "point": (3, 4),
         "box": (1, 2, 30, 40),
         "hint": (5, 6, "#0000ff"),
+        "palette": "#12ab34,#000000",
     }
     value = values[row.kinds[-1]]
     return (value, value) if row.many else value
@@ -84,12 +87,12 @@ def test_each_bound_is_refused_on_both_sides_wherever_it_comes_from(name: str) -
             assert getattr(ALL[name].read({row.name: [repr(value)]}), row.name) == value
         bad = [np.nextafter(row.low, -math.inf), np.nextafter(row.high, math.inf), math.nan, math.inf, -math.inf]
         for value in [*bad, *([row.low] if row.above else [])]:
-            with pytest.raises(OptionError, match=f"^{row.name} must be a number"):
+            with pytest.raises(OptionError, match=f"^{row.name} must be a (whole )?number"):
                 ALL[name].of({row.name: value})
-            with pytest.raises(OptionError, match=f"^{row.name} must be a number"):
+            with pytest.raises(OptionError, match=f"^{row.name} must be a (whole )?number"):
                 ALL[name].read({row.name: [repr(float(value))]})
         for value in ("25", b"1", True, [1.0], object()):
-            with pytest.raises(OptionError, match=f"^{row.name} must be a number"):
+            with pytest.raises(OptionError, match=f"^{row.name} must be a (whole )?number"):
                 ALL[name].of({row.name: value})
         assert getattr(ALL[name].of({row.name: np.float32(good[0])}), row.name) == good[0]
 

@@ -6,6 +6,7 @@ Functions, each of which takes an array, an `Image` or the path of a picture:
     pellucid.denoise(image, sigma=25)   a function for each task, with its settings
     pellucid.upscale(image, scale=3)
     pellucid.cutout(image)              what is in front, with alpha
+    pellucid.colorize(image)            colours for gray pictures
     pellucid.inspect(image)             measures the noise: its kind and its level
     pellucid.read(path)                 a picture with its file's metadata
     pellucid.write(path, image)         writes it with its metadata
