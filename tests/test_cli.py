@@ -207,6 +207,8 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         "photo-fast-color",
         "photo-impulses",
         "photo-camera",
+        "cutout",
+        "colorize",
         "digits",
         "seed-digits",
         "upscale",
@@ -235,9 +237,14 @@ def test_models_lists_families_and_their_files(capsys: pytest.CaptureFixture[str
 def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("recipes") == 0
     assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {
+        "colorize",
+        "cutout",
         "digits",
+        "digits-colorize",
+        "digits-cutout",
         "digits-upscale",
         "own",
+        "own-cutout",
         "photo",
         "photo-camera",
         "photo-fast",
@@ -253,7 +260,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "upscale-photo",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 16
+    assert len(json.loads(capsys.readouterr().out)) == 21
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

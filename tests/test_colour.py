@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pellucid import colour, degradations, metrics, spreading
-from pellucid.colouring import Learning
+from pellucid.tasks.colorize_learning import Learning
 
 # Bruce Lindbloom's calculator and CSS Color 4's examples agree on these, D65, 2 degrees.
 KNOWN = {

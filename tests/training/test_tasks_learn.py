@@ -44,8 +44,9 @@ def crop(recipe: Recipe) -> NDArray[np.float32]:
     return np.asarray(window, dtype=np.float32) / np.float32(255)
 
 
-LEAST = {"psnr": 3.0, "iou": 0.3}
-"""The least gain of two hundred steps by the task's headline metric: dB, share of the overlap. The whole recipes gain much more."""
+LEAST = {"psnr": 3.0, "iou": 0.3, "ciede2000": 0.3}
+"""The least gain of two hundred steps by the task's headline metric: dB, share of the overlap, differences of colour. The whole recipes
+gain much more."""
 
 
 class Drawn:
@@ -146,10 +147,15 @@ def test_two_hundred_steps_beat_the_picture_as_it_was_given(name: str, tmp_path:
     export.write_model(path, card, run.network)
     scores = scoring.score(path, pictures, recipe)
     assert scores is not None
-    assert scores.methods == (recipe.task.before, "made")
+    # Between them stands the shipped model, where there is one.
+    assert (scores.methods[0], scores.methods[-1]) == (recipe.task.before, "made")
     # A picture that is perfect already cannot be improved.
+    headline = tasks.find(name).module().METRICS[0]
+    sign = 1 if metrics.METRICS[headline].higher_is_better else -1
     gains = [
-        row.score["made"] - row.score[recipe.task.before] for row in scores.rows if row.score[recipe.task.before] < metrics.PSNR_CAP
+        sign * (row.score["made"] - row.score[recipe.task.before])
+        for row in scores.rows
+        if row.score[recipe.task.before] < metrics.PSNR_CAP
     ]
     assert gains
-    assert np.mean(gains) > LEAST[tasks.find(name).module().METRICS[0]]
+    assert np.mean(gains) > LEAST[headline]

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import asked, colour, files, hinting, images, masks, spreading, tinting
-from pellucid.colouring import Learning, given_gray
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
 from pellucid.errors import OptionError
 from pellucid.files import metadata, profiles
 from pellucid.images import BICUBIC, Image, Pixels, Rows
 from pellucid.tasks import ColorizeSettings, base
+from pellucid.tasks.colorize_learning import Learning, given_gray
 from pellucid.tiling import Place
 from pellucid.views import View
 

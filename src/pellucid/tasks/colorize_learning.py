@@ -80,7 +80,8 @@ class Learning(base.Learning):
         image = np.asarray(light / 100, dtype=np.float32)[..., None]
         chroma = colour.planes_of(even).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
         hints = _drawn_hints(even, (height, width), count, rng)
-        return base.Pair(image, hints, np.ascontiguousarray(chroma), image)
+        chroma = np.ascontiguousarray(chroma)
+        return base.Pair(image, hints, chroma, np.zeros_like(chroma))
 
 
 def given_gray(case: Degradation, clean: NDArray[Any], rng: np.random.Generator) -> Pixels:
