@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import asked, colour, files, hinting, images, masks, spreading, tinting
+from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
 from pellucid.errors import OptionError
@@ -72,7 +73,7 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     graph, card = models.graph(role), models.card(role)
     curve = profiles.gray_curve(view.picture.icc) if view.shape[2] == 1 else None
     height, width, _ = view.shape
-    size = colour.small_size(height, width)
+    size = colour.small_size(height, width, _side(card) ** 2, card.multiple_of)
     small = images.resized(view.small(2 * max(size)), *size, BICUBIC)
     planes = np.ascontiguousarray(small.transpose(2, 0, 1))
     bright = tinting.lightness(_luminance(planes, curve))
@@ -101,6 +102,14 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
         channels=3,
     )
     return base.Job(card.name, (step,), finish=_finished, facts=facts)
+
+
+def _side(card: Card) -> int:
+    """The side of the square with as many pixels as the whole picture is looked at with: that at which a picture's things are as
+    large as they were in training, which saw squares of ``part`` to all of the shorter side. 256 for the shipped model."""
+    data = card.recipe.get("data", {})
+    patch, part = data.get("patch", 192), data.get("part", 0.5)
+    return round(patch * 2 / (1 + part))
 
 
 def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
