@@ -109,7 +109,8 @@ def _side(card: Card) -> int:
     large as they were in training, which saw squares of ``part`` to all of the shorter side. 256 for the shipped model."""
     data = card.recipe.get("data", {})
     patch, part = data.get("patch", 192), data.get("part", 0.5)
-    return round(patch * 2 / (1 + part))
+    side: int = round(patch * 2 / (1 + part))
+    return side
 
 
 def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
