@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.camera import RGB_TO_XYZ
 from pellucid.errors import ImageError, OptionError
 
 __all__ = [
@@ -171,16 +172,12 @@ def colour_difference(first: Values, second: Values) -> NDArray[np.float64]:
     return difference
 
 
-SRGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-"""Linear red, green and blue of sRGB to CIE XYZ (IEC 61966-2-1), white at D65."""
-
-
 def _lab(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """CIELAB (h, w, 3) of sRGB pixels (h, w, 1 or 3) in [0, 1]; D65."""
     clipped = np.clip(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), 0, 1)
     linear = np.where(clipped <= 0.04045, clipped / 12.92, ((clipped + 0.055) / 1.055) ** 2.4)
     # Divided by the sum of each row, which is white: gray has neither a nor b.
-    shares = linear @ (SRGB_TO_XYZ / SRGB_TO_XYZ.sum(axis=1, keepdims=True)).T
+    shares = linear @ (RGB_TO_XYZ / RGB_TO_XYZ.sum(axis=1, keepdims=True)).T
     bent = np.where(shares > (6 / 29) ** 3, np.cbrt(shares), shares / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = np.moveaxis(bent, -1, 0)
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.camera import RGB_TO_XYZ
 from pellucid.images import Pixels
 from pellucid.tiling import Place
 
 __all__ = ["Carried", "carried", "lightness", "luminance", "tinted"]
 
 Planes = NDArray[np.float32]
-
-RGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
-"""Linear sRGB to XYZ, D65 (IEC 61966-2-1)."""
 
 WHITE = RGB_TO_XYZ.sum(axis=1)
 """XYZ of white."""
