@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from pellucid.api import inspect as inspect
 from pellucid.api import load as load
 from pellucid.api import read as read
+from pellucid.api import run as run
 from pellucid.api import write as write
 from pellucid.diagnosis import Diagnosis as Diagnosis
 """

@@ -187,3 +187,28 @@ def test_a_part_is_as_it_is_in_the_whole(photo: restorer.Restorer) -> None:
 def test_a_part_outside_is_refused(photo: restorer.Restorer) -> None:
     with pytest.raises(OptionError, match="not inside a picture of 96x96"):
         photo.part(View((images.from_array(noisy()),)), (0, 0, 97, 20), sigma=20)
+
+
+def test_detail_is_made_stronger_and_fainter_and_edges_stay(photo: restorer.Restorer) -> None:
+    rng = np.random.default_rng(3)
+    texture = np.full((SIDE, SIDE, 3), 0.4, np.float32) + rng.normal(0, 3 / 255, (SIDE, SIDE, 1)).astype(np.float32)
+    texture[:, SIDE // 2 :] += np.float32(0.4)
+    given = {amount: photo.restore(texture, sigma=0, detail=amount) for amount in (0.0, 0.5, 1.0, 1.5, 2.0)}
+    # Without noise, and at 1, it is the picture to the bit.
+    np.testing.assert_array_equal(given[1.0], texture)
+    fine = {amount: float(np.diff(255 * picture[:, 8:40, 0], axis=1).std()) for amount, picture in given.items()}
+    assert fine[0.0] < 0.35 * fine[1.0]
+    assert fine[2.0] > 1.6 * fine[1.0]
+    # Linear in the setting: the same layer each time.
+    np.testing.assert_allclose(given[0.5] - given[0.0], given[1.5] - given[1.0], atol=1e-6)
+    # No halo beside the edge: rows' means rise from one side to the other as before, within a level and a half.
+    assert 255 * np.abs(given[2.0].mean(axis=0) - texture.mean(axis=0)).max() < 1.5
+    # Colours stay.
+    np.testing.assert_allclose(colours(given[2.0]), colours(texture), atol=1e-6)
+
+
+def test_detail_is_the_same_in_pieces(photo: restorer.Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = np.random.default_rng(5).random((300, 200)).astype(np.float32) * 0.1 + 0.4
+    whole = photo.restore(given, sigma=0, detail=2)
+    monkeypatch.setitem(denoise.TILE, photo.models.precision, 128)
+    np.testing.assert_allclose(photo.restore(given, sigma=0, detail=2), whole, atol=1e-6)

@@ -16,11 +16,13 @@ ROWS = (
     {"errors", "families"},
     {"tasks.settings"},
     {"tasks"},
+    {"steps"},
     {"memory", "regular", "protobuf"},
     {"ranges", "rows"},
     {"masks", "units"},
     {"images", "samples"},
     {"maps", "rgba", "views", "alphas", "colour", "spreading"},
+    {"depths"},
     {"laws"},
     {"asked"},
     {"clipping"},
@@ -29,13 +31,14 @@ ROWS = (
     {"metrics"},
     {"diagnosis"},
     {"tiling"},
+    {"weighing"},
     {"matting", "cutting"},
     {"cards"},
     {"saving", "graphs"},
     {"files"},
     {"compiled"},
     {"engines"},
-    {"denoising"},
+    {"denoising", "detailing"},
     {"wholes"},
     {"tasks.base"},
     {"hinting", "tinting"},
@@ -44,6 +47,7 @@ ROWS = (
     {"tasks.*"},
     {"stacks"},
     {"restorer"},
+    {"chains"},
     {"api"},
     {"baselines", "recognition"},
     {"methods"},
@@ -62,7 +66,7 @@ ROWS = (
 """A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
 modules."""
 
-LIGHT = ("errors", "families", "tasks.settings", "tasks")
+LIGHT = ("errors", "families", "tasks.settings", "tasks", "steps")
 """Modules of the standard library alone: ``pellucid --help`` reads them."""
 
 TYPES_FROM_BELOW = {"tasks"}

@@ -334,7 +334,7 @@ def test_a_new_task_is_described_by_its_row() -> None:
     assert (asked["hint"]["schema"]["type"], asked["hint"]["explode"]) == ("array", True)
     assert len(asked["tone"]["schema"]["anyOf"]) == 2
     form = described["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert (list(form["properties"]), form["required"]) == (["image", "tone", "palette"], ["image"])
+    assert (list(form["properties"]), form["required"]) == (["image", "tone", "palette", "mask", "protect"], ["image"])
 
 
 def test_palettes_and_whole_numbers_are_described() -> None:

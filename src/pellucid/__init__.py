@@ -7,6 +7,7 @@ Functions, each of which takes an array, an `Image` or the path of a picture:
     pellucid.upscale(image, scale=3)
     pellucid.cutout(image)              what is in front, with alpha
     pellucid.colorize(image)            colours for gray pictures
+    pellucid.run(image, "denoise+upscale:scale=2")        several tasks, one after the other
     pellucid.inspect(image)             measures the noise: its kind and its level
     pellucid.read(path)                 a picture with its file's metadata
     pellucid.write(path, image)         writes it with its metadata
@@ -44,6 +45,7 @@ _PLACES = {
     "load": "pellucid.api",
     "read": "pellucid.api",
     "restore": "pellucid.api",
+    "run": "pellucid.api",
     "write": "pellucid.api",
     "Diagnosis": "pellucid.diagnosis",
     "Image": "pellucid.images",

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from pellucid.api import inspect as inspect
 from pellucid.api import load as load
 from pellucid.api import read as read
+from pellucid.api import run as run
 from pellucid.api import write as write
 from pellucid.diagnosis import Diagnosis as Diagnosis
 from pellucid.errors import DiskFull as DiskFull
@@ -51,6 +52,7 @@ __all__ = [
     "load",
     "read",
     "restore",
+    "run",
     "write",
     "Diagnosis",
     "Image",
@@ -78,6 +80,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -109,6 +112,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -140,6 +144,7 @@ def restore(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -171,6 +176,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -185,6 +191,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,
@@ -199,6 +206,7 @@ def denoise(
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
+    detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
     gain: bool = ...,

@@ -12,15 +12,16 @@ from typing import Any, get_type_hints
 
 from numpy.typing import ArrayLike
 
-from pellucid import diagnosis, files, images, restorer, stacks
+from pellucid import chains, diagnosis, files, images, restorer, stacks, steps
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
+from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.views import View
 
-__all__ = ["inspect", "load", "of_task", "read", "restore", "write"]
+__all__ = ["inspect", "load", "of_task", "read", "restore", "run", "write"]
 
 _loaded: dict[str, Restorer] = {}
 
@@ -70,6 +71,34 @@ def restore(
     (80, 100)
     """
     return _restored(_kept(model), image, range, axes, settings)
+
+
+def run(
+    image: ArrayLike | Image | str | Path,
+    chosen: str | Steps | None = None,
+    *,
+    preset: str | None = None,
+    range: Range = "auto",
+    axes: str | None = None,
+) -> Any:
+    """The image after several tasks, one after the other, with nothing rounded between them: an array for an array, of the same
+    dtype; an `Image` for an `Image`.
+
+    ``chosen`` are the steps as text, ``task:name=value+task`` (see `pellucid.steps.parse`); or name a ``preset``. ``image``,
+    ``range`` and ``axes`` as of `restore`. The models stay loaded for the next call. Raises members of `PellucidError`.
+
+    >>> import numpy as np, pellucid
+    >>> pellucid.run(np.zeros((40, 50), np.uint8), "denoise:sigma=10+upscale:scale=2").shape
+    (80, 100)
+    """
+    if (chosen is None) == (preset is None):
+        raise OptionError("name the steps, such as 'denoise+upscale:scale=2', or a preset")
+    found = steps.preset(preset) if preset is not None else steps.parse(chosen) if isinstance(chosen, str) else chosen
+    assert found is not None
+    chain = chains.of(found, _kept)
+    if isinstance(image, str | Path):
+        return images.to_array(chain.restore(read(image, range=range, axes=axes)))
+    return chain.restore(image, range=range, axes=axes)
 
 
 def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:

@@ -12,13 +12,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pellucid import files, images, memory, saving
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import files, images, memory, saving, weighing
+from pellucid.chains import Chain
 from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
-from pellucid.images import Rows
+from pellucid.images import Image, Rows
 from pellucid.manifest import Manifest, digest_of
 from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
+from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.tasks.settings import FileSettings, Settings, Shape
 
@@ -59,8 +64,8 @@ class Outcome:
     full: bool = False
     remarks: tuple[str, ...] = ()
 
-    def to_dict(self, task: Task) -> dict[str, Any]:
-        """Plain data for JSON: the facts of the task's row stand beside the rest."""
+    def to_dict(self, task: Task | Steps) -> dict[str, Any]:
+        """Plain data for JSON: the facts of the task's row, or of the steps, stand beside the rest."""
         rest = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "facts"}
         return {name: str(value) if isinstance(value, Path) else value for name, value in rest.items()} | task.facts_as_json(
             self.facts
@@ -89,8 +94,8 @@ class Tally:
 
 def restore_files(
     planned: Plan,
-    restorer: Restorer,
-    settings: Settings | None = None,
+    restorer: Restorer | Chain,
+    settings: Settings | Steps | None = None,
     how: FileSettings = PLAIN,
     *,
     overwrite: bool = False,
@@ -99,8 +104,8 @@ def restore_files(
 ) -> Generator[Outcome, None, None]:
     """Restores each file of a plan, yielding its outcome when it is done; a failure is an outcome, not an end.
 
-    ``settings`` are those of the restorer's task (None: its defaults), ``how`` says how files are read and written; ``progress`` is
-    called with the share of the picture in hand that is done, 0 to 1.
+    ``settings`` are those of the restorer's task (None: its defaults), or the steps of a chain; ``how`` says how files are read and
+    written; ``progress`` is called with the share of the picture in hand that is done, 0 to 1.
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
     settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some
@@ -118,9 +123,9 @@ def restore_files(
         # The format is in the output's name.
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
         manifest = Manifest(planned.folder, settings.to_dict() | written, restorer.fingerprint())
+    work = _Work.of(restorer, settings, how, progress)
     read = partial(_read, how=how, memory=restorer.memory, manifest=manifest, overwrite=overwrite, resume=resume)
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
-    work = _Work(restorer, settings, how, progress)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
@@ -179,7 +184,7 @@ def restore_files(
 
 
 def restore_variants(
-    planned: Plan, restorer: Restorer, settings: Settings, how: FileSettings = PLAIN, **given: Any
+    planned: Plan, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings = PLAIN, **given: Any
 ) -> Generator[Outcome, None, None]:
     """`restore_files` for each variant of the outputs that the settings ask for (`Settings.each`), one after the other."""
     for name, each in settings.each().items():
@@ -189,8 +194,8 @@ def restore_variants(
 def restore_file(
     source: Path,
     target: Path,
-    restorer: Restorer,
-    settings: Settings | None = None,
+    restorer: Restorer | Chain,
+    settings: Settings | Steps | None = None,
     how: FileSettings = PLAIN,
     *,
     sparing: bool = True,
@@ -203,14 +208,16 @@ def restore_file(
     `Rows` of the output), ``progress`` with the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; an exception from
     ``watch`` or ``progress`` ends it, too.
     """
-    work = _Work(restorer, settings or restorer.settings(), how, progress)
+    work = _Work.of(restorer, settings or restorer.settings(), how, progress)
+    files.check_depth(target, how.depth)
     with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory) as document:
         return _passed(document, source, target, work, overwrite=False, watch=watch)
 
 
 def reading(how: FileSettings) -> dict[str, Any]:
     """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
-    return {"value_range": images.parse_range(how.range), "axes": how.axes}
+    spared = how.mask is not None or how.protect is not None
+    return {"value_range": images.parse_range(how.range), "axes": how.axes, "keep": spared}
 
 
 # -- one file ---------------------------------------------------------------------------------------------------------
@@ -218,12 +225,49 @@ def reading(how: FileSettings) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Work:
-    """The work that each file gets: the model, the settings, and who is shown the progress."""
+    """The work that each file gets: what restores a picture, the settings, where to work, and who is shown the progress."""
 
-    restorer: Restorer
-    settings: Settings
+    restore: Callable[..., Restoration]
+    settings: Settings | Steps
     how: FileSettings
+    areas: _Areas
     progress: Progress | None
+
+    @classmethod
+    def of(cls, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings, progress: Progress | None) -> _Work:
+        """Reads the masks; `FileError` for one that is no picture."""
+        return cls(restorer.details, settings, how, _Areas.of(how), progress)
+
+
+@dataclass(frozen=True)
+class _Areas:
+    """Where to work and what to spare: weights (h, w) of any size, 1 in full, each with the name of its file; None: everywhere."""
+
+    work: tuple[str, NDArray[np.float32]] | None = None
+    spare: tuple[str, NDArray[np.float32]] | None = None
+
+    @classmethod
+    def of(cls, how: FileSettings) -> _Areas:
+        """Reads the files."""
+        areas = (
+            None if each is None else (each.name, weighing.of_image(files.read(each.file))) for each in (how.mask, how.protect)
+        )
+        return cls(*areas)
+
+    def fitted(self, picture: Image) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+        """The weights of a picture, and lines about masks that were scaled to its size."""
+        height, width = picture.pixels.shape[:2]
+        weights, remarks = None, []
+        for area, spared in ((self.work, False), (self.spare, True)):
+            if area is None:
+                continue
+            name, plane = area
+            if plane.shape != (height, width):
+                remarks.append(f"mask {name} is scaled from {plane.shape[1]}x{plane.shape[0]} to {width}x{height}")
+            share = weighing.fitted(plane, height, width)
+            share = 1 - share if spared else share
+            weights = share if weights is None else weights * share
+        return weights, tuple(remarks)
 
 
 @dataclass(frozen=True)
@@ -270,6 +314,7 @@ def _read(
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
+        files.check_depth(target, how.depth)
         document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory))
         if document.count > 1:
             return _Open(source, target, digest, document, opened.pop_all().close)
@@ -368,12 +413,18 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
             if progress is not None:
                 progress((number + done / of) / len(page.pictures))
 
-        results.append(work.restorer.details(picture, work.settings, progress=tell))
-    restored = replace(page, pictures=tuple(result.image for result in results))
+        weights, remarks = work.areas.fitted(picture)
+        # Not rounded to the picture's own depth where another one is asked for.
+        beside: dict[str, Any] = {} if weights is None else {"mask": weights}
+        if work.how.depth != "auto":
+            beside["keep"] = "float32"
+        result = work.restore(picture, work.settings, progress=tell, **beside)
+        results.append(replace(result, image=replace(result.image, remarks=result.image.remarks + remarks)))
+    restored = files.at_depth(replace(page, pictures=tuple(result.image for result in results)), work.how.depth)
     return restored, results[0], sum(result.seconds for result in results)
 
 
-def _of_one_picture(page: files.Page, settings: Settings) -> files.Page:
+def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:
     """The page; where outputs have other channels or get alpha, inks as colours, and no page that is several gray pictures."""
     first = page.pictures[0]
     height, width, channels = first.pixels.shape
@@ -402,7 +453,7 @@ def _sized(document: files.Document, page: files.Page) -> files.Document:
     first = page.pictures[0]
     height, width, channels = first.pixels.shape
     samples = channels + (first.alpha is not None) if page.kind == "picture" else None
-    return files.with_size(document, height, width, samples)
+    return files.with_size(document, height, width, samples, first.dtype)
 
 
 def _first(source: Path, pages: Iterator[files.Page]) -> files.Page:

@@ -112,6 +112,7 @@ class Image:
     mask: Mask | None = None
     size: tuple[int, int] | None = None
     corner: tuple[int, int] | None = None
+    kept: Any = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -163,13 +164,14 @@ def from_values(
     full: bool = False,
     unit: bool = False,
     premultiplied: bool = False,
+    keep: bool = False,
 ) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
     ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` and
     ``unit`` as of `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where
     none is. Colours that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole
-    numbers of 8 and 16 bits stay what they are: see `Image`.
+    numbers of 8 and 16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`.
     """
     _check(values.shape, values.dtype)
     flat = values.ndim == 2
@@ -191,6 +193,8 @@ def from_values(
     image = Image(
         pixels=planes, alpha=alpha, dtype=values.dtype, flat=flat, black=found.ends[0], white=_white(values.dtype, found.ends)
     )
+    if keep and values.dtype.name not in WHOLE:
+        image = replace(image, kept=planes)
     if there is not None:
         if nodata is not None and (share := float(nodata.of(planes).mean())) > 0:
             remarks += (_shown(nodata.words, share),)
@@ -252,6 +256,7 @@ def from_rows(
     nodata: Nodata | None = None,
     full: bool = False,
     premultiplied: bool = False,
+    keep: bool = False,
 ) -> Image:
     """As `from_values`, sparing, of what is not held in memory; where ``auto`` needs all values they are read once for that."""
     _check(rows.shape, rows.dtype)
@@ -297,13 +302,13 @@ def from_rows(
             filled = masks.fill_rows(values.take, mask.valid.take, height, found.middle(rows.dtype))
             values = Rows(values.shape, values.dtype, filled)
         remarks += tuple(f"{what}: these pixels stay as they are" for what in (found.words, nodata.words if nodata else "") if what)
-    kept = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
+    dtype = rows.dtype if rows.dtype.name in WHOLE else np.dtype(np.float32)
 
     def pixels(band: NDArray[Any]) -> NDArray[Any]:
         return band if band.dtype.name in WHOLE else normalised(band, found.ends)
 
     return Image(
-        pixels=values.mapped(pixels, (height, width, colours), kept),
+        pixels=values.mapped(pixels, (height, width, colours), dtype),
         alpha=alpha,
         dtype=rows.dtype,
         flat=flat,
@@ -311,6 +316,7 @@ def from_rows(
         white=_white(rows.dtype, found.ends),
         mask=mask,
         size=(height, width),
+        kept=rows.mapped(colour, (height, width, colours), rows.dtype) if keep and rows.dtype.name not in WHOLE else None,
         remarks=remarks,
     )
 
@@ -377,7 +383,8 @@ def hidden_pixels(image: Image) -> Pixels:
 def held(image: Image) -> Image:
     """The image with everything of it in memory, as it is."""
     mask = image.mask if image.mask is None else replace(image.mask, valid=whole(image.mask.valid), values=whole(image.mask.values))
-    return replace(image, pixels=whole(image.pixels), alpha=None if image.alpha is None else whole(image.alpha), mask=mask)
+    alpha, kept = (None if part is None else whole(part) for part in (image.alpha, image.kept))
+    return replace(image, pixels=whole(image.pixels), alpha=alpha, mask=mask, kept=kept)
 
 
 def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:
@@ -417,7 +424,7 @@ def cropped(image: Image, top: int, left: int, bottom: int, right: int) -> Image
     """The part of an image that is in memory; its mask is left out."""
     rows, columns = slice(top, bottom), slice(left, right)
     alpha = None if image.alpha is None else whole(image.alpha)[rows, columns]
-    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None)
+    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None, kept=None)
 
 
 def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:

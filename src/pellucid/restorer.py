@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, memory, stacks, tasks, tiling
+from pellucid import diagnosis, images, memory, stacks, tasks, tiling, weighing
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models, all_finite
@@ -94,6 +94,16 @@ class Restoration:
     def diagnosis(self) -> Diagnosis | None:
         """The noise that was found; None where the image was not inspected."""
         return self.facts.get("diagnosis")
+
+
+@dataclass(frozen=True)
+class _Blend:
+    """How a pass's output is blended with its output of strength 0: the ``share``, times ``weights`` (h, w) at each pixel where
+    there are some; and the depth that is kept of it."""
+
+    share: float
+    weights: NDArray[np.float32] | None = None
+    keep: Literal["source", "float32"] = "source"
 
 
 class Restorer:
@@ -194,6 +204,8 @@ class Restorer:
         The settings are those of the task, as keyword arguments or as one object: ``restore(image, sigma=25)`` and
         ``restore(image, DenoiseSettings(sigma=25))`` are the same.
 
+        ``mask`` (h, w) of any size says how much each pixel gets, 0 to 1; see `details`.
+
         A denoiser takes ``sigma``, the standard deviation of Gaussian noise in 8-bit levels, 0 to 255 (default: the image is
         inspected, for whatever noise it has); ``keep_grain``, the share of the finest grain that is kept; ``strength``, 0 leaves
         the image as it is, 1 restores it, above 1 and up to 2 more noise is taken away; ``colour_noise``, the same for the colours
@@ -222,11 +234,16 @@ class Restorer:
         settings: Settings | None = None,
         /,
         *,
+        mask: ArrayLike | None = None,
+        keep: Literal["source", "float32"] = "source",
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
         """The same as `restore`, with the file that served, the seconds it took, and the facts of the task.
 
+        ``mask`` (h, w) of any size, in [0, 1], says how much of the settings' strength each pixel gets: it is scaled to the output,
+        and where it is 0 the output is the one of strength 0, which for an output of the picture's size and channels is the picture
+        itself, to the bit. ``keep`` float32: the pixels of an `Image` are not rounded to its file's whole numbers.
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.
 
@@ -239,24 +256,42 @@ class Restorer:
         if len(chosen.each()) > 1:
             raise OptionError("these settings ask for several pictures, and this makes one: call it once for each")
         picture = _picture(image)
+        weights = None if mask is None else weighing.plane(mask)
+        if weights is not None:
+            weighing.check(self.task.name, chosen, picture)
         job = self.task.module().prepare(View((picture,)), self.models, chosen)
         held = job.held or len(job.passes) > 1
         picture = images.held(picture) if held else picture
         source = picture if job.image is None else images.held(job.image) if held else job.image
         for number, step in enumerate(job.passes):
             tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
-            source = images.with_pixels(source, self._passed(step, job.model, source, chosen.share, tell))
+            blend = _Blend(chosen.share, weights, keep)
+            source = images.with_pixels(source, self._passed(step, job.model, source, blend, tell))
         output: Any = job.finish(picture, source.pixels)
+        if weights is not None:
+            output = weighing.untouched(output, picture, weights)
         remarks = output.remarks
         if not isinstance(image, Image):
             output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
+            if weights is not None:
+                output = weighing.untouched_values(output, image, weights)
         seconds = time.perf_counter() - begun
         result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
 
-    def part(self, view: View, box: tuple[int, int, int, int], settings: Settings | None = None, /, **given: Any) -> Restoration:
+    def part(
+        self,
+        view: View,
+        box: tuple[int, int, int, int],
+        settings: Settings | None = None,
+        /,
+        *,
+        mask: ArrayLike | None = None,
+        **given: Any,
+    ) -> Restoration:
         """Only the pixels from column X0 and row Y0 to before X1 and Y1 of the view's picture, as they are in the whole output.
+        ``mask`` as of `details`.
 
         All of the picture is looked at, but only these pixels, and `MARGIN` around them, are restored: a preview. Each value is
         within a few levels of the whole output's. Raises `OptionError` for a box outside the picture, and for a task whose output
@@ -275,9 +310,11 @@ class Restorer:
         step_of = math.lcm(1, *(step.multiple_of for step in job.passes))
         up, before = ((start - min(MARGIN, start)) // step_of * step_of for start in (top, left))
         source = images.cropped(picture, up, before, min(bottom + MARGIN, height), min(right + MARGIN, width))
+        weights = None if mask is None else weighing.fitted(weighing.plane(mask), height, width)
         for step in job.passes:
             moved = replace(step, piece=partial(_moved, step.piece, up, before, (height, width)))
-            source = images.with_pixels(source, self._passed(moved, job.model, source, chosen.share, None))
+            blend = _Blend(chosen.share, None if weights is None else weights[up : up + height, before : before + width])
+            source = images.with_pixels(source, self._passed(moved, job.model, source, blend, None))
         output = images.cropped(source, top - up, left - before, bottom - up, right - before)
         return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
 
@@ -319,25 +356,33 @@ class Restorer:
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
         return module.batch(stack, self.models, self.settings(settings, **given))
 
-    def _passed(self, step: Pass, model: str, picture: Image, share: float, progress: Progress | None) -> NDArray[Any] | Rows:
+    def _passed(self, step: Pass, model: str, picture: Image, blend: _Blend, progress: Progress | None) -> NDArray[Any] | Rows:
         """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`."""
         height, width, channels = picture.pixels.shape
+        share = blend.share
+        weights = None if blend.weights is None else weighing.fitted(blend.weights, height * step.scale, width * step.scale)
         pieces = tiling.cut(height, width, tile=step.tile, halo=step.halo, multiple_of=step.multiple_of)
-        in_flight = self._in_flight(step, model, picture, pieces)
+        in_flight = self._in_flight(step, model, picture, pieces, _kept(picture, blend.keep))
 
         def restored(part: NDArray[Any], place: Place) -> NDArray[np.float32]:
             # All of it piece by piece: what is in the processor's cache need not be fetched again, and while the engine works
             # on one piece the next is made ready and the last one finished.
             planes = np.empty((channels + step.room, *part.shape[:2]), np.float32)
             given = images.as_pixels(picture, part, out=planes[:channels])
+            weight = None if weights is None else weighing.of_piece(weights, place, step.scale)
+            if weight is not None and not weight.any():
+                output = given.copy() if step.before is None else step.before(given)
+                return output.transpose(1, 2, 0)
             output = step.piece(given, place, planes)
-            if share < 1:
+            if share < 1 or weight is not None:
                 before = given if step.before is None else step.before(given)
                 output -= before
-                output *= np.float32(share)
+                output *= np.float32(share) if weight is None else np.float32(share) * weight
                 output += before
             # Noise may have left the range; a picture does not.
             np.clip(output, 0, 1, out=output)
+            if weight is not None:
+                np.copyto(output, before, where=weight == 0)
             if not all_finite(output):
                 raise EngineError(f"model {model!r}: the output has values that are no numbers (NaN)")
             return output.transpose(1, 2, 0)
@@ -345,7 +390,7 @@ class Restorer:
         def finish(core: NDArray[np.float32], place: NDArray[Any]) -> None:
             images.to_values(picture, core, out=place)
 
-        kept = _kept(picture)
+        kept = _kept(picture, blend.keep)
         shape = (height * step.scale, width * step.scale, step.channels or channels)
         stream = partial(
             tiling.stream,
@@ -365,14 +410,14 @@ class Restorer:
             pass
         return whole
 
-    def _in_flight(self, step: Pass, model: str, picture: Image, pieces: tiling.Cut) -> int:
+    def _in_flight(self, step: Pass, model: str, picture: Image, pieces: tiling.Cut, kept: np.dtype[Any]) -> int:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No output depends on it."""
         room = memory.room(self.memory)
         pixels = pieces.piece[0] * pieces.piece[1] * step.scale**2
         # A picture that is not held goes through bands, two of which are read and two written at once.
         height, width, channels = picture.pixels.shape
         high = min(height, 4 * pieces.piece[0]) if isinstance(picture.pixels, Rows) else height
-        output = high * width * step.scale**2 * (step.channels or channels) * _kept(picture).itemsize
+        output = high * width * step.scale**2 * (step.channels or channels) * kept.itemsize
         most = 1 if pieces.pieces == 1 else IN_FLIGHT
         held = self._held.get((model, step.scale), 0)
         for count in range(most, 0, -1):
@@ -436,12 +481,13 @@ def _in_range(picture: Image) -> Image:
     return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
-def _kept(picture: Image) -> np.dtype[Any]:
-    """The dtype of an output: the levels of an 8-bit image, else float32 pixels, of which any depth can be made.
+def _kept(picture: Image, keep: Literal["source", "float32"]) -> np.dtype[Any]:
+    """The dtype of an output: the levels of an 8-bit image, unless ``keep`` says float32; else float32 pixels, of which any depth
+    can be made.
 
     Where black and white are not 0 and 255, other formats spread the range, and need what lies between the levels.
     """
-    plain = picture.pixels.dtype == np.uint8 and picture.black == 0 and picture.white is None
+    plain = keep == "source" and picture.pixels.dtype == np.uint8 and picture.black == 0 and picture.white is None
     return np.dtype(np.uint8 if plain else np.float32)
 
 

@@ -23,6 +23,8 @@ __all__ = ["main", "run"]
 
 COMMANDS = (
     pictures.add_restoring,
+    pictures.add_run,
+    pictures.add_presets,
     serving.add_serve,
     pictures.add_inspect,
     training.add_train,

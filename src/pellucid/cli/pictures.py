@@ -1,4 +1,4 @@
-"""Commands for one's own pictures: denoise, upscale, inspect."""
+"""Commands for one's own pictures: one for each task, run, presets, inspect."""
 
 from __future__ import annotations
 
@@ -8,26 +8,32 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pellucid import steps
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
+from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import FileSettings, Settings, Shape
 
 if TYPE_CHECKING:
     from pellucid import batch, plan
+    from pellucid.chains import Chain
+    from pellucid.restorer import Restorer
 
-__all__ = ["add_inspect", "add_restoring"]
+__all__ = ["add_inspect", "add_presets", "add_restoring", "add_run"]
+
+PICTURES = "a picture, a folder of them, or - for standard input"
 
 PIPE = Path("-")
 """Stands for the standard input or output."""
 
 
-# -- denoise, upscale -------------------------------------------------------------------------------------------------
+# -- one task, or several in a row ------------------------------------------------------------------------------------
 
 
 def add_restoring(commands: Commands) -> None:
@@ -36,17 +42,39 @@ def add_restoring(commands: Commands) -> None:
         if task.command:
             command = add(commands, task.name, _restore, task.summary)
             command.set_defaults(task=task)
-            _add_pictures(command, task)
+            command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=PICTURES)
+            _add_places(command, task.mark)
+            add_model(command, task)
+            add_settings(command, task.settings)
+            _add_work(command)
 
 
-def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
-    """The arguments of a command that restores pictures."""
-    command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a picture, a folder of them, or - for standard input")
+def add_run(commands: Commands) -> None:
+    """Adds `run`: several tasks in a row."""
+    command = add(commands, "run", _run, "several tasks on each picture, one after the other")
+    command.description = (
+        "Does several tasks on each picture, one after the other. STEPS are their names joined by +, each with its settings: "
+        "denoise:strength=0.8+upscale:scale=2. Nothing is rounded between them. Inside a value write : as %3A, + as %2B, % as %25."
+    )
+    command.add_argument("steps", metavar="STEPS", help="the steps, such as denoise+upscale:scale=2; none with --preset")
+    command.add_argument("inputs", nargs="*", metavar="IN", help=PICTURES)
+    add_preset(command)
+    _add_places(command, "STEPS")
+    _add_work(command)
+
+
+def add_preset(command: argparse.ArgumentParser) -> None:
+    """The name of a preset, in the place of steps."""
+    command.add_argument("--preset", metavar="NAME", help="the steps of a preset; 'pellucid presets' lists them")
+
+
+def _add_places(command: argparse.ArgumentParser, mark: str) -> None:
+    """Where pictures are found and outputs written."""
     command.add_argument(
         "-o",
         "--out",
         help="the output: a file, if the name has a format's ending, else a folder, made if missing; several pictures need "
-        f"a folder; - is the standard output (default: IN.{task.mark}.EXT)",
+        f"a folder; - is the standard output (default: IN.{mark}.EXT)",
     )
     command.add_argument("-r", "--recursive", action="store_true", help="include folders below a folder; the outputs keep the tree")
     command.add_argument(
@@ -56,8 +84,10 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
     command.add_argument(
         "--resume", action="store_true", help="skip pictures that have an output in the folder, from the same content and settings"
     )
-    add_model(command, task)
-    add_settings(command, task.settings)
+
+
+def _add_work(command: argparse.ArgumentParser) -> None:
+    """How files are read and written, and what does the work."""
     add_settings(command, FileSettings)
     add_engine(command)
     command.add_argument(
@@ -70,10 +100,47 @@ def _add_pictures(command: argparse.ArgumentParser, task: Task) -> None:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from pellucid import batch, memory, plan, restorer
+    from pellucid import restorer
 
     task: Task = options.task
-    settings, how = settings_of(task.settings, options), settings_of(FileSettings, options)
+
+    def loaded(how: dict[str, Any]) -> Restorer:
+        model = restorer.load(options.model, **how)
+        if model.task is not task:
+            raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
+        return model
+
+    return _done(options, task, settings_of(task.settings, options), loaded)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pellucid import chains
+
+    chosen, inputs = steps_of([options.steps, *options.inputs], options.preset)
+    options.inputs = [Path(each) for each in inputs]
+    return _done(options, chosen, chosen, lambda how: chains.load(chosen, **how))
+
+
+def steps_of(given: Sequence[str], preset: str | None) -> tuple[Steps, Sequence[str]]:
+    """The steps of a command, from its first argument or from a preset, and the arguments that follow."""
+    if preset is not None:
+        return steps.preset(preset), given
+    if len(given) < 2:
+        steps.parse(given[0])
+        raise OptionError(f"name a picture after the steps {given[0]}")
+    return steps.parse(given[0]), given[1:]
+
+
+def _done(
+    options: argparse.Namespace,
+    task: Task | Steps,
+    settings: Settings | Steps,
+    loaded: Callable[[dict[str, Any]], Restorer | Chain],
+) -> int:
+    """Plans, restores and shows; ``task`` has the outputs' mark and facts, ``loaded`` gives what restores them."""
+    from pellucid import batch, memory, plan
+
+    how = settings_of(FileSettings, options)
     # Before any file is looked at.
     batch.reading(how)
     # A path forgets the slash at its end.
@@ -89,11 +156,9 @@ def _restore(options: argparse.Namespace) -> int:
             how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, "alpha": _alpha(settings)}
             planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
         else:
-            planned = _pipe_plan(options, task, Path(room), alpha=_alpha(settings))
+            planned = _pipe_plan(options, task.mark, Path(room), alpha=_alpha(settings))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
-        model = restorer.load(options.model, device=options.device, engine=options.engine, memory=room_for)
-        if model.task is not task:
-            raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
+        model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
         shown = _Shown(planned, task, settings, options)
         outcomes = batch.restore_variants(
             planned, model, settings, how, overwrite=options.force, resume=options.resume, progress=shown.progress
@@ -105,12 +170,12 @@ def _restore(options: argparse.Namespace) -> int:
     return status
 
 
-def _alpha(settings: Settings) -> bool:
+def _alpha(settings: Settings | Steps) -> bool:
     """Whether outputs have alpha that their pictures need not have."""
     return settings.answer(Shape(None, None, 3, alpha=False)).alpha
 
 
-def _pipe_plan(options: argparse.Namespace, task: Task, room: Path, *, alpha: bool) -> plan.Plan:
+def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, *, alpha: bool) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
     from pellucid import files, plan
 
@@ -138,7 +203,7 @@ def _pipe_plan(options: argparse.Namespace, task: Task, room: Path, *, alpha: bo
     target = files.writable_name(room / f"output{ending or source.suffix}", alpha=alpha and ending is None)
     if options.out == PIPE:
         return plan.plan([source], target, alpha=alpha)
-    return plan.plan([source], options.out, ending=ending, mark=task.mark, folder=options.folder, alpha=alpha)
+    return plan.plan([source], options.out, ending=ending, mark=mark, folder=options.folder, alpha=alpha)
 
 
 def _ending(name: str | None) -> str | None:
@@ -151,7 +216,7 @@ def _ending(name: str | None) -> str | None:
 class _Shown:
     """The lines that the user reads about a run: one for each file, a bar on a terminal, and the sum of many files."""
 
-    def __init__(self, planned: plan.Plan, task: Task, settings: Settings, options: argparse.Namespace) -> None:
+    def __init__(self, planned: plan.Plan, task: Task | Steps, settings: Settings | Steps, options: argparse.Namespace) -> None:
         from pellucid import batch
 
         self._task = task
@@ -272,6 +337,29 @@ def _size(path: Path) -> int:
         return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
+
+
+# -- presets ----------------------------------------------------------------------------------------------------------
+
+
+def add_presets(commands: Commands) -> None:
+    """Adds `presets`."""
+    command = add(commands, "presets", _presets, "list steps with a name, for run and watch")
+    command.add_argument("--json", action="store_true", help="print one JSON line for each")
+
+
+def _presets(options: argparse.Namespace) -> int:
+    known = steps.presets()
+    for preset in known.values():
+        text = preset.steps.text()
+        if options.json:
+            print(json.dumps({"name": preset.name, "summary": preset.summary, "steps": text, "own": preset.own}))
+        else:
+            print(shown(f"{preset.name:18}{preset.summary}{' (your own)' if preset.own else ''}"))
+            print(shown(f"{'':18}{text}"))
+    if not options.json:
+        print(shown(f"your own: {steps.user_file()}"))
+    return 0
 
 
 # -- inspect ----------------------------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from pellucid import regular
+from pellucid import depths, regular
 from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
@@ -35,6 +36,8 @@ __all__ = [
     "Document",
     "Format",
     "Page",
+    "at_depth",
+    "check_depth",
     "check_written",
     "ending_named",
     "ending_of",
@@ -73,8 +76,10 @@ RAW_MEDIA = (
     "image/x-samsung-srw",
 )
 
+ALL_DEPTHS = ("8", "16", "float32")
+
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png),
+    Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png, depths=("8", "16")),
     Format(
         "JPEG",
         (".jpg", ".jpeg", ".jpe", ".jfif", ".jif"),
@@ -84,7 +89,15 @@ FORMATS: tuple[Format, ...] = (
         save=photographs.save_jpeg,
         inks=True,
     ),
-    Format("TIFF", (".tif", ".tiff"), media=("image/tiff",), open=tiff.open_tiff, save=tiff.save_tiff, inks=True),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        media=("image/tiff",),
+        open=tiff.open_tiff,
+        save=tiff.save_tiff,
+        inks=True,
+        depths=ALL_DEPTHS,
+    ),
     Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
     Format(
@@ -102,11 +115,27 @@ FORMATS: tuple[Format, ...] = (
         decode=photographs.from_bmp,
         encode=photographs.to_bmp,
     ),
-    Format("PNM", (".pnm", ".pgm", ".ppm", ".pbm"), media=PNM_MEDIA, alpha=False, open=pnm.open_pnm, save=pnm.save_pnm),
-    Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy),
-    Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr),
-    Format("DICOM", (".dcm", ".dicom"), media=("application/dicom",), alpha=False, open=dicom.open_dicom, save=dicom.save_dicom),
-    Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True),
+    Format(
+        "PNM",
+        (".pnm", ".pgm", ".ppm", ".pbm"),
+        media=PNM_MEDIA,
+        alpha=False,
+        open=pnm.open_pnm,
+        save=pnm.save_pnm,
+        depths=("8", "16"),
+    ),
+    Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy, depths=ALL_DEPTHS),
+    Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr, depths=("float32",)),
+    Format(
+        "DICOM",
+        (".dcm", ".dicom"),
+        media=("application/dicom",),
+        alpha=False,
+        open=dicom.open_dicom,
+        save=dicom.save_dicom,
+        depths=(),
+    ),
+    Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True, depths=()),
     Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
     Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
@@ -180,12 +209,19 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
 
 @contextmanager
 def open_pages(
-    path: Path, *, value_range: Range = "auto", axes: str | None = None, sparing: bool = False, memory: int | None = None
+    path: Path,
+    *,
+    value_range: Range = "auto",
+    axes: str | None = None,
+    sparing: bool = False,
+    keep: bool = False,
+    memory: int | None = None,
 ) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`; ``sparing``: see `Reading`; ``memory``: bytes that this process may have
-    in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
+    """What ``path`` holds, page by page: see `Document`; ``sparing`` and ``keep``: see `Reading`; ``memory``: bytes that this
+    process may have in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and their
+    rows."""
     kind = _format_of(path)
-    reading = Reading(value_range, axes, sparing)
+    reading = Reading(value_range, axes, sparing, keep=keep)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
         raise FileError(
@@ -257,7 +293,8 @@ def _with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
         return change(part) if isinstance(part, Rows) else part
 
     mask = picture.mask and replace(picture.mask, valid=changed(picture.mask.valid), values=changed(picture.mask.values))
-    return replace(picture, pixels=changed(picture.pixels), alpha=changed(picture.alpha), mask=mask)
+    pixels, alpha, kept = (changed(part) for part in (picture.pixels, picture.alpha, picture.kept))
+    return replace(picture, pixels=pixels, alpha=alpha, mask=mask, kept=kept)
 
 
 def _upright(page: Page) -> Page:
@@ -326,9 +363,19 @@ def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable
     write_pages(path, [Page((image,))], Document(()), overwrite=overwrite, before=before)
 
 
-def with_size(document: Document, height: int, width: int, samples: int | None = None) -> Document:
-    """The document with pages of that size and so many ``samples`` (with alpha): what it knows of an array's shape is changed."""
+def with_size(
+    document: Document, height: int, width: int, samples: int | None = None, dtype: np.dtype[Any] | None = None
+) -> Document:
+    """The document with pages of that size, so many ``samples`` (with alpha) and that ``dtype``: what it knows of an array is
+    changed."""
     about = document.about
+    if (
+        isinstance(about, arrays.NpyArray | tiff.ImageJStack)
+        and dtype is not None
+        and np.dtype(about.dtype).newbyteorder("=") != dtype
+    ):
+        about = replace(about, dtype=dtype.str)
+        document = replace(document, about=about)
     if not isinstance(about, arrays.NpyArray | tiff.ImageJStack | tiff.Planes):
         return document
     if samples is not None and samples != dict(zip(about.axes, about.shape, strict=True)).get("S", 1):
@@ -338,6 +385,14 @@ def with_size(document: Document, height: int, width: int, samples: int | None =
     if isinstance(about, tiff.ImageJStack) and shape != about.shape:
         about = tiff.imagej_fitted(about, shape)
     return replace(document, about=replace(about, shape=shape))
+
+
+def at_depth(page: Page, depth: str) -> Page:
+    """The page at a depth of `pellucid.depths`, black and white at the ends of its range; as it is for ``auto``."""
+    if depth == "float32" and page.kind == "inks":
+        page = Page((photographs.inks_to_picture(page, Reading()),))
+    changed = [(picture, depths.at_depth(picture, depth)) for picture in page.pictures]
+    return replace(page, pictures=tuple(after if after is before else tiff.at_depth(after) for before, after in changed))
 
 
 def write_pages(
@@ -491,6 +546,16 @@ def check_written(path: Path, *, alpha: bool = False) -> Format:
     if alpha and not kind.alpha:
         raise FileError(f"{path}: {kind.name} holds no transparency; use one of {written}, or put a background behind it")
     return kind
+
+
+def check_depth(path: Path, depth: str) -> None:
+    """`FileError` where the format that a file of this name is written in does not hold that depth: 8, 16 or float32; ``auto`` is
+    what it holds."""
+    kind = check_written(path)
+    if depth != "auto" and depth not in kind.depths:
+        others = ", ".join(entry.name for entry in FORMATS if entry.writes and depth in entry.depths)
+        bits = depth if depth == "float32" else f"{depth} bits"
+        raise FileError(f"{path}: --depth {depth}: {kind.name} does not hold {bits} as pellucid writes it; {others} do")
 
 
 def _format_of(path: Path) -> Format:

@@ -46,13 +46,14 @@ class Reading:
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
     come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
-    that floats near [0, 1] are meant so, as in Python.
+    that floats near [0, 1] are meant so, as in Python. ``keep``: some pixels must come back to the bit (`Image.kept`).
     """
 
     value_range: Range = "auto"
     axes: str | None = None
     sparing: bool = False
     unit: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Format:
     Either ``decode`` and ``encode`` turn bytes into a picture and back, or ``open`` and ``save`` do it page by page with a path.
     Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
     CMYK can be written, ``folder`` whether it is a folder and no file. ``media`` are its media types (MIME), the first being the
-    one to write; a folder has none.
+    one to write; a folder has none. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Format:
     instead: str = ""
     inks: bool = False
     folder: bool = False
+    depths: tuple[str, ...] = ("8",)
 
     @property
     def writes(self) -> bool:
@@ -138,6 +140,7 @@ def picture_of(
         full=full,
         unit=reading.unit,
         premultiplied=premultiplied,
+        keep=reading.keep,
     )
 
 
@@ -151,7 +154,8 @@ def picture_of_rows(
     premultiplied: bool = False,
 ) -> Image:
     """The same as `picture_of` for values that are read as they are asked for."""
-    return images.from_rows(rows, reading.value_range, white=white, nodata=nodata, full=full, premultiplied=premultiplied)
+    about: dict[str, Any] = {"nodata": nodata, "full": full, "premultiplied": premultiplied, "keep": reading.keep}
+    return images.from_rows(rows, reading.value_range, white=white, **about)
 
 
 def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Rows:
@@ -173,7 +177,9 @@ def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | 
         parts = (images.from_values(part, "dtype", sparing=reading.sparing) for part in (light[..., :3], light[..., 3]))
         return Page(tuple(parts), kind)
     grays = (
-        images.from_values(values[..., index], reading.value_range, white=white, sparing=reading.sparing, nodata=nodata)
+        images.from_values(
+            values[..., index], reading.value_range, white=white, sparing=reading.sparing, nodata=nodata, keep=reading.keep
+        )
         for index in range(values.shape[2])
     )
     return Page(tuple(grays), kind)

@@ -7,6 +7,7 @@ inside it.
 
 from __future__ import annotations
 
+import html
 import re
 import struct
 from dataclasses import replace
@@ -19,7 +20,18 @@ from PIL import Image as PillowImage
 from pellucid.files.companions import remark, without_companions
 from pellucid.images import Image, Rows, whole
 
-__all__ = ["EXIF_HEAD", "ORIENTATION", "iptc_of", "made", "photoshop_of", "resolution_of", "settled", "stripped", "upright"]
+__all__ = [
+    "EXIF_HEAD",
+    "ORIENTATION",
+    "iptc_of",
+    "made",
+    "photoshop_of",
+    "resolution_of",
+    "settled",
+    "stripped",
+    "upright",
+    "with_history",
+]
 
 ORIENTATION = 0x0112
 """The EXIF tag that says how the picture lies."""
@@ -72,11 +84,11 @@ def _turned(image: Image, turn: int) -> Image:
     resolution = image.resolution
     if resolution is not None and turn in (5, 6, 7, 8):
         resolution = (resolution[1], resolution[0])
-    alpha = None if image.alpha is None else plane(image.alpha)
+    alpha, kept = (None if part is None else plane(part) for part in (image.alpha, image.kept))
     mask = image.mask and replace(image.mask, valid=plane(image.mask.valid), values=plane(image.mask.values))
     pixels = plane(image.pixels)
     size = (pixels.shape[0], pixels.shape[1])
-    return replace(image, pixels=pixels, alpha=alpha, mask=mask, size=size, resolution=resolution)
+    return replace(image, pixels=pixels, alpha=alpha, mask=mask, kept=kept, size=size, resolution=resolution)
 
 
 # -- EXIF -------------------------------------------------------------------------------------------------------------
@@ -165,6 +177,11 @@ def _xmp_settled(xmp: bytes) -> bytes:
     return re.sub(rb"(<tiff:Orientation>)[1-8](?=<)", rb"\g<1>1", xmp)
 
 
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
+EVENTS = "http://ns.adobe.com/xap/1.0/sType/ResourceEvent#"
+"""XML namespaces of XMP: of its structure, of a picture's history, of the entries there."""
+
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's term for a recorded picture to which a trained model has added something."""
 
@@ -172,19 +189,48 @@ SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlg
 def made(image: Image, words: str) -> Image:
     """The image with XMP that says so: IPTC's kind of digital source, and ``words`` as Photoshop's instructions."""
     statement = (
-        '<rdf:Description xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" rdf:about="" '
+        f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="" '
         'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/">'
         f"<Iptc4xmpExt:DigitalSourceType>{SOURCE}</Iptc4xmpExt:DigitalSourceType>"
         f"<photoshop:Instructions>{words}</photoshop:Instructions></rdf:Description>"
     ).encode()
+    # Said once: a picture may be coloured again.
+    return image if image.xmp is not None and statement in image.xmp else _stating(image, statement)
+
+
+def with_history(image: Image, agent: str, steps: str) -> Image:
+    """The image with an entry in XMP's history (xmpMM:History): the program ``agent`` edited it, by these ``steps``.
+
+    Without a time: the same picture and steps give the same file.
+    """
+    entry = (
+        f'<rdf:li xmlns:rdf="{RDF}" xmlns:stEvt="{EVENTS}" stEvt:action="edited" stEvt:changed="/" '
+        f'stEvt:softwareAgent="{_quoted(agent)}" stEvt:parameters="{_quoted(steps)}"/>'
+    ).encode()
+    if image.xmp is not None:
+        for name in re.findall(rb"xmlns:([\w.-]{1,40})\s{0,9}=\s{0,9}[\"']" + re.escape(MEDIA.encode()) + rb"[\"']", image.xmp):
+            # The list ends where its element does: an entry may hold lists of its own.
+            end = image.xmp.rfind(b"</" + name + b":History>")
+            last = image.xmp.rfind(b"</rdf:Seq>", 0, max(end, 0))
+            if last >= 0:
+                return replace(image, xmp=image.xmp[:last] + entry + image.xmp[last:])
+    history = b"<xmpMM:History><rdf:Seq>" + entry + b"</rdf:Seq></xmpMM:History>"
+    opening = f'<rdf:Description xmlns:rdf="{RDF}" rdf:about="" xmlns:xmpMM="{MEDIA}">'.encode()
+    return _stating(image, opening + history + b"</rdf:Description>")
+
+
+def _quoted(text: str) -> str:
+    """Text as the value of an XML attribute; characters that XML does not have are left out."""
+    return html.escape(re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text))
+
+
+def _stating(image: Image, statement: bytes) -> Image:
+    """The image with this description in its XMP."""
     if image.xmp is not None and b"</rdf:RDF>" in image.xmp:
-        # Said once: a picture may be coloured again.
-        if statement in image.xmp:
-            return image
         before, end, after = image.xmp.rpartition(b"</rdf:RDF>")
         return replace(image, xmp=before + statement + end + after)
     head = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    opening, end = b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">', b"</rdf:RDF></x:xmpmeta>"
+    opening, end = f'<rdf:RDF xmlns:rdf="{RDF}">'.encode(), b"</rdf:RDF></x:xmpmeta>"
     return replace(image, xmp=head + opening + statement + end + b'<?xpacket end="w"?>')
 
 

@@ -76,6 +76,7 @@ CUT_OFF = "the pixels are cut off"
 
 LARGEST_VALUE, SMALLEST_VALUE = 281, 280
 ICC, XMP, IPTC = 34675, 700, 33723
+SAMPLE_VALUES = (340, 341)
 GDAL_NODATA = 42113
 
 WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
@@ -151,6 +152,24 @@ def without_words(document: Document) -> Document:
         return document
     kept = tuple((key, value) for key, value in document.about.metadata if key not in IMAGEJ_WORDS)
     return replace(document, about=replace(document.about, metadata=kept))
+
+
+def at_depth(image: Image) -> Image:
+    """The image, whose values are in another dtype than when it was read, without tags that state values in the old one."""
+    notes = image.notes
+    if isinstance(notes, TiffNotes):
+        tags = tuple(tag for tag in notes.tags if tag[0] not in (SMALLEST_VALUE, LARGEST_VALUE, *SAMPLE_VALUES, GDAL_NODATA))
+        image = replace(image, notes=replace(notes, tags=tags))
+    if OME_KEY not in dict(image.text):
+        return image
+    kind = {"float32": "float"}.get(image.dtype.name, image.dtype.name)
+
+    def retyped(found: re.Match[str]) -> str:
+        return re.sub(r'\sSignificantBits="[^"]*"', "", re.sub(r'(\sType=")[^"]*', rf"\g<1>{kind}", found[0]))
+
+    return replace(
+        image, text=tuple((key, re.sub(r"<Pixels\b[^>]*", retyped, text) if key == OME_KEY else text) for key, text in image.text)
+    )
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------

@@ -71,6 +71,16 @@ class DenoiseSettings(Settings):
         live=True,
         follows="strength",
     )
+    detail: float = setting(
+        1.0,
+        "how strong the fine detail of the restored picture is: 1 as the model gives it, 0 smooth, 2 twice as strong; edges stay",
+        low=0,
+        high=2,
+        step=0.01,
+        label="Detail",
+        main=True,
+        live=True,
+    )
     keep_grain: float = setting(
         0.0,
         "how much of the finest grain to keep, 0 to 1, so that skin and film look natural",
@@ -373,7 +383,8 @@ class Task:
     another.
     ``helpers`` are families that the task's module may open beside its own. ``facts`` are those of an output. ``frames`` are the
     pictures that one output looks at, an odd number. ``instead`` (kind of document, name of a row) names the row that does this
-    command's work on such documents; ``command`` is False for a row that is reached in this way alone.
+    command's work on such documents; ``command`` is False for a row that is reached in this way alone. ``early``: it measures the
+    noise that the picture was taken with, so it comes before steps that change that (`pellucid.steps`).
     """
 
     name: str
@@ -390,6 +401,7 @@ class Task:
     frames: int = 1
     instead: tuple[tuple[str, str], ...] = ()
     command: bool = True
+    early: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By its name: there is one row of a name in each process.
@@ -492,6 +504,7 @@ TASKS: dict[str, Task] = {
             model="photo",
             settings=DenoiseSettings,
             facts=NOISE,
+            early=True,
         ),
         Task(
             name="upscale",

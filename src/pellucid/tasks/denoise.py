@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import asked, denoising, diagnosis, images, maps, wholes
+from pellucid import asked, denoising, detailing, diagnosis, images, maps, wholes
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
@@ -163,11 +163,13 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
 
     screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
     if screen > 0:
-        piece = wholes.descreened(models.graph(_plain(models, plan.channels)), view, screen)
+        piece: Callable[..., Planes] = wholes.descreened(models.graph(_plain(models, plan.channels)), view, screen)
+        if settings.detail != 1:
+            piece = partial(detailing.detailed, piece, settings.detail)
         dots = base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
         return base.Job(card.name, (dots,), facts=facts)
     straight = wholes.before(view, models, plan.diagnosis, plan.role)
-    if noise.nothing and straight is None:
+    if noise.nothing and straight is None and settings.detail == 1:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
     work = _work(view, models, plan, noise, straight)
@@ -182,6 +184,8 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
             max(work.halo, 0 if other is None else other.halo),
             work.multiple_of,
         )
+    if settings.detail != 1:
+        work = replace(work, piece=partial(detailing.detailed, work.piece, settings.detail), halo=work.halo + detailing.REACH)
     once = base.Pass(
         work.piece,
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
@@ -311,7 +315,7 @@ def expected_gain(view: View, models: Models, settings: DenoiseSettings, found: 
     0 where nothing is to be done; None where the noise is of another kind than white, the picture too small, or more or less is
     taken away than the model would by itself. ``found`` is the picture's diagnosis, where that is known already.
     """
-    if settings.most > 1 or settings.apart:
+    if settings.most > 1 or settings.apart or settings.detail != 1:
         return None
     value = measured(view, models, settings, found)
     return value if value is None or isinstance(value, float) else gain.expected(value)

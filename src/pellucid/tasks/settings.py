@@ -329,6 +329,26 @@ class FileSettings(Declared):
     strip: bool = setting(
         False, "leave out EXIF, XMP, IPTC and texts; the colour profile stays", kind="flag", label="Drop metadata"
     )
+    depth: str = setting(
+        "auto",
+        "the output's depth: 8 or 16 bits or float32, with black and white at the ends of its range; auto is each picture's own",
+        kind="choice",
+        choices=("auto", "8", "16", "float32"),
+        label="Depth",
+    )
+    mask: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "a picture of any size that says where to work: white in full, black not at all, gray in part; of a picture with "
+        "transparency that is the mask",
+        kind="file",
+        label="Where to work (mask)",
+    )
+    protect: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "the same for what is to be spared: white stays as it is, to the bit",
+        kind="file",
+        label="What to spare (mask)",
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, unquote_plus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,13 +25,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pellucid import __version__, batch, files, saving
+from pellucid import __version__, batch, files, saving, steps
 from pellucid.errors import OptionError, PellucidError
-from pellucid.tasks import Task
-from pellucid.tasks.settings import Declared, FileSettings, Setting, Shape
+from pellucid.steps import Steps
+from pellucid.tasks import Fact
+from pellucid.tasks.settings import Declared, FileSettings, Setting, Settings, Shape
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
-from pellucid.web.catalogue import READING, Catalogue
+from pellucid.web.catalogue import FILES, READING, Catalogue
 from pellucid.web.folder import Folder
 from pellucid.web.limits import Limits
 from pellucid.web.metrics import MEDIA, Metrics
@@ -221,22 +223,42 @@ class _Picture:
                 await work
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a request asks for: ``parts`` are the fields that its form may have beside the picture; ``read`` makes the settings
+    and their entries of a worker's job from these files by name; ``before`` are the settings without them, checked before the
+    upload."""
+
+    before: Settings | Steps
+    parts: Sequence[str]
+    read: Callable[[Mapping[str, Path]], tuple[Settings | Steps, dict[str, Any]]]
+
+
 class Restore(_Picture):
     """``POST /v1/restore``."""
 
     path = "/v1/restore"
 
-    async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
+    def _asked(self, given: Given) -> _Asked:
         offer = self.service.catalogue.offer(_only(given, "task"))
         own = {row.name: row for row in offer.settings}
         _check_names(given, (*own, "task", "part", "preview", "ticket"), f"a setting of {offer.task.name}")
         model = _only(given, "model")
         chosen = offer.models[0] if model is None else own["model"].read(model)
-        how = FileSettings.read(_among(given, FileSettings))
-        batch.reading(how)
         texts = _among(given, offer.task.settings)
+
+        def read(uploads: Mapping[str, Path]) -> tuple[Settings | Steps, dict[str, Any]]:
+            settings = offer.task.settings.read(texts, uploads, paths=False)
+            return settings, {"model": chosen, "settings": settings.text()}
+
+        return _Asked(offer.task.settings.read(texts, paths=False), offer.parts, read)
+
+    async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
         # A wrong setting is refused before the upload.
-        offer.task.settings.read(texts, paths=False)
+        asked = self._asked(given)
+        own_texts = _among(given, FileSettings)
+        how = FileSettings.read(own_texts, paths=False)
+        batch.reading(how)
         preview = _flag(given, "preview")
         part = _part(given)
         if part is not None and preview:
@@ -246,21 +268,21 @@ class Restore(_Picture):
             request, ["multipart/form-data"] if preview else ["image/*"] if part else ["image/*", "application/json"]
         )
         begun = time.monotonic()
-        uploads = await self._uploads(request, place, offer.parts)
+        uploads = await self._uploads(request, place, (*asked.parts, *FILES))
         source = uploads.pop(FIELD)
-        settings = offer.task.settings.read(texts, uploads, paths=False)
+        attached = [str(path) for path in uploads.values()]
+        how = FileSettings.read(own_texts, {name: uploads.pop(name) for name in FILES if name in uploads}, paths=False)
+        settings, job = asked.read(uploads)
         alpha = settings.answer(Shape(None, None, 3, alpha=False)).alpha
         target = files.writable_name(place.folder / f"output{ending or source.suffix}", alpha=alpha and ending is None)
         files.check_written(target, alpha=alpha)
         as_text = accepted == "application/json"
-        job = {
+        job |= {
             "do": "restore",
             "source": str(source),
             "target": str(target),
-            "model": chosen,
-            "settings": settings.text(),
             "how": how.text(),
-            "attached": [str(path) for path in uploads.values()],
+            "attached": attached,
             "preview": preview,
             "part": part,
             "diagnose": as_text or preview,
@@ -283,7 +305,42 @@ class Restore(_Picture):
             "X-Pellucid-Size": f"{details['width']}x{details['height']}",
             "X-Pellucid-Seconds": f"{details['seconds']:.3f}",
         }
-        return Streamed([target], written.media[0], headers | _headers(offer.task, facts))
+        return Streamed([target], written.media[0], headers | _headers(self._facts(given), facts))
+
+    def _facts(self, given: Given) -> Sequence[Fact]:
+        """The facts that an output comes with."""
+        return self.service.catalogue.offer(_only(given, "task")).task.facts
+
+
+class Run(Restore):
+    """``POST /v1/run``: several tasks on one picture."""
+
+    path = "/v1/run"
+
+    def _asked(self, given: Given) -> _Asked:
+        _check_names(given, ("steps", "preset", *FileSettings.names(), "preview", "ticket"), "a setting of run")
+        text, preset = _only(given, "steps"), _only(given, "preset")
+        if (text is None) == (preset is None):
+            raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset")
+        before = self.service.catalogue.preset(preset) if preset is not None else steps.parse(text or "", paths=False)
+        self.service.catalogue.check(before)
+        parts = tuple(
+            dict.fromkeys(
+                f"{step.task.name}.{row.name}" for step in before.steps for row in step.settings.declared() if "file" in row.kinds
+            )
+        )
+
+        def read(uploads: Mapping[str, Path]) -> tuple[Settings | Steps, dict[str, Any]]:
+            # A preset's own files are the server's.
+            chosen = before if not uploads else steps.parse(text or before.text(), uploads, paths=text is None)
+            if len(chosen.each()) > 1:
+                raise OptionError("these steps ask for several pictures, and a request gives one")
+            return chosen, {"steps": chosen.text()}
+
+        return _Asked(before, parts, read)
+
+    def _facts(self, given: Given) -> Sequence[Fact]:
+        return steps.FACTS
 
 
 class Inspect(_Picture):
@@ -294,7 +351,7 @@ class Inspect(_Picture):
     async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
         _check_names(given, (*READING, "preview", "ticket"), "a setting of inspect")
         preview = _flag(given, "preview")
-        how = FileSettings.read(_among(given, FileSettings))
+        how = FileSettings.read(_among(given, FileSettings), paths=False)
         batch.reading(how)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
         source = (await self._uploads(request, place))[FIELD]
@@ -306,11 +363,11 @@ class Inspect(_Picture):
         return _with_previews({**details, "preview_scale": shrink}, place.folder, None, "") if preview else as_json(details)
 
 
-def _headers(task: Task, facts: Mapping[str, Any]) -> dict[str, str]:
+def _headers(rows: Sequence[Fact], facts: Mapping[str, Any]) -> dict[str, str]:
     """The headers of the facts that have one and are known."""
     return {
         f"X-Pellucid-{fact.header}": fact.in_header(facts[fact.name])
-        for fact in task.facts
+        for fact in rows
         if fact.header is not None and facts[fact.name] is not None
     }
 
@@ -329,9 +386,10 @@ def _with_previews(details: dict[str, Any], folder: Path, target: Path | None, m
     parts: dict[str, tuple[str, str, Part]] = {"details": ("details.json", "application/json", bytes(as_json(details).body))}
     if target is not None:
         parts["image"] = (f"restored{target.suffix}", media, target)
-    for name in ("before", "after"):
-        if (folder / f"{name}.png").exists():
-            parts[name] = (f"{name}.png", "image/png", folder / f"{name}.png")
+    stages = sorted(folder.glob("stage-*.png"), key=lambda path: int(path.stem.partition("-")[2]))
+    for path in (folder / "before.png", *stages, folder / "after.png"):
+        if path.exists():
+            parts[path.stem] = (path.name, "image/png", path)
     return form(parts)
 
 
@@ -339,6 +397,10 @@ def _query(request: Request) -> Given:
     given: Given = {}
     for name, text in request.query_params.multi_items():
         given.setdefault(name, []).append(text)
+    if "steps" in given:
+        # Where + joins steps it is no space, though many clients write it as it is.
+        pairs = (part.partition("=") for part in request.url.query.split("&"))
+        given["steps"] = [unquote(text) for name, _, text in pairs if unquote_plus(name) == "steps"]
     return given
 
 
@@ -486,7 +548,7 @@ def application(
         return refusal(Refused(500, FAILED))
 
     routes = [
-        *(Route(kind.path, kind(service), methods=["POST"]) for kind in (Restore, Inspect)),
+        *(Route(kind.path, kind(service), methods=["POST"]) for kind in (Restore, Run, Inspect)),
         counted("/v1/models", lambda request: as_json(service.models)),
         counted("/v1/progress/{ticket}", progress),
         counted("/healthz", health),

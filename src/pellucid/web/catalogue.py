@@ -7,17 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pellucid import __version__, files, restorer
+from pellucid import __version__, files, restorer, steps
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
+from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import Attached, FileSettings, Setting, Shape
 from pellucid.web.limits import Limits
 
-__all__ = ["READING", "Catalogue", "Offer"]
+__all__ = ["FILES", "READING", "Catalogue", "Offer"]
 
 READING = ("range", "axes")
 """The file settings that say how a file is read."""
+
+FILES = tuple(row.name for row in FileSettings.declared() if "file" in row.kinds)
+"""The file settings that are files themselves: fields of the form."""
 
 SAMPLE = Shape(480, 640, 3, alpha=False)
 """The picture by which a task is asked whether its output is as large as the input."""
@@ -77,6 +81,8 @@ class Catalogue:
         rows = (row for row in TASKS.values() if row.command)
         offers = (Offer(row, self._serving(row)) for row in rows)
         self.offers = {offer.task.name: offer for offer in offers if offer.models}
+        # Those of the user that serves, too: read once, as models are.
+        self.presets = {name: preset for name, preset in steps.presets().items() if self._offered(preset.steps)}
 
     def _serving(self, row: Task) -> tuple[str, ...]:
         names = [name for name, model in self._restorers.items() if model.task is row]
@@ -90,11 +96,35 @@ class Catalogue:
             raise OptionError(f"task must be one of {', '.join(self.offers)}, not {name[:40]!r}")
         return self.offers[name]
 
+    def preset(self, name: str) -> Steps:
+        """The steps of a preset; `OptionError` for an unknown name."""
+        if name not in self.presets:
+            raise OptionError(f"preset must be one of {', '.join(self.presets)}, not {name[:40]!r}")
+        return self.presets[name].steps
+
+    def check(self, chosen: Steps) -> None:
+        """Raises `OptionError` for a step whose task or model is not on offer."""
+        for step in chosen.steps:
+            offer = self.offer(step.task.name)
+            if step.model not in offer.models:
+                raise OptionError(f"step {step.task.name}: model must be one of {', '.join(offer.models)}, not {step.model[:40]!r}")
+
+    def _offered(self, chosen: Steps) -> bool:
+        try:
+            self.check(chosen)
+        except OptionError:
+            return False
+        return True
+
     def to_dict(self, limits: Limits) -> dict[str, Any]:
         """The response of `/v1/models`."""
         return {
             "version": __version__,
             "tasks": [offer.to_dict() for offer in self.offers.values()],
+            "presets": [
+                {"name": name, "summary": preset.summary, "steps": preset.steps.text(paths=False)}
+                for name, preset in self.presets.items()
+            ],
             "models": [_model(name, model) for name, model in self._restorers.items()],
             "formats": [
                 {"name": kind.name, "endings": list(kind.endings), "media_types": list(kind.media), "written": kind.writes}

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any, get_args
 
-from pellucid import __version__, files
+from pellucid import __version__, files, steps
 from pellucid.diagnosis import KINDS
 from pellucid.tasks import Fact
-from pellucid.tasks.settings import COLOURS, Kind, Setting
-from pellucid.web.catalogue import READING, Catalogue
+from pellucid.tasks.settings import COLOURS, FileSettings, Kind, Setting
+from pellucid.web.catalogue import FILES, READING, Catalogue
 from pellucid.web.limits import Limits
 from pellucid.web.uploads import BINARY, FIELD, media_types
 
@@ -213,7 +213,21 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
     settings = _settings(catalogue)
     reading = [parameter for parameter in settings if parameter["name"] in READING]
     facts = _facts(catalogue)
-    parts = tuple(dict.fromkeys(part for offer in catalogue.offers.values() for part in offer.parts))
+    parts = tuple(dict.fromkeys([*(part for offer in catalogue.offers.values() for part in offer.parts), *FILES]))
+    of_steps = tuple(f"{name}.{part}" for name, offer in catalogue.offers.items() for part in offer.parts)
+    own = [parameter for parameter in settings if parameter["name"] in FileSettings.names()]
+    chosen = _parameter(
+        "steps",
+        {
+            "type": "string",
+            "description": "tasks joined by +, each with its settings: denoise+upscale:scale=2; inside a value write : as %3A, "
+            "+ as %2B and % as %25, and these as a query has them",
+        },
+    )
+    preset = _parameter(
+        "preset", {"type": "string", "enum": list(catalogue.presets), "description": "steps with a name, in the place of steps"}
+    )
+    described_steps = {"steps": {**steps.FACTS[0].schema, "description": steps.FACTS[0].help}}
     refused = (400, 401, 403, 406, 408, 409, 413, 415, 421, 422, 429, 503)
     restored = {
         **{name: {**fact.schema, "description": fact.help} for name, fact in facts.items()},
@@ -244,6 +258,10 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 },
                 ["name", "options"],
             ),
+        },
+        "presets": {
+            "type": "array",
+            "items": _object({"name": STRING, "summary": STRING, "steps": STRING}, ["name", "summary", "steps"]),
         },
         "models": {
             "type": "array",
@@ -305,6 +323,39 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                         "content": {
                             **dict.fromkeys(writable, binary),
                             "application/json": {"schema": _object(restored, [name for name in always if name != "diagnosis"])},
+                            **form,
+                        },
+                    },
+                    **_errors(*refused),
+                },
+            }
+        },
+        "/v1/run": {
+            "post": {
+                "operationId": "run",
+                "summary": "Several tasks on a picture, one after the other",
+                "description": "Nothing is rounded between the steps. A form may bring the files of settings as TASK.SETTING.",
+                "parameters": [chosen, preset, *own, preview, ticket],
+                "requestBody": _body(limits, (*of_steps, *FILES)),
+                "responses": {
+                    "200": {
+                        "description": "The picture after all steps.",
+                        "headers": {
+                            name: {"schema": STRING, "description": about}
+                            for name, about in headers.items()
+                            if name in ("X-Pellucid-Model", "X-Pellucid-Size", "X-Pellucid-Seconds")
+                        },
+                        "content": {
+                            **dict.fromkeys(writable, binary),
+                            "application/json": {
+                                "schema": _object(
+                                    {
+                                        **described_steps,
+                                        **{name: restored[name] for name in (*DESCRIPTION, "model", "seconds", "image")},
+                                    },
+                                    ["steps", "model", "seconds", "image"],
+                                )
+                            },
                             **form,
                         },
                     },

@@ -30,10 +30,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, diagnosis, files, memory, restorer
+from pellucid import batch, chains, diagnosis, files, memory, restorer, steps
+from pellucid.chains import Chain
 from pellucid.errors import EngineError, FileError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
 from pellucid.images import Image
+from pellucid.steps import Steps
+from pellucid.tasks import Task
 from pellucid.tasks.settings import FileSettings, Settings, Shape
 from pellucid.views import View
 
@@ -131,8 +134,8 @@ class Worker:
         if job["part"]:
             return self._part(job, progress)
         source, target = Path(job["source"]), Path(job["target"])
-        model = self.model(job["model"])
-        settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
+        how = FileSettings.read(job["how"])
+        model, settings, row = self._chosen(job)
         details: dict[str, Any] = {}
         most, words = job["pixels"], job["words"]
         with files.limited(most, words):
@@ -162,8 +165,20 @@ class Worker:
             "model": outcome.model,
             "pages": outcome.pages,
             "seconds": round(outcome.seconds, 4),
-            "facts": model.task.facts_as_json(outcome.facts),
+            "facts": row.facts_as_json(outcome.facts),
         }
+
+    def _chosen(self, job: dict[str, Any]) -> tuple[restorer.Restorer | Chain, Settings | Steps, Task | Steps]:
+        """What restores the job's picture, its settings, and what knows their facts."""
+        if "steps" not in job:
+            model = self.model(job["model"])
+            return model, model.task.settings.read(job["settings"]), model.task
+        chosen = steps.parse(job["steps"])
+        chain = chains.of(chosen, self.model)
+        if job["preview"]:
+            folder = Path(job["source"]).parent
+            chain.watch = lambda number, image: _draw_once(folder / f"stage-{number}.png", files.Page((image,)))
+        return chain, chosen, chosen
 
     def _remember(self, key: str, found: diagnosis.Diagnosis | None) -> None:
         self._found[key] = found
@@ -201,7 +216,7 @@ def _noise(side: int, channels: int) -> NDArray[np.uint8]:
     return np.clip(np.random.default_rng(0).normal(128, 20, (side, side, channels)), 0, 255).astype(np.uint8)
 
 
-def _output_size(settings: Settings, height: int, width: int) -> tuple[int, int]:
+def _output_size(settings: Settings | Steps, height: int, width: int) -> tuple[int, int]:
     """Height and width of the output, as large as the input where only the work itself shows it."""
     output = settings.answer(Shape(height, width, 3, alpha=False))
     return output.height or height, output.width or width
@@ -251,6 +266,12 @@ def _draw(path: Path, page: files.Page) -> float:
         picture = picture.resize(size, PillowImage.Resampling.BOX)
     picture.save(path, "PNG", compress_level=1, icc_profile=image.icc if page.kind != "inks" else None)
     return shrink
+
+
+def _draw_once(path: Path, page: files.Page) -> None:
+    """Draws the first page of several."""
+    if not path.exists():
+        _draw(path, page)
 
 
 # -- the process ------------------------------------------------------------------------------------------------------
