@@ -181,7 +181,13 @@ def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, cap
 
 
 @pytest.mark.parametrize(("what", "examples", "told"), [("noise", 12, "called noisy"), ("gain", 4, "gain: off by")])
-def test_calibrate_makes_weights(what: str, examples: int, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_calibrate_makes_weights(
+    what: str, examples: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pellucid.training import calibration
+
+    # Each example is restored nine times: small crops.
+    monkeypatch.setattr(calibration, "SIDES", (96, 128))
     folder = tmp_path / "photos"
     folder.mkdir()
     for index in range(4):

@@ -103,7 +103,9 @@ class TestLaws:
             # Tiles are stored in float32.
             assert np.abs(tiled - whole).max() < 1e-5 * max(1, np.abs(whole).max())
 
-    def test_one_graph_both_engines_three_sizes(self, name: str, tmp_path: Path) -> None:
+    def test_one_graph_three_sizes_and_the_names_of_the_network(self, name: str, tmp_path: Path) -> None:
+        import onnx
+
         spec = SPECS[name]
         network = stirred(spec.build())
         card = Card(
@@ -135,6 +137,9 @@ class TestLaws:
                 halved = getattr(spec, "int8", False) and precision("openvino") == "f32"
                 assert np.abs(graph(x.numpy()) - expected).max() < (0.1 if halved else 0.04) * scale
             assert graph.card == (card if factor is None else replace(card, scale=factor))
+        stored = {tensor.name for tensor in onnx.load(str(tmp_path / "a.onnx")).graph.initializer}
+        wanted = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
+        assert wanted <= stored
 
     def test_every_parameter_gets_a_gradient(self, name: str) -> None:
         spec = SPECS[name]
@@ -147,18 +152,6 @@ class TestLaws:
             assert parameter.grad is not None, parameter_name
             assert torch.isfinite(parameter.grad).all(), parameter_name
             assert parameter.grad.abs().max() > 0, parameter_name
-
-    def test_names_are_kept_in_the_graph(self, name: str, tmp_path: Path) -> None:
-        import onnx
-
-        spec = SPECS[name]
-        network = stirred(spec.build())
-        card = Card("a", "denoise", "", spec.channels, tuple(spec.maps), network.answer, network.multiple_of, network.halo)
-        card = replace(card, scales=getattr(spec, "scales", ()))
-        export.write_model(tmp_path / "a.onnx", card, network)
-        stored = {tensor.name for tensor in onnx.load(str(tmp_path / "a.onnx")).graph.initializer}
-        wanted = {key for key in network.state_dict() if not key.endswith("num_batches_tracked")}
-        assert wanted <= stored
 
 
 def test_the_seed_has_its_authors_numbers() -> None:
