@@ -2,8 +2,8 @@
 
     python benchmarks/cutout_sets.py DATA OUT
 
-DATA holds ``cutouts``, ``masks/scanned``, ``photos`` and ``free``; OUT gets ``things`` and ``grounds``, no side longer than 384
-pixels. The scenes come from `cutout_masks` and `cutout_polygons`.
+DATA holds ``cutouts``, ``masks/scanned``, ``masks/emoji``, ``photos`` and ``free``; OUT gets ``things`` and ``grounds``, no side
+longer than 384 pixels. The scenes come from `cutout_masks` and `cutout_polygons`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ NO_THINGS = ("explosion", "fire.", "final-roll-call", "bandage")
 def things(data: Path, out: Path) -> None:
     """Each cut-out, cut to what is not transparent."""
     out.mkdir(parents=True, exist_ok=True)
-    for path in sorted([*(data / "cutouts").glob("*.webp"), *(data / "masks" / "scanned").glob("*.webp")]):
+    folders = (data / "cutouts", data / "masks" / "scanned", data / "masks" / "emoji")
+    for path in sorted(path for folder in folders for path in folder.glob("*.webp")):
         if any(word in path.name for word in NO_THINGS):
             continue
         image = Image.open(path).convert("RGBA")

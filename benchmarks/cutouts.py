@@ -35,7 +35,9 @@ Case = tuple[str, np.ndarray, np.ndarray]
 def composites(things: Path, grounds: Path, count: int) -> Iterator[Case]:
     """Held-out things on held-out grounds: number n from generator n."""
     data = recipes.find("cutout").data
-    held = [sorted(path for path in folder.glob("*.webp") if is_held_out(path.stem, data)) for folder in (things, grounds)]
+    # Photographed things alone.
+    files = [[path for path in sorted(folder.glob("*.webp")) if "emoji-" not in path.name] for folder in (things, grounds)]
+    held = [[path for path in each if is_held_out(path.stem, data)] for each in files]
     for number in range(count):
         rng = np.random.default_rng(number)
         thing = Image.open(held[0][number % len(held[0])]).convert("RGBA")

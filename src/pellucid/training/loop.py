@@ -22,7 +22,7 @@ import torch
 from pellucid import regular
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
-from pellucid.training import feed, losses, ondevice
+from pellucid.training import echo, feed, losses, ondevice
 from pellucid.training.looks import on_device, planes_of
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
@@ -211,6 +211,8 @@ def train(
             processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
             pinned=fabric.device.type == "cuda",
         )
+        if plan.echo > 1 and fabric.device.type == "cuda" and pictures.kind == "composed":
+            made_ahead = echo.echoed(made_ahead, plan.echo, recipe.task.maps, fabric.device, seed=seed)
     with _stop_signals() as stopping:
         while True:
             over = stopping.is_set() or run.stalled or bool(run.diverged)

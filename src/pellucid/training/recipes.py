@@ -115,7 +115,8 @@ class Training:
     takes any, and serves the others. ``clip`` bounds the gradient's norm (0: no bound). ``ema`` is the decay of the weights' moving
     average, which is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the hardware has
     it. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a row without a
-    better score than the best before (0: never).
+    better score than the best before (0: never). ``echo`` is how often an NVIDIA GPU may learn from each composed example, where
+    they come slower than it learns (`pellucid.training.echo`).
     """
 
     batch: int = 16
@@ -137,6 +138,7 @@ class Training:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validations: int = 20
     patience: int = 0
+    echo: int = 1
 
     def __post_init__(self) -> None:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
@@ -147,8 +149,8 @@ class Training:
             )
         if self.tuning_rate < 0:
             raise ModelError("recipe: training.tuning_rate must be 0 or more")
-        if self.patience < 0:
-            raise ModelError("recipe: training.patience must be 0 or more")
+        if self.patience < 0 or self.echo < 1:
+            raise ModelError("recipe: training.patience must be 0 or more, training.echo 1 or more")
         if self.loss not in LOSSES or self.finish_loss not in LOSSES:
             raise ModelError(f"recipe: training.loss must be one of {', '.join(LOSSES)}")
         if self.noisy_loss not in NOISY_LOSSES:
