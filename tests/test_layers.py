@@ -83,7 +83,7 @@ TRAINING_ROWS = (
     {"splits"},
     {"pictures"},
     {"batches"},
-    {"feed", "looks", "ondevice"},
+    {"echo", "feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
     {"export"},
