@@ -60,6 +60,7 @@ ROWS = (
     {"training"},
     {"manifest", "plan"},
     {"batch", "demo"},
+    {"watching"},
     {"web"},
     {"cli"},
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from pellucid import files
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Plan", "Selection", "clean_name", "exists", "plan"]
+__all__ = ["Plan", "Selection", "clean_name", "exists", "listed", "plan"]
 
 
 @dataclass(frozen=True)
@@ -80,37 +80,37 @@ def plan(
     answers have it; `OptionError` when two answers
     would share a name, and when several pictures would go into one file.
     """
-    listed: list[tuple[Path, Path]] = []
+    given: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
     several = False
     for path in inputs:
         if files.is_folder_of_pictures(path):
             several = True
-            before = len(listed) + len(failed)
-            for found, error in _walk(path, selection, out, mark):
+            before = len(given) + len(failed)
+            for found, error in listed(path, selection, out, mark):
                 if error is None:
-                    listed.append((found, found.relative_to(path)))
+                    given.append((found, found.relative_to(path)))
                 else:
                     failed.append((found, error))
-            if len(listed) + len(failed) == before:
+            if len(given) + len(failed) == before:
                 narrowed = selection.include or selection.exclude
                 raise FileError(f"{path}: this folder holds no pictures{' that --include and --exclude leave' if narrowed else ''}")
         elif exists(path):
-            listed.append((path, Path(path.name)))
+            given.append((path, Path(path.name)))
         else:
             raise FileError(f"{path}: there is no such file")
-    several = several or len(listed) > 1
+    several = several or len(given) > 1
     place = None
     if out is None:
-        pairs = [(path, _with_ending(clean_name(path, mark, alpha=alpha), ending)) for path, _ in listed]
+        pairs = [(path, _with_ending(clean_name(path, mark, alpha=alpha), ending)) for path, _ in given]
     elif _is_folder(out, folder=folder, several=several):
         place = out
-        named = ((path, _with_ending(inner, ending)) for path, inner in listed)
+        named = ((path, _with_ending(inner, ending)) for path, inner in given)
         pairs = [(path, out / files.writable_name(inner, alpha=alpha and ending is None)) for path, inner in named]
     else:
         if ending is not None and out.suffix.lower() != ending:
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
-        pairs = [(listed[0][0], out)]
+        pairs = [(given[0][0], out)]
     if alpha and (ending is not None or (out is not None and place is None)):
         # An ending that was asked for; others are such that alpha is kept.
         files.check_written(pairs[0][1] if pairs else Path(f"output{ending}"), alpha=True)
@@ -159,8 +159,9 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     return False
 
 
-def _walk(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:
-    """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason."""
+def listed(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:
+    """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason; not those in ``out``, and
+    no outputs, whose names bear ``mark``."""
     left_out = out.resolve() if out is not None and out.resolve() != root.resolve() else None
 
     def below(folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str | None]]:

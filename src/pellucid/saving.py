@@ -174,7 +174,7 @@ def _temporary(folder: Path) -> tuple[Path, int]:
         path = _temporary_name(folder)
         held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         # A sweep between the two steps has the lock, or has already taken the file away: another name, then.
-        if fcntl is None or (_lock(held) is not False and os.fstat(held).st_nlink):
+        if fcntl is None or (locked(held) is not False and os.fstat(held).st_nlink):
             return path, held
         os.close(held)
 
@@ -190,7 +190,7 @@ def _temporary_folder(parent: Path) -> tuple[Path, int]:
             held = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
             continue  # swept before it could be locked
-        if _lock(held) is not False and path.exists():
+        if locked(held) is not False and path.exists():
             return path, held
         os.close(held)
 
@@ -233,8 +233,10 @@ def _swapped(first: Path, second: Path) -> bool:
         return False
 
 
-def _lock(held: int) -> bool | None:
-    """Whether the lock is ours now; None where the file system has no locks."""
+def locked(held: int) -> bool | None:
+    """Whether the lock of an open file is ours now; None where the system or the file system has no locks."""
+    if fcntl is None:
+        return None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -253,7 +255,7 @@ def _remove_unlocked(path: Path) -> bool:
         folder = path.is_dir()
         held = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
         try:
-            if _lock(held) is True:
+            if locked(held) is True:
                 if folder:
                     shutil.rmtree(path)
                 else:

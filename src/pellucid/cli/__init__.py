@@ -24,6 +24,7 @@ __all__ = ["main", "run"]
 COMMANDS = (
     pictures.add_restoring,
     pictures.add_run,
+    pictures.add_watch,
     pictures.add_presets,
     serving.add_serve,
     pictures.add_inspect,

@@ -1,20 +1,22 @@
-"""Commands for one's own pictures: one for each task, run, presets, inspect."""
+"""Commands for one's own pictures: one for each task, run, watch, presets, inspect."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pellucid import steps
-from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, settings_of, shown
+from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from pellucid.chains import Chain
     from pellucid.restorer import Restorer
 
-__all__ = ["add_inspect", "add_presets", "add_restoring", "add_run"]
+__all__ = ["add_inspect", "add_presets", "add_restoring", "add_run", "add_watch"]
 
 PICTURES = "a picture, a folder of them, or - for standard input"
 
@@ -63,7 +65,7 @@ def add_run(commands: Commands) -> None:
     _add_work(command)
 
 
-def add_preset(command: argparse.ArgumentParser) -> None:
+def add_preset(command: argparse._ActionsContainer) -> None:
     """The name of a preset, in the place of steps."""
     command.add_argument("--preset", metavar="NAME", help="the steps of a preset; 'pellucid presets' lists them")
 
@@ -76,14 +78,19 @@ def _add_places(command: argparse.ArgumentParser, mark: str) -> None:
         help="the output: a file, if the name has a format's ending, else a folder, made if missing; several pictures need "
         f"a folder; - is the standard output (default: IN.{mark}.EXT)",
     )
+    add_selection(command)
+    command.add_argument(
+        "--resume", action="store_true", help="skip pictures that have an output in the folder, from the same content and settings"
+    )
+
+
+def add_selection(command: argparse.ArgumentParser) -> None:
+    """Which pictures of a folder are taken."""
     command.add_argument("-r", "--recursive", action="store_true", help="include folders below a folder; the outputs keep the tree")
     command.add_argument(
         "--include", action="append", default=[], metavar="GLOB", help="take only matching files of a folder, such as '*.jpg'"
     )
     command.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out matching files of a folder")
-    command.add_argument(
-        "--resume", action="store_true", help="skip pictures that have an output in the folder, from the same content and settings"
-    )
 
 
 def _add_work(command: argparse.ArgumentParser) -> None:
@@ -262,14 +269,9 @@ class _Shown:
             if self._total == 1:
                 print(f"pellucid: {shown(outcome.error)}", file=sys.stderr)
         elif not outcome.skipped:
-            size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
-            names = f"{outcome.input} -> {outcome.output}: " if PIPE not in (*options.inputs, options.out) else ""
-            parts = (size, outcome.model, self._settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
             # A picture that goes to the standard output has it for itself.
             place = sys.stderr if options.out == PIPE else sys.stdout
-            print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
-            for remark in outcome.remarks:
-                print(shown(f"  {remark}"), file=place, flush=True)
+            _print_done(outcome, self._settings, place, named=PIPE not in (*options.inputs, options.out))
         if self._bar is not None:
             self._bar.done(outcome)
             if self._total > 1:
@@ -284,6 +286,16 @@ class _Shown:
         print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
         for outcome in tally.failed:
             print(f"failed: {shown(outcome.error)}", file=sys.stderr)
+
+
+def _print_done(outcome: batch.Outcome, settings: Settings | Steps, place: TextIO, *, named: bool = True) -> None:
+    """A line about an output, ``named`` with its files, and the remarks on it."""
+    size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
+    names = f"{outcome.input} -> {outcome.output}: " if named else ""
+    parts = (size, outcome.model, settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
+    print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
+    for remark in outcome.remarks:
+        print(shown(f"  {remark}"), file=place, flush=True)
 
 
 class _Bar:
@@ -337,6 +349,77 @@ def _size(path: Path) -> int:
         return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
     except OSError:
         return 0
+
+
+# -- watch -------------------------------------------------------------------------------------------------------------
+
+
+def add_watch(commands: Commands) -> None:
+    """Adds `watch`."""
+    command = add(commands, "watch", _watch, "restore each picture that comes into a folder")
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to look into")
+    command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the outputs, made if missing")
+    chosen = command.add_mutually_exclusive_group()
+    chosen.add_argument("--steps", default="denoise", help="what to do, such as denoise+upscale:scale=2 (default: denoise)")
+    add_preset(chosen)
+    command.add_argument(
+        "--every", type=number(0.05, 86400), default=2.0, metavar="SECONDS", help="the time between two looks (default: 2)"
+    )
+    command.add_argument("--once", action="store_true", help="do what is there now, and end")
+    add_selection(command)
+    _add_work(command)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from pellucid import batch, chains, memory, plan, watching
+
+    chosen = steps.preset(options.preset) if options.preset is not None else steps.parse(options.steps)
+    how = settings_of(FileSettings, options)
+    batch.reading(how)
+    _ending(how.format)
+    room = memory.parse_size(options.memory) if options.memory is not None else None
+    chain = chains.load(chosen, device=options.device, engine=options.engine, memory=room)
+    selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
+    watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force)
+    stop = threading.Event()
+    failed = False
+
+    def end(*_: object) -> None:
+        # What is being written is finished; the picture in hand is done by the next watch.
+        stop.set()
+        raise KeyboardInterrupt
+
+    with watching.alone(options.out, lambda line: print(shown(line), file=sys.stderr)), _ended_by(end):
+        outcomes = watch.outcomes(options.every, stop, once=options.once)
+        try:
+            for outcome in outcomes:
+                failed = failed or outcome.error is not None
+                _show_watched(outcome, chosen, options)
+        except KeyboardInterrupt:
+            if not stop.is_set():
+                raise
+            return 0
+    return 1 if failed and options.once else 0
+
+
+@contextmanager
+def _ended_by(end: Callable[..., None]) -> Iterator[None]:
+    """SIGTERM, by which a system's manager ends a service, calls ``end``."""
+    before = signal.signal(signal.SIGTERM, end) if threading.current_thread() is threading.main_thread() else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _show_watched(outcome: batch.Outcome, chosen: Steps, options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps(outcome.to_dict(chosen)), flush=True)
+    elif outcome.error is not None:
+        print(f"pellucid: {shown(outcome.error)}", file=sys.stderr, flush=True)
+    elif not outcome.skipped:
+        _print_done(outcome, chosen, sys.stdout)
 
 
 # -- presets ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""A folder that is watched: each picture that comes into it is restored once it is whole.
+
+The folder is looked at every few seconds; nothing is asked of the system, so it works for network drives, too. A picture is whole
+when its size and its time have not changed from one look to the next, and it can be decoded. What is done stands in the manifest of
+the outputs' folder (`pellucid.manifest`): a watch that was ended, or killed, goes on where it was.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pellucid import batch, files, plan, saving
+from pellucid.batch import Outcome
+from pellucid.chains import Chain
+from pellucid.errors import FileError, OptionError, PellucidError
+from pellucid.plan import Plan, Selection
+from pellucid.tasks.settings import FileSettings, Shape
+
+__all__ = ["LOCK", "Watch", "alone"]
+
+LOCK = ".pellucid.watch"
+"""The file in the folder of outputs that a watch holds locked."""
+
+State = tuple[int, int, int]
+"""A file's size in bytes, its time in nanoseconds, and its number in the file system."""
+
+
+@dataclass
+class Watch:
+    """What is known of a watched ``folder`` whose outputs go into ``out``.
+
+    ``selection`` says which pictures count, ``chain`` and ``how`` what is done with them; with ``overwrite`` a picture that has
+    changed is done again, without it that is an error.
+    """
+
+    folder: Path
+    out: Path
+    chain: Chain
+    how: FileSettings = field(default_factory=FileSettings)
+    selection: Selection = field(default_factory=Selection)
+    overwrite: bool = False
+    _last: dict[Path, State] = field(default_factory=dict)
+    _over: dict[Path, State] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not files.is_folder_of_pictures(self.folder):
+            raise FileError(f"{self.folder}: there is no such folder")
+        if os.path.realpath(self.folder) == os.path.realpath(self.out):
+            raise OptionError(f"--out {self.out}: outputs would be taken for new pictures; name another folder")
+        if len(self.chain.steps.each()) > 1:
+            raise OptionError("a watched folder gives one output for each picture, and these steps ask for several")
+
+    def look(self) -> list[Path]:
+        """The pictures that are whole since the last look, not yet done, in the order of their paths."""
+        now: dict[Path, State] = {}
+        for path, error in plan.listed(self.folder, self.selection, self.out, self.chain.steps.mark):
+            if error is None and (state := _state(path)) is not None:
+                now[path] = state
+        whole = [path for path, state in now.items() if self._last.get(path) == state != self._over.get(path)]
+        self._last = now
+        # A file that is gone, and comes again, is a new one.
+        self._over = {path: state for path, state in self._over.items() if path in now}
+        return whole
+
+    def done(self, paths: list[Path], progress: batch.Progress | None = None) -> Generator[Outcome, None, None]:
+        """Restores these pictures, those left out that have their output. A picture that fails is tried again when it changes; one
+        for which the disk has no room, at the next look."""
+        planned = self._planned(paths)
+        work = planned, self.chain, self.chain.steps, self.how
+        for outcome in batch.restore_files(*work, overwrite=self.overwrite, resume=True, progress=progress):
+            if outcome.full:
+                yield outcome
+                return
+            state = self._last.get(outcome.input)
+            if state is not None:
+                self._over[outcome.input] = state
+            yield outcome
+
+    def _planned(self, paths: list[Path]) -> Plan:
+        ending = files.ending_named(self.how.format) if self.how.format is not None else None
+        alpha = self.chain.steps.answer(Shape(None, None, 3, alpha=False)).alpha
+        pairs: list[tuple[Path, Path]] = []
+        failed: list[tuple[Path, str]] = []
+        for path in paths:
+            place = self.out / path.relative_to(self.folder).parent
+            try:
+                pairs += plan.plan([path], place, ending=ending, folder=True, alpha=alpha).pairs
+            except PellucidError as error:
+                failed.append((path, str(error)))
+        return Plan(tuple(pairs), tuple(failed), self.out)
+
+    def outcomes(
+        self, every: float, stop: threading.Event, *, once: bool = False, progress: batch.Progress | None = None
+    ) -> Iterator[Outcome]:
+        """Looks every so many seconds until ``stop`` is set, and restores what is whole; with ``once`` what is there now."""
+        self.look()
+        while not stop.wait(every):
+            yield from self.done(self.look(), progress)
+            if once:
+                return
+
+
+def _state(path: Path) -> State | None:
+    """The file's state; None where it cannot be had. A folder that is a picture has the states of its files."""
+    try:
+        if not path.is_dir():
+            found = path.stat()
+            return found.st_size, found.st_mtime_ns, found.st_ino
+        states = [inner.stat() for inner in saving.files_below(path)]
+        return sum(each.st_size for each in states), max((each.st_mtime_ns for each in states), default=0), len(states)
+    except OSError:
+        return None
+
+
+@contextmanager
+def alone(out: Path, say: Callable[[str], None] = lambda line: None) -> Iterator[None]:
+    """Holds `LOCK` in the folder, which is made where it is missing: two watches with one folder would do all work twice.
+
+    `FileError` where another has it; ``say`` is given a line where the file system has no locks.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        held = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except OSError as error:
+        raise FileError(f"{out}: cannot be used: {error.strerror}") from error
+    try:
+        locked = saving.locked(held)
+        if locked is False:
+            raise FileError(f"{out}: another watch writes there")
+        if locked is None:
+            say(f"{out}: this file system has no locks; see that only one watch writes there")
+        yield
+    finally:
+        with suppress(OSError):
+            os.close(held)
