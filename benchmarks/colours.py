@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import colour, files, images, metrics, restorer, spreading
+from pellucid import baselines, colour, files, images, metrics, restorer, spreading
 from pellucid.errors import PellucidError
 
 SIDE = 256
@@ -60,36 +60,6 @@ def as_rows(hints: list[tuple[int, int, str]]) -> Pixels:
     return np.concatenate([places, colour.even_of(colour.lab_of(codes)[:, 1:])], axis=1)
 
 
-def levin(light: Pixels, hints: Pixels) -> Pixels:
-    """Chroma (h, w, 2) by Levin, Lischinski and Weiss 2004: each pixel is the mean of its 3x3 neighbours, weighed by the light,
-    where no hint of 3x3 pixels is. The weights are those of the authors' code (getColorExact.m)."""
-    from scipy import ndimage, sparse
-    from scipy.sparse import linalg
-
-    height, width = light.shape
-    shade = light.astype(np.float64) / 100
-    mean = ndimage.uniform_filter(shade, 3)
-    varies = 0.6 * np.maximum(ndimage.uniform_filter(shade * shade, 3) - mean * mean, 0)
-    padded = np.pad(shade, 1, constant_values=np.nan)
-    around = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)]
-    away = np.stack([np.square(padded[1 + d : 1 + d + height, 1 + a : 1 + a + width] - shade) for d, a in around])
-    varies = np.maximum(np.maximum(varies, -np.nanmin(away, axis=0) / np.log(0.01)), 2e-6)
-    weights = np.nan_to_num(np.exp(-away / varies))
-    weights /= weights.sum(axis=0)
-    said, values = np.zeros((height, width), bool), np.zeros((height, width, 2))
-    for y, x, a, b in hints:
-        part = slice(max(0, int(y) - 1), int(y) + 2), slice(max(0, int(x) - 1), int(x) + 2)
-        said[part], values[part] = True, (a, b)
-    place = np.arange(height * width)
-    system = sparse.identity(height * width, format="csr")
-    for (down, across), weight in zip(around, weights, strict=True):
-        counts = np.where(said, 0, weight).ravel()
-        which = np.flatnonzero(counts)
-        system = system - sparse.csr_matrix((counts[which], (place[which], place[which] + down * width + across)), system.shape)
-    solve = linalg.splu(system.tocsc()).solve
-    return np.stack([solve((values[..., at] * said).ravel()).reshape(height, width) for at in (0, 1)], axis=2).astype(np.float32)
-
-
 def colourfulness(rgb: Pixels) -> float:
     """M of Hasler and Suesstrunk 2003, of 8-bit levels."""
     red, green, blue = np.moveaxis(rgb * 255.0, -1, 0)
@@ -115,7 +85,7 @@ def measured(rgb: Pixels, number: int, mean: Pixels, model: restorer.Restorer | 
         rows = as_rows(hints) if hints else np.empty((0, 4), np.float32)
         add(f"table {count}", spreading.propagated(light, colour.by_light(light), rows))
         if slow and hints:
-            add(f"levin {count}", levin(light, rows))
+            add(f"levin {count}", baselines.levin(light, rows))
         if model is not None:
             made: Pixels = np.divide(model.restore(gray, hint=tuple(hints)), 65535, dtype=np.float32)
             found[f"model {count}"] = float(metrics.colour_difference(lab, colour.lab_of(made)).mean())

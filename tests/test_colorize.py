@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from pellucid import cli, colour, files, hinting, restorer, tinting
+from pellucid import asked, baselines, cli, colour, files, hinting, metrics, restorer, spreading, tinting
 from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import OptionError
 from pellucid.files import metadata, profiles
@@ -211,6 +211,56 @@ def test_a_bad_file_of_hints_is_one_clear_line(
     (tmp_path / "hints.json").write_text(content)
     with pytest.raises(OptionError, match=r"hints.json: hints are a list such as"):
         door.restore(gray, hints=tmp_path / "hints.json")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> restorer.Restorer:
+    return restorer.load("colorize")
+
+
+@pytest.mark.parametrize(("near", "far"), [(30, 60), (75, 35), (20, 90)])
+def test_a_hint_moves_nothing_behind_a_strong_edge(shipped: restorer.Restorer, near: float, far: float) -> None:
+    light = np.full((240, 320), near, np.float32)
+    light[:, 160:] = far
+    given = colour.gray_of(light)
+    plain, hinted = (colour.lab_of(shipped.restore(given, hint=hint)) for hint in ([], [(40, 120, "#a05050")]))
+    moved = metrics.colour_difference(plain, hinted)
+    assert moved[120, 40] > 8
+    # Four pixels of 320: the light's edge itself is a few pixels wide where the network looks.
+    assert moved[:, 164:].max() < 1
+    # Its own colour is met at its place.
+    assert metrics.colour_difference(colour.lab_of(_at(light[120, 40])), hinted[120:121, 40:41]).max() < 2
+
+
+def _at(light: float) -> NDArray[np.float32]:
+    """The hint's colour at that light, (1, 1, 3)."""
+    ab = colour.lab_of(np.array([[[160, 80, 80]]], np.float32) / 255)[..., 1:]
+    return colour.rgb_of(np.full((1, 1), light, np.float32), ab)
+
+
+def test_between_two_hints_a_place_has_the_colour_of_one_of_them() -> None:
+    light = np.full((64, 64), 50, np.float32)
+    red, green = (20.0, 12.0), (-20.0, 12.0)
+    hints = np.array([[32, 8, *red], [32, 56, *green]], np.float32)
+    even = spreading.propagated(light, np.zeros((64, 64, 2), np.float32), hints)
+    # A mean of both would have a straight ramp between them: half of a row would be nearer to no red and no green than to either.
+    assert (np.abs(even[32, :, 0]) > 10).mean() > 0.7
+
+
+def test_levins_optimisation_spreads_hints_to_edges_of_the_light() -> None:
+    pytest.importorskip("scipy")
+    light = np.full((20, 30), 20, np.float32)
+    light[:, 15:] = 80
+    even = baselines.levin(light, np.array([[10, 5, 20, 10], [10, 25, -15, 5]], np.float32))
+    # In an even place there is one answer, the hint's own.
+    np.testing.assert_allclose(even[:, :13], np.broadcast_to([20, 10], (20, 13, 2)), atol=0.5)
+    np.testing.assert_allclose(even[:, 17:], np.broadcast_to([-15, 5], (20, 13, 2)), atol=0.5)
+    # Each pixel without a hint is the mean of its neighbours: no new extremes.
+    assert even[..., 0].max() <= 20 + 1e-3
+    case = asked.Gray(level=1, hints=((5, 10, (200, 60, 60)),))
+    made = baselines.find("levin").function(colour.gray_of(light)[..., None], case)
+    assert made.shape == (20, 30, 3)
+    np.testing.assert_allclose(colour.light_of(made), light, atol=0.05)
 
 
 def test_a_palette_gives_its_colours_and_no_others(door: restorer.Restorer, gray: NDArray[np.float32]) -> None:

@@ -1,8 +1,8 @@
 """The classical methods that people use today, behind one call, each given the true level.
 
 Settings are the documented ones; where a method's own page gives none, those that scored best on the middle 160x160 pixels of 12
-training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``bicubic`` and ``lanczos`` need the extra ``bench``.
-BM3D comes from the package ``bm3d``, whose licence is for academic use only.
+training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``by-light``, ``bicubic`` and ``lanczos``
+need the extra ``bench``. BM3D comes from the package ``bm3d``, whose licence is for academic use only.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import asked, images
+from pellucid import asked, colour, images
 from pellucid.degradations import Degradation
 from pellucid.errors import MissingExtra, OptionError
 from pellucid.images import Pixels
 
-__all__ = ["BASELINES", "Baseline", "find"]
+__all__ = ["BASELINES", "Baseline", "find", "levin"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Baseline:
 
     ``modules`` are the modules that it imports, ``packages`` the distributions that bring them. ``knows_impulses``: it takes their
     density, too (all take the level of Gaussian noise). ``task`` is the name of the task that it does, None for any that keeps the
-    size; a method that enlarges takes the small image and `Shrink`, and returns the large image.
+    size; a method that enlarges takes the small image and `Shrink`, and returns the large image; one that colours takes the gray
+    picture (h, w, 1) and `asked.Gray` with its hints, and returns (h, w, 3).
     """
 
     name: str
@@ -255,6 +256,59 @@ def _otsu(picture: Pixels, noise: Degradation) -> Pixels:
     return output
 
 
+def levin(light: Pixels, hints: NDArray[np.floating]) -> Pixels:
+    """Chroma (h, w, 2) by Levin, Lischinski and Weiss 2004, "Colorization using Optimization": each pixel is the mean of its 3x3
+    neighbours, weighed by the light, where no hint of 3x3 pixels is. The weights are those of the authors' code
+    (getColorExact.m).
+
+    ``light`` is L of CIELAB (h, w) in [0, 100]; ``hints`` (n, 4) are y, x in pixels, and two values that spread, such as chroma on
+    the even scale of `pellucid.colour`. Raises `MissingExtra` without SciPy.
+    """
+    ndimage, sparse = _needed("scipy.ndimage", "scikit-image"), _needed("scipy.sparse", "scikit-image")
+    linalg = _needed("scipy.sparse.linalg", "scikit-image")
+    height, width = light.shape
+    if not len(hints):
+        return np.zeros((height, width, 2), np.float32)
+    shade = light.astype(np.float64) / 100
+    mean = ndimage.uniform_filter(shade, 3)
+    varies = 0.6 * np.maximum(ndimage.uniform_filter(shade * shade, 3) - mean * mean, 0)
+    padded = np.pad(shade, 1, constant_values=np.nan)
+    around = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1) if (down, across) != (0, 0)]
+    away = np.stack([np.square(padded[1 + d : 1 + d + height, 1 + a : 1 + a + width] - shade) for d, a in around])
+    varies = np.maximum(np.maximum(varies, -np.nanmin(away, axis=0) / np.log(0.01)), 2e-6)
+    weights = np.nan_to_num(np.exp(-away / varies))
+    weights /= weights.sum(axis=0)
+    given, values = np.zeros((height, width), bool), np.zeros((height, width, 2))
+    for y, x, a, b in hints:
+        part = slice(max(0, int(y) - 1), int(y) + 2), slice(max(0, int(x) - 1), int(x) + 2)
+        given[part], values[part] = True, (a, b)
+    place = np.arange(height * width)
+    system = sparse.identity(height * width, format="csr")
+    for (down, across), weight in zip(around, weights, strict=True):
+        counts = np.where(given, 0, weight).ravel()
+        which = np.flatnonzero(counts)
+        system = system - sparse.csr_matrix((counts[which], (place[which], place[which] + down * width + across)), system.shape)
+    solve = linalg.splu(system.tocsc()).solve
+    return np.stack([solve((values[..., at] * given).ravel()).reshape(height, width) for at in (0, 1)], axis=2).astype(np.float32)
+
+
+def _levin(picture: Pixels, case: Degradation) -> Pixels:
+    """The optimisation of Levin et al. with the case's hints; gray without any."""
+    light = colour.light_of_gray(images.gray(picture)[..., 0])
+    says = asked.of(case)
+    given = says.hints if isinstance(says, asked.Gray) else ()
+    codes = np.array([levels for _, _, levels in given], dtype=np.float32).reshape(-1, 3) / 255
+    places = np.array([(y, x) for x, y, _ in given], dtype=np.float32).reshape(-1, 2)
+    even = levin(light, np.concatenate([places, colour.even_of(colour.lab_of(codes)[:, 1:])], axis=1))
+    return colour.rgb_of(light, colour.ab_of(even))
+
+
+def _by_light(picture: Pixels, case: Degradation) -> Pixels:
+    """The usual colour of photographs at each light (`colour.TABLE`); hints are not looked at."""
+    light = colour.light_of_gray(images.gray(picture)[..., 0])
+    return colour.rgb_of(light, colour.ab_of(colour.by_light(light)))
+
+
 SCIPY = (("scipy",), ("scipy",))
 OPENCV = (("cv2",), ("opencv-python-headless",))
 SKIMAGE = (("skimage",), ("scikit-image",))
@@ -283,6 +337,8 @@ BASELINES: dict[str, Baseline] = {
         Baseline("bm3d", "BM3D (package bm3d, academic licence)", *BM3D, _bm3d),
         Baseline("grabcut", "GrabCut with the case's box, or all but the edge (OpenCV)", *OPENCV, _grabcut, "cutout"),
         Baseline("otsu", "lighter or darker than Otsu's threshold (OpenCV)", *OPENCV, _otsu, "cutout"),
+        Baseline("by-light", "the usual colour of photographs at each light; hints are not used", (), (), _by_light, "colorize"),
+        Baseline("levin", "hints spread by optimisation (Levin et al. 2004; SciPy)", *SCIPY, _levin, "colorize"),
         Baseline("bicubic", "bicubic (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
         Baseline("lanczos", "Lanczos (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
     )

@@ -33,7 +33,7 @@ WINDOW = 4
 """Pixels of the small picture on each side within which chroma is taken for a linear function of the light: with 256 pixels a side,
 a thirtieth of the picture. Chosen by eye on photographs of the package."""
 
-SMOOTH = 4.0
+SMOOTH = 2.0
 """Added to the variance of L in such a window (L from 0 to 100): where the light varies by less than its root, chroma is flat."""
 
 

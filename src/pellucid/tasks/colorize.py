@@ -53,6 +53,10 @@ TRUSTED, DOUBTED, LEAST, MOST = 9.0, 14.0, 0.6, 0.8
 `TRUSTED`, down to `LEAST`. Chosen on 62 held-out photographs, the 24 of benchmarks/colours.txt among them: on these, CIEDE2000 with
 nothing said falls from 11.14 to 10.92."""
 
+OBEYED = 0.6
+"""How much of what the network answers with hints counts beside what it answers without: it takes hints for a thing's colour too
+far. Chosen with `spreading.SETTLED`, on the same photographs: the error with 50 hints is 3 % less than with 1."""
+
 ANSWERED = 4
 """The network answers at a fourth of its input's size."""
 
@@ -122,7 +126,7 @@ def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSet
     if not len(hints) or settings.draw:
         return chroma, unsure
     unsaid, unsure_unsaid = _trusted(graph, bright, hints[:0])
-    share = spreading.reached(bright, unsaid, hints)
+    share = OBEYED * spreading.reached(bright, unsaid, hints)
     return unsaid + share[..., None] * (chroma - unsaid), unsure_unsaid + share * (unsure - unsure_unsaid)
 
 
