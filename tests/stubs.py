@@ -20,6 +20,7 @@ STUB = Path(pellucid.__file__).with_suffix(".pyi")
 
 HEAD = """\
 # Made by tests/stubs.py from the rows of pellucid.tasks.TASKS: 'make stubs' writes it anew.
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -51,12 +52,21 @@ def _rows(task: str) -> dict[str, tuple[Setting, str]]:
 
 
 def _function(name: str, settings: list[str]) -> str:
-    """The function's three forms: an `Image` for an `Image`, an array of the same dtype for an array, an array for all else."""
+    """The function's forms: an `Image` for an `Image`, an array of the same dtype for an array, an array for all else, frames for
+    frames, the path of the output where one is given; a path alone may be that of a clip."""
     kept = ["model: str | Path = ...", "range: Range = ...", "axes: str | None = ..."]
-    forms = (("Image", "Image"), ("NDArray[_Kind]", "NDArray[_Kind]"), ("ArrayLike | Path", "NDArray[Any]"))
+    none, clip = "out: None = ...", "clip: ClipSettings | None = ..."
+    forms = (
+        ("Image", "Image", none, clip),
+        ("NDArray[_Kind]", "NDArray[_Kind]", none, clip),
+        ("Iterator[NDArray[_Kind]]", "Iterator[NDArray[_Kind]]", none, clip),
+        ("str | Path", "Any", none, clip),
+        ("ArrayLike", "NDArray[Any]", none, clip),
+        ("Image | ArrayLike | Path", "Path", "out: str | Path", clip),
+    )
     blocks = []
-    for given, answer in forms:
-        parameters = "".join(f"    {each},\n" for each in [f"image: {given}", "*", *kept, *settings])
+    for given, answer, *files in forms:
+        parameters = "".join(f"    {each},\n" for each in [f"image: {given}", "*", *kept, *files, *settings])
         blocks.append(f"@overload\ndef {name}(\n{parameters}) -> {answer}: ...\n")
     return "".join(blocks)
 
@@ -73,6 +83,7 @@ def made() -> str:
     imports += ["from pellucid.images import Image as Image\n", "from pellucid.images import Range\n"]
     imports += [f"from pellucid.restorer import {name} as {name}\n" for name in ("Restoration", "Restorer")]
     imports += [f"from pellucid.tasks import {name} as {name}\n" for name in sorted(settings)]
+    imports += ["from pellucid.tasks.settings import ClipSettings as ClipSettings\n"]
     names = "".join(f'    "{name}",\n' for name in pellucid.__all__)
     functions = [_function("restore", _settings(everything)), *(_function(task, _settings(_rows(task))) for task in TASKS)]
     return (

@@ -1,6 +1,6 @@
 """Restores images on the computer that people already have.
 
-Functions, each of which takes an array, an `Image` or the path of a picture:
+Functions, each of which takes an array, an `Image` or the path of a picture (those of tasks also the path of a clip, or frames):
 
     pellucid.restore(image)             takes noise out, unless another model is named
     pellucid.denoise(image, sigma=25)   a function for each task, with its settings
@@ -47,6 +47,7 @@ _PLACES = {
     "restore": "pellucid.api",
     "run": "pellucid.api",
     "write": "pellucid.api",
+    "ClipSettings": "pellucid.tasks.settings",
     "Diagnosis": "pellucid.diagnosis",
     "Image": "pellucid.images",
     "Restoration": "pellucid.restorer",

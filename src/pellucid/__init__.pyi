@@ -1,4 +1,5 @@
 # Made by tests/stubs.py from the rows of pellucid.tasks.TASKS: 'make stubs' writes it anew.
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -31,6 +32,7 @@ from pellucid.tasks import ColorizeSettings as ColorizeSettings
 from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
+from pellucid.tasks.settings import ClipSettings as ClipSettings
 
 __version__: str
 
@@ -54,6 +56,7 @@ __all__ = [
     "restore",
     "run",
     "write",
+    "ClipSettings",
     "Diagnosis",
     "Image",
     "Restoration",
@@ -77,6 +80,8 @@ def restore(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -109,6 +114,8 @@ def restore(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -136,11 +143,81 @@ def restore(
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
-    image: ArrayLike | Path,
+    image: Iterator[NDArray[_Kind]],
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+    scale: float = ...,
+    noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    again: bool = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def restore(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+    scale: float = ...,
+    noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    again: bool = ...,
+) -> Any: ...
+@overload
+def restore(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -166,6 +243,40 @@ def restore(
     crop: bool = ...,
     again: bool = ...,
 ) -> NDArray[Any]: ...
+@overload
+def restore(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+    scale: float = ...,
+    noise: str = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    again: bool = ...,
+) -> Path: ...
 @overload
 def denoise(
     image: Image,
@@ -173,6 +284,8 @@ def denoise(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -188,6 +301,8 @@ def denoise(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -198,11 +313,47 @@ def denoise(
 ) -> NDArray[_Kind]: ...
 @overload
 def denoise(
-    image: ArrayLike | Path,
+    image: Iterator[NDArray[_Kind]],
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def denoise(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+) -> Any: ...
+@overload
+def denoise(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     sigma: float | None = ...,
     strength: float = ...,
     colour_noise: float | None = ...,
@@ -212,12 +363,31 @@ def denoise(
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
+def denoise(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    sigma: float | None = ...,
+    strength: float = ...,
+    colour_noise: float | None = ...,
+    detail: float = ...,
+    keep_grain: float = ...,
+    descreen: bool = ...,
+    gain: bool = ...,
+) -> Path: ...
+@overload
 def upscale(
     image: Image,
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
@@ -229,21 +399,64 @@ def upscale(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
-    image: ArrayLike | Path,
+    image: Iterator[NDArray[_Kind]],
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    scale: float = ...,
+    strength: float = ...,
+    noise: str = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def upscale(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    scale: float = ...,
+    strength: float = ...,
+    noise: str = ...,
+) -> Any: ...
+@overload
+def upscale(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
 ) -> NDArray[Any]: ...
+@overload
+def upscale(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    scale: float = ...,
+    strength: float = ...,
+    noise: str = ...,
+) -> Path: ...
 @overload
 def colorize(
     image: Image,
@@ -251,6 +464,8 @@ def colorize(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     strength: float = ...,
@@ -268,6 +483,8 @@ def colorize(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     strength: float = ...,
@@ -280,11 +497,51 @@ def colorize(
 ) -> NDArray[_Kind]: ...
 @overload
 def colorize(
-    image: ArrayLike | Path,
+    image: Iterator[NDArray[_Kind]],
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def colorize(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+) -> Any: ...
+@overload
+def colorize(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     strength: float = ...,
@@ -296,12 +553,33 @@ def colorize(
     draw: int = ...,
 ) -> NDArray[Any]: ...
 @overload
+def colorize(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    hint: tuple[tuple[int, int, str], ...] = ...,
+    saturation: float = ...,
+    strength: float = ...,
+    hints: str | Path | None = ...,
+    like: str | Path | None = ...,
+    palette: str | Path | str | None = ...,
+    sure: float = ...,
+    variants: int = ...,
+    draw: int = ...,
+) -> Path: ...
+@overload
 def cutout(
     image: Image,
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -319,6 +597,8 @@ def cutout(
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -331,11 +611,51 @@ def cutout(
 ) -> NDArray[_Kind]: ...
 @overload
 def cutout(
-    image: ArrayLike | Path,
+    image: Iterator[NDArray[_Kind]],
     *,
     model: str | Path = ...,
     range: Range = ...,
     axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def cutout(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Any: ...
+@overload
+def cutout(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
     point: tuple[tuple[int, int], ...] = ...,
     not_point: tuple[tuple[int, int], ...] = ...,
     box: tuple[int, int, int, int] | None = ...,
@@ -346,3 +666,22 @@ def cutout(
     sure: float = ...,
     again: bool = ...,
 ) -> NDArray[Any]: ...
+@overload
+def cutout(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    point: tuple[tuple[int, int], ...] = ...,
+    not_point: tuple[tuple[int, int], ...] = ...,
+    box: tuple[int, int, int, int] | None = ...,
+    background: str | str | Path | None = ...,
+    alpha_only: bool = ...,
+    crop: bool = ...,
+    strength: float = ...,
+    sure: float = ...,
+    again: bool = ...,
+) -> Path: ...

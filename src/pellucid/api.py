@@ -6,19 +6,21 @@ Each is a call of a `Restorer` that stays loaded. ``pellucid`` itself names them
 from __future__ import annotations
 
 import inspect as introspection
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from numpy.typing import ArrayLike
 
-from pellucid import chains, diagnosis, files, images, restorer, stacks, steps
+from pellucid import chains, diagnosis, files, footage, images, restorer, stacks, steps
+from pellucid.chains import Chain
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
+from pellucid.tasks.settings import ClipSettings, Settings
 from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "run", "write"]
@@ -43,10 +45,37 @@ def _kept(model: str | Path) -> Restorer:
     return _loaded[key]
 
 
-def _restored(model: Restorer, image: Any, value_range: Range, axes: str | None, settings: dict[str, Any]) -> Any:
+def _restored(
+    model: Restorer | Chain,
+    image: Any,
+    value_range: Range,
+    axes: str | None,
+    settings: Settings | Steps,
+    out: str | Path | None,
+    clip: ClipSettings | None,
+) -> Any:
+    """What the functions of this module give back: see `restore`."""
+    restore: Callable[..., Any] = model.restore
+    if isinstance(image, Iterator):
+        if out is not None:
+            raise OptionError("out takes the path of a picture or a clip, and these are frames; write them with your own encoder")
+        return footage.each(image, model, settings)
+    if isinstance(image, str | Path) and files.is_clip(Path(image)):
+        if out is None:
+            return footage.each(footage.arrays(Path(image), clip), model, settings)
+        footage.restore(Path(image), Path(out), model, settings, clip)
+        return Path(out)
     if isinstance(image, str | Path):
-        return images.to_array(model.restore(read(image, range=value_range, axes=axes), **settings))
-    return model.restore(image, range=value_range, axes=axes, **settings)
+        picture = restore(read(image, range=value_range, axes=axes), settings)
+        if out is None:
+            return images.to_array(picture)
+        write(out, picture)
+        return Path(out)
+    result = restore(image, settings, range=value_range, axes=axes)
+    if out is None:
+        return result
+    write(out, result)
+    return Path(out)
 
 
 def restore(
@@ -55,6 +84,8 @@ def restore(
     model: str | Path = "photo",
     range: Range = "auto",
     axes: str | None = None,
+    out: str | Path | None = None,
+    clip: ClipSettings | None = None,
     **settings: Any,
 ) -> Any:
     """The image, restored by ``model``: an array for an array, of the same dtype; an `Image` for an `Image`.
@@ -62,7 +93,12 @@ def restore(
     ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of
     its own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
     ``strength``, ``colour_noise`` and ``keep_grain`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model
-    stays loaded for the next call. Raises members of `PellucidError`.
+    stays loaded for the next call.
+
+    ``out`` is the path of a file that the result is written to; the function then returns that path. ``image`` may be the path of
+    a clip: it is restored into ``out`` with its sound and all else, as ``clip`` says. Without ``out`` the function returns an
+    iterator of the restored frames, (h, w, 3) or (h, w), uint8, or uint16 for more than 8 bits. An iterator of frames gives one,
+    too. Raises members of `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape
@@ -70,7 +106,8 @@ def restore(
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), model="upscale-photo", scale=2).shape
     (80, 100)
     """
-    return _restored(_kept(model), image, range, axes, settings)
+    kept = _kept(model)
+    return _restored(kept, image, range, axes, kept.settings(**settings), out, clip)
 
 
 def run(
@@ -80,12 +117,15 @@ def run(
     preset: str | None = None,
     range: Range = "auto",
     axes: str | None = None,
+    out: str | Path | None = None,
+    clip: ClipSettings | None = None,
 ) -> Any:
     """The image after several tasks, one after the other, with nothing rounded between them: an array for an array, of the same
     dtype; an `Image` for an `Image`.
 
     ``chosen`` are the steps as text, ``task:name=value+task`` (see `pellucid.steps.parse`); or name a ``preset``. ``image``,
-    ``range`` and ``axes`` as of `restore`. The models stay loaded for the next call. Raises members of `PellucidError`.
+    ``range``, ``axes``, ``out`` and ``clip`` as of `restore`. The models stay loaded for the next call. Raises members of
+    `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.run(np.zeros((40, 50), np.uint8), "denoise:sigma=10+upscale:scale=2").shape
@@ -96,9 +136,7 @@ def run(
     found = steps.preset(preset) if preset is not None else steps.parse(chosen) if isinstance(chosen, str) else chosen
     assert found is not None
     chain = chains.of(found, _kept)
-    if isinstance(image, str | Path):
-        return images.to_array(chain.restore(read(image, range=range, axes=axes)))
-    return chain.restore(image, range=range, axes=axes)
+    return _restored(chain, image, range, axes, chain.steps, out, clip)
 
 
 def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:
@@ -151,12 +189,14 @@ def of_task(task: Task) -> Callable[..., Any]:
         model: str | Path = task.model,
         range: Range = "auto",
         axes: str | None = None,
+        out: str | Path | None = None,
+        clip: ClipSettings | None = None,
         **settings: Any,
     ) -> Any:
         kept = _kept(model)
         if kept.task is not task:
             raise OptionError(f"model {str(model)!r} is for another task: pellucid.{kept.task.name} takes it")
-        return _restored(kept, image, range, axes, settings)
+        return _restored(kept, image, range, axes, kept.settings(**settings), out, clip)
 
     hints = get_type_hints(task.settings)
     rows = task.settings.declared()
@@ -171,7 +211,8 @@ def of_task(task: Task) -> Callable[..., Any]:
     listed = "\n".join(f"    ``{row.name}``: {row.help}." for row in rows)
     run.__doc__ = (
         f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"
-        "    ``image``, ``range`` and ``axes`` as of `pellucid.restore`; ``model`` is a model's name or an .onnx file.\n"
+        "    ``image``, ``range``, ``axes``, ``out`` and ``clip`` as of `pellucid.restore`; ``model`` is a model's name or an\n"
+        "    .onnx file.\n"
         f"{listed}\n\n    Raises members of `PellucidError`.\n    "
     )
     return run

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import files, images, memory, saving, weighing
+from pellucid import files, footage, images, memory, saving, weighing
 from pellucid.chains import Chain
 from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
@@ -25,12 +25,15 @@ from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
-from pellucid.tasks.settings import FileSettings, Settings, Shape
+from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
 
 __all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files", "restore_variants"]
 
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
+
+CLIP = ClipSettings()
+"""The default: a clip is encoded as it was, from its beginning to its end."""
 
 PLAIN = FileSettings()
 """The default: values are read as each file states, and each output has its input's format and metadata."""
@@ -46,7 +49,8 @@ class Outcome:
 
     ``facts`` are those of the task's row (`pellucid.tasks.TASKS`) by name; ``model`` is the file that served, ``seconds`` the
     restoration's time without reading and writing (with them where a large picture goes through in bands). In a stack of ``pages``
-    they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. ``full``: the disk was full,
+    they are the first page's, as are ``width`` and ``height`` in pixels; the seconds are all pages'. A clip has one page of
+    ``frames``. ``full``: the disk was full,
     which ends the run. ``remarks`` are lines on how the first page was read: which values are black and white where they were
     found, what was no image, and what of the file is not in the output.
     """
@@ -61,6 +65,7 @@ class Outcome:
     height: int = 0
     seconds: float = 0.0
     pages: int = 1
+    frames: int = 1
     full: bool = False
     remarks: tuple[str, ...] = ()
 
@@ -89,7 +94,7 @@ class Tally:
             self.skipped += 1
         else:
             self.done += 1
-            self.pixels += outcome.width * outcome.height * outcome.pages
+            self.pixels += outcome.width * outcome.height * outcome.pages * outcome.frames
 
 
 def restore_files(
@@ -101,20 +106,24 @@ def restore_files(
     overwrite: bool = False,
     resume: bool = False,
     progress: Progress | None = None,
+    clip: ClipSettings = CLIP,
+    told: footage.Told | None = None,
 ) -> Generator[Outcome, None, None]:
     """Restores each file of a plan, yielding its outcome when it is done; a failure is an outcome, not an end.
 
     ``settings`` are those of the restorer's task (None: its defaults), or the steps of a chain; ``how`` says how files are read and
-    written; ``progress`` is called with the share of the picture in hand that is done, 0 to 1.
+    written; ``progress`` is called with the share of the picture in hand that is done, 0 to 1. Clips are restored frame by frame
+    (`pellucid.footage`); ``clip`` says how, and ``told`` is called with the frames that are done and with all of them, where that
+    is known.
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
-    ``resume`` (which needs the plan's ``folder``; else `OptionError`) a picture whose answer is there, from the same content,
-    settings and model, and unchanged since, is skipped. A stack is restored and written page by page, a large picture of some
-    formats in bands, with nothing else at work. A full disk ends the run: what is left would be restored for nothing. An interrupt
-    ends the run: what is being written is finished (a stack's file is given up), its outcome is yielded, and `KeyboardInterrupt`
-    goes on.
+    ``resume`` (which needs the plan's ``folder``, unless all are clips; else `OptionError`) a picture whose answer is there, from
+    the same content, settings and model, and unchanged since, is skipped, and a clip goes on where a run was interrupted. A stack
+    is restored and written page by page, a large picture of some formats in bands, with nothing else at work. A full disk ends the
+    run: what is left would be restored for nothing. An interrupt ends the run: what is being written is finished (a stack's file
+    is given up), its outcome is yielded, and `KeyboardInterrupt` goes on.
     """
     settings = settings or restorer.settings()
-    if resume and planned.folder is None:
+    if resume and planned.folder is None and not all(files.is_clip(source) for source, _ in planned.pairs):
         raise OptionError("--resume needs a folder of outputs; name it with --out")
     for path, reason in planned.failed:
         yield Outcome(path, path, error=reason)
@@ -122,15 +131,15 @@ def restore_files(
     if planned.folder is not None:
         # The format is in the output's name.
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
-        manifest = Manifest(planned.folder, settings.to_dict() | written, restorer.fingerprint())
-    work = _Work.of(restorer, settings, how, progress)
+        manifest = Manifest(planned.folder, settings.to_dict() | written | clip.to_dict(), restorer.fingerprint())
+    work = replace(_Work.of(restorer, settings, how, progress), clip=clip, told=told, resume=resume)
     read = partial(_read, how=how, memory=restorer.memory, manifest=manifest, overwrite=overwrite, resume=resume)
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
     pending: deque[Future[Outcome] | Outcome] = deque()
     full = False
-    loaded: _Loaded | _Open | Outcome | None = None
+    loaded: _Loaded | _Open | _Clip | Outcome | None = None
 
     def settled(most: int) -> Iterator[Outcome]:
         nonlocal full
@@ -144,14 +153,14 @@ def restore_files(
 
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
-            reading: Future[_Loaded | _Open | Outcome] | None = None
+            reading: Future[_Loaded | _Open | _Clip | Outcome] | None = None
             for index, (source, target) in enumerate(planned.pairs):
                 if target.parent not in swept:
                     swept.add(target.parent)
                     _sweep(target.parent)
                 loaded = reading.result() if reading is not None else read(source, target)
                 reading = None
-                alone = isinstance(loaded, _Open) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
+                alone = isinstance(loaded, _Open | _Clip) or (isinstance(loaded, _Loaded) and _pixels(loaded.page) > AHEAD)
                 if alone:
                     yield from settled(0)
                     if full:
@@ -163,6 +172,8 @@ def restore_files(
                     result = _restore(loaded, work)
                 elif isinstance(loaded, _Open):
                     result = _restore_open(loaded, work, manifest=manifest, overwrite=overwrite)
+                elif isinstance(loaded, _Clip):
+                    result = _restore_clip(loaded, work, manifest=manifest, overwrite=overwrite)
                 else:
                     result = loaded
                 loaded = None
@@ -209,6 +220,8 @@ def restore_file(
     ``watch`` or ``progress`` ends it, too.
     """
     work = _Work.of(restorer, settings or restorer.settings(), how, progress)
+    if files.is_clip(source):
+        raise FileError(f"{source}: this is a clip, and only pictures work here")
     files.check_depth(target, how.depth)
     with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory) as document:
         return _passed(document, source, target, work, overwrite=False, watch=watch)
@@ -227,16 +240,33 @@ def reading(how: FileSettings) -> dict[str, Any]:
 class _Work:
     """The work that each file gets: what restores a picture, the settings, where to work, and who is shown the progress."""
 
-    restore: Callable[..., Restoration]
+    restorer: Restorer | Chain
     settings: Settings | Steps
     how: FileSettings
     areas: _Areas
     progress: Progress | None
+    clip: ClipSettings = CLIP
+    told: footage.Told | None = None
+    resume: bool = False
 
     @classmethod
     def of(cls, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings, progress: Progress | None) -> _Work:
         """Reads the masks; `FileError` for one that is no picture."""
-        return cls(restorer.details, settings, how, _Areas.of(how), progress)
+        return cls(restorer, settings, how, _Areas.of(how), progress)
+
+    @property
+    def restore(self) -> Callable[..., Restoration]:
+        """Restores a picture, with these settings."""
+        return self.restorer.details
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A clip, which is not opened ahead."""
+
+    source: Path
+    target: Path
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -304,7 +334,7 @@ class _Restored:
 
 def _read(
     source: Path, target: Path, *, how: FileSettings, memory: int | None, manifest: Manifest | None, overwrite: bool, resume: bool
-) -> _Loaded | _Open | Outcome:
+) -> _Loaded | _Open | _Clip | Outcome:
     opened = ExitStack()
     try:
         digest = digest_of(source) if manifest is not None else ""
@@ -314,6 +344,8 @@ def _read(
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
+        if files.is_clip(source):
+            return _Clip(source, target, digest)
         files.check_depth(target, how.depth)
         document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory))
         if document.count > 1:
@@ -356,6 +388,29 @@ def _restore_open(opened: _Open, work: _Work, *, manifest: Manifest | None, over
         return _failed(opened.source, opened.target, error, opened.target)
     finally:
         opened.close()
+
+
+def _restore_clip(found: _Clip, work: _Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
+    source, target = found.source, found.target
+    note = partial(manifest.note, source, target, found.digest) if manifest is not None else None
+    how: dict[str, Any] = {"overwrite": overwrite, "resume": work.resume, "strip": work.how.strip}
+    try:
+        done = footage.restore(
+            source, target, work.restorer, work.settings, work.clip, **how, before=note, told=work.told, areas=work.areas.fitted
+        )
+    except (PellucidError, OSError, MemoryError) as error:
+        return _failed(source, target, error, target)
+    return Outcome(
+        source,
+        target,
+        model=done.model,
+        facts=done.facts,
+        width=done.width,
+        height=done.height,
+        seconds=done.seconds,
+        frames=done.frames,
+        remarks=done.remarks,
+    )
 
 
 def _passed(

@@ -24,6 +24,7 @@ from pellucid.images import Image, Range, Rows
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks.settings import Shape
+from pellucid.views import View
 
 __all__ = ["Chain", "load", "of"]
 
@@ -75,7 +76,7 @@ class Chain:
 
     def details(
         self,
-        image: Image,
+        image: Image | View,
         chosen: Steps | None = None,
         /,
         *,
@@ -85,11 +86,13 @@ class Chain:
     ) -> Restoration:
         """The same as `restore`, with the files that served, the seconds of all steps, and the fact ``steps``: what each did.
 
-        ``mask`` as of `Restorer.details`, for all steps. ``keep`` float32: the image is left as a file of float32 holds it, with
-        black and white at 0 and 1. ``progress`` is called with (done, of) over all steps, each of which counts by the size of its
-        output.
+        A `View` of an `Image` brings what the first step need not look for. ``mask`` as of `Restorer.details`, for all steps.
+        ``keep`` float32: the image is left as a file of float32 holds it, with black and white at 0 and 1. ``progress`` is called
+        with (done, of) over all steps, each of which counts by the size of its output.
         """
         chosen = self.steps if chosen is None else chosen
+        found = image.found if isinstance(image, View) else None
+        image = image.picture if isinstance(image, View) else image
         if mask is not None:
             weighing.check(chosen.text(paths=False), chosen, image)
         source, shares = image, _shares(chosen, image)
@@ -99,7 +102,8 @@ class Chain:
         seconds = 0.0
         for number, (step, model) in enumerate(zip(chosen.steps[:-1], self.restorers, strict=False)):
             tell = None if progress is None else partial(_told, progress, sum(shares[:number]), shares[number])
-            result = model.details(image, step.settings, mask=mask, keep="float32", progress=tell)
+            result = model.details(View((image,), found=found), step.settings, mask=mask, keep="float32", progress=tell)
+            found = None
             coming = result.image.pixels
             image = depths.between(_stored(result.image))
             # Its facts are asked for now: what works them out holds the picture before.
@@ -109,7 +113,8 @@ class Chain:
             seconds += result.seconds + (coming.seconds if isinstance(coming, Rows) else 0.0)
             del result, coming
         tell = None if progress is None else partial(_told, progress, sum(shares[:-1]), shares[-1])
-        last = self.restorers[-1].details(image, chosen.steps[-1].settings, mask=mask, keep="float32", progress=tell)
+        seen = View((image,), found=found)
+        last = self.restorers[-1].details(seen, chosen.steps[-1].settings, mask=mask, keep="float32", progress=tell)
         output = last.image
         if keep == "source":
             output = depths.as_source(output, source)

@@ -66,19 +66,19 @@ def plan(
     mark: str = "clean",
     folder: bool = False,
     alpha: bool = False,
+    clip_ending: str | None = None,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
-    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
-    made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
-    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), and those of formats
-    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``). ``mark`` is what the names of answers bear that lie
-    beside their pictures. Hidden files and folders (their names begin with a dot), earlier answers
-    (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises
-    `FileError` for an input that does not exist and for a name that no format is written under, or none with alpha where the
-    answers have it; `OptionError` when two answers
-    would share a name, and when several pictures would go into one file.
+    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing
+    are made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead
+    of their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), and those of
+    formats without ``alpha`` where the answers have that (``.jpg`` gives ``.png``). Clips keep theirs, or get ``clip_ending``.
+    ``mark`` is what the names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with
+    a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises `FileError` for an
+    input that does not exist and for a name that no format is written under, or none with alpha where the answers have it;
+    `OptionError` when two answers would share a name, and when several pictures would go into one file.
     """
     given: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
@@ -101,19 +101,25 @@ def plan(
             raise FileError(f"{path}: there is no such file")
     several = several or len(given) > 1
     place = None
+
+    def ended(path: Path, name: Path) -> Path:
+        return _with_ending(name, clip_ending if files.is_clip(path) else ending)
+
     if out is None:
-        pairs = [(path, _with_ending(clean_name(path, mark, alpha=alpha), ending)) for path, _ in given]
+        pairs = [(path, ended(path, clean_name(path, mark, alpha=alpha))) for path, _ in given]
     elif _is_folder(out, folder=folder, several=several):
         place = out
-        named = ((path, _with_ending(inner, ending)) for path, inner in given)
+        named = ((path, ended(path, inner)) for path, inner in given)
         pairs = [(path, out / files.writable_name(inner, alpha=alpha and ending is None)) for path, inner in named]
     else:
-        if ending is not None and out.suffix.lower() != ending:
+        if ending is not None and out.suffix.lower() != ending and not files.is_clip(given[0][0]):
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
         pairs = [(given[0][0], out)]
     if alpha and (ending is not None or (out is not None and place is None)):
-        # An ending that was asked for; others are such that alpha is kept.
-        files.check_written(pairs[0][1] if pairs else Path(f"output{ending}"), alpha=True)
+        # An ending that was asked for; others are such that alpha is kept. Clips are asked about their frames.
+        written = next((target for source, target in pairs if not files.is_clip(source)), None)
+        if written is not None or not pairs:
+            files.check_written(written or Path(f"output{ending}"), alpha=True)
     taken: dict[Path, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {os.path.realpath(source): source for source, _ in pairs}
@@ -149,13 +155,14 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
         raise OptionError(f"--out {out}: {why}, but this is {'one picture' if out.is_dir() else 'a file'}")
     if folder:
         return True
-    if several and files.names_picture(out):
+    if several and (files.names_picture(out) or files.is_clip(out)):
         raise OptionError(
             f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
         )
     if several or not (out.suffix or exists(out)):
         return True
-    files.check_written(out)
+    if not files.is_clip(out):
+        files.check_written(out)
     return False
 
 
@@ -189,9 +196,9 @@ def listed(root: Path, selection: Selection, out: Path | None, mark: str) -> Ite
 
 
 def _is_picture(path: Path, mark: str) -> bool:
-    known = {ending for kind in files.FORMATS for ending in kind.endings}
+    known = files.is_clip(path) or path.suffix.lower() in {ending for kind in files.FORMATS for ending in kind.endings}
     answer = path.stem.endswith((f".{mark}", f".{mark}.ome"))
-    return path.suffix.lower() in known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
+    return known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
 
 
 def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:

@@ -230,7 +230,7 @@ class Restorer:
 
     def details(
         self,
-        image: ArrayLike | Image,
+        image: ArrayLike | Image | View,
         settings: Settings | None = None,
         /,
         *,
@@ -240,6 +240,8 @@ class Restorer:
         **given: Any,
     ) -> Restoration:
         """The same as `restore`, with the file that served, the seconds it took, and the facts of the task.
+
+        A `View` of an `Image` brings what is known of it already: its noise, the frames around it.
 
         ``mask`` (h, w) of any size, in [0, 1], says how much of the settings' strength each pixel gets: it is scaled to the output,
         and where it is 0 the output is the one of strength 0, which for an output of the picture's size and channels is the picture
@@ -255,11 +257,12 @@ class Restorer:
         chosen = self.settings(settings, **given)
         if len(chosen.each()) > 1:
             raise OptionError("these settings ask for several pictures, and this makes one: call it once for each")
-        picture = _picture(image)
+        view = image if isinstance(image, View) else View((_picture(image),))
+        picture = view.picture
         weights = None if mask is None else weighing.plane(mask)
         if weights is not None:
             weighing.check(self.task.name, chosen, picture)
-        job = self.task.module().prepare(View((picture,)), self.models, chosen)
+        job = self.task.module().prepare(view, self.models, chosen)
         held = job.held or len(job.passes) > 1
         picture = images.held(picture) if held else picture
         source = picture if job.image is None else images.held(job.image) if held else job.image
@@ -271,14 +274,14 @@ class Restorer:
         if weights is not None:
             output = weighing.untouched(output, picture, weights)
         remarks = output.remarks
-        if not isinstance(image, Image):
+        if not isinstance(image, Image | View):
             output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
             if weights is not None:
                 output = weighing.untouched_values(output, image, weights)
         seconds = time.perf_counter() - begun
         result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
-        return result if isinstance(image, Image) else replace(result, ask=partial(dict, result.facts))
+        return result if isinstance(image, Image | View) else replace(result, ask=partial(dict, result.facts))
 
     def part(
         self,

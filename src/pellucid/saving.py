@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be taken away anyway
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "failure", "files_below", "is_full", "replacing", "replacing_folder", "sweep"]
+__all__ = ["append_line", "failure", "files_below", "held", "is_full", "replacing", "replacing_folder", "sweep"]
 
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
@@ -97,6 +97,19 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Whether this process alone has the folder for the length of the block; True where the system has no locks."""
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield locked(descriptor) is not False
+    finally:
+        os.close(descriptor)
 
 
 def files_below(folder: Path) -> Iterator[Path]:

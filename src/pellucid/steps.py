@@ -116,6 +116,11 @@ class Steps:
             ]
         }
 
+    @property
+    def inspects(self) -> bool:
+        """Whether the first step measures the noise of its picture."""
+        return self.steps[0].settings.inspects
+
     def answer(self, given: Shape) -> Shape:
         """The shape of the output for a picture of this shape; a side is None from where only the work itself shows it."""
         for step in self.steps:

@@ -20,7 +20,7 @@ from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_set
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
-from pellucid.tasks.settings import FileSettings, Settings, Shape
+from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
 
 if TYPE_CHECKING:
     from pellucid import batch, plan
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_inspect", "add_presets", "add_restoring", "add_run", "add_watch"]
 
-PICTURES = "a picture, a folder of them, or - for standard input"
+PICTURES = "a picture, a clip, a folder of them, or - for standard input"
 
 PIPE = Path("-")
 """Stands for the standard input or output."""
@@ -80,8 +80,12 @@ def _add_places(command: argparse.ArgumentParser, mark: str) -> None:
     )
     add_selection(command)
     command.add_argument(
-        "--resume", action="store_true", help="skip pictures that have an output in the folder, from the same content and settings"
+        "--resume",
+        action="store_true",
+        help="skip pictures that have an output in the folder, from the same content and settings; go on with a clip that an "
+        "interrupted run has begun",
     )
+    add_settings(command, ClipSettings)
 
 
 def add_selection(command: argparse.ArgumentParser) -> None:
@@ -145,11 +149,12 @@ def _done(
     loaded: Callable[[dict[str, Any]], Restorer | Chain],
 ) -> int:
     """Plans, restores and shows; ``task`` has the outputs' mark and facts, ``loaded`` gives what restores them."""
-    from pellucid import batch, memory, plan
+    from pellucid import batch, footage, memory, plan
 
-    how = settings_of(FileSettings, options)
+    how, clip = settings_of(FileSettings, options), settings_of(ClipSettings, options)
     # Before any file is looked at.
     batch.reading(how)
+    footage.check(clip)
     # A path forgets the slash at its end.
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)
@@ -161,15 +166,15 @@ def _done(
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
             ending = _ending(options.format)
             how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, "alpha": _alpha(settings)}
+            how_named["clip_ending"] = ".mkv" if clip.lossless else None
             planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
         else:
             planned = _pipe_plan(options, task.mark, Path(room), alpha=_alpha(settings))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
         shown = _Shown(planned, task, settings, options)
-        outcomes = batch.restore_variants(
-            planned, model, settings, how, overwrite=options.force, resume=options.resume, progress=shown.progress
-        )
+        run: dict[str, Any] = {"overwrite": options.force, "resume": options.resume, "clip": clip}
+        outcomes = batch.restore_variants(planned, model, settings, how, **run, progress=shown.progress, told=shown.frames)
         status = shown.all(outcomes)
         if options.out == PIPE and status == 0:
             sys.stdout.buffer.write(planned.pairs[0][1].read_bytes())
@@ -258,6 +263,11 @@ class _Shown:
         if self._bar is not None:
             self._bar.draw(self._tally, share)
 
+    def frames(self, done: int, count: int | None) -> None:
+        """Shows how many frames of the clip in hand are done."""
+        if self._bar is not None:
+            self._bar.frames(self._tally, done, count)
+
     def _show(self, outcome: batch.Outcome) -> None:
         options = self._options
         self._tally.add(outcome)
@@ -290,7 +300,8 @@ class _Shown:
 
 def _print_done(outcome: batch.Outcome, settings: Settings | Steps, place: TextIO, *, named: bool = True) -> None:
     """A line about an output, ``named`` with its files, and the remarks on it."""
-    size = f"{outcome.width}x{outcome.height}" + (f", {outcome.pages} pages" if outcome.pages > 1 else "")
+    count = f", {outcome.pages} pages" if outcome.pages > 1 else f", {outcome.frames} frames" if outcome.frames > 1 else ""
+    size = f"{outcome.width}x{outcome.height}{count}"
     names = f"{outcome.input} -> {outcome.output}: " if named else ""
     parts = (size, outcome.model, settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
     print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
@@ -311,6 +322,7 @@ class _Bar:
         self._left = sum(self._sizes.values())
         self._worked = 0
         self._ended = 0
+        self._clip: tuple[float, int] | None = None
 
     def done(self, outcome: batch.Outcome) -> None:
         """Counts a file that is over."""
@@ -318,6 +330,28 @@ class _Bar:
         self._left -= size
         self._worked += 0 if outcome.skipped else size
         self._ended += outcome.input in self._sizes
+        self._clip = None
+
+    def frames(self, tally: batch.Tally, done: int, count: int | None) -> None:
+        """The line for a clip, its rate and the time left by the frames of this run."""
+        now = time.perf_counter()
+        if self._clip is None or done < self._clip[1] or not done:
+            # Frames that an earlier run has finished take no time in this one.
+            self._clip = (now, done)
+        if now - self._drawn < (1.0 if self._drawn == self._begun else 0.12):
+            return
+        self._drawn = now
+        files = f"{tally.done + tally.skipped + len(tally.failed)}/{self._total} files  " if self._total > 1 else ""
+        begun, before = self._clip
+        if not done:
+            text = "looking for scenes"
+        else:
+            rate = (done - before) / max(now - begun, 1e-6)
+            text = f"{done}/{count} frames  {rate:.1f} frames/s"
+            if rate and count is not None:
+                left = round((count - done) / rate)
+                text += f"  {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+        print(f"\r\x1b[K{files}{text}", end="", file=sys.stderr, flush=True)
 
     def draw(self, tally: batch.Tally, share: float) -> None:
         now = time.perf_counter()

@@ -23,6 +23,7 @@ from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, 
 from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
 from pellucid.files.claims import content_of, limited, within
+from pellucid.files.encoders import is_clip
 from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION, stripped, upright
 from pellucid.images import Image, Range, Rows
@@ -41,6 +42,7 @@ __all__ = [
     "check_written",
     "ending_named",
     "ending_of",
+    "is_clip",
     "is_folder_of_pictures",
     "is_folder_picture",
     "limited",

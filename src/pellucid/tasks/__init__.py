@@ -106,6 +106,11 @@ class DenoiseSettings(Settings):
     )
 
     @property
+    def inspects(self) -> bool:
+        """Unless the level is given."""
+        return self.sigma is None
+
+    @property
     def apart(self) -> bool:
         """Whether the colours are restored in another way than the brightness."""
         return self.colour_noise is not None and self.colour_noise != self.strength
@@ -169,6 +174,11 @@ class UpscaleSettings(Settings):
         label="Noise",
         main=True,
     )
+
+    @property
+    def inspects(self) -> bool:
+        """Unless the noise is kept whatever it is."""
+        return self.noise != "keep"
 
     def line(self, facts: Mapping[str, Any]) -> str:
         """The factor, and what became of the noise, where some was found."""

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Attached", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
+__all__ = ["Attached", "ClipSettings", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
 
 Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
 """The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
@@ -287,6 +287,11 @@ class Settings(Declared):
         """The share of the restored picture in the output; the rest is the picture as it was."""
         return self.strength
 
+    @property
+    def inspects(self) -> bool:
+        """Whether the noise of the picture is measured. In a clip that is done once for a scene, not in each frame."""
+        return False
+
     def answer(self, given: Shape) -> Shape:
         """The shape of the output for a picture of this shape."""
         return given
@@ -349,6 +354,31 @@ class FileSettings(Declared):
         kind="file",
         label="What to spare (mask)",
     )
+
+
+@dataclass(frozen=True)
+class ClipSettings(Declared):
+    """Settings of a clip's file: which part of it is worked on, and how the output is encoded."""
+
+    start: str | None = setting(
+        None, "where in a clip to begin: seconds, M:SS or H:MM:SS (default: at its beginning)", kind="text", metavar="TIME"
+    )
+    end: str | None = setting(
+        None, "where in a clip to end; the frame at that time is left out (default: at its end)", kind="text", metavar="TIME"
+    )
+    codec: str | None = setting(
+        None,
+        "how a clip is encoded: h264, hevc, av1, vp9, ffv1, prores and others (default: its own codec, where that can be written)",
+        kind="text",
+    )
+    quality: float = setting(
+        80.0,
+        "how well a clip is encoded, 0 to 100; at 80, encoding changes hardly anything that can be seen",
+        low=0,
+        high=100,
+        metavar="Q",
+    )
+    lossless: bool = setting(False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag")
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,428 @@
+"""Restores a clip: scene after scene, segment after segment, in bounded memory.
+
+A clip is read twice: once for its scenes (`pellucid.scenes`), once for the work. It is cut at each scene and after at most
+`LONGEST` frames. Each segment is encoded by itself and lies in ``.NAME.parts`` beside the output until all are joined: what a
+killed run has finished, the next one with ``resume`` takes, and the output has the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import __version__, diagnosis, files, images, saving, scenes
+from pellucid.chains import Chain
+from pellucid.errors import FileError, OptionError
+from pellucid.files import clips, encoders, joining, yuv
+from pellucid.files.clips import Clip, Frame, Span
+from pellucid.files.yuv import Layout, Planes
+from pellucid.images import Image
+from pellucid.manifest import digest_of
+from pellucid.restorer import Restoration, Restorer
+from pellucid.steps import Steps
+from pellucid.tasks.settings import ClipSettings, Settings, Shape
+from pellucid.views import View
+
+__all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "each", "restore"]
+
+LONGEST = 240
+"""Frames of a segment at most: ten seconds of film are lost when a run is killed."""
+
+Told = Callable[[int, int | None], None]
+"""Called with the frames that are done, and with all of them where that is known."""
+
+Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
+"""Gives the weights (h, w) by which each pixel of a picture is worked on, None for all in full, and lines on them."""
+
+PARTS = "pellucid clip 1"
+"""The first word of the plan in a folder of segments: only such a folder is ever emptied."""
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What became of a clip: its size in pixels and frames, the seconds of the restoration, the model and the facts of the first
+    frame as JSON holds them, and lines for the user."""
+
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    model: str
+    facts: dict[str, Any]
+    remarks: tuple[str, ...]
+
+
+def check(how: ClipSettings) -> Span:
+    """The span that the settings name; `OptionError` for settings that cannot be, before any clip is looked at."""
+    if how.codec is not None and encoders.ALIASES.get(how.codec.lower(), how.codec.lower()) not in encoders.CODECS:
+        raise OptionError(f"codec {how.codec[:40]!r} is not one of {', '.join(encoders.CODECS)}")
+    return Span.of(how.start, how.end)
+
+
+def restore(
+    source: Path,
+    target: Path,
+    restorer: Restorer | Chain,
+    settings: Settings | Steps | None = None,
+    how: ClipSettings | None = None,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    strip: bool = False,
+    before: Callable[[Path], None] | None = None,
+    told: Told | None = None,
+    areas: Areas | None = None,
+) -> Footage:
+    """Restores the clip ``source`` into ``target``, frame by frame.
+
+    ``resume`` goes on with the segments that an interrupted run of the same clip, settings and model has left. ``before`` is
+    called with the finished file under its temporary name, ``told`` after each frame; an exception of theirs ends the work, and
+    the finished segments stay. ``areas`` gives the weights of a frame (see `Restorer.details`) and lines for the user. Raises
+    members of `PellucidError`.
+    """
+    settings, how = settings or restorer.settings(), how or ClipSettings()
+    span = check(how)
+    container = encoders.container_of(target)
+    if target.exists() and not overwrite:
+        raise FileError(f"{target} exists; --force overwrites it")
+    clip = clips.look(source)
+    output = _output(clip, settings)
+    survey = _surveyed(clip, span, settings, told)
+    clip = survey.clip
+    rate = _encoded_rate(clip)
+    choice = encoders.chosen(
+        container,
+        clip.codec,
+        output.pixels,
+        (output.height, output.width),
+        (output.layout.down, output.layout.across),
+        rate,
+        codec=how.codec,
+        lossless=how.lossless,
+        quality=how.quality,
+        aspect=clip.aspect,
+        colours=output.colours,
+        headers=container.writer in ("mp4", "mov", "matroska", "webm"),
+        hdr=clip.hdr,
+    )
+    weights, masked = (None, ()) if areas is None else areas(_blank(clip))
+    remarks = [*masked, *_remarks(clip, choice), *joining.left_out(clip, container)]
+    bounds = _bounds(survey.firsts, survey.count)
+    key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
+    seconds = 0.0
+    work = _Work(clip, output, choice, restorer, settings, survey, told, {} if weights is None else {"mask": weights})
+    with _folder(target, key, resume=resume) as folder:
+        segments = [_named(folder, number) for number in range(len(bounds))]
+        headers = [joining.read_segment(path) if path.exists() else None for path in segments]
+        done = sum(last - first for header, (first, last) in zip(headers, bounds, strict=True) if header is not None)
+        missing = next((first for header, (first, _) in zip(headers, bounds, strict=True) if header is None), None)
+        coming = iter(()) if missing is None else clips.frames(clip, span, skip=missing)
+        for number, (first, last) in enumerate(bounds):
+            if headers[number] is not None:
+                # Frames behind the first gap were made into arrays for nothing, which is rare: gaps come of files taken away.
+                if missing is not None and first > missing:
+                    for _ in islice(coming, last - first):
+                        pass
+                continue
+            header: dict[str, Any] = {}
+            joining.write_segment(segments[number], header, _encoded(islice(coming, last - first), work, header, done))
+            seconds += header.pop("seconds")
+            headers[number] = header
+            done += last - first
+        target.parent.mkdir(parents=True, exist_ok=True)
+        finished = [joining.Segment(path, header) for path, header in zip(segments, headers, strict=True) if header is not None]
+        with files.replacing(target, overwrite=overwrite) as temporary:
+            joining.join(temporary, clip, choice, container, finished, span, strip=strip)
+            if before is not None:
+                before(temporary)
+    first_header = finished[0].header
+    return Footage(
+        output.width,
+        output.height,
+        survey.count,
+        seconds,
+        first_header["model"],
+        first_header["facts"],
+        (*survey.remarks, *remarks),
+    )
+
+
+def each(frames: Iterator[NDArray[Any]], restorer: Restorer | Chain, settings: Settings | Steps) -> Iterator[NDArray[Any]]:
+    """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
+
+    The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`).
+    """
+    restore: Callable[..., Restoration] = restorer.details
+    follower = scenes.Follower()
+    for values in frames:
+        picture = images.from_array(np.asarray(values), "auto", sparing=True)
+        view = View((picture,))
+        if settings.inspects:
+            pixels = images.floating(picture).pixels
+            small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
+            view.found = follower.of(picture, small)
+        yield images.to_array(restore(view, settings).image)
+
+
+def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[Any]]:
+    """The frames of a clip as arrays, (h, w, 3) in red, green and blue or (h, w): uint8, or uint16 for more than 8 bits."""
+    clip = clips.look(source)
+    for frame in clips.frames(clip, check(how or ClipSettings())):
+        pixels = images.to_levels(_picture(frame.planes, clip.layout).pixels, clip.layout.dtype)
+        yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+
+# -- before the work --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Output:
+    """The frames that are written: pixel format, layout, size and colours; ``same``: their planes are the source's, changed."""
+
+    pixels: str
+    layout: Layout
+    height: int
+    width: int
+    colours: tuple[int, int, int, int]
+    same: bool
+
+
+def _output(clip: Clip, settings: Settings | Steps) -> _Output:
+    """The frames of the output; `OptionError` where the settings ask for some that no clip holds."""
+    layout = clip.layout
+    answer = settings.answer(Shape(clip.height, clip.width, layout.channels, alpha=layout.alpha))
+    if answer.height is None or answer.width is None:
+        raise OptionError(f"{clip.path}: all frames of a clip have one size, and with these settings each would have its own")
+    if answer.alpha and not layout.alpha:
+        raise OptionError(f"{clip.path}: a clip is written without transparency; choose a background, or the mask alone")
+    if len(settings.each()) > 1:
+        raise OptionError(f"{clip.path}: these settings ask for several pictures of each frame, and a clip takes one")
+    if (answer.height, answer.width) == (clip.height, clip.width) and answer.channels == layout.channels:
+        return _Output(clip.pixels, layout, clip.height, clip.width, clip.colours, same=True)
+    if layout.alpha:
+        raise OptionError(f"{clip.path}: frames with transparency keep their size and channels")
+    deep = "" if layout.depth == 8 else f"{layout.depth}le"
+    if answer.channels == layout.channels:
+        return _Output(clip.pixels, layout, answer.height, answer.width, clip.colours, same=False)
+    if answer.channels == 1:
+        full = layout.full
+        gray = Layout("gray", layout.depth, full=full)
+        return _Output(f"gray{deep}", gray, answer.height, answer.width, (2 if full else 1, *clip.colours[1:3], 2), same=False)
+    matrix = 1 if answer.height >= clips.HIGH else 6
+    colour = Layout("yuv", layout.depth, 2, 2, matrix, full=layout.full)
+    codes = (2 if layout.full else 1, *clip.colours[1:3], matrix)
+    return _Output(f"yuv420p{deep}", colour, answer.height, answer.width, codes, same=False)
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What the first reading finds: how many frames there are, the first ones of scenes, the noise of each scene."""
+
+    clip: Clip
+    count: int
+    firsts: tuple[int, ...]
+    levels: tuple[scenes.Levels, ...]
+    remarks: tuple[str, ...]
+
+    def found(self, number: int) -> Any:
+        """The noise of a frame, None where it is not measured."""
+        scene = int(np.searchsorted(self.firsts, number, side="right")) - 1
+        return self.levels[scene].at(number)
+
+
+def _surveyed(clip: Clip, span: Span, settings: Settings | Steps, told: Told | None) -> _Survey:
+    cuts = scenes.Cuts()
+    samples: list[tuple[int, Any]] = []
+    count = since = 0
+    for frame in clips.frames(clip, span):
+        if frame.fields and not clip.interlaced:
+            # Noise is measured in frames as they will be: once more from the beginning.
+            return _surveyed(replace(clip, interlaced=True), span, settings, told)
+        small = scenes.thumbnail(frame.planes[0], 2**clip.layout.depth - 1)
+        begins = cuts.add(small)
+        since = 0 if begins else since + 1
+        if settings.inspects and since % scenes.EVERY == 0:
+            samples.append((frame.number, diagnosis.look(View((_picture(frame.planes, clip.layout),)))))
+        count += 1
+        if told is not None:
+            told(0, clip.count)
+    firsts = cuts.firsts
+    levels = scenes.levels_of(samples, firsts)
+    remarks = [f"{len(firsts)} scenes"] if len(firsts) > 1 else []
+    if clip.interlaced:
+        remarks.append("interlaced: each two fields were made into one frame (bwdif) before the work")
+    return _Survey(clip, count, firsts, levels, tuple(remarks))
+
+
+def _encoded_rate(clip: Clip) -> Fraction:
+    """Frames a second as encoders take it; no frame's time comes from it."""
+    return clip.rate.limit_denominator(1001) if 0 < clip.rate <= 1000 else Fraction(25)
+
+
+def _remarks(clip: Clip, choice: encoders.Choice) -> Iterator[str]:
+    if choice.codec != clip.codec:
+        yield f"encoded as {choice.codec}, where the clip had {clip.codec}"
+    if clip.is_hdr and any(clip.hdr) and not encoders.CODECS[choice.codec].hdr:
+        yield f"what HDR says of its screen is left out: {choice.codec} does not hold it"
+
+
+def _bounds(firsts: Sequence[int], count: int) -> list[tuple[int, int]]:
+    """The segments: the numbers of the first frame of each and of the one behind its last."""
+    edges = [*firsts, count]
+    bounds = []
+    for first, after in pairwise(edges):
+        bounds += [(start, min(start + LONGEST, after)) for start in range(first, after, LONGEST)]
+    return bounds
+
+
+def _key(
+    clip: Clip,
+    span: Span,
+    restorer: Restorer | Chain,
+    settings: Settings | Steps,
+    how: ClipSettings,
+    choice: encoders.Choice,
+    bounds: list[tuple[int, int]],
+    weights: NDArray[np.float32] | None,
+) -> str:
+    """A hash of all that the bytes of the segments depend on."""
+    av = encoders.library()
+    parts = {
+        "source": digest_of(clip.path),
+        "settings": settings.to_dict(),
+        "how": how.to_dict(),
+        "model": restorer.fingerprint(),
+        "versions": [__version__, av.__version__],
+        "choice": repr(choice),
+        "bounds": bounds,
+        "span": repr(span),
+        "weights": None if weights is None else hashlib.sha256(weights.tobytes()).hexdigest(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+# -- the folder of segments -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
+    """The folder ``.NAME.parts`` beside the output; it goes when the block ends well.
+
+    Segments of another clip, of other settings, or of a run that is not to be continued are taken away first. A folder of that name
+    that is not ours is left alone. One run at a time has it.
+    """
+    folder = target.parent / f".{target.name}.parts"
+    plan = folder / "plan"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and (not folder.is_dir() or folder.is_symlink() or (any(folder.iterdir()) and not plan.is_file())):
+        raise FileError(f"{folder} is in the way: it is no folder of segments of pellucid's; move it elsewhere")
+    folder.mkdir(exist_ok=True)
+    with saving.held(folder) as ours:
+        if not ours:
+            raise FileError(f"{target}: another run is writing this clip")
+        saving.sweep(folder)
+        kept = _plan_in(plan)
+        if plan.exists() and kept is None:
+            raise FileError(f"{folder} is in the way: it is no folder of segments of pellucid's; move it elsewhere")
+        if kept != key or not resume:
+            for path in folder.glob("*.segment"):
+                path.unlink()
+            with saving.replacing(plan, overwrite=True) as temporary:
+                temporary.write_text(json.dumps({"kind": PARTS, "key": key}), encoding="utf-8")
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plan_in(plan: Path) -> str | None:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads(plan.read_text(encoding="utf-8"))
+        return str(content["key"]) if content["kind"] == PARTS else None
+    return None
+
+
+def _named(folder: Path, number: int) -> Path:
+    return folder / f"{number:06}.segment"
+
+
+# -- the work ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The work on a clip: what is the same for all of its segments."""
+
+    clip: Clip
+    output: _Output
+    choice: encoders.Choice
+    restorer: Restorer | Chain
+    settings: Settings | Steps
+    survey: _Survey
+    told: Told | None
+    beside: Mapping[str, Any]
+
+    def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of a frame as JSON holds them."""
+        if isinstance(self.settings, Steps):
+            done = zip(self.settings.steps, facts["steps"], strict=False)
+            return {"steps": [{"model": one["model"], "facts": step.task.facts_as_json(one["facts"])} for step, one in done]}
+        assert isinstance(self.restorer, Restorer)
+        return self.restorer.task.facts_as_json(facts)
+
+
+def _encoded(part: Iterator[Frame], work: _Work, header: dict[str, Any], done: int) -> Iterator[joining.Packet]:
+    """The packets of a segment; its ``header`` is filled as they come. ``done`` frames of the clip are finished before."""
+    clip, choice = work.clip, work.choice
+    restore: Callable[..., Restoration] = work.restorer.details
+    context = encoders.opened(choice)
+    header.update(times=[], seconds=0.0)
+    order: list[int] = []
+
+    def taken(made: Sequence[Any]) -> Iterator[joining.Packet]:
+        for packet in made:
+            order.append(packet.pts)
+            yield joining.Packet(packet.pts, bytes(packet), bool(packet.is_keyframe))
+
+    for number, frame in enumerate(part):
+        begun = time.perf_counter()
+        view = View((_picture(frame.planes, clip.layout),), found=work.survey.found(frame.number))
+        result = restore(view, work.settings, **work.beside)
+        if number == 0:
+            header.update(model=result.model, facts=work.facts(result.facts))
+        planes = _changed(frame.planes, view.picture.pixels, result.image.pixels, clip, work.output)
+        header["seconds"] += time.perf_counter() - begun
+        made = clips.as_frame(planes, work.output.pixels, choice.pixels, number, choice.rate, choice.colours)
+        yield from taken(context.encode(made))
+        header["times"].append(frame.pts)
+        header["length"] = frame.duration
+        if work.told is not None:
+            work.told(done + number + 1, work.survey.count)
+    yield from taken(context.encode(None))
+    header.update(joining.ordered(order, len(header["times"]), clip.path))
+
+
+def _picture(planes: Planes, layout: Layout) -> Image:
+    """A frame as the door takes it. Values beyond black and white are cut off for the work alone: see `pellucid.files.yuv`."""
+    return Image(np.clip(yuv.to_pixels(planes, layout), 0, 1), dtype=layout.dtype)
+
+
+def _blank(clip: Clip) -> Image:
+    """A picture of a frame's size."""
+    return Image(np.zeros((clip.height, clip.width, clip.layout.channels), np.float32), dtype=clip.layout.dtype)
+
+
+def _changed(planes: Planes, before: Any, after: Any, clip: Clip, output: _Output) -> Planes:
+    if output.same:
+        return yuv.apply(planes, clip.layout, after - before)
+    return yuv.from_pixels(after, output.layout)

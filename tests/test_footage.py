@@ -1,0 +1,256 @@
+"""Clips from the shell, from Python and in folders; scenes and their noise."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips_made import COUNT, HEIGHT, WIDTH, Sound, make, planes, told
+from PIL import Image as PillowImage
+
+import pellucid
+from pellucid import cli, diagnosis, footage, restorer, scenes
+from pellucid.errors import OptionError
+from pellucid.files import clips
+from pellucid.maps import Curve
+from pellucid.tasks import CutoutSettings, DenoiseSettings
+from pellucid.tasks.settings import ClipSettings
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames with Gaussian noise of level 15 in luma alone, and sound."""
+    rng = np.random.default_rng(5)
+
+    def noisy(number: int) -> list[Any]:
+        luma, *rest = planes(number)
+        return [np.clip(np.rint(luma + rng.normal(0, 15, luma.shape)), 0, 255).astype(np.uint8), *rest]
+
+    return make(
+        tmp_path_factory.mktemp("clips") / "a.mkv", "ffv1", frames=noisy, time_base=Fraction(1, 1000), sounds=[Sound("flac")]
+    )
+
+
+def luma_of(path: Path) -> list[Any]:
+    return [frame.planes[0].astype(float) for frame in clips.frames(clips.look(path))]
+
+
+def error(path: Path) -> float:
+    return float(np.mean([np.square(made - planes(number)[0]).mean() for number, made in enumerate(luma_of(path))]))
+
+
+def test_the_command_takes_a_clip(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "b.mkv"
+    assert cli.main(["denoise", str(clip), "-o", str(out), "--model", "photo-fast", "--lossless", "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert (line["frames"], line["pages"], line["width"], line["error"]) == (COUNT, 1, WIDTH, None)
+    assert 10 < line["sigma"] < 20
+    # Most of the noise is gone, and all else as it was.
+    assert error(out) < 0.2 * error(clip)
+    assert told(out) == told(clip)
+    assert cli.main(["denoise", str(clip), "-o", str(out)]) == 1
+    assert "exists; --force overwrites it" in capsys.readouterr().err
+    # The default name, with a part and another ending.
+    beside = tmp_path / "c.mp4"
+    make(beside, count=4)
+    assert cli.main(["denoise", str(beside), "--sigma", "0", "--lossless", "--end", "0.08"]) == 0
+    assert capsys.readouterr().out.startswith(f"{beside} -> {tmp_path / 'c.clean.mkv'}: 64x48, 2 frames, ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--start", "0:10", "--end", "5"], "--end 5 is not after --start 0:10"),
+        (["--end", "soon"], "time 'soon' is not of the form"),
+        (["--codec", "fax"], "codec 'fax' is not one of h264"),
+        (["--quality", "101"], "quality must be a number from 0 to 100"),
+    ],
+)
+def test_wrong_use_is_one_line(arguments: list[str], words: str, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = 0
+    try:
+        status = cli.main(["denoise", str(clip), "-o", "x.mkv", *arguments])
+    except SystemExit as ended:
+        status = int(str(ended.code))
+    assert status == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_folder_of_pictures_and_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    make(folder / "clip.mp4", count=3)
+    (folder / "bad.mp4").write_bytes(b"no clip")
+    PillowImage.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)).save(folder / "still.png")
+    run = ["denoise", str(folder), "-o", f"{out}/", "--sigma", "0", "--json"]
+    assert cli.main(run) == 1
+    lines = {Path(line["input"]).name: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {name: line["error"] is None for name, line in lines.items()} == {"bad.mp4": False, "clip.mp4": True, "still.png": True}
+    assert {path.name for path in out.iterdir()} == {".pellucid.jsonl", "clip.mp4", "still.png"}
+    # Once more: what is done stays, unless the settings are others.
+    assert cli.main([*run, "--resume"]) == 1
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {Path(line["input"]).name for line in again if line["skipped"]} == {"clip.mp4", "still.png"}
+    assert cli.main([*run, "--resume", "--quality", "70"]) == 1
+    assert "was not made from this picture with these settings" in capsys.readouterr().out
+    # A clip is resumed without a folder; a picture is not.
+    assert cli.main(["denoise", str(folder / "clip.mp4"), "-o", str(tmp_path / "x.mp4"), "--sigma", "0", "--resume"]) == 0
+    assert cli.main(["denoise", str(folder / "still.png"), "-o", str(tmp_path / "x.png"), "--sigma", "0", "--resume"]) == 2
+
+
+def test_python_takes_clips_and_frames(clip: Path, tmp_path: Path) -> None:
+    out = pellucid.denoise(clip, out=tmp_path / "b.mkv", model="photo-fast", clip=pellucid.ClipSettings(lossless=True, end="0.2"))
+    assert out == tmp_path / "b.mkv"
+    assert len(told(out)["frames"]) == 5
+    frames = list(footage.arrays(clip))
+    assert [(frame.shape, frame.dtype.name) for frame in frames] == [((HEIGHT, WIDTH, 3), "uint8")] * COUNT
+    # Frames in, frames out, as they are asked for; and a path alone gives them, too.
+    given: list[int] = []
+
+    def counted() -> Any:
+        for number, frame in enumerate(frames):
+            given.append(number)
+            yield frame
+
+    restored = pellucid.denoise(counted(), model="photo-fast")
+    first = next(restored)
+    assert given == [0]
+    assert (first.shape, first.dtype) == (frames[0].shape, frames[0].dtype)
+    (alone,) = list(pellucid.denoise(str(clip), model="photo-fast", clip=ClipSettings(end="0.01")))
+    assert (alone == first).all()
+    with pytest.raises(OptionError, match="write them with your own encoder"):
+        pellucid.denoise(iter(frames), out="x.mp4")
+    # A picture is written, too.
+    picture = tmp_path / "still.png"
+    assert pellucid.denoise(frames[0], sigma=0, out=picture) == picture
+    assert (np.asarray(PillowImage.open(picture)) == frames[0]).all()
+
+
+def test_other_tasks_take_clips(tmp_path: Path) -> None:
+    gray = make(tmp_path / "gray.mkv", "ffv1", "gray", count=2, time_base=Fraction(1, 1000))
+    colour = make(tmp_path / "colour.mp4", count=2)
+    large = tmp_path / "large.mkv"
+    pellucid.upscale(colour, scale=2, noise="keep", out=large, clip=ClipSettings(lossless=True))
+    assert told(large)["seen"][:2] == (2 * WIDTH, 2 * HEIGHT)
+    assert told(large)["frames"] == [0, 40]
+    coloured = tmp_path / "coloured.mkv"
+    pellucid.colorize(gray, out=coloured, clip=ClipSettings(lossless=True))
+    assert clips.look(coloured).pixels == "yuv420p"
+    # The light is kept to the level.
+    assert max(np.abs(one - other).max() for one, other in zip(luma_of(coloured), full_of(gray), strict=True)) <= 2
+    mask = tmp_path / "mask.mkv"
+    pellucid.cutout(colour, alpha_only=True, out=mask, clip=ClipSettings(lossless=True))
+    assert clips.look(mask).pixels == "gray"
+    model = restorer.load("cutout")
+    for settings, words in (
+        (CutoutSettings(), "without transparency; choose a background, or the mask alone"),
+        (CutoutSettings(crop=True, alpha_only=True), "all frames of a clip have one size"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            footage.restore(colour, tmp_path / "x.mkv", model, settings)
+
+
+def full_of(path: Path) -> list[Any]:
+    """Luma in the limited range that colour has, of gray in the range that its file states."""
+    clip = clips.look(path)
+    return [
+        frame.planes[0].astype(float) if not clip.layout.full else 16 + frame.planes[0] * 219 / 255 for frame in clips.frames(clip)
+    ]
+
+
+# -- scenes -----------------------------------------------------------------------------------------------------------
+
+
+def cuts_of(frames: list[Any]) -> tuple[int, ...]:
+    cuts = scenes.Cuts()
+    for frame in frames:
+        cuts.add(scenes.thumbnail(frame, 255))
+    return cuts.firsts
+
+
+def test_cuts_are_found_and_flashes_and_motion_are_none(photograph: Any) -> None:
+    whole = np.rint(255 * photograph[..., 1])
+    rng = np.random.default_rng(2)
+    one, two = whole[:200], whole[200:]
+
+    def pan(image: Any, count: int, step: int) -> list[Any]:
+        return [image[:, step * n : step * n + 300] + rng.normal(0, 20, (200, 300)) for n in range(count)]
+
+    assert cuts_of(pan(one, 10, 4) + pan(two, 10, 4)) == (0, 10)
+    assert cuts_of(pan(one, 20, 15)) == (0,)
+    flash = pan(one, 20, 2)
+    flash[9] = np.clip(flash[9] * 0.3 + 170, 0, 255)
+    assert cuts_of(flash) == (0,)
+    # Brightness that jumps up and down is no cut; nor is a thing of 20 pixels that crosses in a few frames.
+    assert cuts_of([frame * (0.8 + 0.2 * (n % 2)) for n, frame in enumerate(pan(one, 12, 2))]) == (0,)
+    crossing = pan(one, 12, 0)
+    for n, frame in enumerate(crossing):
+        frame[80:100, 40 * n % 280 :][:, :20] = 250
+    assert cuts_of(crossing) == (0,)
+    assert scenes.thumbnail(np.zeros((1, 7)), 255).shape == (1, 7)
+
+
+def test_levels_follow_what_is_measured_without_jumps() -> None:
+    def gaussian(level: float) -> diagnosis.Diagnosis:
+        return diagnosis.Diagnosis("gaussian", gaussian_sigma=level, curve=Curve(level / 255))
+
+    # A clean frame among noisy ones does not turn the noise off; a level that is wrong once has no say.
+    samples = [
+        (0, gaussian(10)),
+        (48, gaussian(10.2)),
+        (96, diagnosis.Diagnosis("clean")),
+        (144, gaussian(25)),
+        (192, gaussian(10)),
+    ]
+    levels = scenes.Levels(tuple(samples))
+    found = [levels.at(number) for number in range(200)]
+    assert {each.kind for each in found} == {"gaussian"}
+    sigmas = np.array([each.sigma for each in found])
+    assert 9.5 < sigmas.min() <= sigmas.max() < 11
+    # Noise that grows slowly is followed.
+    rising = scenes.Levels(tuple((48 * n, gaussian(10 + 5 * n)) for n in range(5)))
+    sigmas = np.array([rising.at(number).sigma for number in range(193)])
+    assert sigmas[0] < 13 < 27 < sigmas[-1]
+    assert np.abs(np.diff(sigmas)).max() < 1.2
+    # Each scene has its own; one without a measurement that of the nearest.
+    first, second, third = scenes.levels_of([(0, gaussian(5)), (60, gaussian(30))], (0, 30, 50))
+    assert (first.at(3).sigma, second.at(31).sigma, third.at(70).sigma) == (pytest.approx(5), pytest.approx(5), pytest.approx(30))
+
+
+def test_the_level_is_one_for_a_scene_so_that_nothing_flickers(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = restorer.load("photo-fast")
+    levels = []
+    kept = model.details
+
+    def watched(view: Any, settings: Any) -> Any:
+        result = kept(view, settings)
+        levels.append(result.sigma)
+        return result
+
+    monkeypatch.setattr(model, "details", watched)
+    footage.restore(clip, tmp_path / "b.mkv", model, DenoiseSettings(strength=0.5), ClipSettings(end="0.2"))
+    assert len(levels) == 5
+    assert len(set(levels)) == 1
+
+
+def test_chains_and_masks_take_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = make(tmp_path / "a.mkv", "ffv1", count=2, time_base=Fraction(1, 1000))
+    out = tmp_path / "large.mkv"
+    assert cli.main(["run", "denoise:sigma=10:model=photo-fast+upscale:noise=keep", str(clip), "-o", str(out), "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert (line["width"], line["frames"]) == (2 * WIDTH, 2)
+    assert line["steps"][0]["model"] == "photo-fast-color"
+    # Where the mask is black nothing changes, to the bit.
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[:, WIDTH // 2 :] = 255
+    PillowImage.fromarray(mask).save(tmp_path / "mask.png")
+    half = tmp_path / "half.mkv"
+    run = ["denoise", str(clip), "-o", str(half), "--model", "photo-fast", "--sigma", "20", "--mask", str(tmp_path / "mask.png")]
+    assert cli.main(run) == 0
+    for before, after in zip(luma_of(clip), luma_of(half), strict=True):
+        assert (before[:, : WIDTH // 2] == after[:, : WIDTH // 2]).all()
+        assert (before[:, WIDTH // 2 :] != after[:, WIDTH // 2 :]).any()
