@@ -131,7 +131,9 @@ def make(
         # As programs do that know when a frame ends: at the next.
         lengths = dict(zip(times, [after - before for before, after in pairwise([*times, 2 * times[-1] - times[-2]])], strict=True))
         for packet in packets:
-            if packet.pts in lengths and packet.time_base == time_base:
+            # Those that come at an encoder's end state none.
+            packet.time_base = context.time_base
+            if packet.time_base == time_base:
                 packet.duration = lengths[packet.pts]
         for sound, track in tracks:
             rng = np.random.default_rng(7)
@@ -140,9 +142,12 @@ def make(
             noise = rng.integers(-8000, 8000, (1, 2 * 48000 * (count if times is None else len(times)) // 25), dtype=np.int16)
             audio = av.AudioFrame.from_ndarray(noise, format="s16", layout="stereo")
             audio.sample_rate, audio.pts, audio.time_base = 48000, round(48000 * sound.start), Fraction(1, 48000)
-            for part in (*resampler.resample(audio), *resampler.resample(None)):
-                packets += track.encode(part)
-            packets += track.encode(None)
+            coded = [
+                packet for part in (*resampler.resample(audio), *resampler.resample(None), None) for packet in track.encode(part)
+            ]
+            for packet in coded:
+                packet.time_base = track.codec_context.time_base
+            packets += coded
         if words is not None:
             packet = av.Packet(b"hello")
             packet.stream, packet.time_base = words, Fraction(1, 1000)
