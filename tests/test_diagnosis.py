@@ -124,6 +124,7 @@ def test_a_curve_that_nobody_hears_is_texture(photograph: NDArray[np.float64], m
     noisy = spoiled(photograph, "gaussian:5")
     bent = Curve(speckle=0.008)
     monkeypatch.setattr(noise, "curve", lambda blocks, sigma: bent)
+    monkeypatch.setattr(noise, "even_curve", lambda blocks, sigma: None)
     assert diagnosis._mean_level(bent, sampling.blocks([noisy])) > 7.5
     found = diagnosis.inspect(noisy)
     assert found.kind == "gaussian"

@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis
-from pellucid.diagnosis import bands, blotches, clipped, drawn, halftone, impulses, jpeg, noise
+from pellucid.diagnosis import bands, blotches, clipped, drawn, halftone, impulses, jpeg, noise, sampling
 from pellucid.maps import Places
 from pellucid.tasks import denoise
 
@@ -323,6 +323,67 @@ def test_one_door_for_every_picture(photograph: NDArray[np.float64]) -> None:
     assert diagnosis.inspect(picture.astype(np.float32) / np.float32(255)) == pellucid.inspect(picture)
 
 
+# -- pale, dark and strongly coloured pictures ------------------------------------------------------------------------
+
+TINTS = {
+    "dark": ((0, 0, 0), (60, 60, 60)),
+    "nearly black": ((0, 0, 0), (25, 25, 25)),
+    "pale": ((170, 170, 170), (250, 250, 250)),
+    "green": ((0, 0, 0), (20, 230, 13)),
+    "leaves": ((0, 0, 0), (77, 230, 26)),
+    "red": ((0, 0, 0), (230, 38, 26)),
+    "blue": ((10, 10, 40), (35, 100, 255)),
+}
+"""What is black in the photograph, and what is white, in levels."""
+
+
+@pytest.mark.parametrize("law", [(1, 0.4), (3, 0.2), (4, 0)])
+@pytest.mark.parametrize("name", TINTS)
+def test_noise_that_follows_the_light_is_not_underrated(
+    name: str, law: tuple[float, float], photograph: NDArray[np.float64]
+) -> None:
+    black, white = (np.array(ends, dtype=np.float64) for ends in TINTS[name])
+    clean = black + photograph[:, :400] * (white - black)
+    deviation = np.sqrt(law[0] ** 2 + law[1] * clean)
+    found = diagnosis.inspect(levels(clean + deviation * np.random.default_rng(1).standard_normal(clean.shape)) / np.float32(255))
+    for channel in range(3):
+        # No more than a fifth off in any channel, as the noise differs by that much before it counts as following the light.
+        estimated = 255 * np.sqrt(found.curve.variance(clean[..., channel] / 255).mean())
+        assert estimated == pytest.approx(np.sqrt(np.square(deviation[..., channel]).mean()), rel=0.2)
+    assert 255 * np.sqrt(found.curve.variance(clean / 255).mean()) == pytest.approx(np.sqrt(np.square(deviation).mean()), rel=0.12)
+    assert found.kind == "gaussian" or law[1] > 0
+
+
+def test_a_dark_picture_gains_more_than_by_any_single_level(photograph: NDArray[np.float64]) -> None:
+    clean = photograph[100:260, 440:600] * 50
+    variance = 1 + 0.5 * clean
+    picture = levels(clean + np.sqrt(variance) * np.random.default_rng(1).standard_normal(clean.shape))
+
+    def error(restored: Levels) -> float:
+        return float(np.square(restored - clean).mean())
+
+    level = float(np.sqrt(variance.mean()))
+    assert error(pellucid.restore(picture)) < min(error(pellucid.restore(picture, sigma=factor * level)) for factor in (1, 1.2))
+
+
+def test_texture_is_told_from_noise_that_follows_the_light(photograph: NDArray[np.float64]) -> None:
+    # Texture that fades in the dark, on noise that does not.
+    lines = np.sin(np.arange(400) * 2.2)[:, None, None] * np.sin(np.arange(400) * 1.3)[None, :, None]
+    light = np.linspace(20, 200, 400)[None, :, None] * np.ones((400, 1, 1))
+    picture = noisy(light * (1 + 0.15 * lines), 4) / np.float32(255)
+    blocks = sampling.blocks([picture])
+    assert noise.even_curve(blocks, 4) is None
+    plain = sampling.blocks([noisy(light, 4) / np.float32(255)])
+    even = noise.even_curve(plain, 4)
+    assert even is not None
+    assert even.flat
+    photons = light + np.sqrt(4 + 0.2 * light) * np.random.default_rng(0).standard_normal(light.shape)
+    bent = noise.even_curve(sampling.blocks([levels(photons) / np.float32(255)]), 4)
+    assert bent is not None
+    for at in (30, 100, 180):
+        assert 255 * np.sqrt(bent.variance(np.array([at / 255]))[0]) == pytest.approx(np.sqrt(4 + 0.2 * at), rel=0.05)
+
+
 # -- noise that differs from place to place ---------------------------------------------------------------------------
 
 
@@ -351,6 +412,18 @@ def test_noise_that_differs_from_place_to_place_has_a_level_for_each(photograph:
 def test_one_law_for_all_places_is_one(photograph: NDArray[np.float64], kind: str) -> None:
     given = degradations.parse(kind)(photograph, np.random.default_rng(0))
     assert diagnosis.inspect(given).places is None
+
+
+def test_texture_in_one_channel_is_no_noise_of_a_place() -> None:
+    down, right = np.mgrid[:320, :320]
+    # As rough as noise is, in spots, and in green alone.
+    rough = np.random.default_rng(5).standard_normal((320, 320)) * (
+        3 + 12 * np.exp(-((down - 160) ** 2 + (right - 160) ** 2) / 8000)
+    )
+    clean = np.stack([np.full((320, 320), 90.0), 120 + rough, np.full((320, 320), 70.0)], axis=2)
+    found = diagnosis.inspect(noisy(clean, 6) / np.float32(255))
+    assert found.places is None
+    assert diagnosis.inspect(noisy(clean[..., [1, 1, 1]] + [0, 9, 20], 2) / np.float32(255)).places is not None
 
 
 def test_a_piece_has_the_levels_of_its_place() -> None:

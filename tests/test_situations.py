@@ -15,6 +15,8 @@ GAINS = {
     "gray page, noise 15": 4.0,
     "bands in rows": 7.0,
     "nearly white, noise 4": 9.0,
+    "micrograph, 300 photons": 12.0,
+    "saturated green": 5.5,
     "print in coloured dots": 0.0,
 }
 """By how many dB each output is better than its input, at least."""

@@ -343,7 +343,12 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
     calm = noise.white_sigma(blocks)
     said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
     sure = min(1.0, len(blocks.values) / 2000)
-    if clipped.share(parts) > MOSTLY and max(said.correlated, calm) > max(FAINTEST, BENT * said.white):
+    even = noise.even_curve(blocks, calm) if calm < LOUD else None
+    if (
+        (even is None or even.flat)
+        and clipped.share(parts) > MOSTLY
+        and max(said.correlated, calm) > max(FAINTEST, BENT * said.white)
+    ):
         # Blocks without white paper have nothing but letters.
         level = clipped.paper(parts)
         if level is not None and level < LETTERS * max(said.white, said.correlated, calm):
@@ -391,8 +396,8 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
         return Diagnosis(
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
-    found = noise.curve(blocks, calm)
-    if not found.flat and SPARE < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
+    found = even or noise.curve(blocks, calm)
+    if not found.flat and even is None and SPARE < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
         # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):

@@ -55,7 +55,7 @@ ALL = 0.95
 """Share of a block's values at an end from which the block says nothing: it is black, or white, with noise or without."""
 
 LEAST_AT_BLACK = 0.01
-"""The share of its variance at white that noise has at black at least for anything to go beyond."""
+"""The share of what it grows by, from black to where the picture is lightest, that noise has at black for anything to go beyond."""
 
 KNOWN_PEAK = 20
 """Peak below which counts of photons have so few values that they are known by them."""
@@ -149,7 +149,8 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
         many = float(expected[told].sum())
         found.append(bool(there[end] and many > FEWEST * len(means) and seen[told].sum() > AS_MANY * many))
     # Noise that grows from nothing at black, or from next to nothing, never goes beyond it.
-    low, high = found[0] and bool(curve.sigma**2 > LEAST_AT_BLACK * (curve.gain + curve.speckle)), found[1]
+    lightest = float(curve.variance(np.quantile(means, [0.99]))[0])
+    low, high = found[0] and bool(curve.sigma**2 > LEAST_AT_BLACK * (lightest - curve.sigma**2)), found[1]
     return Clipping(curve, low=low, high=high) if low or high else None
 
 
