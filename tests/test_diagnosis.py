@@ -279,6 +279,7 @@ def test_plain_data(photograph: NDArray[np.float64]) -> None:
         "columns",
         "blotches",
         "halftone",
+        "repeated",
         "sure",
     }
 

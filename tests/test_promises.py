@@ -49,6 +49,7 @@ DIAGNOSIS = {
     "columns": float,
     "blotches": float,
     "halftone": float,
+    "repeated": None,
     "sure": float,
 }
 

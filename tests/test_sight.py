@@ -11,10 +11,11 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid import degradations, diagnosis
+from pellucid import degradations, diagnosis, images
 from pellucid.diagnosis import bands, blotches, clipped, drawn, halftone, impulses, jpeg, noise, sampling
 from pellucid.maps import Places
 from pellucid.tasks import denoise
+from pellucid.views import View
 
 Levels = NDArray[np.uint8]
 
@@ -193,6 +194,72 @@ def test_a_drawing_is_clean_and_comes_back_unchanged(name: str) -> None:
     assert found.impulse_density == 0
     assert found.jpeg_quality is None
     assert (pellucid.restore(picture) == picture).all()
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 3), (4, 4), (2, 3)])
+@pytest.mark.parametrize("name", drawings())
+def test_a_drawing_that_was_enlarged_by_repeating_its_pixels_is_clean(name: str, size: tuple[int, int]) -> None:
+    picture = drawings()[name][:120, :160]
+    large = picture.repeat(size[0], axis=0).repeat(size[1], axis=1)
+    for given in (large, large[1:, 1:], large if large.ndim == 2 else large[..., 1]):
+        assert pellucid.inspect(given).kind == "clean"
+    assert (pellucid.restore(large) == large).all()
+
+
+def test_a_palette_leaves_gaps_and_noise_none(photograph: NDArray[np.float64]) -> None:
+    small = levels(photograph[100:260, 100:300] * 255)
+    for colours in (16, 64, 256):
+        for dither in (PillowImage.Dither.NONE, PillowImage.Dither.FLOYDSTEINBERG):
+            made = np.asarray(PillowImage.fromarray(small).quantize(colours, dither=dither).convert("RGB"))
+            for picture in (made, made[..., 1]):
+                assert pellucid.inspect(picture.repeat(3, axis=0).repeat(3, axis=1)).kind == "clean"
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 3), (4, 4), (2, 3)])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_noise_that_was_enlarged_by_repeating_pixels_is_restored_before_that(
+    photograph: NDArray[np.float64], size: tuple[int, int], colours: int
+) -> None:
+    small = noisy(photograph[60:124, 80:180, :colours] * 255, 15)
+    large = small.repeat(size[0], axis=0).repeat(size[1], axis=1)
+    expected = pellucid.restore(small).reshape(small.shape).repeat(size[0], axis=0).repeat(size[1], axis=1)
+    for top, left in ((0, 0), (1, size[1] - 1)):
+        given = large[top:, left:]
+        found = pellucid.inspect(given)
+        assert found.squares == drawn.Squares(*size, -top % size[0], -left % size[1])
+        assert found.to_dict()["repeated"] == list(size)
+        assert f"pixels repeated {size[1]}x{size[0]}" in str(found)
+        assert found.sigma == pytest.approx(15, rel=0.1)
+        off = np.abs(pellucid.restore(given).reshape(given.shape).astype(int) - expected[top:, left:])
+        assert off.mean() < 0.5
+        # A level that is given is one of the smaller picture, too.
+        told = np.abs(pellucid.restore(given, sigma=15).reshape(given.shape).astype(int) - expected[top:, left:])
+        assert told.mean() < 1
+
+
+def test_repeated_pixels_are_restored_in_pieces_and_parts_as_in_the_whole(
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = noisy(photograph[60:200, 80:280] * 255, 20)
+    picture = small.repeat(3, axis=0).repeat(3, axis=1)[1:, 2:]
+    whole = pellucid.restore(picture).astype(int)
+    view = View((images.from_array(picture),))
+    part = pellucid.load("photo").part(view, (100, 50, 420, 330)).image
+    off = np.abs(images.to_array(part) - whole[50:330, 100:420])
+    assert off.max() <= 8
+    assert off.mean() < 0.5
+    assert pellucid.load("photo").expected_gain(picture) == pytest.approx(10 * np.log10(400 / 45), abs=3)
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 500))
+    assert np.abs(whole - pellucid.restore(picture)).max() <= 2
+
+
+def test_what_is_no_image_hides_no_repetition_from_the_eye() -> None:
+    # Where some pixels are no image, nothing is said of repetition, and nothing is changed.
+    large = noisy(np.full((40, 40, 3), 120.0), 15).repeat(4, axis=0).repeat(4, axis=1)
+    alpha = np.full((160, 160, 1), 255, np.uint8)
+    alpha[:20] = 0
+    given = np.concatenate([large, alpha], axis=2)
+    assert (pellucid.restore(given) == given).all()
 
 
 def test_dithering_of_a_photograph_is_clean(photograph: NDArray[np.float64]) -> None:

@@ -16,7 +16,7 @@ GAINS = {
     "bands in rows": 7.0,
     "nearly white, noise 4": 9.0,
     "micrograph, 300 photons": 12.0,
-    "saturated green": 5.5,
+    "pixels repeated, noise 20": 8.0,
     "print in coloured dots": 0.0,
 }
 """By how many dB each output is better than its input, at least."""

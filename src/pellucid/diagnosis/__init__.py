@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import maps
+from pellucid import images, maps
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, places, sampling
-from pellucid.images import Pixels
+from pellucid.diagnosis.drawn import Squares
+from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
 from pellucid.views import View
 
-__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "windows"]
+__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "smaller", "squares", "windows"]
 
 windows = sampling.windows
 clipping = clipped.of_told
@@ -114,6 +115,9 @@ SPECKED = 6.0
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
 
+STEPS = 2.0
+"""Level in 8-bit levels below which a picture whose pixels were repeated has no noise: a palette of many colours has as much."""
+
 SMALLEST = 16
 """Side in pixels below which an image is too small to say anything."""
 
@@ -133,7 +137,8 @@ class Diagnosis:
     correlated from pixel to pixel, in 8-bit levels, and ``correlation_length`` how far it reaches, in pixels; ``places`` the level
     by place, where it differs; ``rows`` and ``columns`` the standard deviation in 8-bit levels of whole rows or columns that are
     lighter and darker than their neighbours; ``blotches`` noise in colour alone that is many pixels wide;
-    ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none.
+    ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none; ``squares`` how pixels were repeated, of
+    which everything else here describes one.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
     """
@@ -156,6 +161,7 @@ class Diagnosis:
     columns: float = 0.0
     blotches: Blotches | None = None
     halftone: float = 0.0
+    squares: Squares | None = None
 
     @property
     def sigma(self) -> float:
@@ -185,6 +191,7 @@ class Diagnosis:
             "columns": round(self.columns, 2),
             "blotches": 0.0 if self.blotches is None else round(self.blotches.level, 2),
             "halftone": round(self.halftone, 2),
+            "repeated": None if self.squares is None else [self.squares.rows, self.squares.columns],
             "sure": round(self.sure, 2),
         }
 
@@ -218,6 +225,8 @@ class Diagnosis:
             found.append(f"blotches of colour, noise level {self.blotches.level:.1f}")
         if self.jpeg_quality is not None:
             found.append(f"JPEG of quality {self.jpeg_quality}")
+        if self.squares is not None and self.kind != "clean":
+            found.append(f"pixels repeated {self.squares.columns}x{self.squares.rows}")
         return "; ".join(found)
 
 
@@ -233,18 +242,47 @@ def inspect(pixels: Pixels) -> Diagnosis:
 
     An image with a side under 16 pixels is called clean: too small to measure.
     """
-    # Channel after channel in memory: each is looked at by itself.
-    parts = [np.ascontiguousarray(window.of(pixels).transpose(2, 0, 1)) for window in windows(*pixels.shape[:2])]
-    return inspect_parts([part.transpose(1, 2, 0) for part in parts], size=pixels.shape[:2])
+    return look(View((Image(pixels, dtype=pixels.dtype),)))
 
 
 def look(view: View) -> Diagnosis:
     """As `inspect`, of a picture wherever its pixels are; what is transparent is left out. The view keeps the answer."""
     if view.found is None:
         through = windows(*view.shape[:2])
-        view.found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
-    found: Diagnosis = view.found
-    return found
+        found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
+        if found.squares is not None:
+            found = _repeated(view)
+        view.found = found
+    answer: Diagnosis = view.found
+    return answer
+
+
+def squares(view: View) -> Squares | None:
+    """How the pixels of a picture were repeated; None where they were not, or where it is not in memory, or some of it is no
+    image."""
+    picture = view.picture
+    if isinstance(picture.pixels, Rows) or picture.mask is not None:
+        return None
+    if not drawn.in_squares(view.parts(windows(*view.shape[:2]))):
+        return None
+    return drawn.squares(picture.pixels)
+
+
+def smaller(picture: Image, repeated: Squares) -> Image:
+    """The picture without the repetition of its pixels."""
+    return replace(images.with_pixels(picture, repeated.small(picture.pixels)), alpha=None, size=None)
+
+
+def _repeated(view: View) -> Diagnosis:
+    """The noise of a picture whose pixels were repeated: that of the smaller one, unless it was drawn."""
+    there = squares(view)
+    if there is None:
+        return Diagnosis("clean")
+    small = View((smaller(view.picture, there),))
+    if not drawn.various(images.floating(small.picture).pixels):
+        return Diagnosis("clean", squares=there)
+    found = look(small)
+    return replace(found if found.impulse_density > 0 or found.sigma >= STEPS else Diagnosis("clean"), squares=there)
 
 
 def is_gray(view: View) -> bool:
@@ -277,7 +315,8 @@ def inspect_parts(
         # Few grays make a drawing, and may be a print.
         return Diagnosis("halftone", halftone=apart)
     if seen.drawn:
-        return Diagnosis("clean")
+        # How, the whole picture tells.
+        return Diagnosis("clean", squares=Squares(2, 2) if seen.squares else None)
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))

@@ -7,6 +7,7 @@ is left, the picture has no noise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from pellucid.diagnosis import impulses, jpeg
 
-__all__ = ["Sight", "gray", "sight"]
+__all__ = ["Sight", "Squares", "gray", "in_squares", "sight", "squares", "various"]
 
 CELL = 16
 """Side in pixels of the cells that are measured or left out."""
@@ -72,8 +73,15 @@ PALETTE, GRAYS = 300, 16
 SQUARES = 4
 """Edges of squares that most parts must have, across and down, for their places to show that the pixels stand in squares."""
 
+EQUAL = 0.3
+"""The share of neighbours that may be equal, black and white ones left out, in a picture that has noise: of level 2 in gray a
+seventh are, of what was drawn most."""
+
 COARSE = 70
 """Quality of a JPEG up to which its flat areas are its own, and no page."""
+
+MIDDLE, FILLED = (0.1, 0.9), 0.75
+"""And between which quantiles which share of all levels must be in use: noise leaves no gaps between its values."""
 
 LEAST_SIDE, MOST_PARTS = 2, 24
 """Cells that a rectangle of what is left must have on each side, and how many rectangles are taken at most."""
@@ -88,11 +96,29 @@ TINT = 0.6 / 255
 @dataclass(frozen=True)
 class Sight:
     """The ``parts`` (h, w, channels each) that may show noise; ``drawn``: hardly anything is in them but what was drawn;
-    ``recurring``: because details recur."""
+    ``recurring``: because details recur; ``squares``: because pixels stand in squares of equal ones."""
 
     parts: list[NDArray[np.float32]]
     drawn: bool = False
     recurring: bool = True
+    squares: bool = False
+
+
+@dataclass(frozen=True)
+class Squares:
+    """A picture whose pixels were repeated: each of a smaller one is so many ``rows`` high and ``columns`` wide. The first whole
+    one begins at row ``top`` and column ``left``, which are less than that."""
+
+    rows: int
+    columns: int
+    top: int = 0
+    left: int = 0
+
+    def small(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """The smaller picture (h, w, ...) of one (height, width, ...); what is cut off at an edge counts as a pixel."""
+        height, width = pixels.shape[:2]
+        down, right = _begins(height, self.rows, self.top), _begins(width, self.columns, self.left)
+        return pixels[down][:, right]
 
 
 def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
@@ -124,7 +150,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     given = list(parts)
     keys = [_keys(part) for part in parts]
     if _in_squares(keys):
-        return Sight(given, drawn=True)
+        return Sight(given, drawn=True, squares=True)
     pages = _pages(parts, keys)
     details = _details(keys)
     recurring = details.share >= RECURRING
@@ -178,14 +204,65 @@ def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
     return mixed
 
 
+def in_squares(parts: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether the pixels of the ``parts`` stand in squares of equal ones: something small was made larger by whole factors, without
+    a filter."""
+    return _in_squares([_keys(part) for part in parts])
+
+
 def _in_squares(keys: Sequence[NDArray[np.uint32]]) -> bool:
-    """Whether the pixels stand in squares of equal ones: something small was made larger by a whole factor, without a filter."""
-    edges = [np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0)) for key in keys]
-    edges += [np.flatnonzero((key[1:] != key[:-1]).any(axis=1)) for key in keys]
-    if sum(len(places) >= SQUARES for places in edges) <= len(keys):
+    sides = [
+        [np.flatnonzero((key[:, 1:] != key[:, :-1]).any(axis=0)) for key in keys],
+        [np.flatnonzero((key[1:] != key[:-1]).any(axis=1)) for key in keys],
+    ]
+    if sum(len(places) >= SQUARES for places in (*sides[0], *sides[1])) <= len(keys):
         return False
     # Any factor is a multiple of one of these.
-    return any(all(len(np.unique(places % factor)) <= 1 for places in edges) for factor in (2, 3, 5, 7))
+    return all(any(all(len(np.unique(places % factor)) <= 1 for places in side) for factor in (2, 3, 5, 7)) for side in sides)
+
+
+def squares(pixels: NDArray[Any]) -> Squares | None:
+    """How the pixels of a whole picture (h, w, channels) were repeated; None where they were not, down and across."""
+    found = []
+    for axis in (0, 1):
+        lines = np.moveaxis(pixels, axis, 0)
+        # A few lines tell most pictures.
+        for step in (max(1, lines.shape[1] // 8), 1):
+            some = lines[:, ::step]
+            edges = 1 + np.flatnonzero((some[1:] != some[:-1]).any(axis=(1, 2)))
+            apart = math.gcd(*(int(gap) for gap in np.diff(edges))) if len(edges) >= SQUARES else 0
+            if apart < 2:
+                return None
+        found.append((apart, int(edges[0]) % apart))
+    (rows, top), (columns, left) = found
+    return Squares(rows, columns, top, left)
+
+
+def various(pixels: NDArray[Any]) -> bool:
+    """Whether values in a picture (h, w, channels) differ as noise makes them differ: in a drawing most neighbours are equal, or
+    the values are those of a palette, with gaps between them."""
+    inside: NDArray[np.bool_] = np.logical_and(pixels > 0, pixels < 1).any(axis=2)
+    equal = count = 0
+    for axis in (0, 1):
+        lines, there = np.moveaxis(pixels, axis, 0), np.moveaxis(inside, axis, 0)
+        told = there[1:] & there[:-1]
+        equal += int(np.count_nonzero((lines[1:] == lines[:-1]).all(axis=2) & told))
+        count += int(np.count_nonzero(told))
+    if count == 0 or equal > EQUAL * count:
+        return False
+    for channel in range(pixels.shape[2]):
+        plane = np.rint(255 * np.clip(pixels[..., channel], 0, 1))
+        low, high = np.quantile(plane, MIDDLE)
+        there = np.unique(plane[(plane >= low) & (plane <= high)])
+        if len(there) < FILLED * (high - low + 1):
+            return False
+    return True
+
+
+def _begins(length: int, size: int, first: int) -> NDArray[np.intp]:
+    """Where squares of this size begin along a side, the first whole one at ``first``; and 0, where one is cut off."""
+    whole = np.arange(first, length, size)
+    return np.concatenate([[0], whole]) if first > 0 else whole
 
 
 def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:

@@ -226,14 +226,15 @@ def _bent(blocks: Blocks, light: NDArray[np.float64], variance: NDArray[np.float
 def by_light(blocks: Blocks, one_of: int = CALM_OF) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The intensities, from black (0) to white (1), at which there are blocks enough, and the noise's variance there: by one block
     ``one_of`` so many, the calmest."""
-    return _by_light(blocks, one_of)[:2]
+    light, variance, _ = _by_light(blocks, one_of)
+    return light, variance
 
 
-def _by_light(blocks: Blocks, one_of: int) -> tuple[NDArray[np.float64], ...]:
+def _by_light(blocks: Blocks, one_of: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """As `by_light`; and, third, how many times as strong middle frequencies are there as high ones: of white noise once, of
     texture more. That is measured in blocks that lower frequencies than either choose."""
     if not len(blocks.values):
-        return (np.zeros(0),) * 3
+        return np.zeros(0), np.zeros(0), np.zeros(0)
     means = np.clip(blocks.means / 255, 0, 1)
     busy, smooth = blocks.busy(1, LOW), blocks.busy(*LOWEST)
     middle, high = (blocks.energies[between(*orders)].mean(axis=0) for orders in ((LOWEST[1] + 1, LOW), (HIGH, HIGHEST)))
@@ -248,7 +249,8 @@ def _by_light(blocks: Blocks, one_of: int) -> tuple[NDArray[np.float64], ...]:
         calm, even = (inside[np.argpartition(order[inside], count - 1)[:count]] for order in (busy, smooth))
         white = np.sqrt(float(middle[even].mean()) / max(float(high[even].mean()), 1e-9))
         found.append((float(means[calm].mean()), float(high[calm].mean()) / 255**2, float(white)))
-    return tuple(np.array(found).reshape(-1, 3).T)
+    light, variance, whiteness = np.array(found).reshape(-1, 3).T
+    return light, variance, whiteness
 
 
 def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:

@@ -7,6 +7,7 @@ restores each piece.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,6 +21,7 @@ from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, gain
+from pellucid.diagnosis.drawn import Squares
 from pellucid.engines import Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
@@ -143,6 +145,9 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
 
     Raises `OptionError` where a blind model is given ``sigma``, or is to take away more than it does by itself.
     """
+    repeated = _repeated(view, models, settings.sigma)
+    if repeated is not None:
+        return _by_squares(view, models, settings, repeated)
     plan = _plan(view, models, settings.sigma)
     card = models.card(plan.role)
     if settings.most > 1 and "sigma" not in card.maps:
@@ -204,6 +209,69 @@ def ahead(view: View, models: Models) -> base.Job:
     ``models`` is a family of this task: `Models.helper` opens one for another task.
     """
     return prepare(view, models, DenoiseSettings())
+
+
+def _repeated(view: View, models: Models, sigma: float | None) -> Squares | None:
+    """How the pixels of a noisy picture were repeated, or of one whose level is given; None where they were not."""
+    if sigma is not None:
+        return diagnosis.squares(view) if sigma > 0 else None
+    if not models.card(_plain(models, view.shape[2])).maps:
+        return None
+    found = diagnosis.look(view)
+    return None if found.kind == "clean" else found.squares
+
+
+def _smaller(view: View, repeated: Squares, sigma: float | None) -> View:
+    """The picture without the repetition of its pixels, which nobody need look at again."""
+    found = replace(diagnosis.look(view), squares=None) if sigma is None else None
+    return View((diagnosis.smaller(view.picture, repeated),), found=found)
+
+
+def _by_squares(view: View, models: Models, settings: DenoiseSettings, repeated: Squares) -> base.Job:
+    """The work on the picture without the repetition of its pixels, whose output is repeated in the same way."""
+    job = prepare(_smaller(view, repeated, settings.sigma), models, settings)
+    passes = tuple(
+        replace(
+            step,
+            piece=partial(_each_square, step, repeated, view.shape[2]),
+            room=0,
+            halo=step.halo * max(repeated.rows, repeated.columns),
+            multiple_of=step.multiple_of * math.lcm(repeated.rows, repeated.columns),
+        )
+        for step in job.passes
+    )
+
+    def facts() -> Mapping[str, Any]:
+        seen = diagnosis.look(view) if settings.sigma is None else None
+        return {**job.facts(), "saw": None if seen is None else str(seen), "diagnosis": seen}
+
+    return replace(job, passes=passes, facts=facts)
+
+
+def _each_square(
+    step: base.Pass, repeated: Squares, channels: int, planes: Planes, place: Place, room: Planes | None = None
+) -> Planes:
+    """What the ``step`` makes of a piece (channels, h, w) of a picture whose pixels were repeated: a value for each square.
+
+    The piece begins at a multiple of the squares' sides; but a square that is cut off at the picture's edge shifts them.
+    """
+    sides = []
+    begins = (place.top, place.left)
+    for axis, (size, first) in enumerate(((repeated.rows, repeated.top), (repeated.columns, repeated.left))):
+        length, shift = planes.shape[1 + axis], -first % size
+        count = length // size + (step.multiple_of if shift else 0)
+        # Beyond the picture, and the piece, mirrored: squares of padding are none.
+        seen = -(-(min(length, place.within[axis] - begins[axis]) + shift) // size)
+        mirrored = np.pad(np.arange(min(count, seen)), (0, max(0, count - seen)), mode="symmetric")
+        sides.append((size, shift, np.maximum(mirrored * size - shift, 0)))
+    (rows, down, at_rows), (columns, right, at_columns) = sides
+    given = np.empty((channels + step.room, len(at_rows), len(at_columns)), dtype=np.float32)
+    small = given[:channels]
+    small[...] = planes[:, at_rows][:, :, at_columns]
+    within = tuple(-(-(length + shift) // size) for length, (size, shift, _) in zip(place.within, sides, strict=True))
+    there = Place(place.top // rows, place.left // columns, len(at_rows), len(at_columns), (within[0], within[1]))
+    output = step.piece(small, there, given).repeat(rows, axis=1).repeat(columns, axis=2)
+    return np.ascontiguousarray(output[:, down : down + planes.shape[1], right : right + planes.shape[2]])
 
 
 @dataclass(frozen=True)
@@ -326,6 +394,10 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
 
     The divergence of the output is measured with a random probe (Ramani et al. 2008, "Monte-Carlo SURE") in `PROBES` parts.
     """
+    repeated = _repeated(view, models, settings.sigma) if found is None else found.squares
+    if repeated is not None:
+        view = _smaller(view, repeated, settings.sigma)
+        found = view.found
     plan = _plan(view, models, settings.sigma, found)
     noise = plan.noise
     if plan.diagnosis is not None and plan.diagnosis.blotches is not None:
