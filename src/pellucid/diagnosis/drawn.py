@@ -241,7 +241,7 @@ def squares(pixels: NDArray[Any]) -> Squares | None:
 def various(pixels: NDArray[Any]) -> bool:
     """Whether values in a picture (h, w, channels) differ as noise makes them differ: in a drawing most neighbours are equal, or
     the values are those of a palette, with gaps between them."""
-    inside: NDArray[np.bool_] = np.logical_and(pixels > 0, pixels < 1).any(axis=2)
+    inside = np.asarray(((pixels > 0) & (pixels < 1)).any(axis=2))
     equal = count = 0
     for axis in (0, 1):
         lines, there = np.moveaxis(pixels, axis, 0), np.moveaxis(inside, axis, 0)
