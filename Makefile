@@ -9,8 +9,12 @@ BASELINES ?= none,gaussian,median,bilateral,tv,wavelet,nlm-opencv,nlm-skimage,bm
 
 LIGHT = .venv-light/bin/python
 FULL = .venv/bin/python
+RELEASE = .venv-release/bin
 
-.PHONY: help demo stubs test fuzz fuzz-web chaos check build digits benchmarks feeding limits noises clean
+# The time that files in a wheel get: the commit's, or the first that a zip file can hold.
+EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+
+.PHONY: help demo stubs test fuzz fuzz-web chaos check build reproducible package sbom digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -24,7 +28,7 @@ help: ## what can be made
 .venv/done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(FULL) $(PIP) --retries 1 --timeout 30 --extra-index-url $(TORCH_INDEX) torch
-	$(FULL) $(PIP) --editable '.[train,test,check]' build
+	$(FULL) $(PIP) --editable '.[train,test,check]'
 	@touch $@
 
 demo: .venv-light/done ## degrade and restore the package's own photograph and digits: a table, and demo/demo.png
@@ -104,8 +108,36 @@ limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/
 	$(FULL) benchmarks/limits.py --out benchmarks/results
 	$(FULL) benchmarks/pages.py
 
-build: .venv/done ## wheel and sdist, in dist/
-	$(FULL) -m build --outdir dist .
+# Tools of releases, in an environment of their own: the tests need none of them.
+.venv-release/done:
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python $(PIP) build twine cyclonedx-bom pip-licenses
+	@touch $@
+
+# A wheel is a zip file with times and modes: those of the commit, and the usual ones.
+build: .venv-release/done ## wheel and sdist, in dist/; a commit's wheel has the same bytes each time
+	rm -rf build
+	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) $(RELEASE)/python -m build --outdir dist .
+
+reproducible: .venv-release/done ## build twice, from two copies, and compare the wheels
+	rm -rf build/twice && mkdir -p build/twice/one build/twice/two
+	git archive --output build/twice.tar HEAD
+	tar -xf build/twice.tar -C build/twice/one && tar -xf build/twice.tar -C build/twice/two
+	umask 022 && cd build/twice/one && SOURCE_DATE_EPOCH=$(EPOCH) $(CURDIR)/$(RELEASE)/python -m build --outdir dist .
+	umask 022 && cd build/twice/two && SOURCE_DATE_EPOCH=$(EPOCH) $(CURDIR)/$(RELEASE)/python -m build --outdir dist .
+	cmp build/twice/one/dist/*.whl build/twice/two/dist/*.whl && sha256sum build/twice/one/dist/*.whl
+
+package: build ## what an index would show of wheel and sdist: metadata, long description
+	$(RELEASE)/twine check --strict dist/*.whl dist/*.tar.gz
+
+# The licences that allow commercial use without giving away one's own source. Names as the packages state them, or parts of them.
+sbom: .venv-light/done .venv-release/done ## the bill of materials and the licences of the light install, in dist/; fails at a licence of another kind
+	@mkdir -p dist
+	$(RELEASE)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --mc-type application \
+	    --output-format JSON --output-file dist/pellucid.cdx.json $(LIGHT)
+	$(RELEASE)/python deploy/sbom.py dist/pellucid.cdx.json
+	$(RELEASE)/pip-licenses --python $(LIGHT) --from mixed --format markdown --with-urls --ignore-packages pellucid --partial-match \
+	    --allow-only 'Apache;BSD;MIT;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
 
 clean: ## remove what these rules made
-	rm -rf .venv .venv-light .venv-schemathesis build dist demo
+	rm -rf .venv .venv-light .venv-schemathesis .venv-release build dist demo

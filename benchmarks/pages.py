@@ -1,4 +1,4 @@
-"""Writes ``benchmarks/RESULTS.md``, the tables of the README and of ``docs/limits.md``, and the chart, from what was measured.
+"""Writes ``benchmarks/RESULTS.md``, the tables of the README and of pages in ``docs``, and the chart, from what was measured.
 
     make benchmarks SETS="BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER" CLEAN=FOLDER MNIST=FOLDER      # measures, then writes
     python benchmarks/pages.py                                                                    # only writes
@@ -24,6 +24,8 @@ from pellucid import files
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+DIGITS = ROOT / "docs" / "digits.md"
+SPEED = ROOT / "docs" / "speed.md"
 PAGE = ROOT / "benchmarks" / "RESULTS.md"
 LIMITS = ROOT / "docs" / "limits.md"
 NOISE = ROOT / "docs" / "noise.md"
@@ -433,10 +435,12 @@ def main() -> int:
     page = README.read_text("utf-8")
     rows = ("none", "nlm-opencv", "bm3d", "photo", f"photo{ESTIMATED}", "photo-fast")
     page = fill(page, "photographs", photographs(SETS[:2], rows))
-    page = fill(page, "digits", digits())
-    page = fill(page, "speed", speed())
     with files.replacing(README, overwrite=True) as temporary:
         temporary.write_text(page, "utf-8")
+    for place, name, text in ((DIGITS, "digits", digits()), (SPEED, "speed", speed())):
+        page = fill(place.read_text("utf-8"), name, text)
+        with files.replacing(place, overwrite=True) as temporary:
+            temporary.write_text(page, "utf-8")
     with files.replacing(LIMITS, overwrite=True) as temporary:
         temporary.write_text(fill(LIMITS.read_text("utf-8"), "limits", limits()), "utf-8")
     page = NOISE.read_text("utf-8")
@@ -445,7 +449,7 @@ def main() -> int:
     with files.replacing(NOISE, overwrite=True) as temporary:
         temporary.write_text(page, "utf-8")
     chart("BSD68")
-    for path in (PAGE, README, LIMITS, NOISE, CHART):
+    for path in (PAGE, README, DIGITS, SPEED, LIMITS, NOISE, CHART):
         print(path.relative_to(ROOT))
     return 0
 

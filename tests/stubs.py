@@ -1,18 +1,22 @@
-"""Writes `src/pellucid/__init__.pyi`: what an editor and mypy know of the package, made from the rows of `pellucid.tasks.TASKS`.
+"""Writes `src/pellucid/__init__.pyi`: what an editor and mypy know of the package, made from the rows of `pellucid.tasks.TASKS`;
+and `src/pellucid/cli/help.txt`: what `pellucid --help` prints, made from the parser.
 
     python tests/stubs.py --write        # or: make stubs
 
-A test compares the file with what this makes.
+Tests compare the files with what this makes.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import get_type_hints
 
 import pellucid
+from pellucid import cli
+from pellucid.__main__ import HELP, WIDTH
 from pellucid.tasks import TASKS
 from pellucid.tasks.settings import Setting
 
@@ -92,15 +96,28 @@ def made() -> str:
     )
 
 
+def help_text() -> str:
+    """The list of commands, as wide as `WIDTH`."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(WIDTH)
+    try:
+        return cli.parser().format_help()
+    finally:
+        del os.environ["COLUMNS"]
+        if before is not None:
+            os.environ["COLUMNS"] = before
+
+
 def main() -> int:
-    """Writes the stub, or says whether it is as it would be made."""
+    """Writes the files, or says whether they are as they would be made."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write the file; without it the exit status says whether it is right")
     if parser.parse_args().write:
         STUB.write_text(made(), "utf-8")
-        print(STUB)
+        Path(HELP).write_text(help_text(), "utf-8")
+        print(STUB, HELP, sep="\n")
         return 0
-    return 0 if STUB.read_text("utf-8") == made() else 1
+    return 0 if STUB.read_text("utf-8") == made() and Path(HELP).read_text("utf-8") == help_text() else 1
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_pngs_are_what_other_readers_read(dtype: type, channels: int, packer: st
     monkeypatch.setattr(png, "BAND", 300)
     monkeypatch.setattr(png, "MOST", 500)
     if packer == "zlib":
-        monkeypatch.setitem(sys.modules, "imagecodecs", None)
+        monkeypatch.setitem(sys.modules, "deflate", None)
     rng = np.random.default_rng(channels)
     values = rng.integers(0, np.iinfo(dtype).max, (34, 94, channels), dtype=dtype, endpoint=True)
     values[:12] = values[0]

@@ -92,7 +92,7 @@ def made_up(
                 }
             )
     protocol = {
-        "pellucid": "0.1.0",
+        "pellucid": "0.2.0",
         "task": "denoise",
         "images": "BSD12",
         "count": len(names),

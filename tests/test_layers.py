@@ -38,6 +38,7 @@ ROWS = (
     {"files"},
     {"compiled"},
     {"engines"},
+    {"kept"},
     {"denoising", "detailing"},
     {"wholes"},
     {"tasks.base"},
@@ -97,8 +98,8 @@ TRAINING_ROWS = (
 )
 
 CLI_ROWS = (
-    {"arguments"},
-    {"pictures", "training", "evaluating", "serving"},
+    {"arguments", "manual"},
+    {"about", "pictures", "training", "evaluating", "serving"},
 )
 
 WEB_ROWS = (
@@ -111,7 +112,7 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"claims", "encoders", "matroska", "stored", "yuv"},
+    {"claims", "codecs", "encoders", "matroska", "stored", "yuv"},
     {"clips"},
     {"joining"},
     {"base", "companions", "groups", "idx"},
@@ -154,6 +155,7 @@ HEAVY = {
     "onnx",
     "tifffile",
     "imagecodecs",
+    "deflate",
     "pillow_heif",
     "rawpy",
     "pydicom",

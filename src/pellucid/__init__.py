@@ -20,9 +20,8 @@ Functions, each of which takes an array, an `Image` or the path of a picture (th
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
-from pellucid.errors import (
+from pellucid.errors import (  # noqa: F401  # `__all__` has their names
     DiskFull,
     EngineError,
     FileError,
@@ -36,9 +35,12 @@ from pellucid.errors import (
     SizeError,
     TrainingError,
 )
-from pellucid.tasks import TASKS
 
-__version__ = "0.1.0"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__version__ = "0.2.0"
 
 _PLACES = {
     "inspect": "pellucid.api",
@@ -55,9 +57,7 @@ _PLACES = {
 }
 """Name -> the module that has it. They are imported when first asked for: ``import pellucid`` needs neither NumPy nor an engine."""
 
-_SETTINGS = tuple(row.settings.__name__ for row in TASKS.values())
-
-__all__ = [
+_ERRORS = (
     "DiskFull",
     "EngineError",
     "FileError",
@@ -70,22 +70,25 @@ __all__ = [
     "PellucidError",
     "SizeError",
     "TrainingError",
-    "__version__",
-    *_PLACES,
-    *_SETTINGS,
-    *TASKS,
-]
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name in TASKS:
-        from pellucid import api
-
-        found: Any = api.of_task(TASKS[name])
+    if name.startswith("__") and name != "__all__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # The rows of the tasks are read when a name asks for them: `pellucid --help` need not.
+    tasks = import_module("pellucid.tasks")
+    settings = {row.settings.__name__: row.settings for row in tasks.TASKS.values()}
+    if name == "tasks":
+        return tasks
+    if name == "__all__":
+        found: Any = [*_ERRORS, "__version__", *_PLACES, *settings, *tasks.TASKS]
+    elif name in tasks.TASKS:
+        found = import_module("pellucid.api").of_task(tasks.TASKS[name])
     elif name in _PLACES:
         found = getattr(import_module(_PLACES[name]), name)
-    elif name in _SETTINGS:
-        found = next(row.settings for row in TASKS.values() if row.settings.__name__ == name)
+    elif name in settings:
+        found = settings[name]
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found
@@ -93,4 +96,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__getattr__("__all__")})

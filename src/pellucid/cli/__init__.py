@@ -15,11 +15,11 @@ from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
 from pellucid import __version__
-from pellucid.cli import evaluating, pictures, serving, training
+from pellucid.cli import about, evaluating, pictures, serving, training
 from pellucid.cli.arguments import shown
 from pellucid.errors import FileError, OptionError, PellucidError
 
-__all__ = ["main", "run"]
+__all__ = ["main", "parser", "run"]
 
 COMMANDS = (
     pictures.add_restoring,
@@ -38,6 +38,9 @@ COMMANDS = (
     evaluating.add_models,
     training.add_recipes,
     evaluating.add_demo,
+    about.add_cache,
+    about.add_completion,
+    about.add_manual,
 )
 """The functions that add the commands, in the order in which ``pellucid --help`` lists them."""
 
@@ -85,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _done(arguments: Sequence[str] | None) -> int:
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         status = command(options)
     except SystemExit:
@@ -180,12 +183,13 @@ class _Parser(argparse.ArgumentParser):
             super()._print_message(message, file)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """The parser of the program: a command for each of `COMMANDS`."""
+    whole: argparse.ArgumentParser = _Parser(
         prog="pellucid", description="Takes the noise out of pictures and makes them larger, on your own computer."
     )
-    parser.add_argument("--version", action="version", version=f"pellucid {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    whole.add_argument("--version", action="version", version=f"pellucid {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
-    return parser
+    return whole

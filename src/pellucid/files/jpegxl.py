@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pellucid.errors import FileError
+from pellucid.files import codecs
 from pellucid.files.base import Reading, picture_of
 from pellucid.files.claims import check_size
 from pellucid.files.metadata import settled
@@ -80,9 +81,9 @@ def size_of(head: bytes) -> tuple[int, int]:
 
 
 def from_jpegxl(content: bytes, reading: Reading) -> Image:
-    """The picture in a JPEG XL file, upright. `FileError` for animations and for colours that are not those of sRGB."""
-    import imagecodecs
-
+    """The picture in a JPEG XL file, upright. `FileError` for animations and for colours that are not those of sRGB,
+    `MissingExtra` without imagecodecs."""
+    imagecodecs = codecs.imagecodecs()
     boxes = list(_boxes(content)) if content.startswith(CONTAINER) else [(b"jxlc", content)]
     stream = b"".join(part if name == b"jxlc" else part[4:] for name, part in boxes if name in (b"jxlc", b"jxlp"))
     header = _header(stream)
@@ -113,8 +114,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
 
 def _unpacked(content: bytes) -> bytes:
     """What Brotli has packed; nothing where that is too long to be words."""
-    import imagecodecs
-
+    imagecodecs = codecs.imagecodecs()
     try:
         return bytes(imagecodecs.brotli_decode(content, out=bytearray(MOST_WORDS)))
     except imagecodecs.BrotliError:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid.errors import FileError, MissingExtra
+from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, joined, levels, picture_of, planes
 from pellucid.files.claims import check_size, content_of
 from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
@@ -318,14 +319,13 @@ def to_bmp(image: Image) -> bytes:
 
 
 def from_avif(content: bytes, reading: Reading) -> Image:
-    """The picture in an AVIF file; 10 and 12 bits come as 16."""
+    """The picture in an AVIF file; 10 and 12 bits come as 16. Raises `MissingExtra` for those without imagecodecs."""
     with opened(content, "AVIF") as picture:
         depth = _avif_depth(content)
         if depth == 8:
             values = np.asarray(shown(picture))
             return described(picture_of(values, reading), picture)
-        import imagecodecs
-
+        imagecodecs = codecs.imagecodecs()
         check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
         values = imagecodecs.avif_decode(content)
         if values.ndim == 3 and values.shape[2] == 4 and picture.mode == "RGB":

@@ -1,4 +1,4 @@
-"""PNG: Pillow reads 8 bits, imagecodecs 16 (Pillow has no 16-bit colour). The writer is our own, but for deflate.
+"""PNG: Pillow reads it, 16 bits in two turns (`codecs.png_samples`). The writer is our own, but for deflate.
 
 Libraries try five filters for each row and pack with zlib: three to four times as long as two filters and libdeflate, for files
 of the same size.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import FileError
+from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, fitting, picture_of
 from pellucid.files.claims import check_size, content_of
 from pellucid.files.metadata import EXIF_HEAD
@@ -75,10 +76,8 @@ def from_png(content: bytes, reading: Reading) -> Image:
     with opened(content, "PNG") as picture:
         # Byte 24 is the header chunk's bit depth.
         if content[24] == 16:
-            import imagecodecs
-
             check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
-            values = np.asarray(imagecodecs.png_decode(content))
+            values = codecs.png_samples(content)
             picture.load()
         else:
             values = np.asarray(shown(picture))
@@ -97,7 +96,7 @@ def to_png(image: Image) -> bytes:
     """A PNG file of 8 or 16 bits; floats and wider integers are spread over 16."""
     values = np.atleast_3d(fitting(image, ("uint8", "uint16")))
     height, width, channels = values.shape
-    packed = _deflated(_filtered(values))
+    packed = codecs.deflated(_filtered(values).data, LEVEL)
     header = struct.pack(">IIBBBBB", width, height, 8 * values.itemsize, COLOURS[channels], 0, 0, 0)
     chunks = b""
     # PNG's specification: a profile outweighs the other colour chunks, and may not stand beside sRGB.
@@ -142,16 +141,6 @@ def _filtered(values: NDArray[np.unsignedinteger]) -> NDArray[np.uint8]:
         answer[start : start + step, 1:] = np.where(better[:, None], above, beside)
         before = rows[-1:]
     return answer
-
-
-def _deflated(content: NDArray[np.uint8]) -> bytes:
-    try:
-        import imagecodecs
-    except ModuleNotFoundError:
-        # Training draws its figures on machines that have nothing else of ours.
-        return zlib.compress(content.data, LEVEL)
-    # Any buffer is taken, whatever its stubs say.
-    return bytes(imagecodecs.deflate_encode(content.data, level=LEVEL))  # type: ignore[arg-type]
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

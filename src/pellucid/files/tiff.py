@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import images
-from pellucid.errors import FileError
-from pellucid.files import base
+from pellucid.errors import FileError, MissingExtra
+from pellucid.files import base, codecs
 from pellucid.files.base import (
     Document,
     Page,
@@ -182,6 +182,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
 
     # Its remarks on what it makes of a damaged file are for who asked for logs, not for everyone's terminal.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    codecs.lend(tifffile)
     size = path.stat().st_size
     # OME-XML may name other files; only this one is read.
     with tifffile.TiffFile(path, _multifile=False) as opened:
@@ -272,7 +273,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
         )
         image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white),))
-    if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG):
+    # Without imagecodecs, libtiff unpacks JPEG; it knows no other order of planes, and 8 bits.
+    by_pillow = int(page.compression) == JPEG and not codecs.is_whole() and page.axes in ("YX", "YXS") and page.bitspersample == 8
+    if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG) or by_pillow:
         check_size(page.imagewidth, page.imagelength, samples, size, before=before)
         with path.open("rb") as stream, PillowImage.open(stream, formats=["TIFF"]) as picture:
             picture.seek(place)
@@ -318,11 +321,14 @@ def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
         return None
     if photometric not in (MINISWHITE, MINISBLACK, RGB) and not (photometric == YCBCR and int(page.compression) == JPEG):
         return None
+    if int(page.compression) == JPEG and not codecs.is_whole():
+        return None
     whole_bytes = page.bitspersample == 8 * page.dtype.itemsize and page.dtype.name in FILE_DEPTHS
     shape = (height, width) if page.axes == "YX" else (height, width, samples)
     if not whole_bytes or not _is_one_picture(shape, photometric, tuple(int(kind) for kind in page.extrasamples)):
         return None
     _check_places(page, size, before, held=0)
+    _check_codecs(page)
     handle, dtype = page.parent.filehandle, page.dtype.newbyteorder("=")
     settings = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if int(page.compression) == JPEG else {}
 
@@ -355,8 +361,12 @@ def _values(page: Any, size: int, before: int = 0) -> NDArray[Any]:
     if page.dtype is None:
         raise FileError("its sample format is not read")
     _check_places(page, size, before)
+    _check_codecs(page)
     # One worker: many small strips gain nothing, and errors stay in this thread.
-    values: NDArray[Any] = page.asarray(maxworkers=1)
+    try:
+        values: NDArray[Any] = page.asarray(maxworkers=1)
+    except NotImplementedError as error:  # samples of 9 to 15 bits, say
+        raise MissingExtra("imagecodecs", codecs.EXTRA) from error
     _check_whole(page.parent, size)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
@@ -389,6 +399,15 @@ def _check_places(page: Any, size: int, before: int, held: int | None = None) ->
         _check_embedded(page, across, high)
     if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
         raise FileError(CUT_OFF)
+
+
+def _check_codecs(page: Any) -> None:
+    """Raises `MissingExtra` where the pixels are packed in a way that only imagecodecs unpacks, and it is not installed."""
+    import tifffile
+
+    known = tifffile.TIFF.DECOMPRESSORS, tifffile.TIFF.UNPREDICTORS
+    if (int(page.compression) not in known[0] or int(page.predictor) not in known[1]) and not codecs.is_whole():
+        raise MissingExtra("imagecodecs", codecs.EXTRA)
 
 
 def _check_embedded(page: Any, width: int, height: int) -> None:
@@ -608,6 +627,7 @@ def save_tiff(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes the pages, each at its own depth and in its own units."""
     import tifffile
 
+    codecs.lend(tifffile)
     about = document.about
     if isinstance(about, ImageJStack):
         _save_imagej(path, pages, document, about)
@@ -688,7 +708,7 @@ def _write_page(
         photometric=photometric,
         planarconfig=("separate" if separate else "contig") if len(rows.shape) == 3 else None,
         extrasamples=extras or None,
-        compression=notes.compression,
+        compression=_written(notes.compression),
         predictor=2 if notes.compression and integer else None,
         tile=notes.tile,
         iccprofile=image.icc,
@@ -701,6 +721,14 @@ def _write_page(
         extratags=tags,
         contiguous=False,
     )
+
+
+def _written(compression: str | None) -> str | None:
+    """How the pixels are packed: as they were, but by deflate where the source's way cannot be written here."""
+    import tifffile
+
+    tag = next((tag for tag, name in COMPRESSIONS.items() if name == compression), 1)
+    return compression if tag in tifffile.TIFF.COMPRESSORS else "adobe_deflate"
 
 
 def _strip(rows: Rows) -> int:
@@ -721,7 +749,7 @@ def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
     if notes.compression is None:
         yield from (band.tobytes() for band in rows.bands(_strip(rows)))
         return
-    pack = tifffile.TIFF.COMPRESSORS[next(tag for tag, name in COMPRESSIONS.items() if name == notes.compression)]
+    pack = tifffile.TIFF.COMPRESSORS[next(tag for tag, name in COMPRESSIONS.items() if name == _written(notes.compression))]
     for band in rows.bands(_strip(rows)):
         values = np.ascontiguousarray(band.reshape(len(band), width, -1))
         if predicted:
@@ -794,7 +822,7 @@ def _save_imagej(path: Path, pages: Iterator[Page], document: Document, about: I
         photometric={MINISWHITE: "miniswhite", RGB: "rgb"}.get(about.photometric, "minisblack"),
         resolution=about.resolution if min(about.resolution) > 0 else None,
         resolutionunit=about.unit if min(about.resolution) > 0 else None,
-        compression=about.compression,
+        compression=_written(about.compression),
         iccprofile=icc[0],
         software=False,
         metadata={**dict(about.metadata), "axes": about.axes},
