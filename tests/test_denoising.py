@@ -125,3 +125,31 @@ def test_what_lay_under_impulses_is_answered_from_several_sides() -> None:
     grainy = denoising.answer_in_turn(graph, Leans("photo-gray"), replace(told, keep_grain=0.5), planes)  # type: ignore[arg-type]
     lost = third[:, ::-1] - answer
     np.testing.assert_allclose(grainy, answer + 0.5 * (lost - local_mean(lost[0])), atol=1e-6)
+
+
+class Leans:
+    """A graph whose answer depends on which way up the image is: it takes away each pixel's neighbour on the right, halved."""
+
+    engine = "none"
+
+    def __init__(self) -> None:
+        self.card = read_card(shipped_path("photo-gray"))
+
+    def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.roll(batch[:, : self.card.channels], -1, axis=-1) / 2
+
+
+@pytest.mark.parametrize("turns", [4, 8])
+def test_the_mean_of_turned_answers_is_the_same_whichever_way_the_image_is_turned(turns: int) -> None:
+    image = np.random.default_rng(0).random((1, 3, 8, 8), dtype=np.float32)
+    leaning: Any = Leans()
+    turned = denoising.Turned(leaning, turns)
+    mean = turned(image)
+    for axes in ((-1,), (-2,), (-1, -2)):
+        assert np.allclose(np.flip(turned(np.ascontiguousarray(np.flip(image, axes))), axes), mean, atol=1e-6)
+    across = np.ascontiguousarray(image.swapaxes(-1, -2))
+    assert np.allclose(turned(across).swapaxes(-1, -2), mean, atol=1e-6) == (turns == 8)
+    # By hand: half of the mean of the neighbours on both sides; of those above and below, too, where rows become columns.
+    plane = image[:, :1]
+    beside = [np.roll(plane, shift, axis) for axis in (-1, -2)[: turns // 4] for shift in (-1, 1)]
+    assert np.allclose(mean, np.mean(beside, axis=0) / 2, atol=1e-6)

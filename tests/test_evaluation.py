@@ -488,6 +488,19 @@ def test_models_in_turn_are_one_method(folder: Path, tmp_path: Path, capsys: pyt
     assert "unknown model 'nonesuch'" in capsys.readouterr().err
 
 
+def test_models_are_scored_with_settings(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["evaluate", str(folder), "--noise", "gaussian:25", "--runs", "1", "--limit", "1", "--baselines", ""]
+    out = tmp_path / "scores.json"
+    models = ("photo-fast", "photo-fast:best", "photo-fast:strength=0")
+    assert cli.main([*command, *(part for model in models for part in ("--model", model)), "--out", str(out)]) == 0
+    scores = {row["method"]: row["psnr"] for row in json.loads(out.read_text())["summary"]}
+    assert list(scores) == list(models)
+    assert scores["photo-fast:best"] > scores["photo-fast"] > scores["photo-fast:strength=0"] + 3
+    for wrong, reason in (("photo:strength", "NAME=VALUE"), ("photo:strength=9", "strength"), ("photo:speed=1", "not a setting")):
+        assert cli.main([*command, "--model", wrong]) == 2
+        assert reason in capsys.readouterr().err
+
+
 def test_tasks_do_not_mix(folder: Path) -> None:
     loaded = evaluation.load_images(folder, limit=1)
     gaussian, shrink = degradations.parse("gaussian:25"), degradations.parse("shrink:2")

@@ -88,6 +88,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -122,6 +123,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -156,6 +158,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -190,6 +193,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -224,6 +228,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -258,6 +263,7 @@ def restore(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -292,6 +298,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> Image: ...
 @overload
@@ -309,6 +316,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -326,6 +334,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> Iterator[NDArray[_Kind]]: ...
 @overload
@@ -343,6 +352,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> Any: ...
 @overload
@@ -360,6 +370,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
@@ -377,6 +388,7 @@ def denoise(
     detail: float = ...,
     keep_grain: float = ...,
     descreen: bool = ...,
+    best: bool = ...,
     gain: bool = ...,
 ) -> Path: ...
 @overload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,37 @@ from pellucid.baselines import BASELINES, Baseline, find
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.restorer import Restorer
+from pellucid.steps import texts_of
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Settings
 
-__all__ = ["Clean", "InTurn", "Method", "Model", "Noisy", "Row", "check_cases", "methods_of", "peak", "steps_of", "task_of_cases"]
+__all__ = [
+    "Clean",
+    "InTurn",
+    "Method",
+    "Model",
+    "Noisy",
+    "Row",
+    "Tuned",
+    "check_cases",
+    "methods_of",
+    "peak",
+    "steps_of",
+    "task_of_cases",
+    "tuned",
+]
 
 Clean = NDArray[np.float64]
 Noisy = NDArray[np.float32]
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A restorer with settings by name, ``given``, in place of its defaults."""
+
+    restorer: Restorer
+    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,20 +56,36 @@ class InTurn:
     So ``photo`` and ``upscale`` take noise away and then enlarge; at most one of them enlarges.
     """
 
-    steps: tuple[Restorer, ...]
+    steps: tuple[Restorer | Tuned, ...]
 
     def __post_init__(self) -> None:
-        if len(self.steps) < 2 or sum(bool(step.card.scales) for step in self.steps) > 1:
+        if len(self.steps) < 2 or sum(bool(step.card.scales) for step in steps_of(self)) > 1:
             raise OptionError("a chain of models needs two or more, and at most one may enlarge")
 
 
-Model = Restorer | InTurn
-"""A model, or several in turn."""
+Model = Restorer | Tuned | InTurn
+"""A model, one with settings of its own, or several in turn."""
 
 
 def steps_of(model: Model) -> tuple[Restorer, ...]:
     """The restorers that a model goes through."""
+    return tuple(step.restorer if isinstance(step, Tuned) else step for step in _each(model))
+
+
+def _each(model: Model) -> tuple[Restorer | Tuned, ...]:
     return model.steps if isinstance(model, InTurn) else (model,)
+
+
+def tuned(restorer: Restorer, entries: Sequence[str]) -> Restorer | Tuned:
+    """The restorer with the settings that ``name=value`` entries name (a flag needs no value); as it is where there are none.
+
+    Raises `OptionError` for what is no setting of its task, and for a bad value.
+    """
+    if not entries:
+        return restorer
+    texts = texts_of(restorer.task, entries)
+    settings = restorer.task.settings.read(texts)
+    return Tuned(restorer, {name: getattr(settings, name) for name in texts})
 
 
 def _task_of(model: Model) -> Task:
@@ -128,7 +167,8 @@ class Method:
         first = names.index(self.task)
         known = steps[first].task.module().known
         settings[first] = known(case, steps[first].card.maps, blind=self.blind)
-        return list(zip(steps, settings, strict=True))
+        given = [step.given if isinstance(step, Tuned) else {} for step in _each(self.model)]
+        return [(step, replace(own, **more)) for step, own, more in zip(steps, settings, given, strict=True)]
 
     def level_of(self, clean: Clean, noisy: Noisy, case: Degradation) -> Degradation:
         """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""

@@ -22,7 +22,7 @@ from pellucid.errors import OptionError
 from pellucid.tasks import Fact, Task
 from pellucid.tasks.settings import Attached, Setting, Settings, Shape
 
-__all__ = ["FACTS", "Preset", "Step", "Steps", "parse", "preset", "presets", "user_file"]
+__all__ = ["FACTS", "Preset", "Step", "Steps", "parse", "preset", "presets", "texts_of", "user_file"]
 
 ESCAPES = {"%": "%25", ":": "%3A", "+": "%2B"}
 """Characters of the text form, and how a value writes them."""
@@ -180,8 +180,12 @@ def parse(text: str, attached: Mapping[str, Path] | None = None, *, paths: bool 
     return Steps(tuple(steps))
 
 
-def _read(task: Task, entries: Sequence[str], attached: Mapping[str, Path], *, paths: bool) -> Step:
-    """A step from the ``name=value`` of its text."""
+def texts_of(task: Task, entries: Sequence[str]) -> dict[str, list[str]]:
+    """Texts by the names of settings, from the ``name=value`` of a step's text; `OptionError` for what is none.
+
+    >>> texts_of(tasks.TASKS["denoise"], ["best", "keep-grain=0.3"])
+    {'best': ['true'], 'keep_grain': ['0.3']}
+    """
     given: dict[str, list[str]] = {}
     flags = [row.name for row in task.settings.declared() if row.kind == "flag"]
     for entry in entries:
@@ -190,6 +194,12 @@ def _read(task: Task, entries: Sequence[str], attached: Mapping[str, Path], *, p
         if not given_value and name not in flags:
             raise OptionError(f"step {task.name}: write {entry[:40] or 'a setting'!r} as NAME=VALUE, such as strength=0.8")
         given.setdefault(name, []).append(_unescaped(value) if given_value else "true")
+    return given
+
+
+def _read(task: Task, entries: Sequence[str], attached: Mapping[str, Path], *, paths: bool) -> Step:
+    """A step from the ``name=value`` of its text."""
+    given = texts_of(task, entries)
     models = given.pop("model", [task.model])
     if len(models) != 1 or not models[0]:
         raise OptionError(f"step {task.name}: name one model")

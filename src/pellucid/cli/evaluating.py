@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +30,8 @@ def add_evaluate(commands: Commands) -> None:
         "--model",
         action="append",
         default=[],
-        help="a model's name or file, or several that run in turn (photo+upscale); may be repeated",
+        help="a model's name or file, with settings (photo:best, photo:strength=0.8) or without, or several that run in turn "
+        "(photo+upscale); may be repeated",
     )
     command.add_argument(
         "--noise",
@@ -86,9 +88,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     models: dict[str, methods.Model] = {}
     for name in options.model:
         parts = [name] if Path(name).is_file() else name.split("+")
+        files = [_settings_apart(part) for part in parts]
         # A file is shown by its name alone: readers of the table need not know its folder.
-        title = "+".join(Path(part).stem if Path(part).suffix == ".onnx" else part for part in parts)
-        steps = tuple(restorer.load(part, device=options.device, engine=options.engine) for part in parts)
+        title = "+".join((Path(file).stem if Path(file).suffix == ".onnx" else file) + entries for file, entries in files)
+        steps = tuple(
+            methods.tuned(restorer.load(file, device=options.device, engine=options.engine), entries.split(":")[1:])
+            for file, entries in files
+        )
         models[name if title in models else title] = steps[0] if len(steps) == 1 else methods.InTurn(steps)
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
@@ -158,6 +164,12 @@ def _compare(options: argparse.Namespace) -> int:
         report.comparison(options.first, options.second, options.out, overwrite=options.force)
         print(shown(options.out))
     return 0
+
+
+def _settings_apart(model: str) -> tuple[str, str]:
+    """A model's name, and the settings behind it (``:best``, ``:strength=0.8``)."""
+    found = re.fullmatch(r"(.+?)((?::[a-z][a-z_-]*(?:=[^:]*)?)*)", model)
+    return (model, "") if found is None or Path(model).is_file() else (found[1], found[2])
 
 
 # -- models -----------------------------------------------------------------------------------------------------------

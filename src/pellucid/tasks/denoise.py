@@ -22,7 +22,7 @@ from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, gain
 from pellucid.diagnosis.drawn import Squares
-from pellucid.engines import Models
+from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Pixels
 from pellucid.maps import Curve, Extremes
@@ -93,6 +93,10 @@ impulses, which need the most: see `FILLED_TILE`."""
 
 APART_BYTES = 60
 """And for each pixel where colours are restored in another way than brightness: a second output, luma and colours of both."""
+
+BEST_BYTES = 50
+"""And for each pixel where the mean of several answers is taken: a mirrored copy of the input, its output, and their sum, each
+float32: 44 for five planes in and three out."""
 
 HALO_SHARE = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
@@ -168,19 +172,21 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
 
     screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
     if screen > 0:
-        piece: Callable[..., Planes] = wholes.descreened(models.graph(_plain(models, plan.channels)), view, screen)
+        piece: Callable[..., Planes] = wholes.descreened(_graph(models, _plain(models, plan.channels), settings), view, screen)
         if settings.detail != 1:
             piece = partial(detailing.detailed, piece, settings.detail)
-        dots = base.Pass(piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES)
+        dots = base.Pass(
+            piece, TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES + (BEST_BYTES if settings.best else 0)
+        )
         return base.Job(card.name, (dots,), facts=facts)
     straight = wholes.before(view, models, plan.diagnosis, plan.role)
     if noise.nothing and straight is None and settings.detail == 1:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts)
-    work = _work(view, models, plan, noise, straight)
+    work = _work(view, models, plan, noise, straight, settings)
     if settings.apart:
         colour = found.raised(max(1.0, settings.colour_noise or 0.0))
-        other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight)
+        other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight, settings)
         shares = min(settings.strength, 1.0), min(settings.colour_noise or 0.0, 1.0)
         work = _Work(
             partial(
@@ -195,7 +201,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         work.piece,
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
         engine_bytes=ENGINE_BYTES[models.precision],
-        piece_bytes=PIECE_BYTES + (APART_BYTES if settings.apart else 0),
+        piece_bytes=PIECE_BYTES + (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0),
         room=len(card.maps),
         halo=work.halo,
         multiple_of=work.multiple_of,
@@ -283,13 +289,21 @@ class _Work:
     multiple_of: int
 
 
-def _work(view: View, models: Models, plan: _Plan, noise: Noise, straight: Callable[..., Planes] | None) -> _Work:
+def _graph(models: Models, role: str, settings: DenoiseSettings) -> Graph:
+    """The file's graph, or the one that takes the mean of its answers."""
+    graph = models.graph(role)
+    return denoising.Turned(graph) if settings.best else graph
+
+
+def _work(
+    view: View, models: Models, plan: _Plan, noise: Noise, straight: Callable[..., Planes] | None, settings: DenoiseSettings
+) -> _Work:
     """The restoration of a piece of a picture with this noise; ``straight`` takes bands away before it."""
-    card, graph = models.card(plan.role), models.graph(plan.role)
+    card, graph = models.card(plan.role), _graph(models, plan.role, settings)
     # The file that takes the noise away once the impulses on top of it are filled: the family's own for white noise.
     plain = _plain(models, plan.channels)
     both = noise.density > 0 and bool(noise.level) and models.paths[plain] != models.paths[plan.role]
-    then = models.graph(plain) if both else None
+    then = _graph(models, plain, settings) if both else None
     # Impulses are filled on a grid of their own.
     step = max(card.multiple_of, maps.GRID) if noise.density > 0 else card.multiple_of
     margin = _margin(card, noise)
@@ -406,7 +420,7 @@ def measured(view: View, models: Models, settings: DenoiseSettings, found: Diagn
         return 0.0
     if not noise.white or noise.density > 0 or noise.places is not None or noise.level is None or min(view.shape[:2]) < LEAST_PROBE:
         return None
-    graph, rng, sums = models.graph(plan.role), np.random.default_rng(0), gain.Measured()
+    graph, rng, sums = _graph(models, plan.role, settings), np.random.default_rng(0), gain.Measured()
     for planes in view.crops(PROBE, PROBES, max(graph.card.multiple_of, maps.GRID)):
         if plan.channels < len(planes):
             planes = planes[1:2]
@@ -440,7 +454,7 @@ def batch(stack: ArrayLike, models: Models, settings: DenoiseSettings) -> NDArra
     card = models.card(role)
     if "sigma" in card.maps and settings.sigma is None:
         raise OptionError(f"model {card.name!r} needs sigma for a stack of small images")
-    graph = models.graph(role)
+    graph = _graph(models, role, settings)
     noise = _plan(View((tall,)), models, settings.sigma).noise
     factor = noise.brightness(card)
     noise = noise.scaled(factor)
