@@ -17,7 +17,7 @@ from typing import get_type_hints
 import pellucid
 from pellucid import cli
 from pellucid.__main__ import HELP, WIDTH
-from pellucid.tasks import TASKS
+from pellucid.tasks import TASKS, commands
 from pellucid.tasks.settings import Setting
 
 STUB = Path(pellucid.__file__).with_suffix(".pyi")
@@ -80,7 +80,7 @@ def made() -> str:
     errors = sorted(name for name in pellucid.errors.__all__)
     settings = [row.settings.__name__ for row in TASKS.values()]
     everything: dict[str, tuple[Setting, str]] = {}
-    for task in TASKS:
+    for task in commands():
         for name, entry in _rows(task).items():
             everything.setdefault(name, entry)
     imports = [f"from pellucid.errors import {name} as {name}\n" for name in errors]
@@ -89,7 +89,7 @@ def made() -> str:
     imports += [f"from pellucid.tasks import {name} as {name}\n" for name in sorted(settings)]
     imports += ["from pellucid.tasks.settings import ClipSettings as ClipSettings\n"]
     names = "".join(f'    "{name}",\n' for name in pellucid.__all__)
-    functions = [_function("restore", _settings(everything)), *(_function(task, _settings(_rows(task))) for task in TASKS)]
+    functions = [_function("restore", _settings(everything)), *(_function(task, _settings(_rows(task))) for task in commands())]
     return (
         f"{HEAD}{''.join(imports)}\n__version__: str\n\n__all__ = [\n{names}]\n\n"
         f'_Kind = TypeVar("_Kind", bound=np.generic)\n\n' + "".join(functions)

@@ -18,7 +18,7 @@ ROWS = (
     {"tasks"},
     {"steps"},
     {"memory", "regular", "protobuf"},
-    {"ranges", "rows"},
+    {"ranges", "rows", "mosaics"},
     {"masks", "units"},
     {"images", "samples"},
     {"maps", "rgba", "views", "alphas", "colour", "spreading"},
@@ -27,6 +27,7 @@ ROWS = (
     {"asked"},
     {"clipping"},
     {"camera"},
+    {"sensor", "developing"},
     {"degradations"},
     {"metrics"},
     {"diagnosis"},
@@ -87,6 +88,7 @@ TRAINING_ROWS = (
     {"splits"},
     {"pictures"},
     {"batches"},
+    {"mosaics"},
     {"echo", "feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
@@ -118,6 +120,7 @@ FILES_ROWS = (
     {"base", "companions", "groups", "idx"},
     {"metadata", "profiles"},
     {"directories", "geometry", "photographs"},
+    {"dng"},
     {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},
     {"tiff"},
@@ -126,7 +129,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "sensors"},
     {"gain"},
 )
 

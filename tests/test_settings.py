@@ -15,7 +15,7 @@ import pytest
 
 from pellucid.cli import arguments, pictures
 from pellucid.errors import FileError, OptionError
-from pellucid.tasks import TASKS
+from pellucid.tasks import TASKS, commands
 from pellucid.tasks.settings import Attached, Declared, FileSettings, Setting, Settings, Shape, setting
 
 
@@ -188,7 +188,7 @@ def test_a_row_has_words_for_all_places(name: str) -> None:
     row = TASKS[name]
     assert (row.name, row.module().__name__) == (name, f"pellucid.tasks.{name}")
     assert all((row.summary, row.mark, row.headline, row.after, *row.verbs))
-    assert len({other.mark for other in TASKS.values()}) == len(TASKS)
+    assert len({other.mark for other in commands().values()}) == len(commands())
     shape = row.settings().answer(Shape(30, 40, 3, False))
     assert shape.channels in (1, 3)
     assert row.settings().each() == {"": row.settings()}

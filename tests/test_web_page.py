@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import cli, files, images, samples
-from pellucid.tasks import TASKS
+from pellucid.tasks import commands
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 
@@ -301,7 +301,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
 
     source = tmp_path / "small.png"
     files.write(source, images.from_array(samples.photograph()[100:180, 150:270]))
-    assert page.run("return [...document.querySelectorAll('#tasks input')].map(e => e.value)") == list(TASKS)
+    assert page.run("return [...document.querySelectorAll('#tasks input')].map(e => e.value)") == list(commands())
     page.give("drop", source)
     page.restored(1)
     page.shown(1)

@@ -82,8 +82,8 @@ def __getattr__(name: str) -> Any:
     if name == "tasks":
         return tasks
     if name == "__all__":
-        found: Any = [*_ERRORS, "__version__", *_PLACES, *settings, *tasks.TASKS]
-    elif name in tasks.TASKS:
+        found: Any = [*_ERRORS, "__version__", *_PLACES, *settings, *tasks.commands()]
+    elif name in tasks.commands():
         found = import_module("pellucid.api").of_task(tasks.TASKS[name])
     elif name in _PLACES:
         found = getattr(import_module(_PLACES[name]), name)

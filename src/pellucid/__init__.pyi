@@ -31,6 +31,7 @@ from pellucid.restorer import Restorer as Restorer
 from pellucid.tasks import ColorizeSettings as ColorizeSettings
 from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
+from pellucid.tasks import RawSettings as RawSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
 from pellucid.tasks.settings import ClipSettings as ClipSettings
 
@@ -65,6 +66,7 @@ __all__ = [
     "UpscaleSettings",
     "ColorizeSettings",
     "CutoutSettings",
+    "RawSettings",
     "denoise",
     "upscale",
     "colorize",

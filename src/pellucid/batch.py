@@ -133,7 +133,16 @@ def restore_files(
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
         manifest = Manifest(planned.folder, settings.to_dict() | written | clip.to_dict(), restorer.fingerprint())
     work = replace(_Work.of(restorer, settings, how, progress), clip=clip, told=told, resume=resume)
-    read = partial(_read, how=how, memory=restorer.memory, manifest=manifest, overwrite=overwrite, resume=resume)
+    read = partial(
+        _read,
+        how=how,
+        memory=restorer.memory,
+        manifest=manifest,
+        overwrite=overwrite,
+        resume=resume,
+        mosaic=_takes_mosaics(restorer, how),
+        named=planned.named,
+    )
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
     swept: set[Path] = set()
     # In the order of the plan: what is being written, and what has failed or was skipped since.
@@ -332,25 +341,52 @@ class _Restored:
     page: files.Page
 
 
+def _takes_mosaics(restorer: Restorer | Chain, how: FileSettings) -> bool:
+    """Whether RAW files are read as the sensor saw them. Masks, other depths and chains are for pictures: these are developed."""
+    plain = how.mask is None and how.protect is None and how.depth == "auto"
+    return plain and isinstance(restorer, Restorer) and restorer.serves("mosaic")
+
+
 def _read(
-    source: Path, target: Path, *, how: FileSettings, memory: int | None, manifest: Manifest | None, overwrite: bool, resume: bool
+    source: Path,
+    target: Path,
+    *,
+    how: FileSettings,
+    memory: int | None,
+    manifest: Manifest | None,
+    overwrite: bool,
+    resume: bool,
+    mosaic: bool,
+    named: bool,
 ) -> _Loaded | _Open | _Clip | Outcome:
     opened = ExitStack()
-    try:
-        digest = digest_of(source) if manifest is not None else ""
+
+    def done(digest: str) -> bool:
+        """Whether the target is there from an earlier run; an error where it is there from elsewhere."""
         if resume and manifest is not None and manifest.has(target, digest):
-            return Outcome(source, target, skipped=True)
+            return True
         if exists(target) and not overwrite:
             # Before the work, not after it.
             other = ", but was not made from this picture with these settings" if resume else ""
             raise FileError(f"{target} exists{other}; --force overwrites it")
+        return False
+
+    try:
+        digest = digest_of(source) if manifest is not None else ""
+        if done(digest):
+            return Outcome(source, target, skipped=True)
         if files.is_clip(source):
             return _Clip(source, target, digest)
         files.check_depth(target, how.depth)
-        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory))
+        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory, mosaic=mosaic))
         if document.count > 1:
             return _Open(source, target, digest, document, opened.pop_all().close)
         page = _first(source, iter(document.pages))
+        if named and target.suffix == files.DNG and page.pictures[0].mosaic is None:
+            # No mosaic that is known: LibRaw has developed it.
+            target = files.writable_name(target)
+            if done(digest):
+                return Outcome(source, target, skipped=True)
         if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
             return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close)
         return _Loaded(source, target, digest, replace(document, pages=()), page)
@@ -468,6 +504,9 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
             if progress is not None:
                 progress((number + done / of) / len(page.pictures))
 
+        if picture.mosaic is not None:
+            results.append(_from_mosaic(picture, work, tell))
+            continue
         weights, remarks = work.areas.fitted(picture)
         # Not rounded to the picture's own depth where another one is asked for.
         beside: dict[str, Any] = {} if weights is None else {"mask": weights}
@@ -477,6 +516,14 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
         results.append(replace(result, image=replace(result.image, remarks=result.image.remarks + remarks)))
     restored = files.at_depth(replace(page, pictures=tuple(result.image for result in results)), work.how.depth)
     return restored, results[0], sum(result.seconds for result in results)
+
+
+def _from_mosaic(picture: Image, work: _Work, progress: Callable[[int, int], None]) -> Restoration:
+    """What a camera's sensor saw, restored by the row that knows such pictures, with the same settings."""
+    assert isinstance(work.restorer, Restorer)
+    restorer = work.restorer.instead("mosaic")
+    same = {name: getattr(work.settings, name) for name in restorer.task.settings.names()}
+    return restorer.details(picture, restorer.settings(**same), progress=progress)
 
 
 def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import asked, camera, images
+from pellucid import asked, camera, images, sensor
 from pellucid.errors import OptionError
 from pellucid.laws import Degradation, Law, checked
 from pellucid.maps import Curve, Extremes
@@ -277,8 +277,9 @@ class Chain(Law):
             raise OptionError("a chain of degradations needs two or more, and only the first may change the size")
         if any(asked.of(part) is not None for part in self.parts[1:]):
             raise OptionError("in a chain of degradations 'alpha', 'gray' and 'hints' must come first: they say what is asked for")
-        if any(part.kind == Camera.kind for part in self.parts[1:]):
-            raise OptionError("in a chain of degradations 'camera' must come first: it takes a scene, not a picture")
+        for kind in (Camera.kind, sensor.Bayer.kind):
+            if any(part.kind == kind for part in self.parts[1:]):
+                raise OptionError(f"in a chain of degradations {kind!r} must come first: it takes a scene, not a picture")
 
     @property
     def sigma(self) -> float:
@@ -389,7 +390,7 @@ def parse(text: str) -> Degradation:
     """The degradation that ``kind:level[:clip]`` names, one of `DEGRADATIONS` or `Shrink`; several with ``+`` are a `Chain`.
 
     `pellucid.asked` has those that ask for another picture than the one that is given: ``alpha``, ``alpha:box``, ``alpha:point``,
-    ``gray``, ``hints:10``.
+    ``gray``, ``hints:10``; `pellucid.sensor` has ``bayer:LEVEL``.
 
     >>> parse("gaussian:25:clip")
     Gaussian(level=25.0, clip=True)
@@ -400,7 +401,7 @@ def parse(text: str) -> Degradation:
     """
     if "+" in text:
         return Chain(tuple(parse(part) for part in text.split("+")))
-    found = asked.parse(text.strip())
+    found = asked.parse(text.strip()) or sensor.parse(text.strip())
     if found is not None:
         return found
     kind, _, rest = text.strip().partition(":")

@@ -45,6 +45,7 @@ FAMILIES: dict[str, Family] = {
     "upscale-photo": Family(
         "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, and removes these"
     ),
+    "raw": Family("raw", {"mosaic": "raw"}, "Makes pictures of the mosaic of a camera's sensor, and takes its noise out"),
     "cutout": Family("cutout", {"colour": "cutout"}, "Cuts things out of their background, best with a click or a box"),
 }
 """Name -> family. A lone ``.onnx`` file is a family of one, in the role that the channels of its card name."""

@@ -20,6 +20,7 @@ from PIL import Image as PillowImage
 from pellucid import masks, ranges
 from pellucid.errors import ImageError
 from pellucid.masks import Mask
+from pellucid.mosaics import CameraData
 from pellucid.ranges import Nodata, Range, parse_range
 from pellucid.rows import BAND, Rows, remembering, rows_of, streamed, whole
 from pellucid.units import normalised, unnormalised
@@ -94,6 +95,9 @@ class Image:
     ``mask`` says where no image is, and what stands there: ``pixels`` are filled in those places. ``size`` is the (height, width)
     that the picture had when it was read: `grown` is what has become of it. ``corner`` (row, column) is where a part begins that
     was cut out of it. ``remarks`` are lines for the user on how it was read, and on what was found in it.
+
+    ``mosaic`` is there where the pixels (height, width, 1) are the samples of a camera's sensor, ``camera`` where they (height,
+    width, 3) are linear light in a camera's own colours: no picture before `pellucid.developing.developed` makes one.
     """
 
     pixels: Any
@@ -114,6 +118,8 @@ class Image:
     corner: tuple[int, int] | None = None
     kept: Any = None
     remarks: tuple[str, ...] = ()
+    mosaic: CameraData | None = None
+    camera: CameraData | None = None
 
     @property
     def grown(self) -> tuple[Fraction, Fraction]:

@@ -35,12 +35,14 @@ class Plan:
     """Which file is written where: ``pairs`` of an input and its output; ``failed`` are the inputs that cannot be read, and why.
 
     ``folder`` is the folder of all answers, where the manifest lies; None where the answers lie beside their pictures, or where
-    there is one file of a given name.
+    there is one file of a given name. ``named``: the answers were named here, after their pictures; those of RAW files whose mosaic
+    is not known get another ending, for they are developed.
     """
 
     pairs: tuple[tuple[Path, Path], ...]
     failed: tuple[tuple[Path, str], ...] = ()
     folder: Path | None = None
+    named: bool = True
 
     def varied(self, name: str) -> Plan:
         """The same for a variant of each output: ``photo.clean-NAME.jpg`` for ``photo.clean.jpg``; without a name as it is."""
@@ -49,12 +51,14 @@ class Plan:
         return replace(self, pairs=tuple((source, target.with_stem(f"{target.stem}-{name}")) for source, target in self.pairs))
 
 
-def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False) -> Path:
+def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False, mosaic: bool = False) -> Path:
     """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
-    another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none."""
+    another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none. ``mosaic``:
+    ``photo.clean.dng`` beside ``photo.nef``."""
     # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
     ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
-    return files.writable_name(path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}"), alpha=alpha)
+    named = path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}")
+    return files.writable_name(named, alpha=alpha, mosaic=mosaic)
 
 
 def plan(
@@ -67,14 +71,16 @@ def plan(
     folder: bool = False,
     alpha: bool = False,
     clip_ending: str | None = None,
+    mosaic: bool = False,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
     ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing
     are made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead
-    of their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), and those of
-    formats without ``alpha`` where the answers have that (``.jpg`` gives ``.png``). Clips keep theirs, or get ``clip_ending``.
+    of their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), those of formats
+    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``), and with ``mosaic`` those of RAW files (``.nef`` gives
+    ``.dng``). Clips keep theirs, or get ``clip_ending``.
     ``mark`` is what the names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with
     a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises `FileError` for an
     input that does not exist and for a name that no format is written under, or none with alpha where the answers have it;
@@ -106,11 +112,12 @@ def plan(
         return _with_ending(name, clip_ending if files.is_clip(path) else ending)
 
     if out is None:
-        pairs = [(path, ended(path, clean_name(path, mark, alpha=alpha))) for path, _ in given]
+        pairs = [(path, ended(path, clean_name(path, mark, alpha=alpha, mosaic=mosaic))) for path, _ in given]
     elif _is_folder(out, folder=folder, several=several):
         place = out
         named = ((path, ended(path, inner)) for path, inner in given)
-        pairs = [(path, out / files.writable_name(inner, alpha=alpha and ending is None)) for path, inner in named]
+        own = {"alpha": alpha and ending is None, "mosaic": mosaic and ending is None}
+        pairs = [(path, out / files.writable_name(inner, **own)) for path, inner in named]
     else:
         if ending is not None and out.suffix.lower() != ending and not files.is_clip(given[0][0]):
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
@@ -141,7 +148,7 @@ def plan(
                 f"{source} and {taken[target]} would both be written to {target}; name them, or their folders, in separate runs"
             )
         taken[target] = source
-    return Plan(tuple(pairs), tuple(failed), place)
+    return Plan(tuple(pairs), tuple(failed), place, named=out is None or place is not None)
 
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:

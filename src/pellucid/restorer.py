@@ -123,6 +123,7 @@ class Restorer:
         self.memory = memory
         # Pixels of the largest piece that each graph has had: the engine keeps its room.
         self._held: dict[tuple[str, int], int] = {}
+        self._others: dict[str, Restorer] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Restorer, self.name, self.task, self.models, memory=self.memory), ()
@@ -154,7 +155,19 @@ class Restorer:
     def fingerprint(self) -> str:
         """A hash of the files and the engine: two restorers with the same one give the same outputs."""
         helpers = (self.models.helper(name).fingerprint() for name in self.task.helpers)
-        return "+".join((self.models.fingerprint(), *helpers))
+        others = (self.instead(kind).fingerprint() for kind, _ in self.task.instead if self.serves(kind))
+        return "+".join((self.models.fingerprint(), *helpers, *others))
+
+    def serves(self, kind: str) -> bool:
+        """Whether documents of this kind (`Task.instead`) are another row's work here: where the task's own family is asked for."""
+        return kind in dict(self.task.instead) and self.name == self.task.model
+
+    def instead(self, kind: str) -> Restorer:
+        """The restorer of the row that does this one's work on documents of that kind, loaded when first asked for."""
+        if kind not in self._others:
+            row = tasks.find(dict(self.task.instead)[kind])
+            self._others[kind] = load(row.model, device=self.device, engine=self.engine, memory=self.memory)
+        return self._others[kind]
 
     def settings(self, settings: Settings | None = None, /, **given: Any) -> Settings:
         """The settings of a call: ``settings``, or the task's own, with those ``given`` by name; `OptionError` for what is none."""

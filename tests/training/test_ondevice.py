@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from pellucid import degradations, files, images, samples
-from pellucid.training import batches, loop, ondevice, recipes
+from pellucid import degradations, files, images, samples, sensor
+from pellucid.training import batches, loop, mosaics, ondevice, recipes
 from pellucid.training import pictures as reading
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -38,7 +38,7 @@ def made(folder: Path, name: str, **changes: object) -> tuple[Pictures, Recipe]:
     return reading.load(folder, recipe.data), recipe
 
 
-@pytest.mark.parametrize("name", ["photo", "photo-gray", "upscale"])
+@pytest.mark.parametrize("name", ["photo", "photo-gray", "upscale", "raw"])
 def test_planes_are_of_the_same_shapes_and_layout(folder: Path, name: str) -> None:
     pictures, recipe = made(folder, name)
     for step, batch in enumerate(islice(ondevice.batches(pictures, recipe, 1, 0, device=CPU), 4)):
@@ -152,3 +152,22 @@ def test_the_loop_learns_from_tensors(folder: Path, tmp_path: Path, monkeypatch:
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "run.checkpoint", device="cpu")
     assert run.steps == 4
     assert run.finished
+
+
+def test_mosaics_are_those_of_the_law(folder: Path) -> None:
+    pictures, recipe = made(folder, "raw")
+    cameras = mosaics.Cameras(recipe.task, 0, CPU, count=12)
+    scene = np.asarray(pictures.train[0][:64, :64], np.float32) / np.float32(255)
+    which = torch.arange(12)
+    colours = cameras.colours(torch.from_numpy(scene.transpose(2, 0, 1)).expand(12, -1, -1, -1), which)
+    unit = np.random.default_rng(5).standard_normal((64, 64), dtype=np.float32)
+    made_there = cameras.mosaic(colours, which, torch.from_numpy(unit).expand(12, -1, -1))
+    levels, interpolated = cameras.levels(made_there, which), mosaics.interpolated(made_there)
+    for index, camera in enumerate(cameras.sensors):
+        light = camera.colours(scene)
+        np.testing.assert_allclose(colours[index].permute(1, 2, 0).numpy(), light, atol=1e-6)
+        mosaic = camera.shot(light, np.random.default_rng(5))
+        np.testing.assert_allclose(made_there[index].numpy(), mosaic, atol=1e-6)
+        np.testing.assert_allclose(levels[index].numpy(), sensor.levels(mosaic, camera.noise()), atol=1e-6)
+        np.testing.assert_allclose(interpolated[index].numpy(), sensor.interpolated(mosaic), atol=2e-6)
+    assert {camera.gain == 0 for camera in cameras.sensors} == {True, False}

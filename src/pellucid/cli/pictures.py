@@ -167,6 +167,7 @@ def _done(
             ending = _ending(options.format)
             how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, "alpha": _alpha(settings)}
             how_named["clip_ending"] = ".mkv" if clip.lossless else None
+            how_named["mosaic"] = _mosaic(task, how, options)
             planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
         else:
             planned = _pipe_plan(options, task.mark, Path(room), alpha=_alpha(settings))
@@ -180,6 +181,13 @@ def _done(
             sys.stdout.buffer.write(planned.pairs[0][1].read_bytes())
             sys.stdout.buffer.flush()
     return status
+
+
+def _mosaic(task: Task | Steps, how: FileSettings, options: argparse.Namespace) -> bool:
+    """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks and
+    other depths are for pictures."""
+    plain = how.mask is None and how.protect is None and how.depth == "auto"
+    return plain and isinstance(task, Task) and "mosaic" in dict(task.instead) and options.model == task.model
 
 
 def _alpha(settings: Settings | Steps) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HEAPED", "SIDE", "Blocks", "Window", "between", "blocks", "transform", "windows"]
+__all__ = ["HEAPED", "SIDE", "Blocks", "Window", "between", "blocks", "by_order", "transform", "windows"]
 
 SIDE = 8
 """Side of the blocks in pixels."""
@@ -75,12 +75,12 @@ def _order_and_transform() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 
 
 _order, transform = _order_and_transform()
-_sorted = np.argsort(_order, kind="stable")
+by_order = np.argsort(_order, kind="stable")
 
 
 def between(low: int, high: int) -> slice:
     """Where the coefficients of the orders low to high lie in `Blocks.energies`."""
-    first, last = np.searchsorted(_order[_sorted], [low, high + 1])
+    first, last = np.searchsorted(_order[by_order], [low, high + 1])
     return slice(int(first), int(last))
 
 
@@ -96,7 +96,7 @@ class Blocks:
         """The squared coefficients (64, n), by order (see `between`): a sum over some orders is one of whole rows."""
         count = len(self.values)
         answer = np.empty((SIDE * SIDE, count), dtype=np.float32)
-        rows = transform[_sorted]
+        rows = transform[by_order]
         # In products so small that the linear algebra library runs each in one thread: threads that it starts wait busily for
         # more, for a while, and take the cores from the engine that runs next (a third of its time on 512x512 pixels). In the
         # same room again and again: fresh memory takes as long as the products.

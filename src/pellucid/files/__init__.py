@@ -20,7 +20,7 @@ from PIL import UnidentifiedImageError
 
 from pellucid import depths, regular
 from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
 from pellucid.files.claims import content_of, limited, within
 from pellucid.files.encoders import is_clip
@@ -30,6 +30,7 @@ from pellucid.images import Image, Range, Rows
 from pellucid.saving import replacing, replacing_folder
 
 __all__ = [
+    "DNG",
     "FORMATS",
     "MNIST_FILES",
     "ORIENTATION",
@@ -59,13 +60,12 @@ __all__ = [
     "write_pages",
 ]
 
-RAW_ENDINGS = (".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+RAW_ENDINGS = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
 
 PNM_MEDIA = ("image/x-portable-anymap", "image/x-portable-graymap", "image/x-portable-pixmap", "image/x-portable-bitmap")
 
 RAW_MEDIA = (
     "image/x-dcraw",
-    "image/x-adobe-dng",
     "image/x-canon-cr2",
     "image/x-canon-cr3",
     "image/x-nikon-nef",
@@ -140,11 +140,25 @@ FORMATS: tuple[Format, ...] = (
     Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True, depths=()),
     Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
     Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
+    Format(
+        "DNG",
+        (".dng",),
+        media=("image/x-adobe-dng",),
+        decode=raw.from_raw,
+        save=dng.save_dng,
+        instead=".tif",
+        sensor=True,
+        depths=("16",),
+    ),
     Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
-WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder)
-"""The formats that any picture can be written in; a folder's format is written only from its own kind."""
+WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder and not kind.sensor)
+"""The formats that any picture can be written in; a folder's format is written only from its own kind, and DNG from what a sensor
+saw."""
+
+DNG = ".dng"
+"""The ending of outputs that hold what a camera's sensor saw."""
 
 _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
@@ -218,12 +232,13 @@ def open_pages(
     sparing: bool = False,
     keep: bool = False,
     memory: int | None = None,
+    mosaic: bool = False,
 ) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`; ``sparing`` and ``keep``: see `Reading`; ``memory``: bytes that this
-    process may have in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and their
-    rows."""
+    """What ``path`` holds, page by page: see `Document`; ``sparing``, ``keep`` and ``mosaic``: see `Reading`; ``memory``: bytes
+    that this process may have in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and
+    their rows."""
     kind = _format_of(path)
-    reading = Reading(value_range, axes, sparing, keep=keep)
+    reading = Reading(value_range, axes, sparing, keep=keep, mosaic=mosaic)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
         raise FileError(
@@ -347,7 +362,7 @@ def _other_kind(kind: Format, start: bytes) -> str | None:
     """A message that names the file's format, where its first bytes belong to another format than its ending."""
     found = _begins_as(start)
     # Many RAW files begin like a TIFF.
-    if found is None or found == kind.name or kind.name == "camera RAW":
+    if found is None or found == kind.name or kind.decode is raw.from_raw:
         return None
     return f"named as a {kind.name} file, but its content is {found}"
 
@@ -479,14 +494,25 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
             raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
+        if not kind.sensor:
+            page = replace(page, pictures=tuple(_developed(path, kind, picture) for picture in page.pictures))
         pictures = (stripped(picture) if strip else picture for picture in page.pictures)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
 
-def writable_name(path: Path, *, alpha: bool = False) -> Path:
+def _developed(path: Path, kind: Format, picture: Image) -> Image:
+    """What a sensor saw, as a picture, upright."""
+    if picture.mosaic is not None:
+        raise FileError(f"{path}: {kind.name} holds no mosaic of a sensor; write DNG")
+    return picture if picture.camera is None else upright(raw.developed(picture))
+
+
+def writable_name(path: Path, *, alpha: bool = False, mosaic: bool = False) -> Path:
     """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``), or where it
-    has no ``alpha`` and the output has (JPEG: `TRANSPARENT`)."""
+    has no ``alpha`` and the output has (JPEG: `TRANSPARENT`). ``mosaic``: of what a camera's sensor saw, `DNG` is written."""
     kind = _ENDINGS.get(path.suffix.lower())
+    if mosaic and kind is not None and kind.decode is raw.from_raw:
+        return path.with_suffix(DNG)
     if kind is not None and kind.instead:
         return path.with_suffix(kind.instead)
     return path.with_suffix(TRANSPARENT) if kind is not None and alpha and not kind.alpha else path
@@ -540,7 +566,8 @@ def check_written(path: Path, *, alpha: bool = False) -> Format:
     """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none, or where it
     holds no ``alpha`` and the output has that."""
     kind = _ENDINGS.get(path.suffix.lower())
-    written = ", ".join(ending for ending, entry in _ENDINGS.items() if entry.writes and (entry.alpha or not alpha))
+    fitting = (kind for kind in FORMATS if kind.writes and (kind.alpha or not alpha) and not kind.sensor)
+    written = ", ".join(ending for entry in fitting for ending in entry.endings)
     if kind is None:
         raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
     if not kind.writes:

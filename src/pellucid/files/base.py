@@ -46,7 +46,8 @@ class Reading:
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
     come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
-    that floats near [0, 1] are meant so, as in Python. ``keep``: some pixels must come back to the bit (`Image.kept`).
+    that floats near [0, 1] are meant so, as in Python. ``keep``: some pixels must come back to the bit (`Image.kept`). ``mosaic``
+    asks for what a camera's sensor saw, where a file has it, in the place of a developed picture.
     """
 
     value_range: Range = "auto"
@@ -54,6 +55,7 @@ class Reading:
     sparing: bool = False
     unit: bool = False
     keep: bool = False
+    mosaic: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class Format:
 
     Either ``decode`` and ``encode`` turn bytes into a picture and back, or ``open`` and ``save`` do it page by page with a path.
     Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
-    CMYK can be written, ``folder`` whether it is a folder and no file. ``media`` are its media types (MIME), the first being the
-    one to write; a folder has none. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
+    CMYK can be written, ``folder`` whether it is a folder and no file, ``sensor`` whether it holds nothing but what a camera's
+    sensor saw: other pictures are then written as ``instead`` says. ``media`` are its media types (MIME), the first being the one
+    to write; a folder has none. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Format:
     inks: bool = False
     folder: bool = False
     depths: tuple[str, ...] = ("8",)
+    sensor: bool = False
 
     @property
     def writes(self) -> bool:

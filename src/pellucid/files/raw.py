@@ -1,17 +1,25 @@
-"""Camera RAW, through LibRaw: developed to sRGB of 16 bits, never written back."""
+"""Camera RAW, through LibRaw: the mosaic of the sensor, where a caller asks for it and it is a Bayer one; else developed to sRGB of
+16 bits."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import developing
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files.base import Reading, picture_of
+from pellucid.files import dng
+from pellucid.files.base import BANDED, Reading, picture_of
 from pellucid.files.claims import check_size
 from pellucid.files.directories import exif_of, parsed_exif
-from pellucid.images import Image
+from pellucid.images import Image, Rows
+from pellucid.mosaics import CameraData, Matrix
 
-__all__ = ["from_raw"]
+__all__ = ["developed", "from_raw"]
 
 KEPT = (270, 271, 272, 305, 306, 315, 33432)
 """Description, maker, model, software, date, artist, copyright: the tags of a RAW's first directory that speak of the picture."""
@@ -19,9 +27,16 @@ KEPT = (270, 271, 272, 305, 306, 315, 33432)
 MAKER_NOTE = 0x927C
 """A maker's notes point at places in the RAW file."""
 
+WHITE = np.array([0.95047, 1.0, 1.08883])
+"""White in CIE XYZ: D65."""
+
+TURNS = {0: 1, 3: 3, 5: 8, 6: 6}
+"""LibRaw's flip -> EXIF's orientation."""
+
 
 def from_raw(content: bytes, reading: Reading) -> Image:
-    """The picture in a camera's RAW file, by its own white balance, upright, without brightening. Raises `MissingExtra`."""
+    """The picture in a camera's RAW file, by its own white balance, upright, without brightening; or, where ``reading.mosaic`` asks
+    for it and the sensor has a Bayer mosaic, its samples (`Image.mosaic`), as they lie in the file. Raises `MissingExtra`."""
     try:
         import rawpy
     except ModuleNotFoundError as error:
@@ -30,10 +45,33 @@ def from_raw(content: bytes, reading: Reading) -> Image:
         if raw.sizes.width * raw.sizes.height == 0:
             raise FileError("it holds no picture")
         width, height = raw.sizes.raw_width, raw.sizes.raw_height
+        remarks: tuple[str, ...] = ()
+        if reading.mosaic:
+            why = _not_bayer(raw)
+            if why is None:
+                # The mosaic as LibRaw has it, and the visible part.
+                check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
+                return _mosaic(raw, content)
+            remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
         values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
-    return replace(picture_of(values, reading, full=True), exif=_exif(content))
+    return replace(picture_of(values, reading, full=True), exif=_exif(content), remarks=remarks)
+
+
+def developed(image: Image) -> Image:
+    """A camera's linear light as a picture (`developing.developed`), with its file's metadata, not yet upright. Any other as it
+    is."""
+    if image.camera is None:
+        return image
+    source = image.camera.file
+    picture = developing.developed(image)
+    if not isinstance(source, dng.Source):
+        return picture
+    kept = {code: entry for code, entry in source.first.items() if code in KEPT}
+    kept[dng.ORIENTATION] = (3, 1, image.camera.turn.to_bytes(2, "little"))
+    xmp = source.first.get(dng.XMP)
+    return replace(picture, exif=exif_of(kept, source.details, source.place), xmp=None if xmp is None else xmp[2])
 
 
 def _exif(content: bytes) -> bytes | None:
@@ -41,3 +79,111 @@ def _exif(content: bytes) -> bytes | None:
     first, details, place = parsed_exif(content)
     kept = {code: entry for code, entry in first.items() if code in KEPT}
     return exif_of(kept, {code: entry for code, entry in details.items() if code != MAKER_NOTE}, place)
+
+
+def _not_bayer(raw: Any) -> str | None:
+    """Why the file has no mosaic that we know; None where it has."""
+    pattern = raw.raw_pattern
+    if raw.raw_type.name != "Flat" or raw.raw_image is None:
+        return "its pixels have three colours each already (a linear DNG, sRAW or Foveon)"
+    if pattern is None or raw.num_colors < 3:
+        return "its sensor has no colours"
+    if pattern.shape != (2, 2):
+        return f"its sensor has a mosaic of {pattern.shape[0]}x{pattern.shape[1]} pixels (X-Trans), not a Bayer one"
+    names = bytes(raw.color_desc)[:4]
+    sites = [names[index : index + 1] for index in pattern.ravel()]
+    if sorted(sites) != [b"B", b"G", b"G", b"R"] or sites[0] == sites[3] != b"G" or sites[1] == sites[2] != b"G":
+        return f"its sensor has other colours than red, green and blue ({names.decode('ascii', 'replace')})"
+    red = sites.index(b"R")
+    return None if sites[3 - red] == b"B" else "its sensor has no Bayer mosaic"
+
+
+def _mosaic(raw: Any, content: bytes) -> Image:
+    samples: NDArray[np.uint16] = np.array(raw.raw_image_visible, dtype=np.uint16)
+    height, width = samples.shape
+    pattern, names = raw.raw_pattern, bytes(raw.color_desc)[:4]
+    red = [names[index : index + 1] for index in pattern.ravel()].index(b"R")
+    levels = raw.black_level_per_channel
+    source = dng.source_of(content)
+    data = CameraData(
+        phase=(red // 2, red % 2),
+        black=tuple(float(levels[index]) for index in pattern.ravel()),  # type: ignore[arg-type]  # there are four
+        white=float(raw.white_level),
+        gains=_gains(raw),
+        srgb=_srgb(raw),
+        matrix=_matrix(raw),
+        turn=TURNS.get(raw.sizes.flip, 1),
+        noise=_noise(source),
+        crop=_crop(source, height, width),
+        file=replace(source, first=source.first or _embedded(raw)[0], details=source.details or _embedded(raw)[1]),
+    )
+    if data.white <= max(data.black):
+        raise FileError(f"its white level, {data.white:g}, is not above its black level, {max(data.black):g}")
+    pixels: Any = samples[..., None]
+    if height * width >= BANDED:
+        pixels = Rows(pixels.shape, pixels.dtype, lambda top, bottom: samples[top:bottom, :, None])
+    return Image(pixels=pixels, dtype=np.dtype(np.uint16), size=(height, width), mosaic=data)
+
+
+def _gains(raw: Any) -> tuple[float, float, float]:
+    """The camera's white balance, or daylight's, the least gain 1."""
+    for balance in (raw.camera_whitebalance, raw.daylight_whitebalance):
+        three = [float(value) for value in balance[:3]]
+        if min(three) > 0 and max(three) < 100 * min(three):
+            red, green, blue = (value / min(three) for value in three)
+            return red, green, blue
+    return 1.0, 1.0, 1.0
+
+
+def _srgb(raw: Any) -> Matrix:
+    """From the camera's balanced colours to linear sRGB, as LibRaw develops them."""
+    matrix = np.asarray(raw.color_matrix, dtype=np.float64)[:3, :3]
+    known = np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-6
+    return _rows(matrix) if known else CameraData().srgb
+
+
+def _rows(matrix: NDArray[np.float64]) -> Matrix:
+    first, second, third = ((float(a), float(b), float(c)) for a, b, c in matrix)
+    return first, second, third
+
+
+def _matrix(raw: Any) -> Matrix | None:
+    """From XYZ to the camera's colours, as LibRaw knows it; None where it does not."""
+    matrix = np.asarray(raw.rgb_xyz_matrix, dtype=np.float64)[:3]
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6 or (matrix @ WHITE).min() <= 0:
+        return None
+    return _rows(matrix)
+
+
+def _noise(source: dng.Source) -> Any:
+    """DNG's NoiseProfile for red, green and blue; one pair stands for all."""
+    values = dng.doubles(source.first.get(dng.NOISE) or source.raw.get(dng.NOISE))
+    if len(values) not in (2, 6) or not all(np.isfinite(values)) or min(values) < 0:
+        return None
+    pairs = [(values[index], values[index + 1]) for index in range(0, len(values), 2)]
+    return tuple(pairs * 3 if len(pairs) == 1 else pairs)
+
+
+def _crop(source: dng.Source, height: int, width: int) -> tuple[float, float, float, float] | None:
+    """DNG's default crop, where it lies within the picture."""
+    origin, size = (dng.fractions(source.raw.get(code)) for code in (dng.CROP_ORIGIN, dng.CROP_SIZE))
+    if len(origin) != 2 or len(size) != 2 or min(origin) < 0 or min(size) < 1:
+        return None
+    inside = origin[0] + size[0] <= width and origin[1] + size[1] <= height
+    return (origin[0], origin[1], size[0], size[1]) if inside else None
+
+
+def _embedded(raw: Any) -> tuple[dict[int, Any], Any]:
+    """EXIF of the JPEG within a RAW file that is no TIFF itself (Canon's CR3, Fujifilm's RAF)."""
+    import rawpy
+    from PIL import Image as PillowImage
+
+    try:
+        thumb = raw.extract_thumb()
+        if thumb.format != rawpy.ThumbFormat.JPEG:
+            return {}, {}
+        with PillowImage.open(io.BytesIO(thumb.data)) as picture:
+            first, details, _ = parsed_exif(picture.info.get("exif"))
+    except Exception:  # whatever is wrong with a thumbnail, the picture needs none
+        return {}, {}
+    return dict(first), {code: entry for code, entry in details.items() if code != MAKER_NOTE}

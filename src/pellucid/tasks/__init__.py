@@ -25,8 +25,10 @@ __all__ = [
     "CutoutSettings",
     "DenoiseSettings",
     "Fact",
+    "RawSettings",
     "Task",
     "UpscaleSettings",
+    "commands",
     "find",
 ]
 
@@ -104,6 +106,12 @@ class DenoiseSettings(Settings):
         kind="flag",
         label="Best quality, four times as long",
     )
+    keep_mosaic: bool = setting(
+        False,
+        "of a RAW file: write the sensor's mosaic without its noise, for a developer's own demosaicing, and not its colours",
+        kind="flag",
+        label="Keep the mosaic of RAW files",
+    )
     gain: bool = setting(
         False,
         "predict the gain: how many dB closer to the clean picture the output is than the input",
@@ -146,6 +154,16 @@ class DenoiseSettings(Settings):
     def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
         """A blind model takes no ``sigma``."""
         return tuple(name for name in cls.names() if name != "sigma" or "sigma" in maps)
+
+
+@dataclass(frozen=True)
+class RawSettings(DenoiseSettings):
+    """Those of `DenoiseSettings`, for what a camera's sensor saw; there is no ``sigma``."""
+
+    @property
+    def share(self) -> float:
+        """All: the task's own passes blend."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -522,6 +540,7 @@ TASKS: dict[str, Task] = {
             settings=DenoiseSettings,
             facts=NOISE,
             early=True,
+            instead=(("mosaic", "raw"),),
         ),
         Task(
             name="upscale",
@@ -587,6 +606,23 @@ TASKS: dict[str, Task] = {
             settings=CutoutSettings,
             facts=FOUND,
         ),
+        Task(
+            name="raw",
+            summary="make pictures of the mosaic of a camera's sensor, without noise",
+            mark="clean",
+            verbs=("Denoise", "Denoising", "Denoised"),
+            headline="see it without noise",
+            after="the page measures the noise level and shows the picture before and after",
+            model="raw",
+            settings=RawSettings,
+            facts=NOISE,
+            command=False,
+        ),
     )
 }
 """Name -> row, in the order in which they are shown."""
+
+
+def commands() -> dict[str, Task]:
+    """The rows that users name: the others are reached by way of these (`Task.instead`)."""
+    return {name: row for name, row in TASKS.items() if row.command}

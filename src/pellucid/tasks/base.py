@@ -180,7 +180,8 @@ class Learning:
 
     ``name`` is the task's. ``sources`` is what the task may learn from, ``before`` what tables call the picture as it is given,
     ``words`` the same in a sentence. ``plain`` says how a pair comes about where the table asks for nothing special: ``noise``
-    (white noise on the crop) or ``shrink`` (the crop made smaller); a GPU makes such pairs itself (`pellucid.training.ondevice`).
+    (white noise on the crop), ``shrink`` (the crop made smaller) or ``mosaic`` (the crop as a sensor sees it); a GPU makes such
+    pairs itself (`pellucid.training.ondevice`).
 
     ``sources`` may also be names of the task's own, such as ``things`` and ``grounds``: folders that the user names, of whose
     images `composed` makes the pairs; those in ``with_alpha`` keep their alpha, those in ``optional`` may be left out. They come as
@@ -198,7 +199,7 @@ class Learning:
     limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     before: ClassVar[str] = "noisy"
     words: ClassVar[str] = "the noisy image"
-    plain: ClassVar[Literal["noise", "shrink"] | None] = None
+    plain: ClassVar[Literal["noise", "shrink", "mosaic"] | None] = None
 
     @property
     def maps(self) -> tuple[str, ...]:

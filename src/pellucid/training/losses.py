@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from pellucid import colour
+from pellucid import colour, sensor
 from pellucid.training.networks import Network
 from pellucid.training.networks.colorizer import SHARPENED
 
@@ -30,6 +30,9 @@ right, and a small thing no harder than others."""
 
 GRADIENT_WEIGHT = 2.0
 """How much the loss ``alpha`` counts the change of alpha from pixel to pixel: edges are few, so its mean is small."""
+
+RESIDUALS = ("residual", "interpolated")
+"""The kinds of answers (`pellucid.cards.ANSWERS`) that are taken away from a base."""
 
 NOISY_LOSSES = ("stein", "neighbours")
 """How a network may learn from noisy images alone (a recipe's ``noisy_loss``): by `stein_loss`, or by `neighbour_loss`."""
@@ -56,7 +59,7 @@ def answer(network: torch.nn.Module, kind: str, batch_input: torch.Tensor, base:
     scale = base.shape[-1] // batch_input.shape[-1]
     output: torch.Tensor = (network(batch_input) if scale == 1 else network(batch_input, scale)).float()
     # Planes behind the target's say how sure the others are.
-    return base - output if kind == "residual" else output[:, : base.shape[1]]
+    return base - output if kind in RESIDUALS else output[:, : base.shape[1]]
 
 
 def raw_output(network: torch.nn.Module, batch_input: torch.Tensor) -> torch.Tensor:
@@ -104,6 +107,17 @@ def _psnr_part(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor,
     """
     squared = _means((restored - clean).square(), weight)
     return _decibels(squared + PART_SOFTENING * (noisy - clean).square().mean(dim=(1, 2, 3)).sqrt())
+
+
+def _toned_part(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """The same of light, as it is shown: by sRGB's tone curve."""
+    return _psnr_part(_toned(restored), _toned(clean), _toned(noisy), weight)
+
+
+def _toned(light: torch.Tensor) -> torch.Tensor:
+    """`pellucid.sensor.toned`."""
+    below = torch.tensor(sensor.BELOW, device=light.device)
+    return torch.where(light <= below, light * 12.92, 1.055 * torch.maximum(light, below) ** (1 / 2.4) - 0.055)
 
 
 def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
@@ -165,6 +179,7 @@ LOSSES: dict[str, Loss] = {
     "l2": Loss(_l2),
     "psnr": Loss(_psnr),
     "psnr-part": Loss(_psnr_part),
+    "toned-part": Loss(_toned_part),
     "bce": Loss(_bce),
     "chroma": Loss(_chroma, raw=True),
     "alpha": Loss(_alpha, raw=True),

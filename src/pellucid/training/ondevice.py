@@ -1,4 +1,4 @@
-"""Batches made on the device that learns, where a recipe asks for no more than crops, white noise or smaller copies.
+"""Batches made on the device that learns, where a recipe asks for no more than crops, white noise, smaller copies or mosaics.
 
 A GPU would wait for its batches: cores make some hundred examples a second each, and what they make goes through shared memory and
 over to the device. So the pictures go there once, and crops, noise and the two bicubic scalings are computed there, by the laws of
@@ -16,6 +16,7 @@ import torch
 
 from pellucid import degradations, images
 from pellucid.tasks.base import Learning, NoiseRange
+from pellucid.training import mosaics
 from pellucid.training.batches import Batch
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
@@ -38,6 +39,8 @@ def serves(pictures: Pictures, recipe: Recipe) -> bool:
     noise: tuple[NoiseRange, ...] = getattr(task, "noise", ())
     if task.plain == "shrink":
         return not noise
+    if task.plain == "mosaic":
+        return recipe.data.patch % 2 == 0
     return task.plain == "noise" and not getattr(task, "doubt", 0) and all(_is_white(entry) for entry in noise)
 
 
@@ -52,11 +55,14 @@ def batches(pictures: Pictures, recipe: Recipe, seed: int, start: int, rank: int
     """
     crops = _Crops(pictures, recipe, device)
     generator = torch.Generator(device)
+    cameras = mosaics.Cameras(recipe.task, seed, device) if recipe.task.plain == "mosaic" else None
     step = start
     while True:
         generator.manual_seed(int(np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0]))
         clean = crops.drawn(generator)
-        if recipe.task.plain == "shrink":
+        if cameras is not None:
+            yield _batch(*cameras.shots(clean, generator))
+        elif recipe.task.plain == "shrink":
             yield _smaller(clean, recipe.task.scales[step % len(recipe.task.scales)])
         else:
             yield _noisy(clean, recipe.task, generator)

@@ -18,6 +18,7 @@ import uvicorn
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
 from pellucid.restorer import MARGIN
+from pellucid.tasks import commands
 from pellucid.web import connections
 from pellucid.web.app import application
 from pellucid.web.folder import Folder, private_folder
@@ -93,7 +94,7 @@ def serve(configuration: Configuration, announce: Callable[[str], None]) -> None
     ``announce`` is called with the page's address when the first worker is ready. Raises `OptionError` for an address that is taken
     or not this computer's, `ModelError` and `EngineError` where models cannot be run.
     """
-    models = {name: name for name in FAMILIES}
+    models = {name: name for name, family in FAMILIES.items() if family.task in commands()}
     for path in configuration.models:
         models[path.stem] = str(path)
     with _listening(configuration) as listening, private_folder() as folder:

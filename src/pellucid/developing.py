@@ -1,0 +1,51 @@
+"""Makes a picture of a camera's linear light, plainly, as LibRaw does by default: white balance, colours to sRGB, tone curve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import images
+from pellucid.images import Image, Rows
+from pellucid.mosaics import CameraData
+
+__all__ = ["developed", "shown"]
+
+SLOPE, KNEE, POWER, LIFT = 4.5, 0.018, 0.45, 1.099
+"""The tone curve: a line up to the knee, then a power, lifted so that they meet (ITU-R BT.709; LibRaw's default, ``gamm``)."""
+
+BAND = 1 << 20
+"""Pixels that are developed at once."""
+
+
+def developed(image: Image) -> Image:
+    """An image of a camera's linear light (`Image.camera`) as an sRGB image of 16 bits, not yet turned upright; any other as it is.
+
+    What the sensor could not hold is white: each balanced colour ends where the least amplified one does. As `Rows` for `Rows`.
+    """
+    data = image.camera
+    if data is None:
+        return image
+    shape = image.pixels.shape
+    if isinstance(image.pixels, Rows):
+        pixels: Any = image.pixels.mapped(lambda band: shown(band, data), shape, np.dtype(np.uint16))
+    else:
+        pixels = np.empty(shape, np.uint16)
+        rows = max(1, BAND // shape[1])
+        for top in range(0, shape[0], rows):
+            pixels[top : top + rows] = shown(image.pixels[top : top + rows], data)
+    return replace(image, pixels=pixels, dtype=np.dtype(np.uint16), black=0.0, white=None, flat=False, camera=None)
+
+
+def shown(pixels: NDArray[Any], data: CameraData) -> NDArray[np.uint16]:
+    """The 16-bit sRGB values of pixels (h, w, 3) of a camera: shares of 65535 as floats, or whole numbers."""
+    values = pixels.astype(np.float32) if pixels.dtype.kind == "f" else pixels / np.float32(65535)
+    black = np.float32(data.black[0] / data.white)
+    light = (values - black) * (np.array(data.gains, np.float32) / (1 - black))
+    np.clip(light, 0, 1, out=light)
+    light = np.clip(light @ np.array(data.srgb, np.float32).T, 0, 1)
+    curved = np.where(light <= KNEE, SLOPE * light, LIFT * np.maximum(light, KNEE) ** np.float32(POWER) - (LIFT - 1))
+    return images.to_levels(np.asarray(curved, np.float32), np.dtype(np.uint16))

@@ -1,0 +1,113 @@
+"""Shots of a simulated camera, as small DNGs in the layouts that makers have: used by the tests of RAW and by its benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pellucid import camera
+from pellucid.sensor import Sensor
+
+__all__ = ["LAYOUTS", "Layout", "Shot", "taken", "written"]
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a maker's files lie: the ``phase`` of red, ``black`` at the four samples, ``white``, EXIF's ``turn``, the order of
+    bytes, and which part is meant to be shown."""
+
+    phase: tuple[int, int] = (0, 0)
+    black: tuple[int, int, int, int] = (512, 512, 512, 512)
+    white: int = 16383
+    turn: int = 1
+    order: str = "<"
+    crop: tuple[int, int, int, int] | None = None
+    gains: tuple[float, float, float] = (2.0, 1.0, 1.6)
+
+
+LAYOUTS = {
+    "as Nikon's": Layout(phase=(0, 0), black=(1008, 1008, 1008, 1008), white=15520, order="<"),
+    "as Canon's": Layout(phase=(0, 1), black=(2047, 2048, 2049, 2048), white=15000, turn=6, crop=(8, 6, 64, 48)),
+    "as Sony's": Layout(phase=(0, 0), black=(512, 512, 512, 512), white=16383, turn=8, gains=(2.6, 1.0, 1.3)),
+    "as Panasonic's": Layout(phase=(1, 1), black=(128, 130, 126, 128), white=4095, turn=3, order=">"),
+    "as Olympus'": Layout(phase=(1, 0), black=(255, 255, 255, 255), white=4095, order=">"),
+}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a camera saw: the ``colours`` (h, w, 3) in balanced light without noise, its ``samples`` (h, w) as shares of the range
+    from black to white, and the camera."""
+
+    colours: Pixels
+    samples: Pixels
+    sensor: Sensor
+    matrix: NDArray[np.float64]
+    layout: Layout
+
+
+def taken(
+    scene: Pixels, layout: Layout = Layout(), *, gain: float = 0.0, read: float | None = None, exposure: float = 0.9, seed: int = 0
+) -> Shot:
+    """A shot of a photograph (h, w, 3) in [0, 1] with shot noise of that gain."""
+    rng = np.random.default_rng(seed)
+    xyz = camera.XYZ_TO_CAMERA[seed % len(camera.XYZ_TO_CAMERA)]
+    # From XYZ to unbalanced colours, such that white is what the gains balance.
+    unbalanced = xyz / (xyz @ camera.RGB_TO_XYZ).sum(axis=1, keepdims=True) / np.array(layout.gains)[:, None]
+    balanced = (unbalanced * np.array(layout.gains)[:, None] @ camera.RGB_TO_XYZ).astype(np.float32)
+    usual = float(np.exp((2.18 * np.log(gain) + 1.20) / 2)) if gain else 0.0
+    sensor = Sensor(False, balanced, layout.gains, exposure, gain, usual if read is None else read, False)
+    colours = sensor.colours(scene)
+    height, width = colours.shape[:2]
+    down, right = np.mgrid[:height, :width] % 2
+    sites = (down ^ layout.phase[0]) + (right ^ layout.phase[1])
+    ideal = np.take_along_axis(colours, sites[..., None], axis=2)[..., 0] / np.array(layout.gains, np.float32)[sites]
+    noise = rng.standard_normal(ideal.shape, dtype=np.float32)
+    samples = ideal + noise * np.sqrt(np.float32(sensor.gain) * ideal + np.float32(sensor.read**2))
+    return Shot(colours, np.asarray(samples, np.float32), sensor, unbalanced, layout)
+
+
+def _ratios(values: Any) -> list[int]:
+    return [number for value in np.asarray(values).ravel() for number in (round(float(value) * 1_000_000), 1_000_000)]
+
+
+def written(path: Path, shot: Shot, *, profile: bool = True, extra: tuple[Any, ...] = ()) -> Path:
+    """The shot as a DNG; with its NoiseProfile, if that is asked for."""
+    layout = shot.layout
+    height, width = shot.samples.shape
+    down, right = np.mgrid[:height, :width] % 2
+    black = np.array(layout.black)[2 * down + right]
+    levels = np.clip(np.rint(shot.samples * (layout.white - black) + black), 0, layout.white).astype(np.uint16)
+    pattern = bytes((row ^ layout.phase[0]) + (column ^ layout.phase[1]) for row in (0, 1) for column in (0, 1))
+    tags: list[Any] = [
+        (271, 2, 0, "Maker", True),
+        (272, 2, 0, "Model", True),
+        (274, 3, 1, layout.turn, True),
+        (306, 2, 0, "2024:05:17 12:00:00", True),
+        (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, pattern, True),
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, 0, "Maker Model", True),
+        (50713, 3, 2, (2, 2), True),
+        (50714, 5, 4, _ratios(layout.black), True),
+        (50717, 3, 1, layout.white, True),
+        (50721, 10, 9, _ratios(shot.matrix), True),
+        (50728, 5, 3, _ratios(1 / np.array(layout.gains)), True),
+        (50730, 10, 1, (25, 100), True),
+        (50778, 3, 1, 21, True),
+        *extra,
+    ]
+    if layout.crop is not None:
+        left, top, wide, high = layout.crop
+        tags += [(50719, 5, 2, _ratios((left, top)), True), (50720, 5, 2, _ratios((wide, high)), True)]
+    if profile:
+        tags.append((51041, 12, 2, (shot.sensor.gain, shot.sensor.read**2), True))
+    tifffile.imwrite(path, levels, photometric="cfa", metadata=None, software=False, byteorder=layout.order, extratags=tags)
+    return path

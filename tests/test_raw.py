@@ -1,0 +1,413 @@
+"""RAW: what a sensor saw is read, measured, restored and written, in the layouts of several makers."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from pellucid import batch, cli, developing, files, images, metrics, plan, restorer, samples, sensor
+from pellucid.diagnosis import sensors
+from pellucid.errors import FileError, OptionError
+from pellucid.files import dng
+from pellucid.files import raw as reading
+from pellucid.maps import Curve
+from pellucid.mosaics import CameraData
+from pellucid.restorer import Restorer
+from pellucid.tasks import raw as task
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from shots import LAYOUTS, taken, written
+
+rawpy = pytest.importorskip("rawpy", reason="the extra raw is not installed")
+
+
+def scene(height: int = 64, width: int = 96, top: int = 120, left: int = 200) -> NDArray[np.float32]:
+    return samples.photograph()[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
+
+
+def smooth(height: int = 64, width: int = 96) -> NDArray[np.float32]:
+    """Colours that change slowly: every way of demosaicing gives the same."""
+    down, right = np.mgrid[:height, :width].astype(np.float32)
+    planes = [0.3 + 0.3 * right / width, 0.5 + 0.2 * np.sin(down / 20), 0.6 - 0.3 * right / width * down / height]
+    return np.stack(planes, axis=2).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> Restorer:
+    return restorer.load("raw")
+
+
+@pytest.fixture(scope="module")
+def photo() -> Restorer:
+    return restorer.load("photo")
+
+
+def mosaic_in(path: Path) -> images.Image:
+    with files.open_pages(path, mosaic=True) as document:
+        return next(iter(document.pages)).pictures[0]
+
+
+def run(photo: Restorer, source: Path, target: Path, **given: Any) -> batch.Outcome:
+    (outcome,) = batch.restore_files(plan.plan([source], target, mosaic=True), photo, photo.settings(**given))
+    assert outcome.error is None, outcome.error
+    return outcome
+
+
+def developed(path: Path, **how: Any) -> NDArray[np.float32]:
+    """What LibRaw makes of a file."""
+    with rawpy.imread(str(path)) as opened:
+        plain = {"use_camera_wb": True, "no_auto_bright": True, "adjust_maximum_thr": 0.0, "output_bps": 16}
+        return np.asarray(opened.postprocess(**plain, **how), np.float32) / np.float32(65535)
+
+
+def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
+    return metrics.psnr(one[8:-8, 8:-8], other[8:-8, 8:-8], data_range=1.0)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_makers_layout_is_read(name: str, tmp_path: Path) -> None:
+    layout = LAYOUTS[name]
+    shot = taken(smooth(), layout, gain=1e-3)
+    image = mosaic_in(written(tmp_path / "a.dng", shot))
+    data = image.mosaic
+    assert data is not None
+    assert (data.phase, data.turn, data.white, data.black) == (layout.phase, layout.turn, layout.white, layout.black)
+    np.testing.assert_allclose(data.gains, layout.gains, rtol=1e-4)
+    assert data.noise is not None
+    np.testing.assert_allclose(data.noise, [(1e-3, shot.sensor.read**2)] * 3, rtol=1e-6)
+    assert data.crop == (None if layout.crop is None else tuple(map(float, layout.crop)))
+    assert image.pixels.shape == (64, 96, 1)
+    # The samples are the shot's, as far as whole numbers tell.
+    light = task._lit(image, replace(data, gains=(1.0, 1.0, 1.0)), 0, 64)
+    np.testing.assert_allclose(light, np.minimum(shot.samples, 1), atol=0.51 / (layout.white - max(layout.black)) + 1e-5)
+
+
+def test_without_being_asked_a_file_is_developed_as_ever(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.dng", taken(scene(), gain=1e-3))
+    image = files.read(path)
+    assert image.mosaic is None
+    assert image.pixels.shape == (64, 96, 3)
+    assert files.writable_name(path).suffix == ".tif"
+    assert files.writable_name(path, mosaic=True).suffix == ".dng"
+    assert files.writable_name(Path("a.NEF"), mosaic=True) == Path("a.dng")
+    assert files.writable_name(Path("a.jpg"), mosaic=True) == Path("a.jpg")
+
+
+def test_a_picture_that_is_developed_is_no_dng(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"developed: write TIFF"):
+        files.write(tmp_path / "a.dng", images.from_array(scene()))
+    assert not (tmp_path / "a.dng").exists()
+
+
+# -- what becomes of it -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_clean_shot_has_the_sources_colours_in_another_program(name: str, photo: Restorer, tmp_path: Path) -> None:
+    shot = taken(smooth(), LAYOUTS[name])
+    source = written(tmp_path / "a.dng", shot, profile=False)
+    target, picture, mosaic = (tmp_path / name for name in ("a.clean.dng", "a.tif", "m.dng"))
+    run(photo, source, target)
+    run(photo, source, picture)
+    run(photo, source, mosaic, keep_mosaic=True)
+    ciede = metrics.METRICS["ciede2000"].function
+    before, after = developed(source), developed(target)
+    assert before.shape == after.shape
+    assert ciede(before, after, data_range=1.0) < 0.5
+    assert ciede(before, developed(mosaic), data_range=1.0) < 0.5
+    own = images.floating(files.read(picture)).pixels
+    assert own.shape == before.shape
+    assert ciede(after, own, data_range=1.0) < 0.1
+    again = mosaic_in(mosaic).mosaic
+    assert again is not None
+    assert (again.phase, again.turn) == (LAYOUTS[name].phase, LAYOUTS[name].turn)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_noise_is_taken_out_in_every_phase(name: str, photo: Restorer, tmp_path: Path) -> None:
+    layout = replace(LAYOUTS[name], turn=1)
+    shot = taken(scene(), layout, gain=4e-3, seed=1)
+    source = written(tmp_path / "a.dng", shot)
+    run(photo, source, tmp_path / "a.clean.dng")
+    how = {"gamma": (1, 1), "output_color": rawpy.ColorSpace.raw}
+    truth = np.clip(shot.colours, 0, 1)
+    assert psnr(truth, developed(tmp_path / "a.clean.dng", **how)) > psnr(truth, developed(source, **how)) + 2
+
+
+def test_the_written_file_says_what_the_source_said(photo: Restorer, tmp_path: Path) -> None:
+    layout = LAYOUTS["as Canon's"]
+    notes = b"Maker\0\0\1" + bytes(range(100))
+    xmp = b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta><?xpacket end="w"?>'
+    private = b"Adobe\0MakN" + (6 + len(notes)).to_bytes(4, "big") + b"II\0\0\2\0" + notes
+    extra = ((700, 1, len(xmp), xmp, True), (50740, 1, len(private), private, True))
+    source = written(tmp_path / "a.dng", taken(scene(), layout, gain=1e-3), extra=extra)
+    run(photo, source, tmp_path / "b.dng")
+    before, after = (dng.source_of((tmp_path / name).read_bytes()) for name in ("a.dng", "b.dng"))
+    for tag in (271, 272, 274, 306, 700, 50708, 50721, 50728, 50730, 50778):
+        assert after.first[tag][2] == before.first[tag][2], tag
+    assert after.maker_note == private
+    with tifffile.TiffFile(tmp_path / "b.dng") as opened:
+        page: Any = opened.pages[0]
+        inner = page.pages[0]
+        assert (page.tags[254].value, inner.tags[254].value) == (1, 0)
+        assert (inner.shape, inner.dtype, inner.compression) == ((64, 96, 3), np.dtype(np.uint16), 7)
+        assert inner.tags[50719].value == (80000000, 10000000, 60000000, 10000000)
+        profile = page.tags[51041].value
+        with PillowImage.open(io.BytesIO((tmp_path / "b.dng").read_bytes()[page.dataoffsets[0] :])) as preview:
+            shown = np.asarray(preview, np.float32) / 255
+    # Little noise is left, and the file says so.
+    assert 0 < profile[0] < 1e-4
+    linear = mosaic_free(tmp_path / "b.dng")
+    truth = linear.reshape(64, 96, 3)
+    assert shown.shape == (64, 96, 3)
+    assert np.abs(shown - truth).mean() < 0.01
+    if shutil.which("exiftool"):
+        asked = ["exiftool", "-validate", "-warning", "-error", "-a", tmp_path / "b.dng"]
+        told = subprocess.run(asked, capture_output=True, text=True)
+        assert "Error" not in told.stdout
+        # The notes are made up.
+        assert {line for line in told.stdout.splitlines() if "Warning  " in line} <= {NOTES}, told.stdout
+
+
+NOTES = "Warning                         : Maker notes could not be parsed"
+
+
+def mosaic_free(path: Path) -> NDArray[np.float32]:
+    """What LibRaw makes of a file, not turned."""
+    return developed(path, user_flip=0)
+
+
+def test_half_the_strength_leaves_half_the_noise(model: Restorer, tmp_path: Path) -> None:
+    image = mosaic_in(written(tmp_path / "a.dng", taken(np.full((64, 96, 3), 0.4, np.float32), gain=4e-3)))
+
+    def spread(**given: Any) -> float:
+        pixels = model.restore(image, **given).pixels
+        return float(pixels[8:-8, 8:-8, 1].std())
+
+    none, half, whole, more = (spread(strength=strength) for strength in (0, 0.5, 1, 2))
+    assert more <= whole < 0.3 * none
+    assert half == pytest.approx((none + whole) / 2, rel=0.15)
+    assert spread(keep_grain=1) > 0.6 * none
+    colour = model.restore(image, strength=0, colour_noise=1).pixels[8:-8, 8:-8]
+    kept, clean = (model.restore(image, strength=strength).pixels[8:-8, 8:-8] for strength in (0, 1))
+    balance = np.array((2.0, 1.0, 1.6), np.float32)
+    # Brightness is as it was, the differences of the colours are not.
+    np.testing.assert_allclose((colour * balance) @ task.BRIGHTNESS, (kept * balance) @ task.BRIGHTNESS, atol=1e-4)
+    first, second = (np.diff(each * balance, axis=2) for each in (colour, clean))
+    np.testing.assert_allclose(first, second, atol=1e-4)
+    with pytest.raises(OptionError, match="measured from its mosaic"):
+        model.restore(image, sigma=10)
+
+
+def test_pieces_answer_as_the_whole(model: Restorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    shot = taken(scene(161, 211), gain=1e-3)
+    data = CameraData(phase=(1, 1), black=(0.0,) * 4, gains=(2.0, 1.0, 1.6))
+    whole = np.rint(np.clip(shot.samples, 0, 1) * 65535).astype(np.uint16)[..., None]
+    image = images.Image(pixels=whole, dtype=np.dtype(np.uint16), mosaic=replace(data, white=65535.0))
+    rows = images.Rows(whole.shape, whole.dtype, lambda top, bottom: whole[top:bottom])
+    one = model.restore(image).pixels
+    monkeypatch.setattr(task, "TILE", {"bf16": 96, "f32": 96})
+    pieces = model.restore(image).pixels
+    banded = images.whole(model.restore(replace(image, pixels=rows)).pixels)
+    assert one.shape == (161, 211, 3)
+    np.testing.assert_array_equal(pieces, banded)
+    assert np.abs(pieces - one).max() < 2 / 255
+    assert np.abs(pieces - one).mean() < 0.05 / 255
+
+
+# -- noise ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gain", [1e-3, 3e-3, 1e-2])
+def test_the_law_of_the_noise_is_measured(gain: float) -> None:
+    shot = taken(scene(320, 480, 0, 0), gain=gain)
+    planes = [shot.samples[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    found, read = sensors.law(planes)
+    assert found == pytest.approx(gain, rel=0.12)
+    assert read == pytest.approx(shot.sensor.read, rel=0.3)
+
+
+def test_no_noise_is_found_where_there_is_none() -> None:
+    shot = taken(smooth(320, 480))
+    found, read = sensors.law([shot.samples[row::2, column::2] for row in (0, 1) for column in (0, 1)])
+    assert found < 1e-6
+    assert read < 1e-4
+
+
+def test_hot_and_dead_pixels_are_found_and_mended(model: Restorer) -> None:
+    shot = taken(scene(160, 240), gain=1e-3)
+    struck = shot.samples.copy()
+    rng = np.random.default_rng(0)
+    places = np.stack([rng.integers(4, 156, 30), rng.integers(4, 236, 30)], axis=1)
+    struck[places[:20, 0], places[:20, 1]] = 1.0
+    data = CameraData(gains=shot.layout.gains)
+    image = images.Image(pixels=struck[..., None], dtype=np.dtype(np.float32), mosaic=data)
+    details = model.details(image)
+    found = task.measured(image, data)
+    assert found.marks.rows is not None
+    assert found.marks.columns is not None
+    seen = set(zip(found.marks.rows.tolist(), found.marks.columns.tolist(), strict=True))
+    wanted = {(int(y), int(x)) for y, x in places[:20]}
+    assert len(wanted & seen) >= 0.8 * len(wanted)
+    assert len(seen - wanted) <= 3
+    assert "hot" in details.facts["saw"]
+    clean = model.restore(replace(image, pixels=shot.samples[..., None])).pixels
+    assert psnr(clean, details.image.pixels) > 38
+
+
+def test_row_noise_is_found_and_taken_away(model: Restorer) -> None:
+    shot = taken(smooth(160, 240), gain=2e-4)
+    rows = np.random.default_rng(1).standard_normal((160, 1)).astype(np.float32) * np.float32(0.004)
+    found, off = sensors.rows_of(shot.samples + rows)
+    assert found == pytest.approx(0.004, rel=0.25)
+    assert np.std(off[8:-8] - rows[8:-8, 0]) < 0.5 * np.std(rows)
+    quiet, none = sensors.rows_of(shot.samples)
+    assert quiet == 0
+    assert not none.any()
+    textured = taken(scene(160, 240), gain=2e-4)
+    assert sensors.rows_of(textured.samples)[0] == 0
+
+
+# -- from the shell ---------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_dng_pictures_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shot = taken(scene(), gain=1e-3)
+    for name in ("a.dng", "b.dng"):
+        written(tmp_path / name, shot)
+    assert cli.main(["denoise", str(tmp_path / "a.dng"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["output"] == str(tmp_path / "a.clean.dng")
+    assert told["model"] == "raw"
+    assert "sensor noise" in told["saw"]
+    assert cli.main(["denoise", str(tmp_path / "a.dng"), "-o", str(tmp_path / "a.jpg")]) == 0
+    with PillowImage.open(tmp_path / "a.jpg") as picture:
+        assert picture.size == (96, 64)
+        assert picture.getexif()[271] == "Maker"
+    folder = ["denoise", str(tmp_path), "-o", str(tmp_path / "out"), "--include", "?.dng"]
+    assert cli.main(folder) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.dng")) == ["a.dng", "b.dng"]
+    capsys.readouterr()
+    assert cli.main([*folder, "--resume"]) == 0
+    assert "skipped 2" in capsys.readouterr().err
+
+
+def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "a.dng"
+    tags: list[Any] = [
+        (271, 2, 0, "Maker", True),
+        (272, 2, 0, "Model", True),
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, 0, "Maker Model", True),
+        (50717, 3, 1, 65535, True),
+    ]
+    levels = np.full((48, 60, 3), 9000, np.uint16)
+    tifffile.imwrite(source, levels, photometric=34892, metadata=None, software=False, extratags=tags)
+    assert cli.main(["denoise", str(source)]) == 0
+    told = capsys.readouterr().out
+    assert "a.clean.tif" in told
+    assert "three colours each already" in told
+    assert (tmp_path / "a.clean.tif").exists()
+    assert not (tmp_path / "a.clean.dng").exists()
+    assert cli.main(["denoise", str(source), "-o", str(tmp_path / "b.dng")]) == 1
+    assert "developed: write TIFF" in capsys.readouterr().err
+    # Another model is for developed pictures.
+    written(source, taken(scene(), gain=1e-3))
+    assert cli.main(["denoise", str(source), "--model", "photo-fast", "--force"]) == 0
+    assert "a.clean.tif" in capsys.readouterr().out
+
+
+XTRANS = ("121101", "010212", "121101", "101121", "212010", "101121")
+
+
+@pytest.mark.parametrize(
+    ("rows", "names", "words"),
+    [
+        (("01", "12"), b"RGBG", None),
+        (("21", "30"), b"BGRG", None),
+        (("01", "32"), b"RGBG", None),
+        (XTRANS, b"RGBG", "X-Trans"),
+        (("01", "21"), b"RGBG", "no Bayer mosaic"),
+        (("01", "23"), b"RGBE", "other colours"),
+        (("00", "00"), b"RGBG", "other colours"),
+    ],
+)
+def test_a_mosaic_is_known_by_its_pattern(rows: tuple[str, ...], names: bytes, words: str | None) -> None:
+    pattern = np.array([[int(colour) for colour in row] for row in rows])
+    kind = SimpleNamespace(name="Flat")
+    opened = SimpleNamespace(raw_pattern=pattern, raw_type=kind, raw_image=pattern, num_colors=3, color_desc=names)
+    why = reading._not_bayer(opened)
+    assert why is None if words is None else words in str(why)
+    opened.num_colors = 1
+    assert "no colours" in str(reading._not_bayer(opened))
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_a_truncated_file_is_one_line(share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
+    (tmp_path / "a.dng").write_bytes(content[: int(share * len(content))])
+    assert cli.main(["denoise", str(tmp_path / "a.dng")]) == 1
+    told = capsys.readouterr().err.strip()
+    assert "\n" not in told
+    assert str(tmp_path / "a.dng") in told
+    assert not (tmp_path / "a.clean.dng").exists()
+
+
+# -- the parts --------------------------------------------------------------------------------------------------------
+
+
+def test_interpolation_is_exact_where_light_changes_evenly() -> None:
+    down, right = np.mgrid[:24, :32].astype(np.float32)
+    colours = np.stack([0.2 + 0.01 * right, 0.3 + 0.005 * down, 0.1 + 0.004 * (down + right)])
+    made = sensor.interpolated(sensor.sampled(colours))
+    np.testing.assert_allclose(made[:, 2:-2, 2:-2], colours[:, 2:-2, 2:-2], atol=1e-5)
+    np.testing.assert_array_equal(sensor.sampled(made), sensor.sampled(colours))
+
+
+def test_the_level_follows_the_light() -> None:
+    mosaic = np.full((24, 32), 0.25, np.float32)
+    noise = [Curve(0.01 * index, 0.001) for index in (1, 2, 3, 4)]
+    level = sensor.levels(mosaic, noise)
+    for (row, column, _), curve in zip(sensor.SITES, noise, strict=True):
+        np.testing.assert_allclose(level[row::2, column::2], np.sqrt(curve.sigma**2 + 0.001 * 0.25), rtol=1e-5)
+
+
+def test_the_tone_curve_is_undone() -> None:
+    light = np.linspace(0, 1, 257, dtype=np.float32)
+    np.testing.assert_allclose(sensor.linear(sensor.toned(light)), light, atol=1e-6)
+    grays = np.repeat(light[:, None, None], 3, axis=2)
+    image = images.Image(pixels=grays, camera=CameraData(white=65535.0))
+    shown = developing.developed(image)
+    assert shown.camera is None
+    assert shown.pixels.dtype == np.uint16
+    # ITU-R BT.709 at black, at its knee, at middle gray and at white.
+    for at, value in ((0.0, 0.0), (0.018, 0.081), (0.18, 0.409), (1.0, 1.0)):
+        found = np.interp(at, light, shown.pixels[:, 0, 0] / 65535)
+        assert found == pytest.approx(value, abs=2e-3)
+
+
+def test_plain_planes_are_restored_too(model: Restorer) -> None:
+    truth = sensor.linear(scene(256, 384, 0, 0)).astype(np.float32)
+    mosaic = sensor.sampled(truth.transpose(2, 0, 1))
+    made = model.restore(mosaic)
+    assert made.shape == (256, 384, 3)
+    assert psnr(truth, made) > psnr(truth, sensor.interpolated(mosaic).transpose(1, 2, 0)) + 3
+    with pytest.raises(OptionError, match="has colours already"):
+        model.restore(scene())
