@@ -403,6 +403,14 @@ def test_the_tone_curve_is_undone() -> None:
         assert found == pytest.approx(value, abs=2e-3)
 
 
+def test_the_mean_of_mirrored_answers_is_no_worse(model: Restorer) -> None:
+    shot = taken(scene(96, 128), gain=4e-3)
+    image = images.Image(pixels=shot.samples[..., None], dtype=np.dtype(np.float32), mosaic=CameraData(gains=shot.layout.gains))
+    truth = shot.colours / np.array(shot.layout.gains, np.float32)
+    once, best = (psnr(truth, model.restore(image, best=best).pixels) for best in (False, True))
+    assert best > once
+
+
 def test_plain_planes_are_restored_too(model: Restorer) -> None:
     truth = sensor.linear(scene(256, 384, 0, 0)).astype(np.float32)
     mosaic = sensor.sampled(truth.transpose(2, 0, 1))

@@ -91,6 +91,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -126,6 +127,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -161,6 +163,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -196,6 +199,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -231,6 +235,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -266,6 +271,7 @@ def restore(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
@@ -301,6 +307,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> Image: ...
 @overload
@@ -319,6 +326,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
@@ -337,6 +345,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> Iterator[NDArray[_Kind]]: ...
 @overload
@@ -355,6 +364,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> Any: ...
 @overload
@@ -373,6 +383,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
@@ -391,6 +402,7 @@ def denoise(
     keep_grain: float = ...,
     descreen: bool = ...,
     best: bool = ...,
+    keep_mosaic: bool = ...,
     gain: bool = ...,
 ) -> Path: ...
 @overload

@@ -146,7 +146,7 @@ def _line(light: NDArray[np.float64], variance: NDArray[np.float64], expected: N
     if found[0] < 0:
         return 0.0, float((terms[:, 1] @ wanted) / (terms[:, 1] @ terms[:, 1]))
     if found[1] < 0:
-        return float((terms[:, 0] @ wanted) / max(terms[:, 0] @ terms[:, 0], 1e-30)), 0.0
+        return float((terms[:, 0] @ wanted) / max(float(terms[:, 0] @ terms[:, 0]), 1e-30)), 0.0
     return float(found[0]), float(found[1])
 
 

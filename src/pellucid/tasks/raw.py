@@ -63,6 +63,9 @@ BRIGHTNESS = np.array([0.25, 0.5, 0.25], np.float32)
 MIDDLE = 0.18
 """Light at which the noise level is told: a gray card's."""
 
+TURNED = ((), (2,), (1,), (1, 2))
+"""The axes along which the mosaic is mirrored for the mean of four answers (``best``)."""
+
 REST, ROUNDING = 0.05, 1 / (12 * 63487.0**2)
 """Share of the noise's standard deviation that an output is said to have where all was taken away; and the variance of rounding to
 its steps."""
@@ -268,7 +271,9 @@ def _colours(graph: Graph, mosaic: Pixels, noise: Sequence[Curve], settings: Raw
 
     def by(factor: float) -> Pixels:
         if factor not in made:
-            output = graph(np.stack([mosaic, level * np.float32(factor)])[None])[0]
+            given = np.stack([mosaic, level * np.float32(factor)])
+            turns = TURNED if settings.best else TURNED[:1]
+            output = np.mean([_residual(graph, given, axes) for axes in turns], axis=0, dtype=np.float32)
             made[factor] = np.subtract(interpolated, output, out=output)
         return made[factor]
 
@@ -280,12 +285,24 @@ def _colours(graph: Graph, mosaic: Pixels, noise: Sequence[Curve], settings: Raw
     output = amount(settings.strength)
     if settings.apart:
         other = amount(settings.colour_noise or 0.0)
-        output = other + np.tensordot(BRIGHTNESS, output - other, 1).astype(np.float32)
+        output = np.asarray(other + np.tensordot(BRIGHTNESS, output - other, 1), dtype=np.float32)
     if settings.keep_grain > 0:
         lost = by(0.0) - output
         fine = np.stack([plane - maps.local_mean(plane) for plane in lost])
-        output = output + np.float32(settings.keep_grain) * fine
+        output = np.asarray(output + np.float32(settings.keep_grain) * fine, dtype=np.float32)
     return output.copy() if any(output is each for each in made.values()) else output
+
+
+def _residual(graph: Graph, given: Pixels, axes: tuple[int, ...]) -> Pixels:
+    """What the network takes away, as it answers the mosaic and its level (2, h, w) mirrored along ``axes``."""
+    if not axes:
+        return graph(given[None])[0]
+    step = graph.card.multiple_of
+    # Mirrored, a mosaic of even sides begins with another colour: one more row, or column, and red is first again.
+    beyond = tuple((1, step - 1) if axis in axes else (0, 0) for axis in range(3))
+    mirrored = np.pad(np.flip(given, axes), beyond, mode="reflect")
+    inner = tuple(slice(1, 1 - step) if axis in axes else slice(None) for axis in range(3))
+    return np.flip(graph(mirrored[None])[0][inner], axes)
 
 
 def _mended(light: Pixels, found: Found, data: CameraData, place: Place) -> None:
