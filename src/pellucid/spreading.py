@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MOST", "propagated", "reached"]
+__all__ = ["COLOUR", "LIGHT", "MOST", "propagated", "reached", "squares", "traits"]
 
 Planes = NDArray[np.float32]
 
@@ -91,8 +91,8 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     height, width = light.shape
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
     at = rows * width + columns
-    traits = _traits(light, even)
-    alike = _likeness(traits, traits[at])
+    looks = traits(light, even)
+    alike = _likeness(looks, looks[at])
     missing = hints[:, 2:] - even.reshape(-1, 2)[at]
     within = alike[at].astype(np.float64)
     weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
@@ -109,8 +109,8 @@ def reached(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
     if not len(hints):
         return np.zeros((height, width), dtype=np.float32)
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    traits = _traits(light, even)
-    nearest = _likeness(traits, traits[rows * width + columns]).max(axis=1).reshape(height, width)
+    looks = traits(light, even)
+    nearest = _likeness(looks, looks[rows * width + columns]).max(axis=1).reshape(height, width)
     return np.asarray(np.clip(CONCERNED * (nearest - FARTHEST), 0, 1), dtype=np.float32)
 
 
@@ -118,7 +118,7 @@ BRIGHT = slice(2, 5)
 """Which of the traits are of light."""
 
 
-def _traits(light: Planes, even: Planes) -> Planes:
+def traits(light: Planes, even: Planes) -> Planes:
     """What makes pixels alike (h * w, traits), in steps."""
     height, width = light.shape
     near, far = _mean(light, NEAR), _mean(light, FAR)
@@ -137,24 +137,24 @@ def _traits(light: Planes, even: Planes) -> Planes:
     return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes], axis=1)
 
 
-def _likeness(traits: Planes, others: Planes) -> Planes:
+def _likeness(looks: Planes, others: Planes) -> Planes:
     """How alike pixels are (n, m), 0 to 1: by the distance q of their traits, and that of their light l alone,
     exp(-q - (q / `REACH`)^2 - `EDGE` l^2)."""
-    squared = _squares(traits, others)
+    squared = squares(looks, others)
     steps = np.sqrt(squared)
     squared *= np.float32(REACH**-2)
     squared += steps
-    steps = _squares(np.float32(EDGE**0.5) * traits[:, BRIGHT], np.float32(EDGE**0.5) * others[:, BRIGHT])
+    steps = squares(np.float32(EDGE**0.5) * looks[:, BRIGHT], np.float32(EDGE**0.5) * others[:, BRIGHT])
     squared += steps
     np.negative(squared, out=squared)
     likeness: Planes = np.exp(squared, out=squared)
     return likeness
 
 
-def _squares(traits: Planes, others: Planes) -> Planes:
+def squares(looks: Planes, others: Planes) -> Planes:
     """The squared distances (n, m) of rows."""
-    squared: Planes = traits @ (-2 * others.T)
-    squared += np.square(traits).sum(axis=1)[:, None]
+    squared: Planes = looks @ (-2 * others.T)
+    squared += np.square(looks).sum(axis=1)[:, None]
     squared += np.square(others).sum(axis=1)
     np.maximum(squared, 0, out=squared)
     return squared

@@ -86,7 +86,7 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     sure = np.clip(1 - unsure / LOST, 0, 1)
     chroma = spreading.propagated(bright, proposed, given)
     if settings.like is not None:
-        chroma = hinting.likened(bright, chroma, _reference(settings), given)
+        chroma = hinting.likened(bright, chroma, _reference(settings, graph, card), given)
     if settings.palette is not None:
         chroma = hinting.restricted(chroma, _palette(settings))
     if settings.sure > 0:
@@ -182,9 +182,13 @@ def _finished(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
     return metadata.made(profiles.fitting(output), MADE)
 
 
-def _reference(settings: ColorizeSettings) -> Pixels:
+def _reference(settings: ColorizeSettings, graph: Graph, card: Card) -> tuple[Pixels, Pixels, Pixels]:
+    """The reference as the network looks at pictures: its light, what is proposed for that, and its true chroma."""
     assert settings.like is not None
-    return hinting.small_lab(files.read(settings.like.file), settings.like.name)
+    lab = hinting.small_lab(files.read(settings.like.file), settings.like.name)
+    lab = images.resized(lab, *colour.small_size(*lab.shape[:2], _side(card) ** 2, card.multiple_of), images.BICUBIC)
+    light = np.clip(lab[..., 0], 0, 100)
+    return light, _trusted(graph, light, np.empty((0, 4), np.float32))[0], colour.even_of(lab[..., 1:])
 
 
 def _palette(settings: ColorizeSettings) -> Pixels:
