@@ -119,7 +119,8 @@ def likes(folder: Path, pairs: list[str], model: restorer.Restorer) -> None:
         first, other = line.split("\t")
         rgb = small(folder / first)
         lab = colour.lab_of(rgb)
-        made = [np.divide(model.restore(gray_of(rgb), **how), 65535) for how in ({}, {"like": folder / other})]
+        given = gray_of(rgb)
+        made = [np.divide(each, 65535) for each in (model.restore(given), model.restore(given, like=folder / other))]
         found.append([float(metrics.colour_difference(lab, colour.lab_of(each)).mean()) for each in made])
         print(f"{Path(first).stem[:40]:42}{found[-1][0]:8.2f}{found[-1][1]:8.2f}")
     plain, liked = np.mean(found, axis=0)

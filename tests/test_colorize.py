@@ -238,6 +238,17 @@ def _at(light: float) -> NDArray[np.float32]:
     return colour.rgb_of(np.full((1, 1), light, np.float32), ab)
 
 
+def test_what_has_no_colour_stays_nearly_gray(shipped: restorer.Restorer) -> None:
+    rng = np.random.default_rng(0)
+    page = np.ones((200, 300), np.float32)
+    for top in range(10, 190, 12):
+        page[top : top + 7] = np.repeat(1 - (rng.random((7, 60)) < 0.4), 5, axis=1)
+    steel = np.broadcast_to(0.55 + 0.1 * np.sin(np.arange(300) / 60) + 0.05 * rng.standard_normal((200, 1)), (200, 300))
+    for picture, most in ((page, 1), (steel.astype(np.float32), 4)):
+        chroma = colour.lab_of(shipped.restore(np.clip(picture, 0, 1)))[..., 1:]
+        assert np.hypot(chroma[..., 0], chroma[..., 1]).mean() < most
+
+
 def test_between_two_hints_a_place_has_the_colour_of_one_of_them() -> None:
     light = np.full((64, 64), 50, np.float32)
     red, green = (20.0, 12.0), (-20.0, 12.0)
