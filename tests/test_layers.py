@@ -25,7 +25,7 @@ ROWS = (
     {"depths"},
     {"laws"},
     {"asked"},
-    {"clipping"},
+    {"clipping", "following"},
     {"camera"},
     {"sensor", "developing"},
     {"degradations"},

@@ -59,10 +59,11 @@ def _restored(
     if isinstance(image, Iterator):
         if out is not None:
             raise OptionError("out takes the path of a picture or a clip, and these are frames; write them with your own encoder")
-        return footage.each(image, model, settings)
+        return footage.each(image, model, settings, alone=clip is not None and clip.alone)
     if isinstance(image, str | Path) and files.is_clip(Path(image)):
         if out is None:
-            return footage.each(footage.arrays(Path(image), clip), model, settings)
+            alone = clip is not None and clip.alone
+            return footage.each(footage.arrays(Path(image), clip), model, settings, alone=alone)
         footage.restore(Path(image), Path(out), model, settings, clip)
         return Path(out)
     if isinstance(image, str | Path):

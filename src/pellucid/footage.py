@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ from pellucid.images import Image
 from pellucid.manifest import digest_of
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
+from pellucid.tasks.base import Following
 from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
 
@@ -122,22 +124,28 @@ def restore(
     bounds = _bounds(survey.firsts, survey.count)
     key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
     seconds = 0.0
-    work = _Work(clip, output, choice, restorer, settings, survey, told, {} if weights is None else {"mask": weights})
+    restoring = _Restoring(restorer, settings, {} if weights is None else {"mask": weights}, alone=how.alone)
+    work = _Work(clip, output, choice, restorer, settings, survey, told, restoring)
     with _folder(target, key, resume=resume) as folder:
         segments = [_named(folder, number) for number in range(len(bounds))]
         headers = [joining.read_segment(path) if path.exists() else None for path in segments]
         done = sum(last - first for header, (first, last) in zip(headers, bounds, strict=True) if header is not None)
         missing = next((first for header, (first, _) in zip(headers, bounds, strict=True) if header is None), None)
-        coming = iter(()) if missing is None else clips.frames(clip, span, skip=missing)
+        run_in = work.restoring.run_in
+        begin = 0 if missing is None else max(0, missing - run_in)
+        coming: Iterator[Frame] = iter(()) if missing is None else clips.frames(clip, span, skip=begin)
+        recent: deque[Frame] = deque(islice(coming, (missing or 0) - begin), maxlen=run_in)
         for number, (first, last) in enumerate(bounds):
+            if missing is None or first < missing:
+                continue
+            part = _remembered(islice(coming, last - first), recent)
             if headers[number] is not None:
-                # Frames behind the first gap were made into arrays for nothing, which is rare: gaps come of files taken away.
-                if missing is not None and first > missing:
-                    for _ in islice(coming, last - first):
-                        pass
+                # A gap before it, which is rare: it comes of files that were taken away.
+                deque(part, maxlen=0)
                 continue
             header: dict[str, Any] = {}
-            joining.write_segment(segments[number], header, _encoded(islice(coming, last - first), work, header, done))
+            ahead = () if first in survey.firsts else tuple(recent)
+            joining.write_segment(segments[number], header, _encoded(ahead, part, work, header, done))
             seconds += header.pop("seconds")
             headers[number] = header
             done += last - first
@@ -159,12 +167,15 @@ def restore(
     )
 
 
-def each(frames: Iterator[NDArray[Any]], restorer: Restorer | Chain, settings: Settings | Steps) -> Iterator[NDArray[Any]]:
+def each(
+    frames: Iterator[NDArray[Any]], restorer: Restorer | Chain, settings: Settings | Steps, *, alone: bool = False
+) -> Iterator[NDArray[Any]]:
     """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
 
-    The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`).
+    The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
+    itself.
     """
-    restore: Callable[..., Restoration] = restorer.details
+    restoring = _Restoring(restorer, settings, {}, alone=alone)
     follower = scenes.Follower()
     for values in frames:
         picture = images.from_array(np.asarray(values), "auto", sparing=True)
@@ -173,7 +184,9 @@ def each(frames: Iterator[NDArray[Any]], restorer: Restorer | Chain, settings: S
             pixels = images.floating(picture).pixels
             small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
             view.found = follower.of(picture, small)
-        yield images.to_array(restore(view, settings).image)
+            if follower.begins:
+                restoring.begin()
+        yield images.to_array(restoring.restored(view).image)
 
 
 def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[Any]]:
@@ -370,7 +383,7 @@ class _Work:
     settings: Settings | Steps
     survey: _Survey
     told: Told | None
-    beside: Mapping[str, Any]
+    restoring: _Restoring
 
     def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a frame as JSON holds them."""
@@ -381,13 +394,63 @@ class _Work:
         return self.restorer.task.facts_as_json(facts)
 
 
-def _encoded(part: Iterator[Frame], work: _Work, header: dict[str, Any], done: int) -> Iterator[joining.Packet]:
-    """The packets of a segment; its ``header`` is filled as they come. ``done`` frames of the clip are finished before."""
+class _Restoring:
+    """Restores the frames of a scene one after the other, each with what those before it have told (`tasks.base.Following`).
+
+    A chain, a task that does not follow, a mask, and ``alone`` leave each frame to itself.
+    """
+
+    def __init__(self, restorer: Restorer | Chain, settings: Settings | Steps, beside: Mapping[str, Any], *, alone: bool) -> None:
+        self._restore: Callable[..., Restoration] = restorer.details
+        self._settings = settings
+        self._beside = beside
+        module = restorer.task.module() if isinstance(restorer, Restorer) and not beside and not alone else None
+        self._following = module if isinstance(module, Following) else None
+        self._notes: Any = None
+        self.run_in = self._following.RUN_IN if self._following is not None else 0
+
+    def begin(self) -> None:
+        """The next frame is the first."""
+        self._notes = None
+
+    def look(self, view: View) -> None:
+        """Lets a frame tell what it has to, and does not restore it."""
+        if self._following is not None:
+            self._notes = self._following.follow(view, self._settings, self._notes).notes
+
+    def restored(self, view: View) -> Restoration:
+        """The frame, restored."""
+        if self._following is None:
+            return self._restore(view, self._settings, **self._beside)
+        followed = self._following.follow(view, self._settings, self._notes)
+        self._notes = followed.notes
+        result = self._restore(followed.view, followed.settings)
+        if followed.view is view or isinstance(self._settings, Steps) or self._settings.share == 1:
+            return result
+        before = images.floating(view.picture).pixels
+        after = before + np.float32(self._settings.share) * (images.floating(result.image).pixels - before)
+        return replace(result, image=images.with_pixels(result.image, after))
+
+
+def _remembered(part: Iterator[Frame], recent: deque[Frame]) -> Iterator[Frame]:
+    """The frames, the last ones kept in ``recent``."""
+    for frame in part:
+        yield frame
+        recent.append(frame)
+
+
+def _encoded(
+    ahead: Sequence[Frame], part: Iterator[Frame], work: _Work, header: dict[str, Any], done: int
+) -> Iterator[joining.Packet]:
+    """The packets of a segment, which frames ``ahead`` of it lead to; its ``header`` is filled as they come. ``done`` frames of the
+    clip are finished before."""
     clip, choice = work.clip, work.choice
-    restore: Callable[..., Restoration] = work.restorer.details
     context = encoders.opened(choice)
     header.update(times=[], seconds=0.0)
     order: list[int] = []
+    work.restoring.begin()
+    for frame in ahead:
+        work.restoring.look(_seen(frame, work))
 
     def taken(made: Sequence[Any]) -> Iterator[joining.Packet]:
         for packet in made:
@@ -396,8 +459,8 @@ def _encoded(part: Iterator[Frame], work: _Work, header: dict[str, Any], done: i
 
     for number, frame in enumerate(part):
         begun = time.perf_counter()
-        view = View((_picture(frame.planes, clip.layout),), found=work.survey.found(frame.number))
-        result = restore(view, work.settings, **work.beside)
+        view = _seen(frame, work)
+        result = work.restoring.restored(view)
         if number == 0:
             header.update(model=result.model, facts=work.facts(result.facts))
         planes = _changed(frame.planes, view.picture.pixels, result.image.pixels, clip, work.output)
@@ -410,6 +473,10 @@ def _encoded(part: Iterator[Frame], work: _Work, header: dict[str, Any], done: i
             work.told(done + number + 1, work.survey.count)
     yield from taken(context.encode(None))
     header.update(joining.ordered(order, len(header["times"]), clip.path))
+
+
+def _seen(frame: Frame, work: _Work) -> View:
+    return View((_picture(frame.planes, work.clip.layout),), found=work.survey.found(frame.number))
 
 
 def _picture(planes: Planes, layout: Layout) -> Image:

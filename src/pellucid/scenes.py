@@ -143,12 +143,14 @@ class Follower:
         self._number = -1
         self._samples: list[tuple[int, Diagnosis]] = []
         self._first = 0
+        self.begins = True
+        """Whether a scene begins with the frame that was asked for last."""
 
     def of(self, picture: Image, small: NDArray[np.float32]) -> Diagnosis | None:
         """The noise of the next frame, whose thumbnail is ``small``."""
         self._number += 1
-        begins = self._cuts.add(small) or self._number == 0
-        if begins:
+        self.begins = self._cuts.add(small) or self._number == 0
+        if self.begins:
             self._samples, self._first = [], self._number
         if (self._number - self._first) % EVERY == 0:
             self._samples.append((self._number, diagnosis.look(View((picture,)))))

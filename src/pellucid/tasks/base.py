@@ -24,6 +24,8 @@ __all__ = [
     "Batching",
     "Degrading",
     "Drawn",
+    "Followed",
+    "Following",
     "Job",
     "Learning",
     "NoiseRange",
@@ -321,6 +323,29 @@ def degraded(
 def stated(case: Degradation, perfect: NDArray[Any], number: int) -> Degradation:
     """The case of image ``number`` with what it says of the perfect output (h, w) or (h, w, channels): always the same."""
     return case.stated(perfect, np.random.default_rng([number, 1]))
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A frame of a clip as it is restored: its ``view`` and ``settings``, and ``notes`` for the next frame of the scene, None for
+    nothing to tell."""
+
+    view: View
+    settings: Any
+    notes: Any = None
+
+
+@runtime_checkable
+class Following(Protocol):
+    """A task's module that restores a frame of a clip with what the frames before it have told."""
+
+    RUN_IN: int
+    """Frames before a segment that are looked at, so that it need not know of the segment before it."""
+
+    def follow(self, view: View, settings: Any, notes: Any) -> Followed:
+        """The frame, with ``notes`` of the one before it in the same scene; None for a scene's first frame. Cheap: it is called for
+        frames that are not restored, too. What `Settings.share` says is left to the caller: the share of the returned settings is
+        1, and the rest is the frame as it was."""
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import asked, denoising, detailing, diagnosis, images, maps, wholes
+from pellucid import asked, denoising, detailing, diagnosis, following, images, maps, wholes
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
@@ -38,10 +38,12 @@ __all__ = [
     "METRICS",
     "PROTOCOL",
     "ROUTES",
+    "RUN_IN",
     "Learning",
     "ahead",
     "batch",
     "expected_gain",
+    "follow",
     "known",
     "measured",
     "prepare",
@@ -67,6 +69,14 @@ CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:2
 METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
 
 PROTOCOL: Mapping[str, str] = {"crop": "none", "psnr": "per image over all pixels and channels"}
+
+RUN_IN = following.RUN_IN
+
+FOLLOWED = ("gaussian", "poisson", "speckle", "correlated")
+"""The kinds of noise (of `pellucid.diagnosis.KINDS`) that are gathered over time in a clip."""
+
+FAINT = 2.0
+"""Level in 8-bit levels below which a frame is not fused with others: there is less noise than motion in part pixels would blur."""
 
 MEASURED = 17
 """Side in pixels of the window in which training measures the standard deviation of noise that follows no known law."""
@@ -207,6 +217,33 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         multiple_of=work.multiple_of,
     )
     return base.Job(card.name, (once,), facts=facts)
+
+
+def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
+    """A frame fused with those before it (`pellucid.following`), and the level that is left of its noise, place by place.
+
+    Impulses and noise too faint to see, grain that is to be kept and colours that go their own way are left to the frame alone.
+    """
+    found = view.found
+    if settings.sigma is not None:
+        curve = Curve(settings.sigma / 255)
+        parts = view.parts(diagnosis.windows(*view.shape[:2]))
+        found = Diagnosis("gaussian", gaussian_sigma=settings.sigma, curve=curve, clipping=diagnosis.clipping(parts, curve))
+    alone = settings.apart or settings.keep_grain > 0 or settings.descreen
+    if found is None or alone or found.kind not in FOLLOWED or found.impulse_density > 0 or found.sigma < FAINT:
+        return base.Followed(view, settings)
+    pixels = images.floating(view.picture).pixels
+    variance = found.curve.variance(pixels.mean(axis=2))
+    if found.places is not None:
+        height, width = pixels.shape[:2]
+        variance = np.square(found.places.sigma(0, 0, height, width, (height, width)))
+    fused = following.fuse(pixels, variance, notes)
+    if notes is None:
+        return base.Followed(view, settings, fused)
+    picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
+    left = replace(found, places=following.levels(variance, fused))
+    once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
+    return base.Followed(View((picture,), found=left), once, fused)
 
 
 def ahead(view: View, models: Models) -> base.Job:

@@ -378,6 +378,7 @@ class ClipSettings(Declared):
         high=100,
         metavar="Q",
     )
+    alone: bool = setting(False, "restore each frame of a clip by itself, without what the frames before it show", kind="flag")
     lossless: bool = setting(False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag")
 
 

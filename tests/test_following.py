@@ -1,0 +1,179 @@
+"""Noise taken out over time: more than frame by frame, and no ghosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clips_made import make
+from numpy.typing import NDArray
+
+from pellucid import diagnosis, following, footage, restorer, scenes
+from pellucid.diagnosis import Diagnosis
+from pellucid.images import Image
+from pellucid.maps import Curve
+from pellucid.restorer import Restorer
+from pellucid.tasks import DenoiseSettings, denoise
+from pellucid.tasks.settings import ClipSettings
+from pellucid.views import View
+
+SIGMA = 25.0
+
+Pixels = NDArray[np.float32]
+
+
+@pytest.fixture(scope="session")
+def model() -> Restorer:
+    return restorer.load("photo-fast")
+
+
+def noisy(frames: Sequence[Any], sigma: float = SIGMA, seed: int = 0) -> list[Pixels]:
+    rng = np.random.default_rng(seed)
+    return [(frame + rng.normal(0, sigma / 255, frame.shape)).astype(np.float32) for frame in frames]
+
+
+def fused_of(frames: Sequence[Pixels], sigma: float = SIGMA) -> list[following.Fused]:
+    past: following.Fused | None = None
+    answers = []
+    for frame in frames:
+        past = following.fuse(frame, np.full(frame.shape[:2], (sigma / 255) ** 2, np.float32), past)
+        answers.append(past)
+    return answers
+
+
+def rms(one: Any, other: Any) -> float:
+    return 255 * float(np.sqrt(np.square(one - other).mean()))
+
+
+def test_what_stands_still_gathers_light_and_says_how_much(photograph: Any) -> None:
+    clean = photograph[:160, :160]
+    answers = fused_of(noisy([clean] * 9))
+    errors = [rms(each.pixels, clean) for each in answers]
+    assert errors[0] == pytest.approx(SIGMA, rel=0.02)
+    # Nine frames could give a third at best.
+    assert errors[-1] < 0.42 * SIGMA
+    stated = following.levels(np.full((160, 160), (SIGMA / 255) ** 2, np.float32), answers[-1])
+    assert 0.9 * errors[-1] < stated.mean < 1.3 * errors[-1]
+    # What is left is white: no pixel knows of its neighbour.
+    left = (answers[-1].pixels - clean)[..., 1]
+    across = float((left[:, 1:] * left[:, :-1]).mean() / np.square(left).mean())
+    assert abs(across) < 0.05
+
+
+@pytest.mark.parametrize("step", [(0, 3), (5, -7), (16, 24)])
+def test_what_moves_as_a_whole_is_followed(step: tuple[int, int], photograph: Any) -> None:
+    down, right = step
+
+    def shown(number: int) -> Any:
+        top, left = (200 if down < 0 else 0) + down * number, (300 if right < 0 else 0) + right * number
+        return photograph[top : top + 160, left : left + 208]
+
+    frames = [shown(number) for number in range(6)]
+    last = fused_of(noisy(frames))[-1]
+    # Where the picture was to be seen before.
+    inner = slice(30, 130), slice(40, 168)
+    assert rms(last.pixels[inner], frames[-1][inner]) < 0.62 * SIGMA
+
+
+def test_no_ghosts(photograph: Any, model: Restorer) -> None:
+    """A cut, a flash, and a thing of 20 pixels that moves by 40 a frame: no frame is worse than by itself."""
+    one, two = photograph[:96, :160], photograph[200:296, 300:460]
+    flash = [one] * 3 + [np.clip(0.3 * one + 0.65, 0, 1)] + [one] * 2
+    thing = []
+    for number in range(5):
+        frame = one.copy()
+        frame[40:60, 10 + 40 * (number % 4) :][:, :20] = [0.9, 0.2, 0.1]
+        thing.append(frame)
+    for frames in ([one] * 3 + [two] * 2, flash, thing):
+        gains = []
+        cuts = scenes.Cuts()
+        notes: Any = None
+        for frame, given in zip(frames, noisy(frames), strict=True):
+            if cuts.add(scenes.thumbnail(given[..., 1], 1)):
+                notes = None
+            found = Diagnosis("gaussian", gaussian_sigma=SIGMA, curve=Curve(SIGMA / 255))
+            view = View((Image(np.clip(given, 0, 1)),), found=found)
+            followed = denoise.follow(view, DenoiseSettings(), notes)
+            notes = followed.notes
+            alone = rms(model.details(view, DenoiseSettings()).image.pixels, frame)
+            gains.append(20 * np.log10(alone / rms(model.details(followed.view, followed.settings).image.pixels, frame)))
+        assert min(gains) > -0.1
+        assert gains[2] > 0.8
+
+
+def test_frames_are_left_alone_where_nothing_can_be_gained() -> None:
+    rng = np.random.default_rng(0)
+    picture = Image(rng.uniform(0, 1, (64, 64, 3)).astype(np.float32))
+    gaussian = Diagnosis("gaussian", gaussian_sigma=20, curve=Curve(20 / 255))
+    for found in (
+        None,
+        Diagnosis("clean"),
+        Diagnosis("gaussian", gaussian_sigma=1, curve=Curve(1 / 255)),
+        Diagnosis("salt-pepper", impulse_density=0.1),
+        Diagnosis("jpeg", jpeg_quality=40),
+    ):
+        view = View((picture,), found=found)
+        assert denoise.follow(view, DenoiseSettings(), None).view is view
+        assert denoise.follow(view, DenoiseSettings(), None).notes is None
+    for settings in (DenoiseSettings(keep_grain=0.5), DenoiseSettings(colour_noise=0.5), DenoiseSettings(descreen=True)):
+        view = View((picture,), found=gaussian)
+        assert denoise.follow(view, settings, None).view is view
+    # A level that is given is as good as one that was measured.
+    first = denoise.follow(View((picture,)), DenoiseSettings(sigma=20, strength=0.5), None)
+    second = denoise.follow(View((picture,)), DenoiseSettings(sigma=20, strength=0.5), first.notes)
+    assert second.settings == DenoiseSettings()
+    assert diagnosis.look(second.view).places is not None
+
+
+def test_a_clip_is_better_than_its_frames_and_resumes_to_the_same_bytes(
+    tmp_path: Path, photograph: Any, model: Restorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = np.rint(255 * photograph[:64, :96])
+    rng = np.random.default_rng(3)
+
+    def planes(number: int) -> list[Any]:
+        grain = np.clip(np.rint(levels + rng.normal(0, SIGMA, levels.shape)), 0, 255).astype(np.uint8)
+        return [grain[..., 1], grain[..., 2], grain[..., 0]]
+
+    clip = make(tmp_path / "a.mkv", "ffv1", "gbrp10le", size=(96, 64), count=6, time_base=Fraction(1, 1000), frames=ten(planes))
+    settings = DenoiseSettings(sigma=SIGMA)
+
+    def error(name: str, **how: Any) -> float:
+        target = tmp_path / f"{name}.mkv"
+        footage.restore(clip, target, model, settings, ClipSettings(lossless=True, **how))
+        return rms(list(footage.arrays(target))[-1] / 65535 * 1.0, levels / 255)
+
+    alone, followed = error("alone", alone=True), error("followed")
+    assert 20 * np.log10(alone / followed) > 1.0
+    # Half of the strength is half of the way from the frame as it was.
+    half = tmp_path / "half.mkv"
+    footage.restore(clip, half, model, DenoiseSettings(sigma=SIGMA, strength=0.5), ClipSettings(lossless=True))
+    whole = [list(footage.arrays(path)) for path in (clip, tmp_path / "followed.mkv", half)]
+    middle = (whole[0][-1].astype(float) + whole[1][-1]) / 2
+    assert np.abs(middle - whole[2][-1]).max() <= 130
+    # Each segment looks back at the same frames, whoever made the one before.
+    monkeypatch.setattr(footage, "LONGEST", 3)
+    one = tmp_path / "one.mkv"
+    footage.restore(clip, one, model, settings)
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(done: int, count: int | None) -> None:
+        if done == 5:
+            raise StoppedError
+
+    other = tmp_path / "other.mkv"
+    with pytest.raises(StoppedError):
+        footage.restore(clip, other, model, settings, told=stop)
+    footage.restore(clip, other, model, settings, resume=True)
+    assert one.read_bytes() == other.read_bytes()
+
+
+def ten(planes: Any) -> Any:
+    """Planes of 8 bits as such of 10."""
+    return lambda number: [(4 * part.astype(np.uint16) + part // 64).astype(np.uint16) for part in planes(number)]
