@@ -3,8 +3,8 @@
     python benchmarks/clips.py FOLDER --model photo --sigma 20 50 --frames 12
 
 Clean frames are a clip's own at half size, so that its compression is gone. White noise is added, clipped and rounded to 8 bits;
-``--camera`` develops frames with a simulated camera's noise instead. Scores are means over the frames from the fourth on. ``flicker``
-is the root mean square of the error's change from frame to frame, as a share of that of the model frame by frame.
+``--camera`` develops frames with a simulated camera's noise instead. Scores are means over the frames from the fourth on.
+``flicker`` is the root mean square of the error's change from frame to frame, as a share of that of the model frame by frame.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def noisy_frames(clean: Sequence[NDArray[np.float32]], sigma: float, camera: boo
         if camera:
             perfect, seen = degradations.parse(f"camera:{sigma:g}").pair(frame, rng)
         else:
-            perfect, seen = frame, frame + rng.normal(0, sigma / 255, frame.shape)
+            perfect, seen = frame, (frame + rng.normal(0, sigma / 255, frame.shape)).astype(np.float32)
         given.append(np.rint(255 * np.clip(seen, 0, 1)).astype(np.uint8))
         truth.append(np.asarray(perfect, np.float32))
     return given, truth
@@ -64,7 +65,7 @@ def by_filter(text: str) -> Callable[[Frames], Frames]:
         av = encoders.library()
         graph = av.filter.Graph()
         height, width = frames[0].shape[:2]
-        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=1 / encoders.Fraction(25))
+        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat("rgb24"), time_base=1 / Fraction(25))
         nodes = [source]
         for part in ("format=yuv444p", text, "format=rgb24"):
             name, _, rest = part.partition("=")
@@ -81,7 +82,7 @@ def by_filter(text: str) -> Callable[[Frames], Frames]:
 
         for number, values in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(values, format="rgb24")
-            frame.pts, frame.time_base = number, 1 / encoders.Fraction(25)
+            frame.pts, frame.time_base = number, 1 / Fraction(25)
             graph.push(frame)
             pulled()
         graph.push(None)
@@ -99,10 +100,11 @@ def by_opencv(strength: float) -> Callable[[Frames], Frames]:
 
         reach = 2
         padded = [frames[0]] * reach + frames + [frames[-1]] * reach
-        return [
-            cv2.fastNlMeansDenoisingColoredMulti(padded, number + reach, 2 * reach + 1, None, strength, strength, 7, 21)
-            for number in range(len(frames))
-        ]
+        made: Frames = []
+        for number in range(len(frames)):
+            frame = cv2.fastNlMeansDenoisingColoredMulti(padded, number + reach, 2 * reach + 1, None, strength, strength, 7, 21)
+            made.append(np.asarray(frame, np.uint8))
+        return made
 
     return run
 
@@ -129,11 +131,11 @@ def methods(model: str, sigma: float, baselines: bool) -> dict[str, list[Callabl
     }
     if baselines:
         rows |= {
-            "ffmpeg nlmeans": [by_filter(f"nlmeans=s={s:g}") for s in (sigma / 3, sigma / 2, 0.75 * sigma)],
+            "ffmpeg nlmeans": [by_filter(f"nlmeans=s={min(s, 30):g}") for s in (sigma / 3, sigma / 2, 0.75 * sigma)],
             "ffmpeg bm3d": [by_filter(f"bm3d=sigma={s:g}") for s in (sigma / 2, sigma)],
             "ffmpeg atadenoise": [
                 by_filter(f"atadenoise=0a={a:g}:0b={4 * a:g}:1a={a:g}:1b={4 * a:g}:2a={a:g}:2b={4 * a:g}:s=9")
-                for a in (sigma / 255, 2 * sigma / 255)
+                for a in (sigma / 255, min(0.3, 2 * sigma / 255))
             ],
             "OpenCV nlmeans, 5 frames": [by_opencv(s) for s in (sigma / 3, sigma / 2, 0.75 * sigma)],
         }
