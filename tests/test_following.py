@@ -102,7 +102,7 @@ def test_no_ghosts(photograph: Any, model: Restorer) -> None:
             alone = rms(model.details(view, DenoiseSettings()).image.pixels, frame)
             gains.append(20 * np.log10(alone / rms(model.details(followed.view, followed.settings).image.pixels, frame)))
         assert min(gains) > -0.1
-        assert gains[2] > 0.8
+        assert gains[2] > 0.5
 
 
 def test_frames_are_left_alone_where_nothing_can_be_gained() -> None:
