@@ -24,8 +24,7 @@ from pellucid.cards import Card
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Compiled graphs and data sets of the tests stay out of the user's cache. All processes of a run share one: a graph is compiled
-    once."""
+    """Compiled graphs and data sets of the tests stay out of the user's cache. All processes of a run share one cache."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     folder.mkdir(exist_ok=True)

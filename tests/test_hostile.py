@@ -664,6 +664,19 @@ def large_jpeg_in_tiff(path: Path) -> None:
     path.write_bytes(content)
 
 
+def many_values(path: Path, code: int, kind: int, big: bool = False) -> None:
+    """A TIFF whose tag ``code`` claims 10^9 values, in a file that is long enough for them and of few blocks."""
+    tifffile = pytest.importorskip("tifffile")
+    extra = [(code, 4, 2, (1, 2), True)] if code not in (273, 279) else []
+    pixels = np.zeros((64, 64), np.uint8)
+    tifffile.imwrite(path, pixels, bigtiff=big, metadata=None, compression="zlib", rowsperstrip=8, extratags=extra)
+    with path.open("r+b") as file, tifffile.TiffFile(path) as opened:
+        tag = opened.pages[0].tags[code]
+        file.seek(tag.offset)
+        file.write(struct.pack("<HHQQ" if big else "<HHII", code, kind, 10**9, 8))
+    os.truncate(path, 1 << 34)
+
+
 def sparse(path: Path) -> None:
     """A file without an end, nearly, and of few blocks."""
     files.write(path, images.from_array(raw_stack((20, 24), "uint8")))
@@ -684,6 +697,11 @@ CLAIMS: dict[str, tuple[str, Any]] = {
     "tiff-high-tile": (".tif", lambda path: tiff_of(path, tile=(2**31, 16))),
     "tiff-shared-strips": (".tif", shared_strips),
     "tiff-jpeg": (".tif", large_jpeg_in_tiff),
+    "tiff-offsets": (".tif", lambda path: many_values(path, 273, 4)),
+    "tiff-lengths-big": (".tif", lambda path: many_values(path, 279, 16, big=True)),
+    "tiff-words": (".tif", lambda path: many_values(path, 700, 1)),
+    "tiff-numbers": (".tif", lambda path: many_values(path, 33550, 12)),
+    "tiff-unknown": (".tif", lambda path: many_values(path, 60_000, 4)),
     "sparse-png": (".png", sparse),
     "sparse-jpeg": (".jpg", sparse),
     "sparse-webp": (".webp", sparse),

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pellucid import batch, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, MemoryShort, MissingExtra, OptionError
-from pellucid.files import base, omezarr
+from pellucid.files import base, omezarr, packing
 from pellucid.tasks import DenoiseSettings
 
 zarr = pytest.importorskip("zarr", reason="the extra zarr is not installed")
@@ -388,6 +388,77 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, name: str) -> Non
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} <= {"a.zarr"}
+
+
+def frame_of(count: int) -> bytes:
+    """So many zeros, packed by Zstandard into a frame that does not say how many (RFC 8878): blocks of one byte, repeated."""
+    sides = [min(1 << 17, count - begin) for begin in range(0, count, 1 << 17)]
+    blocks = [(side << 3 | 2 | (number == len(sides) - 1)).to_bytes(3, "little") + b"\0" for number, side in enumerate(sides)]
+    return b"\x28\xb5\x2f\xfd\x00\x48" + b"".join(blocks)
+
+
+@pytest.mark.parametrize("codec", ["gzip", "zlib", "bz2", "lzma", "zstd", "unstated", "lz4", "blosc"])
+def test_a_chunk_of_more_values_than_its_array_says_is_refused(codec: str, tmp_path: Path) -> None:
+    import numcodecs
+
+    packer = numcodecs.get_codec({"id": "zstd" if codec == "unstated" else codec})
+    pack = frame_of if codec == "unstated" else lambda count: packer.encode(bytes(count))
+    source = pyramid(tmp_path / "a.zarr", samples((24, 33), "uint16"), "yx", 2, levels=1, compressors=packer)
+    through(source, tmp_path / "b.zarr")
+    chunk_of(source).write_bytes(pack(24 * 33 * 2))
+    np.testing.assert_array_equal(zarr.open_group(str(through(source, tmp_path / "c.zarr")), mode="r")["0"][...], 0)
+    chunk_of(source).write_bytes(pack(16 << 20))
+    with pytest.raises(FileError, match=r"its chunk 0/0/0 has more values than a chunk of its array$"):
+        through(source, tmp_path / "d.zarr")
+    whole = pack(24 * 33 * 2)
+    chunk_of(source).write_bytes(bytes(whole[: len(whole) // 2]))
+    with pytest.raises(FileError):
+        through(source, tmp_path / "d.zarr")
+
+
+@pytest.mark.parametrize("sparing", [False, True])
+@pytest.mark.parametrize("location", ["start", "end"])
+def test_a_chunk_of_a_shard_has_no_more_values_either(
+    location: str, sparing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    google_crc32c = pytest.importorskip("google_crc32c", reason="zarr-python brings it")
+    # Row by row, a part of a shard is read.
+    monkeypatch.setattr(base, "BANDED", 1 if sparing else base.BANDED)
+    source, values = tmp_path / "a.zarr", samples((16, 16), "uint16")
+    group = zarr.open_group(str(source), mode="w", zarr_format=3)
+    inner = [zarr.codecs.BytesCodec(), zarr.codecs.ZstdCodec()]
+    sharding = zarr.codecs.ShardingCodec(chunk_shape=(8, 8), codecs=inner, index_location=location)
+    zarr.create_array(
+        store=str(source / "0"), shape=(16, 16), dtype="uint16", chunks=(16, 16), serializer=sharding, compressors=None
+    )[...] = values
+    group.attrs.update(
+        {"ome": {"version": "0.5", "multiscales": [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]}}
+    )
+    through(source, tmp_path / "b.zarr", sparing=sparing)
+    chunk, content = chunk_of(source), chunk_of(source).read_bytes()
+    table = content[:68] if location == "start" else content[-68:]
+    bomb = frame_of(1 << 20)
+    table = np.frombuffer(table[:64], "<u8").copy()
+    table[:2] = len(content), len(bomb)
+    if location == "start":
+        content = table.tobytes() + google_crc32c.value(table.tobytes()).to_bytes(4, "little") + content[68:] + bomb
+    else:
+        content = content + bomb + table.tobytes() + google_crc32c.value(table.tobytes()).to_bytes(4, "little")
+    chunk.write_bytes(content)
+    with pytest.raises(FileError, match=r"has more values than a chunk of its array$"):
+        through(source, tmp_path / "c.zarr", sparing=sparing)
+
+
+@pytest.mark.parametrize(
+    ("used", "said"),
+    [
+        ({"filters": [{"id": "zlib"}], "compressor": {"id": "zstd"}}, "zlib and zstd, one after another"),
+        ({"filters": None, "compressor": {"id": "pickle"}}, "'pickle'"),
+    ],
+)
+def test_chunks_that_are_packed_twice_are_refused(used: dict[str, Any], said: str) -> None:
+    with pytest.raises(FileError, match=said):
+        packing.packing_of({"chunks": [8, 8], "dtype": "<u2", **used}, 2)
 
 
 def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,17 +13,15 @@ from typing import Any
 
 from pellucid import regular, saving
 from pellucid.errors import FileError, MissingExtra
+from pellucid.files.packing import Packing
 
-__all__ = ["METADATA", "check_blosc", "copied", "files_of", "metadata", "store", "zarr"]
+__all__ = ["METADATA", "copied", "files_of", "metadata", "store", "zarr"]
 
 MOST_IN_METADATA = 1 << 26
 """Bytes of a file of metadata. JSON takes up to twenty times its bytes in memory."""
 
 METADATA = (".zarray", ".zattrs", ".zgroup", "zarr.json")
 """The files of a group, or an array, that are no chunks."""
-
-BLOSC_HEAD = 16
-"""Bytes of a Blosc chunk's header: its length unpacked at 4, packed at 12."""
 
 
 def zarr() -> Any:
@@ -72,19 +70,9 @@ def copied(source: Path, target: Path) -> None:
             copy.write(part)
 
 
-def check_blosc(header: bytes, size: int, most: int) -> None:
-    """Raises `ValueError` for a chunk of Blosc's, of that ``size``, that is cut off, or that is more than ``most`` bytes when it is
-    unpacked; ``header`` is its beginning."""
-    # numcodecs 0.16 does not look how long such a chunk is, and reads beyond its end.
-    if size < BLOSC_HEAD or int.from_bytes(header[12:16], "little") > size:
-        raise ValueError("is cut off")
-    if int.from_bytes(header[4:8], "little") > most:
-        raise ValueError("has more values than a chunk of its array")
-
-
-def store(folder: Path, blosc: int | None = None) -> Any:
-    """A store that zarr-python reads an array from. ``blosc``: its chunks are packed by Blosc, and have so many bytes at most."""
-    return _guarded()(folder, blosc)
+def store(folder: Path, packing: Packing) -> Any:
+    """A store that zarr-python reads an array from, whose chunks are packed so."""
+    return _guarded()(folder, packing)
 
 
 @lru_cache(maxsize=1)
@@ -95,26 +83,29 @@ def _guarded() -> Any:
     class Guarded(LocalStore):  # type: ignore[misc, unused-ignore]
         """Reads regular files that are no links, and checks them at each reading: they may be others by then."""
 
-        def __init__(self, root: Path, blosc: int | None = None, *, read_only: bool = True) -> None:
+        def __init__(self, root: Path, packing: Packing, *, read_only: bool = True) -> None:
             super().__init__(root, read_only=read_only)
-            self.blosc = blosc
+            self.packing = packing
 
         def with_read_only(self, read_only: bool = False) -> Any:
-            return type(self)(self.root, self.blosc, read_only=read_only)
+            return type(self)(self.root, self.packing, read_only=read_only)
 
         def _checked(self, key: str, byte_range: Any) -> bytes | None:
             try:
                 with regular.opened(self.root / key, links=False) as file:
-                    content = _part(file, byte_range)
+                    content, begin, size = _part(file, byte_range)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             except OSError as error:
                 if (self.root / key).is_dir() and not (self.root / key).is_symlink():
                     return None
                 raise FileError(f"its chunk {self.root.name}/{key} cannot be read: {error.strerror}") from error
-            if self.blosc is not None and byte_range is None and Path(key).name not in METADATA:
+            if Path(key).name not in METADATA:
                 try:
-                    check_blosc(content[:BLOSC_HEAD], len(content), self.blosc)
+                    if byte_range is None:
+                        self.packing.check(content)
+                    else:
+                        self.packing.check_part(content, begin, size)
                 except ValueError as error:
                     raise FileError(f"its chunk {self.root.name}/{key} {error}") from error
             return content
@@ -133,8 +124,9 @@ def _guarded() -> Any:
     return Guarded
 
 
-def _part(file: io.FileIO, wanted: Any) -> bytes:
-    """The bytes of the file that zarr-python asks for: all, or some from its beginning or before its end."""
+def _part(file: io.FileIO, wanted: Any) -> tuple[bytes, int, int]:
+    """The bytes of the file that zarr-python asks for: all, or some from its beginning or before its end; where they begin, and the
+    file's size."""
     size = os.fstat(file.fileno()).st_size
     begin, end = 0, size
     if hasattr(wanted, "start"):
@@ -144,12 +136,12 @@ def _part(file: io.FileIO, wanted: Any) -> bytes:
     elif wanted is not None:
         begin = max(0, size - wanted.suffix)
     file.seek(begin)
-    parts = []
+    parts, place = [], begin
     # One call reads 2 GiB at most.
-    while begin < end and (part := file.read(end - begin)):
+    while place < end and (part := file.read(end - place)):
         parts.append(part)
-        begin += len(part)
-    return b"".join(parts)
+        place += len(part)
+    return b"".join(parts), begin, size
 
 
 def _prototype(given: Any) -> Any:

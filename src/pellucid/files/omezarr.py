@@ -24,7 +24,8 @@ from pellucid.files import base
 from pellucid.files.base import Document, Page, Reading, joined_rows, picture_of, picture_of_rows
 from pellucid.files.claims import check_size
 from pellucid.files.geometry import middle, ome_fitted
-from pellucid.files.groups import BLOSC_HEAD, check_blosc, copied, files_of, metadata, store, zarr
+from pellucid.files.groups import copied, files_of, metadata, store, zarr
+from pellucid.files.packing import BLOSC_HEAD, LARGEST_CHUNK, Packing, packing_of
 from pellucid.images import FILE_DEPTHS, Image, Rows
 
 __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
@@ -32,20 +33,8 @@ __all__ = ["is_group", "open_zarr", "save_zarr", "without_words"]
 ARRAY_FILES = (".zarray", ".zattrs", "zarr.json")
 """The files in an array's folder beside its chunks."""
 
-CODECS = frozenset(
-    [
-        *("blosc", "zstd", "zlib", "gzip", "bz2", "lzma", "lz4", "shuffle", "delta", "bitround", "fixedscaleoffset", "quantize"),
-        *("packbits", "astype", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
-        *("bytes", "transpose", "sharding_indexed"),
-    ]
-)
-"""The codecs that chunks may be packed by. numcodecs has more, and one of them unpickles."""
-
 SLAB = 128 << 20
 """Bytes up to which planes that share their chunks are read and written together: each chunk is then unpacked and packed once."""
-
-LARGEST_CHUNK = 2 << 30
-"""Bytes of a chunk, unpacked: it has to be in memory whole."""
 
 
 @dataclass(frozen=True)
@@ -138,28 +127,13 @@ def _scale(level: dict[str, Any]) -> tuple[float, ...]:
     return ()
 
 
-def _check_codecs(entry: dict[str, Any], version: int) -> None:
-    """Refuses an array that is packed by anything but `CODECS`."""
-    if version == 2:
-        filters = entry.get("filters") or []
-        used = [*(filters if isinstance(filters, list) else [filters]), *([entry["compressor"]] if entry.get("compressor") else [])]
-    else:
-        used, left = [], list(entry.get("codecs") or [])
-        while left:
-            codec = left.pop()
-            used.append(codec)
-            inner = codec.get("configuration") if isinstance(codec, dict) else None
-            for key in ("codecs", "index_codecs"):
-                if isinstance(inner, dict) and isinstance(inner.get(key), list):
-                    left.extend(inner[key])
-    for codec in used:
-        if _named(codec) not in CODECS:
-            raise FileError(f"its chunks are packed by {_named(codec)[:40]!r}, which is not read")
-
-
-def _named(codec: Any) -> str:
-    name = (codec.get("id") or codec.get("name")) if isinstance(codec, dict) else codec
-    return str(name).removeprefix("numcodecs.")
+def _packing(place: Path, level: str, version: int) -> Packing:
+    """How a level's chunks are packed, by the metadata in its folder."""
+    name = ".zarray" if version == 2 else "zarr.json"
+    try:
+        return packing_of(metadata(place, name), version)
+    except FileError as error:
+        raise FileError(f"level {level}: {error}") from error
 
 
 def _array(folder: Path, level: str, version: int, *, mode: str) -> Any:
@@ -167,14 +141,9 @@ def _array(folder: Path, level: str, version: int, *, mode: str) -> Any:
     place = folder / level
     if not place.is_dir():
         raise FileError(f"the folder of its level {level} is missing")
-    name = ".zarray" if version == 2 else "zarr.json"
-    try:
-        entry = metadata(place, name)
-    except FileError as error:
-        raise FileError(f"level {level}: {error}") from error
-    _check_codecs(entry, version)
+    packing = _packing(place, level, version)
     # Chunks of nothing but the fill value, too: what has no chunk at all cannot be told from what was lost.
-    source = store(place, _blosc(entry, version)) if mode == "r" else str(place)
+    source = store(place, packing) if mode == "r" else str(place)
     array = zarr().open_array(store=source, mode=mode, zarr_format=version, config={"write_empty_chunks": True})
     if array.dtype.name not in FILE_DEPTHS:
         raise FileError(f"values of type {array.dtype} are not an image; {', '.join(FILE_DEPTHS)} are read")
@@ -232,31 +201,15 @@ def _stored(place: Path, version: int) -> int:
     chunks = [file for file in files_of(place) if file.name not in ARRAY_FILES]
     if not chunks:
         raise FileError(f"level {place.name} has no chunks: the pixels are missing")
-    most = _blosc(metadata(place, ".zarray" if version == 2 else "zarr.json"), version)
-    for file in chunks if most is not None else ():
+    packing = _packing(place, place.name, version)
+    for file in chunks if packing.has_heads else ():
         with file.open("rb") as opened:
             header = opened.read(BLOSC_HEAD)
         try:
-            check_blosc(header, file.stat().st_size, most or 0)
+            packing.check_head(header, file.stat().st_size)
         except ValueError as error:
             raise FileError(f"its chunk {file.relative_to(place.parent).as_posix()} {error}") from error
     return sum(file.stat().st_size for file in chunks)
-
-
-def _blosc(entry: dict[str, Any], version: int) -> int | None:
-    """The most bytes that a chunk has, unpacked, where Blosc packs the array; None where it does not."""
-    used = [entry.get("compressor")] if version == 2 else [one for one in entry.get("codecs") or [] if _named(one) != "crc32c"]
-    if not used or _named(used[-1]) != "blosc":
-        return None
-    size: int
-    try:
-        shape = entry["chunks"] if version == 2 else entry["chunk_grid"]["configuration"]["chunk_shape"]
-        size = math.prod(int(side) for side in shape) * np.dtype(entry["dtype" if version == 2 else "data_type"]).itemsize
-    except (KeyError, TypeError, ValueError):
-        # What is wrong with it, opening the array says.
-        return LARGEST_CHUNK
-    # A filter before Blosc may widen values to at most 8 bytes.
-    return min(8 * size, LARGEST_CHUNK)
 
 
 def _planes(array: Any, reading: Reading) -> Iterator[Page]:

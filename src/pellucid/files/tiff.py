@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images
+from pellucid import images, regular
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import base, codecs
 from pellucid.files.base import (
@@ -37,7 +37,7 @@ from pellucid.files.base import (
     planes,
     raw_rows,
 )
-from pellucid.files.claims import check_size
+from pellucid.files.claims import check_bytes, check_size
 from pellucid.files.directories import EXIF, GPS, Entries, exif_of, parsed_exif, with_inner, written_directory
 from pellucid.files.embedded import MOST_IN_HEAD, size_of
 from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
@@ -65,6 +65,18 @@ LARGEST = 3_900_000_000
 """Bytes of pixels that a classic TIFF can hold, with room for the rest below 2^32; above it is a BigTIFF."""
 
 MOST_PAGES = 1_000_000
+
+MOST_TAGS = 4096
+"""Tags of a directory; the reader refuses more."""
+
+TAG_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+"""Type of a tag -> bytes of a value."""
+
+NUMBER_BYTES = 48
+"""Bytes of memory for a number of a tag: an object, a place in a list, and one in an array."""
+
+LITTLE_TAGS = 1 << 20
+"""Bytes that the tags of a page may need without more ado."""
 
 HIGHEST_STRIP = 4096
 """Rows of a strip or tile up to which a page is read in bands: a part of it cannot be unpacked."""
@@ -183,12 +195,12 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
     # Its remarks on what it makes of a damaged file are for who asked for logs, not for everyone's terminal.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     codecs.lend(tifffile)
+    _check_directories(path)
     size = path.stat().st_size
     # OME-XML may name other files; only this one is read.
     with tifffile.TiffFile(path, _multifile=False) as opened:
         file: Any = opened
         first = file.pages[0]
-        _check_chain(file, first, size)
         count = len(file.pages)
         # The reader ends at the last page that it finds: a stack would be cut unseen.
         if _table(file, file.pages[count - 1])[1] != 0:
@@ -216,24 +228,47 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
         yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
 
 
-def _check_chain(file: Any, first: Any, size: int) -> None:
-    """Raises `FileError` where the directories go in a circle, which the reader would follow for ever, or are too many."""
-    head, step, length = (8, 20, 8) if file.is_bigtiff else (2, 12, 4)
-    order: Literal["little", "big"] = "little" if file.byteorder == "<" else "big"
-    handle, place, known = file.filehandle, int(first.offset), set[int]()
-    while place:
-        if place in known:
-            raise FileError(f"its directories are damaged: after page {len(known)} they go in a circle")
-        if len(known) == MOST_PAGES:
-            raise FileError(f"more than {MOST_PAGES} pages are more than pellucid reads")
-        known.add(place)
-        handle.seek(place)
-        end = place + head + int.from_bytes(handle.read(head), order) * step
-        if end + length > size:
-            # Cut off: what the reader finds is looked at after this.
-            return
-        handle.seek(end)
-        place = int.from_bytes(handle.read(length), order)
+def _check_directories(path: Path) -> None:
+    """Raises `FileError` where the directories go in a circle, which the reader would follow for ever, or are too many, and
+    `MemoryShort` where the values of one's tags need more memory than there is: the reader takes them as lists of numbers."""
+    size = path.stat().st_size
+    with regular.opened(path) as handle:
+        start = handle.read(16)
+        order: Literal["little", "big"] = "little" if start[:2] == b"II" else "big"
+        big = int.from_bytes(start[2:4], order) == 43
+        head, step, length = (8, 20, 8) if big else (2, 12, 4)
+        place, known = int.from_bytes(start[8:16] if big else start[4:8], order), set[int]()
+        while place:
+            if place in known:
+                raise FileError(f"its directories are damaged: after page {len(known)} they go in a circle")
+            if len(known) == MOST_PAGES:
+                raise FileError(f"more than {MOST_PAGES} pages are more than pellucid reads")
+            known.add(place)
+            handle.seek(place)
+            count = int.from_bytes(handle.read(head), order)
+            end = place + head + count * step
+            if end + length > size:
+                # Cut off: what the reader finds is looked at after this.
+                return
+            if count <= MOST_TAGS:
+                _check_tags(handle.read(count * step), order, step, size, len(known))
+            handle.seek(end)
+            place = int.from_bytes(handle.read(length), order)
+
+
+def _check_tags(table: bytes, order: Literal["little", "big"], step: int, size: int, page: int) -> None:
+    """Raises `MemoryShort` where the values of the tags in the ``table`` of a page need more memory than there is; values that lie
+    beyond the end of the file, of that ``size``, are not read."""
+    needed, wide = 0, (step - 4) // 2
+    for begin in range(0, len(table), step):
+        kind = int.from_bytes(table[begin + 2 : begin + 4], order)
+        count = int.from_bytes(table[begin + 4 : begin + 4 + wide], order)
+        stored = count * TAG_BYTES.get(kind, 0)
+        if wide < stored <= size:
+            # Bytes and text twice; of numbers a list, and an array of 8 bytes each.
+            needed += 2 * stored if TAG_BYTES[kind] == 1 else NUMBER_BYTES * count
+    if needed > LITTLE_TAGS:
+        check_bytes(needed, f"the tags of page {page}")
 
 
 def _table(file: Any, page: Any) -> tuple[set[int], int]:

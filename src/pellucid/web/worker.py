@@ -117,7 +117,10 @@ class Worker:
         source = Path(job["source"])
         how = FileSettings.read(job["how"])
         progress(0)
-        with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
+        with (
+            files.limited(job["pixels"], job["words"]),
+            files.open_pages(source, **batch.reading(how), memory=self._most) as document,
+        ):
             page = next(iter(document.pages), None)
             if page is None:
                 raise FileError(f"{source}: there is no picture in it")
@@ -139,7 +142,7 @@ class Worker:
         details: dict[str, Any] = {}
         most, words = job["pixels"], job["words"]
         with files.limited(most, words):
-            pixels = sum(_pixels_of(Path(path)) for path in job["attached"])
+            pixels = sum(_pixels_of(Path(path), self._most) for path in job["attached"])
 
         def watch(before: files.Page, after: files.Page) -> None:
             nonlocal pixels
@@ -191,7 +194,10 @@ class Worker:
         settings, how = model.task.settings.read(job["settings"]), FileSettings.read(job["how"])
         progress(0)
         key = _key(job)
-        with files.limited(job["pixels"], job["words"]), files.open_pages(source, **batch.reading(how)) as document:
+        with (
+            files.limited(job["pixels"], job["words"]),
+            files.open_pages(source, **batch.reading(how), memory=self._most) as document,
+        ):
             page = next(iter(document.pages), None)
             if page is None or page.kind != "picture":
                 raise OptionError("parts are shown of pictures in gray or in red, green and blue alone")
@@ -222,9 +228,9 @@ def _output_size(settings: Settings | Steps, height: int, width: int) -> tuple[i
     return output.height or height, output.width or width
 
 
-def _pixels_of(path: Path) -> int:
-    """The pixels of all pages of a picture that is sent beside the one to restore."""
-    with files.open_pages(path, sparing=True) as document:
+def _pixels_of(path: Path, most: int | None) -> int:
+    """The pixels of all pages of a picture that is sent beside the one to restore; ``most``: bytes that the process may use."""
+    with files.open_pages(path, sparing=True, memory=most) as document:
         page = next(iter(document.pages), None)
         return 0 if page is None else document.count * _size(page)
 
