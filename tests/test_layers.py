@@ -37,6 +37,7 @@ ROWS = (
     {"cards"},
     {"saving", "graphs"},
     {"files"},
+    {"confidence"},
     {"compiled"},
     {"engines"},
     {"kept"},
@@ -131,7 +132,7 @@ DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
     {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "sensors"},
-    {"gain"},
+    {"doubt", "gain"},
 )
 
 INNER = {

@@ -148,6 +148,15 @@ def test_files_of_steps_are_parts_of_the_form(served: Any, tmp_path: Path) -> No
 def test_the_description_has_it(served: Any) -> None:
     described = served.ask("GET", "/openapi.json").json["paths"]["/v1/run"]["post"]
     names = [parameter["name"] for parameter in described["parameters"]]
-    assert names == ["steps", "preset", "format", "range", "axes", "strip", "depth", "preview", "ticket"]
+    assert names == ["steps", "preset", "format", "range", "axes", "strip", "depth", "preview", "confidence", "ticket"]
     fields = described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert {"image", "mask", "protect", "colorize.palette"} <= set(fields)
+
+
+def test_the_confidence_is_one_more_picture(served: Any) -> None:
+    for path, shape in (("/v1/restore?sigma=20", (48, 64)), (f"/v1/run?steps={TEXT}", (72, 96))):
+        shown = parts(served.ask("POST", f"{path}&preview=true&confidence=true", png(levels()), Content_Type="image/png"))
+        assert pixels(shown["confidence"]).shape == shape
+    answer = served.ask("POST", "/v1/restore?sigma=20&confidence=true", png(levels()), Content_Type="image/png")
+    assert answer.status == 422
+    assert "confidence goes with preview=true" in answer.json["error"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import confidence as trusting
 from pellucid import files, footage, images, memory, saving, weighing
 from pellucid.chains import Chain
 from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
@@ -105,6 +106,7 @@ def restore_files(
     *,
     overwrite: bool = False,
     resume: bool = False,
+    confidence: Callable[[Path], Path] | None = None,
     progress: Progress | None = None,
     clip: ClipSettings = CLIP,
     told: footage.Told | None = None,
@@ -112,7 +114,8 @@ def restore_files(
     """Restores each file of a plan, yielding its outcome when it is done; a failure is an outcome, not an end.
 
     ``settings`` are those of the restorer's task (None: its defaults), or the steps of a chain; ``how`` says how files are read and
-    written; ``progress`` is called with the share of the picture in hand that is done, 0 to 1. Clips are restored frame by frame
+    written; ``confidence`` gives the path of the picture that says how far to trust an output (`pellucid.confidence`), from the
+    output's; ``progress`` is called with the share of the picture in hand that is done, 0 to 1. Clips are restored frame by frame
     (`pellucid.footage`); ``clip`` says how, and ``told`` is called with the frames that are done and with all of them, where that
     is known.
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
@@ -132,15 +135,17 @@ def restore_files(
         # The format is in the output's name.
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
         manifest = Manifest(planned.folder, settings.to_dict() | written | clip.to_dict(), restorer.fingerprint())
-    work = replace(_Work.of(restorer, settings, how, progress), clip=clip, told=told, resume=resume)
+    work = _Work.of(restorer, settings, how, progress, confidence, overwrite=overwrite)
+    work = replace(work, clip=clip, told=told, resume=resume)
     read = partial(
         _read,
-        how=how,
+        work=work,
         memory=restorer.memory,
         manifest=manifest,
         overwrite=overwrite,
         resume=resume,
-        mosaic=_takes_mosaics(restorer, how),
+        # A mosaic's errors are not foretold: its confidence is that of the developed picture.
+        mosaic=confidence is None and _takes_mosaics(restorer, how),
         named=planned.named,
     )
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
@@ -220,19 +225,21 @@ def restore_file(
     *,
     sparing: bool = True,
     watch: Callable[[files.Page, files.Page], None] | None = None,
+    confidence: Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Restores one file as `restore_files` does.
 
     ``sparing`` as of `files.open_pages`. ``watch`` is called with each page as it was and restored (sparing, it may not take the
-    `Rows` of the output), ``progress`` with the share that is done, 0 to 1. Raises `PellucidError` and `OSError`; an exception from
-    ``watch`` or ``progress`` ends it, too.
+    `Rows` of the output), ``confidence`` as of `restore_files`, ``progress`` with the share that is done, 0 to 1. Raises
+    `PellucidError` and `OSError`; an exception from ``watch`` or ``progress`` ends it, too.
     """
-    work = _Work.of(restorer, settings or restorer.settings(), how, progress)
+    work = _Work.of(restorer, settings or restorer.settings(), how, progress, None if confidence is None else lambda _: confidence)
     if files.is_clip(source):
         raise FileError(f"{source}: this is a clip, and only pictures work here")
-    files.check_depth(target, how.depth)
+    work.check(target)
     with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory) as document:
+        work.check_pages(source, document)
         return _passed(document, source, target, work, overwrite=False, watch=watch)
 
 
@@ -257,16 +264,48 @@ class _Work:
     clip: ClipSettings = CLIP
     told: footage.Told | None = None
     resume: bool = False
+    confidence: Callable[[Path], Path] | None = None
+    overwrite: bool = False
 
     @classmethod
-    def of(cls, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings, progress: Progress | None) -> _Work:
+    def of(
+        cls,
+        restorer: Restorer | Chain,
+        settings: Settings | Steps,
+        how: FileSettings,
+        progress: Progress | None,
+        confidence: Callable[[Path], Path] | None = None,
+        *,
+        overwrite: bool = False,
+    ) -> _Work:
         """Reads the masks; `FileError` for one that is no picture."""
-        return cls(restorer, settings, how, _Areas.of(how), progress)
+        return cls(restorer, settings, how, _Areas.of(how), progress, confidence=confidence, overwrite=overwrite)
 
     @property
     def restore(self) -> Callable[..., Restoration]:
         """Restores a picture, with these settings."""
         return self.restorer.details
+
+    def check(self, target: Path) -> None:
+        """Before the work: `FileError` where the output's format does not hold the depth, or the other picture is there."""
+        files.check_depth(target, self.how.depth)
+        if self.confidence is not None:
+            place = self.confidence(target)
+            files.check_written(place)
+            if exists(place) and not self.overwrite:
+                raise FileError(f"{place} exists; --force overwrites it")
+
+    def check_pages(self, source: Path, document: files.Document) -> None:
+        """`FileError` for a stack, where the other picture is wanted."""
+        if self.confidence is not None and document.count > 1:
+            raise FileError(f"{source}: it has {document.count} pages, and the confidence is that of one picture")
+
+    def keep_planes(self, target: Path, result: Restoration) -> None:
+        """Writes the other picture."""
+        if self.confidence is not None:
+            place = self.confidence(target)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            trusting.save(place, result.planes, result.image, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True)
@@ -351,7 +390,7 @@ def _read(
     source: Path,
     target: Path,
     *,
-    how: FileSettings,
+    work: _Work,
     memory: int | None,
     manifest: Manifest | None,
     overwrite: bool,
@@ -376,9 +415,12 @@ def _read(
         if done(digest):
             return Outcome(source, target, skipped=True)
         if files.is_clip(source):
+            if work.confidence is not None:
+                raise FileError(f"{source}: this is a clip, and the confidence is that of one picture")
             return _Clip(source, target, digest)
-        files.check_depth(target, how.depth)
-        document = opened.enter_context(files.open_pages(source, **reading(how), sparing=True, memory=memory, mosaic=mosaic))
+        work.check(target)
+        document = opened.enter_context(files.open_pages(source, **reading(work.how), sparing=True, memory=memory, mosaic=mosaic))
+        work.check_pages(source, document)
         if document.count > 1:
             return _Open(source, target, digest, document, opened.pop_all().close)
         page = _first(source, iter(document.pages))
@@ -399,9 +441,10 @@ def _read(
 def _restore(loaded: _Loaded, work: _Work) -> _Restored | Outcome:
     try:
         page, first, seconds = _restore_page(loaded.page, work, work.progress)
+        work.keep_planes(loaded.target, first)
         outcome = _outcome(Outcome(loaded.source, loaded.target, seconds=seconds), page, first)
         return _Restored(outcome, loaded.digest, _sized(loaded.document, page), page)
-    except (PellucidError, MemoryError) as error:
+    except (PellucidError, OSError, MemoryError) as error:
         return _failed(loaded.source, loaded.target, error, loaded.source)
 
 
@@ -475,6 +518,7 @@ def _passed(
 
             tell(0)
             output, first, taken = _restore_page(page, work, tell)
+            work.keep_planes(target, first)
             seconds += taken
             rows = [picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows)]
             if not firsts:
@@ -512,6 +556,8 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
         beside: dict[str, Any] = {} if weights is None else {"mask": weights}
         if work.how.depth != "auto":
             beside["keep"] = "float32"
+        if work.confidence is not None:
+            beside["confidence"] = True
         result = work.restore(picture, work.settings, progress=tell, **beside)
         results.append(replace(result, image=replace(result.image, remarks=result.image.remarks + remarks)))
     restored = files.at_depth(replace(page, pictures=tuple(result.image for result in results)), work.how.depth)

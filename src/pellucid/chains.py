@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pellucid import __version__, depths, images, restorer, stacks, steps, weighing
+from pellucid import confidence as trusting
 from pellucid.errors import OptionError
 from pellucid.files import base, metadata
 from pellucid.images import Image, Range, Rows
@@ -82,13 +83,16 @@ class Chain:
         *,
         mask: ArrayLike | None = None,
         keep: Literal["source", "float32"] = "source",
+        confidence: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Restoration:
         """The same as `restore`, with the files that served, the seconds of all steps, and the fact ``steps``: what each did.
 
         A `View` of an `Image` brings what the first step need not look for. ``mask`` as of `Restorer.details`, for all steps.
-        ``keep`` float32: the image is left as a file of float32 holds it, with black and white at 0 and 1. ``progress`` is called
-        with (done, of) over all steps, each of which counts by the size of its output.
+        ``keep`` float32: the image is left as a file of float32 holds it, with black and white at 0 and 1. ``confidence`` adds
+        planes, those of earlier steps at the size of the output: the last deviation of an error that a step foretells, and what any
+        step may have invented. ``progress`` is called with (done, of) over all steps, each of which counts by the size of its
+        output.
         """
         chosen = self.steps if chosen is None else chosen
         found = image.found if isinstance(image, View) else None
@@ -99,10 +103,13 @@ class Chain:
         # Only at the end the source's own values come back: until then the pixels around them are an image like others.
         image = replace(image, kept=None)
         done: list[Mapping[str, Any]] = []
+        planes: dict[str, NDArray[Any]] = {}
+        beside: dict[str, Any] = {"mask": mask, "keep": "float32", "confidence": confidence}
         seconds = 0.0
         for number, (step, model) in enumerate(zip(chosen.steps[:-1], self.restorers, strict=False)):
             tell = None if progress is None else partial(_told, progress, sum(shares[:number]), shares[number])
-            result = model.details(View((image,), found=found), step.settings, mask=mask, keep="float32", progress=tell)
+            result = model.details(View((image,), found=found), step.settings, progress=tell, **beside)
+            planes = _joined(planes, result)
             found = None
             coming = result.image.pixels
             image = depths.between(_stored(result.image))
@@ -114,7 +121,8 @@ class Chain:
             del result, coming
         tell = None if progress is None else partial(_told, progress, sum(shares[:-1]), shares[-1])
         seen = View((image,), found=found)
-        last = self.restorers[-1].details(seen, chosen.steps[-1].settings, mask=mask, keep="float32", progress=tell)
+        last = self.restorers[-1].details(seen, chosen.steps[-1].settings, progress=tell, **beside)
+        planes = _joined(planes, last)
         output = last.image
         if keep == "source":
             output = depths.as_source(output, source)
@@ -122,7 +130,16 @@ class Chain:
                 output = weighing.untouched(output, source, weighing.plane(mask))
         output = metadata.with_history(output, f"pellucid {__version__}", chosen.text(paths=False))
         models = "+".join([*(each["model"] for each in done), last.model])
-        return Restoration(output, models, seconds + last.seconds, output.remarks, partial(_facts, tuple(done), last))
+        facts = partial(_facts, tuple(done), last)
+        return Restoration(output, models, seconds + last.seconds, output.remarks, planes, facts)
+
+
+def _joined(planes: Mapping[str, NDArray[Any]], result: Restoration) -> dict[str, NDArray[Any]]:
+    """The planes of the steps before, at the size of a step's output, with its own."""
+    height, width = result.image.pixels.shape[:2]
+    before = trusting.fitted(planes, height, width)
+    both = {name: before[name] | plane for name, plane in result.planes.items() if name == "invented" and name in before}
+    return before | dict(result.planes) | both
 
 
 def load(chosen: Steps | str, *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Chain:

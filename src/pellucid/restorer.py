@@ -54,13 +54,15 @@ class Restoration:
     ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
     served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read (which values are black and white where
     they were found, and what was no image), and on what the task found. ``facts`` are the facts of the task's row by name
-    (`pellucid.tasks.TASKS`).
+    (`pellucid.tasks.TASKS`). ``planes`` are those that say how far to trust the output, each (h, w), where they were asked for:
+    ``confidence``, the standard deviation of the error in [0, 1], and ``invented`` (see `pellucid.confidence`).
     """
 
     image: Any
     model: str
     seconds: float
     remarks: tuple[str, ...] = ()
+    planes: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
     ask: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -75,6 +77,7 @@ class Restoration:
             "model": self.model,
             "seconds": self.seconds,
             "remarks": self.remarks,
+            "planes": self.planes,
             "ask": None,
             "facts": self.facts,
         }
@@ -249,6 +252,7 @@ class Restorer:
         *,
         mask: ArrayLike | None = None,
         keep: Literal["source", "float32"] = "source",
+        confidence: bool = False,
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
@@ -258,7 +262,8 @@ class Restorer:
 
         ``mask`` (h, w) of any size, in [0, 1], says how much of the settings' strength each pixel gets: it is scaled to the output,
         and where it is 0 the output is the one of strength 0, which for an output of the picture's size and channels is the picture
-        itself, to the bit. ``keep`` float32: the pixels of an `Image` are not rounded to its file's whole numbers.
+        itself, to the bit. ``keep`` float32: the pixels of an `Image` are not rounded to its file's whole numbers. ``confidence``
+        adds the ``planes`` of the answer; all of the picture is held then, and `OptionError` raised where the task has none.
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.
 
@@ -276,7 +281,9 @@ class Restorer:
         if weights is not None:
             weighing.check(self.task.name, chosen, picture)
         job = self.task.module().prepare(view, self.models, chosen)
-        held = job.held or len(job.passes) > 1
+        if confidence and job.trust is None:
+            raise OptionError(f"{self.task.name} does not say here how far to trust its output; leave out the confidence")
+        held = job.held or len(job.passes) > 1 or confidence
         picture = images.held(picture) if held else picture
         source = picture if job.image is None else images.held(job.image) if held else job.image
         for number, step in enumerate(job.passes):
@@ -287,12 +294,13 @@ class Restorer:
         if weights is not None:
             output = weighing.untouched(output, picture, weights)
         remarks = output.remarks
+        planes = job.trust(picture, output) if confidence and job.trust is not None else {}
         if not isinstance(image, Image | View):
             output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
             if weights is not None:
                 output = weighing.untouched_values(output, image, weights)
         seconds = time.perf_counter() - begun
-        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, ask=job.facts)
+        result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, planes=planes, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image | View) else replace(result, ask=partial(dict, result.facts))
 

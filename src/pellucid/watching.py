@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pellucid import batch, files, plan, saving
 from pellucid.batch import Outcome
@@ -35,7 +36,7 @@ class Watch:
     """What is known of a watched ``folder`` whose outputs go into ``out``.
 
     ``selection`` says which pictures count, ``chain`` and ``how`` what is done with them; with ``overwrite`` a picture that has
-    changed is done again, without it that is an error.
+    changed is done again, without it that is an error. ``confidence`` as of `pellucid.batch.restore_files`.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Watch:
     how: FileSettings = field(default_factory=FileSettings)
     selection: Selection = field(default_factory=Selection)
     overwrite: bool = False
+    confidence: Callable[[Path], Path] | None = None
     _last: dict[Path, State] = field(default_factory=dict)
     _over: dict[Path, State] = field(default_factory=dict)
 
@@ -72,7 +74,8 @@ class Watch:
         for which the disk has no room, at the next look."""
         planned = self._planned(paths)
         work = planned, self.chain, self.chain.steps, self.how
-        for outcome in batch.restore_files(*work, overwrite=self.overwrite, resume=True, progress=progress):
+        given: dict[str, Any] = {"overwrite": self.overwrite, "confidence": self.confidence, "progress": progress}
+        for outcome in batch.restore_files(*work, resume=True, **given):
             if outcome.full:
                 yield outcome
                 return

@@ -106,6 +106,12 @@ def _add_work(command: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="the most memory to use, such as 2GiB; it does not change the output (default: 80%% of the free memory)",
     )
+    command.add_argument(
+        "--confidence",
+        metavar="FILE",
+        help="write how far to trust the output, too: a picture of the error's standard deviation at each pixel (black none, "
+        "white 32 levels; hatched what may be invented), or with .tif and .npy the deviation itself; of several pictures a folder",
+    )
     command.add_argument("--json", action="store_true", help="print one JSON line for each picture")
     command.add_argument("--force", action="store_true", help="overwrite outputs that exist")
 
@@ -175,6 +181,7 @@ def _done(
         model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
         shown = _Shown(planned, task, settings, options)
         run: dict[str, Any] = {"overwrite": options.force, "resume": options.resume, "clip": clip}
+        run["confidence"] = _trusted(options.confidence, planned)
         outcomes = batch.restore_variants(planned, model, settings, how, **run, progress=shown.progress, told=shown.frames)
         status = shown.all(outcomes)
         if options.out == PIPE and status == 0:
@@ -187,7 +194,29 @@ def _mosaic(task: Task | Steps, how: FileSettings, options: argparse.Namespace) 
     """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks and
     other depths are for pictures."""
     plain = how.mask is None and how.protect is None and how.depth == "auto"
-    return plain and isinstance(task, Task) and "mosaic" in dict(task.instead) and options.model == task.model
+    return plain and options.confidence is None and isinstance(task, Task) and "mosaic" in dict(task.instead) and options.model == task.model
+
+
+def _trusted(given: str | None, planned: plan.Plan) -> Callable[[Path], Path] | None:
+    """The path of the confidence by that of an output: the one file, or NAME.confidence.png in a folder."""
+    from pellucid import files
+
+    if given is None:
+        return None
+    place = Path(given)
+    if given.endswith(("/", os.sep)) or place.is_dir() or not place.suffix:
+        return _beside(place)
+    if len(planned.pairs) + len(planned.failed) > 1:
+        raise OptionError(f"--confidence {given}: several pictures need a folder; end its name in /")
+    files.check_written(place)
+    if any(os.path.realpath(place) in map(os.path.realpath, pair) for pair in planned.pairs):
+        raise OptionError(f"--confidence {given}: this is the picture or its output; name another file")
+    return lambda target: place
+
+
+def _beside(folder: Path) -> Callable[[Path], Path]:
+    """The path of the confidence in a folder."""
+    return lambda target: folder / f"{target.stem}.confidence.png"
 
 
 def _alpha(settings: Settings | Steps) -> bool:
@@ -422,7 +451,10 @@ def _watch(options: argparse.Namespace) -> int:
     room = memory.parse_size(options.memory) if options.memory is not None else None
     chain = chains.load(chosen, device=options.device, engine=options.engine, memory=room)
     selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-    watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force)
+    if options.confidence is not None and Path(options.confidence).suffix:
+        raise OptionError(f"--confidence {options.confidence}: a watched folder needs a folder for them")
+    trusted = None if options.confidence is None else _beside(Path(options.confidence))
+    watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force, trusted)
     stop = threading.Event()
     failed = False
 

@@ -228,15 +228,18 @@ def _pack(options: argparse.Namespace) -> int:
 
 def add_calibrate(commands: Commands) -> None:
     """Adds `calibrate`."""
-    command = add(commands, "calibrate", _calibrate, "train the small networks behind 'inspect' and '--gain'")
+    command = add(commands, "calibrate", _calibrate, "train the small networks behind 'inspect', '--gain' and '--confidence'")
     command.add_argument(
         "what",
-        choices=("noise", "gain"),
-        help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains",
+        choices=("noise", "gain", "confidence"),
+        help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains; confidence: the network "
+        "that predicts how far each pixel is off",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
-    command.add_argument("--examples", type=count, default=16_000, help="examples to learn from (default: 16000; gain needs 3500)")
+    command.add_argument(
+        "--examples", type=count, default=16_000, help="examples to learn from (default: 16000; gain needs 3500, confidence 1200)"
+    )
     command.add_argument("--seed", type=int, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 
@@ -259,6 +262,16 @@ def _calibrate(options: argparse.Namespace) -> int:
         if done % 200 == 0 or done == of:
             print(f"{done / of:6.1%}  {done} examples", file=sys.stderr, flush=True)
 
+    if options.what == "confidence":
+        models = [restorer.load(name) for name in ("photo", "photo", "photo-fast")]
+        pixels = calibration.doubt_examples(models, list(pictures.train), options.examples, options.seed, show)
+        doubt = calibration.train_doubt(pixels, seed=options.seed)
+        calibration.save(doubt, options.out, overwrite=options.force)
+        print(shown(options.out))
+        held = calibration.doubt_examples(models, list(pictures.valid), max(20, options.examples // 8), options.seed + 1)
+        for line in calibration.doubt_scores(doubt, held):
+            print(line, file=sys.stderr)
+        return 0
     of_gain = options.what == "gain"
     make = partial(calibration.gain_examples, restorer.load("photo")) if of_gain else calibration.examples
     scores = calibration.gain_scores if of_gain else calibration.scores

@@ -83,7 +83,8 @@ class Job:
     none the picture stays as it is. They go over ``image``, where that is given, else over the picture. ``held``: the whole picture
     must be in memory, as it must with several passes. ``finish`` makes the output of the picture and the pixels of the last pass,
     or of the picture and its own pixels where there is none.
-    ``facts`` are asked for after the last piece: values by the names in the task's row.
+    ``facts`` are asked for after the last piece: values by the names in the task's row. ``trust`` makes the planes that say how far
+    to trust the output (`pellucid.confidence`), from the picture and the output, both held, where the task has such planes.
     """
 
     model: str
@@ -92,6 +93,7 @@ class Job:
     held: bool = False
     finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
     facts: Callable[[], Mapping[str, Any]] = _nothing
+    trust: Callable[[Image, Image], Mapping[str, NDArray[Any]]] | None = None
 
 
 @dataclass(frozen=True)

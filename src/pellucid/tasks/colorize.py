@@ -69,6 +69,9 @@ COLOURFUL = 3.0
 """How far chroma (CIELAB) varies, on average, among pixels of one light in a colour picture: old prints are yellow throughout, and
 JPEG leaves gray a trace of colour."""
 
+SURE = 0.5
+"""How sure the model must be of a colour, 0 to 1, where it is not marked as one that may be invented."""
+
 MADE = "The colours of this picture are made by software: they were not recorded."
 """The line in the output's XMP."""
 
@@ -110,7 +113,13 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
         before=partial(_gray, curve),
         channels=3,
     )
-    return base.Job(card.name, (step,), finish=_finished, facts=facts)
+
+    def trust(picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
+        height, width = output.pixels.shape[:2]
+        plane = images.resized(sure[..., None].astype(np.float32), height, width, BICUBIC)[..., 0]
+        return {"invented": plane < SURE}
+
+    return base.Job(card.name, (step,), finish=_finished, facts=facts, trust=trust)
 
 
 def _side(card: Card) -> int:

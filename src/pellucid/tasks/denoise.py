@@ -20,11 +20,11 @@ from pellucid import asked, denoising, detailing, diagnosis, following, images, 
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
-from pellucid.diagnosis import Diagnosis, gain
+from pellucid.diagnosis import Diagnosis, doubt, gain
 from pellucid.diagnosis.drawn import Squares
 from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
-from pellucid.images import Pixels
+from pellucid.images import Image, Pixels
 from pellucid.maps import Curve, Extremes
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tiling import Place
@@ -46,6 +46,7 @@ __all__ = [
     "follow",
     "known",
     "measured",
+    "noise_of",
     "prepare",
     "scored",
 ]
@@ -180,6 +181,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
             "expected_gain": expected_gain(view, models, settings, seen) if settings.gain else None,
         }
 
+    trust = partial(_trusted, found, plan.channels)
     screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
     if screen > 0:
         piece: Callable[..., Planes] = wholes.descreened(_graph(models, _plain(models, plan.channels), settings), view, screen)
@@ -192,7 +194,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     straight = wholes.before(view, models, plan.diagnosis, plan.role)
     if noise.nothing and straight is None and settings.detail == 1:
         # Not one pixel would change but for rounding.
-        return base.Job(card.name, facts=facts)
+        return base.Job(card.name, facts=facts, trust=trust)
     work = _work(view, models, plan, noise, straight, settings)
     if settings.apart:
         colour = found.raised(max(1.0, settings.colour_noise or 0.0))
@@ -216,7 +218,26 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         halo=work.halo,
         multiple_of=work.multiple_of,
     )
-    return base.Job(card.name, (once,), facts=facts)
+    return base.Job(card.name, (once,), facts=facts, trust=None if noise.level is None else trust)
+
+
+def _trusted(noise: Noise, channels: int, picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
+    """The standard deviation of the error at each pixel, by what is known of the ``noise``; nothing where there is none."""
+    height, width = output.pixels.shape[:2]
+    if noise.nothing:
+        return {"confidence": np.zeros((height, width), np.float32)}
+    given, restored = images.as_pixels(picture, picture.pixels), images.as_pixels(output, output.pixels)
+    if channels < len(given):
+        given, restored = given[1:2], restored[1:2]
+    if noise.places is not None:
+        noise = replace(noise, local=noise.places.sigma(0, 0, height, width, (height, width)))
+    level = noise.sigma(given)
+    return {"confidence": doubt.expected(given, restored, level, white=noise.white, density=noise.density)}
+
+
+def noise_of(view: View, models: Models, settings: DenoiseSettings) -> Noise:
+    """The noise that a model is given for this picture: `prepare` without the work."""
+    return _plan(view, models, settings.sigma).noise
 
 
 def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:

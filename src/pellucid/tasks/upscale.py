@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, degradations, denoising, diagnosis, images
+from pellucid import alphas, confidence, degradations, denoising, diagnosis, images
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
@@ -100,7 +100,14 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
         return alphas.with_alpha_resized(output)
 
-    return base.Job(card.name, tuple(passes), held=not exact or view.picture.alpha is not None, finish=finish, facts=facts)
+    held = not exact or view.picture.alpha is not None
+    return base.Job(card.name, tuple(passes), held=held, finish=finish, facts=facts, trust=_trusted)
+
+
+def _trusted(picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
+    """Where the enlargement has detail that the picture cannot hold."""
+    height, width = picture.pixels.shape[:2]
+    return {"invented": confidence.invented(images.floating(output).pixels, height, width)}
 
 
 def _first(

@@ -1,10 +1,11 @@
-"""Trains the two small networks of `pellucid.diagnosis`: `estimator` reads the noise from a picture's measurements, `gain` predicts
-what restoring gains. Examples, training, file."""
+"""Trains the small networks of `pellucid.diagnosis`: `estimator` reads the noise from a picture's measurements, `gain` predicts
+what restoring gains, `doubt` how far each pixel is off. Examples, training, file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,26 @@ from PIL import ImageDraw, ImageFont
 from torch import nn
 
 from pellucid import degradations, images
-from pellucid.diagnosis import estimator, gain, jpeg, noise, sampling
+from pellucid.diagnosis import doubt, estimator, gain, jpeg, noise, sampling
 from pellucid.restorer import Restorer
 from pellucid.saving import replacing
 from pellucid.tasks import DenoiseSettings
-from pellucid.tasks.denoise import measured
+from pellucid.tasks.denoise import measured, noise_of
 from pellucid.views import View
 
-__all__ = ["Examples", "example", "examples", "gain_examples", "gain_scores", "save", "scores", "train"]
+__all__ = [
+    "Examples",
+    "doubt_examples",
+    "doubt_scores",
+    "example",
+    "examples",
+    "gain_examples",
+    "gain_scores",
+    "save",
+    "scores",
+    "train",
+    "train_doubt",
+]
 
 SIDES = (192, 720)
 """The sides of the crops in pixels."""
@@ -186,6 +199,104 @@ def gain_scores(weights: estimator.Weights, held: Examples) -> list[str]:
     return [f"gain: off by {np.median(off):.2f} dB (median), {np.quantile(off, 0.9):.2f} (90th percentile) in {len(off)}"]
 
 
+PIXELS = 400
+"""Pixels of each example that the network of `pellucid.diagnosis.doubt` learns from: those near one another say the same."""
+
+DOUBTED = {"white": 0.7, "poisson": 0.08, "camera": 0.08, "grain+jpeg": 0.05, "jpeg": 0.05, "gaussian+impulses": 0.04}
+"""What is done to these examples, and the share of each; ``white`` is Gaussian noise whose level is given, in error by 5 %."""
+
+DOUBT_SIDE = 208
+"""The most pixels on a side of these examples."""
+
+
+def doubt_examples(
+    models: Sequence[Restorer],
+    pictures: list[NDArray[np.uint8]],
+    count: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Examples:
+    """Pixels of ``count`` restored crops: what `doubt.features` says of each, and the target (n, 2): the logarithm (base 2) of its
+    absolute error as a share of the noise's level, and that level in 8-bit levels. Some are restored in part, as masks do, or with
+    other settings than the default."""
+    features, targets = [], []
+    for index in range(count):
+        rng = np.random.default_rng([seed, 7, index])
+        crop = _crop(pictures[int(rng.integers(len(pictures)))], rng)[:DOUBT_SIDE, :DOUBT_SIDE]
+        kind = str(rng.choice(list(DOUBTED), p=list(DOUBTED.values())))
+        sigma = float(np.exp(rng.uniform(np.log(1.5), np.log(75))))
+        white = degradations.Gaussian(sigma, clip=bool(rng.random() < 0.5))
+        degradation = white if kind == "white" else _noise(kind, rng)
+        assert degradation is not None
+        clean, noisy = degradation.pair(crop, rng)
+        if rng.random() < 0.5:
+            noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
+        told = sigma * float(np.exp(rng.normal(0, 0.05))) if kind == "white" else None
+        settings = DenoiseSettings.of({"sigma": told, **_varied(rng)})
+        image = images.from_array(np.asarray(noisy, dtype=np.float32))
+        model = models[int(rng.integers(len(models)))]
+        found = noise_of(View((image,)), model.models, settings)
+        if not found.nothing and found.level is not None:
+            given, answer = (
+                np.ascontiguousarray(each.pixels.transpose(2, 0, 1)) for each in (image, model.restore(image, settings))
+            )
+            level = found.sigma(given)
+            read = doubt.features(given, answer, level, white=found.white, density=found.density)
+            error = np.abs(answer - np.asarray(clean, dtype=np.float32).transpose(2, 0, 1))
+            rows, columns = (rng.integers(0, side, PIXELS) for side in level.shape)
+            channel = rng.integers(0, len(error), PIXELS)
+            least = np.maximum(level[rows, columns], doubt.FAINTEST)
+            features.append(read[rows, columns])
+            off = np.log2(error[channel, rows, columns] / least + 1e-4)
+            targets.append(np.stack([off, 255 * least], axis=1))
+        if on_progress is not None:
+            on_progress(index + 1, count)
+    return Examples(np.concatenate(features), np.concatenate(targets).astype(np.float32))
+
+
+def _varied(rng: np.random.Generator) -> dict[str, float]:
+    """Settings of a denoiser: the default for most."""
+    made: list[dict[str, float]] = [
+        {"strength": float(rng.random())},
+        {"strength": float(rng.uniform(1, 2))},
+        {"keep_grain": float(rng.random())},
+        {"detail": float(rng.uniform(0, 2))},
+        {"colour_noise": float(rng.uniform(0, 2))},
+    ]
+    return {} if rng.random() < 0.65 else made[int(rng.choice(len(made), p=[0.5, 0.1, 0.2, 0.1, 0.1]))]
+
+
+def train_doubt(learnt: Examples, *, steps: int = 6000, seed: int = 0) -> estimator.Weights:
+    """The network of `pellucid.diagnosis.doubt`: the quantile `doubt.INSIDE` of the error's logarithm, by the pinball loss."""
+
+    def loss(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        beyond = target[:, :1] - answer
+        return torch.maximum(doubt.INSIDE * beyond, (doubt.INSIDE - 1) * beyond).mean()
+
+    return _trained(learnt, steps, seed, loss=loss, hidden=24, batch=2048, jitter=0.0, outputs=1)
+
+
+def doubt_scores(weights: estimator.Weights, held: Examples) -> list[str]:
+    """Lines for people: the share of errors inside one standard deviation, by the noise's level, and where most and least is
+    expected."""
+    answer, level = weights.of(held.features)[:, 0], held.targets[:, 1]
+    inside = held.targets[:, 0] <= answer
+    lines = []
+    for low, high in pairwise(LEVELS):
+        chosen = (level >= low) & (level < high)
+        if chosen.any():
+            parts = np.array_split(np.flatnonzero(chosen)[np.argsort(answer[chosen])], 4)
+            shares = ", ".join(f"{inside[part].mean():.1%}" for part in parts)
+            lines.append(
+                f"level {low:g} to {high:g}: {inside[chosen].mean():.1%} inside; by quarters of what is expected: {shares}"
+            )
+    return lines
+
+
+LEVELS = (0, 3, 6, 12, 20, 30, 45, 80, 300)
+"""Bounds of the levels by which it is said how well errors are foretold."""
+
+
 def train(learnt: Examples, *, steps: int = 6000, seed: int = 0, members: int = 1) -> estimator.Weights:
     """The network trained on the examples: three layers, Huber loss, Adam, the rate falling to 0.
 
@@ -214,22 +325,42 @@ def _diagonal(matrices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return whole
 
 
-def _trained(learnt: Examples, steps: int, seed: int) -> estimator.Weights:
+def _huber(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return nn.functional.smooth_l1_loss(answer, target, beta=0.2)
+
+
+def _trained(
+    learnt: Examples,
+    steps: int,
+    seed: int,
+    *,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _huber,
+    hidden: int = HIDDEN,
+    batch: int = 256,
+    jitter: float = 0.05,
+    outputs: int | None = None,
+) -> estimator.Weights:
+    """The network trained: ``jitter`` is the deviation of noise that is added to features, ``outputs`` how many it has (None: as
+    many as there are targets)."""
     torch.manual_seed(seed)
     mean, spread = learnt.features.mean(axis=0), learnt.features.std(axis=0) + np.float32(1e-3)
     inputs, targets = torch.from_numpy((learnt.features - mean) / spread), torch.from_numpy(learnt.targets)
     network = nn.Sequential(
-        nn.Linear(inputs.shape[1], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, targets.shape[1])
+        nn.Linear(inputs.shape[1], hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Linear(hidden, targets.shape[1] if outputs is None else outputs),
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        chosen = torch.randint(len(inputs), (256,))
+        chosen = torch.randint(len(inputs), (batch,))
         # Measurements of one image are never the same twice: a little noise stands for that.
-        given = inputs[chosen] + 0.05 * torch.randn(256, inputs.shape[1])
-        loss = nn.functional.smooth_l1_loss(network(given), targets[chosen], beta=0.2)
+        given = inputs[chosen] + jitter * torch.randn(batch, inputs.shape[1])
+        off = loss(network(given), targets[chosen])
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        off.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     layers = [module for module in network if isinstance(module, nn.Linear)]

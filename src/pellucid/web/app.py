@@ -242,7 +242,7 @@ class Restore(_Picture):
     def _asked(self, given: Given) -> _Asked:
         offer = self.service.catalogue.offer(_only(given, "task"))
         own = {row.name: row for row in offer.settings}
-        _check_names(given, (*own, "task", "part", "preview", "ticket"), f"a setting of {offer.task.name}")
+        _check_names(given, (*own, "task", "part", "preview", "confidence", "ticket"), f"a setting of {offer.task.name}")
         model = _only(given, "model")
         chosen = offer.models[0] if model is None else own["model"].read(model)
         texts = _among(given, offer.task.settings)
@@ -260,6 +260,9 @@ class Restore(_Picture):
         how = FileSettings.read(own_texts, paths=False)
         batch.reading(how)
         preview = _flag(given, "preview")
+        confidence = _flag(given, "confidence")
+        if confidence and not preview:
+            raise OptionError("confidence goes with preview=true: it is one more picture of that form")
         part = _part(given)
         if part is not None and preview:
             raise OptionError("part and preview do not go together: a part is a preview by itself")
@@ -284,6 +287,7 @@ class Restore(_Picture):
             "how": how.text(),
             "attached": attached,
             "preview": preview,
+            "confidence": confidence,
             "part": part,
             "diagnose": as_text or preview,
         }
@@ -318,7 +322,7 @@ class Run(Restore):
     path = "/v1/run"
 
     def _asked(self, given: Given) -> _Asked:
-        _check_names(given, ("steps", "preset", *FileSettings.names(), "preview", "ticket"), "a setting of run")
+        _check_names(given, ("steps", "preset", *FileSettings.names(), "preview", "confidence", "ticket"), "a setting of run")
         text, preset = _only(given, "steps"), _only(given, "preset")
         if (text is None) == (preset is None):
             raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset")
@@ -387,7 +391,7 @@ def _with_previews(details: dict[str, Any], folder: Path, target: Path | None, m
     if target is not None:
         parts["image"] = (f"restored{target.suffix}", media, target)
     stages = sorted(folder.glob("stage-*.png"), key=lambda path: int(path.stem.partition("-")[2]))
-    for path in (folder / "before.png", *stages, folder / "after.png"):
+    for path in (folder / "before.png", *stages, folder / "after.png", folder / "confidence.png"):
         if path.exists():
             parts[path.stem] = (path.name, "image/png", path)
     return form(parts)

@@ -197,6 +197,15 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
             "description": "send a form: details, the output, and PNG previews that any browser shows",
         },
     )
+    confidence = _parameter(
+        "confidence",
+        {
+            "type": "boolean",
+            "default": False,
+            "description": "with preview: one more PNG, confidence, of the error's standard deviation at each pixel (black none, "
+            "white 32 levels of 255; hatched what may be invented)",
+        },
+    )
     part = _parameter(
         "part",
         {
@@ -314,7 +323,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "summary": "Restore a picture",
                 "description": "Sends the output in the picture's own format with its metadata, or in JSON "
                 "(Accept: application/json).",
-                "parameters": [task, *settings, part, preview, ticket],
+                "parameters": [task, *settings, part, preview, confidence, ticket],
                 "requestBody": _body(limits, parts),
                 "responses": {
                     "200": {
@@ -335,7 +344,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "operationId": "run",
                 "summary": "Several tasks on a picture, one after the other",
                 "description": "Nothing is rounded between the steps. A form may bring the files of settings as TASK.SETTING.",
-                "parameters": [chosen, preset, *own, preview, ticket],
+                "parameters": [chosen, preset, *own, preview, confidence, ticket],
                 "requestBody": _body(limits, (*of_steps, *FILES)),
                 "responses": {
                     "200": {

@@ -162,7 +162,9 @@ class Worker:
         # Diagnosis and previews need the pixels in memory.
         sparing = not (job["diagnose"] or job["preview"])
         with files.limited(most, words, partial(_output_size, settings)):
-            outcome = batch.restore_file(source, target, model, settings, how, sparing=sparing, watch=watch, progress=progress)
+            trusted = source.with_name("confidence.png") if job["confidence"] else None
+            beside: dict[str, Any] = {"sparing": sparing, "watch": watch, "confidence": trusted, "progress": progress}
+            outcome = batch.restore_file(source, target, model, settings, how, **beside)
         self._remember(_key(job), outcome.facts.get("diagnosis"))
         return details | {
             "model": outcome.model,
