@@ -194,7 +194,13 @@ def _mosaic(task: Task | Steps, how: FileSettings, options: argparse.Namespace) 
     """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks and
     other depths are for pictures."""
     plain = how.mask is None and how.protect is None and how.depth == "auto"
-    return plain and options.confidence is None and isinstance(task, Task) and "mosaic" in dict(task.instead) and options.model == task.model
+    return (
+        plain
+        and options.confidence is None
+        and isinstance(task, Task)
+        and "mosaic" in dict(task.instead)
+        and options.model == task.model
+    )
 
 
 def _trusted(given: str | None, planned: plan.Plan) -> Callable[[Path], Path] | None:
