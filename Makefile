@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test fuzz fuzz-web chaos check build reproducible package sbom digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -55,8 +55,8 @@ chaos: .venv/done ## 15 minutes of folder runs and the service, killed, stopped,
 	$(FULL) tests/chaos.py --minutes 15
 
 check: .venv/done ## formatting, lint, strict types
-	$(FULL) -m ruff format --check src tests benchmarks
-	$(FULL) -m ruff check src tests benchmarks
+	$(FULL) -m ruff format --check src tests benchmarks deploy docs
+	$(FULL) -m ruff check src tests benchmarks deploy docs
 	$(FULL) -m mypy
 
 stubs: .venv/done ## write src/pellucid/__init__.pyi anew, from the rows of the tasks
@@ -108,6 +108,17 @@ limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/
 	$(FULL) benchmarks/limits.py --out benchmarks/results
 	$(FULL) benchmarks/pages.py
 
+.venv-docs/done:
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(PIP) 'sphinx>=8' 'furo>=2025' 'myst-parser>=4'
+	@touch $@
+
+# Warnings are errors, a link that leads nowhere among them. What is built needs no network when it is looked at.
+docs: .venv/done .venv-docs/done ## the site: pages, and the references of commands, Python, HTTP and models; dist/site/index.html
+	$(FULL) docs/make_site.py build/docs
+	.venv-docs/bin/sphinx-build -W --keep-going -q -b html build/docs dist/site
+	@! grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="(https?:)?//' --include=*.html dist/site || { echo 'these pages load from a network' >&2; false; }
+
 # Tools of releases, in an environment of their own: the tests need none of them.
 .venv-release/done:
 	$(PYTHON) -m venv .venv-release
@@ -140,4 +151,4 @@ sbom: .venv-light/done .venv-release/done ## the bill of materials and the licen
 	    --allow-only 'Apache;BSD;MIT;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
 
 clean: ## remove what these rules made
-	rm -rf .venv .venv-light .venv-schemathesis .venv-release build dist demo
+	rm -rf .venv .venv-light .venv-schemathesis .venv-release .venv-docs build dist demo

@@ -1,0 +1,92 @@
+"""The pages that `make docs` makes a site of: every link leads somewhere, and the references have all that the code has."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pellucid
+from pellucid import cli, families
+from pellucid.cli import manual
+
+pytest.importorskip("starlette")
+
+MADE = Path(__file__).parent.parent / "docs" / "make_site.py"
+
+
+@pytest.fixture(scope="module")
+def site() -> dict[str, Any]:
+    return runpy.run_path(str(MADE))
+
+
+@pytest.fixture(scope="module")
+def pages(site: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("site")
+    assert site["main"](folder) == 0
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in folder.rglob("*.md")}
+
+
+def test_every_link_and_picture_is_there(site: dict[str, Any], pages: dict[str, str], tmp_path: Path) -> None:
+    # `main` has followed them all; one that leads nowhere stops it.
+    path = site["ROOT"] / "docs" / "use.md"
+    with pytest.raises(ValueError, match=r"use\.md: its link nowhere\.md leads nowhere"):
+        site["linked"](path, "see [this](nowhere.md)", {path: "use.md"})
+    text, shown = site["linked"](path, "[a](../README.md#use) ![b](demo.webp) [c](https://a.b/c) ```x```", site["places"]())
+    assert text.startswith("[a](index.md#use) ![b](demo.webp) [c](https://a.b/c)")
+    assert [file.name for file in shown] == ["demo.webp"]
+
+
+def test_code_keeps_what_looks_like_a_link(site: dict[str, Any]) -> None:
+    path = site["ROOT"] / "docs" / "use.md"
+    block = "```\nvalues[0](nowhere.md)\n```\n"
+    assert site["linked"](path, block, {path: "use.md"})[0] == block
+
+
+def test_every_page_is_in_the_tree(pages: dict[str, str]) -> None:
+    tree = set(re.findall(r"(?m)^([\w/-]+)$", pages["index.md"].partition("```{toctree}")[2]))
+    assert {place.removesuffix(".md") for place in pages} - tree == {"index"}
+
+
+def test_anchors_are_headings(pages: dict[str, str]) -> None:
+    for place, text in pages.items():
+        for target, anchor in re.findall(r"\]\(([\w./-]*\.md)#([^)]+)\)", text):
+            other = pages[(Path(place).parent / target).as_posix()]
+            heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"(?m)^#+ (.*)$", other)}
+            assert anchor in heads, (place, target, anchor)
+
+
+def test_the_commands_are_the_parser_s(pages: dict[str, str]) -> None:
+    assert re.findall(r"(?m)^## (\S+)$", pages["reference/commands.md"]) == [row.name for row in manual.sections(cli.parser())]
+
+
+def test_python_has_every_name(pages: dict[str, str]) -> None:
+    page = pages["reference/python.md"]
+    missing = [name for name in pellucid.__all__ if name != "__version__" and f"\n### {name}\n" not in page]
+    assert missing == []
+    assert page.count("```") % 2 == 0
+    assert "```python\n>>>" in page
+
+
+def test_http_has_every_path(pages: dict[str, str]) -> None:
+    page = pages["reference/http.md"]
+    for path in ("POST /v1/restore", "POST /v1/inspect", "GET /v1/models", "GET /healthz"):
+        assert f"\n## {path}\n" in page
+
+
+@pytest.mark.parametrize("name", families.names())
+def test_each_model_has_its_card(pages: dict[str, str], name: str) -> None:
+    page = pages[f"cards/{name}.md"]
+    assert page.startswith(f"# {name}\n")
+    assert "| licence of the weights | Apache-2.0 |" in page
+    assert "| serves in | `" in page
+
+
+def test_docstrings_become_markdown(site: dict[str, Any]) -> None:
+    text = "Takes *one* of ``a`` [b].\n\n    set in\n\n>>> f(1)\n2\n\nAfter."
+    assert site["_markdown"](text) == (
+        "Takes \\*one\\* of `a` \\[b].\n\n```text\n    set in\n```\n\n```python\n>>> f(1)\n2\n```\n\nAfter.\n"
+    )
