@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pellucid
-from pellucid import cli, families
+from pellucid import cli, families, tasks
 from pellucid.cards import read_card
 from pellucid.cli import manual
-from pellucid.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,7 +86,7 @@ def linked(path: Path, text: str, pages: dict[Path, str]) -> tuple[str, set[Path
 def python_page() -> str:
     """The functions, classes and errors of the package."""
     lines = ["# Python", "", "Everything here is a name of the module `pellucid`.", ""]
-    functions = ["restore", *TASKS, "run", "inspect", "load", "read", "write"]
+    functions = ["restore", *tasks.commands(), "run", "inspect", "load", "read", "write"]
     others = sorted(set(pellucid.__all__) - {*functions, "__version__"})
     for title, names in (("Functions", functions), ("Classes and errors", others)):
         lines += [f"## {title}", ""]

@@ -135,7 +135,7 @@ def test_the_shell_takes_the_script(shell: str, tmp_path: Path, capsys: pytest.C
     ("words", "due"),
     [
         (("pellucid", "upsc"), {"upscale"}),
-        (("pellucid", "denoise", "--keep"), {"--keep-grain"}),
+        (("pellucid", "denoise", "--keep-g"), {"--keep-grain"}),
         (("pellucid", "completion", ""), {"bash", "zsh", "fish"}),
         (("pellucid", "denoise", "hol"), {"holiday.jpg"}),
     ],

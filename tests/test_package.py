@@ -63,7 +63,7 @@ def test_the_text_on_an_index_has_no_relative_links_or_pictures(project: dict[st
 
 def test_the_text_on_an_index_names_every_task(project: dict[str, Any]) -> None:
     text = (ROOT / project["readme"]).read_text("utf-8")
-    assert [name for name in pellucid.tasks.TASKS if f"`pellucid {name} " not in text] == []
+    assert [name for name in pellucid.tasks.commands() if f"`pellucid {name} " not in text] == []
 
 
 def test_the_pythons_are_those_that_it_asks_for(project: dict[str, Any]) -> None:
