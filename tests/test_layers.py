@@ -65,7 +65,7 @@ ROWS = (
     {"training"},
     {"plan"},
     {"batch", "demo"},
-    {"watching"},
+    {"watching", "cluster"},
     {"web"},
     {"cli"},
 )
@@ -100,8 +100,15 @@ TRAINING_ROWS = (
     {"run"},
 )
 
+CLUSTER_ROWS = (
+    {"stores"},
+    {"parts"},
+    {"work"},
+)
+
 CLI_ROWS = (
     {"arguments", "manual"},
+    {"spreading"},
     {"about", "pictures", "training", "evaluating", "serving"},
 )
 
@@ -138,6 +145,7 @@ DIAGNOSIS_ROWS = (
 INNER = {
     "training": TRAINING_ROWS,
     "cli": CLI_ROWS,
+    "cluster": CLUSTER_ROWS,
     "web": WEB_ROWS,
     "files": FILES_ROWS,
     "diagnosis": DIAGNOSIS_ROWS,
@@ -169,6 +177,9 @@ HEAVY = {
     "starlette",
     "uvicorn",
     "python_multipart",
+    "fsspec",
+    "pyarrow",
+    "ray",
 }
 
 
@@ -327,8 +338,8 @@ def function():
 def test_nothing_heavy_at_module_level() -> None:
     for name, text in files_of_the_package().items():
         roots = {module.split(".")[0] for module in imported(text, at_import=True)}
-        # training/ is the room of PyTorch, web/ that of the server.
-        rooms = {"training": {"torch"}, "web": {"starlette", "uvicorn", "python_multipart"}}
+        # training/ is the room of PyTorch, web/ that of the server, cluster/ that of the manifest.
+        rooms = {"training": {"torch"}, "cluster": {"pyarrow"}, "web": {"starlette", "uvicorn", "python_multipart"}}
         allowed = rooms.get(name.split(".")[0], set())
         assert roots & HEAVY <= allowed, name
 

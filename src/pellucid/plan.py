@@ -6,12 +6,15 @@ import fnmatch
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TypeVar
 
 from pellucid import files
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Plan", "Selection", "clean_name", "exists", "listed", "plan"]
+__all__ = ["Plan", "Selection", "clean_name", "exists", "listed", "name_in_folder", "plan", "varied"]
+
+AnyPath = TypeVar("AnyPath", Path, PurePath)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,16 @@ class Selection:
     recursive: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    def passes(self, inner: PurePath) -> bool:
+        """Whether a file or folder with this path below the folder is looked at: it is neither hidden nor excluded."""
+        return not inner.name.startswith(".") and not _matches(inner, self.exclude)
+
+    def takes(self, inner: PurePath, mark: str) -> bool:
+        """Whether a file of this name that is looked at is a picture to take, and no output, whose name bears ``mark``."""
+        output = inner.stem.endswith((f".{mark}", f".{mark}.ome"))
+        known = files.names_picture(inner) or files.is_clip(inner)
+        return known and not output and (not self.include or _matches(inner, self.include))
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,12 @@ class Plan:
         """The same for a variant of each output: ``photo.clean-NAME.jpg`` for ``photo.clean.jpg``; without a name as it is."""
         if not name:
             return self
-        return replace(self, pairs=tuple((source, target.with_stem(f"{target.stem}-{name}")) for source, target in self.pairs))
+        return replace(self, pairs=tuple((source, varied(target, name)) for source, target in self.pairs))
+
+
+def varied(path: AnyPath, name: str) -> AnyPath:
+    """The path of a variant of an output: ``photo-NAME.jpg`` for ``photo.jpg``; without a name as it is."""
+    return path.with_stem(f"{path.stem}-{name}") if name else path
 
 
 def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False, mosaic: bool = False) -> Path:
@@ -108,16 +126,15 @@ def plan(
     several = several or len(given) > 1
     place = None
 
-    def ended(path: Path, name: Path) -> Path:
-        return _with_ending(name, clip_ending if files.is_clip(path) else ending)
-
     if out is None:
-        pairs = [(path, ended(path, clean_name(path, mark, alpha=alpha, mosaic=mosaic))) for path, _ in given]
+        pairs = [
+            (path, _with_ending(clean_name(path, mark, alpha=alpha, mosaic=mosaic), clip_ending if files.is_clip(path) else ending))
+            for path, _ in given
+        ]
     elif _is_folder(out, folder=folder, several=several):
         place = out
-        named = ((path, ended(path, inner)) for path, inner in given)
-        own = {"alpha": alpha and ending is None, "mosaic": mosaic and ending is None}
-        pairs = [(path, out / files.writable_name(inner, **own)) for path, inner in named]
+        own = {"alpha": alpha, "mosaic": mosaic}
+        pairs = [(path, out / name_in_folder(inner, ending, clip_ending=clip_ending, **own)) for path, inner in given]
     else:
         if ending is not None and out.suffix.lower() != ending and not files.is_clip(given[0][0]):
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
@@ -151,6 +168,14 @@ def plan(
     return Plan(tuple(pairs), tuple(failed), place, named=out is None or place is not None)
 
 
+def name_in_folder(
+    inner: AnyPath, ending: str | None, *, alpha: bool = False, mosaic: bool = False, clip_ending: str | None = None
+) -> AnyPath:
+    """The path of an output below the folder of outputs, from its input's path below the folder of inputs: see `plan`."""
+    named = _with_ending(inner, clip_ending if files.is_clip(inner) else ending)
+    return files.writable_name(named, alpha=alpha and ending is None, mosaic=mosaic and ending is None)
+
+
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
     if files.is_folder_of_pictures(out):
@@ -173,19 +198,22 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     return False
 
 
-def listed(root: Path, selection: Selection, out: Path | None, mark: str) -> Iterator[tuple[Path, str | None]]:
+def listed(
+    root: Path, selection: Selection, out: Path | None, mark: str, *, ordered: bool = True
+) -> Iterator[tuple[Path, str | None]]:
     """The pictures of a folder in the order of their paths, and what cannot be looked at with the reason; not those in ``out``, and
-    no outputs, whose names bear ``mark``."""
+    no outputs, whose names bear ``mark``. Not ``ordered``, they come as the system gives them, and memory never holds all names."""
     left_out = out.resolve() if out is not None and out.resolve() != root.resolve() else None
 
     def below(folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str | None]]:
         try:
-            entries = sorted(folder.iterdir())
+            entries = sorted(folder.iterdir()) if ordered else _each(folder)
         except OSError as error:
             yield folder, f"{folder}: cannot be read: {error.strerror}"
             return
         for entry in entries:
-            if entry.name.startswith(".") or _matches(entry, root, selection.exclude):
+            inner = entry.relative_to(root)
+            if not selection.passes(inner):
                 continue
             if files.is_folder_of_pictures(entry):
                 place = entry.resolve()
@@ -195,22 +223,28 @@ def listed(root: Path, selection: Selection, out: Path | None, mark: str) -> Ite
                     yield entry, f"{entry}: this link leads back to a folder above it"
                     continue
                 yield from below(entry, (*above, place))
-            elif _is_picture(entry, mark) and (not selection.include or _matches(entry, root, selection.include)):
+            elif selection.takes(inner, mark) and (entry.is_file() or entry.is_symlink() or files.is_folder_picture(entry)):
                 # A link to nowhere, or round in a circle, is found by reading it.
                 yield entry, None
 
     yield from below(root, (root.resolve(),))
 
 
-def _is_picture(path: Path, mark: str) -> bool:
-    known = files.is_clip(path) or path.suffix.lower() in {ending for kind in files.FORMATS for ending in kind.endings}
-    answer = path.stem.endswith((f".{mark}", f".{mark}.ome"))
-    return known and not answer and (path.is_file() or path.is_symlink() or files.is_folder_picture(path))
+def _each(folder: Path) -> Iterator[Path]:
+    """The entries of a folder; `OSError` at once where it cannot be read."""
+    entries = os.scandir(folder)
+
+    def paths() -> Iterator[Path]:
+        with entries:
+            for entry in entries:
+                yield folder / entry.name
+
+    return paths()
 
 
-def _matches(path: Path, root: Path, patterns: Sequence[str]) -> bool:
-    name, inner = path.name.casefold(), path.relative_to(root).as_posix().casefold()
-    return any(fnmatch.fnmatchcase(inner if "/" in pattern else name, pattern.casefold()) for pattern in patterns)
+def _matches(inner: PurePath, patterns: Sequence[str]) -> bool:
+    name, whole = inner.name.casefold(), inner.as_posix().casefold()
+    return any(fnmatch.fnmatchcase(whole if "/" in pattern else name, pattern.casefold()) for pattern in patterns)
 
 
 def exists(path: Path) -> bool:
@@ -222,5 +256,5 @@ def exists(path: Path) -> bool:
         raise FileError(f"{path}: {error.strerror}") from error
 
 
-def _with_ending(path: Path, ending: str | None) -> Path:
+def _with_ending(path: AnyPath, ending: str | None) -> AnyPath:
     return path if ending is None else path.with_suffix(ending)

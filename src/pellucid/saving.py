@@ -25,7 +25,19 @@ try:
 except ImportError:  # Windows, where an open file cannot be taken away anyway
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["append_line", "failure", "files_below", "held", "is_full", "replacing", "replacing_folder", "sweep"]
+__all__ = [
+    "append_line",
+    "failure",
+    "files_below",
+    "held",
+    "is_full",
+    "placed",
+    "replacing",
+    "replacing_folder",
+    "room",
+    "state",
+    "sweep",
+]
 
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
@@ -100,6 +112,45 @@ def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
+def room(parent: Path) -> Iterator[Path]:
+    """A temporary folder in ``parent``, which is made where it is missing, for files that `placed` gives their names.
+
+    It goes when the block ends, and a sweep takes it away where the process was killed. Raises `FileError`.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary, lock = _temporary_folder(parent)
+    except OSError as error:
+        raise failure(parent, error) from error
+    try:
+        yield temporary
+    finally:
+        if lock >= 0:
+            os.close(lock)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def placed(finished: Path, path: Path, *, overwrite: bool = False) -> None:
+    """Gives a finished file or folder its name, in the same file system. Raises `FileError` as `replacing` does."""
+    try:
+        if finished.is_dir():
+            if overwrite and os.path.lexists(path):
+                _exchange(finished, path)
+            else:
+                finished.rename(path)
+        else:
+            _flush(finished)
+            if overwrite:
+                finished.replace(path)
+            else:
+                _claim(finished, path)
+    except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError) or error.errno == errno.ENOTEMPTY:
+            raise FileError(f"{path} exists; --force overwrites it") from error
+        raise failure(path, error) from error
+
+
+@contextmanager
 def held(folder: Path) -> Iterator[bool]:
     """Whether this process alone has the folder for the length of the block; True where the system has no locks."""
     if fcntl is None:
@@ -129,6 +180,21 @@ def files_below(folder: Path) -> Iterator[Path]:
             yield place
         else:
             raise OSError(None, f"its {place.relative_to(folder).as_posix()} is neither a file nor a folder", str(place))
+
+
+def state(path: Path) -> tuple[int, int, int] | None:
+    """The size of a file in bytes, its time in nanoseconds, and its number in the file system; None where they cannot be had.
+
+    A folder that is a picture has the size of all its files, their latest time and their count.
+    """
+    try:
+        if not path.is_dir():
+            found = path.stat()
+            return found.st_size, found.st_mtime_ns, found.st_ino
+        states = [inner.stat() for inner in files_below(path)]
+        return sum(each.st_size for each in states), max((each.st_mtime_ns for each in states), default=0), len(states)
+    except OSError:
+        return None
 
 
 def sweep(folder: Path) -> list[Path]:

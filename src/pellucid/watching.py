@@ -61,7 +61,7 @@ class Watch:
         """The pictures that are whole since the last look, not yet done, in the order of their paths."""
         now: dict[Path, State] = {}
         for path, error in plan.listed(self.folder, self.selection, self.out, self.chain.steps.mark):
-            if error is None and (state := _state(path)) is not None:
+            if error is None and (state := saving.state(path)) is not None:
                 now[path] = state
         whole = [path for path, state in now.items() if self._last.get(path) == state != self._over.get(path)]
         self._last = now
@@ -106,18 +106,6 @@ class Watch:
             yield from self.done(self.look(), progress)
             if once:
                 return
-
-
-def _state(path: Path) -> State | None:
-    """The file's state; None where it cannot be had. A folder that is a picture has the states of its files."""
-    try:
-        if not path.is_dir():
-            found = path.stat()
-            return found.st_size, found.st_mtime_ns, found.st_ino
-        states = [inner.stat() for inner in saving.files_below(path)]
-        return sum(each.st_size for each in states), max((each.st_mtime_ns for each in states), default=0), len(states)
-    except OSError:
-        return None
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pellucid import steps
+from pellucid.cli import spreading
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_inspect", "add_presets", "add_restoring", "add_run", "add_watch"]
 
-PICTURES = "a picture, a clip, a folder of them, or - for standard input"
+PICTURES = "a picture, a clip, a folder of them, or - for standard input; or s3://BUCKET/FOLDER and the like"
 
 PIPE = Path("-")
 """Stands for the standard input or output."""
@@ -44,11 +46,12 @@ def add_restoring(commands: Commands) -> None:
         if task.command:
             command = add(commands, task.name, _restore, task.summary)
             command.set_defaults(task=task)
-            command.add_argument("inputs", nargs="+", type=Path, metavar="IN", help=PICTURES)
+            command.add_argument("inputs", nargs="+", metavar="IN", help=PICTURES)
             _add_places(command, task.mark)
             add_model(command, task)
             add_settings(command, task.settings)
             _add_work(command)
+            spreading.add_spreading(command)
 
 
 def add_run(commands: Commands) -> None:
@@ -63,6 +66,7 @@ def add_run(commands: Commands) -> None:
     add_preset(command)
     _add_places(command, "STEPS")
     _add_work(command)
+    spreading.add_spreading(command)
 
 
 def add_preset(command: argparse._ActionsContainer) -> None:
@@ -117,25 +121,30 @@ def _add_work(command: argparse.ArgumentParser) -> None:
 
 
 def _restore(options: argparse.Namespace) -> int:
+    task: Task = options.task
+    return _done(options, task, settings_of(task.settings, options), partial(_loaded, task.name, options.model))
+
+
+def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:
+    """The model for a task."""
     from pellucid import restorer
 
-    task: Task = options.task
-
-    def loaded(how: dict[str, Any]) -> Restorer:
-        model = restorer.load(options.model, **how)
-        if model.task is not task:
-            raise OptionError(f"--model {options.model} is for another task; 'pellucid {model.task.name}' takes it")
-        return model
-
-    return _done(options, task, settings_of(task.settings, options), loaded)
+    model = restorer.load(name, **how)
+    if model.task is not TASKS[task]:
+        raise OptionError(f"--model {name} is for another task; 'pellucid {model.task.name}' takes it")
+    return model
 
 
 def _run(options: argparse.Namespace) -> int:
+    chosen, inputs = steps_of([options.steps, *options.inputs], options.preset)
+    options.inputs = inputs
+    return _done(options, chosen, chosen, partial(_loaded_chain, chosen))
+
+
+def _loaded_chain(chosen: Steps, how: dict[str, Any]) -> Chain:
     from pellucid import chains
 
-    chosen, inputs = steps_of([options.steps, *options.inputs], options.preset)
-    options.inputs = [Path(each) for each in inputs]
-    return _done(options, chosen, chosen, lambda how: chains.load(chosen, **how))
+    return chains.load(chosen, **how)
 
 
 def steps_of(given: Sequence[str], preset: str | None) -> tuple[Steps, Sequence[str]]:
@@ -158,6 +167,9 @@ def _done(
     from pellucid import batch, footage, memory, plan
 
     how, clip = settings_of(FileSettings, options), settings_of(ClipSettings, options)
+    if spreading.asked(options):
+        return spreading.done(options, task, settings, (how, clip), loaded, mosaic=_mosaic(task, how, options))
+    options.inputs = [Path(each) for each in options.inputs]
     # Before any file is looked at.
     batch.reading(how)
     footage.check(clip)

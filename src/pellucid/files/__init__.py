@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ __all__ = [
     "write",
     "write_pages",
 ]
+
+AnyPath = TypeVar("AnyPath", Path, PurePath)
 
 RAW_ENDINGS = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
 
@@ -507,7 +509,7 @@ def _developed(path: Path, kind: Format, picture: Image) -> Image:
     return picture if picture.camera is None else upright(raw.developed(picture))
 
 
-def writable_name(path: Path, *, alpha: bool = False, mosaic: bool = False) -> Path:
+def writable_name(path: AnyPath, *, alpha: bool = False, mosaic: bool = False) -> AnyPath:
     """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``), or where it
     has no ``alpha`` and the output has (JPEG: `TRANSPARENT`). ``mosaic``: of what a camera's sensor saw, `DNG` is written."""
     kind = _ENDINGS.get(path.suffix.lower())
@@ -556,7 +558,7 @@ def list_images(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and path.is_file())
 
 
-def names_picture(path: Path, *, folder: bool = False) -> bool:
+def names_picture(path: PurePath, *, folder: bool = False) -> bool:
     """Whether the path has an ending that is known, of what is read or written; with ``folder`` one of folders."""
     kind = _ENDINGS.get(path.suffix.lower())
     return kind is not None and (kind.folder or not folder)

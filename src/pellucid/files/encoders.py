@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pellucid.errors import FileError, MissingExtra, OptionError
@@ -157,7 +157,7 @@ def library() -> Any:
     return av
 
 
-def is_clip(path: Path) -> bool:
+def is_clip(path: PurePath) -> bool:
     """Whether the name is that of a clip."""
     return path.suffix.lower() in _ENDINGS
 
