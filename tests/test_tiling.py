@@ -103,6 +103,14 @@ def test_any_size_is_padded_to_the_multiple_and_cut_back(size: tuple[int, int]) 
     assert all(side % 8 == 0 for shape in seen for side in shape[1:])
 
 
+@pytest.mark.parametrize("size", [(2828, 4243), (4001, 6007), (7, 65537), (1000, 1000)])
+def test_without_margins_pieces_are_as_few_as_can_be(size: tuple[int, int]) -> None:
+    pieces = tiling.cut(*size, tile=2048, halo=0)
+    # A side that is a prime has no equal parts; one row or column more than there is costs nothing that counts.
+    assert pieces.pieces <= -(-size[0] * size[1] // 2048**2) + 1
+    assert pieces.piece[0] * pieces.piece[1] * pieces.pieces <= 1.01 * size[0] * size[1]
+
+
 def test_no_piece_is_larger_than_a_tile() -> None:
     sizes = []
 

@@ -62,6 +62,11 @@ class Cut:
         return len(self.rows) * len(self.columns)
 
 
+EACH = 1 << 14
+"""As many pixels take the time that a piece takes beside its own. Margins bound how small pieces get; without margins this does: a
+side of 4,243 pixels, a prime, would be cut into columns of one pixel, for only these leave nothing over."""
+
+
 def cut(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 1) -> Cut:
     """The pieces of an image: none has more pixels than a square of the side ``tile``, margins included, and all together as few
     as can be, for margins cost time.
@@ -79,7 +84,7 @@ def cut(height: int, width: int, *, tile: int, halo: int, multiple_of: int = 1) 
             high = _side(height, down, margin, multiple_of)
             if high * wide > most:
                 continue
-            found = (high * wide * across * down, across * down, across, down)
+            found = ((high * wide + (0 if margin else EACH)) * across * down, across * down, across, down)
             if best is None or found < best:
                 best = found
             break  # more pieces one below the other have more margins
