@@ -146,7 +146,7 @@ def test_which_noise_harms_which_model(found: Diagnosis, clean: bool, learnt: bo
 
 
 def test_an_output_depends_on_the_files_that_take_the_noise_away(upscale: restorer.Restorer) -> None:
-    assert restorer.load("photo").fingerprint() in upscale.fingerprint()
+    assert restorer.load("photo").models.fingerprint() in upscale.fingerprint()
 
 
 @pytest.mark.parametrize("scale", [1.5, 5, 6.3, 8])
@@ -432,3 +432,31 @@ def test_what_does_not_fit_together_is_named(tmp_path: Path) -> None:
     recipe = recipes.find("upscale")
     with pytest.raises(TrainingError, match="clean images alone"):
         load_noisy(tmp_path, recipe.data, recipe.task)
+
+
+def test_the_model_is_chosen_by_what_is_found_and_else_suggested() -> None:
+    """JPEG's artefacts are for the model that learnt from them; clean pictures and white noise for the default one."""
+    import io
+
+    from PIL import Image as PillowImage
+
+    from pellucid import api, images, samples
+
+    clean = samples.photograph()[100:228, 100:260]
+    buffer = io.BytesIO()
+    PillowImage.fromarray(clean).save(buffer, "JPEG", quality=65)
+    coarse = images.from_array(np.asarray(PillowImage.open(buffer)))
+    model = api._kept("upscale")
+    chosen = model.details(coarse, auto=True)
+    assert chosen.model == "upscale-photo"
+    assert chosen.remarks == ()
+    plain = model.details(coarse)
+    assert plain.model == "upscale"
+    assert plain.remarks == ("by what was found upscale-photo enlarges this picture better: --auto chooses it",)
+    alone = api._kept("upscale-photo").details(coarse)
+    np.testing.assert_array_equal(alone.image.pixels, chosen.image.pixels)
+    # Nothing is suggested where there is nothing better, nor where the user has decided.
+    noisy = np.clip(clean[:96, :128] + np.random.default_rng(0).normal(0, 15, (96, 128, 3)), 0, 255).astype(np.uint8)
+    for given, how in ((images.from_array(noisy), {}), (images.from_array(clean[:96, :128]), {}), (coarse, {"noise": "keep"})):
+        assert model.details(given, **how).remarks == ()
+        assert model.details(given, auto=True, **how).model == "upscale"

@@ -95,6 +95,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -131,6 +132,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -167,6 +169,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -203,6 +206,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -239,6 +243,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -275,6 +280,7 @@ def restore(
     gain: bool = ...,
     scale: float = ...,
     noise: str = ...,
+    auto: bool = ...,
     hint: tuple[tuple[int, int, str], ...] = ...,
     saturation: float = ...,
     hints: str | Path | None = ...,
@@ -417,6 +423,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> Image: ...
 @overload
 def upscale(
@@ -430,6 +437,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def upscale(
@@ -443,6 +451,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> Iterator[NDArray[_Kind]]: ...
 @overload
 def upscale(
@@ -456,6 +465,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> Any: ...
 @overload
 def upscale(
@@ -469,6 +479,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
 def upscale(
@@ -482,6 +493,7 @@ def upscale(
     scale: float = ...,
     strength: float = ...,
     noise: str = ...,
+    auto: bool = ...,
 ) -> Path: ...
 @overload
 def colorize(

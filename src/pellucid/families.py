@@ -40,7 +40,7 @@ FAMILIES: dict[str, Family] = {
     "seed-digits": Family(
         "denoise", {"gray": "seed-digits"}, "The seed's autoencoder for handwritten digits, trained at one level of Gaussian noise"
     ),
-    "upscale": Family("upscale", {"colour": "upscale"}, "Enlarges clean photographs"),
+    "upscale": Family("upscale", {"colour": "upscale", "processed": "upscale-photo"}, "Enlarges clean photographs"),
     "colorize": Family("colorize", {"light": "colorize"}, "Proposes colours for gray pictures, and obeys hints"),
     "upscale-photo": Family(
         "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, and removes these"

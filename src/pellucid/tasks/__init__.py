@@ -199,6 +199,13 @@ class UpscaleSettings(Settings):
         label="Noise",
         main=True,
     )
+    auto: bool = setting(
+        False,
+        "choose the model by what is found, too: that for photographs enlarges pictures with JPEG artefacts better; without this a "
+        "line suggests it",
+        kind="flag",
+        label="Choose the model by the picture",
+    )
 
     @property
     def inspects(self) -> bool:

@@ -63,6 +63,10 @@ LEARNT, COARSE = 9.5, 50
 """The same for a model that learnt from noise: up to level 8 it is better alone, by up to 0.4 dB at 5, from 10 on worse, by 0.05 to
 1.9. And the JPEG quality below which it is worse alone, by 0.03 to 0.4 at 40: it learnt none below."""
 
+PROCESSED_ROLE = "processed"
+"""The role of the file that learnt from JPEG: with qualities from `COARSE` to `FINE` it is better than the other behind `HELPER`,
+by 0.22 dB at quality 70 on the 17 held-out photographs, and by 0.03 to 0.18 with noise of level 5 under it, at 2, 3 and 4 times."""
+
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 """Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
 
@@ -70,7 +74,10 @@ STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
     """A pass for each factor, behind that of `denoise` where there is noise to take away. Where the factors' product is not the
     scale itself, the last output is scaled down."""
-    role = next(iter(models))
+    role = better = next(iter(models))
+    if settings.noise == "auto" and PROCESSED_ROLE in models:
+        better = _better(diagnosis.look(view), role)
+        role = better if settings.auto else role
     card = models.card(role)
     factors = _factors(card.scales, settings.scale)
     wanted = settings.answer(Shape(*view.shape, view.picture.alpha is not None))
@@ -98,6 +105,10 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
             assert wanted.width is not None
             smaller = images.resized(images.floating(output).pixels, wanted.height, wanted.width, images.BICUBIC)
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
+        if better != role:
+            # It is measured, not sure: the user decides.
+            suggested = f"by what was found {models.card(better).name} enlarges this picture better: --auto chooses it"
+            output = replace(output, remarks=(*output.remarks, suggested))
         return alphas.with_alpha_resized(output)
 
     held = not exact or view.picture.alpha is not None
@@ -108,6 +119,14 @@ def _trusted(picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
     """Where the enlargement has detail that the picture cannot hold."""
     height, width = picture.pixels.shape[:2]
     return {"invented": confidence.invented(images.floating(output).pixels, height, width)}
+
+
+def _better(found: Diagnosis, role: str) -> str:
+    """The role of the file that enlarges a picture with this noise best, noise that harms it taken away first."""
+    quality = found.jpeg_quality
+    if quality is None or not COARSE <= quality <= FINE or found.impulse_density > 0 or found.sigma >= LEARNT:
+        return role
+    return PROCESSED_ROLE
 
 
 def _first(
