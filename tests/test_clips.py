@@ -551,3 +551,15 @@ def test_every_shipped_codec_row_has_an_encoder_in_this_build() -> None:
     for container in encoders.CONTAINERS:
         assert set(container.codecs) <= set(encoders.CODECS)
     assert frame_of(planes(0), "yuv420p").width == WIDTH
+
+
+def test_a_playlist_under_a_clips_name_opens_no_other_file(tmp_path: Path, model: Restorer) -> None:
+    inner = make(tmp_path / "inner.ts", times=[90000 + 3600 * n for n in range(3)], time_base=Fraction(1, 90000))
+    for name, text in {
+        "list.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{inner}\n#EXT-X-ENDLIST\n",
+        "concat.mkv": f"ffconcat version 1.0\nfile {inner.name}\n",
+    }.items():
+        path = tmp_path / name
+        path.write_text(text)
+        with pytest.raises(FileError, match="it is damaged, or no clip"):
+            footage.restore(path, tmp_path / f"out-{name}", model, NOTHING)

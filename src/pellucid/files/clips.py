@@ -33,6 +33,9 @@ TAIL = Fraction(1, 4), 4
 """Seconds, or frames where these are longer, by which all tracks of a clip may end before the length that its header states: more
 is missing from a file that was cut off."""
 
+READERS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpeg,mpegts"
+"""FFmpeg's names of the readers that a clip may be read by."""
+
 REFUSED = {"DOVI_RPU_BUFFER": "Dolby Vision", "DOVI_METADATA": "Dolby Vision", "DYNAMIC_HDR_PLUS": "HDR10+"}
 """Metadata of single frames that would no longer fit them, by FFmpeg's names."""
 
@@ -131,8 +134,9 @@ def opened(path: Path) -> Iterator[Any]:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        # Nothing but this file: a playlist would name others, and addresses.
-        with av.open(str(path), container_options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        # Nothing but this file, and no playlist, whatever it is called: that would name others, of this machine, too.
+        only = {"protocol_whitelist": "file", "format_whitelist": READERS}
+        with av.open(str(path), container_options=only, metadata_errors="replace") as container:
             yield container
     except PellucidError:
         raise

@@ -24,6 +24,7 @@ __all__ = [
     "Codec",
     "Container",
     "chosen",
+    "clip_ending",
     "container_of",
     "is_clip",
     "library",
@@ -160,6 +161,19 @@ def library() -> Any:
 def is_clip(path: PurePath) -> bool:
     """Whether the name is that of a clip."""
     return path.suffix.lower() in _ENDINGS
+
+
+def clip_ending(start: bytes) -> str | None:
+    """The ending of a clip that begins so; None for what is none. Matroska and WebM begin alike, as do MP4 and QuickTime."""
+    if start[4:8] == b"ftyp" and start[8:12] not in (b"avif", b"avis", b"mif1", b"msf1", b"crx ") and start[8:11] != b"hei":
+        return ".mov" if start[8:12] == b"qt  " else ".mp4"
+    if start[:4] == b"\x1a\x45\xdf\xa3":
+        return ".webm" if b"webm" in start[:64] else ".mkv"
+    if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+        return ".avi"
+    if start[:4] == b"\x00\x00\x01\xba":
+        return ".mpg"
+    return ".ts" if start[:1] == b"G" and start[188:189] == b"G" else None
 
 
 def container_of(path: Path) -> Container:

@@ -27,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 
 from pellucid import __version__, batch, files, saving, steps
 from pellucid.errors import OptionError, PellucidError
+from pellucid.files import encoders
 from pellucid.steps import Steps
 from pellucid.tasks import Fact
 from pellucid.tasks.settings import Declared, FileSettings, Setting, Settings, Shape
@@ -268,7 +269,7 @@ class Restore(_Picture):
             raise OptionError("part and preview do not go together: a part is a preview by itself")
         ending = ".png" if part is not None else files.ending_named(how.format) if how.format is not None else None
         accepted = _accepted(
-            request, ["multipart/form-data"] if preview else ["image/*"] if part else ["image/*", "application/json"]
+            request, ["multipart/form-data"] if preview else ["image/*"] if part else ["image/*", "application/json", "video/*"]
         )
         begun = time.monotonic()
         uploads = await self._uploads(request, place, (*asked.parts, *FILES))
@@ -277,8 +278,12 @@ class Restore(_Picture):
         how = FileSettings.read(own_texts, {name: uploads.pop(name) for name in FILES if name in uploads}, paths=False)
         settings, job = asked.read(uploads)
         alpha = settings.answer(Shape(None, None, 3, alpha=False)).alpha
+        clip = files.is_clip(source)
+        if clip and (preview or part is not None or ending is not None):
+            raise OptionError("this is a clip: preview, part and format are for pictures")
         target = files.writable_name(place.folder / f"output{ending or source.suffix}", alpha=alpha and ending is None)
-        files.check_written(target, alpha=alpha)
+        if not clip:
+            files.check_written(target, alpha=alpha)
         as_text = accepted == "application/json"
         job |= {
             "do": "restore",
@@ -293,23 +298,24 @@ class Restore(_Picture):
         }
         details = await self._done(request, job, place)
         if part is None:
-            self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * details["pages"])
-        written = next(entry for entry in files.FORMATS if target.suffix in entry.endings)
+            count = details["pages"] * details.get("frames", 1)
+            self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * count)
+        name, media = _written(target)
         shrink = details.pop("preview", None)
         facts = details.pop("facts")
         # The diagnosis of the page, which has more, comes before the fact of that name.
-        whole = {"format": written.name, "media_type": written.media[0], **facts, **details}
+        whole = {"format": name, "media_type": media, **facts, **details}
         if as_text:
             return as_json({**whole, "image": base64.b64encode(target.read_bytes()).decode("ascii")})
         if preview:
-            return _with_previews({**whole, "preview_scale": shrink}, place.folder, target, written.media[0])
+            return _with_previews({**whole, "preview_scale": shrink}, place.folder, target, media)
         headers = {
             "Content-Disposition": f'attachment; filename="restored{target.suffix}"',
             "X-Pellucid-Model": str(details["model"]),
             "X-Pellucid-Size": f"{details['width']}x{details['height']}",
             "X-Pellucid-Seconds": f"{details['seconds']:.3f}",
         }
-        return Streamed([target], written.media[0], headers | _headers(self._facts(given), facts))
+        return Streamed([target], media, headers | _headers(self._facts(given), facts))
 
     def _facts(self, given: Given) -> Sequence[Fact]:
         """The facts that an output comes with."""
@@ -359,12 +365,23 @@ class Inspect(_Picture):
         batch.reading(how)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
         source = (await self._uploads(request, place))[FIELD]
+        if files.is_clip(source):
+            raise Refused(415, "this is a clip, and only pictures are inspected here")
         kind = next(entry for entry in files.FORMATS if source.suffix in entry.endings)
         job = {"do": "inspect", "source": str(source), "how": how.text(), "preview": preview}
         details = await self._done(request, job, place)
         shrink = details.pop("preview", None)
         details = {"format": kind.name, "media_type": kind.media[0], **details}
         return _with_previews({**details, "preview_scale": shrink}, place.folder, None, "") if preview else as_json(details)
+
+
+def _written(target: Path) -> tuple[str, str]:
+    """The name and the media type of an output's format."""
+    if files.is_clip(target):
+        container = encoders.container_of(target)
+        return container.name, container.media
+    written = next(entry for entry in files.FORMATS if target.suffix in entry.endings)
+    return written.name, written.media[0]
 
 
 def _headers(rows: Sequence[Fact], facts: Mapping[str, Any]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 
 from pellucid import files
 from pellucid.errors import FileError, PellucidError
+from pellucid.files import encoders
 from pellucid.files.base import Format
 from pellucid.web.limits import Limits
 
@@ -79,8 +80,13 @@ class Share:
 
 
 def media_types() -> dict[str, Format]:
-    """Media type -> format, for all formats that can be read."""
+    """Media type -> format, for all formats of pictures that can be read."""
     return {media: kind for kind in files.FORMATS for media in kind.media}
+
+
+def clip_types() -> dict[str, encoders.Container]:
+    """Media type -> container, for all clips that can be read."""
+    return {kind.media: kind for kind in encoders.CONTAINERS}
 
 
 @dataclass
@@ -247,7 +253,7 @@ def _place(folder: Path, name: str) -> Path:
 
 
 def _check_media(media: str, *others: str) -> None:
-    if media != BINARY and media not in media_types():
+    if media != BINARY and media not in media_types() and media not in clip_types():
         names = " or ".join(("an image's type", *others, BINARY))
         raise Refused(415, f"Content-Type {media[:60]!r} is not that of a picture; send {names}")
 
@@ -259,6 +265,11 @@ def _ending(upload: _Upload) -> str:
     if not head:
         raise Refused(422, "there is no picture in the request")
     _check_media(upload.media)
+    clip = encoders.clip_ending(head)
+    if clip is not None:
+        return clip
+    if upload.media in clip_types():
+        raise Refused(415, f"Content-Type {upload.media} is that of a clip, but the content is none that is known here")
     named = media_types().get(upload.media)
     suffix = PurePosixPath(upload.name).suffix.lower()
     named_or_ending = named or next((kind for kind in files.FORMATS if suffix in kind.endings), None)

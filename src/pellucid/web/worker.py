@@ -30,10 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, chains, diagnosis, files, memory, restorer, steps
+from pellucid import batch, chains, diagnosis, files, footage, memory, restorer, steps
 from pellucid.chains import Chain
 from pellucid.errors import EngineError, FileError, OptionError, PellucidError, SizeError
-from pellucid.files import base, photographs
+from pellucid.files import base, clips, photographs
 from pellucid.images import Image
 from pellucid.steps import Steps
 from pellucid.tasks import Task
@@ -137,6 +137,8 @@ class Worker:
         if job["part"]:
             return self._part(job, progress)
         source, target = Path(job["source"]), Path(job["target"])
+        if files.is_clip(source):
+            return self._clip(job, progress)
         how = FileSettings.read(job["how"])
         model, settings, row = self._chosen(job)
         details: dict[str, Any] = {}
@@ -171,6 +173,42 @@ class Worker:
             "pages": outcome.pages,
             "seconds": round(outcome.seconds, 4),
             "facts": row.facts_as_json(outcome.facts),
+        }
+
+    def _clip(self, job: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+        """Restores a clip; `SizeError` where its frames together are more than the limit, which is as soon as they are counted."""
+        source, target = Path(job["source"]), Path(job["target"])
+        how = FileSettings.read(job["how"])
+        if how.mask is not None or how.protect is not None:
+            raise OptionError("this is a clip: mask and protect are for pictures here; the command line takes them for clips, too")
+        model, settings, row = self._chosen(job)
+        most, words = job["pixels"], job["words"]
+        with files.limited(most, words, partial(_output_size, settings)):
+            clip = clips.look(source)
+            high, wide = _output_size(settings, clip.height, clip.width)
+            each = max(clip.height * clip.width, high * wide)
+            seen = 0
+
+            def told(done: int, count: int | None) -> None:
+                nonlocal seen
+                seen += not done
+                if max(seen, count or 0) * each > most:
+                    raise SizeError(f"{source}: {max(seen, count or 0)} frames together are more than {words}")
+                progress(0.0 if not done or count is None else done / count)
+
+            made = footage.restore(source, target, model, settings, strip=how.strip, told=told)
+        return {
+            "width": made.width,
+            "height": made.height,
+            "channels": clip.layout.channels,
+            "depth": clip.layout.dtype.name,
+            "alpha": clip.layout.alpha,
+            "pages": 1,
+            "frames": made.frames,
+            "remarks": list(made.remarks),
+            "model": made.model,
+            "seconds": round(made.seconds, 4),
+            "facts": row.facts_as_json(made.facts),
         }
 
     def _chosen(self, job: dict[str, Any]) -> tuple[restorer.Restorer | Chain, Settings | Steps, Task | Steps]:
