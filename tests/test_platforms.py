@@ -1,0 +1,226 @@
+"""Windows and macOS as far as Linux can play them: no fcntl, names without case, no renaming of files that are open."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as PillowImage
+
+from pellucid import plan, samples
+from pellucid.errors import OptionError
+
+ROOT = Path(__file__).parent.parent
+
+WINDOWS = """
+import os, sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None  # Windows has none of them
+for name in ("O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC", "getuid", "fork"):
+    if hasattr(os, name):
+        delattr(os, name)
+
+
+def is_open(path):
+    path = os.path.realpath(os.fspath(path))
+    for held in os.listdir("/proc/self/fd"):
+        try:
+            if os.path.realpath(f"/proc/self/fd/{held}") == path:
+                return True
+        except OSError:
+            pass
+    return False
+
+
+def guarded(function):
+    def call(*places, **settings):
+        for place in places:
+            if isinstance(place, (str, os.PathLike)) and os.path.isfile(place) and is_open(place):
+                raise PermissionError(13, "the file is open in this process", os.fspath(place))
+        return function(*places, **settings)
+
+    return call
+
+
+for name in ("rename", "replace", "unlink", "remove"):
+    setattr(os, name, guarded(getattr(os, name)))
+"""
+"""What a process does first that plays Windows: no open file is renamed, replaced or deleted."""
+
+
+def as_on_windows(code: str, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, "-c", WINDOWS + code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
+
+
+@on_linux
+def test_every_module_is_imported_without_unix() -> None:
+    code = """
+import importlib, pkgutil, pellucid
+ROOMS = ("pellucid.training", "pellucid.web", "pellucid.napari")
+names = [row.name for row in pkgutil.walk_packages(pellucid.__path__, "pellucid.") if not row.name.startswith(ROOMS)]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(len(names))
+"""
+    assert int(as_on_windows(code)) > 80
+
+
+@on_linux
+def test_the_service_is_imported_without_unix() -> None:
+    pytest.importorskip("starlette")
+    modules = "pellucid.web.server, pellucid.web.worker, pellucid.web.folder, pellucid.training.cache, pellucid.training.feed"
+    assert as_on_windows(f"import {modules}\nprint('all')") == "all\n"
+
+
+@on_linux
+def test_files_are_written_and_replaced_as_windows_allows(tmp_path: Path) -> None:
+    PillowImage.fromarray(samples.photograph()[:32, :40]).save(tmp_path / "a.png")
+    code = """
+from pathlib import Path
+from pellucid import files, saving
+folder = Path(sys.argv[1])
+image = files.read(folder / "a.png")
+for ending in (".png", ".jpg", ".tif", ".webp", ".avif", ".bmp", ".ppm", ".npy"):
+    for again in range(2):
+        files.write(folder / f"out{ending}", image, overwrite=bool(again))
+    assert files.read(folder / f"out{ending}").pixels.shape[0] == 32
+with saving.replacing_folder(folder / "made") as temporary:
+    (temporary / "x").write_text("1")
+with saving.replacing_folder(folder / "made", overwrite=True) as temporary:
+    (temporary / "x").write_text("2")
+print((folder / "made" / "x").read_text())
+try:
+    with saving.replacing(folder / "a.png") as temporary:
+        pass
+except Exception as error:
+    print(type(error).__name__)
+"""
+    out = as_on_windows(code, str(tmp_path)).split()
+    assert out == ["2", "FileError"]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@on_linux
+def test_a_folder_is_restored_as_windows_allows(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.png", "b.jpg", "c.tif"):
+        PillowImage.fromarray(samples.photograph()[:32, :40]).save(tmp_path / "in" / name)
+    code = """
+from pellucid import cli
+arguments = ["denoise", f"{sys.argv[1]}/in", "-o", f"{sys.argv[1]}/out", "--model", "photo-fast", "--sigma", "15", "--json"]
+assert cli.main(arguments) == 0
+assert cli.main([*arguments, "--resume"]) == 0
+assert cli.main([*arguments, "--force"]) == 0
+"""
+    lines = [json.loads(line) for line in as_on_windows(code, str(tmp_path)).splitlines()]
+    assert [bool(line["skipped"]) for line in lines] == [False] * 3 + [True] * 3 + [False] * 3
+    assert all(line["error"] is None for line in lines)
+
+
+# -- names without case -----------------------------------------------------------------------------------------------
+
+
+def pictures(folder: Path, *names: str) -> list[Path]:
+    made = []
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PillowImage.new("RGB", (8, 8)).save(path)
+        made.append(path)
+    return made
+
+
+@pytest.fixture
+def caseless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "ignores_case", lambda folder: True)
+
+
+@pytest.mark.usefixtures("caseless")
+def test_two_outputs_whose_names_differ_in_case_are_refused(tmp_path: Path) -> None:
+    inputs = pictures(tmp_path, "one/Beach.png", "two/beach.png")
+    with pytest.raises(OptionError, match="would both be written"):
+        plan.plan(inputs, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("caseless")
+def test_two_outputs_whose_letters_are_composed_otherwise_are_refused(tmp_path: Path) -> None:
+    inputs = pictures(tmp_path, "one/\u00e9.png", "two/e\u0301.png")
+    with pytest.raises(OptionError, match="would both be written"):
+        plan.plan(inputs, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("caseless")
+def test_an_input_is_not_replaced_under_its_name_in_another_case(tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path, "Beach.png")
+    with pytest.raises(OptionError, match="would replace its own input"):
+        plan.plan([path], tmp_path / "BEACH.PNG")
+
+
+def test_where_case_counts_both_are_written(tmp_path: Path) -> None:
+    if plan.ignores_case(str(tmp_path)):
+        pytest.skip("names here have no case")
+    inputs = pictures(tmp_path, "one/Beach.png", "two/beach.png")
+    assert [target.name for _, target in plan.plan(inputs, tmp_path / "out").pairs] == ["Beach.png", "beach.png"]
+
+
+def test_a_folder_says_whether_case_counts(tmp_path: Path) -> None:
+    for name in ("Plain", "Seen", "Plain/123"):
+        (tmp_path / name).mkdir()
+    # What a file system without case does: the other name leads to the same folder.
+    (tmp_path / "sEEN").symlink_to(tmp_path / "Seen")
+    assert not plan.ignores_case(str(tmp_path / "Plain"))
+    assert not plan.ignores_case(str(tmp_path / "Plain" / "123"))
+    assert plan.ignores_case(str(tmp_path / "Seen"))
+    assert plan.ignores_case(str(tmp_path / "Seen" / "123"))
+    assert plan.ignores_case(str(tmp_path / "Seen" / "to come"))
+    assert not plan.ignores_case(os.sep)
+
+
+# -- workflows --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def workflows() -> dict[str, Any]:
+    yaml = pytest.importorskip("yaml")
+    return {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))}
+
+
+def test_workflows_call_rules_that_there_are(workflows: dict[str, Any]) -> None:
+    rules = set(re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8")))
+    called: set[str] = set()
+    for workflow in workflows.values():
+        for job in workflow["jobs"].values():
+            for step in job["steps"]:
+                for line in re.findall(r"(?m)^make (.*)$", step.get("run", "")):
+                    called |= set(line.split())
+    assert {"check", "docs", "package", "reproducible", "sbom"} <= called <= rules
+
+
+def test_workflows_test_every_python_and_system(workflows: dict[str, Any]) -> None:
+    matrix = workflows["checks"]["jobs"]["test"]["strategy"]["matrix"]
+    versions = {*matrix["python"], *(row["python"] for row in matrix["include"])}
+    classifiers = re.findall(r"Python :: (3\.\d+)\"", (ROOT / "pyproject.toml").read_text("utf-8"))
+    assert versions == set(classifiers)
+    systems = " ".join(matrix["system"])
+    assert all(word in systems for word in ("ubuntu", "arm", "macos", "windows"))
+
+
+def test_workflows_have_no_more_rights_than_they_need(workflows: dict[str, Any]) -> None:
+    for workflow in workflows.values():
+        assert workflow["permissions"] == {"contents": "read"}
+        for name, job in workflow["jobs"].items():
+            assert job.get("permissions", {}) in ({}, {"id-token": "write"} if name == "publish" else {})
+            assert "timeout-minutes" in job
+    assert "secrets." not in "".join(path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml"))
