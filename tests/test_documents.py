@@ -72,8 +72,8 @@ def calls(text: str) -> Iterator[list[str]]:
     """The arguments of each call of pellucid in a block of shell, without redirections; fails for unexplained programs."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"\s\|\s|\s&&\s", re.sub(r"(^|\s)#.*", "", line)):
-            # A variable of the shell stands for a number here.
-            words = shlex.split(re.sub(r"\$\{?\w+\}?", "0", part))
+            # A variable of the shell stands for a number here, one that is in every range.
+            words = shlex.split(re.sub(r"\$\{?\w+\}?", "1", part))
             if not words:
                 continue
             if words[0] != "pellucid":
