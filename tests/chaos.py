@@ -98,12 +98,16 @@ class Place:
         self.findings.append(text)
         print(f"FINDING: {text}", flush=True)
 
-    def start(self, out: Path, *, clock: bool = False, limits: dict[int, int] | None = None) -> subprocess.Popen[str]:
-        """A folder run, under these limits of the system."""
+    def start(
+        self, out: Path, *, clock: bool = False, limits: dict[int, int] | None = None, group: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """A folder run, under these limits of the system, in that control group."""
 
         def limited() -> None:
             for number, most in (limits or {}).items():
                 resource.setrlimit(number, (most, most))
+            if group is not None:
+                (group / "cgroup.procs").write_text(str(os.getpid()))
 
         command = [sys.executable, "-m", "pellucid", "denoise", str(self.inputs), "--out", str(out), "--resume", "--model", MODEL]
         return subprocess.Popen(
@@ -112,7 +116,7 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             env=self.environment(clock=clock),
-            preexec_fn=limited if limits else None,
+            preexec_fn=limited if limits or group is not None else None,
         )
 
     def run(self, out: Path, **how: Any) -> tuple[int, str]:
@@ -170,6 +174,46 @@ def small_disk(folder: Path, size: str) -> Iterator[Callable[[str], None] | None
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+GROUPS = {
+    Path("/sys/fs/cgroup/memory"): "memory.limit_in_bytes",
+    Path("/sys/fs/cgroup"): "memory.max",
+}
+"""Where control groups may be, and the file that bounds the memory of one: the first and the second version."""
+
+
+@contextmanager
+def memory_group(most: int) -> Iterator[Path | None]:
+    """A control group (as containers are) that may have so many bytes; None where none can be made.
+
+    Who writes a process's number into its ``cgroup.procs`` puts it there; at the end they all come out again.
+    """
+    made, root = None, None
+    for base, name in GROUPS.items():
+        place = base / f"pellucid-chaos-{os.getpid()}"
+        with suppress(OSError):
+            # In a plain folder there would be no such file.
+            if (base / "cgroup.procs").exists():
+                place.mkdir()
+                root = base
+                if (place / name).exists():
+                    (place / name).write_text(str(most))
+                    made = place
+                    break
+                place.rmdir()
+    try:
+        yield made
+    finally:
+        if made is not None and root is not None:
+            for _ in range(100):
+                for number in (made / "cgroup.procs").read_text().split():
+                    with suppress(OSError):
+                        (root / "cgroup.procs").write_text(number)
+                with suppress(OSError):
+                    made.rmdir()
+                    break
+                time.sleep(0.05)
+
+
 @contextmanager
 def sweeping(*folders: Path) -> Iterator[None]:
     """Deletes these folders again and again while the block runs."""
@@ -211,6 +255,8 @@ ALLOWED = {
     "longest file": {0, 1},
     "descriptors": {0, 1},
     "memory": {0, 1},
+    # The system ends who has no memory left in it.
+    "control group": {0, 1, -signal.SIGKILL},
     "clock": {0},
     "sweep": {0},
 }
@@ -260,6 +306,12 @@ def _disturbed(place: Place, out: Path, kind: str, chance: random.Random) -> tup
         return place.run(out, limits=limits[kind])
     if kind == "clock":
         return place.run(out, clock=True)
+    if kind == "control group":
+        with memory_group(chance.randrange(30, 160) * 2**20) as group:
+            if group is None:
+                print("control group: left out, for none can be made here")
+                return 0, ""
+            return place.run(out, group=group)
     if kind == "sweep":
         with sweeping(place.cache, place.temporary):
             return place.run(out)
@@ -516,6 +568,19 @@ def _memory(service: Service, chance: random.Random) -> None:
         _limit(service, pid, resource.RLIMIT_AS, pages * resource.getpagesize() + chance.randrange(0, 4) * 2**20, chance)
 
 
+def _group(service: Service, chance: random.Random) -> None:
+    workers = processes_of(service.process.pid)
+    if not workers:
+        return
+    with memory_group(chance.randrange(4, 64) * 2**20) as group:
+        if group is None:
+            print("control group: left out, for none can be made here")
+            return
+        with suppress(OSError):
+            (group / "cgroup.procs").write_text(str(chance.choice(workers)))
+        time.sleep(chance.uniform(0.5, 3))
+
+
 def _hold(service: Service, chance: random.Random) -> None:
     service.shaken = "connections"
     held = []
@@ -538,6 +603,7 @@ SERVICE: dict[str, Callable[[Service, random.Random], None]] = {
     "full disk": _fill,
     "descriptors": _descriptors,
     "memory": _memory,
+    "control group": _group,
     "connections": _hold,
 }
 """What is done to the service; each ends what it began."""

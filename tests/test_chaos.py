@@ -29,7 +29,7 @@ def place(chaos: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return chaos.Place(tmp_path_factory.mktemp("chaos"), count=4, side=32)
 
 
-@pytest.mark.parametrize("kinds", [["kill", "full disk", "descriptors"], ["longest file", "sweep"]])
+@pytest.mark.parametrize("kinds", [["kill", "full disk", "descriptors"], ["longest file", "sweep"], ["control group"]])
 def test_a_folder_run_loses_nothing(kinds: list[str], chaos: Any, place: Any) -> None:
     chaos.folder_round(place, kinds, random.Random(0))
     assert place.findings == []

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from pellucid import steps
 from pellucid.errors import OptionError
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
@@ -68,6 +69,9 @@ class Staff:
     @asynccontextmanager
     async def place(self) -> Any:
         yield pool.Ticket()
+
+    async def measured(self, model: str) -> float:
+        return 1e6
 
     async def run(self, job: dict[str, Any], ticket: Any) -> dict[str, Any]:
         if self.error is not None:
@@ -327,6 +331,71 @@ def test_workers_that_end_with_nothing_to_do_are_replaced(tmp_path: Path) -> Non
         assert made.restarts >= 3
 
     with_pool(work, workers=2)
+
+
+# -- limits by speed --------------------------------------------------------------------------------------------------
+
+
+class Measuring:
+    """A pool that measures, and tells what it was asked."""
+
+    def __init__(self, speeds: dict[str, float]) -> None:
+        self.speeds, self.asked = speeds, list[str]()
+
+    async def measured(self, model: str) -> float:
+        self.asked.append(model)
+        await asyncio.sleep(0)
+        return self.speeds[model]
+
+
+def test_each_model_limits_pictures_by_its_own_speed(tmp_path: Path) -> None:
+    staff: Any = Measuring({"photo": 1e5, "upscale": 4e5, "cutout": 1e6})
+    folder: Any = tmp_path
+    most = limits.Limits(pixels=64_000_000, seconds=100)
+    service = served.Service(staff, most, {name: name for name in staff.speeds}, folder, {"photo": 1e5}, token=False)
+
+    async def of(text: str) -> int:
+        work = [(step.model, step.settings) for step in steps.parse(text).steps]
+        # Several at once, as requests are.
+        (found,) = {each.pixels for each in await asyncio.gather(*(service.limits_of(work) for _ in range(3)))}
+        return found
+
+    async def each() -> list[int]:
+        return [await of(text) for text in ("denoise", "cutout", "upscale", "denoise+upscale", "upscale:scale=2+cutout")]
+
+    # Four fifths of a hundred seconds. Of steps the times are added; a second one may have four times the pixels.
+    together = (80 / (1 / 1e5 + 1 / 4e5), 80 / (1 / 4e5 + 4 / 1e6))
+    assert asyncio.run(each()) == pytest.approx([8_000_000, 64_000_000, 32_000_000, *together], abs=1)
+    # Each is measured once, when it is first asked for.
+    assert sorted(staff.asked) == ["cutout", "upscale"]
+    told = {row["name"]: row["pixels"] for row in service.models["tasks"]}
+    assert (told["denoise"], told["cutout"], told["upscale"]) == (8_000_000, 64_000_000, 32_000_000)
+    assert service.models["limits"]["pixels"] == 8_000_000
+
+
+def test_speed_is_of_pixels_and_not_of_what_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    once, each = 0.1, 1e-7
+
+    class Model:
+        card = type("Card", (), {"channels": 1})
+
+        def restore(self, picture: Any) -> None:
+            clock[0] += once + each * picture.size
+
+    made = worker.Worker({}, "auto", "auto", None)
+    monkeypatch.setattr(made, "model", lambda name: Model())
+    monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(worker.time, "process_time", lambda: 1000 * clock[0])
+    # At most twice the speed of a whole picture of 512x512.
+    whole = 512**2 / (once + each * 512**2)
+    assert made.measure({"model": ""}, lambda share: None)["speed"] == pytest.approx(2 * whole)
+    once = 0.01
+    assert made.measure({"model": ""}, lambda share: None)["speed"] == pytest.approx(1 / each)
+    # A slow one is measured once.
+    each, before = 1e-5, clock[0]
+    assert made.measure({"model": ""}, lambda share: None)["speed"] == pytest.approx(1 / each, rel=0.05)
+    assert clock[0] - before < 1
 
 
 # -- forms ------------------------------------------------------------------------------------------------------------

@@ -324,7 +324,7 @@ def test_a_new_task_is_described_by_its_row() -> None:
     assert offered.offer(None).parts == ("tone", "palette")
     options = {
         option["name"]: option
-        for option in json.loads(json.dumps(offered.to_dict(limits.Limits()), allow_nan=False))["tasks"][0]["options"]
+        for option in json.loads(json.dumps(offered.to_dict(lambda model: limits.Limits()), allow_nan=False))["tasks"][0]["options"]
     }
     assert options["tone"]["kinds"] == ["choice", "colour", "file"]
     assert (options["amount"]["low"], options["amount"]["high"], options["hint"]["many"]) == (1, None, True)
@@ -339,7 +339,7 @@ def test_a_new_task_is_described_by_its_row() -> None:
 
 def test_palettes_and_whole_numbers_are_described() -> None:
     offered = catalogue.Catalogue({"colorize": "colorize"})
-    options = {option["name"]: option for option in offered.to_dict(limits.Limits())["tasks"][0]["options"]}
+    options = {option["name"]: option for option in offered.to_dict(lambda model: limits.Limits())["tasks"][0]["options"]}
     assert options["palette"]["kinds"] == ["palette", "file"]
     assert {name: options[name]["whole"] for name in ("draw", "variants", "saturation")} == {
         "draw": True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -78,6 +77,9 @@ def store(folder: Path, packing: Packing) -> Any:
 @lru_cache(maxsize=1)
 def _guarded() -> Any:
     zarr()
+    # A heavy import, for OME-Zarr alone.
+    import asyncio
+
     from zarr.storage import LocalStore
 
     class Guarded(LocalStore):  # type: ignore[misc, unused-ignore]

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import unquote, unquote_plus
 
@@ -28,6 +29,7 @@ from starlette.types import Receive, Scope, Send
 from pellucid import __version__, batch, files, saving, steps
 from pellucid.errors import OptionError, PellucidError
 from pellucid.files import encoders
+from pellucid.restorer import MARGIN
 from pellucid.steps import Steps
 from pellucid.tasks import Fact
 from pellucid.tasks.settings import Declared, FileSettings, Setting, Settings, Shape
@@ -73,6 +75,9 @@ FAILED = "the service failed; its log says why"
 
 BAD_TICKET = "ticket must be 8 to 64 letters, digits, - or _"
 
+SIDE = 1000
+"""Side in pixels of a picture by which the sizes of steps are compared."""
+
 Assets = dict[str, tuple[bytes, str, str]]
 """Path -> content, media type and entity tag of the page's files."""
 
@@ -80,16 +85,44 @@ Assets = dict[str, tuple[bytes, str, str]]
 class Service:
     """The state that all routes share."""
 
-    def __init__(self, pool: Pool, limits: Limits, models: dict[str, str], folder: Folder, *, token: bool) -> None:
+    def __init__(
+        self, pool: Pool, limits: Limits, models: dict[str, str], folder: Folder, speeds: Mapping[str, float], *, token: bool
+    ) -> None:
         self.pool = pool
         self.limits = limits
+        """Those that hold whatever is done; `limits_of` may allow fewer pixels."""
+        self._speeds = dict(speeds)
+        self._measuring = asyncio.Lock()
         self.folder = folder
         self.metrics = Metrics()
         self.held = Held()
         self.tickets: dict[str, Ticket] = {}
         self.catalogue = Catalogue(models)
-        self.document = openapi.document(limits, self.catalogue, token=token)
-        self.models = self.catalogue.to_dict(limits)
+        self.document = openapi.document(self.limits_by(self.catalogue.offer(None).models[0]), self.catalogue, token=token)
+
+    @property
+    def models(self) -> dict[str, Any]:
+        """The response of `/v1/models`: the limits are those of what was measured until now."""
+        return self.catalogue.to_dict(self.limits_by)
+
+    def limits_by(self, model: str) -> Limits:
+        """The limits for pictures that this model restores, by its speed where that was measured."""
+        speed = self._speeds.get(model)
+        return self.limits if speed is None else self.limits.within(speed, MARGIN)
+
+    async def limits_of(self, work: Sequence[tuple[str, Settings]]) -> Limits:
+        """The limits for pictures that these models restore one after the other, at these settings. A model is measured when it is
+        first asked for."""
+        needed, shape = 0.0, Shape(SIDE, SIDE, 3, alpha=False)
+        for model, settings in work:
+            async with self._measuring:
+                if model not in self._speeds:
+                    self._speeds[model] = await self.pool.measured(model)
+            height, width = shape.height or SIDE, shape.width or SIDE
+            # Seconds for each pixel of the picture that is given: a step may have more of them, or fewer.
+            needed += height * width / SIDE**2 / self._speeds[model]
+            shape = settings.answer(shape)
+        return self.limits.within(1 / needed, MARGIN) if needed else self.limits
 
     def ailment(self) -> Refused | None:
         """The reason for which a request could not be served now; None where what it needs is there: all of it is tried."""
@@ -202,11 +235,16 @@ class _Picture:
         self.service.metrics.transferred("in", place.share.bytes)
         return paths
 
-    async def _done(self, request: Request, job: dict[str, Any], place: _Place) -> dict[str, Any]:
-        """The worker's result; given up when the client leaves."""
-        limits = self.service.limits
+    async def _worked(self, job: dict[str, Any], place: _Place, models: Sequence[tuple[str, Settings]]) -> dict[str, Any]:
+        limits = await self.service.limits_of(models)
         job |= {"pixels": limits.pixels, "words": limits.words}
-        work = asyncio.ensure_future(self.service.pool.run(job, place.ticket))
+        return await self.service.pool.run(job, place.ticket)
+
+    async def _done(
+        self, request: Request, job: dict[str, Any], place: _Place, models: Sequence[tuple[str, Settings]] = ()
+    ) -> dict[str, Any]:
+        """The worker's result; given up when the client leaves. ``models``, with settings, are those that restore the picture."""
+        work = asyncio.ensure_future(self._worked(job, place, models))
         gone = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -296,7 +334,11 @@ class Restore(_Picture):
             "part": part,
             "diagnose": as_text or preview,
         }
-        details = await self._done(request, job, place)
+        if isinstance(settings, Steps):
+            models = [(step.model, step.settings) for step in settings.steps]
+        else:
+            models = [(job["model"], settings)]
+        details = await self._done(request, job, place, models)
         if part is None:
             count = details["pages"] * details.get("frames", 1)
             self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * count)
@@ -520,10 +562,18 @@ def _assets() -> Assets:
 
 
 def application(
-    pool: Pool, limits: Limits, models: dict[str, str], folder: Folder, *, token: str | None, host: str
+    pool: Pool,
+    limits: Limits,
+    models: dict[str, str],
+    folder: Folder,
+    *,
+    token: str | None,
+    host: str,
+    speeds: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    """The service as an ASGI application. It offers ``models``, name -> file or shipped name; uploads lie in ``folder``."""
-    service = Service(pool, limits, models, folder, token=token is not None)
+    """The service as an ASGI application. It offers ``models``, name -> file or shipped name; uploads lie in ``folder``. ``speeds``
+    are those of models that were measured, in pixels a second; the others are measured when they are first asked for."""
+    service = Service(pool, limits, models, folder, speeds, token=token is not None)
     assets = _assets()
 
     def counted(path: str, answer: Callable[[Request], Response]) -> Route:

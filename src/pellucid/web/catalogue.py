@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,11 +116,16 @@ class Catalogue:
             return False
         return True
 
-    def to_dict(self, limits: Limits) -> dict[str, Any]:
-        """The response of `/v1/models`."""
+    def to_dict(self, limits_by: Callable[[str], Limits]) -> dict[str, Any]:
+        """The response of `/v1/models`; ``limits_by`` gives the limits for pictures that a model restores."""
+        by_task = {name: limits_by(offer.models[0]) for name, offer in self.offers.items()}
+        limits = next(iter(by_task.values()))
         return {
             "version": __version__,
-            "tasks": [offer.to_dict() for offer in self.offers.values()],
+            "tasks": [
+                {**offer.to_dict(), "pixels": by_task[name].pixels, "words": by_task[name].words}
+                for name, offer in self.offers.items()
+            ],
             "presets": [
                 {"name": name, "summary": preset.summary, "steps": preset.steps.text(paths=False)}
                 for name, preset in self.presets.items()

@@ -17,7 +17,6 @@ import uvicorn
 
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
-from pellucid.restorer import MARGIN
 from pellucid.tasks import commands
 from pellucid.web import connections
 from pellucid.web.app import application
@@ -125,8 +124,8 @@ async def _run(
     pool.unexpected = lambda text: LOG.error("%s", text.rstrip())
     try:
         await pool.start()
-        limits = limits.within(await pool.measured(first), MARGIN)
-        app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host)
+        speeds = {first: await pool.measured(first)}
+        app = application(pool, limits, models, folder, token=configuration.token, host=configuration.host, speeds=speeds)
         settings = uvicorn.Config(
             app,
             http=connections.protocol(most, limits.transfer),

@@ -187,7 +187,7 @@ async function begin(entry) {
   const report = (state) => progress(entry, state);
   entry.state = "measuring";
   refresh(entry);
-  await checkSize(entry.file);
+  await checkSize(entry.file, taskOf(entry));
   try {
     await thumbnail(entry, entry.file);
   } catch {
@@ -212,7 +212,7 @@ async function begin(entry) {
 }
 
 // Refuses a file that the service would refuse, before it is sent: where this browser knows its size in pixels.
-async function checkSize(file) {
+async function checkSize(file, task) {
   const { limits } = service;
   if (file.size > limits.bytes) throw new Error(`the file is larger than ${Math.round(limits.bytes / 1e6)} MB, the limit of this service`);
   const image = new Image();
@@ -225,7 +225,7 @@ async function checkSize(file) {
     URL.revokeObjectURL(address);
   }
   const { naturalWidth: width, naturalHeight: height } = image;
-  if (width * height > limits.pixels) throw new Error(`${width} × ${height} pixels are more than ${limits.words}`);
+  if (width * height > task.pixels) throw new Error(`${width} × ${height} pixels are more than ${task.words}`);
 }
 
 // Whether the page blends: not above 1, nor where another setting stands in for the strength in a part of the picture.
