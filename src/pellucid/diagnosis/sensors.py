@@ -51,12 +51,13 @@ FLOORED = 0.02
 CLIPPED, TAIL = 0.98, 2.5
 """Light that may have been clipped; and how many standard deviations of its noise a block stays away from both ends."""
 
-READ, LEAST_READ, UNUSUAL = (2.18, 1.20), 6e-5, 0.8
-"""Logarithm of the variance of the read noise by that of the gain, of real cameras (Brooks et al. 2019); what there is of it
-besides, as a share of the range; and how far cameras are from both, as a share."""
+READ, LEAST_READ = (2.18, 1.20), 2e-5
+"""Logarithm of the variance of the read noise by that of the gain, of real cameras (Brooks et al. 2019); and what there is of it
+besides: rounding to 14 bits, as a share of the range."""
 
-MISJUDGED = 2.0
-"""How many times as far as chance alone the measured variance at black may be off: some texture is in all blocks."""
+HIDDEN, FARTHEST_READ = 0.15, 100.0
+"""The read noise's variance, as a share of the shot noise's in the darkest tenth of the blocks, below which it is hidden; and how
+many times as large as usual it may be: that of old cameras at ISO 100."""
 
 STRUCK, SPREAD = 8.0, 3.0
 """How many standard deviations a sample must be beyond all its neighbours to be hot or dead: Gaussian noise never is. And how many
@@ -101,26 +102,31 @@ def law(planes: Sequence[Plane]) -> tuple[float, float]:
     if most > PLAIN:
         # There is texture everywhere: of what was measured, so much at most is noise.
         less = float(np.sqrt(PLAIN / most))
-        return gain * less, float(np.sqrt(read * less))
-    read = _likely(light[kept], power[kept], np.maximum(gain * light[kept] + read, FAINTEST), gain, read)
-    return gain, float(np.sqrt(read))
+        return gain * less, float(np.sqrt(_usual(gain * less))) if gain > 0 else float(np.sqrt(read * less))
+    return _likely(light[kept], power[kept], gain, read)
 
 
-def _likely(
-    light: NDArray[np.float64], variance: NDArray[np.float64], expected: NDArray[np.float64], gain: float, read: float
-) -> float:
-    """The variance of the read noise, as far as the blocks tell it, and for the rest as real cameras of that gain have it.
+def _likely(light: NDArray[np.float64], variance: NDArray[np.float64], gain: float, read: float) -> tuple[float, float]:
+    """The law with a read noise that the blocks tell, or that cameras have.
 
-    In a picture without shadows, shot noise hides it: then its value hardly matters, but must not be absurd.
+    In a picture without shadows shot noise hides it, and what texture is left in dark blocks looks like it: then it is taken as
+    real cameras of that gain have it, or as far from that as they come, and the gain follows anew.
     """
-    if gain <= 0 or len(light) < FEWEST // 2:
-        return read
-    terms = np.stack([light, np.ones_like(light)], axis=1) / expected[:, None]
-    spread = float(np.mean(np.square(variance / expected - 1)))
-    error = MISJUDGED**2 * spread * float(np.linalg.pinv(terms.T @ terms)[1, 1])
-    usual = float(np.exp(READ[0] * np.log(gain) + READ[1])) + LEAST_READ**2
-    trust = (UNUSUAL * usual) ** 2
-    return (read * trust + usual * error) / max(trust + error, 1e-30)
+    if gain <= 0:
+        return gain, float(np.sqrt(read))
+    usual = _usual(gain)
+    hidden = read < HIDDEN * gain * float(np.quantile(light, 0.1))
+    likely = usual if hidden else min(read, FARTHEST_READ * usual)
+    if likely != read:
+        expected = np.maximum(gain * light + likely, FAINTEST)
+        over = np.maximum(light, 0) / expected
+        gain = max(0.0, float(over @ ((variance - likely) / expected)) / max(float(over @ over), 1e-30))
+    return gain, float(np.sqrt(likely))
+
+
+def _usual(gain: float) -> float:
+    """The variance of the read noise that a real camera of this gain has."""
+    return float(np.exp(READ[0] * np.log(gain) + READ[1])) + LEAST_READ**2
 
 
 def _begun(light: NDArray[np.float64], busy: NDArray[np.float64], power: NDArray[np.float64]) -> tuple[float, float]:

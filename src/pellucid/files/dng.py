@@ -21,6 +21,7 @@ from PIL import Image as PillowImage
 from pellucid import developing, images
 from pellucid.camera import RGB_TO_XYZ
 from pellucid.errors import FileError
+from pellucid.files import codecs
 from pellucid.files.base import Document, Page
 from pellucid.files.directories import EXIF, GPS, Entries, Entry, number, read_directory, with_inner, written_directory
 from pellucid.images import Image
@@ -187,6 +188,7 @@ def save_dng(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes a camera's picture: linear colours (`Image.camera`), or a mosaic (`Image.mosaic`)."""
     image = next(pages).pictures[0]
     data = image.camera or image.mosaic
+    codecs.imagecodecs()
     if data is None:
         raise FileError(
             "a DNG holds what a camera's sensor saw, and this picture is developed: write TIFF (.tif) or another format"
@@ -229,8 +231,6 @@ def _placed(file: BinaryIO, content: bytes | None, entries: Entries | None = Non
 
 def _written_tiles(file: BinaryIO, image: Image, small: _Small) -> Iterator[tuple[int, int]]:
     """The place and the length of each tile, from left to right and from above to below."""
-    import imagecodecs
-
     height, width, samples = image.pixels.shape
     side = _tile(width)
     for top in range(0, height, side):
@@ -242,7 +242,7 @@ def _written_tiles(file: BinaryIO, image: Image, small: _Small) -> Iterator[tupl
             # Beyond the edge a tile goes on two by two, as a mosaic does: that packs best.
             tile = np.pad(tile, missing, mode="symmetric") if any(map(any, missing)) else tile
             tile = np.ascontiguousarray(tile if samples == 3 else tile[..., 0])
-            packed = bytes(imagecodecs.jpeg_encode(tile, lossless=True, bitspersample=16, predictor=1))
+            packed = bytes(codecs.imagecodecs().jpeg_encode(tile, lossless=True, bitspersample=16, predictor=1))
             yield _placed(file, packed), len(packed)
 
 
