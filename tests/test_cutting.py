@@ -168,15 +168,39 @@ def test_a_box_fills_the_window_however_large_it_is(box: tuple[float, float, flo
 
 
 def test_no_number_that_is_none_leaves() -> None:
-    alpha = cutting.coarse(lambda planes: np.full((1, 1, *planes.shape[2:]), np.nan, dtype=np.float32), painted(disk()))
+    def nothing(planes: Pixels) -> Pixels:
+        return np.full((1, 1, *planes.shape[2:]), np.nan, dtype=np.float32)
+
+    alpha = cutting.coarse(nothing, painted(disk()))
     assert (alpha == 0).all()
-    assert cutting.sure(alpha) == 0
+    assert cutting.sure(nothing, painted(disk()), alpha) == 0
 
 
-def test_sure_is_the_expected_overlap() -> None:
-    alpha = np.zeros((10, 10), dtype=np.float32)
-    alpha[:5] = 1
-    assert cutting.sure(alpha) == 1
-    alpha[5:] = 0.25
-    assert cutting.sure(alpha) == pytest.approx(50 / 62.5)
-    assert cutting.sure(np.full((4, 4), 0.5, dtype=np.float32)) == 0
+def test_sure_is_how_well_a_smaller_look_at_the_mirrored_picture_agrees() -> None:
+    picture, widths = painted(disk(400, 500, row=150, column=180, radius=90)), []
+
+    def looks(planes: Pixels) -> Pixels:
+        widths.append(planes.shape[3])
+        return red(planes)
+
+    alpha = cutting.coarse(looks, picture)
+    assert cutting.sure(looks, picture, alpha) > 0.9
+    assert widths[-1] == cutting.SECOND < widths[0]
+
+    # A network that takes the left half, whatever is there, takes the other half of the mirrored picture.
+    def left(planes: Pixels) -> Pixels:
+        answer = np.zeros((1, 1, *planes.shape[2:]), np.float32)
+        answer[..., : planes.shape[3] // 2] = 1
+        return answer
+
+    assert cutting.sure(left, picture, cutting.coarse(left, picture, looks=1)) < 0.1
+
+
+@pytest.mark.parametrize("prompts", PROMPTS.values(), ids=PROMPTS)
+def test_mirrored_twice_is_as_before(prompts: Prompts) -> None:
+    assert prompts.mirrored(500).mirrored(500) == prompts
+    picture = painted(disk())
+    planes, other = (cutting.maps(each, ask) for each, ask in ((picture, prompts), (picture[:, ::-1], prompts.mirrored(128))))
+    np.testing.assert_allclose(other[:, ::-1, BOX], planes[..., BOX])
+    # A disc ends three standard deviations away, on one side a pixel farther.
+    np.testing.assert_allclose(other[:, ::-1, PLUS], planes[..., PLUS], atol=0.01)

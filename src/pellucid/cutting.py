@@ -64,6 +64,9 @@ WINDOW = 0.25
 FILLING = 0.72
 """A thing whose window covers this share of the picture's longer side, or more, is not looked at more closely."""
 
+SECOND = 224
+"""Longest side in pixels of the look that an answer is compared with: two fifths of the time of another one."""
+
 BOXED = 0.1
 """Share of a box's size that the window around the box shows on each side. Measured, IoU of the model ``cutout`` at 0.25 (with the
 whole picture for boxes of half of it or more) and at 0.1: 20 composites of held-out things 0.82 and 0.85, 9 held-out things among
@@ -80,6 +83,12 @@ class Prompts:
     points: tuple[tuple[float, float], ...] = ()
     not_points: tuple[tuple[float, float], ...] = ()
     box: tuple[float, float, float, float] | None = None
+
+    def mirrored(self, width: float) -> Prompts:
+        """The same in the picture of that ``width`` with left and right exchanged."""
+        points, others = (tuple((width - x, y) for x, y in each) for each in (self.points, self.not_points))
+        box = self.box and (width - self.box[2], self.box[1], width - self.box[0], self.box[3])
+        return Prompts(points, others, box)
 
     def moved(self, left: float, top: float, across: float, down: float) -> Prompts:
         """The same in a picture that begins at (left, top) of this one and is scaled by ``across`` and ``down``."""
@@ -439,9 +448,22 @@ def _window(
     return left, top, right, bottom
 
 
-def sure(alpha: Pixels) -> float:
-    """How sure an answer is, 0 to 1: its overlap with itself cut at 0.5; 0 where nothing is above that."""
-    there = alpha > 0.5
-    if not there.any():
+def sure(
+    run: Callable[[Pixels], Pixels],
+    picture: Pixels,
+    alpha: Pixels,
+    prompts: Prompts | None = None,
+    multiple_of: int = 32,
+) -> float:
+    """How sure an answer ``alpha`` (h, w) of `coarse` is, 0 to 1: its overlap (least over most) with a look at the mirrored
+    picture, smaller (`SECOND`); 0 where nothing is above 0.5.
+
+    How decided an answer is says little: wrong ones are as decided as right ones. Agreement is near the overlap with the truth as
+    it is: on 53 held-out scenes and composites, half of them with a box and a point, too, the mean IoU of sevenths ordered by this was
+    0.41 (this below 0.54), 0.59 (to 0.70), 0.65 (to 0.81), 0.85 (to 0.90), 0.93 (to 0.96), 0.96 and 0.98.
+    """
+    if alpha.max(initial=0) < 0.5:
         return 0.0
-    return float(np.minimum(alpha, there).sum() / np.maximum(alpha, there).sum())
+    mirrored = None if prompts is None else prompts.mirrored(picture.shape[1])
+    other = coarse(run, np.ascontiguousarray(picture[:, ::-1]), mirrored, 1, multiple_of, SECOND)[:, ::-1]
+    return float(np.minimum(alpha, other).sum() / np.maximum(alpha, other).sum())

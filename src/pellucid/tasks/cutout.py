@@ -134,8 +134,9 @@ def _fitting(shape: tuple[int, ...], side: int) -> tuple[int, int]:
 def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Found:
     role = next(iter(models))
     colours = small if small.shape[2] == 3 else np.repeat(small, 3, axis=2)
-    alpha = cutting.coarse(models.graph(role), colours, prompts, multiple_of=models.card(role).multiple_of)
-    sure = cutting.sure(alpha)
+    run, multiple_of = models.graph(role), models.card(role).multiple_of
+    alpha = cutting.coarse(run, colours, prompts, multiple_of=multiple_of)
+    sure = cutting.sure(run, colours, alpha, prompts, multiple_of)
     hint = "; a point or a box says what is meant" if prompts == Prompts() else ""
     if alpha.max() < 0.5:
         return Found(np.zeros_like(alpha), 0.0, f"nothing to cut out was found{hint}")
