@@ -2,6 +2,7 @@
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
 import { Form, PLACED, fromFile, partsOf } from "./form.js";
+import { dropped, stagesOf, Steps } from "./steps.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
@@ -20,6 +21,8 @@ const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: 
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
 }, { take, mark: remarked, keep: keepMarks, load: loadMarks });
+
+const steps = new Steps({ changed: chosenSteps, turned: () => look(true) });
 
 function say(text) { $("status").textContent = text; }
 
@@ -66,6 +69,8 @@ function picture(file) {
     of: Object.fromEntries(service.tasks.map((each) => [each.name, { settings: defaults(each), result: null }])),
     get settings() { return this.of[this.task].settings; },
     get result() { return this.of[this.task].result; },
+    steps: "", // several tasks in the place of one, as text
+    trust: false, // whether the service says how far off the result may be
     preview: null, // the service's PNG of the file, where the browser cannot show it
     controller: null,
     item: null,
@@ -231,6 +236,7 @@ async function checkSize(file, task) {
 // Whether the page blends: not above 1, nor where another setting stands in for the strength in a part of the picture.
 function blends(entry) {
   const strength = entry.settings[BLENDED] ?? 1;
+  if (entry.steps || entry.trust) return false;
   return strength <= 1 && !taskOf(entry).options.some((option) => option.follows === BLENDED && (entry.settings[option.name] ?? null) !== null);
 }
 
@@ -240,16 +246,19 @@ const shareOf = (entry) => (blends(entry) ? entry.settings[BLENDED] ?? 1 : 1);
 // The request for a picture, a blend aside: the query, the files that are settings, and a text that is equal for equal requests.
 function asked(entry) {
   const model = modelOf(entry);
-  const query = { task: entry.task };
+  const query = entry.steps ? { steps: entry.steps } : { task: entry.task };
+  if (entry.trust) query.confidence = true;
   const files = {};
   for (const option of taskOf(entry).options) {
+    // Steps have settings of their own; those of the file are for all.
+    if (entry.steps && (option.of_task || option.name === "model")) continue;
     const value = entry.settings[option.name];
     if ((option.name === BLENDED && blends(entry)) || same(value, option.default) || value === null || value === "" || !takes(model, option)) continue;
     if (value instanceof File) files[option.name] = value;
     else query[option.name] = value;
   }
   const names = Object.entries(files).map(([name, file]) => [name, file.name, file.size, file.lastModified]);
-  return { query, files, key: JSON.stringify([query, names]) };
+  return { query, files, path: entry.steps ? "/v1/run" : "/v1/restore", key: JSON.stringify([query, names]) };
 }
 
 // A fact as the header writes it.
@@ -262,6 +271,7 @@ function factIn(text, { schema }) {
 
 // The facts that the page shows, in words: "noise level 20.1, estimated"; in `brief` numbers and words alone.
 function factsOf(entry, result, brief = false) {
+  if (result.steps) return [result.steps.join(", ")];
   return taskOf(entry).facts.flatMap(({ name, label, unit }) => {
     const value = result.facts[name];
     if (!label || value === null || value === undefined || value === false) return [];
@@ -277,7 +287,7 @@ function otherSize(entry, result) {
 // The result in words: its size where it is another, and its facts.
 function resultOf(entry, result, brief = false) {
   const size = otherSize(entry, result) ? ` to ${result.width} × ${result.height}` : "";
-  return [`${taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
+  return [`${result.steps ? "done" : taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
 }
 
 async function restore(entry, signal) {
@@ -286,9 +296,9 @@ async function restore(entry, signal) {
   const place = entry.of[entry.task];
   const request = asked(entry);
   const how = { signal, report: (state) => progress(entry, state), files: request.files };
-  const withPreviews = () => post("/v1/restore", entry.file, { ...request.query, preview: true }, "multipart/form-data", how);
+  const withPreviews = () => post(request.path, entry.file, { ...request.query, preview: true }, "multipart/form-data", how);
   let result;
-  if (entry.shown) {
+  if (entry.shown && !entry.steps && !entry.trust) {
     const answer = await post("/v1/restore", entry.file, request.query, "image/*", how);
     const [width, height] = answer.header("X-Pellucid-Size").split("x").map(Number);
     const { facts } = taskOf(entry);
@@ -308,9 +318,9 @@ async function restore(entry, signal) {
       result = { ...result, before, after };
     }
   } else {
-    const { details, image, before, after } = await parts(await withPreviews());
+    const { details, image, before, after, confidence, ...stages } = await parts(await withPreviews());
     const { model, seconds, width, height } = details;
-    result = { blob: image, model, facts: details, seconds, width, height, before, after };
+    result = { blob: image, model, facts: details, seconds, width, height, before, after, confidence, stages, steps: entry.steps ? details.steps.map((step) => step.task) : null };
   }
   if (signal.aborted) throw new Cancelled();
   const last = place.result;
@@ -347,7 +357,7 @@ async function thumbnail(entry, blob) {
 }
 
 let looking = 0;
-let opened = { before: null, after: null };
+let opened = { before: null, after: null, result: null };
 
 // Whether two pictures have other proportions than rounding explains.
 function otherShape(one, other) {
@@ -363,10 +373,14 @@ async function look(keep = false) {
   let alone = false;
   if (entry) {
     const result = entry.result;
-    const source = result && result.before ? result.before : entry.shown ? entry.file : entry.preview;
+    const stages = result ? stagesOf(entry, result) : {};
+    if (result || !entry.controller) steps.offer(stages, opened.result !== result);
+    const whole = result && result.before ? result.before : entry.shown ? entry.file : entry.preview;
+    const source = result && steps.left !== "before" ? stages[steps.left][1] : whole;
+    opened.result = result;
     try {
       if (source) before = await createImageBitmap(source);
-      if (before && result) after = await createImageBitmap(result.after || result.blob);
+      if (before && result) after = await createImageBitmap(steps.right === "before" ? whole : stages[steps.right][1]);
       if (after && otherShape(before, after)) {
         // A part of the picture does not lie over the whole.
         before.close();
@@ -388,7 +402,7 @@ async function look(keep = false) {
     return;
   }
   const last = opened;
-  opened = { before, after };
+  opened = { before, after, result: opened.result };
   viewer.transparent = lets(after) || lets(before);
   $("ground-label").hidden = !viewer.transparent;
   $("stage").classList.toggle("alone", alone);
@@ -422,7 +436,7 @@ let pause = 0;
 
 // Whether a setting was changed whose effect is shown at once.
 function moved(entry) {
-  if (!entry.result || !entry.details || !stale(entry) || !taskOf(entry).keeps_size) return false;
+  if (!entry.result || !entry.details || !stale(entry) || !taskOf(entry).keeps_size || entry.steps || entry.trust) return false;
   const [now, then] = [asked(entry).query, entry.result.asked.query];
   return taskOf(entry).options.some((option) => option.live && !same(now[option.name] ?? null, then[option.name] ?? null));
 }
@@ -616,7 +630,7 @@ function settings() {
     noise.append("Noise in this picture: ", Object.assign(document.createElement("strong"), { textContent: details.diagnosis.summary }), ". ");
     if (result) {
       const words = factsOf(chosen, result).join(", ");
-      noise.append(`${task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
+      noise.append(`${result.steps ? "Done" : task.verbs[2]} by ${result.model}${words ? `: ${words}` : ""}.`);
     }
     // How the file was read, where that is not plain.
     if (details.remarks.length) noise.append(` Read: ${details.remarks.join("; ")}.`);
@@ -624,6 +638,7 @@ function settings() {
   const measured = { ...(details ? details.diagnosis : {}) };
   for (const option of task.options) if (option.follows) measured[option.name] = chosen.settings[option.follows];
   form.set(chosen.settings, measured);
+  steps.set(chosen.steps, chosen.trust, chosen.id);
   for (const option of task.options) form.toggle(option.name, takes(model, option));
 }
 
@@ -759,20 +774,38 @@ function changed(name, value, finished) {
   refresh(entry);
 }
 
+// Other steps, or the wish to see how far off the result may be: it is done at once.
+function chosenSteps(text, trust) {
+  if (!chosen) return;
+  const entry = chosen;
+  const before = { steps: entry.steps, trust: entry.trust };
+  const turn = (to) => {
+    Object.assign(entry, to);
+    if (chosen === entry) settings();
+    refresh(entry);
+  };
+  turn({ steps: text, trust });
+  record(() => turn(before));
+  stop(entry);
+  if (entry.details) restoreAgain(entry);
+}
+
 function restoreAgain(entry) {
   enqueue(entry, (signal) => (entry.details ? restore(entry, signal) : begin(entry)));
 }
 
 function applyToAll() {
   const others = pictures.filter((entry) => entry !== chosen);
-  const before = others.map((entry) => ({ task: entry.task, settings: entry.of[task.name].settings }));
+  const before = others.map((entry) => ({ task: entry.task, settings: entry.of[task.name].settings, steps: entry.steps, trust: entry.trust }));
   for (const entry of others) {
     if (entry.task !== task.name) turnTo(entry, task.name);
     entry.of[task.name].settings = { ...chosen.settings };
+    Object.assign(entry, { steps: chosen.steps, trust: chosen.trust });
   }
   const { name } = task;
   record(() => others.forEach((entry, index) => {
     entry.of[name].settings = before[index].settings;
+    Object.assign(entry, { steps: before[index].steps, trust: before[index].trust });
     if (entry.task !== before[index].task) turnTo(entry, before[index].task);
     refresh(entry);
   }));
@@ -834,7 +867,9 @@ function answerName(entry, media) {
   const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
   const format = service.formats.find((each) => each.media_types.includes(media));
   const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
-  return `${stem}.${taskOf(entry).mark}${ending || (format ? format.endings[0] : "")}`;
+  const preset = service.presets.find((each) => each.steps === entry.steps);
+  const mark = entry.steps ? (preset ? preset.name : "steps") : taskOf(entry).mark;
+  return `${stem}.${mark}${ending || (format ? format.endings[0] : "")}`;
 }
 
 // The file to download: the result itself, or the service's blend at the strength that is set; where settings that are shown at once
@@ -913,7 +948,14 @@ function listen() {
     event.preventDefault();
     depth = 0;
     document.body.classList.remove("over");
-    add(event.dataTransfer.files);
+    dropped(event.dataTransfer).then(({ files, folder }) => {
+      // Of a folder, what is no picture is let be.
+      const endings = service ? service.formats.flatMap((format) => format.endings) : [];
+      const named = (file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending));
+      const kept = folder ? files.filter(named) : files;
+      if (folder && !kept.length) warn("there is no picture in this folder");
+      add(kept);
+    }).catch((error) => warn(error.message));
   });
   addEventListener("paste", (event) => {
     if (event.clipboardData && event.clipboardData.files.length) {
@@ -985,6 +1027,7 @@ async function start() {
   $("version").textContent = `pellucid ${service.version}`;
   $("files").accept = ["image/*", ...formats.flatMap((format) => format.endings)].join(",");
   $("formats").textContent = `${formats.map((format) => format.name).join(", ")}; up to ${Number((limits.bytes / 1e6).toPrecision(3))} MB and ${Number((limits.pixels / 1e6).toPrecision(3))} megapixels.`;
+  steps.build(service.presets);
   tasks();
   show();
   document.documentElement.dataset.ready = "yes";

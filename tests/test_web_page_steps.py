@@ -1,0 +1,125 @@
+"""Several steps on the page: presets, stages side by side, how far off it may be; tasks of a new user in few clicks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from test_web_page import Page, noisy
+
+import pellucid
+from pellucid import files, images
+
+pytest.importorskip("starlette", reason="the extra web is not installed")
+
+MOST = 6
+"""Clicks that a task may take after the drop."""
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("pictures") / "first.png"
+    files.write(path, images.from_array(noisy()[:80, :96]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "1200")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def page(browser: Any, served: Any, tmp_path: Path) -> Page:
+    opened = Page(browser, served, tmp_path)
+    opened.ready()
+    return opened
+
+
+class Hand:
+    """Clicks that are counted: a choice in a list is two, one to open it and one to choose."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.clicks = page, 0
+
+    def press(self, name: str) -> None:
+        self.clicks += 1
+        self.page.find(name).click()
+
+    def choose(self, name: str, text: str) -> None:
+        from selenium.webdriver.support.ui import Select
+
+        self.clicks += 2
+        Select(self.page.find(name)).select_by_visible_text(text)
+
+
+def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page: Page, picture: Path) -> None:
+    hand = Hand(page)
+    page.give("drop", picture)
+    page.restored(1)
+    page.shown(1)
+    hand.choose("preset", "old-photo")
+    page.until("!document.getElementById('stages').hidden")
+    page.restored(1)
+    words = page.run("return [...document.getElementById('left').options].map((each) => each.textContent)")
+    assert words == ["before", "after denoise", "after"]
+    assert "denoise, upscale" in page.find("noise").text
+    hand.press("download")
+    taken = np.asarray(PillowImage.open(io.BytesIO(page.downloaded("first.old-photo.png"))))
+    np.testing.assert_array_equal(taken, pellucid.run(picture, preset="old-photo"))
+    assert hand.clicks <= MOST
+    # Any two stages beside each other.
+    before = page.drawn()
+    hand.choose("left", "after denoise")
+    page.until("document.documentElement.dataset.shown === '1-after'")
+    page.frame()
+    page.until("true")
+    assert before.shape == page.drawn().shape
+    # And taken back.
+    hand.choose("preset", "one task, as set above")
+    page.until("document.getElementById('stages').hidden")
+    page.restored(1)
+    page.assert_quiet()
+
+
+def test_how_far_off_it_may_be(page: Page, picture: Path) -> None:
+    hand = Hand(page)
+    page.give("drop", picture)
+    page.restored(1)
+    hand.press("trust")
+    page.until("document.getElementById('right').value === 'confidence'")
+    page.restored(1)
+    page.shown(1)
+    assert hand.clicks <= MOST
+    assert page.run("return document.getElementById('left').value") == "after"
+    page.assert_quiet()
+
+
+def test_other_steps_by_hand_and_a_wrong_one(page: Page, picture: Path) -> None:
+    page.give("drop", picture)
+    page.restored(1)
+    page.shown(1)
+    Hand(page).choose("preset", "other steps…")
+    page.find("steps").send_keys("upscale+denoise\t")
+    page.until("!document.getElementById('alert').hidden")
+    assert "denoise comes after upscale" in page.find("alert-words").text
+    page.run("document.getElementById('steps').value = ''")
+    page.find("steps").send_keys("denoise:sigma=20+upscale:scale=1.5\t")
+    page.until("document.getElementById('facts').textContent.includes('144 × 120')")
+    Hand(page).press("undo")
+
+
+def test_every_field_has_a_name(page: Page, picture: Path) -> None:
+    page.give("drop", picture)
+    page.restored(1)
+    unnamed = page.run(
+        "return [...document.querySelectorAll('#settings select, #settings input, #stages select')]"
+        ".filter((each) => each.type !== 'hidden' && !each.labels.length && !each.ariaLabel).map((each) => each.outerHTML)"
+    )
+    assert unnamed == []
