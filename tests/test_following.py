@@ -105,6 +105,23 @@ def test_no_ghosts(photograph: Any, model: Restorer) -> None:
         assert gains[2] > 0.5
 
 
+def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photograph: Any) -> None:
+    clean = photograph[:112, :160]
+    frames = [clean] * 3 + [np.clip(0.3 * clean + 0.65, 0, 1)] + [clean]
+    past: following.Fused | None = None
+    rng = np.random.default_rng(1)
+    variance = np.full(clean.shape[:2], (SIGMA / 255) ** 2, np.float32)
+    errors = []
+    for frame in frames:
+        noise = rng.normal(0, 1, (114, 162, 3))
+        noise = sum(noise[down : down + 112, right : right + 160] for down in range(3) for right in range(3)) / 3
+        past = following.fuse((frame + noise * SIGMA / 255).astype(np.float32), variance, past, white=False)
+        errors.append(rms(past.pixels, frame))
+    assert errors[2] < 0.75 * errors[0]
+    assert errors[3] < 1.02 * errors[0]
+    assert errors[4] < 1.02 * errors[0]
+
+
 def test_frames_are_left_alone_where_nothing_can_be_gained() -> None:
     rng = np.random.default_rng(0)
     picture = Image(rng.uniform(0, 1, (64, 64, 3)).astype(np.float32))

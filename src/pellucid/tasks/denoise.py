@@ -258,7 +258,7 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     if found.places is not None:
         height, width = pixels.shape[:2]
         variance = np.square(found.places.sigma(0, 0, height, width, (height, width)))
-    fused = following.fuse(pixels, variance, notes)
+    fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
     if notes is None:
         return base.Followed(view, settings, fused)
     picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
