@@ -7,6 +7,8 @@ answers with None, or with what is wrong with how that went. Errors that are not
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import os
 import random
@@ -15,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -204,6 +207,9 @@ def structure(chance: random.Random, folder: Path, wholes: Wholes) -> str | None
     made = tiff(content, chance) if content[:4] == b"II*\0" else sides(ending, content, chance)
     source = folder / f"in{ending}"
     source.write_bytes(made)
+    if content[:4] == b"II*\0" and chance.random() < 0.2:
+        # Of few blocks, and long enough for all that a tag claims.
+        os.truncate(source, 1 << 30)
     target = folder / (f"out{'.tif' if ending in ('.dng', '.gif', '.jxl') else ending}" if chance.random() < 0.7 else "out.tif")
     return passed(source, target, chance)
 
@@ -318,7 +324,26 @@ def pyramids(folder: Path) -> list[Path]:
         import zarr
 
         how += [(2, {"compressors": numcodecs.Blosc()}), (3, {"compressors": zarr.codecs.BloscCodec()})]
+        how += [(2, {"compressors": each()}) for each in (numcodecs.GZip, numcodecs.Zlib, numcodecs.BZ2, numcodecs.LZ4)]
+        how += [(3, {"compressors": zarr.codecs.GzipCodec()}), (2, {"compressors": numcodecs.Zstd()})]
     return [made.pyramid(folder / f"{number}.zarr", values, "zyx", *each[:1], **each[1]) for number, each in enumerate(how)]
+
+
+@lru_cache(maxsize=1)
+def bombs() -> tuple[bytes, ...]:
+    """Few bytes that become gigabytes: zeros, packed by each of the codecs of `pyramids`."""
+    zeros = bytes(1 << 24)
+    block = ((1 << 17) << 3 | 2).to_bytes(3, "little") + b"\0"
+    frame = b"\x28\xb5\x2f\xfd\x00\x48" + block * (1 << 16) + (9).to_bytes(3, "little") + b"\0"
+    stated = b"\x28\xb5\x2f\xfd\xe0" + (1 << 33).to_bytes(8, "little") + frame[6:]
+    return (
+        gzip.compress(zeros) * 512,
+        zlib.compress(zeros),
+        bz2.compress(zeros) * 512,
+        frame,
+        stated,
+        (2**31 - 1).to_bytes(4, "little") + b"\x1f\0\1\0" + b"\xff" * 1000,
+    )
 
 
 def groups(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
@@ -345,8 +370,8 @@ def groups(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
             with suppress(ValueError):
                 path.write_text(as_text(changed(json.loads(path.read_bytes()), chance)))
         elif path.is_file():
-            content = bytearray(path.read_bytes())
-            if content:
+            content = bytearray(path.read_bytes() if chance.random() < 0.7 else chance.choice(bombs()))
+            if content and chance.random() < 0.7:
                 place = chance.randrange(min(len(content), 64))
                 content[place : place + 4] = chance.randbytes(4)
             path.write_bytes(content[: chance.randrange(len(content) + 1)] if chance.random() < 0.4 else content)

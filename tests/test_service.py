@@ -375,7 +375,7 @@ def test_each_model_limits_pictures_by_its_own_speed(tmp_path: Path) -> None:
 
 def test_speed_is_of_pixels_and_not_of_what_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    once, each = 0.1, 1e-7
+    once, each = 0.05, 1e-7
 
     class Model:
         card = type("Card", (), {"channels": 1})

@@ -64,7 +64,7 @@ SHORT = {
 """What a machine is short of, by the error's number: no fault of the picture."""
 
 
-LONG = 0.3
+LONG = 0.1
 """Seconds of a measurement that is good enough: what a task does once for each picture is little of it."""
 
 
