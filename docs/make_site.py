@@ -37,7 +37,7 @@ CHAPTERS = {
         "limits",
         "fails",
         "compare",
-        "installing",
+        "installing", "plugins",
     ),
     "Models and training": ("models", "training", "training-log", "evaluation", "speed", "digits", "onnx"),
     "Service": ("web", "security"),

@@ -54,6 +54,7 @@ ROWS = (
     {"scenes"},
     {"footage"},
     {"api"},
+    {"napari"},
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
