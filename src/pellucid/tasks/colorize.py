@@ -60,7 +60,7 @@ far. Chosen with `spreading.SETTLED`, on the same photographs: the error with 50
 PALE = 3.5
 """Chroma on the even scale of which half is held back, and more of less: a faint colour is as often wrong as right, and fog, steel
 and paper have none. On 48 photographs that are not among the 24 of benchmarks/colours.txt the error with nothing said stays as it
-was (chosen: half of it at 3 or 4 is as good); the mean chroma of pictures without colour falls by a quarter."""
+was (chosen: half of it at 3 or 4 is as good); the mean chroma of pictures without colour falls by a fifth."""
 
 ANSWERED = 4
 """The network answers at a fourth of its input's size."""
