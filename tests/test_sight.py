@@ -387,21 +387,17 @@ def test_shrunk_noise_is_not_underrated(photograph: NDArray[np.float64], kernel:
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize(
     ("kernel", "change", "most"),
-    [("BILINEAR", 2.0, 1.3), ("BICUBIC", 2.0, 1.6), ("LANCZOS", 2.0, 1.65), ("BICUBIC", 1.3, 1.35), ("BICUBIC", -30, 1.6)],
+    [("BILINEAR", 2.0, 1.3), ("BICUBIC", 2.0, 1.6), ("LANCZOS", 2.0, 1.65), ("BICUBIC", 1.3, 1.35)],
 )
-def test_noise_that_was_enlarged_or_turned_is_not_overrated(
+def test_noise_that_was_enlarged_is_not_overrated(
     photograph: NDArray[np.float64], kernel: str, change: float, most: float, colours: int
 ) -> None:
-    """``change``: how many times as large, or by how many degrees it was turned, below 0."""
     clean = photograph[100:260, 60:260, :colours] * 255
 
     def changed(values: NDArray[np.float64]) -> NDArray[np.float64]:
         planes = [PillowImage.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(values, 2, 0)]
-        how = PillowImage.Resampling[kernel]
-        if change < 0:
-            made = [plane.rotate(-change, how).crop((50, 40, 150, 120)) for plane in planes]
-        else:
-            made = [plane.resize((round(200 * change), round(160 * change)), how) for plane in planes]
+        size = round(200 * change), round(160 * change)
+        made = [plane.resize(size, PillowImage.Resampling[kernel]) for plane in planes]
         return np.stack([np.asarray(plane) for plane in made], axis=2)
 
     given, truth = (levels(changed(values)) for values in (clean + np.random.default_rng(0).normal(0, 20, clean.shape), clean))

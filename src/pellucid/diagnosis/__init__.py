@@ -109,10 +109,6 @@ SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.3, 1.75, 1.1, 1.35, 5.0
 many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The
 file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed noise."""
 
-LIKE = 1.4
-"""How many times as much as the calmest blocks have the networks must say for noise to differ from place to place, as grain and a
-camera's noise do: below, it was enlarged or turned, and the geometric mean of both is nearer."""
-
 LARGER = 1.2
 """How many times the level that `noise.enlarged` measures such noise may have: bilinear kernels leave a fifth more."""
 
@@ -429,7 +425,6 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
         compressed = quality is not None and quality <= FINE
         return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
-    calmer = 0.0
     if quality is None:
         calmer, lack, surely = noise.resampled(blocks)
         loud = max(said.white, said.correlated)
@@ -442,9 +437,6 @@ def _measured(parts: Sequence[Pixels]) -> Diagnosis:
         if large > 0:
             # The networks learnt from none so smooth, and say several times as much.
             level = min(level, LARGER * large)
-        elif quality is None and calmer < level < LIKE * calmer:
-            # They do say more of noise that was enlarged or turned than there is.
-            level = float(np.sqrt(level * calmer))
         # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.
         reach = noise.length(blocks)
         return Diagnosis(

@@ -17,6 +17,9 @@ SHARE = 0.8
 PREVIEW = 0.5
 """Seconds that the pixels of a preview, and those around it, may take. As much again is for sending and reading the picture."""
 
+RUNS = 2
+"""How often the network goes over a preview at most: where the colours are restored in another way than the brightness."""
+
 LEAST_PREVIEW = 96
 """Side in pixels of the smallest preview: in a smaller one nobody sees what a setting does."""
 
@@ -75,7 +78,7 @@ class Limits:
         ``margin`` are the pixels on each side of a preview that are restored with it.
         """
         most = max(1, int(SHARE * self.seconds * speed))
-        side = max(LEAST_PREVIEW, int((PREVIEW * speed) ** 0.5) - 2 * margin)
+        side = max(LEAST_PREVIEW, int((PREVIEW / RUNS * speed) ** 0.5) - 2 * margin)
         limits = replace(self, preview=min(side**2, self.preview))
         return replace(limits, pixels=most, timed=True) if most < self.pixels else limits
 
