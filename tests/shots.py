@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tifffile
@@ -27,7 +27,7 @@ class Layout:
     black: tuple[int, int, int, int] = (512, 512, 512, 512)
     white: int = 16383
     turn: int = 1
-    order: str = "<"
+    order: Literal["<", ">"] = "<"
     crop: tuple[int, int, int, int] | None = None
     gains: tuple[float, float, float] = (2.0, 1.0, 1.6)
 

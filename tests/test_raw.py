@@ -179,7 +179,7 @@ def test_the_written_file_says_what_the_source_said(photo: Restorer, tmp_path: P
     assert shown.shape == (64, 96, 3)
     assert np.abs(shown - truth).mean() < 0.01
     if shutil.which("exiftool"):
-        asked = ["exiftool", "-validate", "-warning", "-error", "-a", tmp_path / "b.dng"]
+        asked = ["exiftool", "-validate", "-warning", "-error", "-a", str(tmp_path / "b.dng")]
         told = subprocess.run(asked, capture_output=True, text=True)
         assert "Error" not in told.stdout
         # The notes are made up.

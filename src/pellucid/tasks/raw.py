@@ -273,7 +273,7 @@ def _colours(graph: Graph, mosaic: Pixels, noise: Sequence[Curve], settings: Raw
         if factor not in made:
             given = np.stack([mosaic, level * np.float32(factor)])
             turns = TURNED if settings.best else TURNED[:1]
-            output = np.mean([_residual(graph, given, axes) for axes in turns], axis=0, dtype=np.float32)
+            output: Pixels = np.stack([_residual(graph, given, axes) for axes in turns]).mean(axis=0, dtype=np.float32)
             made[factor] = np.subtract(interpolated, output, out=output)
         return made[factor]
 
@@ -296,13 +296,15 @@ def _colours(graph: Graph, mosaic: Pixels, noise: Sequence[Curve], settings: Raw
 def _residual(graph: Graph, given: Pixels, axes: tuple[int, ...]) -> Pixels:
     """What the network takes away, as it answers the mosaic and its level (2, h, w) mirrored along ``axes``."""
     if not axes:
-        return graph(given[None])[0]
+        alone: Pixels = graph(given[None])[0]
+        return alone
     step = graph.card.multiple_of
     # Mirrored, a mosaic of even sides begins with another colour: one more row, or column, and red is first again.
     beyond = tuple((1, step - 1) if axis in axes else (0, 0) for axis in range(3))
     mirrored = np.pad(np.flip(given, axes), beyond, mode="reflect")
     inner = tuple(slice(1, 1 - step) if axis in axes else slice(None) for axis in range(3))
-    return np.flip(graph(mirrored[None])[0][inner], axes)
+    residual: Pixels = np.flip(graph(mirrored[None])[0][inner], axes)
+    return residual
 
 
 def _mended(light: Pixels, found: Found, data: CameraData, place: Place) -> None:
