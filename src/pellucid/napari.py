@@ -65,7 +65,7 @@ def inspect_layer(layer: napari.layers.Image) -> str:
 
 def axes_of(layer: Any) -> str:
     """The names of the layer's axes: the last two (before colours) are the picture's, all before them planes."""
-    count = layer.data.ndim - 2 - bool(layer.rgb)
+    count = int(layer.data.ndim) - 2 - int(layer.rgb)
     return "Q" * count + "YX" + ("S" if layer.rgb else "")
 
 
