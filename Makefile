@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -38,6 +38,10 @@ demo: .venv-light/done ## degrade and restore the package's own photograph and d
 # Two processes, each with one thread of PyTorch: threads that wait for one another's share of tiny networks are slower than none.
 test: .venv/done ## the tests, with all that they need
 	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal --durations=20
+
+test-cluster: .venv/done ## the tests that need Ray: two nodes of one core, in three minutes at most
+	$(FULL) $(PIP) --editable '.[cluster]'
+	OMP_NUM_THREADS=1 $(FULL) -m pytest tests/test_rays.py
 
 fuzz: .venv/done ## 20,000 damaged and hostile inputs: each taken, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000

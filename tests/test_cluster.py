@@ -392,7 +392,7 @@ def test_clips_take_shares_too(tmp_path: Path) -> None:
         ({"IN": "nowhere"}, "there is no such folder", 1),
         ({"IN": "memory://nowhere"}, "there is no such folder", 1),
         ({"IN": "strange://bucket/a"}, "strange", 2),
-        ({"--shard": None, "--retry-failed": ""}, "--retry-failed is for runs with --shard", 2),
+        ({"--shard": None, "--retry-failed": ""}, "--retry-failed is for runs with --shard, --cluster", 2),
         ({"-o": None}, "name one folder of inputs", 2),
         ({"--format": "gif"}, "gif", 2),
     ],

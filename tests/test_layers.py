@@ -105,6 +105,7 @@ CLUSTER_ROWS = (
     {"stores"},
     {"parts"},
     {"work"},
+    {"rays"},
 )
 
 CLI_ROWS = (
@@ -340,7 +341,7 @@ def test_nothing_heavy_at_module_level() -> None:
     for name, text in files_of_the_package().items():
         roots = {module.split(".")[0] for module in imported(text, at_import=True)}
         # training/ is the room of PyTorch, web/ that of the server, cluster/ that of the manifest.
-        rooms = {"training": {"torch"}, "cluster": {"pyarrow"}, "web": {"starlette", "uvicorn", "python_multipart"}}
+        rooms = {"training": {"torch"}, "cluster": {"pyarrow", "ray"}, "web": {"starlette", "uvicorn", "python_multipart"}}
         allowed = rooms.get(name.split(".")[0], set())
         assert roots & HEAVY <= allowed, name
 

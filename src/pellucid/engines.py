@@ -199,6 +199,12 @@ def devices() -> tuple[str, ...]:
     return tuple(found)
 
 
+def threads() -> int | None:
+    """The threads that an engine may use: the whole number above 0 in ``$PELLUCID_THREADS``; None: one for each core."""
+    given = os.environ.get("PELLUCID_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else None
+
+
 def cache_folder() -> Path | None:
     """The folder of compiled graphs: ``$PELLUCID_CACHE``, else ``pellucid`` in the user's cache folder; None if unwritable, or
     where the user has no home."""
@@ -282,6 +288,8 @@ def _compiled(path: Path, card: Card) -> Any:
     import openvino
 
     settings = {"INFERENCE_PRECISION_HINT": precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
+    if (most := threads()) is not None:
+        settings["INFERENCE_NUM_THREADS"] = str(most)
     content, folder = _content(path), cache_folder()
     # OpenVINO's own cache (CACHE_DIR) goes by a file's name, size and second, and believes whatever lies in it.
     name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings)
@@ -325,6 +333,7 @@ def _openvino_core() -> Any:
 def _open_onnxruntime(path: Path, card: Card, device: str) -> Run:
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads() or 0
     options.log_severity_level = 3  # errors; what it warns of on a CPU is no user's concern
     providers = ["CUDAExecutionProvider"] if device == "cuda" else ["CPUExecutionProvider"]
     content = _content(path)

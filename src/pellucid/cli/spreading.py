@@ -1,4 +1,4 @@
-"""Runs over a folder or an object store that several processes share: ``--shard``, and inputs and outputs that are URLs."""
+"""Runs that several processes share: ``--shard``, ``--cluster``, and inputs and outputs that are URLs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli.arguments import requiring, shown
+from pellucid.cli.arguments import count, number, requiring, shown
 from pellucid.errors import OptionError
 from pellucid.steps import Steps
 from pellucid.tasks import Task
@@ -18,7 +18,7 @@ from pellucid.tasks.settings import ClipSettings, FileSettings, Settings
 
 if TYPE_CHECKING:
     from pellucid.chains import Chain
-    from pellucid.cluster import work
+    from pellucid.cluster import rays, work
     from pellucid.restorer import Restorer
 
 __all__ = ["add_spreading", "asked", "done"]
@@ -39,7 +39,18 @@ def add_spreading(command: argparse.ArgumentParser) -> None:
         help="do one of N shares of the folder IN: run it N times, with I from 1 to N, on as many machines as you have",
     )
     command.add_argument(
-        "--retry-failed", action="store_true", help="with --shard or a URL: try again what failed in an earlier run"
+        "--cluster",
+        metavar="ADDRESS|local",
+        help="share the folder IN among the nodes of a Ray cluster; local starts one on this machine",
+    )
+    command.add_argument("--cpus-per-actor", type=count, metavar="N", help="with --cluster: the cores of each process (default: 1)")
+    command.add_argument(
+        "--gpus-per-actor", type=number(0, 64), metavar="N", help="with --cluster: the GPUs of each process, 0.5 for half of one"
+    )
+    command.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="with --shard, --cluster or a URL: try again what failed in an earlier run",
     )
 
 
@@ -48,9 +59,14 @@ def asked(options: argparse.Namespace) -> bool:
     from pellucid.cluster import stores
 
     urls = any(stores.is_url(each) for each in (*options.inputs, options.out or ""))
-    if not urls and options.shard is None and options.retry_failed:
-        raise OptionError("--retry-failed is for runs with --shard or a URL; --resume tries again what has no output")
-    return urls or options.shard is not None
+    if options.cluster is not None and options.shard is not None:
+        raise OptionError("--shard and --cluster both share the work; leave one of them out")
+    if options.cluster is None and (options.cpus_per_actor, options.gpus_per_actor) != (None, None):
+        raise OptionError("--cpus-per-actor and --gpus-per-actor are for --cluster")
+    asked = urls or options.shard is not None or options.cluster is not None
+    if options.retry_failed and not asked:
+        raise OptionError("--retry-failed is for runs with --shard, --cluster or a URL; --resume tries again what has no output")
+    return asked
 
 
 def done(
@@ -66,7 +82,7 @@ def done(
     from pellucid import memory, plan
 
     if len(options.inputs) != 1 or options.out is None or "-" in (options.inputs[0], options.out):
-        raise OptionError("with --shard or a URL name one folder of inputs, and with --out one of outputs")
+        raise OptionError("with --shard, --cluster or a URL name one folder of inputs, and with --out one of outputs")
     with requiring(EXTRA):
         from pellucid.cluster import work
     order = work.Order(
@@ -85,6 +101,14 @@ def done(
         options.force,
         mosaic,
     )
+    if options.cluster is not None:
+        with requiring("cluster"):
+            from pellucid.cluster import rays
+        # What cannot be done is found before a cluster is waited for.
+        order.check()
+        rays.connected(options.cluster)
+        given = {"cpus": options.cpus_per_actor or 1, "gpus": options.gpus_per_actor or 0}
+        return _Shown(rays.ClusterRun(order, **given, retry=options.retry_failed), order, json=options.json).all()
     with requiring(EXTRA):
         run = work.run(order, work.Shard(*(options.shard or (1, 1))), retry=options.retry_failed)
         return _Shown(run, order, json=options.json).all()
@@ -93,7 +117,7 @@ def done(
 class _Shown:
     """The lines about a run, a line of progress on a terminal, and the sum."""
 
-    def __init__(self, run: work.Run, order: work.Order, *, json: bool) -> None:
+    def __init__(self, run: work.Run | rays.ClusterRun, order: work.Order, *, json: bool) -> None:
         from pellucid.cluster import stores, work
 
         self._run = run

@@ -51,6 +51,7 @@ SCHEMA = pa.schema(
         ("settings", pa.string()),  # as JSON
         ("fingerprint", pa.string()),  # of the model's files and the engine
         ("pellucid", pa.string()),
+        ("process", pa.string()),  # its machine and number
         ("writer", pa.string()),
         ("at", pa.timestamp("ms", tz="UTC")),
     ]

@@ -6,6 +6,8 @@ the manifest has; `Worker` does one `Item` and answers the row of the manifest. 
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -181,6 +183,7 @@ class Worker:
             "input_stamp": item.stamp,
             "input_bytes": item.size,
             "status": "failed",
+            "process": f"{socket.gethostname()}:{os.getpid()}",
             **self.made_by[item.variant],
         }
 

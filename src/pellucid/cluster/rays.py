@@ -1,0 +1,165 @@
+"""A run over the nodes of a Ray cluster, by Ray Data.
+
+One task lists the inputs where the driver is, and is held back where the actors are not as fast. Paths travel to the actors, and a
+row of the manifest comes back from each; the driver writes the manifest. An actor, or a node, that is lost takes the files in hand
+with it; Ray gives them to another one, which recognises what is done by its bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import ray
+import ray.data
+
+from pellucid import memory
+from pellucid.cluster import parts
+from pellucid.cluster.work import Counts, Item, Listing, Order, Worker
+from pellucid.errors import OptionError, PellucidError
+
+__all__ = ["ClusterRun", "connected"]
+
+ITEMS = 4
+"""Inputs that go to an actor at once: a lost actor loses no more."""
+
+BLOCK = 1024
+"""Bytes of a block of paths or rows. Ray would gather 128 MiB before the first actor gets any."""
+
+PASSES = 3
+"""How often the inputs are listed again where rows have been lost."""
+
+
+def connected(address: str) -> None:
+    """Connects to the cluster at this address, or starts one here (``local``). `OptionError` where there is none."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if ray.is_initialized():
+        return
+    # Ray would tell its makers about each cluster that it starts.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        if address == "local":
+            ray.init(address="local", num_cpus=memory.cores(), include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise OptionError(f"--cluster {address}: {str(error).splitlines()[0]}") from error
+
+
+class ClusterRun:
+    """A run of an order on the cluster that this process is connected to; iterating does it, and yields each row as it comes.
+
+    An actor has ``cpus`` cores, and its engine uses no more, and ``gpus`` GPUs. With ``retry`` failures are tried again.
+    """
+
+    def __init__(self, order: Order, *, cpus: float = 1, gpus: float = 0, retry: bool = False) -> None:
+        order.check()
+        self._order = order
+        self._cpus, self._gpus = cpus, gpus
+        self._retry = retry
+        self.left_out = Counts()
+        # What is wrong with the model is wrong here, too, and is one line here.
+        self._worker = Worker(order, adopt=True)
+        self._worker.made_by  # noqa: B018  # it is worked out once
+
+    def count(self) -> int:
+        """How many inputs are to be done: one more listing."""
+        return sum(1 for _ in Listing(self._worker, retry=self._retry))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with parts.Writer(self._worker.out, "ray") as writer:
+            for number in range(PASSES):
+                sent = got = 0
+                # Of all inputs' hashes: the same number of rows could be some twice, and some never.
+                difference = 0
+                for row in self._rows(retry=self._retry and number == 0):
+                    if "sent" in row:
+                        sent = row.pop("sent")
+                        difference += row.pop("sum")
+                        self.left_out = Counts(**row)
+                        continue
+                    got += 1
+                    difference -= parts.key(row["input"], row["asked"])
+                    row["at"] = datetime.fromisoformat(row["at"])
+                    writer.add(row)
+                    yield row
+                writer.flush()
+                if got == sent and not difference:
+                    return
+
+    def _rows(self, *, retry: bool) -> Iterator[dict[str, Any]]:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK
+        # A task that lists goes on nowhere else: another listing has another order.
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
+        room = ray.cluster_resources()
+        actors = room.get("CPU", 0) / self._cpus
+        if self._gpus:
+            actors = min(actors, room.get("GPU", 0) / self._gpus)
+        # Not a range, which a task with a core would make, and wait for ever where actors have them all.
+        listed = ray.data.from_items([{"item": ""}]).map_batches(
+            _listed,
+            fn_kwargs={"order": self._order, "retry": retry},
+            batch_size=None,
+            # No core of its own, so that it is not fused with the actors, nor waits for one of them.
+            num_cpus=0,
+            label_selector=here,
+        )
+        done = listed.map_batches(
+            _Actor,
+            fn_constructor_kwargs={"order": self._order, "cpus": self._cpus},
+            batch_size=ITEMS,
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=max(1, int(actors))),
+            num_cpus=self._cpus,
+            num_gpus=self._gpus,
+        )
+        for row in done.iter_rows():
+            yield json.loads(row["row"])
+
+
+def _listed(_: Any, order: Order, retry: bool) -> Iterator[dict[str, list[str]]]:
+    """What is to be done, a few at once; at the end what was left out."""
+    listing = Listing(Worker(order, adopt=True), retry=retry)
+    waiting: list[str] = []
+    sent = whole = 0
+    for item in listing:
+        sent += 1
+        names = (item.input, item.output) if isinstance(item, Item) else (item["input"], item["asked"])
+        whole += parts.key(*map(parts.text, names))
+        waiting.append(json.dumps(list(item)) if isinstance(item, Item) else _sent(item))
+        if len(waiting) == ITEMS:
+            yield {"item": waiting}
+            waiting = []
+    yield {"item": [*waiting, json.dumps({"sent": sent, "sum": whole, **vars(listing.counts)})]}
+
+
+class _Actor:
+    """Does items; what goes wrong with one is in its row."""
+
+    def __init__(self, order: Order, cpus: float) -> None:
+        # Ray bounds OpenMP alone, and OpenVINO's threads are none of it.
+        os.environ["PELLUCID_THREADS"] = str(max(1, int(cpus)))
+        self._worker = Worker(order, adopt=True)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
+        return {"row": [self._row(json.loads(text)) for text in batch["item"]]}
+
+    def _row(self, given: Any) -> str:
+        if isinstance(given, dict):
+            return json.dumps(given)
+        item = Item(*given)
+        try:
+            return _sent(self._worker.row(item))
+        except PellucidError as error:  # its disk is full; another node's need not be
+            return _sent({**self._worker.begun(item), "error": str(error), "at": datetime.now(UTC)})
+
+
+def _sent(row: dict[str, Any]) -> str:
+    """A row as it travels."""
+    return json.dumps({**row, "at": row["at"].isoformat()})
