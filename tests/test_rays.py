@@ -86,7 +86,8 @@ def test_two_nodes_do_the_work_of_one(cluster: Any, source: Path, plain: dict[st
     assert Counter(row["status"] for row in rows) == {"done": 24, "failed": 1}
     check(tmp_path / "out", plain)
     assert len(list((tmp_path / "out" / MANIFEST).iterdir())) == 1
-    again = rays.ClusterRun(order(source, tmp_path / "out"))
+    assert run.left_out == work.Counts(listed=25)
+    again = work.run(order(source, tmp_path / "out"))
     assert list(again) == []
     assert (again.left_out.skipped, again.left_out.failed_before) == (24, 1)
 
