@@ -213,6 +213,7 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         "photo-fast-color",
         "photo-impulses",
         "photo-camera",
+        "raw",
         "cutout",
         "colorize",
         "digits",
@@ -248,6 +249,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "digits",
         "digits-colorize",
         "digits-cutout",
+        "digits-raw",
         "digits-upscale",
         "own",
         "own-cutout",
@@ -261,12 +263,13 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "photo-gray-int8",
         "photo-impulses",
         "photo-int8",
+        "raw",
         "seed-digits",
         "upscale",
         "upscale-photo",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 21
+    assert len(json.loads(capsys.readouterr().out)) == 23
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

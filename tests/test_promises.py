@@ -30,6 +30,7 @@ OUTCOME = {
     "height": int,
     "seconds": float,
     "pages": int,
+    "frames": int,
     "full": bool,
     "remarks": list,
 }
@@ -92,6 +93,15 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
         "query preview",
         "query ticket",
     },
+    ("/v1/run", "post"): {
+        "query steps",
+        "query preset",
+        "query format",
+        "query range",
+        "query axes",
+        "query strip",
+        "query ticket",
+    },
     ("/v1/inspect", "post"): {"query range", "query axes", "query preview", "query ticket"},
     ("/v1/models", "get"): set(),
     ("/v1/progress/{ticket}", "get"): {"path ticket"},
@@ -101,6 +111,7 @@ PARAMETERS: dict[tuple[str, str], set[str]] = {
 
 ANSWERS: dict[str, set[str]] = {
     "/v1/restore": RESTORED | {"denoised"} | {f"diagnosis.{name}" for name in OF_DIAGNOSIS},
+    "/v1/run": FILE | {"seconds", "image", "steps"},
     "/v1/inspect": FILE | {f"diagnosis.{name}" for name in OF_DIAGNOSIS},
     "/v1/models": {
         "version",
@@ -235,7 +246,9 @@ def test_what_the_service_describes(served: Any) -> None:
     assert {name.lower() for name in good["/v1/restore"]["headers"]} >= HEADERS | {"x-pellucid-denoised"}
     assert set(document["components"]["schemas"]) == {"Error"}
     assert set(document["components"]["schemas"]["Error"]["properties"]) == {"error"}
-    assert {row["operationId"] for row in described.values()} == {"restore", "inspect", "models", "progress", "health", "metrics"}
+    assert {row["operationId"] for row in described.values()} == {
+        *("restore", "run", "inspect", "models", "progress", "health", "metrics"),
+    }
 
 
 def properties(schema: dict[str, Any], before: str = "") -> Iterator[str]:

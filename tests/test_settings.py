@@ -115,7 +115,8 @@ def test_names_are_identifiers_and_no_flags_of_the_surface(name: str) -> None:
     # Of Python and HTTP; of the command line.
     taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "part", "preview", "ticket"}
     for module in (pictures, arguments):
-        taken |= {part.removeprefix("--") for part in ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")}
+        words = ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")
+        taken |= {word.removeprefix("--") for word in words if word.startswith("--")}
     assert {"out", "engine", "json"} <= taken
     taken |= {"mask", "protect", "confidence", "preset", "json", "out", "force", "resume"}
     for row in TASKS[name].settings.declared():

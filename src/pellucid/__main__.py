@@ -21,8 +21,12 @@ WIDTH = 80
 
 
 def run() -> NoReturn:
-    """The program: ``--help`` and ``--version`` by themselves are answered at once, all else by `pellucid.cli.run`."""
-    if sys.argv[1:] in (["--help"], ["-h"], ["--version"]) and _answered(sys.argv[1]):
+    """The program: ``--help`` and ``--version`` by themselves are answered at once, all else by `pellucid.cli.run`.
+
+    Whoever has the tasks already may have added one of their own, which the file does not know.
+    """
+    plain = "pellucid.tasks" not in sys.modules
+    if plain and sys.argv[1:] in (["--help"], ["-h"], ["--version"]) and _answered(sys.argv[1]):
         sys.exit(0)
     from pellucid import cli
 
