@@ -106,7 +106,7 @@ def restored_only(model: Restorer, path: Path) -> Picture:
     """What `raw` makes of the file, developed."""
     with files.open_pages(path, mosaic=True) as document:
         image = next(iter(document.pages)).pictures[0]
-    return developing.developed(model.restore(image)).pixels.astype(np.float32) / np.float32(65535)
+    return np.asarray(developing.developed(model.restore(image)).pixels.astype(np.float32) / np.float32(65535), dtype=np.float32)
 
 
 def after_demosaicing(path: Path, truth: Picture, photo: Restorer) -> dict[str, Picture]:
