@@ -186,7 +186,7 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The parser of the program: a command for each of `COMMANDS`."""
     whole: argparse.ArgumentParser = _Parser(
-        prog="pellucid", description="Takes the noise out of pictures and makes them larger, on your own computer."
+        prog="pellucid", description="Denoises, enlarges, colours and cuts out pictures, on your own computer."
     )
     whole.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
