@@ -87,7 +87,11 @@ def make(
     if path.suffix == ".ts":
         given["mpegts_copyts"] = "1"
     with av.open(str(path), "w", container_options=given) as out:
-        stream = out.add_stream(codec, rate=25, options={"x265-params": "log-level=none"} if codec == "libx265" else {})
+        options = dict(options or {})
+        if codec == "libx265":
+            # With several threads the times of two frames may be those of none.
+            options["x265-params"] = f"{options.get('x265-params', 'log-level=none')}:frame-threads=1"
+        stream = out.add_stream(codec, rate=25, options={})
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, pixels
         context.time_base = Fraction(1, 25) if codec in ("mpeg4", "mpeg2video") else time_base

@@ -677,6 +677,8 @@ def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -
     scale = int(min(box[0] / width, box[1] / height))
 
     def at(column: float, row: float) -> Any:
+        # Offsets count from the middle of what is in view.
+        page.run("arguments[0].scrollIntoView({ block: 'center' })", canvas)
         where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
         return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
 

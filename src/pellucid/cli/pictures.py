@@ -449,7 +449,8 @@ def add_watch(commands: Commands) -> None:
     command.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to look into")
     command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the outputs, made if missing")
     chosen = command.add_mutually_exclusive_group()
-    chosen.add_argument("--steps", default="denoise", help="what to do, such as denoise+upscale:scale=2 (default: denoise)")
+    first = next(iter(TASKS))
+    chosen.add_argument("--steps", default=first, help=f"what to do, such as denoise+upscale:scale=2 (default: {first})")
     add_preset(chosen)
     command.add_argument(
         "--every", type=number(0.05, 86400), default=2.0, metavar="SECONDS", help="the time between two looks (default: 2)"

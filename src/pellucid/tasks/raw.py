@@ -18,7 +18,7 @@ from pellucid import images, maps, sensor
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import sensors
 from pellucid.engines import Graph, Models
-from pellucid.errors import OptionError
+from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import Curve
 from pellucid.mosaics import ORDER, PLAIN, CameraData, Colour
@@ -117,10 +117,13 @@ def prepare(view: View, models: Models, settings: RawSettings) -> base.Job:
     """Measures the noise on the mosaic's four planes, and makes colours of the mosaic piece by piece.
 
     The picture is a mosaic (`Image.mosaic`), or one plane of light from 0 to 1, red first. Its output has three planes, linear
-    light in the camera's own colours (`Image.camera`), unbalanced. Raises `OptionError` for any other picture, and for ``sigma``.
+    light in the camera's own colours (`Image.camera`), unbalanced. Raises `OptionError` for any other picture, and for ``sigma``;
+    `ImageError` for less than one cell of the mosaic.
     """
     if view.shape[2] != 1:
         raise OptionError("a model for RAW takes the mosaic of a sensor, one plane; this picture has colours already")
+    if min(view.shape[:2]) < 2:
+        raise ImageError(f"a mosaic has at least 2x2 pixels, not {view.shape[1]}x{view.shape[0]}")
     if settings.sigma is not None:
         raise OptionError("sigma: the noise of a RAW file is measured from its mosaic; strength takes more of it, or less")
     role = next(iter(models))

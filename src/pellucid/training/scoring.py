@@ -198,7 +198,8 @@ def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) 
         try:
             first = restorer.load(given)
             # A shipped file that is scored itself needs no second column.
-            if first.card.task == own.card.task and (given == begun_from or first.fingerprint() != own.fingerprint()):
+            scored = any(path.read_bytes() == model.read_bytes() for path in first.models.paths.values())
+            if first.card.task == own.card.task and (given == begun_from or not scored):
                 models[name] = first
         except PellucidError as error:
             notes.append(f"{title} is not scored: {error}")
