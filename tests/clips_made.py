@@ -89,8 +89,8 @@ def make(
     with av.open(str(path), "w", container_options=given) as out:
         options = dict(options or {})
         if codec == "libx265":
-            # With several threads the times of two frames may be those of none.
-            options["x265-params"] = f"{options.get('x265-params', 'log-level=none')}:frame-threads=1"
+            # It gives one or two frames a decoding time that it has not set, where a frame might wait for a later one.
+            options["x265-params"] = f"{options.get('x265-params', 'log-level=none')}:frame-threads=1:bframes=0"
         stream = out.add_stream(codec, rate=25, options={})
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = width, height, pixels
