@@ -105,7 +105,8 @@ def pair(
     white = (to_camera @ camera.RGB_TO_XYZ).sum(axis=1, keepdims=True)
     gains = np.array([rng.uniform(1.9, 2.4), 1.0, rng.uniform(1.5, 1.9)], np.float32)
     ideal = sensor(scene, to_camera @ camera.RGB_TO_XYZ / white, gains)
-    read = np.exp(2.18 * np.log(level) + 1.20)
+    slope, offset = camera.READ
+    read = np.exp(slope * np.log(level) + offset)
     noisy = ideal + rng.standard_normal(ideal.shape, np.float32) * np.sqrt(ideal * np.float32(level) + np.float32(read))
     answers = []
     for mosaic in (ideal, noisy):
@@ -127,11 +128,11 @@ def non_local_means(noisy: NDArray[np.uint8], strength: float) -> NDArray[np.uin
     return np.asarray(cv2.fastNlMeansDenoisingColored(swapped, None, strength, strength, 7, 21)[..., ::-1])
 
 
-def middle(path: Path) -> Picture | None:
-    """The middle of a photograph, with even sides; None where it is small or gray."""
+def middle(path: Path, side: int = SIDE, step: int = 2) -> Picture | None:
+    """The middle of a photograph, at most ``side`` pixels a side, which ``step`` divides; None where it is small or gray."""
     pixels = images.floating(files.read(path)).pixels
-    height, width = (min(side, SIDE) // 2 * 2 for side in pixels.shape[:2])
-    if pixels.shape[2] != 3 or min(height, width) < SIDE // 2:
+    height, width = (min(side, length) // step * step for length in pixels.shape[:2])
+    if pixels.shape[2] != 3 or min(height, width) < side // 2:
         return None
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])

@@ -26,6 +26,7 @@ from typing import Any
 import cv2
 import numpy as np
 import rawpy
+from cameras import middle
 from numpy.typing import NDArray
 from skimage.restoration import denoise_wavelet
 
@@ -158,16 +159,6 @@ def laws(path: Path, seed: int) -> list[dict[str, float]]:
     return found
 
 
-def middle(path: Path) -> Picture | None:
-    """The middle of a photograph; None where it is small or gray."""
-    pixels = images.floating(files.read(path)).pixels
-    height, width = (min(side, SIDE) // 8 * 8 for side in pixels.shape[:2])
-    if pixels.shape[2] != 3 or min(height, width) < SIDE // 2:
-        return None
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
-
-
 def main() -> int:
     """Measures, prints three tables, and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -185,7 +176,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         place, used = Path(folder), 0
         for path in paths:
-            scene = middle(path)
+            scene = middle(path, SIDE, step=8)
             if scene is None or used >= options.most:
                 continue
             plain.append(demosaicing(raw, scene, place))

@@ -109,8 +109,8 @@ def test_colour_noise_is_a_knob_for_the_colours(photo: restorer.Restorer) -> Non
     left = {value: rough(colours(output)) for value, output in of.items()}
     assert left[0] == pytest.approx(rough(colours(given)), rel=0.05)
     assert left[0] > 1.8 * left[0.5] > 1.8 * left[1]
-    # Little is left of colours that have no detail: more cannot be told from less.
-    assert max(left[1], left[2]) < 0.2 * left[0]
+    # Colours without detail: of their noise 0.6 and 1.0 % are left, so more cannot be told from less.
+    assert max(left[1], left[2]) < 0.02 * left[0]
 
 
 def test_colours_alone(photo: restorer.Restorer) -> None:

@@ -42,6 +42,9 @@ XYZ_TO_CAMERA = np.array(
 )
 """Four cameras' colour matrices, as Brooks et al. 2019 list them."""
 
+READ = (2.18, 1.20)
+"""Logarithm of the variance of the read noise by that of the gain of the shot noise, of real cameras (Brooks et al. 2019)."""
+
 SITES = (((0, 0),), ((0, 1), (1, 0)), ((1, 1),))
 """Places at which a Bayer mosaic (RGGB) samples red, green and blue: rows and columns of each 2x2 pixels."""
 
@@ -61,8 +64,8 @@ def shots(scene: Pixels, gain: float, rng: np.random.Generator) -> tuple[Pixels,
     display = 0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3) if toned else scene
     linear = blurred(np.clip(display ** np.float32(2.2) @ matrix.T, 0, 1), softness)
     ideal = mosaic_of(dimmed(linear, gains))
-    # The fit of Brooks et al. of the read noise to the shot noise of real cameras.
-    read = np.exp(2.18 * np.log(gain) + 1.20 + rng.normal(0, 0.26)) if gain > 0 else 0.0
+    slope, offset = READ
+    read = np.exp(slope * np.log(gain) + offset + rng.normal(0, 0.26)) if gain > 0 else 0.0
     noise = rng.standard_normal(ideal.shape, dtype=np.float32) * np.sqrt(ideal * np.float32(gain) + np.float32(read))
     back = np.linalg.inv(matrix).T
     differences, brightness = rng.uniform(0, 1), rng.uniform(0, 0.7)

@@ -54,9 +54,6 @@ WINDOW = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 LARGEST = 0.1
 """The largest gain of the shot noise: ten photons at white."""
 
-READ = (2.18, 1.20)
-"""Logarithm of the variance of the read noise by that of the gain, of real cameras (Brooks et al. 2019)."""
-
 BELOW = 0.0031308
 """Up to here sRGB's tone curve is a line (IEC 61966-2-1)."""
 
@@ -141,7 +138,7 @@ def levels(mosaic: Pixels, noise: Sequence[Curve]) -> Pixels:
 def read_noise(gain: float, rng: np.random.Generator) -> float:
     """The standard deviation of a sensor's read noise, drawn for a gain of its shot noise, both as shares of the range: what Brooks
     et al. found, spread as far as cameras differ, and never less than some tenths of a count of 14 bits."""
-    slope, offset = READ
+    slope, offset = camera.READ
     found = float(np.exp((slope * np.log(gain) + offset) / 2 + rng.normal(0, 0.4)))
     return float(np.hypot(found, np.exp(rng.uniform(np.log(2e-5), np.log(2e-4)))))
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import camera
 from pellucid.diagnosis.sampling import SIDE, between, by_order, transform
 from pellucid.maps import Curve
 from pellucid.mosaics import ORDER
@@ -51,9 +52,8 @@ FLOORED = 0.02
 CLIPPED, TAIL = 0.98, 2.5
 """Light that may have been clipped; and how many standard deviations of its noise a block stays away from both ends."""
 
-READ, LEAST_READ = (2.18, 1.20), 2e-5
-"""Logarithm of the variance of the read noise by that of the gain, of real cameras (Brooks et al. 2019); and what there is of it
-besides: rounding to 14 bits, as a share of the range."""
+LEAST_READ = 2e-5
+"""What there is of read noise beside `camera.READ`: rounding to 14 bits, as a share of the range."""
 
 HIDDEN, FARTHEST_READ = 0.15, 100.0
 """The read noise's variance, as a share of the shot noise's in the darkest tenth of the blocks, below which it is hidden; and how
@@ -126,7 +126,8 @@ def _likely(light: NDArray[np.float64], variance: NDArray[np.float64], gain: flo
 
 def _usual(gain: float) -> float:
     """The variance of the read noise that a real camera of this gain has."""
-    return float(np.exp(READ[0] * np.log(gain) + READ[1])) + LEAST_READ**2
+    slope, offset = camera.READ
+    return float(np.exp(slope * np.log(gain) + offset)) + LEAST_READ**2
 
 
 def _begun(light: NDArray[np.float64], busy: NDArray[np.float64], power: NDArray[np.float64]) -> tuple[float, float]:
