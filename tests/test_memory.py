@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pellucid import batch, engines, files, images, memory, plan, restorer
-from pellucid.errors import EngineError, OptionError
+from pellucid import batch, engines, files, images, memory, plan, restorer, tasks
+from pellucid.errors import EngineError, MemoryShort, OptionError, PellucidError
 from pellucid.tasks import DenoiseSettings, denoise
+from pellucid.tasks.settings import FileSettings
 
 GIB = 2**30
 
@@ -111,3 +113,29 @@ def test_what_is_free_is_asked_where_nothing_is_said(gray_model: Path, monkeypat
     with pytest.raises(EngineError, match="--memory SIZE allows more"):
         restorer.load(gray_model).restore(np.zeros((64, 64), np.uint8), sigma=10)
     assert restorer.load(gray_model, memory=8 * GIB).restore(np.zeros((64, 64), np.uint8), sigma=10).shape == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("task", "setting"),
+    [(task.name, row.name) for task in tasks.TASKS.values() for row in task.settings.declared() if "file" in row.kinds],
+)
+def test_a_picture_that_a_setting_names_has_the_budget_too(
+    task: str, setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write(tmp_path / "large.png", images.from_array(np.zeros((300, 400, 4), np.uint8)))
+    monkeypatch.setattr(memory, "used", lambda: GIB)
+    sparing = restorer.load(tasks.find(task).model, memory=GIB + 100_000)
+    given: dict[str, Any] = {setting: tmp_path / "large.png"}
+    with pytest.raises(PellucidError, match=r"400x300 pixels( of 4 samples)? need .* more memory, and 0 MiB may be used"):
+        sparing.restore(np.zeros((8, 8, 3), np.uint8), **given)
+
+
+@pytest.mark.parametrize("area", ["mask", "protect"])
+def test_a_mask_has_the_budget_too(area: str, tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.write(tmp_path / "large.png", images.from_array(np.zeros((300, 400), np.uint8)))
+    files.write(tmp_path / "a.png", images.from_array(np.zeros((8, 8), np.uint8)))
+    monkeypatch.setattr(memory, "used", lambda: GIB)
+    sparing = restorer.load(gray_model, memory=GIB + 100_000)
+    how = FileSettings.of({area: tmp_path / "large.png"})
+    with pytest.raises(MemoryShort, match="400x300 pixels need"):
+        list(batch.restore_files(plan.plan([tmp_path / "a.png"], None), sparing, DenoiseSettings(sigma=10), how))

@@ -278,8 +278,10 @@ class _Work:
         *,
         overwrite: bool = False,
     ) -> _Work:
-        """Reads the masks; `FileError` for one that is no picture."""
-        return cls(restorer, settings, how, _Areas.of(how), progress, confidence=confidence, overwrite=overwrite)
+        """Reads the masks; `FileError` for one that is no picture, `MemoryShort` for one that is too large."""
+        with files.within(restorer.memory):
+            areas = _Areas.of(how)
+        return cls(restorer, settings, how, areas, progress, confidence=confidence, overwrite=overwrite)
 
     @property
     def restore(self) -> Callable[..., Restoration]:

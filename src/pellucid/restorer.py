@@ -24,9 +24,10 @@ from pellucid.engines import Models, all_finite
 from pellucid.errors import EngineError, ModelError, OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files.base import Reading
+from pellucid.files.claims import within
 from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
-from pellucid.tasks.base import Batching, Pass
+from pellucid.tasks.base import Batching, Job, Pass
 from pellucid.tasks.settings import Settings
 from pellucid.tiling import Place
 from pellucid.views import View
@@ -280,7 +281,7 @@ class Restorer:
         weights = None if mask is None else weighing.plane(mask)
         if weights is not None:
             weighing.check(self.task.name, chosen, picture)
-        job = self.task.module().prepare(view, self.models, chosen)
+        job = self._prepared(view, chosen)
         if confidence and job.trust is None:
             raise OptionError(f"{self.task.name} does not say here how far to trust its output; leave out the confidence")
         held = job.held or len(job.passes) > 1 or confidence
@@ -328,7 +329,7 @@ class Restorer:
         left, top, right, bottom = box
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise OptionError(f"part {','.join(map(str, box))} is not inside a picture of {width}x{height} pixels")
-        job = self.task.module().prepare(view, self.models, chosen)
+        job = self._prepared(view, chosen)
         if job.image is not None or any(step.scale != 1 or step.channels is not None for step in job.passes):
             raise OptionError(f"{self.task.name} has no parts to show: its output is not a picture of the same size")
         step_of = math.lcm(1, *(step.multiple_of for step in job.passes))
@@ -341,6 +342,11 @@ class Restorer:
             source = images.with_pixels(source, self._passed(moved, job.model, source, blend, None))
         output = images.cropped(source, top - up, left - before, bottom - up, right - before)
         return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
+
+    def _prepared(self, view: View, chosen: Settings) -> Job:
+        """The task's work on the picture. Files that settings name are read here, within the same memory."""
+        with within(self.memory):
+            return self.task.module().prepare(view, self.models, chosen)
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""

@@ -55,6 +55,7 @@ __all__ = [
     "read_idx",
     "replacing",
     "with_size",
+    "within",
     "writable_name",
     "write",
     "write_pages",
