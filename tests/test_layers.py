@@ -24,7 +24,7 @@ ROWS = (
     {"maps", "rgba", "views", "alphas", "colour", "spreading"},
     {"depths"},
     {"laws"},
-    {"asked"},
+    {"asked", "wear"},
     {"clipping", "following"},
     {"camera"},
     {"sensor", "developing"},
@@ -145,6 +145,7 @@ DIAGNOSIS_ROWS = (
 )
 
 INNER = {
+    "wear": ({"reel", "shapes"}, {"covering", "whole", "tape"}),
     "training": TRAINING_ROWS,
     "cli": CLI_ROWS,
     "cluster": CLUSTER_ROWS,

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import asked, camera, images, sensor
+from pellucid import asked, camera, images, sensor, wear
 from pellucid.errors import OptionError
 from pellucid.laws import Degradation, Law, checked
 from pellucid.maps import Curve, Extremes
@@ -390,7 +390,7 @@ def parse(text: str) -> Degradation:
     """The degradation that ``kind:level[:clip]`` names, one of `DEGRADATIONS` or `Shrink`; several with ``+`` are a `Chain`.
 
     `pellucid.asked` has those that ask for another picture than the one that is given: ``alpha``, ``alpha:box``, ``alpha:point``,
-    ``gray``, ``hints:10``; `pellucid.sensor` has ``bayer:LEVEL``.
+    ``gray``, ``hints:10``; `pellucid.sensor` has ``bayer:LEVEL``; `pellucid.wear` the damage of film, prints and tape.
 
     >>> parse("gaussian:25:clip")
     Gaussian(level=25.0, clip=True)
@@ -401,7 +401,7 @@ def parse(text: str) -> Degradation:
     """
     if "+" in text:
         return Chain(tuple(parse(part) for part in text.split("+")))
-    found = asked.parse(text.strip()) or sensor.parse(text.strip())
+    found = asked.parse(text.strip()) or sensor.parse(text.strip()) or wear.parse(text.strip())
     if found is not None:
         return found
     kind, _, rest = text.strip().partition(":")
