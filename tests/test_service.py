@@ -9,6 +9,7 @@ import http.client
 import io
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -222,6 +223,23 @@ def test_the_folder_is_private_and_made_again(tmp_path: Path, monkeypatch: Any) 
         assert stat.S_IMODE(above.stat().st_mode) == 0o750
         shutil.rmtree(above / "elsewhere")
     assert list(above.iterdir()) == []
+
+
+def test_a_request_whose_folder_cannot_go_for_want_of_descriptors_leaves_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with folders.private_folder() as folder:
+        try:
+            with folder.place() as first:
+                (first / "upload").write_bytes(b"private")
+                # None is free; those that are open stay.
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert first.exists()
+        with folder.place() as second:
+            assert list(folder.path.iterdir()) == [second]
+        assert list(folder.path.iterdir()) == []
 
 
 def test_only_folders_of_servers_that_are_gone_are_swept(tmp_path: Path, monkeypatch: Any) -> None:

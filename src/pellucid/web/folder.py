@@ -32,6 +32,7 @@ class Folder:
 
     def __init__(self) -> None:
         self._made: list[Path] = []
+        self._left: set[Path] = set()
         self._held = -1
         self._mode = stat.S_IMODE(Path(tempfile.gettempdir()).stat().st_mode)
         self._make()
@@ -46,7 +47,10 @@ class Folder:
     @contextmanager
     def place(self) -> Iterator[Path]:
         """A folder for one request, which goes with all that is in it when the block ends. Raises `OSError` where none can be
-        made."""
+        made.
+
+        A folder that cannot be taken away then (it takes descriptors, and there may be none) goes with a later request's."""
+        self._take_away()
         try:
             made = Path(tempfile.mkdtemp(dir=self.path))
         except FileNotFoundError:
@@ -55,13 +59,20 @@ class Folder:
         try:
             yield made
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            self._left.add(made)
+            self._take_away()
 
     def close(self) -> None:
         """Takes the folder away."""
         for path in self._made:
             shutil.rmtree(path, ignore_errors=True)
         self._release()
+
+    def _take_away(self) -> None:
+        for path in tuple(self._left):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                self._left.discard(path)
 
     def _is_there(self) -> bool:
         try:
