@@ -287,7 +287,7 @@ for line in sys.stdin:
     say({"id": job["id"], "progress": 0})
     if (job["do"] == "killed" and once) or job["do"] == "killed always":
         os.kill(os.getpid(), signal.SIGKILL)
-    if job["do"] == "crash":
+    if (job["do"] == "crash once" and once) or job["do"] == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     say({"id": job["id"], "done": {"by": os.getpid()}})
 """
@@ -313,7 +313,8 @@ def with_pool(work: Callable[[pool.Pool], Any], workers: int = 1) -> Any:
         ("leave", None, 2),
         ("killed", None, 2),
         ("killed always", "killed", 3),
-        ("crash", "crash", 1),
+        ("crash once", None, 2),
+        ("crash", "crash", 2),
     ],
 )
 def test_a_worker_that_is_ended_from_outside_costs_no_picture(

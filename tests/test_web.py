@@ -853,8 +853,8 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
             made.limits = replace(made.limits, seconds=100)
             async with made.place() as ticket:
                 assert await made.run({"do": "well"}, ticket) == {"echo": "well"}
-        # One that gives up by itself is kept, if the machine lets it do so in time.
-        assert made.restarts in (2, 3)
+        # Two over the crash. One that gives up by itself is kept, if the machine lets it do so in time.
+        assert made.restarts in (3, 4)
         return kinds
 
     assert with_pool(work) == ["crash", "time", "time", "FileError"]

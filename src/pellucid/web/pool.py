@@ -32,6 +32,9 @@ CHANCES = 3
 """Workers that begin a job, one after another, where those before were ended from outside. One that ends before it begins does not
 count, up to one for each worker and this many more."""
 
+CRASHES = 2
+"""Workers that may crash over a picture before it is called damaged: one may have crashed because it got no memory just then."""
+
 
 class Busy(PellucidError):  # noqa: N818  # a state, not an error
     """All places in the queue are taken; ``retry`` is after how many seconds to ask again."""
@@ -175,7 +178,7 @@ class Pool:
     async def run(self, job: dict[str, Any], ticket: Ticket, *, seconds: float | None = None) -> dict[str, Any]:
         """A worker's result for the job, within ``seconds`` (None: the limit); raises `Failed`. When cancelled, it returns once the
         worker has let go of the files."""
-        begun = ended = 0
+        begun = ended = crashed = 0
         while begun < CHANCES and ended < CHANCES + self.limits.workers:
             ticket.state, ticket.done = "waiting", 0.0
             worker = await self._idle.get()
@@ -186,8 +189,8 @@ class Pool:
                 answer = await self._once(worker, job, ticket, self.limits.seconds if seconds is None else seconds)
             except _Ended as end:
                 self.unexpected(str(end))
-                begun, ended = begun + end.begun, ended + 1
-                if not end.outside:
+                begun, ended, crashed = begun + end.begun, ended + 1, crashed + (not end.outside)
+                if crashed == CRASHES:
                     raise Failed("crash", "the picture made its decoder crash: the file is damaged") from None
                 continue
             if "failed" in answer:
