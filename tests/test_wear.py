@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import degradations, wear
+from pellucid import baselines, degradations, wear
 from pellucid.errors import ImageError, OptionError
 from pellucid.laws import Degradation
 from pellucid.wear.whole import moved
@@ -311,3 +311,39 @@ def test_defects_go_with_other_degradations() -> None:
     assert degradations.parse(str(chain)) == chain
     with pytest.raises(OptionError, match="no defect"):
         wear.parts_of(chain)
+
+
+BETTER = {"telea": 6.0, "navier-stokes": 6.0, "masked-median": 4.0}
+"""Baselines that are given the true damage, and the least that they gain inside of it on a smooth picture, in dB."""
+
+
+@pytest.mark.parametrize("name", BETTER)
+class TestFillers:
+    def test_fills_what_is_damaged_and_nothing_else(self, name: str, film: NDArray[np.float32]) -> None:
+        baseline = baselines.find(name)
+        for clean in (film[0], film[0][..., :1]):
+            worn = wear.wear(clean[None], "scratches:60+dust:10+hairs:20", rng(3))
+            filled = baseline.function(worn.frames[0], wear.Covered(worn.damage[0]))
+            mask = worn.damage[0]
+            np.testing.assert_array_equal(filled[~mask], clean[~mask])
+            before, after = (np.square(made - clean)[mask].mean() for made in (worn.frames[0], filled))
+            assert 10 * np.log10(before / after) > BETTER[name]
+
+    def test_a_picture_that_is_covered_as_a_whole_does_not_break_it(self, name: str, film: NDArray[np.float32]) -> None:
+        filled = baselines.find(name).function(film[0], wear.Covered(np.ones(film.shape[1:3], bool)))
+        assert np.isfinite(filled).all()
+
+    def test_needs_to_be_told_where(self, name: str, film: NDArray[np.float32]) -> None:
+        with pytest.raises(OptionError, match="known"):
+            baselines.find(name).function(film[0], degradations.parse("gaussian:5"))
+
+
+def test_covered_is_the_mask_of_covering_defects(film: NDArray[np.float32]) -> None:
+    case = degradations.parse("scratches:60")
+    _, worn = case.pair(film[0], rng(5))
+    said = wear.covered(case, film[0], worn)
+    assert said.mask.any()
+    np.testing.assert_array_equal(said.mask, (worn != film[0]).any(axis=-1))
+    assert said.level == pytest.approx(said.mask.mean())
+    with pytest.raises(OptionError, match="fading"):
+        wear.covered(degradations.parse("dust:1+fading:0.4"), film[0], worn)

@@ -1,8 +1,8 @@
 """The classical methods that people use today, behind one call, each given the true level.
 
 Settings are the documented ones; where a method's own page gives none, those that scored best on the middle 160x160 pixels of 12
-training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``by-light``, ``bicubic`` and ``lanczos``
-need the extra ``bench``. BM3D comes from the package ``bm3d``, whose licence is for academic use only.
+training photographs, gray and colour, at levels 5 to 75. All but ``none``, ``by-light``, ``masked-median``, ``bicubic``
+and ``lanczos`` need the extra ``bench``. BM3D comes from the package ``bm3d``, whose licence is for academic use only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import asked, colour, images
+from pellucid import asked, colour, images, wear
 from pellucid.degradations import Degradation
 from pellucid.errors import MissingExtra, OptionError
 from pellucid.images import Pixels
@@ -34,7 +34,7 @@ class Baseline:
     ``modules`` are the modules that it imports, ``packages`` the distributions that bring them. ``knows_impulses``: it takes their
     density, too (all take the level of Gaussian noise). ``task`` is the name of the task that it does, None for any that keeps the
     size; a method that enlarges takes the small image and `Shrink`, and returns the large image; one that colours takes the gray
-    picture (h, w, 1) and `asked.Gray` with its hints, and returns (h, w, 3).
+    picture (h, w, 1) and `asked.Gray` with its hints, and returns (h, w, 3); one that fills damage takes `wear.Covered`.
     """
 
     name: str
@@ -309,6 +309,50 @@ def _by_light(picture: Pixels, case: Degradation) -> Pixels:
     return colour.rgb_of(light, colour.ab_of(colour.by_light(light)))
 
 
+NEAR = 3
+"""Pixels around damage from which OpenCV's inpainting fills it, as in its own example (samples/python/inpaint.py)."""
+
+
+def _true_mask(picture: Pixels, case: Degradation) -> NDArray[np.bool_]:
+    """The damage (h, w) that the case says of the picture, or of a larger one whose upper left corner it is."""
+    if not isinstance(case, wear.Covered):
+        raise OptionError("this method fills damage that is known, and nothing says where it is")
+    height, width = picture.shape[:2]
+    return case.mask[:height, :width]
+
+
+def _inpainted(flag: str, picture: Pixels, case: Degradation) -> Pixels:
+    """OpenCV's inpainting of 8 bits, in what is damaged."""
+    cv2 = _needed("cv2", "opencv-python-headless")
+    mask = _true_mask(picture, case)
+    levels = _levels(picture)
+    filled = cv2.inpaint(levels if levels.shape[2] == 3 else levels[..., 0], mask.astype(np.uint8), NEAR, getattr(cv2, flag))
+    made = filled.reshape(picture.shape).astype(np.float32) / np.float32(255)
+    output: Pixels = np.where(mask[..., None], made, picture)
+    return output
+
+
+def _masked_median(picture: Pixels, case: Degradation) -> Pixels:
+    """In what is damaged the median of what is not: of the smallest window of 5x5, 9x9, 17x17, ... pixels that has five such."""
+    mask = _true_mask(picture, case)
+    output = picture.copy()
+    left = np.argwhere(mask)
+    reach = 2
+    while len(left) and reach < 2 * max(picture.shape[:2]):
+        wide = np.pad(
+            np.where(mask[..., None], np.float32(np.nan), picture), ((reach, reach), (reach, reach), (0, 0)), constant_values=np.nan
+        )
+        windows = np.lib.stride_tricks.sliding_window_view(wide, (2 * reach + 1, 2 * reach + 1), axis=(0, 1))
+        again = []
+        for part in np.array_split(left, max(1, len(left) * (2 * reach + 1) ** 2 // 4_000_000)):
+            values = windows[part[:, 0], part[:, 1]].reshape(len(part), picture.shape[2], -1)
+            enough = (~np.isnan(values[:, 0])).sum(axis=-1) >= 5
+            output[part[enough, 0], part[enough, 1]] = np.nanmedian(values[enough], axis=-1)
+            again.append(part[~enough])
+        left, reach = np.concatenate(again), 2 * reach
+    return output
+
+
 SCIPY = (("scipy",), ("scipy",))
 OPENCV = (("cv2",), ("opencv-python-headless",))
 SKIMAGE = (("skimage",), ("scikit-image",))
@@ -339,6 +383,17 @@ BASELINES: dict[str, Baseline] = {
         Baseline("otsu", "lighter or darker than Otsu's threshold (OpenCV)", *OPENCV, _otsu, "cutout"),
         Baseline("by-light", "the usual colour of photographs at each light; hints are not used", (), (), _by_light, "colorize"),
         Baseline("levin", "hints spread by optimisation (Levin et al. 2004; SciPy)", *SCIPY, _levin, "colorize"),
+        Baseline(
+            "telea", "Telea's inpainting with the true damage (OpenCV)", *OPENCV, partial(_inpainted, "INPAINT_TELEA"), "film"
+        ),
+        Baseline(
+            "navier-stokes",
+            "Navier-Stokes inpainting with the true damage (OpenCV)",
+            *OPENCV,
+            partial(_inpainted, "INPAINT_NS"),
+            "film",
+        ),
+        Baseline("masked-median", "in the true damage, the median of what is around it", (), (), _masked_median, "film"),
         Baseline("bicubic", "bicubic (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
         Baseline("lanczos", "Lanczos (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import asked, degradations, tasks
+from pellucid import asked, degradations, tasks, wear
 from pellucid.baselines import BASELINES, Baseline, find
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
@@ -174,6 +174,8 @@ class Method:
         """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""
         if self.model is not None or case.kind == "gaussian" or case.scale > 1 or asked.of(case) is not None:
             return case
+        if find(self.name).task == "film":
+            return wear.covered(case, clean, noisy)
         if case.density > 0 and find(self.name).knows_impulses:
             return case
         return degradations.Gaussian(min(1000.0, 255 * float(np.sqrt(np.square(noisy - clean).mean()))))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.errors import ImageError, OptionError
-from pellucid.laws import Degradation
+from pellucid.laws import Degradation, Law
 from pellucid.wear.covering import Blotches, Cracks, Creases, Dust, Hairs, Mould, Scratches
 from pellucid.wear.reel import VISIBLE, Defect, Reel, Worn
 from pellucid.wear.tape import Chroma, Dropouts, Heads
@@ -30,6 +30,7 @@ __all__ = [
     "VISIBLE",
     "Blotches",
     "Chroma",
+    "Covered",
     "Cracks",
     "Creases",
     "Defect",
@@ -48,6 +49,7 @@ __all__ = [
     "Vignette",
     "Weave",
     "Worn",
+    "covered",
     "parse",
     "parts_of",
     "wear",
@@ -218,6 +220,35 @@ def parse(text: str) -> Defect | None:
             raise OptionError(f"{kind}: {part[:40]!r} is no option of it (known: {known})")
         options[name] = value
     return law(level, **options)  # type: ignore[arg-type]  # text is converted and checked by the dataclass
+
+
+@dataclass(frozen=True, eq=False)
+class Covered(Law):
+    """What is said to a method that is given the true damage: ``mask`` (h, w), True where the picture is covered."""
+
+    mask: NDArray[np.bool_]
+    kind: ClassVar[str] = "covered"
+
+    @property
+    def level(self) -> float:  # type: ignore[override]  # a share, not a field
+        """The covered share."""
+        return float(self.mask.mean())
+
+    def __call__(self, clean: NDArray[np.floating], rng: np.random.Generator) -> Pixels:
+        """The image itself."""
+        return np.asarray(clean, dtype=np.float32)
+
+
+def covered(case: Degradation, clean: NDArray[np.floating], worn: NDArray[np.floating]) -> Covered:
+    """The true damage of a still (h, w) or (h, w, channels) that ``case`` has made of a clean one: where its covering defects show.
+
+    Raises `OptionError` where other damage is in the case: then no comparison says which pixel is covered.
+    """
+    others = [str(part) for part in parts_of(case) if not part.covers]
+    if others:
+        raise OptionError(f"a method that is given the true damage takes scratches, dust and the like alone, not {others[0]}")
+    change = np.abs(np.atleast_3d(worn).astype(np.float32) - np.atleast_3d(clean).astype(np.float32)).max(axis=-1)
+    return Covered(change > 0)
 
 
 def parts_of(case: str | Degradation) -> tuple[Defect, ...]:
