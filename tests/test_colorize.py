@@ -361,11 +361,33 @@ def _gray_profile(gamma: float) -> bytes:
     return head + bytes(128 - len(head)) + table + body
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp", ".npy", ".ppm"])
+ENDINGS = [ending for kind in files.WRITTEN if kind.name not in ("HEIF", "DICOM") for ending in kind.endings]
+"""Those of all that is written; HEIF's codec may be missing, and a DICOM file is written from one alone."""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_every_format_of_gray_pictures_holds_the_answer(
     stand_in: Path, gray: NDArray[np.float32], tmp_path: Path, ending: str
 ) -> None:
     source = tmp_path / f"old{ending}"
-    files.write(source, Image(gray[:64, :64, None]))
-    assert run("colorize", source, "--model", stand_in, "-o", tmp_path / f"new{ending}") == 0
-    assert files.read(tmp_path / f"new{ending}").pixels.shape == (64, 64, 3)
+    if ending == ".pbm":
+        source.write_bytes(b"P4\n64 64\n" + np.packbits(gray[:64, :64] < 0.5, axis=1).tobytes())
+    else:
+        files.write(source, Image(gray[:64, :64, None], dtype=np.dtype("float32" if ending == ".exr" else "uint8")))
+    assert run("colorize", source, "--model", stand_in) == 0
+    named = {".pgm": ".ppm", ".pbm": ".ppm"}.get(ending, ending)
+    assert files.read(tmp_path / f"old.colour{named}").pixels.shape == (64, 64, 3)
+    assert run("colorize", source, "--model", stand_in, "-o", tmp_path / "folder" / "") == 0
+    assert files.read(tmp_path / "folder" / f"old{named}").pixels.shape == (64, 64, 3)
+
+
+def test_an_ending_for_gray_pictures_is_refused_before_the_work(
+    stand_in: Path, gray: NDArray[np.float32], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write(tmp_path / "a.png", Image(gray[:64, :64, None]))
+    for how in (("-o", tmp_path / "b.pgm"), ("--format", "pgm"), ("-o", tmp_path / "b.pbm")):
+        assert run("colorize", tmp_path / "a.png", "--model", stand_in, *how) == 1
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        assert "pgm is for gray pictures, and this output has colours; use .ppm" in message or "pbm are only read" in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png"]

@@ -747,6 +747,21 @@ def test_dicom_comes_back_as_a_derived_image(
         assert b"Doe" not in (tmp_path / "a.png").read_bytes()
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_dicom_that_becomes_colour_says_so(tmp_path: Path, photometric: str) -> None:
+    pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
+    dicom(tmp_path / "a.dcm", samples("uint16", high=4095), stored=12, photometric=photometric)
+    with files.open_pages(tmp_path / "a.dcm") as document:
+        picture = next(iter(document.pages)).pictures[0]
+        colours = picture.pixels * np.array([1, 0.5, 0.25], np.float32)
+        files.write_pages(tmp_path / "b.dcm", [files.Page((images.with_pixels(picture, colours),))], document)
+    after = pydicom.dcmread(tmp_path / "b.dcm")
+    assert (after.PhotometricInterpretation, after.SamplesPerPixel, after.get("RescaleSlope")) == ("RGB", 3, None)
+    np.testing.assert_allclose(after.pixel_array, np.rint(colours * 4095), atol=1)
+    read = files.read(tmp_path / "b.dcm")
+    np.testing.assert_allclose(read.pixels, colours, atol=1e-3)
+
+
 def small_dng(path: Path) -> None:
     """A Bayer mosaic of even gray, brighter towards the right."""
     mosaic = np.tile(np.linspace(2000, 40000, 96).astype(np.uint16), (64, 1))

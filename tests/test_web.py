@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+import pellucid
 from pellucid import cli, files, images, samples
 from pellucid.errors import EngineError, OptionError
 from pellucid.families import FAMILIES
@@ -37,6 +38,9 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 from pellucid.web import catalogue, limits, openapi, pool, security, server, uploads
+
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How a PNG begins."""
 
 MODELS = [name for name, family in FAMILIES.items() if family.task in commands()]
 
@@ -321,7 +325,7 @@ def test_a_new_task_is_described_by_its_row() -> None:
     row = Task("tint", "give tint", "tint", ("Tint", "Tinting", "Tinted"), "see it", "you see it", "tint", TintSettings)
     offered = catalogue.Catalogue({})
     offered.offers = {"tint": catalogue.Offer(row, ("tint",))}
-    assert offered.offer(None).parts == ("tone", "palette")
+    assert offered.offer(None).parts == {"tone": (), "palette": ()}
     options = {
         option["name"]: option
         for option in json.loads(json.dumps(offered.to_dict(lambda model: limits.Limits()), allow_nan=False))["tasks"][0]["options"]
@@ -476,7 +480,7 @@ class Sent:
             yield self.body[start : start + 100]
 
 
-def received(folder: Path, body: bytes, parts: tuple[str, ...], **bounds: Any) -> dict[str, Path]:
+def received(folder: Path, body: bytes, parts: dict[str, tuple[str, ...]], **bounds: Any) -> dict[str, Path]:
     folder.mkdir()
     request: Any = Sent(body, "multipart/form-data; boundary=edge")
     with uploads.Held().share() as share:
@@ -487,20 +491,74 @@ def test_a_form_with_a_picture_for_a_setting(tmp_path: Path, pictures: dict[str,
     image, palette = pictures["png"].read_bytes(), pictures["jpg"].read_bytes()
     end = b"--edge--\r\n"
     body = form_of(palette, name="palette", media="image/jpeg")[0].removesuffix(end) + form_of(image)[0]
-    found = received(tmp_path / "a", body, ("palette",))
+    found = received(tmp_path / "a", body, {"palette": ()})
     assert {name: path.name for name, path in found.items()} == {"image": "upload.png", "palette": "upload-palette.jpg"}
     assert (found["image"].read_bytes(), found["palette"].read_bytes()) == (image, palette)
     alone = form_of(palette, name="palette", media="image/jpeg")[0]
     for sent, parts, bounds, status in (
-        (body, (), {}, 422),
-        (alone, ("palette",), {}, 422),
-        (alone.removesuffix(end) + body, ("palette",), {}, 422),
+        (body, {}, {}, 422),
+        (alone, {"palette": ()}, {}, 422),
+        (alone.removesuffix(end) + body, {"palette": ()}, {}, 422),
         # One bound for all of them.
-        (body, ("palette",), {"bytes": len(image) + len(palette) - 1}, 413),
+        (body, {"palette": ()}, {"bytes": len(image) + len(palette) - 1}, 413),
     ):
         with pytest.raises(uploads.Refused) as caught:
             received(tmp_path / f"{len(sent)}-{len(bounds)}-{len(parts)}", sent, parts, **bounds)
         assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("media", "name", "content", "ending"),
+    [
+        ("application/json", "hints.json", b"[]", ".json"),
+        ("application/octet-stream", "hints.json", b"[]", ".json"),
+        ("application/octet-stream", "a", b"[]", ".json"),
+        ("text/plain", "hints.json", b"[]", ".json"),
+        # Its content says more than its name.
+        ("application/octet-stream", "hints.json", PNG, ".png"),
+        ("image/png", "hints.png", PNG, ".png"),
+        ("application/octet-stream", "hints.txt", b"[]", 415),
+        ("image/png", "hints.png", b"[]", 415),
+        ("text/html", "hints.json", b"[]", 415),
+        ("application/json", "hints.json", b"", 422),
+    ],
+)
+def test_a_file_of_a_setting_may_have_the_endings_that_it_declares(
+    tmp_path: Path, media: str, name: str, content: bytes, ending: str | int
+) -> None:
+    head = f'--edge\r\nContent-Disposition: form-data; name="hints"; filename="{name}"\r\nContent-Type: {media}\r\n\r\n'.encode()
+    body = head + content + b"\r\n" + form_of(PNG)[0]
+    if isinstance(ending, int):
+        with pytest.raises(uploads.Refused) as caught:
+            received(tmp_path / "a", body, {"hints": (".json",)})
+        assert caught.value.status == ending
+    else:
+        found = received(tmp_path / "a", body, {"hints": (".json",)})
+        assert (found["hints"].name, found["hints"].read_bytes()) == (f"upload-hints{ending}", content)
+    # Without a declaration pictures alone are taken, and the picture itself is never anything else.
+    for sent, parts in ((body, {"hints": ()}), (form_of(b"[]", media="application/json")[0], {})):
+        if not content.startswith(b"\x89PNG"):
+            with pytest.raises(uploads.Refused) as caught:
+                received(tmp_path / f"b{len(parts)}", sent, parts)
+            assert caught.value.status in (415, 422)
+
+
+def test_hints_come_as_json(served: Any, tmp_path: Path) -> None:
+    gray = np.tile(np.arange(60, 188, dtype=np.uint8), (96, 1))
+    files.write(tmp_path / "a.png", images.from_array(gray))
+    end = b"--edge--\r\n"
+    picture = form_of((tmp_path / "a.png").read_bytes())[0].removesuffix(end)
+    hints, media = form_of(b'[[20, 30, "#ff0000"]]', name="hints", file="hints.json", media="application/json")
+    answer = served.ask("POST", "/v1/restore?task=colorize", picture + hints, **{"Content-Type": media})
+    assert answer.status == 200
+    (tmp_path / "b.png").write_bytes(answer.body)
+    made = pellucid.colorize(gray, hint=[(20, 30, "#ff0000")])
+    np.testing.assert_array_equal(files.read(tmp_path / "b.png").pixels, images.from_array(made).pixels)
+    bad = form_of(b'[[20, 300, "#ff0000"]]', name="hints", file="hints.json", media="application/json")[0]
+    answer = served.ask("POST", "/v1/restore?task=colorize", picture + bad, **{"Content-Type": media})
+    assert (answer.status, "hint 20,300 lies outside the picture" in answer.json["error"]) == (422, True)
+    answer = served.ask("POST", "/v1/restore?task=colorize", picture + bad.replace(b'"#ff0000"', b"7"), **{"Content-Type": media})
+    assert (answer.status, answer.json["error"].startswith("the file 'hints': hints are a list")) == (422, True)
 
 
 def test_health_and_metrics(served: Any, pictures: dict[str, Path]) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pellucid import files
 from pellucid.errors import FileError, OptionError
@@ -70,14 +70,14 @@ def varied(path: AnyPath, name: str) -> AnyPath:
     return path.with_stem(f"{path.stem}-{name}") if name else path
 
 
-def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False, mosaic: bool = False) -> Path:
+def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False, channels: int | None = None, mosaic: bool = False) -> Path:
     """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
-    another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none. ``mosaic``:
-    ``photo.clean.dng`` beside ``photo.nef``."""
+    another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none, one of other
+    ``channels`` where the picture's ending stands for its own. ``mosaic``: ``photo.clean.dng`` beside ``photo.nef``."""
     # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
     ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
     named = path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}")
-    return files.writable_name(named, alpha=alpha, mosaic=mosaic)
+    return files.writable_name(named, alpha=alpha, channels=channels, mosaic=mosaic)
 
 
 def plan(
@@ -89,21 +89,22 @@ def plan(
     mark: str = "clean",
     folder: bool = False,
     alpha: bool = False,
+    channels: int | None = None,
     clip_ending: str | None = None,
     mosaic: bool = False,
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
-    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing
-    are made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead
-    of their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), those of formats
-    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``), and with ``mosaic`` those of RAW files (``.nef`` gives
-    ``.dng``). Clips keep theirs, or get ``clip_ending``.
-    ``mark`` is what the names of answers bear that lie beside their pictures. Hidden files and folders (their names begin with
-    a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises `FileError` for an
-    input that does not exist and for a name that no format is written under, or none with alpha where the answers have it;
-    `OptionError` when two answers would share a name, and when several pictures would go into one file.
+    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
+    made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
+    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), those of formats
+    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``), those that stand for other ``channels`` where all
+    answers have these (``.pgm`` gives ``.ppm``), and with ``mosaic`` those of RAW files (``.nef`` gives ``.dng``). Clips keep
+    theirs, or get ``clip_ending``. ``mark`` is what the names of answers bear that lie beside their pictures. Hidden files and
+    folders (their names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a
+    folder. Raises `FileError` for an input that does not exist and for a name that no format is written under, or none with alpha
+    where the answers have it; `OptionError` when two answers would share a name, and when several pictures would go into one file.
     """
     given: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
@@ -126,25 +127,23 @@ def plan(
             raise FileError(f"{path}: there is no such file")
     several = several or len(given) > 1
     place = None
-
+    own: dict[str, Any] = {"alpha": alpha, "channels": channels, "mosaic": mosaic}
     if out is None:
         pairs = [
-            (path, _with_ending(clean_name(path, mark, alpha=alpha, mosaic=mosaic), clip_ending if files.is_clip(path) else ending))
-            for path, _ in given
+            (path, _with_ending(clean_name(path, mark, **own), clip_ending if files.is_clip(path) else ending)) for path, _ in given
         ]
     elif _is_folder(out, folder=folder, several=several):
         place = out
-        own = {"alpha": alpha, "mosaic": mosaic}
         pairs = [(path, out / name_in_folder(inner, ending, clip_ending=clip_ending, **own)) for path, inner in given]
     else:
         if ending is not None and out.suffix.lower() != ending and not files.is_clip(given[0][0]):
             raise OptionError(f"--out {out}: its ending names another format than --format; leave one of them out")
         pairs = [(given[0][0], out)]
-    if alpha and (ending is not None or (out is not None and place is None)):
-        # An ending that was asked for; others are such that alpha is kept. Clips are asked about their frames.
+    if (alpha or channels) and (ending is not None or (out is not None and place is None)):
+        # An ending that was asked for; others are such that all is kept. Clips are asked about their frames.
         written = next((target for source, target in pairs if not files.is_clip(source)), None)
         if written is not None or not pairs:
-            files.check_written(written or Path(f"output{ending}"), alpha=True)
+            files.check_written(written or Path(f"output{ending}"), alpha=alpha, channels=channels)
     taken: dict[str, Path] = {}
     # Not `Path.resolve`, which fails on a link that leads round in a circle.
     sources = {_name(os.path.realpath(source)): source for source, _ in pairs}
@@ -170,11 +169,17 @@ def plan(
 
 
 def name_in_folder(
-    inner: AnyPath, ending: str | None, *, alpha: bool = False, mosaic: bool = False, clip_ending: str | None = None
+    inner: AnyPath,
+    ending: str | None,
+    *,
+    alpha: bool = False,
+    channels: int | None = None,
+    mosaic: bool = False,
+    clip_ending: str | None = None,
 ) -> AnyPath:
     """The path of an output below the folder of outputs, from its input's path below the folder of inputs: see `plan`."""
     named = _with_ending(inner, clip_ending if files.is_clip(inner) else ending)
-    return files.writable_name(named, alpha=alpha and ending is None, mosaic=mosaic and ending is None)
+    return named if ending is not None else files.writable_name(named, alpha=alpha, channels=channels, mosaic=mosaic)
 
 
 def ignores_case(folder: str) -> bool:

@@ -20,7 +20,7 @@ from pellucid.batch import Outcome
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.plan import Plan, Selection
-from pellucid.tasks.settings import FileSettings, Shape
+from pellucid.tasks.settings import Always, FileSettings
 
 __all__ = ["LOCK", "Watch", "alone"]
 
@@ -86,13 +86,13 @@ class Watch:
 
     def _planned(self, paths: list[Path]) -> Plan:
         ending = files.ending_named(self.how.format) if self.how.format is not None else None
-        alpha = self.chain.steps.answer(Shape(None, None, 3, alpha=False)).alpha
+        always = Always.of(self.chain.steps.answer)._asdict()
         pairs: list[tuple[Path, Path]] = []
         failed: list[tuple[Path, str]] = []
         for path in paths:
             place = self.out / path.relative_to(self.folder).parent
             try:
-                pairs += plan.plan([path], place, ending=ending, folder=True, alpha=alpha).pairs
+                pairs += plan.plan([path], place, ending=ending, folder=True, **always).pairs
             except PellucidError as error:
                 failed.append((path, str(error)))
         return Plan(tuple(pairs), tuple(failed), self.out)

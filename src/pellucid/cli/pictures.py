@@ -22,7 +22,7 @@ from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_set
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
-from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
+from pellucid.tasks.settings import Always, ClipSettings, FileSettings, Settings
 
 if TYPE_CHECKING:
     from pellucid import batch, plan
@@ -183,12 +183,12 @@ def _done(
         if room is None:
             selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
             ending = _ending(options.format)
-            how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, "alpha": _alpha(settings)}
+            how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, **Always.of(settings.answer)._asdict()}
             how_named["clip_ending"] = ".mkv" if clip.lossless else None
             how_named["mosaic"] = _mosaic(task, how, options)
             planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
         else:
-            planned = _pipe_plan(options, task.mark, Path(room), alpha=_alpha(settings))
+            planned = _pipe_plan(options, task.mark, Path(room), Always.of(settings.answer))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
         shown = _Shown(planned, task, settings, options)
@@ -237,12 +237,7 @@ def _beside(folder: Path) -> Callable[[Path], Path]:
     return lambda target: folder / f"{target.stem}.confidence.png"
 
 
-def _alpha(settings: Settings | Steps) -> bool:
-    """Whether outputs have alpha that their pictures need not have."""
-    return settings.answer(Shape(None, None, 3, alpha=False)).alpha
-
-
-def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, *, alpha: bool) -> plan.Plan:
+def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Always) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
     from pellucid import files, plan
 
@@ -267,10 +262,10 @@ def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, *, alpha: boo
             raise FileError(f"standard input: {error}") from error
         source.write_bytes(content)
     ending = _ending(options.format)
-    target = files.writable_name(room / f"output{ending or source.suffix}", alpha=alpha and ending is None)
     if options.out == PIPE:
-        return plan.plan([source], target, alpha=alpha)
-    return plan.plan([source], options.out, ending=ending, mark=mark, folder=options.folder, alpha=alpha)
+        target = room / f"output{ending}" if ending is not None else files.writable_name(room / source.name, **always._asdict())
+        return plan.plan([source], target.with_stem("output"), **always._asdict())
+    return plan.plan([source], options.out, ending=ending, mark=mark, folder=options.folder, **always._asdict())
 
 
 def _ending(name: str | None) -> str | None:

@@ -25,7 +25,7 @@ from pellucid.plan import Plan, Selection
 from pellucid.restorer import Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
-from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
+from pellucid.tasks.settings import Always, ClipSettings, FileSettings, Settings
 
 __all__ = ["Counts", "Item", "Listing", "Order", "Shard", "Worker", "shard_of"]
 
@@ -88,9 +88,9 @@ class Order:
         return ".mkv" if self.clip.lossless else None
 
     @property
-    def alpha(self) -> bool:
-        """Whether outputs have alpha that their inputs need not have."""
-        return self.settings.answer(Shape(None, None, 3, alpha=False)).alpha
+    def always(self) -> Always:
+        """What is so of outputs whatever their inputs are."""
+        return Always.of(self.settings.answer)
 
     def check(self) -> tuple[Store, Store]:
         """The stores; `PellucidError` where nothing can be done."""
@@ -98,7 +98,7 @@ class Order:
         batch.reading(self.how)
         footage.check(self.clip)
         if self.ending is not None:
-            files.check_written(Path(f"output{self.ending}"), alpha=self.alpha)
+            files.check_written(Path(f"output{self.ending}"), **self.always._asdict())
         source.check()
         if source.name() == out.name() or (
             isinstance(source, stores.Folder) and isinstance(out, stores.Folder) and source.root.resolve() == out.root.resolve()
@@ -277,6 +277,7 @@ class Listing:
         """What is to be done, and rows of what cannot be looked at."""
         order = self._order
         self.counts = Counts()
+        always = order.always._asdict()
         renamed: set[int] = set()
         folder = ""
         for found in self._worker.source.pictures(order.selection, order.task.mark, self._worker.out):
@@ -285,7 +286,8 @@ class Listing:
             inner = PurePosixPath(found.inner)
             if str(inner.parent) != folder:
                 folder, renamed = str(inner.parent), set()
-            name = plan.name_in_folder(inner, order.ending, alpha=order.alpha, mosaic=order.mosaic, clip_ending=order.clip_ending)
+            own = {**always, "mosaic": order.mosaic, "clip_ending": order.clip_ending}
+            name = plan.name_in_folder(inner, order.ending, **own)
             error = found.error
             if error is None and name != inner:
                 taken = parts.key(name)

@@ -127,6 +127,7 @@ FORMATS: tuple[Format, ...] = (
         alpha=False,
         open=pnm.open_pnm,
         save=pnm.save_pnm,
+        holds={".pgm": 1, ".ppm": 3, ".pbm": 0},
         depths=("8", "16"),
     ),
     Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy, depths=ALL_DEPTHS),
@@ -167,6 +168,9 @@ _ENDINGS = {ending: entry for entry in FORMATS for ending in entry.endings}
 
 TRANSPARENT = ".png"
 """The ending of outputs with alpha whose own format holds none."""
+
+STACK = ".tif"
+"""The ending of outputs in colour whose own format keeps the number of channels."""
 
 STACKS = ("TIFF", "NumPy", "DICOM", "OME-Zarr")
 """The formats that hold several pages."""
@@ -499,6 +503,9 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         if not kind.sensor:
             page = replace(page, pictures=tuple(_developed(path, kind, picture) for picture in page.pictures))
+        if page.pictures[0].pixels.shape[2] == 3:
+            # A gray picture may be held in three channels.
+            check_written(path, channels=3)
         pictures = (stripped(picture) if strip else picture for picture in page.pictures)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
@@ -510,15 +517,27 @@ def _developed(path: Path, kind: Format, picture: Image) -> Image:
     return picture if picture.camera is None else upright(raw.developed(picture))
 
 
-def writable_name(path: AnyPath, *, alpha: bool = False, mosaic: bool = False) -> AnyPath:
-    """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``), or where it
-    has no ``alpha`` and the output has (JPEG: `TRANSPARENT`). ``mosaic``: of what a camera's sensor saw, `DNG` is written."""
+def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = None, mosaic: bool = False) -> AnyPath:
+    """The path, with the ending of what is written instead where its own format is only read (camera RAW: ``.tif``), where it has
+    no ``alpha`` and the output has (JPEG: `TRANSPARENT`), or where it stands for another number of ``channels`` than the output has
+    whatever the picture has (``.pgm`` in colour: ``.ppm``, ``.zarr``: `STACK`). ``mosaic``: of what a camera's sensor saw, `DNG` is
+    written."""
     kind = _ENDINGS.get(path.suffix.lower())
     if mosaic and kind is not None and kind.decode is raw.from_raw:
         return path.with_suffix(DNG)
     if kind is not None and kind.instead:
         return path.with_suffix(kind.instead)
-    return path.with_suffix(TRANSPARENT) if kind is not None and alpha and not kind.alpha else path
+    if kind is not None and alpha and not kind.alpha:
+        return path.with_suffix(TRANSPARENT)
+    if kind is not None and kind.folder and channels == 3:
+        # Its arrays keep their axes.
+        return path.with_suffix(STACK)
+    held = None if kind is None else kind.holds.get(path.suffix.lower())
+    # What is no bitmap any more is gray.
+    wanted = channels or held or 1
+    if kind is None or held is None or held == wanted:
+        return path
+    return path.with_suffix(next(ending for ending, count in kind.holds.items() if count == wanted))
 
 
 def ending_of(content: bytes) -> str:
@@ -565,18 +584,26 @@ def names_picture(path: PurePath, *, folder: bool = False) -> bool:
     return kind is not None and (kind.folder or not folder)
 
 
-def check_written(path: Path, *, alpha: bool = False) -> Format:
-    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none, or where it
-    holds no ``alpha`` and the output has that."""
-    kind = _ENDINGS.get(path.suffix.lower())
+def check_written(path: Path, *, alpha: bool = False, channels: int | None = None) -> Format:
+    """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none, where it
+    holds no ``alpha`` and the output has that, or where its ending stands for another number of ``channels``."""
+    suffix = path.suffix.lower()
+    kind = _ENDINGS.get(suffix)
     fitting = (kind for kind in FORMATS if kind.writes and (kind.alpha or not alpha) and not kind.sensor)
-    written = ", ".join(ending for entry in fitting for ending in entry.endings)
+    written = ", ".join(ending for entry in fitting for ending in entry.endings if entry.holds.get(ending) != 0)
     if kind is None:
         raise FileError(f"{path}: no format is written under the ending {path.suffix!r}; use one of {written}")
     if not kind.writes:
         raise FileError(f"{path}: {kind.name} is only read; to write, use one of {written}")
     if alpha and not kind.alpha:
         raise FileError(f"{path}: {kind.name} holds no transparency; use one of {written}, or put a background behind it")
+    held = kind.holds.get(suffix)
+    if held == 0:
+        raise FileError(f"{path}: files with the ending {suffix} are only read; to write, use one of {written}")
+    if held is not None and channels is not None and held != channels:
+        other = next(ending for ending, count in kind.holds.items() if count == channels)
+        has, is_for = ("colours", "gray pictures") if channels == 3 else ("no colours", "colour pictures")
+        raise FileError(f"{path}: {suffix} is for {is_for}, and this output has {has}; use {other}")
     return kind
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,7 +100,8 @@ class Format:
     Without both ``encode`` and ``save`` it is only read, and ``instead`` is the ending of what is written. ``inks`` says whether
     CMYK can be written, ``folder`` whether it is a folder and no file, ``sensor`` whether it holds nothing but what a camera's
     sensor saw: other pictures are then written as ``instead`` says. ``media`` are its media types (MIME), the first being the one
-    to write; a folder has none. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
+    to write; a folder has none. ``holds`` are the channels of the pictures that endings stand for, where not all stand for any; 0
+    where none is written. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Format:
     instead: str = ""
     inks: bool = False
     folder: bool = False
+    holds: Mapping[str, int] = field(default_factory=dict)
     depths: tuple[str, ...] = ("8",)
     sensor: bool = False
 

@@ -25,6 +25,13 @@ __all__ = ["open_dicom", "save_dicom"]
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 """Transfer syntaxes: uncompressed, little-endian."""
 
+OF_VALUES = (
+    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTSequence", "VOILUTFunction", "ModalityLUTSequence"),
+    *("RescaleSlope", "RescaleIntercept", "RescaleType", "PresentationLUTShape", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("SmallestImagePixelValue", "LargestImagePixelValue", "PlanarConfiguration"),
+)
+"""What a data set says of its values, which is no longer so where gray becomes colour, or colour gray."""
+
 
 @dataclass(frozen=True)
 class DicomFile:
@@ -165,13 +172,20 @@ def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
     made = []
     for page in pages:
         values = joined(page)
-        made.append(_inverted(values, int(source.BitsStored), bool(source.PixelRepresentation)) if about.inverted else values)
+        inverted = about.inverted and values.ndim == 2
+        made.append(_inverted(values, int(source.BitsStored), bool(source.PixelRepresentation)) if inverted else values)
     whole = np.stack(made)
     if whole.dtype.itemsize * 8 != int(source.BitsAllocated) and math.log2(int(source.BitsAllocated) or 1) % 1:
         raise FileError(f"samples of {source.BitsAllocated} bits are not written; write TIFF")
     dataset = copy.deepcopy(source)
     dataset.file_meta.TransferSyntaxUID = EXPLICIT
     dataset.BitsAllocated = whole.dtype.itemsize * 8
+    recoloured = (3 if whole.ndim == 4 else 1) != int(source.SamplesPerPixel)
+    if recoloured:
+        dataset.SamplesPerPixel = 3 if whole.ndim == 4 else 1
+        dataset.PhotometricInterpretation = "MONOCHROME2"
+        for name in OF_VALUES:
+            dataset.pop(name, None)
     if whole.ndim == 4:
         dataset.PhotometricInterpretation = "RGB"
         dataset.PlanarConfiguration = 0
@@ -188,7 +202,8 @@ def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
     dataset["PixelData"].is_undefined_length = False
     kinds = list(dataset.get("ImageType", None) or ["ORIGINAL", "PRIMARY"])
     dataset.ImageType = ["DERIVED", *kinds[1:]]
-    dataset.DerivationDescription = "noise removed" if after == before else "enlarged"
+    done = "noise removed" if after == before else "enlarged"
+    dataset.DerivationDescription = done if not recoloured else "colours made by software" if whole.ndim == 4 else "made gray"
     dataset.SOPInstanceUID = generate_uid()
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     pydicom.dcmwrite(path, dataset, enforce_file_format=True)

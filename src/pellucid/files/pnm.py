@@ -167,7 +167,8 @@ def _bits(content: bytes, height: int, width: int) -> NDArray[np.uint8]:
 
 
 def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
-    """Writes a binary PGM or PPM file with the source's largest value; it holds nothing beside the pixels."""
+    """Writes a binary PGM or PPM file with the source's largest value; it holds nothing beside the pixels. A
+    ``.ppm`` has three channels, whatever the picture has: other programs go by its name."""
     page = next(pages)
     image = page.pictures[0]
     rows: Rows
@@ -178,6 +179,9 @@ def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
         values = fitting(image, ("uint8", "uint16"))
         rows = Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
         largest = float(values.max())
+    if len(rows.shape) == 2 and document.name.lower().endswith(".ppm"):
+        gray = rows
+        rows = Rows((*gray.shape, 3), gray.dtype, lambda top, bottom: np.repeat(gray.take(top, bottom)[..., None], 3, axis=2))
     top = int(np.iinfo(rows.dtype).max)
     # That holds for 12 bits of another file in 16, too.
     white = image.notes.white if isinstance(image.notes, PnmNotes) else int(image.white or top) if image.black == 0 else top

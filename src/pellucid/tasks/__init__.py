@@ -243,6 +243,7 @@ class ColorizeSettings(Settings):
         None,
         "a file of hints: JSON ([[X, Y, COLOUR], ...]), or a picture with alpha of any size that shows scribbles of colour",
         kind="file",
+        endings=(".json",),
         label="File of hints",
     )
     like: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen

@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Attached", "ClipSettings", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
+__all__ = ["Always", "Attached", "ClipSettings", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
 
 Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
 """The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
@@ -75,6 +75,20 @@ class Shape(NamedTuple):
     alpha: bool
 
 
+class Always(NamedTuple):
+    """What is so of outputs whatever their pictures are: whether they have ``alpha``, and their ``channels``; None where these are
+    the picture's."""
+
+    alpha: bool
+    channels: int | None
+
+    @classmethod
+    def of(cls, answer: Callable[[Shape], Shape]) -> Always:
+        """From the function that gives the output's shape for a picture's."""
+        gray, colour = (answer(Shape(None, None, channels, alpha=False)) for channels in (1, 3))
+        return cls(colour.alpha, colour.channels if gray.channels == colour.channels else None)
+
+
 @dataclass(frozen=True)
 class Attached:
     """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
@@ -109,13 +123,12 @@ class Setting:
     """One setting: its ``help``, its ``kind`` (or several, tried in order) and its range.
 
     A number lies between ``low`` and ``high``, both included unless ``above`` leaves out ``low``, and has no fraction where it is
-    ``whole``; ``step`` and ``marks`` are what a
-    form offers. ``many``: it may come more than once, and its value is a tuple. ``metavar`` stands for the value in the help of the
-    command line. ``label`` is what a form calls it, ``main`` whether the form shows it at first sight, ``live`` whether the page
-    shows at once, for a part of the picture, what another value does. ``follows`` names the setting whose value it has where its
-    own is None. ``changes_output`` is False for what is only reported: resuming a folder does not look at it. ``name`` and
-    ``default`` are those of the field it stands at.
-    """
+    ``whole``; ``step`` and ``marks`` are what a form offers. ``many``: it may come more than once, and its value is a tuple.
+    ``metavar`` stands for the value in the help of the command line. ``label`` is what a form calls it, ``main`` whether the form
+    shows it at first sight, ``live`` whether the page shows at once, for a part of the picture, what another value does.
+    ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file may have beside
+    pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it. ``name`` and
+    ``default`` are those of the field it stands at."""
 
     help: str
     kind: Kind | tuple[Kind, ...] = "number"
@@ -132,6 +145,7 @@ class Setting:
     follows: str = ""
     marks: tuple[float, ...] = ()
     many: bool = False
+    endings: tuple[str, ...] = ()
     changes_output: bool = True
     name: str = ""
     default: Any = None

@@ -32,7 +32,7 @@ from pellucid.files import encoders
 from pellucid.restorer import MARGIN
 from pellucid.steps import Steps
 from pellucid.tasks import Fact
-from pellucid.tasks.settings import Declared, FileSettings, Setting, Settings, Shape
+from pellucid.tasks.settings import Always, Declared, FileSettings, Setting, Settings, Shape
 from pellucid.web import openapi
 from pellucid.web.answers import Part, Streamed, as_json, form, refusal
 from pellucid.web.catalogue import FILES, READING, Catalogue
@@ -230,7 +230,9 @@ class _Picture:
     async def _answer(self, request: Request, given: Given, place: _Place) -> Response:
         raise NotImplementedError
 
-    async def _uploads(self, request: Request, place: _Place, parts: Sequence[str] = ()) -> dict[str, Path]:
+    async def _uploads(
+        self, request: Request, place: _Place, parts: Mapping[str, Sequence[str]] = MappingProxyType({})
+    ) -> dict[str, Path]:
         paths = await received(request, place.folder, self.service.limits, place.share, parts)
         self.service.metrics.transferred("in", place.share.bytes)
         return paths
@@ -264,12 +266,13 @@ class _Picture:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a request asks for: ``parts`` are the fields that its form may have beside the picture; ``read`` makes the settings
+    """What a request asks for: ``parts`` are the fields that its form may have beside the picture, and the endings that their files
+    may have beside those of pictures; ``read`` makes the settings
     and their entries of a worker's job from these files by name; ``before`` are the settings without them, checked before the
     upload."""
 
     before: Settings | Steps
-    parts: Sequence[str]
+    parts: Mapping[str, Sequence[str]]
     read: Callable[[Mapping[str, Path]], tuple[Settings | Steps, dict[str, Any]]]
 
 
@@ -310,18 +313,19 @@ class Restore(_Picture):
             request, ["multipart/form-data"] if preview else ["image/*"] if part else ["image/*", "application/json", "video/*"]
         )
         begun = time.monotonic()
-        uploads = await self._uploads(request, place, (*asked.parts, *FILES))
+        uploads = await self._uploads(request, place, {**asked.parts, **dict.fromkeys(FILES, ())})
         source = uploads.pop(FIELD)
         attached = [str(path) for path in uploads.values()]
         how = FileSettings.read(own_texts, {name: uploads.pop(name) for name in FILES if name in uploads}, paths=False)
         settings, job = asked.read(uploads)
-        alpha = settings.answer(Shape(None, None, 3, alpha=False)).alpha
+        always = Always.of(settings.answer)._asdict()
         clip = files.is_clip(source)
         if clip and (preview or part is not None or ending is not None):
             raise OptionError("this is a clip: preview, part and format are for pictures")
-        target = files.writable_name(place.folder / f"output{ending or source.suffix}", alpha=alpha and ending is None)
+        target = place.folder / f"output{ending or source.suffix}"
+        target = target if ending is not None else files.writable_name(target, **always)
         if not clip:
-            files.check_written(target, alpha=alpha)
+            files.check_written(target, **always)
         as_text = accepted == "application/json"
         job |= {
             "do": "restore",
@@ -376,11 +380,12 @@ class Run(Restore):
             raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset")
         before = self.service.catalogue.preset(preset) if preset is not None else steps.parse(text or "", paths=False)
         self.service.catalogue.check(before)
-        parts = tuple(
-            dict.fromkeys(
-                f"{step.task.name}.{row.name}" for step in before.steps for row in step.settings.declared() if "file" in row.kinds
-            )
-        )
+        parts = {
+            f"{step.task.name}.{row.name}": row.endings
+            for step in before.steps
+            for row in step.settings.declared()
+            if "file" in row.kinds
+        }
 
         def read(uploads: Mapping[str, Path]) -> tuple[Settings | Steps, dict[str, Any]]:
             # A preset's own files are the server's.
@@ -439,7 +444,9 @@ def _without_paths(message: str, job: Mapping[str, Any]) -> str:
     """A worker's message without the server's paths, which messages must not show."""
     folder = str(Path(job["source"]).parent)
     names = {job["source"]: "the picture", job.get("target"): "the output"}
-    names |= {path: f"the picture {Path(path).stem.removeprefix('upload-')!r}" for path in job.get("attached", ())}
+    for path in map(Path, job.get("attached", ())):
+        named = f"the {'picture' if files.names_picture(path) else 'file'} {path.stem.removeprefix('upload-')!r}"
+        names |= {str(path): named, path.name: named}
     for path, name in names.items():
         message = message.replace(path, name) if path is not None else message
     return message.replace(folder, "")

@@ -49,9 +49,9 @@ class Offer:
         return model, *self.task.settings.declared(), *FileSettings.declared()
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """The names of the settings that may be files: parts of the form."""
-        return tuple(row.name for row in self.task.settings.declared() if "file" in row.kinds)
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The names of the settings that may be files, which are parts of the form, and their endings beside those of pictures."""
+        return {row.name: row.endings for row in self.task.settings.declared() if "file" in row.kinds}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: everything that a form is made from."""
@@ -148,7 +148,7 @@ class Catalogue:
 
 def _option(row: Setting, task: Task) -> dict[str, Any]:
     """A setting as JSON; ``of_task``: a model may not take it. A bound is null where there is none."""
-    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "follows")
+    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "follows", "endings")
     kinds: Sequence[str] = row.kinds
     plain = {"kind": kinds[0], "kinds": list(kinds), **{field: getattr(row, field) for field in fields}}
     plain["default"] = None if isinstance(row.default, Attached) else row.default

@@ -7,10 +7,12 @@ The file is called ``upload`` with an ending from our own table, whatever the cl
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import mimetypes
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from python_multipart.exceptions import FormParserError
@@ -91,11 +93,13 @@ def clip_types() -> dict[str, encoders.Container]:
 
 @dataclass
 class _Upload:
-    """One picture as it comes: where it lies, the media type and the name that the client gives it."""
+    """One file as it comes: where it lies, the media type and the name that the client gives it, and the endings that it may have
+    beside those of pictures."""
 
     path: Path
     media: str
     name: str = ""
+    others: Sequence[str] = ()
 
 
 @dataclass
@@ -116,11 +120,12 @@ class _Sink:
 
 @dataclass
 class _Form:
-    """A form as it is read: its files by the names of their fields, those in ``parts`` and no others."""
+    """A form as it is read: its files by the names of their fields, those in ``parts`` and no others; a part's own entries are the
+    endings that its file may have beside those of pictures."""
 
     sink: _Sink
     folder: Path
-    parts: Sequence[str]
+    parts: Mapping[str, Sequence[str]]
     opened: ExitStack
     uploads: dict[str, _Upload] = field(default_factory=dict)
     ended: bool = False
@@ -162,11 +167,11 @@ class _Form:
         name = options.get(b"name", b"").decode("latin-1")
         if disposition != b"form-data" or name not in self.parts:
             parts = ", ".join(map(repr, self.parts))
-            raise Refused(422, f"the form may have these fields, each a picture: {parts}; settings go into the query")
+            raise Refused(422, f"the form may have these fields, each a file: {parts}; settings go into the query")
         if name in self.uploads:
             raise Refused(422, f"a request takes one picture, and the form has several fields {name!r}")
         media = parse_options_header(self._headers.get(b"content-type", BINARY.encode()))[0].decode("latin-1").lower()
-        upload = _Upload(_place(self.folder, name), media, options.get(b"filename", b"").decode("latin-1"))
+        upload = _Upload(_place(self.folder, name), media, options.get(b"filename", b"").decode("latin-1"), self.parts[name])
         self.uploads[name] = upload
         self._file = self.opened.enter_context(upload.path.open("xb"))
 
@@ -182,13 +187,15 @@ class _Form:
         self.ended = True
 
 
-async def received(request: Request, folder: Path, limits: Limits, share: Share, parts: Sequence[str] = ()) -> dict[str, Path]:
-    """The pictures in the request's body as files in ``folder``, by name: `FIELD`, and those of ``parts`` that a form brings.
+async def received(
+    request: Request, folder: Path, limits: Limits, share: Share, parts: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> dict[str, Path]:
+    """The files in the request's body as they lie in ``folder``, by name: the picture, `FIELD`, and those of ``parts`` that a form
+    brings, each with the endings that its file may have beside those of pictures.
 
     All their bytes are added to the ``share``, and the limit is one for all of them. Raises `Refused`: 400 for a broken form, 408
-    when it does not come in time, 413 for too many bytes, 415 for a type or content that is not a picture, 422 when there is none,
-    429 when too many bytes of other requests are on the disk.
-    """
+    when it does not come in time, 413 for too many bytes, 415 for a type or content that is not a picture or such a file, 422 when
+    there is none, 429 when too many bytes of other requests are on the disk."""
     kind, options = parse_options_header(request.headers.get("content-type", BINARY).encode("latin-1", "replace"))
     media = kind.decode("latin-1").lower()
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -196,14 +203,15 @@ async def received(request: Request, folder: Path, limits: Limits, share: Share,
     if media not in (BINARY, "multipart/form-data"):
         _check_media(media, "multipart/form-data")
     length = request.headers.get("content-length", "0")
-    room = _lines_of((FIELD, *parts)) if media == "multipart/form-data" else 0
+    fields = {FIELD: (), **parts}
+    room = _lines_of(fields) if media == "multipart/form-data" else 0
     if length.isdecimal() and int(length) > limits.bytes + room:
         raise _too_long(limits)
     sink = _Sink(limits, share)
     try:
         async with asyncio.timeout(limits.transfer):
             if media == "multipart/form-data":
-                uploads = await _read_form(request, options.get(b"boundary", b""), sink, folder, (FIELD, *parts))
+                uploads = await _read_form(request, options.get(b"boundary", b""), sink, folder, fields)
             else:
                 uploads = {FIELD: _Upload(_place(folder, FIELD), media)}
                 with uploads[FIELD].path.open("xb") as file:
@@ -214,7 +222,9 @@ async def received(request: Request, folder: Path, limits: Limits, share: Share,
     return {name: upload.path.rename(upload.path.with_suffix(_ending(upload))) for name, upload in uploads.items()}
 
 
-async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Path, parts: Sequence[str]) -> dict[str, _Upload]:
+async def _read_form(
+    request: Request, boundary: bytes, sink: _Sink, folder: Path, parts: Mapping[str, Sequence[str]]
+) -> dict[str, _Upload]:
     if not 0 < len(boundary) <= 70:
         raise Refused(400, "the Content-Type multipart/form-data needs a boundary")
     with ExitStack() as opened:
@@ -239,7 +249,7 @@ async def _read_form(request: Request, boundary: bytes, sink: _Sink, folder: Pat
     return form.uploads
 
 
-def _lines_of(parts: Sequence[str]) -> int:
+def _lines_of(parts: Collection[str]) -> int:
     """The most bytes that the lines of a form may have beside the content of its parts."""
     return LONGEST_HEADER * len(parts)
 
@@ -259,12 +269,16 @@ def _check_media(media: str, *others: str) -> None:
 
 
 def _ending(upload: _Upload) -> str:
-    """The ending from our table, by the content of the file; by what the client calls it where the content does not decide."""
+    """The ending from our table, by the content of the file; by what the client calls it where the content does not decide. A file
+    that may have another ending, and does not begin as a picture, gets that."""
     with upload.path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
-        raise Refused(422, "there is no picture in the request")
-    _check_media(upload.media)
+        raise Refused(422, "there is no picture in the request" if not upload.others else "there is nothing in the file")
+    other = _other_ending(upload, head)
+    if other is not None:
+        return other
+    _check_media(upload.media, *(mimetypes.types_map[ending] for ending in upload.others))
     clip = encoders.clip_ending(head)
     if clip is not None:
         return clip
@@ -284,6 +298,26 @@ def _ending(upload: _Upload) -> str:
         content = next(kind.name for kind in files.FORMATS if ending in kind.endings)
         raise Refused(415, f"Content-Type {upload.media} is that of {named.name}, but the content is {content}")
     return ending
+
+
+def _other_ending(upload: _Upload, head: bytes) -> str | None:
+    """The ending of a file that is none of a picture, where it may have one: its media type says so, or its name, or nothing says
+    what it is."""
+    suffix = PurePosixPath(upload.name).suffix.lower()
+    for ending in upload.others:
+        if upload.media == mimetypes.types_map[ending]:
+            return ending
+        if upload.media in (BINARY, "text/plain") and suffix in (ending, "") and not _is_picture(head):
+            return ending
+    return None
+
+
+def _is_picture(head: bytes) -> bool:
+    try:
+        files.ending_of(head)
+    except FileError:
+        return False
+    return True
 
 
 async def drained(stream: AsyncIterator[bytes], most: int, seconds: float) -> None:

@@ -276,7 +276,10 @@ def _output_size(settings: Settings | Steps, height: int, width: int) -> tuple[i
 
 
 def _pixels_of(path: Path, most: int | None) -> int:
-    """The pixels of all pages of a picture that is sent beside the one to restore; ``most``: bytes that the process may use."""
+    """The pixels of all pages of a file that is sent beside the picture to restore, none where it is no picture; ``most``: bytes
+    that the process may use."""
+    if not files.names_picture(path):
+        return 0
     with files.open_pages(path, sparing=True, memory=most) as document:
         page = next(iter(document.pages), None)
         return 0 if page is None else document.count * _size(page)
