@@ -232,6 +232,30 @@ def test_a_hint_moves_nothing_behind_a_strong_edge(shipped: restorer.Restorer, n
     assert metrics.colour_difference(colour.lab_of(_at(light[120, 40])), hinted[120:121, 40:41]).max() < 2
 
 
+@pytest.mark.parametrize("grain", [1, 3, 12])
+@pytest.mark.parametrize("shape", ["half", "disc", "stripe"])
+def test_saturated_hints_move_nothing_behind_a_textured_edge(shipped: restorer.Restorer, shape: str, grain: int) -> None:
+    rng = np.random.default_rng(grain)
+    coarse = rng.uniform(-1, 1, (240 // grain, 320 // grain)).astype(np.float32)
+    texture = np.asarray(PillowImage.fromarray(coarse).resize((320, 240), PillowImage.Resampling.BILINEAR))
+    rows, columns = np.mgrid[:240, :320]
+    away = {
+        "half": columns - 160.0,
+        "disc": np.hypot(rows - 120, columns - 160) - 70,
+        "stripe": 40.0 - np.abs(columns - 160),
+    }[shape]
+    for near, far in ((35, 80), (75, 25)):
+        # 9 of texture on both sides leave 27 of the edge at least.
+        given = colour.gray_of((np.where(away > 0, far, near) + 9 * texture).astype(np.float32))
+        at = np.argwhere(away < -8)[rng.choice((away < -8).sum(), 12, replace=False)]
+        hints = [(int(x), int(y), ("#c02020", "#d06010", "#a01060")[number % 3]) for number, (y, x) in enumerate(at)]
+        plain, hinted = (colour.lab_of(shipped.restore(given, hint=each)) for each in ([], hints))
+        moved = metrics.colour_difference(plain, hinted)
+        assert moved[at[:, 0], at[:, 1]].mean() > 15
+        # A thirtieth of the picture from the edge.
+        assert moved[away >= 10].max() < 1, (near, far)
+
+
 def _at(light: float) -> NDArray[np.float32]:
     """The hint's colour at that light, (1, 1, 3)."""
     ab = colour.lab_of(np.array([[[160, 80, 80]]], np.float32) / 255)[..., 1:]

@@ -455,7 +455,7 @@ def test_a_third_task_is_served(tinted: Any, pictures: dict[str, Path]) -> None:
         ("task=tint&palette=/etc/passwd", True, 422, "palette"),
         ("task=tint&task=tint", True, 422, "task is given 2 times"),
         ("task=tint", False, 422, "'image', 'palette'"),
-        ("task=denoise", True, 422, "the form may have these fields, each a picture: 'image'"),
+        ("task=denoise", True, 422, "the form may have these fields, each a file: 'image'"),
         ("task=tint", True, 413, "1000x1001 pixels are more than the 1 megapixels"),
     ],
 )

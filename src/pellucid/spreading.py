@@ -40,6 +40,9 @@ NEAR, FAR = 3, 8
 EVENED = 3
 """Radius in pixels of the neighbourhoods in which what was said is evened along the light."""
 
+MISSED = 1.0
+"""Squared error of what was said in a neighbourhood, on the even scale, beyond which the neighbourhood counts less."""
+
 STEADY = 2.0
 """L that varies too little in a neighbourhood to say anything of colour."""
 
@@ -48,6 +51,16 @@ REACH = 2.0
 
 EDGE = 0.8
 """How much faster it falls with the square of the steps of light, so that nothing moves behind a strong edge: one of 30 L."""
+
+SIDE = 2.0
+"""The same by the light of the side of an edge: a bright spot of a dark thing is as light as the bright thing beside it. On 39
+held-out photographs that are not in benchmarks/colours.txt it costs 1 % of the error with 5 and 10 hints, nothing with 50."""
+
+ASIDE = 4
+"""Radius in pixels of the neighbourhoods by which sides are found."""
+
+TEXTURE = 4.5
+"""The standard deviation of light, in L, of a neighbourhood that is texture rather than an edge."""
 
 CONCERNED = 8.0
 """A pixel that is an eighth as alike as a hint's own place, beyond `FARTHEST`, is concerned in full."""
@@ -91,8 +104,7 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     height, width = light.shape
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
     at = rows * width + columns
-    looks = traits(light, even)
-    alike = _likeness(looks, looks[at])
+    alike = _likeness(light, even, at)
     missing = hints[:, 2:] - even.reshape(-1, 2)[at]
     within = alike[at].astype(np.float64)
     weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
@@ -109,8 +121,7 @@ def reached(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
     if not len(hints):
         return np.zeros((height, width), dtype=np.float32)
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    looks = traits(light, even)
-    nearest = _likeness(looks, looks[rows * width + columns]).max(axis=1).reshape(height, width)
+    nearest = _likeness(light, even, rows * width + columns).max(axis=1).reshape(height, width)
     return np.asarray(np.clip(CONCERNED * (nearest - FARTHEST), 0, 1), dtype=np.float32)
 
 
@@ -137,18 +148,31 @@ def traits(light: Planes, even: Planes) -> Planes:
     return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes], axis=1)
 
 
-def _likeness(looks: Planes, others: Planes) -> Planes:
-    """How alike pixels are (n, m), 0 to 1: by the distance q of their traits, and that of their light l alone,
-    exp(-q - (q / `REACH`)^2 - `EDGE` l^2)."""
+def _likeness(light: Planes, even: Planes, at: NDArray[np.intp]) -> Planes:
+    """How alike all pixels are to those ``at`` (h * w, n), 0 to 1: by the distance q of their traits, that of their light l alone,
+    and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2)."""
+    looks = traits(light, even)
+    others = looks[at]
     squared = squares(looks, others)
     steps = np.sqrt(squared)
     squared *= np.float32(REACH**-2)
     squared += steps
-    steps = squares(np.float32(EDGE**0.5) * looks[:, BRIGHT], np.float32(EDGE**0.5) * others[:, BRIGHT])
+    side = _side(light).reshape(-1, 1) * np.float32(SIDE**0.5 / LIGHT)
+    bright = np.concatenate([np.float32(EDGE**0.5) * looks[:, BRIGHT], side], axis=1)
+    steps = squares(bright, bright[at])
     squared += steps
     np.negative(squared, out=squared)
     likeness: Planes = np.exp(squared, out=squared)
     return likeness
+
+
+def _side(light: Planes) -> Planes:
+    """The light (h, w) of the side of an edge that each pixel is on, without its texture: the mean of the neighbourhoods around it,
+    even ones counting most (after Kuwahara et al. 1976)."""
+    mean = _mean(light, ASIDE)
+    varies = np.maximum(_mean(light * light, ASIDE) - mean * mean, 0) + np.float32(TEXTURE**2)
+    counts = 1 / (varies * varies)
+    return np.asarray(_mean(mean * counts, ASIDE) / _mean(counts, ASIDE), dtype=np.float32)
 
 
 def squares(looks: Planes, others: Planes) -> Planes:
@@ -198,20 +222,27 @@ def _settled(even: Planes, alike: Planes, colours: Planes) -> Planes:
 
 def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
     """``said`` (h, w, 2) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
-    guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side."""
+    guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side. Each neighbourhood
+    counts by how well its line fits: one that holds an edge would give the texture behind it some of the colours before it."""
 
     def mean(plane: Planes) -> Planes:
         return _mean(plane, EVENED)
 
     weight = mean(sure)
     centre = mean(sure * light) / weight
-    varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0) + np.float32(STEADY**2)
+    varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0)
     lines = []
+    missed = np.full_like(light, MISSED)
     for plane in np.moveaxis(said, -1, 0):
         level = mean(sure * plane) / weight
-        slope = (mean(sure * light * plane) / weight - centre * level) / varies
-        lines.append(mean(slope) * light + mean(level - slope * centre))
-    return np.stack(lines, axis=-1)
+        both = mean(sure * light * plane) / weight - centre * level
+        slope = both / (varies + np.float32(STEADY**2))
+        lines.append((slope, level - slope * centre))
+        missed += np.maximum(mean(sure * plane * plane) / weight - level**2 + slope * (slope * varies - 2 * both), 0)
+    counts = 1 / (missed * missed)
+    total = mean(counts)
+    evened = [(mean(slope * counts) * light + mean(offset * counts)) / total for slope, offset in lines]
+    return np.stack(evened, axis=-1).astype(np.float32)
 
 
 def _mean(plane: Planes, radius: int) -> Planes:

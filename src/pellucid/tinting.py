@@ -37,6 +37,9 @@ SMOOTH = 2.0
 """Added to the variance of L in such a window (L from 0 to 100): where the light varies by less than its root, chroma is flat."""
 
 
+MISSED = 1.0
+"""Squared error of chroma (CIELAB) in a window, beyond which the window counts less."""
+
 STRIP = 1 << 14
 """Pixels that are worked on together: what fits into a processor's cache beside itself several times."""
 
@@ -207,18 +210,23 @@ def carried(bright: Planes, chroma: Planes) -> Carried:
     """A fit of ``chroma`` (h, w, 2) to L, ``bright`` (h, w), in the window around each pixel: both of the small picture.
 
     He et al. 2013, "Guided Image Filtering", with coefficients that are enlarged instead of the picture (He and Sun 2015, "Fast
-    Guided Filter").
+    Guided Filter"). Each window counts by how well its line fits: one that holds an edge between two colours would give the texture
+    beside it the colours of both.
     """
     mean = _averaged(bright)
-    spread = np.maximum(_averaged(bright * bright) - mean * mean, 0) + np.float32(SMOOTH)
-    slopes, offsets = [], []
+    varies = np.maximum(_averaged(bright * bright) - mean * mean, 0)
+    lines = []
+    missed = np.full_like(bright, MISSED)
     for plane in chroma.transpose(2, 0, 1):
         middle = _averaged(plane)
-        slope: Planes = np.divide(_averaged(bright * plane) - mean * middle, spread, dtype=np.float32)
-        offset: Planes = middle - slope * mean
-        slopes.append(_averaged(slope))
-        offsets.append(_averaged(offset))
-    return Carried(np.stack(slopes, axis=2), np.stack(offsets, axis=2))
+        both = _averaged(bright * plane) - mean * middle
+        slope: Planes = np.divide(both, varies + np.float32(SMOOTH), dtype=np.float32)
+        lines += [slope, middle - slope * mean]
+        missed += np.maximum(_averaged(plane * plane) - middle * middle + slope * (slope * varies - 2 * both), 0)
+    counts = 1 / (missed * missed)
+    total = _averaged(counts)
+    slope_a, offset_a, slope_b, offset_b = (_averaged(line * counts) / total for line in lines)
+    return Carried(np.stack([slope_a, slope_b], axis=2), np.stack([offset_a, offset_b], axis=2))
 
 
 def _averaged(plane: Planes) -> Planes:
