@@ -1,0 +1,372 @@
+"""Worn clips and stills: `pellucid film` beside what people use instead.
+
+    python benchmarks/film.py DATA --what all alone stills likes clean unworn --model film
+
+DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the product
+gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the median of
+the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved by its own, so
+that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall by pixel, ``dE``
+the difference of the mean colours (CIEDE2000).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import film_scenes
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import baselines, degradations, footage, metrics, restorer, wear
+from pellucid.files import encoders
+from pellucid.tasks.settings import ClipSettings
+from pellucid.wear.whole import moved
+
+Pixels = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+ALL = "scratches:8+dust:1+hairs:0.5+blotches:1+stains:0.2+mould:0.1+film-grain:5+flicker:5+weave:0.8+fading:0.3+vignette:0.15"
+"""All that happens to film, as much as is usual (`wear.MIXTURES`); splices and tape stand alone."""
+
+ALONE = (
+    "scratches:10:broken=0",
+    "scratches:10",
+    "dust:2",
+    "hairs:2",
+    "blotches:3",
+    "mould:1",
+    "stains:1",
+    "film-grain:8",
+    "flicker:6",
+    "weave:1",
+    "fading:0.35",
+    "vignette:0.3",
+    "splices:8",
+    "dropouts:10",
+    "heads:5",
+    "chroma:2",
+)
+"""Each defect by itself."""
+
+STILLS = ("scratches:8+dust:2+creases:1", "dust:2", "creases:1.5", "cracks:2", "scratches:8")
+"""Damage of stills."""
+
+EDGE = 12
+"""Pixels at the edges that are not compared: a moved frame has none of its own there."""
+
+RATE = Fraction(24)
+
+
+# -- methods --------------------------------------------------------------------------------------------------------------
+
+
+def temporal_median(frames: Pixels, truth: wear.Worn | None) -> Pixels:
+    """The median of each frame and its two neighbours, brought into place by OpenCV's DIS optical flow."""
+    import cv2
+
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    grays = [np.rint(255 * frame.mean(axis=2)).astype(np.uint8) for frame in frames]
+    rows, columns = np.mgrid[: frames.shape[1], : frames.shape[2]].astype(np.float32)
+    made = []
+    for at, frame in enumerate(frames):
+        stack = [frame]
+        for other in (at - 1, at + 1):
+            if 0 <= other < len(frames):
+                way = flow.calc(grays[at], grays[other], None)
+                stack.append(
+                    cv2.remap(
+                        frames[other], columns + way[..., 0], rows + way[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+                    )
+                )
+        made.append(np.median(stack, axis=0))
+    return np.stack(made).astype(np.float32)
+
+
+def filled_by(name: str) -> Callable[[Pixels, wear.Worn | None], Pixels]:
+    """A baseline that is given the true damage of each frame."""
+
+    def run(frames: Pixels, truth: wear.Worn | None) -> Pixels:
+        assert truth is not None
+        function = baselines.find(name).function
+        return np.stack([function(frame, wear.Covered(mask)) for frame, mask in zip(frames, truth.damage, strict=True)])
+
+    return run
+
+
+def denoised(frames: Pixels, truth: wear.Worn | None) -> Pixels:
+    """The package's own denoiser of stills, frame by frame."""
+    model = restorer.load("photo")
+    made = footage.each((np.rint(255 * frame).astype(np.uint8) for frame in frames), model, model.settings(), alone=True)
+    return np.stack([frame.astype(np.float32) / np.float32(255) for frame in made])
+
+
+def write_clip(path: Path, frames: Pixels) -> None:
+    """Frames as a file without loss."""
+    av = encoders.library()
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=RATE)
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "bgr0"
+        for frame in frames:
+            levels = np.ascontiguousarray(np.rint(255 * np.clip(frame, 0, 1)).astype(np.uint8))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(levels, format="rgb24").reformat(format="bgr0")))
+        container.mux(stream.encode(None))
+
+
+def product(model: str, given: dict[str, Any]) -> Callable[[Pixels, wear.Worn | None], Pixels]:
+    """The task ``film`` with these settings, from file to file."""
+    loaded = restorer.load(model)
+
+    def run(frames: Pixels, truth: wear.Worn | None) -> Pixels:
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = Path(folder) / "worn.mkv", Path(folder) / "mended.mkv"
+            write_clip(source, frames)
+            settings = loaded.task.settings(**given)
+            footage.restore(source, target, loaded, settings, ClipSettings(lossless=True))
+            made = [frame if frame.ndim == 3 else frame[..., None] for frame in footage.arrays(target)]
+        return np.stack(made).astype(np.float32) / np.float32(255)
+
+    return run
+
+
+# -- scores ---------------------------------------------------------------------------------------------------------------
+
+
+def decibels(error: NDArray[np.floating]) -> float:
+    """PSNR of an error."""
+    return float(-10 * np.log10(max(1e-10, float(np.square(error, dtype=np.float64).mean()))))
+
+
+def shifts(made: Pixels, clean: Pixels) -> NDArray[np.float64]:
+    """Pixels (n, 2) down and right by which each frame lies off its clean one: least squares on slopes (Lucas and Kanade), on
+    blurred frames first; what differs much, as damage does, has no say in the end."""
+    import cv2
+
+    found = np.zeros((len(made), 2))
+    for at, (frame, truth) in enumerate(zip(made.mean(axis=3), clean.mean(axis=3), strict=True)):
+        level = np.float32(np.median(frame) / max(1e-3, float(np.median(truth))))
+        for blur, rounds in ((4.0, 4), (1.5, 4)):
+            one, other = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (frame, level * truth))
+            for _ in range(rounds):
+                there = moved(other[None, ..., None], found[at][None].astype(np.float32))[0, ..., 0]
+                down, right = np.gradient(there)
+                rest = one - there
+                inside = np.zeros(rest.shape, bool)
+                inside[EDGE:-EDGE, EDGE:-EDGE] = True
+                inside &= np.abs(rest) < 6 * np.median(np.abs(rest[inside])) + 0.01
+                slopes = -np.stack([down[inside], right[inside]], axis=1)
+                found[at] += np.clip(np.linalg.lstsq(slopes, rest[inside], rcond=None)[0], -2, 2)
+    return found
+
+
+def placed(clean: Pixels, away: NDArray[np.float64]) -> Pixels:
+    """The clean frames where those that are compared lie."""
+    return np.clip(moved(clean, away.astype(np.float32)), 0, 1)
+
+
+def within(frames: NDArray[Any]) -> NDArray[Any]:
+    """Without the edges."""
+    return frames[:, EDGE:-EDGE, EDGE:-EDGE]
+
+
+def scores(made: Pixels, clean: Pixels, truth: wear.Worn) -> dict[str, float]:
+    """All figures of one clip."""
+    away = shifts(made, clean)
+    whole = np.broadcast_to(np.median(away, axis=0), away.shape)
+    light = np.log(within(made).mean(axis=(1, 2, 3)) / within(placed(clean, away)).mean(axis=(1, 2, 3)))
+    colours = [within(frames).reshape(-1, 3).mean(axis=0)[None, None] for frames in (made, clean)]
+    found = {
+        "psnr": decibels(within(made - placed(clean, whole))),
+        "placed": decibels(within(made - placed(clean, away))),
+        "flicker %": 100 * float(light.std()),
+        "unsteady px": float(away.std(axis=0).mean()),
+        "dE": metrics.ciede2000(colours[1], colours[0], data_range=1),
+    }
+    if truth.damage.any() and not truth.shift.any():
+        found["inside"] = decibels((made - clean)[truth.damage])
+    return found
+
+
+def found_in(said: Mask, true: Mask) -> dict[str, float]:
+    """Precision and recall by pixel, and the same where a pixel beside counts, too."""
+    import cv2
+
+    wide = np.ones((3, 3), np.uint8)
+    grown = [np.stack([cv2.dilate(frame.astype(np.uint8), wide) for frame in mask]).astype(bool) for mask in (said, true)]
+    return {
+        "precision": float((said & true).sum() / max(1, said.sum())),
+        "recall": float((said & true).sum() / max(1, true.sum())),
+        "precision +-1": float((said & grown[1]).sum() / max(1, said.sum())),
+        "recall +-1": float((grown[0] & true).sum() / max(1, true.sum())),
+    }
+
+
+def shown(name: str, row: dict[str, float]) -> None:
+    """One line of a table."""
+    print(f"  {name:32} " + "  ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
+
+
+# -- parts ----------------------------------------------------------------------------------------------------------------
+
+
+class Measuring:
+    """What is measured, with the options of the command."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.rows: list[dict[str, Any]] = []
+        self.product = product(options.model, {}) if options.model else None
+        self.finding = product(options.model, {"show_damage": True}) if options.model else None
+
+    def keep(self, case: str, scene: str, method: str, row: dict[str, float]) -> None:
+        """Prints a line, and keeps it for ``--json``."""
+        self.rows.append({"case": case, "scene": scene, "method": method, **row})
+        shown(method, row)
+
+    def methods(self, truth: wear.Worn) -> dict[str, Callable[[Pixels, wear.Worn | None], Pixels]]:
+        """Those that fit the damage."""
+        rows: dict[str, Callable[[Pixels, wear.Worn | None], Pixels]] = {"worn": lambda frames, _: frames}
+        if self.options.baselines:
+            rows["temporal median"] = temporal_median
+            rows["photo, frame by frame"] = denoised
+            if truth.damage.any():
+                rows |= {f"{name}, true damage": filled_by(name) for name in ("telea", "navier-stokes", "masked-median")}
+        if self.product is not None:
+            rows["film"] = self.product
+        return rows
+
+    def clip(self, case: str, number: int, clean: Pixels) -> None:
+        """One worn clip by all methods."""
+        truth = wear.wear(clean, case, np.random.default_rng(number))
+        print(f"{case}, scene {number}, {len(truth.frames)} frames, {100 * truth.damage.mean():.2f} % damaged")
+        levels = np.rint(255 * truth.frames).astype(np.float32) / np.float32(255)
+        for name, method in self.methods(truth).items():
+            begun = time.process_time()
+            made = method(levels, truth)
+            row = scores(made, clean[truth.kept], truth)
+            self.keep(case, str(number), name, {**row, "cpu s a frame": (time.process_time() - begun) / len(levels)})
+        if self.finding is not None and truth.damage.any():
+            said = self.finding(levels, None)[..., 0] > 0
+            self.keep(case, str(number), "found", found_in(said, truth.damage))
+
+    def all(self) -> None:
+        """Clips with all defects."""
+        for number in range(self.options.scenes):
+            self.clip(ALL, number, film_scenes.moving(self.options.data, number, self.options.frames))
+
+    def alone(self) -> None:
+        """Each defect by itself, on the first scenes."""
+        for case in self.options.cases or ALONE:
+            for number in range(self.options.scenes):
+                self.clip(case, number, film_scenes.moving(self.options.data, number, self.options.frames))
+
+    def unworn(self) -> None:
+        """Clean clips: what comes back, with a flash and a fade, too."""
+        assert self.product is not None
+        for number in range(self.options.scenes):
+            clean = film_scenes.moving(self.options.data, number, self.options.frames)
+            for name, frames in (("unworn", clean), ("unworn, flash and fade", film_scenes.flash(clean))):
+                levels = np.rint(255 * frames).astype(np.float32) / np.float32(255)
+                made = self.product(levels, None)
+                worst = min(decibels(one - other) for one, other in zip(made, levels, strict=True))
+                print(f"{name}, scene {number}")
+                self.keep(name, str(number), "film", {"psnr": decibels(made - levels), "worst frame": worst})
+
+    def likes(self) -> None:
+        """Share of pixels that are taken for damage where there is none: in clips, with what is like damage drawn into them."""
+        assert self.finding is not None
+        for number in range(self.options.scenes):
+            clean = film_scenes.moving(self.options.data, number, self.options.frames)
+            for name, drawn in {"clean": lambda frames: frames, **film_scenes.LIKES}.items():
+                said = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
+                print(f"{name}, scene {number}")
+                self.keep(name, str(number), "touched", {"%": 100 * float(said.mean())})
+
+    def photographs(self) -> list[tuple[str, Pixels]]:
+        """The stills: CBSD68, and photographs that no recipe learns from."""
+        from pellucid import files
+
+        paths = [*sorted((self.options.data / "cbsd68").glob("*.*"))[:: self.options.every]]
+        paths += [self.options.data / photo for photo, _ in film_scenes.SCENES]
+        return [(path.stem, np.asarray(files.read(path).pixels, np.float32)) for path in paths]
+
+    def stills(self) -> None:
+        """Worn stills by all methods: means over the photographs."""
+        model = restorer.load(self.options.model) if self.options.model else None
+        names = ("telea", "navier-stokes", "masked-median") if self.options.baselines else ()
+        for case in STILLS:
+            defect = degradations.parse(case)
+            gathered: dict[str, list[tuple[float, float]]] = {}
+            counts = np.zeros(3)
+            for number, (_, clean) in enumerate(self.photographs()):
+                truth = wear.wear(clean[None], defect, np.random.default_rng(number))
+                worn, mask = truth.frames[0], truth.damage[0]
+                if not mask.any():
+                    continue
+                made = {"worn": worn}
+                made |= {f"{name}, true damage": baselines.find(name).function(worn, wear.Covered(mask)) for name in names}
+                if model is not None:
+                    made["film"] = model.restore(worn)
+                    made["film, only damage"] = model.restore(worn, model.task.settings(only_damage=True))
+                    said = (
+                        model.restore(worn, model.task.settings(show_damage=True)).reshape(mask.shape[0], mask.shape[1], -1)[..., 0]
+                        > 0
+                    )
+                    counts += (said & mask).sum(), said.sum(), mask.sum()
+                for name, output in made.items():
+                    error = np.clip(output, 0, 1) - clean
+                    gathered.setdefault(name, []).append((decibels(error), decibels(error[mask])))
+            print(f"{case}, {len(gathered['worn'])} stills")
+            for name, values in gathered.items():
+                whole, inside = np.mean(values, axis=0)
+                self.keep(case, "stills", name, {"psnr": float(whole), "inside": float(inside)})
+            if model is not None:
+                self.keep(
+                    case, "stills", "found", {"precision": counts[0] / max(1, counts[1]), "recall": counts[0] / max(1, counts[2])}
+                )
+
+    def clean(self) -> None:
+        """Share of pixels of clean stills that are taken for damage."""
+        model = restorer.load(self.options.model)
+        shares = []
+        for name, clean in self.photographs():
+            said = model.restore(clean, model.task.settings(show_damage=True)) > 0
+            shares.append((float(said.mean()), name))
+        print(f"clean stills, {len(shares)}")
+        worst = sorted(shares, reverse=True)[:5]
+        self.keep(
+            "clean", "stills", "touched", {"%": 100 * float(np.mean([share for share, _ in shares])), "worst %": 100 * worst[0][0]}
+        )
+        print("  worst: " + ", ".join(f"{name} {100 * share:.3f} %" for share, name in worst))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table for each part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="the folder of photographs")
+    parser.add_argument(
+        "--what", nargs="+", default=["all", "alone", "stills"], choices=["all", "alone", "stills", "likes", "clean", "unworn"]
+    )
+    parser.add_argument("--model", default="film", help="a model of the task film; empty: baselines alone")
+    parser.add_argument("--scenes", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--every", type=int, default=4, help="each so many of CBSD68's photographs")
+    parser.add_argument("--cases", nargs="+", help="defects in the place of ALONE")
+    parser.add_argument("--no-baselines", dest="baselines", action="store_false")
+    parser.add_argument("--json", type=Path, help="writes all rows there, too")
+    options = parser.parse_args(arguments)
+    measuring = Measuring(options)
+    for what in options.what:
+        getattr(measuring, what)()
+        if options.json is not None:
+            options.json.write_text(json.dumps(measuring.rows, indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
