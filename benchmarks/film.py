@@ -2,11 +2,11 @@
 
     python benchmarks/film.py DATA --what all alone stills likes clean unworn --model film
 
-DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the product
-gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the median of
-the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved by its own, so
-that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall by pixel, ``dE``
-the difference of the mean colours (CIEDE2000).
+DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
+product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
+median of the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved by
+its own, so that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall by pixel,
+``dE`` the difference of the mean colours (CIEDE2000).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,7 @@ RATE = Fraction(24)
 
 def temporal_median(frames: Pixels, truth: wear.Worn | None) -> Pixels:
     """The median of each frame and its two neighbours, brought into place by OpenCV's DIS optical flow."""
-    import cv2
-
+    cv2: Any = import_module("cv2")
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grays = [np.rint(255 * frame.mean(axis=2)).astype(np.uint8) for frame in frames]
     rows, columns = np.mgrid[: frames.shape[1], : frames.shape[2]].astype(np.float32)
@@ -146,13 +146,12 @@ def decibels(error: NDArray[np.floating]) -> float:
 def shifts(made: Pixels, clean: Pixels) -> NDArray[np.float64]:
     """Pixels (n, 2) down and right by which each frame lies off its clean one: least squares on slopes (Lucas and Kanade), on
     blurred frames first; what differs much, as damage does, has no say in the end."""
-    import cv2
-
+    cv2: Any = import_module("cv2")
     found = np.zeros((len(made), 2))
     for at, (frame, truth) in enumerate(zip(made.mean(axis=3), clean.mean(axis=3), strict=True)):
-        level = np.float32(np.median(frame) / max(1e-3, float(np.median(truth))))
+        level = float(np.median(frame)) / max(1e-3, float(np.median(truth)))
         for blur, rounds in ((4.0, 4), (1.5, 4)):
-            one, other = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (frame, level * truth))
+            one, other = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (frame, np.float32(level) * truth))
             for _ in range(rounds):
                 there = moved(other[None, ..., None], found[at][None].astype(np.float32))[0, ..., 0]
                 down, right = np.gradient(there)
@@ -195,8 +194,7 @@ def scores(made: Pixels, clean: Pixels, truth: wear.Worn) -> dict[str, float]:
 
 def found_in(said: Mask, true: Mask) -> dict[str, float]:
     """Precision and recall by pixel, and the same where a pixel beside counts, too."""
-    import cv2
-
+    cv2: Any = import_module("cv2")
     wide = np.ones((3, 3), np.uint8)
     grown = [np.stack([cv2.dilate(frame.astype(np.uint8), wide) for frame in mask]).astype(bool) for mask in (said, true)]
     return {
@@ -296,6 +294,10 @@ class Measuring:
         paths += [self.options.data / photo for photo, _ in film_scenes.SCENES]
         return [(path.stem, np.asarray(files.read(path).pixels, np.float32)) for path in paths]
 
+    def still(self, model: Any, pixels: Pixels, **given: bool) -> Pixels:
+        """A picture (h, w, c) restored with these settings, (h, w, channels)."""
+        return np.atleast_3d(np.asarray(model.restore(pixels, model.task.settings(**given)), np.float32))
+
     def stills(self) -> None:
         """Worn stills by all methods: means over the photographs."""
         model = restorer.load(self.options.model) if self.options.model else None
@@ -312,12 +314,9 @@ class Measuring:
                 made = {"worn": worn}
                 made |= {f"{name}, true damage": baselines.find(name).function(worn, wear.Covered(mask)) for name in names}
                 if model is not None:
-                    made["film"] = model.restore(worn)
-                    made["film, only damage"] = model.restore(worn, model.task.settings(only_damage=True))
-                    said = (
-                        model.restore(worn, model.task.settings(show_damage=True)).reshape(mask.shape[0], mask.shape[1], -1)[..., 0]
-                        > 0
-                    )
+                    made["film"] = self.still(model, worn)
+                    made["film, only damage"] = self.still(model, worn, only_damage=True)
+                    said = self.still(model, worn, show_damage=True).max(axis=-1) > 0
                     counts += (said & mask).sum(), said.sum(), mask.sum()
                 for name, output in made.items():
                     error = np.clip(output, 0, 1) - clean
@@ -336,7 +335,7 @@ class Measuring:
         model = restorer.load(self.options.model)
         shares = []
         for name, clean in self.photographs():
-            said = model.restore(clean, model.task.settings(show_damage=True)) > 0
+            said = self.still(model, clean, show_damage=True) > 0
             shares.append((float(said.mean()), name))
         print(f"clean stills, {len(shares)}")
         worst = sorted(shares, reverse=True)[:5]

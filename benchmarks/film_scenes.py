@@ -7,7 +7,9 @@ Photographs and things are those that no recipe of the task `film` learns from: 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +40,7 @@ def _pixels(path: Path) -> Pixels:
 
 def _thing(data: Path, name: str, high: int) -> tuple[Pixels, Pixels]:
     """The colours and the alpha of a thing that is ``high`` pixels tall."""
-    import cv2
-
+    cv2: Any = import_module("cv2")
     colours = _pixels(data / "masks/measure" / f"{name}.webp")
     alpha = files.read(data / "masks/measure" / f"{name}.mask.png").pixels[..., 0].astype(np.float32)
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
@@ -52,8 +53,7 @@ def _thing(data: Path, name: str, high: int) -> tuple[Pixels, Pixels]:
 def moving(data: Path, number: int, count: int, size: tuple[int, int] = SIZE) -> Pixels:
     """The clean clip (count, h, w, 3) of scene ``number``: the camera pans and comes nearer, a thing crosses; the second half of
     every third scene is another photograph (a cut)."""
-    import cv2
-
+    cv2: Any = import_module("cv2")
     rng = np.random.default_rng(1000 + number)
     height, width = size
     photo, name = SCENES[number % len(SCENES)]
@@ -72,10 +72,10 @@ def moving(data: Path, number: int, count: int, size: tuple[int, int] = SIZE) ->
         zoom = max(0.75, least[which] * 1.02) * (1 + 0.001 * at)
         room = np.array(ground.shape[:2]) * zoom - np.array(size)
         top, left = room * (0.5 + 0.45 * np.sin(2 * np.pi * speed * at + phase))
-        scaled = np.float32([[zoom, 0, -left], [0, zoom, -top]])
+        scaled = np.array([[zoom, 0, -left], [0, zoom, -top]], np.float32)
         frame = cv2.warpAffine(ground, scaled, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
         x, y = at * step % (width + alpha.shape[1]) - alpha.shape[1], height * 0.95 - alpha.shape[0] + bob * np.sin(at / 5)
-        place = np.float32([[1, 0, x], [0, 1, y]])
+        place = np.array([[1, 0, x], [0, 1, y]], np.float32)
         share = cv2.warpAffine(alpha, place, (width, height))[..., None]
         front = cv2.warpAffine(thing, place, (width, height), borderMode=cv2.BORDER_REPLICATE)
         frames.append(np.clip(frame + share * (front - frame), 0, 1))
