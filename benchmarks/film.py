@@ -4,9 +4,9 @@
 
 DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
 product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
-median of the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved by
-its own, so that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall by pixel,
-``dE`` the difference of the mean colours (CIEDE2000).
+median of the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved
+by its own, so that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall
+by pixel, ``dE`` the difference of the mean colours (CIEDE2000).
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def shifts(made: Pixels, clean: Pixels) -> NDArray[np.float64]:
     """Pixels (n, 2) down and right by which each frame lies off its clean one: least squares on slopes (Lucas and Kanade), on
     blurred frames first; what differs much, as damage does, has no say in the end."""
     cv2: Any = import_module("cv2")
-    found = np.zeros((len(made), 2))
+    found: NDArray[np.float64] = np.zeros((len(made), 2))
     for at, (frame, truth) in enumerate(zip(made.mean(axis=3), clean.mean(axis=3), strict=True)):
         level = float(np.median(frame)) / max(1e-3, float(np.median(truth)))
         for blur, rounds in ((4.0, 4), (1.5, 4)):
