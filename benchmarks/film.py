@@ -154,11 +154,11 @@ def shifts(made: Pixels, clean: Pixels) -> NDArray[np.float64]:
             one, other = (cv2.GaussianBlur(plane, (0, 0), blur) for plane in (frame, np.float32(level) * truth))
             for _ in range(rounds):
                 there = moved(other[None, ..., None], found[at][None].astype(np.float32))[0, ..., 0]
-                down, right = np.gradient(there)
+                down, right = np.gradient(there, axis=0), np.gradient(there, axis=1)
                 rest = one - there
                 inside = np.zeros(rest.shape, bool)
                 inside[EDGE:-EDGE, EDGE:-EDGE] = True
-                inside &= np.abs(rest) < 6 * np.median(np.abs(rest[inside])) + 0.01
+                inside &= np.abs(rest) < 6 * float(np.median(np.abs(rest)[inside])) + 0.01
                 slopes = -np.stack([down[inside], right[inside]], axis=1)
                 found[at] += np.clip(np.linalg.lstsq(slopes, rest[inside], rcond=None)[0], -2, 2)
     return found
