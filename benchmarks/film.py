@@ -37,8 +37,8 @@ ALL = "scratches:8+dust:1+hairs:0.5+blotches:1+stains:0.2+mould:0.1+film-grain:5
 """All that happens to film, as much as is usual (`wear.MIXTURES`); splices and tape stand alone."""
 
 ALONE = (
-    "scratches:10:broken=0",
-    "scratches:10",
+    "scratches:20:broken=0",
+    "scratches:20",
     "dust:2",
     "hairs:2",
     "blotches:3",
@@ -255,19 +255,19 @@ class Measuring:
 
     def all(self) -> None:
         """Clips with all defects."""
-        for number in range(self.options.scenes):
+        for number in self.options.scenes:
             self.clip(ALL, number, film_scenes.moving(self.options.data, number, self.options.frames))
 
     def alone(self) -> None:
         """Each defect by itself, on the first scenes."""
         for case in self.options.cases or ALONE:
-            for number in range(self.options.scenes):
+            for number in self.options.scenes:
                 self.clip(case, number, film_scenes.moving(self.options.data, number, self.options.frames))
 
     def unworn(self) -> None:
         """Clean clips: what comes back, with a flash and a fade, too."""
         assert self.product is not None
-        for number in range(self.options.scenes):
+        for number in self.options.scenes:
             clean = film_scenes.moving(self.options.data, number, self.options.frames)
             for name, frames in (("unworn", clean), ("unworn, flash and fade", film_scenes.flash(clean))):
                 levels = np.rint(255 * frames).astype(np.float32) / np.float32(255)
@@ -279,7 +279,7 @@ class Measuring:
     def likes(self) -> None:
         """Share of pixels that are taken for damage where there is none: in clips, with what is like damage drawn into them."""
         assert self.finding is not None
-        for number in range(self.options.scenes):
+        for number in self.options.scenes:
             clean = film_scenes.moving(self.options.data, number, self.options.frames)
             for name, drawn in {"clean": lambda frames: frames, **film_scenes.LIKES}.items():
                 said = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
@@ -353,7 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--what", nargs="+", default=["all", "alone", "stills"], choices=["all", "alone", "stills", "likes", "clean", "unworn"]
     )
     parser.add_argument("--model", default="film", help="a model of the task film; empty: baselines alone")
-    parser.add_argument("--scenes", type=int, default=2)
+    parser.add_argument("--scenes", type=int, nargs="+", default=[0, 1], help="numbers of `film_scenes.SCENES`")
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--every", type=int, default=4, help="each so many of CBSD68's photographs")
     parser.add_argument("--cases", nargs="+", help="defects in the place of ALONE")

@@ -27,7 +27,7 @@ SCENES = (
     ("photos/175-buddiesofbudgie-BuddiesOfBudgie_roman-colosseum.webp", "duck"),
     ("photos/010-lomiri-picosdeeuropa_by_Aitzol_Berasategi.webp", "emu"),
     ("photos/030-plasma-2560x1600.webp", "songbird"),
-    ("free/various/dc-abundance-haupt-garden.webp", "alpaca"),
+    ("photos/172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", "alpaca"),
     ("photos/173-buddiesofbudgie-BuddiesOfBudgie_perched-osprey.webp", "yak"),
     ("free/various/bolts-qoi-Central_Bern_from_north.webp", "giraffe"),
 )
