@@ -170,8 +170,8 @@ def _side(light: Planes) -> Planes:
     """The light (h, w) of the side of an edge that each pixel is on, without its texture: the mean of the neighbourhoods around it,
     even ones counting most (after Kuwahara et al. 1976)."""
     mean = _mean(light, ASIDE)
-    varies = np.maximum(_mean(light * light, ASIDE) - mean * mean, 0) + np.float32(TEXTURE**2)
-    counts = 1 / (varies * varies)
+    varies: Planes = np.maximum(_mean(light * light, ASIDE) - mean * mean, 0) + np.float32(TEXTURE**2)
+    counts: Planes = np.float32(1) / (varies * varies)
     return np.asarray(_mean(mean * counts, ASIDE) / _mean(counts, ASIDE), dtype=np.float32)
 
 
@@ -231,15 +231,15 @@ def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
     weight = mean(sure)
     centre = mean(sure * light) / weight
     varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0)
-    lines = []
+    lines: list[tuple[Planes, Planes]] = []
     missed = np.full_like(light, MISSED)
     for plane in np.moveaxis(said, -1, 0):
         level = mean(sure * plane) / weight
         both = mean(sure * light * plane) / weight - centre * level
-        slope = both / (varies + np.float32(STEADY**2))
+        slope = np.asarray(both / (varies + np.float32(STEADY**2)), dtype=np.float32)
         lines.append((slope, level - slope * centre))
         missed += np.maximum(mean(sure * plane * plane) / weight - level**2 + slope * (slope * varies - 2 * both), 0)
-    counts = 1 / (missed * missed)
+    counts: Planes = np.float32(1) / (missed * missed)
     total = mean(counts)
     evened = [(mean(slope * counts) * light + mean(offset * counts)) / total for slope, offset in lines]
     return np.stack(evened, axis=-1).astype(np.float32)

@@ -215,7 +215,7 @@ def carried(bright: Planes, chroma: Planes) -> Carried:
     """
     mean = _averaged(bright)
     varies = np.maximum(_averaged(bright * bright) - mean * mean, 0)
-    lines = []
+    lines: list[Planes] = []
     missed = np.full_like(bright, MISSED)
     for plane in chroma.transpose(2, 0, 1):
         middle = _averaged(plane)
@@ -223,7 +223,7 @@ def carried(bright: Planes, chroma: Planes) -> Carried:
         slope: Planes = np.divide(both, varies + np.float32(SMOOTH), dtype=np.float32)
         lines += [slope, middle - slope * mean]
         missed += np.maximum(_averaged(plane * plane) - middle * middle + slope * (slope * varies - 2 * both), 0)
-    counts = 1 / (missed * missed)
+    counts: Planes = np.float32(1) / (missed * missed)
     total = _averaged(counts)
     slope_a, offset_a, slope_b, offset_b = (_averaged(line * counts) / total for line in lines)
     return Carried(np.stack([slope_a, slope_b], axis=2), np.stack([offset_a, offset_b], axis=2))
