@@ -9,12 +9,13 @@ pixels.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLOUR", "LIGHT", "MOST", "propagated", "reached", "squares", "traits"]
+__all__ = ["COLOUR", "LIGHT", "MOST", "Surroundings", "propagated", "reached", "squares", "surroundings", "traits"]
 
 Planes = NDArray[np.float32]
 
@@ -86,12 +87,12 @@ MOST = 128
 """Hints that are used at most: of more, each is the mean of some that are near one another."""
 
 
-def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
+def propagated(light: Planes, even: Planes, hints: NDArray[np.floating], around: Surroundings | None = None) -> Planes:
     """Chroma (h, w, 2) on the even scale that has the colours of the ``hints`` at their places and where the picture is like these;
     elsewhere it is the proposal.
 
     ``light`` is L (h, w) of the small picture, ``even`` the proposal (h, w, 2), ``hints`` (n, 4): y, x in its pixels, and chroma on
-    the even scale. Without hints, the proposal itself.
+    the even scale. Without hints, the proposal itself. ``around`` are the `surroundings` of the light where they are known.
 
     >>> light = np.full((32, 32), 50.0, dtype=np.float32)
     >>> red = propagated(light, np.zeros((32, 32, 2), np.float32), np.array([[16, 16, 25.0, 10.0]]))
@@ -104,7 +105,7 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     height, width = light.shape
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
     at = rows * width + columns
-    alike = _likeness(light, even, at)
+    alike = _likeness(light, even, at, around or surroundings(light))
     missing = hints[:, 2:] - even.reshape(-1, 2)[at]
     within = alike[at].astype(np.float64)
     weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
@@ -113,7 +114,7 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Plan
     return _met(_settled(even + _evened(said, light, sure), alike, hints[:, 2:]), light, hints)
 
 
-def reached(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
+def reached(light: Planes, even: Planes, hints: NDArray[np.floating], around: Surroundings | None = None) -> Planes:
     """How far the ``hints`` concern each pixel (h, w), 0 to 1: 1 where the picture is somewhat like one of their places, 0 behind a
     strong edge. Arguments as for `propagated`."""
     hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
@@ -121,7 +122,7 @@ def reached(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
     if not len(hints):
         return np.zeros((height, width), dtype=np.float32)
     rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    nearest = _likeness(light, even, rows * width + columns).max(axis=1).reshape(height, width)
+    nearest = _likeness(light, even, rows * width + columns, around or surroundings(light)).max(axis=1).reshape(height, width)
     return np.asarray(np.clip(CONCERNED * (nearest - FARTHEST), 0, 1), dtype=np.float32)
 
 
@@ -129,35 +130,52 @@ BRIGHT = slice(2, 5)
 """Which of the traits are of light."""
 
 
-def traits(light: Planes, even: Planes) -> Planes:
+@dataclass(frozen=True)
+class Surroundings:
+    """What the light around each pixel is (h, w): its mean ``near`` and ``far``, how ``rough`` it is, and that of the ``side`` of
+    an edge that the pixel is on."""
+
+    near: Planes
+    far: Planes
+    rough: Planes
+    side: Planes
+
+
+def surroundings(light: Planes) -> Surroundings:
+    """The surroundings of each pixel of a small picture's ``light`` (h, w)."""
+    near = _mean(light, NEAR)
+    rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
+    return Surroundings(near, _mean(light, FAR), rough, _side(light))
+
+
+def traits(light: Planes, even: Planes, around: Surroundings | None = None) -> Planes:
     """What makes pixels alike (h * w, traits), in steps."""
     height, width = light.shape
-    near, far = _mean(light, NEAR), _mean(light, FAR)
-    rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
+    around = around or surroundings(light)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     planes = [
         rows / PLACE,
         columns / PLACE,
         light / LIGHT,
-        near / LIGHT,
-        far / FAR_LIGHT,
-        rough / ROUGH,
+        around.near / LIGHT,
+        around.far / FAR_LIGHT,
+        around.rough / ROUGH,
         even[..., 0] / COLOUR,
         even[..., 1] / COLOUR,
     ]
     return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes], axis=1)
 
 
-def _likeness(light: Planes, even: Planes, at: NDArray[np.intp]) -> Planes:
+def _likeness(light: Planes, even: Planes, at: NDArray[np.intp], around: Surroundings) -> Planes:
     """How alike all pixels are to those ``at`` (h * w, n), 0 to 1: by the distance q of their traits, that of their light l alone,
     and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2)."""
-    looks = traits(light, even)
+    looks = traits(light, even, around)
     others = looks[at]
     squared = squares(looks, others)
     steps = np.sqrt(squared)
     squared *= np.float32(REACH**-2)
     squared += steps
-    side = _side(light).reshape(-1, 1) * np.float32(SIDE**0.5 / LIGHT)
+    side = around.side.reshape(-1, 1) * np.float32(SIDE**0.5 / LIGHT)
     bright = np.concatenate([np.float32(EDGE**0.5) * looks[:, BRIGHT], side], axis=1)
     steps = squares(bright, bright[at])
     squared += steps
@@ -247,15 +265,31 @@ def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
 
 def _mean(plane: Planes, radius: int) -> Planes:
     """The mean of squares of 2 * ``radius`` + 1 pixels, taken twice; the edge is repeated."""
-    for _ in range(2):
-        for axis in (0, 1):
-            pad = [(0, 0), (0, 0)]
-            pad[axis] = (radius + 1, radius)
-            sums = np.cumsum(np.pad(plane, pad, mode="edge"), axis=axis, dtype=np.float64)
-            whole = 2 * radius + 1
-            upper, lower = (np.take(sums, range(start, start + plane.shape[axis]), axis=axis) for start in (whole, 0))
-            plane = ((upper - lower) / whole).astype(np.float32)
+    for axis in (0, 1, 0, 1):
+        rim = [(0, 0), (0, 0)]
+        rim[axis] = (radius, radius)
+        plane = _sums(np.pad(plane, rim, mode="edge"), 2 * radius + 1, axis)
+        plane *= np.float32(1 / (2 * radius + 1))
     return plane
+
+
+def _sums(plane: Planes, count: int, axis: int) -> Planes:
+    """The sums of ``count`` neighbours along an axis: of sums of 1, 2, 4, ... of them, which takes a quarter of the time of running
+    sums, and float32 holds them."""
+    size = plane.shape[axis] - count + 1
+
+    def part(values: Planes, start: int, length: int) -> Planes:
+        return values[start : start + length] if axis == 0 else values[:, start : start + length]
+
+    total, power, start = np.zeros_like(part(plane, 0, size)), 1, 0
+    while True:
+        if count & power:
+            total += part(plane, start, size)
+            start += power
+        if 2 * power > count:
+            return total
+        plane = part(plane, 0, plane.shape[axis] - power) + part(plane, power, plane.shape[axis] - power)
+        power *= 2
 
 
 def _thinned(hints: Planes, shape: tuple[int, ...]) -> Planes:

@@ -90,9 +90,10 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     planes = np.ascontiguousarray(small.transpose(2, 0, 1))
     bright = tinting.lightness(_luminance(planes, curve))
     given = hinting.gathered(settings, (height, width), size)
-    proposed, unsure = _proposal(graph, bright, given, settings)
+    around = spreading.surroundings(bright) if len(given) else None
+    proposed, unsure = _proposal(graph, bright, given, around, settings)
     sure = np.clip(1 - unsure / LOST, 0, 1)
-    chroma = spreading.propagated(bright, proposed, given)
+    chroma = spreading.propagated(bright, proposed, given, around)
     if settings.like is not None:
         chroma = hinting.likened(bright, chroma, _reference(settings, graph, card), given)
     if settings.palette is not None:
@@ -131,7 +132,9 @@ def _side(card: Card) -> int:
     return side
 
 
-def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSettings) -> tuple[Pixels, Pixels]:
+def _proposal(
+    graph: Graph, bright: Pixels, hints: Pixels, around: spreading.Surroundings | None, settings: ColorizeSettings
+) -> tuple[Pixels, Pixels]:
     """Chroma (h, w, 2) and the error that the network expects of it (h, w), both on the even scale.
 
     The network sees the hints, too. Its answer counts where they concern the picture: elsewhere it is the one without them.
@@ -140,7 +143,7 @@ def _proposal(graph: Graph, bright: Pixels, hints: Pixels, settings: ColorizeSet
     if not len(hints) or settings.draw:
         return chroma, unsure
     unsaid, unsure_unsaid = _trusted(graph, bright, hints[:0])
-    share = OBEYED * spreading.reached(bright, unsaid, hints)
+    share = OBEYED * spreading.reached(bright, unsaid, hints, around)
     return unsaid + share[..., None] * (chroma - unsaid), unsure_unsaid + share * (unsure - unsure_unsaid)
 
 
