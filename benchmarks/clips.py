@@ -2,14 +2,16 @@
 
     python benchmarks/clips.py FOLDER --model photo --sigma 20 50 --frames 12
 
-Clean frames are a clip's own at half size, so that its compression is gone. White noise is added, clipped and rounded to 8 bits;
-``--camera`` develops frames with a simulated camera's noise instead. Scores are means over the frames from the fourth on.
+Clean frames are a clip's own at half size, so that its compression is gone. White noise is added, clipped and rounded to 8 bits.
+``--noise camera`` has one simulated camera see all frames instead, ``--noise libraw`` has LibRaw develop them (`cameras.py`).
+Scores are means over the frames from the fourth on.
 ``flicker`` is the root mean square of the error's change from frame to frame, as a share of that of the model frame by frame.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -28,8 +30,8 @@ FIRST = 3
 """Frames at the beginning that are not scored: denoisers over time have had no time."""
 
 
-def clean_frames(path: Path, count: int, skip: int) -> list[NDArray[np.float32]]:
-    """Frames (h, w, 3) in [0, 1] at half size."""
+def clean_frames(path: Path, count: int, skip: int, crop: int = 0) -> list[NDArray[np.float32]]:
+    """Frames (h, w, 3) in [0, 1] at half size, of which the middle ``crop`` pixels a side are taken; 0 for all."""
     clip = clips.look(path)
     frames: list[NDArray[np.float32]] = []
     for frame in clips.frames(clip):
@@ -40,19 +42,43 @@ def clean_frames(path: Path, count: int, skip: int) -> list[NDArray[np.float32]]
         pixels = np.clip(yuv.to_pixels(frame.planes, clip.layout), 0, 1)
         height, width = (side // 4 * 2 for side in pixels.shape[:2])
         half = pixels[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1).mean(axis=(1, 3))
-        frames.append(half.astype(np.float32))
+        top, left = (max(0, side - crop) // 2 if crop else 0 for side in half.shape[:2])
+        frames.append(half[top : half.shape[0] - top, left : half.shape[1] - left].astype(np.float32))
     return frames
 
 
-def noisy_frames(clean: Sequence[NDArray[np.float32]], sigma: float, camera: bool) -> tuple[Frames, list[NDArray[np.float32]]]:
-    """The frames with noise, and those that they are held against."""
+class OneCamera(np.random.Generator):
+    """Draws the same camera for each frame of a clip, and other noise for each."""
+
+    def __init__(self, camera: int, frame: int) -> None:
+        super().__init__(np.random.PCG64(camera))
+        self._noise = np.random.default_rng(frame)
+
+    def standard_normal(self, *args: Any, **more: Any) -> Any:
+        """As of the base class: only noise is drawn by it."""
+        return self._noise.standard_normal(*args, **more)
+
+
+def noisy_frames(
+    clean: Sequence[NDArray[np.float32]], sigma: float, noise: str = "white", camera: int = 0
+) -> tuple[Frames, list[NDArray[np.float32]]]:
+    """The frames with noise, and those that they are held against; ``camera`` is the number of the camera that is drawn."""
     given, truth = [], []
+    perfect: NDArray[Any]
+    seen: NDArray[Any]
     for number, frame in enumerate(clean):
-        rng = np.random.default_rng(number)
-        if camera:
-            perfect, seen = degradations.parse(f"camera:{sigma:g}").pair(frame, rng)
+        if noise == "camera":
+            perfect, seen = degradations.parse(f"camera:{sigma:g}").pair(frame, OneCamera(camera, number))
+        elif noise == "libraw":
+            import cameras
+
+            with tempfile.TemporaryDirectory() as folder:
+                how = cameras.DEMOSAICING[camera % len(cameras.DEMOSAICING)]
+                perfect, levels = cameras.pair(frame, sigma, how, OneCamera(camera, number), Path(folder))
+            seen = levels / np.float32(255)
         else:
-            perfect, seen = frame, (frame + rng.normal(0, sigma / 255, frame.shape)).astype(np.float32)
+            rng = np.random.default_rng(number)
+            perfect, seen = frame, np.float32(frame + rng.normal(0, sigma / 255, frame.shape))
         given.append(np.rint(255 * np.clip(seen, 0, 1)).astype(np.uint8))
         truth.append(np.asarray(perfect, np.float32))
     return given, truth
@@ -150,16 +176,18 @@ def main() -> None:
     parser.add_argument("--sigma", type=float, nargs="+", default=[20.0, 50.0])
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--skip", type=int, default=20)
-    parser.add_argument("--camera", action="store_true", help="the noise of a simulated camera, of this strength")
+    parser.add_argument("--noise", choices=("white", "camera", "libraw"), default="white", help="what --sigma is the strength of")
+    parser.add_argument("--camera", type=int, default=0, help="number of the camera that is drawn")
+    parser.add_argument("--crop", type=int, default=0, help="the middle of the frames, of so many pixels a side")
     parser.add_argument("--baselines", action="store_true")
     options = parser.parse_args()
     for path in options.clips:
-        clean = clean_frames(path, options.frames, options.skip)
+        clean = clean_frames(path, options.frames, options.skip, options.crop)
         for sigma in options.sigma:
-            given, truth = noisy_frames(clean, sigma, options.camera)
+            given, truth = noisy_frames(clean, sigma, options.noise, options.camera)
             usual = None
             print(
-                f"{path.name} {given[0].shape[1]}x{given[0].shape[0]}, {'camera' if options.camera else 'sigma'} {sigma:g}: ",
+                f"{path.name} {given[0].shape[1]}x{given[0].shape[0]}, {options.noise} {sigma:g}: ",
                 end="",
             )
             print(f"noisy {score(given, truth)[0]:.2f} dB")

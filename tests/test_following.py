@@ -12,7 +12,7 @@ import pytest
 from clips_made import make
 from numpy.typing import NDArray
 
-from pellucid import diagnosis, following, footage, restorer, scenes
+from pellucid import diagnosis, following, footage, motion, restorer, scenes
 from pellucid.diagnosis import Diagnosis
 from pellucid.images import Image
 from pellucid.maps import Curve
@@ -79,6 +79,56 @@ def test_what_moves_as_a_whole_is_followed(step: tuple[int, int], photograph: An
     assert rms(last.pixels[inner], frames[-1][inner]) < 0.62 * SIGMA
 
 
+def test_motion_in_parts_of_a_pixel_is_followed(photograph: Any) -> None:
+    """Half a pixel of the small frame is one of the large one, whose blocks of two by two it is made of."""
+
+    def shown(number: int) -> Any:
+        part = photograph[number : number + 256, number : number + 384]
+        return part.reshape(128, 2, 192, 2, 3).mean(axis=(1, 3)).astype(np.float32)
+
+    frames = [shown(number) for number in range(7)]
+    given = noisy(frames)
+    found = motion.find(given[3].mean(axis=2), frames[2].mean(axis=2), SIGMA / 255 / np.sqrt(3), 0.0)
+    assert np.median(found.down) == pytest.approx(0.5, abs=0.1)
+    assert np.median(found.right) == pytest.approx(0.5, abs=0.1)
+    moved = motion.moved(frames[2].transpose(2, 0, 1), found).transpose(1, 2, 0)
+    inner = slice(16, 112), slice(16, 176)
+    assert rms(moved[inner], frames[3][inner]) < 0.75 * rms(frames[2][inner], frames[3][inner])
+    assert rms(fused_of(given)[-1].pixels[inner], frames[-1][inner]) < 0.6 * SIGMA
+
+
+def test_a_picture_that_stands_still_is_not_moved_by_noise(photograph: Any) -> None:
+    clean = photograph[:160, :160].mean(axis=2).astype(np.float32)
+    one, other = (clean + np.random.default_rng(seed).normal(0, 0.1, clean.shape).astype(np.float32) for seed in (1, 2))
+    found = motion.find(one, other, 0.1 * np.sqrt(2), 0.1)
+    assert np.count_nonzero(np.hypot(found.down, found.right)) < 0.1 * found.down.size
+
+
+@pytest.mark.parametrize("fade", [0.97, 1.03])
+def test_light_that_fades_is_followed(fade: float, photograph: Any, model: Restorer) -> None:
+    frames = [np.clip(0.7 * photograph[:96, :160] * fade**number, 0, 1) for number in range(8)]
+    gains = gains_of(frames, model)
+    assert min(gains) > -0.1
+    assert gains[-1] > 0.7
+
+
+def gains_of(frames: Sequence[Any], model: Restorer) -> list[float]:
+    """By how many dB each frame is better than by itself; cuts are found as the program finds them."""
+    gains = []
+    cuts = scenes.Cuts()
+    notes: Any = None
+    for frame, given in zip(frames, noisy(frames), strict=True):
+        if cuts.add(scenes.thumbnail(given[..., 1], 1)):
+            notes = None
+        found = Diagnosis("gaussian", gaussian_sigma=SIGMA, curve=Curve(SIGMA / 255))
+        view = View((Image(np.clip(given, 0, 1)),), found=found)
+        followed = denoise.follow(view, DenoiseSettings(), notes)
+        notes = followed.notes
+        alone = rms(model.details(view, DenoiseSettings()).image.pixels, frame)
+        gains.append(20 * np.log10(alone / rms(model.details(followed.view, followed.settings).image.pixels, frame)))
+    return gains
+
+
 def test_no_ghosts(photograph: Any, model: Restorer) -> None:
     """A cut, a flash, and a thing of 20 pixels that moves by 40 a frame: no frame is worse than by itself."""
     one, two = photograph[:96, :160], photograph[200:296, 300:460]
@@ -89,18 +139,7 @@ def test_no_ghosts(photograph: Any, model: Restorer) -> None:
         frame[40:60, 10 + 40 * (number % 4) :][:, :20] = [0.9, 0.2, 0.1]
         thing.append(frame)
     for frames in ([one] * 3 + [two] * 2, flash, thing):
-        gains = []
-        cuts = scenes.Cuts()
-        notes: Any = None
-        for frame, given in zip(frames, noisy(frames), strict=True):
-            if cuts.add(scenes.thumbnail(given[..., 1], 1)):
-                notes = None
-            found = Diagnosis("gaussian", gaussian_sigma=SIGMA, curve=Curve(SIGMA / 255))
-            view = View((Image(np.clip(given, 0, 1)),), found=found)
-            followed = denoise.follow(view, DenoiseSettings(), notes)
-            notes = followed.notes
-            alone = rms(model.details(view, DenoiseSettings()).image.pixels, frame)
-            gains.append(20 * np.log10(alone / rms(model.details(followed.view, followed.settings).image.pixels, frame)))
+        gains = gains_of(frames, model)
         assert min(gains) > -0.1
         assert gains[2] > 0.5
 

@@ -25,6 +25,7 @@ ROWS = (
     {"depths"},
     {"laws"},
     {"asked", "wear"},
+    {"motion"},
     {"clipping", "following"},
     {"camera"},
     {"sensor", "developing"},
