@@ -21,12 +21,16 @@ from pellucid.motion import BLOCK, box, find, moved, shrunk
 __all__ = ["RUN_IN", "Fused", "fuse", "levels"]
 
 NEW = 1.25
-"""How many times the expected noise three by three blocks must show for nothing of the frames before to be taken there."""
+"""How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
+there."""
+
+MOST_NEW = 0.25
+"""The share of new blocks beyond which the whole frame is: after a cut that nobody found, or in a flash."""
 
 NEW_ALIKE = 2.0
 """The same for noise that is not white: a window holds fewer values that know nothing of each other."""
 
-LOOSER = 3.0
+LOOSER = 3.75
 """How many times as far beyond what is expected a window must be to disagree, where noise is not white."""
 
 USUAL = 2.5, 40.0
@@ -49,6 +53,9 @@ LIGHTER = 3.0
 MOST_LIGHTER = 1.5
 """How many times the contrast may be what it was in the frame before: more is a flash."""
 
+FADES = 0.05
+"""Change of a channel's mean from one frame to the next, as a share of full range, beyond which it is a flash, too."""
+
 RUN_IN = 12
 """Frames before a segment that are fused, and not restored: beyond them nothing reaches."""
 
@@ -70,15 +77,15 @@ class _Window:
 
 
 WINDOWS = (
-    _Window("channels", 1, 5, 1.15, 1.0),
-    _Window("mean", 1, 5, 1.5, 0.97),
-    _Window("mean", 1, 3, 2.2, 0.93),
-    _Window("mean", 3, 5, 2.0, 0.8),
-    _Window("mean", 5, 1, 9.0, 0.455),
-    _Window("mean", 9, 1, 9.0, 0.455),
-    _Window("colour", 5, 1, 9.0, 0.455),
+    _Window("channels", 1, 5, 1.12, 1.0),
+    _Window("mean", 1, 5, 1.4, 0.97),
+    _Window("mean", 1, 3, 2.0, 0.93),
+    _Window("mean", 3, 5, 1.8, 0.8),
+    _Window("mean", 5, 1, 7.5, 0.455),
+    _Window("mean", 9, 1, 7.5, 0.455),
+    _Window("colour", 5, 1, 7.5, 0.455),
 )
-"""Energy shows what is sharp, means show what is faint and wide: three standard deviations of the mean of 18 by 18 pixels are
+"""Energy shows what is sharp, means show what is faint and wide: 2.7 standard deviations of the mean of 18 by 18 pixels are
 two levels, where noise has level 20."""
 
 
@@ -92,6 +99,11 @@ class Fused:
     share: Pixels
     usual: tuple[float, ...] | None = None
 
+    @property
+    def alone(self) -> bool:
+        """Whether nothing of earlier frames is in it."""
+        return bool((self.share == 1).all())
+
 
 def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = True) -> Fused:
     """The frame (h, w, c) with what ``past``, the frame before it, knows; ``variance`` (h, w) is the noise's, of full range
@@ -102,17 +114,24 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     is not taken for noise.
     """
     height, width, channels = pixels.shape
+    alone = Fused(pixels, np.ones((height, width), np.float32))
     if past is None or past.pixels.shape != pixels.shape or min(height, width) < 2 * BLOCK:
-        return Fused(pixels, np.ones((height, width), np.float32))
+        return alone
+    if float(np.abs((pixels - past.pixels).mean(axis=(0, 1))).max()) > FADES:
+        return alone
     wide = 1.0 if white else (past.usual or (1.0, 4.0))[1]
     noise, left = wide * float(variance.mean()) / channels, float(past.share.mean())
     motion = find(_mean(pixels), _mean(past.pixels), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left)))
     shown = moved(np.concatenate([past.pixels.transpose(2, 0, 1), past.share[None]]), motion)
     before, share = shown[:channels].transpose(1, 2, 0), np.clip(shown[channels], 1e-3, 1)
     expected = variance * (1 + share)
-    before = _lit(before, pixels, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
-    difference = pixels - before
+    lit = _lit(before, pixels, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
+    if lit is None:
+        return alone
+    before, difference = lit, pixels - lit
     change, new, usual = _change(difference, expected, past.usual, white=white)
+    if new.mean() > MOST_NEW:
+        return alone
     if usual is not None:
         variance = variance * np.float32(usual[0])
     prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, (height, width)) / variance
@@ -149,20 +168,21 @@ def _change(
             # The difference of two channels has twice the variance of one; half of it is how far each has changed.
             share = (0.5 if window.of == "colour" else 1 / channels) / (4 * window.first**2)
         if window.of == "colour":
-            found = [each * np.float32(0.25) for each in found]
+            found = [np.asarray(each * np.float32(0.25)) for each in found]
         scale = 1.0
         if not white and found:
             ratio = max(float(np.median(each / smooth)) for each in found) / (window.half * share)
-            most = USUAL[0 if number == 0 else 1]
-            scale = float(np.clip(ratio, 1, most if past is None else min(most, RISE * past[number])))
+            highest = USUAL[0 if number == 0 else 1]
+            scale = float(np.clip(ratio, 1, highest if past is None else min(highest, RISE * past[number])))
         usual.append(scale)
         more = window.more if white else 1 + LOOSER * (window.more - 1) / (1 if window.second > 1 else 4)
         for each in found:
             each -= np.float32(more * scale * share) * smooth
             np.maximum(change, each, out=change)
     # What is new around here as a whole, after a cut or in a flash, is not weighed place by place: some looks alike by chance.
-    blocks = [box(shrunk(part, BLOCK // 2), 3) for part in (energy, noise)]
-    new = blocks[0] > np.float32(NEW if white else NEW_ALIKE * usual[0]) * blocks[1]
+    blocks = [shrunk(part, BLOCK // 2) for part in (energy, noise)]
+    most = np.float32(NEW if white else NEW_ALIKE * usual[0])
+    new = (box(blocks[0], 3) > most * box(blocks[1], 3)) & (blocks[0] > most * blocks[1])
     return change, new, None if white else tuple(usual)
 
 
@@ -172,16 +192,17 @@ def _squares(plane: Pixels, window: _Window) -> Pixels:
     return box(squares, window.second) if window.second > 1 else squares
 
 
-def _lit(before: Pixels, pixels: Pixels, expected: Pixels, wide: float) -> Pixels:
+def _lit(before: Pixels, pixels: Pixels, expected: Pixels, wide: float) -> Pixels | None:
     """The frame ``before``, as light as ``pixels`` (h, w, c): contrast and lightness of each channel as a whole, as light fades,
-    and then block by block, as it wanders. ``wide`` is how many times as much noise means over blocks have as if it were white."""
+    and then block by block, as it wanders; None for a flash, or another picture. ``wide`` is how many times as much noise means
+    over blocks have as if it were white."""
     channels = pixels.shape[2]
     one, other = (np.stack([shrunk(part[..., channel], BLOCK) for channel in range(channels)]) for part in (pixels, before))
     apart, noise = shrunk(_mean(np.square(pixels - before)), BLOCK), shrunk(expected, BLOCK)
     variance = noise * np.float32(wide / BLOCK**2)
     contrast = _contrast(one, other, variance)
     if contrast is None:
-        return before
+        return None
     factors, offsets = contrast
     away = one - factors[:, None, None] * other - offsets[:, None, None]
     # A block in which other things have changed, too, has no say.

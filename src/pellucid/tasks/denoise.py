@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pellucid import asked, denoising, detailing, diagnosis, following, images, maps, wholes
 from pellucid.cards import Card
+from pellucid.clipping import LEAST_LEFT
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, doubt, gain
@@ -26,6 +27,7 @@ from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image, Pixels
 from pellucid.maps import Curve, Extremes
+from pellucid.motion import box, shrunk
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tiling import Place
 from pellucid.views import View
@@ -254,17 +256,33 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     if found is None or alone or found.kind not in FOLLOWED or found.impulse_density > 0 or found.sigma < FAINT:
         return base.Followed(view, settings)
     pixels = images.floating(view.picture).pixels
-    variance = found.curve.variance(pixels.mean(axis=2))
-    if found.places is not None:
-        height, width = pixels.shape[:2]
-        variance = np.square(found.places.sigma(0, 0, height, width, (height, width)))
+    variance = _variance(pixels, found)
     fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
-    if notes is None:
+    if fused.alone:
         return base.Followed(view, settings, fused)
     picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
     left = replace(found, places=following.levels(variance, fused))
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
     return base.Followed(View((picture,), found=left), once, fused)
+
+
+def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
+    """The variance (h, w) of the noise of a frame (h, w, c), by the light around each place: fainter where it is cut off at black
+    and white."""
+    height, width, channels = pixels.shape
+    if found.places is not None:
+        return np.square(found.places.sigma(0, 0, height, width, (height, width)))
+    if found.curve.flat and found.clipping is None:
+        return np.full((height, width), found.curve.sigma**2, np.float32)
+    cell = following.CELL
+    light = [box(shrunk(pixels[..., channel], cell), 3) for channel in range(channels)]
+    if found.clipping is None:
+        each = [found.curve.variance(plane) for plane in light]
+    else:
+        least = (LEAST_LEFT * found.clipping.curve.sigma) ** 2
+        each = [np.maximum(found.clipping.variance(plane), least) for plane in light]
+    whole = np.mean(each, axis=0, dtype=np.float32)
+    return whole.repeat(cell, 0).repeat(cell, 1)[:height, :width]
 
 
 def ahead(view: View, models: Models) -> base.Job:
