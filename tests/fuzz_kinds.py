@@ -243,7 +243,7 @@ def links(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
     def action() -> None:
         if name == manifest.MANIFEST:
             with suppress(PellucidError):
-                manifest.Manifest(folder, {}, "model")
+                manifest.Manifest(folder, {}, str)
             saving.append_line(path, "{}")
         elif name.endswith(".onnx"):
             restorer.load(path)
@@ -485,7 +485,7 @@ def records(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
         if text and chance.random() < 0.5:
             text[chance.randrange(len(text))] = chance.randrange(256)
         (folder / manifest.MANIFEST).write_bytes(text)
-        return said(lambda: manifest.Manifest(folder, {}, "model").has(folder / "a.png", "0"))
+        return said(lambda: manifest.Manifest(folder, {}, str).has(folder / "b.png", folder / "a.png", "0"))
     from pellucid.training import recipes
 
     shipped = sorted((Path(recipes.__file__).parent / "recipes").glob("*.toml"))

@@ -508,7 +508,7 @@ def test_a_manifest_that_is_no_file_is_neither_read_nor_written(tmp_path: Path) 
         else:
             path.symlink_to({"device": "/dev/zero", "link": secret, "nowhere": tmp_path / "made"}[kind])
         with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
-            manifest.Manifest(folder, {}, "model")
+            manifest.Manifest(folder, {}, str)
         with pytest.raises(FileError, match=r"\.pellucid\.jsonl"):
             saving.append_line(path, "{}")
     assert secret.read_text() == "mine\n"
@@ -520,8 +520,8 @@ def test_a_manifest_of_any_lines_is_read(tmp_path: Path) -> None:
     path.write_bytes(
         b"\n".join([b"[" * 100_000, b"\xff\xfe", b"null", b'{"output": []}', b'"a"', b"1" * 10_000, b'{"output": {"a"'])
     )
-    read = manifest.Manifest(tmp_path, {}, "model")
-    assert not read.has(tmp_path / "a.png", "digest")
+    read = manifest.Manifest(tmp_path, {}, str)
+    assert not read.has(tmp_path / "b.png", tmp_path / "a.png", "digest")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")

@@ -30,7 +30,7 @@ from pellucid.tasks import raw as task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shots import LAYOUTS, taken, written
+from shots import LAYOUTS, Layout, taken, written
 
 rawpy = pytest.importorskip("rawpy", reason="the extra raw is not installed")
 
@@ -235,20 +235,70 @@ def test_pieces_answer_as_the_whole(model: Restorer, monkeypatch: pytest.MonkeyP
 # -- noise ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gain", [1e-3, 3e-3, 1e-2])
-def test_the_law_of_the_noise_is_measured(gain: float) -> None:
-    shot = taken(scene(320, 480, 0, 0), gain=gain)
-    planes = [shot.samples[row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    found, read = sensors.law(planes)
-    assert found == pytest.approx(gain, rel=0.12)
-    assert read == pytest.approx(shot.sensor.read, rel=0.3)
+def blurred(height: int, width: int) -> NDArray[np.float32]:
+    """A photograph as soft as lenses draw."""
+    return np.clip(images.enlarged(scene(height // 2, width // 2, 0, 0), 2), 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("phase", [(0, 0), (0, 1), (1, 0), (1, 1)])
+@pytest.mark.parametrize("gain", [1e-4, 1e-3, 1e-2])
+def test_the_law_of_the_noise_is_measured(gain: float, phase: tuple[int, int]) -> None:
+    shot = taken(blurred(640, 960), Layout(phase=phase), gain=gain)
+    law = sensors.law([shot.samples], phase)
+    assert law.gain == pytest.approx(gain, rel=0.08)
+    assert law.read == pytest.approx(shot.sensor.read, rel=0.15)
+    assert law.sure
+    assert sensors.beside([shot.samples], phase, *law[:2]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("times", [0.5, 2])
+def test_read_noise_that_is_not_usual_is_measured_in_the_dark(times: float) -> None:
+    usual = taken(scene(), gain=4e-3).sensor.read
+    shot = taken(blurred(640, 960) ** 2, gain=4e-3, read=times * usual)
+    law = sensors.law([shot.samples])
+    assert law.gain == pytest.approx(4e-3, rel=0.08)
+    assert law.read == pytest.approx(times * usual, rel=0.15)
+
+
+def test_colours_with_noise_of_their_own_are_found() -> None:
+    shot = taken(blurred(640, 960), gain=1e-3)
+    samples = shot.samples.copy()
+    # A maker who multiplies the values of red by 1.6.
+    ideal = taken(blurred(640, 960)).samples
+    samples[::2, ::2] = ideal[::2, ::2] + (samples - ideal)[::2, ::2] * np.float32(np.sqrt(1.6))
+    factors = sensors.beside([samples], (0, 0), 1e-3, shot.sensor.read)
+    assert factors == (pytest.approx(1.6, rel=0.08), 1, 1)
+
+
+def test_texture_everywhere_is_said_and_the_files_law_is_taken(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    busy = rng.uniform(0.2, 0.8, (64, 96, 3)).astype(np.float32)
+    for gain, profile in ((1e-4, True), (1e-4, False)):
+        image = mosaic_in(written(tmp_path / f"{profile}.dng", taken(busy, gain=gain), profile=profile))
+        assert image.mosaic is not None
+        found = task.measured(image, image.mosaic)
+        assert found.measured is not profile
+        if profile:
+            assert found.gain == pytest.approx(1e-4)
+            assert "as the file states" in str(found)
+
+
+def test_a_file_that_states_another_law_is_found_out(tmp_path: Path) -> None:
+    shot = taken(blurred(320, 480), gain=1e-3)
+    other = replace(shot, sensor=replace(shot.sensor, gain=4e-3))
+    image = mosaic_in(written(tmp_path / "a.dng", other))
+    assert image.mosaic is not None
+    found = task.measured(image, image.mosaic)
+    assert found.gain == pytest.approx(1e-3, rel=0.1)
+    assert found.stated == pytest.approx(2, rel=0.1)
+    assert "the file states 2" in str(found)
 
 
 def test_no_noise_is_found_where_there_is_none() -> None:
     shot = taken(smooth(320, 480))
-    found, read = sensors.law([shot.samples[row::2, column::2] for row in (0, 1) for column in (0, 1)])
-    assert found < 1e-6
-    assert read < 1e-4
+    law = sensors.law([shot.samples])
+    assert law.gain < 1e-6
+    assert law.read < 1e-4
 
 
 def test_hot_and_dead_pixels_are_found_and_mended(model: Restorer) -> None:
@@ -419,3 +469,20 @@ def test_plain_planes_are_restored_too(model: Restorer) -> None:
     assert psnr(truth, made) > psnr(truth, sensor.interpolated(mosaic).transpose(1, 2, 0)) + 3
     with pytest.raises(OptionError, match="has colours already"):
         model.restore(scene())
+
+
+def test_only_raw_files_depend_on_the_model_for_mosaics(photo: Restorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path / "a.dng", taken(scene(), gain=1e-3))
+    files.write(tmp_path / "b.png", images.from_array(np.rint(scene() * 255).astype(np.uint8)))
+    planned = plan.plan([tmp_path], tmp_path / "out", mosaic=True)
+    assert all(outcome.error is None for outcome in batch.restore_files(planned, photo))
+
+    def skipped(restorer: Restorer) -> set[str]:
+        return {each.input.name for each in batch.restore_files(planned, restorer, resume=True) if each.skipped}
+
+    assert skipped(photo) == {"a.dng", "b.png"}
+    assert photo.instead("mosaic").fingerprint() not in photo.fingerprint()
+    other = restorer.load("photo")
+    # Another model for mosaics.
+    monkeypatch.setattr(other.instead("mosaic"), "fingerprint", lambda *kinds: "another")
+    assert skipped(other) == {"b.png"}

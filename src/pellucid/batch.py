@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,11 @@ def restore_files(
     if planned.folder is not None:
         # The format is in the output's name.
         written = {name: value for name, value in how.to_dict().items() if name != "format"}
-        manifest = Manifest(planned.folder, settings.to_dict() | written | clip.to_dict(), restorer.fingerprint())
+        manifest = Manifest(
+            planned.folder,
+            settings.to_dict() | written | clip.to_dict(),
+            made_by(restorer, how),
+        )
     work = _Work.of(restorer, settings, how, progress, confidence, overwrite=overwrite)
     work = replace(work, clip=clip, told=told, resume=resume)
     read = partial(
@@ -382,6 +386,13 @@ class _Restored:
     page: files.Page
 
 
+def made_by(restorer: Restorer | Chain, how: FileSettings) -> Callable[[PurePath], str]:
+    """What gives the fingerprint of the models that restore a file of that name: for RAW those that take mosaics, too."""
+    fingerprint = cache(restorer.fingerprint)
+    more = ("mosaic",) if _takes_mosaics(restorer, how) else ()
+    return lambda source: fingerprint(*(more if files.is_raw(source) else ()))
+
+
 def _takes_mosaics(restorer: Restorer | Chain, how: FileSettings) -> bool:
     """Whether RAW files are read as the sensor saw them. Masks, other depths and chains are for pictures: these are developed."""
     plain = how.mask is None and how.protect is None and how.depth == "auto"
@@ -404,7 +415,7 @@ def _read(
 
     def done(digest: str) -> bool:
         """Whether the target is there from an earlier run; an error where it is there from elsewhere."""
-        if resume and manifest is not None and manifest.has(target, digest):
+        if resume and manifest is not None and manifest.has(source, target, digest):
             return True
         if exists(target) and not overwrite:
             # Before the work, not after it.

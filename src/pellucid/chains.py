@@ -55,8 +55,9 @@ class Chain:
         """Bytes that this process may have in all; None: as it has."""
         return self.restorers[0].memory
 
-    def fingerprint(self) -> str:
-        """A hash of the files of all models and the engine, as `Restorer.fingerprint`."""
+    def fingerprint(self, *kinds: str) -> str:
+        """A hash of the files of all models and the engine, as `Restorer.fingerprint`: no chain restores documents of other
+        ``kinds``."""
         return "+".join(model.fingerprint() for model in self.restorers)
 
     def settings(self) -> Steps:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,15 @@ MANIFEST = ".pellucid.jsonl"
 class Manifest:
     """The manifest of a folder: what is done there, by content and settings."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], model: str) -> None:
-        """``settings`` are those that outputs depend on, as JSON takes them; ``model`` is `Restorer.fingerprint` of the model."""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], model: Callable[[Path], str]) -> None:
+        """``settings`` are those that outputs depend on, as JSON takes them; ``model`` gives the fingerprint of what
+        restores an input."""
         self.folder = folder
         self.path = folder / MANIFEST
-        how = {"settings": dict(settings), "model": model, "pellucid": __version__}
+        self._model = model
+        how = {"settings": dict(settings), "pellucid": __version__}
         # As it comes back from a file, where a pair is a list.
-        self.how: dict[str, object] = json.loads(json.dumps(how))
+        self._how: dict[str, object] = json.loads(json.dumps(how))
         self._lines: dict[str, dict[str, object]] = {}
         if not os.path.lexists(self.path):
             return
@@ -48,12 +50,18 @@ class Manifest:
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # the last line of a killed run; its output will be made again
 
-    def has(self, target: Path, digest: str) -> bool:
+    def how(self, source: Path) -> dict[str, object]:
+        """Settings, model and version that make the output of an input."""
+        return {**self._how, "model": self._model(source)}
+
+    def has(self, source: Path, target: Path, digest: str) -> bool:
         """Whether the output is there, unchanged, from that content, model and settings."""
         entry = self._lines.get(self._name(target))
         if entry is None or entry.get("input_sha256") != digest or not (target.is_file() or files.is_folder_picture(target)):
             return False
-        return all(entry.get(key) == value for key, value in self.how.items()) and entry.get("output_sha256") == digest_of(target)
+        return all(entry.get(key) == value for key, value in self.how(source).items()) and entry.get("output_sha256") == digest_of(
+            target
+        )
 
     def note(self, source: Path, target: Path, digest: str, finished: Path) -> None:
         """Writes the line of an output that is about to get its name."""
@@ -62,7 +70,7 @@ class Manifest:
             "output_sha256": digest_of(finished),
             "input": str(source),
             "input_sha256": digest,
-            **self.how,
+            **self.how(source),
         }
         # ASCII: a name need not be valid text.
         saving.append_line(self.path, json.dumps(entry))

@@ -156,10 +156,11 @@ class Restorer:
         """The names of the settings that it takes: those of its task, but for what a model of its kind has no use for."""
         return self.task.settings.taken_by(self.card.maps)
 
-    def fingerprint(self) -> str:
-        """A hash of the files and the engine: two restorers with the same one give the same outputs."""
+    def fingerprint(self, *kinds: str) -> str:
+        """A hash of the files and the engine: two restorers with the same one give the same outputs. ``kinds``: with the files that
+        restore documents of these kinds (`instead`)."""
         helpers = (self.models.helper(name).fingerprint() for name in self.task.helpers)
-        others = (self.instead(kind).fingerprint() for kind, _ in self.task.instead if self.serves(kind))
+        others = (self.instead(kind).fingerprint() for kind in kinds)
         return "+".join((self.models.fingerprint(), *helpers, *others))
 
     def serves(self, kind: str) -> bool:

@@ -165,14 +165,20 @@ class Worker:
         return self.order.load(dict(self.order.engine))
 
     @cached_property
-    def made_by(self) -> dict[str, dict[str, str]]:
-        """Settings, model and version as the manifest holds them, for each variant."""
+    def made_by(self) -> Callable[[Item], dict[str, str]]:
+        """What gives settings, model and version of an item's output, as the manifest holds them."""
         # The format is in the output's name.
         written = {name: value for name, value in self.order.how.to_dict().items() if name != "format"}
         written |= self.order.clip.to_dict()
-        same = {"fingerprint": self.restorer.fingerprint(), "pellucid": __version__}
         each = self.order.settings.each().items()
-        return {name: {"settings": parts.plain(settings.to_dict() | written), **same} for name, settings in each}
+        variants = {name: parts.plain(settings.to_dict() | written) for name, settings in each}
+        fingerprint = batch.made_by(self.restorer, self.order.how)
+
+        def of(item: Item) -> dict[str, str]:
+            model = fingerprint(PurePosixPath(item.input))
+            return {"settings": variants[item.variant], "fingerprint": model, "pellucid": __version__}
+
+        return of
 
     def begun(self, item: Item) -> Row:
         """The row of an item that has no output yet."""
@@ -184,7 +190,7 @@ class Worker:
             "input_bytes": item.size,
             "status": "failed",
             "process": f"{socket.gethostname()}:{os.getpid()}",
-            **self.made_by[item.variant],
+            **self.made_by(item),
         }
 
     def row(self, item: Item) -> Row:
@@ -269,7 +275,6 @@ class Listing:
         self._order = worker.order
         self._shard = shard
         self._retry = retry
-        self._made = {name: parts.key(*(made[column] for column in parts.HOW)) for name, made in worker.made_by.items()}
         self.known = parts.Known(worker.out, shard.takes)
         self.counts = Counts()
 
@@ -314,7 +319,8 @@ class Listing:
         past = self.known.of(parts.text(item.input), parts.text(item.output))
         if past is None:
             return item
-        same, as_asked = past.stamp == parts.key(item.stamp), past.made == self._made[item.variant]
+        made = self._worker.made_by(item)
+        same, as_asked = past.stamp == parts.key(item.stamp), past.made == parts.key(*(made[column] for column in parts.HOW))
         if past.done and past.there and same:
             if as_asked:
                 self.counts.skipped += 1

@@ -1,8 +1,8 @@
 """The noise of a camera's sensor, from its mosaic: the law of shot and read noise, hot and dead pixels, and rows that are too light
 or too dark.
 
-Samples of one site of the mosaic make a plane, in which noise is white. All values are as shares of the range from black (0) to the
-sensor's end (1).
+Samples of one colour of the mosaic make a plane, in which noise is white. All values are as shares of the range from black (0) to
+the sensor's end (1).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +20,29 @@ from pellucid.diagnosis.sampling import SIDE, between, by_order, transform
 from pellucid.maps import Curve
 from pellucid.mosaics import ORDER
 
-__all__ = ["NEAREST", "Marks", "law", "marks", "rows_of", "struck"]
+__all__ = ["NEAREST", "Law", "Marks", "beside", "law", "marks", "rows_of", "struck"]
 
 Plane = NDArray[np.float32]
+Values = NDArray[np.float64]
 
-LOW, MIDDLE, HIGH, HIGHEST = 3, 8, 9, 14
+LOW, MIDDLE, HIGH, HIGHEST = 4, 8, 9, 14
 """Coefficients of order (row + column) LOW to MIDDLE tell whether there is texture in a block, lower ones how its light slopes;
 those from HIGH to HIGHEST are measured."""
-
-BLOCKS = 12_000
-"""Blocks of each plane that are looked at."""
 
 FEWEST = 40
 """The fewest blocks that say anything."""
 
-PLAIN = 1.08
-"""The power at middle orders around a block, as a multiple of the noise's, up to which it counts as plain: chance moves the mean
-over nine blocks by a twelfth. They must not overlap: what they share would tie a block's high orders to the choice."""
+PLAIN = 2.0
+"""The power at middle orders, as a multiple of the noise's, up to which a block counts: what texture adds to the high ones is found
+with the law itself."""
+
+STRAY = 3.0
+"""Power at high orders, as a multiple of what is expected, from which a block does not count: an edge, or a pixel that does not
+work. Noise alone has as much in one of a million blocks."""
+
+DOUBTED = 0.4
+"""Where all blocks have texture, this power of how much less of it would be plain is taken off what was measured: too low a level
+costs a picture less than too high a one."""
 
 CALM, BINS = 0.1, 12
 """The share of the blocks of like light from which the first law comes, the calmest, and the ranges of light."""
@@ -55,9 +62,12 @@ CLIPPED, TAIL = 0.98, 2.5
 LEAST_READ = 2e-5
 """What there is of read noise beside `camera.READ`: rounding to 14 bits, as a share of the range."""
 
-HIDDEN, FARTHEST_READ = 0.15, 100.0
-"""The read noise's variance, as a share of the shot noise's in the darkest tenth of the blocks, below which it is hidden; and how
-many times as large as usual it may be: that of old cameras at ISO 100."""
+DARK, UNSURE, SPREAD_READ = 0.02, 0.02, 0.8
+"""The darkest share of the blocks, by whose light and shot noise the read noise is told; how large a share of that shot noise the
+blocks may be wrong by; and the standard deviation of the logarithm of the variance of cameras' read noise at one gain."""
+
+BESIDE = 1.25
+"""How many times the variance of green's noise that of red or blue must be, or the inverse of that, to have a law of its own."""
 
 STRUCK, SPREAD = 8.0, 3.0
 """How many standard deviations a sample must be beyond all its neighbours to be hot or dead: Gaussian noise never is. And how many
@@ -71,57 +81,152 @@ NOTICED, FARTHEST = 3.0, 4.0
 may, to be noise and no picture."""
 
 
-def law(planes: Sequence[Plane]) -> tuple[float, float]:
-    """The gain of the shot noise, and the standard deviation of the read noise, of planes (h, w) of one sensor.
+@dataclass(frozen=True)
+class _Blocks:
+    """Of blocks of samples: their mean ``light``, and the mean power of a coefficient of ``middle`` and of ``high`` order."""
 
-    The variance of a sample is ``gain`` times its light, and the read noise's. Blocks of 8x8 samples count that have no more power
-    at middle frequencies than noise of the law has: so there is no texture in them, and their high frequencies, which chance made
-    apart from the others, have the noise's power. A line is put through it by relative error (Foi et al. 2008), and the law that it
-    gives says anew which blocks count, until nothing changes.
+    light: Values
+    middle: Values
+    high: Values
+
+    def __len__(self) -> int:
+        return len(self.light)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The law of variances: ``gain`` times the light, and ``read``; the share ``spill`` of a block's texture at middle orders that
+    it has at high ones, too; and which blocks were ``kept``, up to how many times the noise's power at middle orders (``most``)."""
+
+    gain: float
+    read: float
+    spill: float = 0.0
+    kept: NDArray[np.bool_] | None = None
+    most: float = PLAIN
+
+    def expected(self, light: Values) -> Values:
+        """The variance at that light."""
+        return np.maximum(self.gain * light + self.read, FAINTEST)
+
+
+class Law(NamedTuple):
+    """The ``gain`` of a sensor's shot noise, and the standard deviation of its ``read`` noise; ``sure`` is False where there is
+    texture everywhere, so that they may be far off."""
+
+    gain: float
+    read: float
+    sure: bool = True
+
+
+def law(parts: Sequence[Plane], phase: tuple[int, int] = (0, 0)) -> Law:
+    """The noise of the green samples of parts (h, w) of a mosaic.
+
+    Each part begins at the same place of the mosaic, ``phase`` is that of its red samples. Green samples lie closer than those of
+    any other colour, on a lattice turned by 45 degrees: so the highest frequencies of its blocks have little of a picture that a
+    lens drew. The variance of a sample is ``gain`` times its light, and the read noise's. Both are fitted by relative error (Foi et
+    al. 2008) to the power of high frequencies, together with the share that texture adds, which is told by middle ones; blocks
+    without much texture count, the law says anew which they are, until nothing changes. 0 and 0 where there are too few.
     """
-    light, busy, around, power = (np.concatenate(each).astype(np.float64) for each in zip(*map(_blocks, planes), strict=True))
-    if len(light) < FEWEST:
-        return 0.0, 0.0
-    floored = min(float(plane.min()) for plane in planes) >= 0
-    gain, read = _begun(light, busy, power)
+    blocks = _joined([_blocks(_diamonds(part, sum(phase) % 2 == 0), part) for part in parts])
+    if len(blocks) < FEWEST:
+        return Law(0.0, 0.0, sure=False)
+    line = _fitted(blocks, floored=min(float(part.min()) for part in parts) >= 0)
+    if line.most > PLAIN:
+        less = (PLAIN / line.most) ** DOUBTED
+        gain = line.gain * less
+        return Law(gain, float(np.sqrt(_usual(gain) if gain > 0 else line.read * less)), sure=False)
+    return Law(line.gain, float(np.sqrt(line.read)))
+
+
+def beside(parts: Sequence[Plane], phase: tuple[int, int], gain: float, read: float) -> tuple[float, float, float]:
+    """By how much the variance of red, green and blue differs from the law: 1 where nothing is sure to differ.
+
+    Some makers multiply the values of some colours before they write them, by no more than their white balance would.
+    """
+    factors = [1.0, 1.0, 1.0]
+    for colour, (row, column) in ((0, phase), (2, (1 - phase[0], 1 - phase[1]))):
+        sites = [part[row::2, column::2] for part in parts]
+        blocks = _joined([_blocks(_squares(site), site) for site in sites])
+        if gain <= 0 or len(blocks) < FEWEST:
+            continue
+        green, factor = _Line(gain, read**2), 1.0
+        for _ in range(ROUNDS):
+            before = factor
+            expected = factor * green.expected(blocks.light)
+            kept = (blocks.middle <= 1.5 * expected) & (blocks.high <= STRAY * expected)
+            kept &= blocks.light + TAIL * np.sqrt(expected) < CLIPPED
+            if kept.sum() < FEWEST:
+                break
+            factor *= float((blocks.high[kept] / expected[kept]).mean())
+            if abs(factor - before) < 1e-3 * factor:
+                break
+        else:
+            continue
+        if kept.sum() >= FEWEST and not 1 / BESIDE < factor < BESIDE:
+            factors[colour] = factor
+    return factors[0], factors[1], factors[2]
+
+
+def _fitted(blocks: _Blocks, *, floored: bool) -> _Line:
+    line = _begun(blocks)
     for _ in range(ROUNDS):
-        expected = np.maximum(gain * light + read, FAINTEST)
+        expected = line.expected(blocks.light)
         reach = TAIL * np.sqrt(expected)
-        within = (light + reach < CLIPPED) & (light - reach > (0 if floored else -1))
-        ratio = np.where(within, busy / np.maximum(gain * around + read, FAINTEST), np.inf)
+        within = (blocks.light + reach < CLIPPED) & (blocks.light - reach > (0 if floored else -1))
+        ratio = np.where(within, blocks.middle / expected, np.inf)
         most = max(PLAIN, float(np.partition(ratio, FEWEST - 1)[FEWEST - 1]))
-        kept = (ratio <= most) & np.isfinite(ratio)
+        texture = np.maximum(blocks.middle - expected, 0)
+        likely = expected + line.spill * texture
+        kept = (ratio <= most) & np.isfinite(ratio) & (blocks.high < STRAY * likely)
         if kept.sum() < FEWEST // 2:
             break
-        before = gain, read
-        gain, read = _line(light[kept], power[kept], expected[kept])
-        if abs(gain - before[0]) <= 1e-3 * before[0] and abs(read - before[1]) <= 1e-3 * before[1]:
+        found = _solved(blocks.light[kept], (blocks.middle - expected)[kept], blocks.high[kept], likely[kept])
+        # Halfway: which blocks count depends on the law.
+        before, line = line, _Line(*((one + other) / 2 for one, other in zip(_three(line), found, strict=True)), kept, most)
+        if abs(line.gain - before.gain) <= 1e-3 * before.gain and abs(line.read - before.read) <= 1e-3 * before.read:
             break
-    else:
-        kept = ratio <= most
-    if most > PLAIN:
-        # There is texture everywhere: of what was measured, so much at most is noise.
-        less = float(np.sqrt(PLAIN / most))
-        return gain * less, float(np.sqrt(_usual(gain * less))) if gain > 0 else float(np.sqrt(read * less))
-    return _likely(light[kept], power[kept], gain, read)
+    return line
 
 
-def _likely(light: NDArray[np.float64], variance: NDArray[np.float64], gain: float, read: float) -> tuple[float, float]:
-    """The law with a read noise that the blocks tell, or that cameras have.
+def _three(line: _Line) -> tuple[float, float, float]:
+    return line.gain, line.read, line.spill
 
-    In a picture without shadows shot noise hides it, and what texture is left in dark blocks looks like it: then it is taken as
-    real cameras of that gain have it, or as far from that as they come, and the gain follows anew.
+
+def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tuple[float, float, float]:
+    """Gain, read noise (its variance) and spill by relative error; the read noise as dark blocks tell it, or as cameras have it.
+
+    In a picture without shadows shot noise hides it, and what texture is left in dark blocks looks like it.
     """
+    terms = np.stack([light, np.ones_like(light), texture], axis=1) / likely[:, None]
+    wanted = power / likely
+    gain, read, spill = _least(terms, wanted)
     if gain <= 0:
-        return gain, float(np.sqrt(read))
+        return 0.0, read, min(spill, 1.0)
+    free = np.linalg.lstsq(terms, wanted, rcond=None)[0][1]
+    # The variance of a mean of squares.
+    information = terms.T @ terms * (sum(range(2 * SIDE - 1 - HIGHEST, 2 * SIDE - HIGH)) / 2)
+    chance = float(np.sqrt(max(0.0, np.linalg.pinv(information)[1, 1])))
+    error = float(np.hypot(chance, UNSURE * gain * max(0.0, float(np.quantile(light, DARK)))))
     usual = _usual(gain)
-    hidden = read < HIDDEN * gain * float(np.quantile(light, 0.1))
-    likely = usual if hidden else min(read, FARTHEST_READ * usual)
-    if likely != read:
-        expected = np.maximum(gain * light + likely, FAINTEST)
-        over = np.maximum(light, 0) / expected
-        gain = max(0.0, float(over @ ((variance - likely) / expected)) / max(float(over @ over), 1e-30))
-    return gain, float(np.sqrt(likely))
+    choices = usual * np.exp(np.linspace(-6, 8, 561))
+    cost = np.square((choices - free) / max(error, FAINTEST)) + np.square(np.log(choices / usual) / SPREAD_READ)
+    read = float(choices[np.argmin(cost)])
+    gain, spill = _least(terms[:, [0, 2]], wanted - read / likely)
+    return gain, read, min(spill, 1.0)
+
+
+def _least(terms: Values, wanted: Values) -> list[float]:
+    """Least squares without numbers below 0: those that would be are 0, the lowest first."""
+    left = list(range(terms.shape[1]))
+    while left:
+        found = np.linalg.lstsq(terms[:, left], wanted, rcond=None)[0]
+        if found.min() >= 0:
+            break
+        left.pop(int(found.argmin()))
+    answer = [0.0] * terms.shape[1]
+    for index, column in enumerate(left):
+        answer[column] = float(found[index])
+    return answer
 
 
 def _usual(gain: float) -> float:
@@ -130,59 +235,65 @@ def _usual(gain: float) -> float:
     return float(np.exp(slope * np.log(gain) + offset)) + LEAST_READ**2
 
 
-def _begun(light: NDArray[np.float64], busy: NDArray[np.float64], power: NDArray[np.float64]) -> tuple[float, float]:
+def _begun(blocks: _Blocks) -> _Line:
     """A first law: through the calmest blocks of each range of light."""
     chosen = []
-    for first, last in pairwise(np.quantile(light, np.linspace(0, 1, BINS + 1))):
-        inside = np.flatnonzero((light >= first) & (light <= last))
-        chosen.append(inside[np.argsort(busy[inside])[: max(8, round(CALM * len(inside)))]])
+    for first, last in pairwise(np.quantile(blocks.light, np.linspace(0, 1, BINS + 1))):
+        inside = np.flatnonzero((blocks.light >= first) & (blocks.light <= last))
+        chosen.append(inside[np.argsort(blocks.middle[inside])[: max(8, round(CALM * len(inside)))]])
     calm = np.concatenate(chosen)
-    expected = np.full(len(calm), max(float(np.median(power[calm])), FAINTEST))
-    gain, read = 0.0, 0.0
+    light, power = blocks.light[calm], blocks.high[calm]
+    expected = np.full(len(calm), max(float(np.median(power)), FAINTEST))
+    line = _Line(0.0, 0.0)
     for _ in range(4):
-        gain, read = _line(light[calm], power[calm], expected)
-        expected = np.maximum(gain * light[calm] + read, FAINTEST)
-    return gain, read
+        line = _Line(*_least(np.stack([light, np.ones_like(light)], axis=1) / expected[:, None], power / expected))
+        expected = line.expected(light)
+    return line
 
 
-def _line(light: NDArray[np.float64], variance: NDArray[np.float64], expected: NDArray[np.float64]) -> tuple[float, float]:
-    """The line through the variances by relative error: neither of its two numbers is below 0."""
-    terms = np.stack([light, np.ones_like(light)], axis=1) / expected[:, None]
-    wanted = variance / expected
-    found = np.linalg.lstsq(terms, wanted, rcond=None)[0]
-    if found[0] < 0:
-        return 0.0, float((terms[:, 1] @ wanted) / (terms[:, 1] @ terms[:, 1]))
-    if found[1] < 0:
-        return float((terms[:, 0] @ wanted) / max(float(terms[:, 0] @ terms[:, 0]), 1e-30)), 0.0
-    return float(found[0]), float(found[1])
+# -- blocks of samples --------------------------------------------------------------------------------------------------
 
 
-def _blocks(plane: Plane) -> tuple[Plane, Plane, Plane, Plane]:
-    """Of blocks of a plane, evenly spread: the mean, the mean power of a coefficient of middle order around it, the mean of the
-    blocks around, and its own mean power of a coefficient of high order."""
-    height, width = plane.shape
+def _diamonds(mosaic: Plane, odd: bool) -> Plane:
+    """Blocks of 8x8 green samples (n, 64) along the diagonals, side by side without overlap; ``odd``: row and column of green
+    samples add up to an odd number."""
+    height, width = mosaic.shape
+    across = 2 * SIDE
+    if height < across or width < across + SIDE + 1:
+        return np.zeros((0, SIDE * SIDE), np.float32)
+    rows, columns = np.arange((height - across) // SIDE + 1), np.arange((width - across - SIDE - 1) // across + 1)
+    # The upper corner of each: every second row of them is set off by half.
+    top = SIDE * rows[:, None] + 0 * columns
+    left = across * columns + SIDE * (rows[:, None] % 2) + SIDE - 1
+    left += (top + left + odd) % 2
+    down, right = np.mgrid[:SIDE, :SIDE]
+    down, right = (down + right).ravel(), (down - right).ravel()
+    blocks: Plane = mosaic[top.reshape(-1, 1) + down, left.reshape(-1, 1) + right]
+    return blocks
+
+
+def _squares(plane: Plane) -> Plane:
+    """Blocks of 8x8 samples (n, 64) of one site, side by side."""
     if min(plane.shape) < SIDE:
-        return (np.zeros(0, np.float32),) * 4
-    step = max(SIDE, int(np.sqrt(height * width / BLOCKS)))
-    views = np.lib.stride_tricks.sliding_window_view(plane, (SIDE, SIDE))[::step, ::step]
-    values = np.ascontiguousarray(views).reshape(-1, SIDE * SIDE)
+        return np.zeros((0, SIDE * SIDE), np.float32)
+    views = np.lib.stride_tricks.sliding_window_view(plane, (SIDE, SIDE))[::SIDE, ::SIDE]
+    return np.ascontiguousarray(views).reshape(-1, SIDE * SIDE)
+
+
+def _blocks(values: Plane, plane: Plane) -> _Blocks:
+    """What counts of the blocks ``values`` (n, 64) of a plane."""
     usable = (values >= CLIPPED).mean(axis=1) < FLOORED
     if plane.min() >= 0:
         # A sensor that cuts off what is below black.
         usable &= (values <= 0).mean(axis=1) < FLOORED
+    values = values[usable]
     energies = np.square(transform[by_order] @ values.T)
-    means = values.mean(axis=1)
-    busy, light = (_around(each, views.shape[:2]) for each in (energies[between(LOW, MIDDLE)].mean(axis=0), means))
-    return means[usable], busy[usable], light[usable], energies[between(HIGH, HIGHEST)].mean(axis=0)[usable]
+    middle, high = (energies[between(*orders)].mean(axis=0) for orders in ((LOW, MIDDLE), (HIGH, HIGHEST)))
+    return _Blocks(*(each.astype(np.float64) for each in (values.mean(axis=1), middle, high)))
 
 
-def _around(values: Plane, shape: tuple[int, ...]) -> Plane:
-    """The mean over each block and those that touch it: texture goes on there, and chance does not."""
-    wide = np.pad(values.reshape(shape), 1, mode="edge")
-    height, width = shape
-    parts = [wide[down : down + height, right : right + width] for down in range(3) for right in range(3)]
-    mean: Plane = np.mean(parts, axis=0, dtype=np.float32).ravel()
-    return mean
+def _joined(parts: Sequence[_Blocks]) -> _Blocks:
+    return _Blocks(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("light", "middle", "high")))
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ __all__ = [
     "is_clip",
     "is_folder_of_pictures",
     "is_folder_picture",
+    "is_raw",
     "limited",
     "list_images",
     "load_mnist",
@@ -523,7 +524,7 @@ def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = 
     whatever the picture has (``.pgm`` in colour: ``.ppm``, ``.zarr``: `STACK`). ``mosaic``: of what a camera's sensor saw, `DNG` is
     written."""
     kind = _ENDINGS.get(path.suffix.lower())
-    if mosaic and kind is not None and kind.decode is raw.from_raw:
+    if mosaic and is_raw(path):
         return path.with_suffix(DNG)
     if kind is not None and kind.instead:
         return path.with_suffix(kind.instead)
@@ -538,6 +539,12 @@ def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = 
     if kind is None or held is None or held == wanted:
         return path
     return path.with_suffix(next(ending for ending, count in kind.holds.items() if count == wanted))
+
+
+def is_raw(path: PurePath) -> bool:
+    """Whether a file of this name comes from a camera's sensor, and may hold its mosaic."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and kind.decode is raw.from_raw
 
 
 def ending_of(content: bytes) -> str:

@@ -60,8 +60,9 @@ PEDESTAL, WHITE = 2048 / 65535, 65535.0
 BRIGHTNESS = np.array([0.25, 0.5, 0.25], np.float32)
 """Weights of balanced red, green and blue: as many as a mosaic has samples of each."""
 
-MIDDLE = 0.18
-"""Light at which the noise level is told: a gray card's."""
+MIDDLE, DIFFERS = 0.18, 1.25
+"""Light at which the noise level is told, a gray card's; and how many times as strong the noise that a file states is there, or as
+faint, for a line to say so."""
 
 TURNED = ((), (2,), (1,), (1, 2))
 """The axes along which the mosaic is mirrored for the mean of four answers (``best``)."""
@@ -84,7 +85,8 @@ NONE = sensors.Marks()
 class Found:
     """The noise of a mosaic: the ``gain`` of its shot noise and its ``read`` noise, as shares of the range from black to the
     sensor's end; for each of red, green and blue the factor ``beside`` on their variance; pixels that do not work; and the standard
-    deviation of its row noise, with how much each row is too light. ``measured`` is False where the file's own law was taken."""
+    deviation of its row noise, with how much each row is too light. ``measured`` is False where the file's own law was taken;
+    ``stated`` is that law's level at middle gray as a multiple of the measured one, 0 where the file states none."""
 
     gain: float
     read: float
@@ -93,6 +95,7 @@ class Found:
     rows: float = 0.0
     offsets: NDArray[np.float32] | None = None
     measured: bool = True
+    stated: float = 0.0
 
     def __str__(self) -> str:
         """In words."""
@@ -100,6 +103,13 @@ class Found:
             words = ["no noise to speak of"]
         else:
             words = [f"sensor noise: gain {self.gain:.2g}, read noise {self.read:.2g}"]
+        if not self.measured:
+            words.append("as the file states: it has too little without texture to measure it")
+        elif self.stated > 0 and not 1 / DIFFERS < self.stated < DIFFERS:
+            words.append(f"the file states {self.stated:.2g} times that level")
+        for name, factor in zip(("red", "green", "blue"), self.beside, strict=True):
+            if factor != 1:
+                words.append(f"{name} {np.sqrt(factor):.2g} times as strong")
         if self.marks.hot or self.marks.dead:
             words.append(f"{self.marks.hot} hot and {self.marks.dead} dead pixels")
         if self.rows > 0:
@@ -184,32 +194,38 @@ def _left(found: Found, settings: RawSettings) -> tuple[tuple[float, float], tup
 
 
 def measured(picture: Image, data: CameraData) -> Found:
-    """The noise of a mosaic, measured on it; where it is too small to tell, as the file says."""
+    """The noise of a mosaic, measured on it; as the file states it, where it is too small to tell or has texture everywhere."""
     plain = replace(data, gains=(1.0, 1.0, 1.0))
-    parts = list(_windows(picture, plain))
-    planes = [[part[row::2, column::2] for part in parts] for row, column, _ in sensor.SITES]
-    gain, read = sensors.law([plane for site in planes for plane in site])
-    if gain <= 0 and read <= 0 and data.noise is not None:
-        gain, read = data.noise[1][0], float(np.sqrt(max(0.0, data.noise[1][1])))
-        return Found(gain, read, measured=False)
-    found = Found(gain, read)
+    rows, offsets = sensors.rows_of(_columns(picture, plain))
+    parts = []
+    for top, part in _windows(picture, plain):
+        parts.append(part - offsets[top : top + len(part), None] if rows > 0 else part)
+    law = sensors.law(parts, data.phase)
+    stated = None if data.noise is None else Curve(float(np.sqrt(max(0.0, data.noise[1][1]))), data.noise[1][0])
+    if not law.sure and stated is not None:
+        found = Found(stated.gain, stated.sigma, measured=False)
+    else:
+        found = Found(law.gain, law.read, sensors.beside(parts, data.phase, law.gain, law.read) if law.sure else (1.0, 1.0, 1.0))
+        if stated is not None and (law.gain > 0 or law.read > 0):
+            light = np.full(1, MIDDLE)
+            share = stated.variance(light) / Curve(law.read, law.gain).variance(light)
+            found = replace(found, stated=float(np.sqrt(share[0])))
     colours = found.curves(data.gains)
     curves = [colours[colour] for colour in data.sites]
     height = picture.pixels.shape[0]
     bands = ((top, _lit(picture, data, top, min(top + BAND + 4, height))) for top in range(0, height, BAND))
     marks = sensors.marks(bands, curves, BAND)
-    rows, offsets = sensors.rows_of(_columns(picture, plain))
     return replace(found, marks=marks, rows=rows, offsets=offsets if rows > 0 else None)
 
 
-def _windows(picture: Image, data: CameraData) -> Iterator[Pixels]:
-    """Parts of the mosaic, evenly spread: all of it, where it is small."""
+def _windows(picture: Image, data: CameraData) -> Iterator[tuple[int, Pixels]]:
+    """The first row and the samples of parts of the mosaic, evenly spread: all of it, where it is small."""
     height, width = (side // 2 * 2 for side in picture.pixels.shape[:2])
     rows = min(height, WINDOW)
     count = max(1, min(-(-height // rows), -(-MEASURED // (rows * width))))
     for index in range(count):
         top = (height - rows) * index // max(1, count - 1) // 2 * 2
-        yield _lit(picture, data, top, top + rows)[:, :width]
+        yield top, _lit(picture, data, top, top + rows)[:, :width]
 
 
 def _columns(picture: Image, data: CameraData) -> Pixels:
