@@ -47,6 +47,9 @@ ISO = (100, 800, 3200, 12800, 25600)
 GAIN = 1.6e-7
 """Gain of the shot noise for each unit of ISO: a sensor whose pixels hold 62,500 electrons at ISO 100."""
 
+STEPS = 16383
+"""The largest value of a file of 14 bits."""
+
 PHASES = ((0, 0), (0, 1), (1, 1))
 STRENGTHS = (3, 6, 10, 16)
 """OpenCV's ``h``."""
@@ -146,16 +149,18 @@ def demosaicing(model: Restorer, scene: Picture, place: Path) -> dict[str, float
     }
 
 
-def laws(path: Path, seed: int) -> list[dict[str, float]]:
+def laws(path: Path, seed: int) -> list[dict[str, Any]]:
     """The measured law of the noise of a photograph's shots, as shares of the true one."""
     pixels = images.floating(files.read(path)).pixels
     scene = np.clip(images.enlarged(pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2], 2), 0, 1)
     found = []
     for iso in ISO:
         shot = taken(scene, gain=GAIN * iso, seed=seed)
-        samples = np.minimum(shot.samples, 1)
-        gain, read = sensors.law([samples[row::2, column::2] for row in (0, 1) for column in (0, 1)])
-        found.append({"iso": iso, "gain": gain / shot.sensor.gain, "read": read / shot.sensor.read})
+        # As a file of 14 bits has them: rounding adds to the read noise.
+        samples = np.rint(np.minimum(shot.samples, 1) * STEPS) / np.float32(STEPS)
+        gain, read, sure = sensors.law([samples])
+        true = float(np.hypot(shot.sensor.read, 1 / (STEPS * np.sqrt(12))))
+        found.append({"image": path.name, "iso": iso, "gain": gain / shot.sensor.gain, "read": read / true, "sure": sure})
     return found
 
 
@@ -164,6 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="clean photographs in colour")
     parser.add_argument("--all", action="store_true", help="every photograph, not only those that the recipe holds out")
+    parser.add_argument("--laws", action="store_true", help="the law of the noise alone")
     parser.add_argument("--most", type=int, default=17, help="the most photographs (default: 17)")
     parser.add_argument("--out", type=Path, help="write what was measured, as JSON")
     options = parser.parse_args()
@@ -172,19 +178,23 @@ def main() -> int:
     raw, photo = restorer.load("raw"), restorer.load("photo")
     rows: list[dict[str, Any]] = []
     plain: list[dict[str, float]] = []
-    measured: list[dict[str, float]] = []
+    measured: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         place, used = Path(folder), 0
         for path in paths:
             scene = middle(path, SIDE, step=8)
             if scene is None or used >= options.most:
                 continue
-            plain.append(demosaicing(raw, scene, place))
             measured += laws(path, used)
+            if options.laws:
+                used += 1
+                continue
+            plain.append(demosaicing(raw, scene, place))
             for number, iso in enumerate(ISO):
                 layout = Layout(phase=PHASES[(used + number) % len(PHASES)])
                 shot = taken(scene, layout, gain=GAIN * iso, seed=used)
-                source = written(place / "shot.dng", shot)
+                # Without the law: what is measured is measured.
+                source = written(place / "shot.dng", shot, profile=False)
                 own, found, data = restored(raw, source)
                 truth = truth_of(shot, data)
                 made = {"raw": own, "raw, told": told(raw, source, shot), **after_demosaicing(source, truth, photo)}
@@ -198,20 +208,27 @@ def main() -> int:
                 rows.append(row)
             used += 1
             print(f"{used:3} {path.stem[:40]}", file=sys.stderr, flush=True)
-    for kind, title in (("shown", "PSNR after development, dB"), ("linear", "PSNR in linear light, dB")):
-        print(f"{title:<28}" + "".join(f"{f'ISO {iso}':>11}" for iso in ISO))
-        for name in rows[0][kind]:
-            means = [np.mean([row[kind][name] for row in rows if row["iso"] == iso]) for iso in ISO]
-            print(f"{name:<28}" + "".join(f"{mean:11.2f}" for mean in means))
-    print(
-        f"{'demosaicing alone, CPSNR, dB':<28}" + ", ".join(f"{name} {np.mean([p[name] for p in plain]):.2f}" for name in plain[0])
-    )
+    if rows:
+        for kind, title in (("shown", "PSNR after development, dB"), ("linear", "PSNR in linear light, dB")):
+            print(f"{title:<28}" + "".join(f"{f'ISO {iso}':>11}" for iso in ISO))
+            for name in rows[0][kind]:
+                means = [np.mean([row[kind][name] for row in rows if row["iso"] == iso]) for iso in ISO]
+                print(f"{name:<28}" + "".join(f"{mean:11.2f}" for mean in means))
+        print(
+            f"{'demosaicing alone, CPSNR, dB':<28}"
+            + ", ".join(f"{name} {np.mean([p[name] for p in plain]):.2f}" for name in plain[0])
+        )
+        print(f"pixels called hot or dead: {sum(row['hot'] for row in rows)} in {len(rows)} shots that have none")
+    for row in measured:
+        unsure = "" if row["sure"] else ", texture everywhere"
+        print(
+            f"{row['image'][:40]:<40} ISO {row['iso']:>6}: gain {row['gain'] - 1:+.3f}, read noise {row['read'] - 1:+.3f}{unsure}"
+        )
     for iso in ISO:
         ratios = {kind: np.array([row[kind] for row in measured if row["iso"] == iso]) - 1 for kind in ("gain", "read")}
         words = [f"{kind} {np.median(r):+.3f}, within 8 %: {np.mean(abs(r) < 0.08):.2f}, 15 %: {np.mean(abs(r) < 0.15):.2f}"
                  for kind, r in ratios.items()]  # fmt: skip
         print(f"the law at ISO {iso}: {'; '.join(words)}")
-    print(f"pixels called hot or dead: {sum(row['hot'] for row in rows)} in {len(rows)} shots that have none")
     if options.out is not None:
         with replacing(options.out, overwrite=True) as temporary:
             temporary.write_text(json.dumps({"rows": rows, "demosaicing": plain, "laws": measured}, indent=1) + "\n")

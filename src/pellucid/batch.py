@@ -149,7 +149,7 @@ def restore_files(
         overwrite=overwrite,
         resume=resume,
         # A mosaic's errors are not foretold: its confidence is that of the developed picture.
-        mosaic=confidence is None and _takes_mosaics(restorer, how),
+        mosaic=confidence is None and takes_mosaics(restorer, how),
         named=planned.named,
     )
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
@@ -236,15 +236,17 @@ def restore_file(
 
     ``sparing`` as of `files.open_pages`. ``watch`` is called with each page as it was and restored (sparing, it may not take the
     `Rows` of the output), ``confidence`` as of `restore_files`, ``progress`` with the share that is done, 0 to 1. Raises
-    `PellucidError` and `OSError`; an exception from ``watch`` or ``progress`` ends it, too.
+    `PellucidError` and `OSError`; an exception from ``watch`` or ``progress`` ends it, too. A ``target`` in DNG stands for any
+    that fits: where a camera's file had to be developed first, its `Outcome.output` is another (`files.writable_name`).
     """
     work = _Work.of(restorer, settings or restorer.settings(), how, progress, None if confidence is None else lambda _: confidence)
     if files.is_clip(source):
         raise FileError(f"{source}: this is a clip, and only pictures work here")
     work.check(target)
-    with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory) as document:
+    mosaic = confidence is None and takes_mosaics(restorer, how)
+    with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory, mosaic=mosaic) as document:
         work.check_pages(source, document)
-        return _passed(document, source, target, work, overwrite=False, watch=watch)
+        return _passed(document, source, target, work, overwrite=False, watch=watch, named=True)
 
 
 def reading(how: FileSettings) -> dict[str, Any]:
@@ -389,11 +391,11 @@ class _Restored:
 def made_by(restorer: Restorer | Chain, how: FileSettings) -> Callable[[PurePath], str]:
     """What gives the fingerprint of the models that restore a file of that name: for RAW those that take mosaics, too."""
     fingerprint = cache(restorer.fingerprint)
-    more = ("mosaic",) if _takes_mosaics(restorer, how) else ()
+    more = ("mosaic",) if takes_mosaics(restorer, how) else ()
     return lambda source: fingerprint(*(more if files.is_raw(source) else ()))
 
 
-def _takes_mosaics(restorer: Restorer | Chain, how: FileSettings) -> bool:
+def takes_mosaics(restorer: Restorer | Chain, how: FileSettings) -> bool:
     """Whether RAW files are read as the sensor saw them. Masks, other depths and chains are for pictures: these are developed."""
     plain = how.mask is None and how.protect is None and how.depth == "auto"
     return plain and isinstance(restorer, Restorer) and restorer.serves("mosaic")
@@ -514,6 +516,7 @@ def _passed(
     overwrite: bool,
     before: Callable[[Path], None] | None = None,
     watch: Callable[[files.Page, files.Page], None] | None = None,
+    named: bool = False,
 ) -> Outcome:
     """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
     there."""
@@ -544,6 +547,8 @@ def _passed(
     pages = restored()
     # The first before its file is begun: what cannot be read leaves no folder behind.
     first = _first(source, pages)
+    if named and target.suffix == files.DNG and first.pictures[0].camera is None and first.pictures[0].mosaic is None:
+        target = files.writable_name(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     document = _sized(document, first)
     files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=work.how.strip, before=before)
@@ -561,8 +566,10 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
             if progress is not None:
                 progress((number + done / of) / len(page.pictures))
 
+        restorer, settings = serving(picture, work.restorer, work.settings)
         if picture.mosaic is not None:
-            results.append(_from_mosaic(picture, work, tell))
+            # Masks and other depths are for pictures (`takes_mosaics`).
+            results.append(restorer.details(picture, settings, progress=tell))
             continue
         weights, remarks = work.areas.fitted(picture)
         # Not rounded to the picture's own depth where another one is asked for.
@@ -577,12 +584,14 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
     return restored, results[0], sum(result.seconds for result in results)
 
 
-def _from_mosaic(picture: Image, work: _Work, progress: Callable[[int, int], None]) -> Restoration:
-    """What a camera's sensor saw, restored by the row that knows such pictures, with the same settings."""
-    assert isinstance(work.restorer, Restorer)
-    restorer = work.restorer.instead("mosaic")
-    same = {name: getattr(work.settings, name) for name in restorer.task.settings.names()}
-    return restorer.details(picture, restorer.settings(**same), progress=progress)
+def serving(picture: Image, restorer: Restorer | Chain, settings: Settings | Steps) -> tuple[Restorer | Chain, Any]:
+    """What restores a picture, and how: for what a camera's sensor saw it is the row that knows such pictures, with the same
+    settings."""
+    if picture.mosaic is None:
+        return restorer, settings
+    assert isinstance(restorer, Restorer)
+    other = restorer.instead("mosaic")
+    return other, other.settings(**{name: getattr(settings, name) for name in other.task.settings.names()})
 
 
 def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:

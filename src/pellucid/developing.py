@@ -8,17 +8,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import images
+from pellucid import images, sensor
 from pellucid.images import Image, Rows
 from pellucid.mosaics import CameraData
 
-__all__ = ["developed", "shown"]
+__all__ = ["developed", "interpolated", "shown"]
 
 SLOPE, KNEE, POWER, LIFT = 4.5, 0.018, 0.45, 1.099
 """The tone curve: a line up to the knee, then a power, lifted so that they meet (ITU-R BT.709; LibRaw's default, ``gamm``)."""
 
 BAND = 1 << 20
 """Pixels that are developed at once."""
+
+
+def interpolated(image: Image) -> Image:
+    """A mosaic (`Image.mosaic`) as linear light (`Image.camera`), with its noise: colours by linear filters. Any other image as it
+    is. What this is for: people see what their picture was before the noise was taken out."""
+    data = image.mosaic
+    if data is None:
+        return image
+    height, width = image.pixels.shape[:2]
+    pixels = np.empty((height, width, 3), np.uint16)
+    gains = np.array(data.gains, np.float32)
+    rows = max(2, BAND // width // 2 * 2)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        first, last = max(0, top - 2), min(bottom + 2, height)
+        samples = images.as_pixels(image, images.rows_of(image.pixels, first, last))[0]
+        light = sensor.balanced(samples, data, image.steps, first, 0)
+        # A side of one pixel has nothing to mirror.
+        beyond = [(0, side % 2) for side in light.shape]
+        light = np.pad(light, beyond, mode="reflect" if min(light.shape) > 1 else "edge")
+        # Mirrored, a mosaic of even sides begins with red.
+        turned = tuple(slice(None, None, -1 if odd else 1) for odd in data.phase)
+        colours = sensor.interpolated(np.ascontiguousarray(light[turned]))[(slice(None), *turned)]
+        shares = colours[:, top - first : bottom - first, :width].transpose(1, 2, 0) / gains
+        pixels[top:bottom] = images.to_levels(np.clip(shares, 0, 1), np.dtype(np.uint16))
+    light_of = replace(data, black=(0.0,) * 4, white=65535.0)
+    return replace(image, pixels=pixels, dtype=np.dtype(np.uint16), black=0.0, white=None, mosaic=None, camera=light_of)
 
 
 def developed(image: Image) -> Image:

@@ -429,8 +429,9 @@ def with_pixels(image: Image, pixels: NDArray[Any] | Rows) -> Image:
 def cropped(image: Image, top: int, left: int, bottom: int, right: int) -> Image:
     """The part of an image that is in memory; its mask is left out."""
     rows, columns = slice(top, bottom), slice(left, right)
+    mosaic = None if image.mosaic is None else image.mosaic.shifted(top, left)
     alpha = None if image.alpha is None else whole(image.alpha)[rows, columns]
-    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None, kept=None)
+    return replace(image, pixels=image.pixels[rows, columns], alpha=alpha, mask=None, size=None, kept=None, mosaic=mosaic)
 
 
 def gray(pixels: NDArray[np.floating[Any]]) -> Pixels:

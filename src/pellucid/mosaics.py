@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["ORDER", "PLAIN", "CameraData", "Colour", "Matrix"]
 
@@ -46,6 +46,12 @@ class CameraData:
         """The colour (0 red, 1 green, 2 blue) of the samples of `ORDER`."""
         row, column = self.phase
         return tuple((y ^ row) + (x ^ column) for y, x in ORDER)  # type: ignore[return-value]  # there are four
+
+    def shifted(self, top: int, left: int) -> CameraData:
+        """The same of the part of a mosaic that begins at that row and column."""
+        black = tuple(self.black[2 * ((row + top) % 2) + (column + left) % 2] for row, column in ORDER)
+        phase = (self.phase[0] + top) % 2, (self.phase[1] + left) % 2
+        return replace(self, phase=phase, black=black)  # type: ignore[arg-type]  # there are four
 
 
 PLAIN = CameraData()

@@ -331,7 +331,9 @@ class Restorer:
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
             raise OptionError(f"part {','.join(map(str, box))} is not inside a picture of {width}x{height} pixels")
         job = self._prepared(view, chosen)
-        if job.image is not None or any(step.scale != 1 or step.channels is not None for step in job.passes):
+        # The colours of a mosaic are a picture of its size.
+        channels = all(step.channels is None for step in job.passes) or picture.mosaic is not None
+        if job.image is not None or not channels or any(step.scale != 1 for step in job.passes):
             raise OptionError(f"{self.task.name} has no parts to show: its output is not a picture of the same size")
         step_of = math.lcm(1, *(step.multiple_of for step in job.passes))
         up, before = ((start - min(MARGIN, start)) // step_of * step_of for start in (top, left))
@@ -342,6 +344,8 @@ class Restorer:
             blend = _Blend(chosen.share, None if weights is None else weights[up : up + height, before : before + width])
             source = images.with_pixels(source, self._passed(moved, job.model, source, blend, None))
         output = images.cropped(source, top - up, left - before, bottom - up, right - before)
+        if picture.mosaic is not None:
+            output = job.finish(images.cropped(picture, top, left, bottom, right), output.pixels)
         return Restoration(image=output, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
 
     def _prepared(self, view: View, chosen: Settings) -> Job:

@@ -21,6 +21,7 @@ from pellucid import camera
 from pellucid.errors import OptionError
 from pellucid.laws import Law, checked
 from pellucid.maps import Curve
+from pellucid.mosaics import ORDER, CameraData
 
 __all__ = [
     "AROUND",
@@ -30,6 +31,7 @@ __all__ = [
     "WINDOW",
     "Bayer",
     "Sensor",
+    "balanced",
     "interpolated",
     "levels",
     "lights",
@@ -108,6 +110,24 @@ def sampled(colours: Pixels) -> Pixels:
     for row, column, colour in SITES:
         mosaic[row::2, column::2] = colours[colour, row::2, column::2]
     return mosaic
+
+
+def balanced(pixels: Pixels, data: CameraData, steps: float | None, top: int, left: int) -> Pixels:
+    """Balanced light (h, w) of the pixels of a mosaic, whose first one lies at that row and column; at most the sensor's end.
+
+    ``steps``: the pixels are a file's whole numbers as shares of so many (`pellucid.images.Image.steps`); None: they are as they
+    are in the file.
+    """
+    whole = 1.0 if steps is None else steps
+    light = np.empty_like(pixels)
+    for (row, column), black, colour in zip(ORDER, data.black, data.sites, strict=True):
+        part = (slice((row - top) % 2, None, 2), slice((column - left) % 2, None, 2))
+        gain = data.gains[colour]
+        reach = data.white - black
+        np.multiply(pixels[part], np.float32(whole * gain / reach), out=light[part])
+        light[part] -= np.float32(black * gain / reach)
+        np.minimum(light[part], np.float32(gain), out=light[part])
+    return light
 
 
 # -- noise --------------------------------------------------------------------------------------------------------------

@@ -96,12 +96,11 @@ class _Blocks:
 @dataclass(frozen=True)
 class _Line:
     """The law of variances: ``gain`` times the light, and ``read``; the share ``spill`` of a block's texture at middle orders that
-    it has at high ones, too; and which blocks were ``kept``, up to how many times the noise's power at middle orders (``most``)."""
+    it has at high ones, too; blocks counted that had up to ``most`` times the noise's power at middle orders."""
 
     gain: float
     read: float
     spill: float = 0.0
-    kept: NDArray[np.bool_] | None = None
     most: float = PLAIN
 
     def expected(self, light: Values) -> Values:
@@ -182,14 +181,12 @@ def _fitted(blocks: _Blocks, *, floored: bool) -> _Line:
             break
         found = _solved(blocks.light[kept], (blocks.middle - expected)[kept], blocks.high[kept], likely[kept])
         # Halfway: which blocks count depends on the law.
-        before, line = line, _Line(*((one + other) / 2 for one, other in zip(_three(line), found, strict=True)), kept, most)
+        before = line
+        gain, read, spill = ((old + new) / 2 for old, new in zip((line.gain, line.read, line.spill), found, strict=True))
+        line = _Line(gain, read, spill, most)
         if abs(line.gain - before.gain) <= 1e-3 * before.gain and abs(line.read - before.read) <= 1e-3 * before.read:
             break
     return line
-
-
-def _three(line: _Line) -> tuple[float, float, float]:
-    return line.gain, line.read, line.spill
 
 
 def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tuple[float, float, float]:
@@ -246,7 +243,8 @@ def _begun(blocks: _Blocks) -> _Line:
     expected = np.full(len(calm), max(float(np.median(power)), FAINTEST))
     line = _Line(0.0, 0.0)
     for _ in range(4):
-        line = _Line(*_least(np.stack([light, np.ones_like(light)], axis=1) / expected[:, None], power / expected))
+        gain, read = _least(np.stack([light, np.ones_like(light)], axis=1) / expected[:, None], power / expected)
+        line = _Line(gain, read)
         expected = line.expected(light)
     return line
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from pellucid import depths, regular
+from pellucid import depths, developing, regular
 from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
 from pellucid.files import arrays, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
@@ -52,6 +52,7 @@ __all__ = [
     "load_mnist",
     "names_picture",
     "open_pages",
+    "pictured",
     "read",
     "read_idx",
     "replacing",
@@ -516,6 +517,12 @@ def _developed(path: Path, kind: Format, picture: Image) -> Image:
     if picture.mosaic is not None:
         raise FileError(f"{path}: {kind.name} holds no mosaic of a sensor; write DNG")
     return picture if picture.camera is None else upright(raw.developed(picture))
+
+
+def pictured(image: Image) -> Image:
+    """The image as people look at it: what a camera's sensor saw is plainly developed, and upright. Any other as it is."""
+    light = developing.interpolated(image)
+    return image if light.camera is None else upright(raw.developed(light))
 
 
 def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = None, mosaic: bool = False) -> AnyPath:

@@ -51,7 +51,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             if why is None:
                 # The mosaic as LibRaw has it, and the visible part.
                 check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
-                return _mosaic(raw, content)
+                return _mosaic(raw, content, sparing=reading.sparing)
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
@@ -98,7 +98,7 @@ def _not_bayer(raw: Any) -> str | None:
     return None if sites[3 - red] == b"B" else "its sensor has no Bayer mosaic"
 
 
-def _mosaic(raw: Any, content: bytes) -> Image:
+def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     samples: NDArray[np.uint16] = np.array(raw.raw_image_visible, dtype=np.uint16)
     height, width = samples.shape
     pattern, names = raw.raw_pattern, bytes(raw.color_desc)[:4]
@@ -120,7 +120,7 @@ def _mosaic(raw: Any, content: bytes) -> Image:
     if data.white <= max(data.black):
         raise FileError(f"its white level, {data.white:g}, is not above its black level, {max(data.black):g}")
     pixels: Any = samples[..., None]
-    if height * width >= BANDED:
+    if sparing and height * width >= BANDED:
         pixels = Rows(pixels.shape, pixels.dtype, lambda top, bottom: samples[top:bottom, :, None])
     return Image(pixels=pixels, dtype=np.dtype(np.uint16), size=(height, width), mosaic=data)
 

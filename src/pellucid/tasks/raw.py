@@ -140,7 +140,8 @@ def prepare(view: View, models: Models, settings: RawSettings) -> base.Job:
     card = models.card(role)
     given = view.picture.mosaic
     data = PLAIN if given is None else given
-    found = measured(view.picture, data)
+    # Nobody need measure twice: a preview of a part comes again and again.
+    found = view.found = view.found if isinstance(view.found, Found) else measured(view.picture, data)
     # LibRaw takes the black of three colours for that of four, one of which is 0, and the picture for darker than it is.
     pedestal = PEDESTAL if settings.keep_mosaic and given is not None else 0.0
     step = base.Pass(
@@ -154,9 +155,9 @@ def prepare(view: View, models: Models, settings: RawSettings) -> base.Job:
     )
 
     def finish(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
-        if given is None:
+        if picture.mosaic is None:
             return images.with_pixels(picture, pixels)
-        left = replace(given, black=(pedestal * WHITE,) * 4, white=WHITE, noise=_left(found, settings))
+        left = replace(picture.mosaic, black=(pedestal * WHITE,) * 4, white=WHITE, noise=_left(found, settings))
         plain = replace(picture, pixels=pixels, mosaic=None, camera=left, dtype=np.dtype(np.uint16), black=0.0, white=None)
         return _sampled(plain) if settings.keep_mosaic else plain
 
@@ -239,22 +240,7 @@ def _columns(picture: Image, data: CameraData) -> Pixels:
 def _lit(picture: Image, data: CameraData, top: int, bottom: int) -> Pixels:
     """Rows of the mosaic as balanced light, its own site first."""
     pixels = images.as_pixels(picture, images.rows_of(picture.pixels, top, bottom))[0]
-    return _light(pixels, data, None if picture.mosaic is None else picture.steps, top, 0)
-
-
-def _light(pixels: Pixels, data: CameraData, steps: float | None, top: int, left: int) -> Pixels:
-    """Balanced light (h, w) of the pixels of a mosaic, whose first one lies at that row and column; at most the sensor's end."""
-    # A file's whole numbers are pixels as shares of their type's range.
-    whole = 1.0 if steps is None else steps
-    light = np.empty_like(pixels)
-    for (row, column), black, colour in zip(ORDER, data.black, data.sites, strict=True):
-        part = (slice((row - top) % 2, None, 2), slice((column - left) % 2, None, 2))
-        gain = data.gains[colour]
-        reach = data.white - black
-        np.multiply(pixels[part], np.float32(whole * gain / reach), out=light[part])
-        light[part] -= np.float32(black * gain / reach)
-        np.minimum(light[part], np.float32(gain), out=light[part])
-    return light
+    return sensor.balanced(pixels, data, None if picture.mosaic is None else picture.steps, top, 0)
 
 
 def _restored(
@@ -269,7 +255,7 @@ def _restored(
     room: Pixels,
 ) -> Pixels:
     """The colours (3, h, w) of a piece of the mosaic (1, h, w)."""
-    light = _light(planes[0], data, steps, place.top, place.left)
+    light = sensor.balanced(planes[0], data, steps, place.top, place.left)
     _mended(light, found, data, place)
     mosaic = _in_step(light, place)
     turned = tuple(slice(None, None, -1 if odd else 1) for odd in data.phase)

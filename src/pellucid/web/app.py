@@ -323,7 +323,9 @@ class Restore(_Picture):
         if clip and (preview or part is not None or ending is not None):
             raise OptionError("this is a clip: preview, part and format are for pictures")
         target = place.folder / f"output{ending or source.suffix}"
-        target = target if ending is not None else files.writable_name(target, **always)
+        # A worker that finds no mosaic in a camera's file, or has no use for it, writes in another format.
+        mosaic = how.depth == "auto" and not any(always.values())
+        target = target if ending is not None else files.writable_name(target, **always, mosaic=mosaic)
         if not clip:
             files.check_written(target, **always)
         as_text = accepted == "application/json"
@@ -346,6 +348,7 @@ class Restore(_Picture):
         if part is None:
             count = details["pages"] * details.get("frames", 1)
             self.service.metrics.restored(time.monotonic() - begun, details["width"] * details["height"] * count)
+        target = place.folder / details.pop("output", target.name)
         name, media = _written(target)
         shrink = details.pop("preview", None)
         facts = details.pop("facts")

@@ -22,6 +22,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ class Worker:
         self._most = most
         self._loaded: dict[str, restorer.Restorer] = {}
         # By a hash of the picture: noise that was found need not be looked for again when a part is shown.
-        self._found: OrderedDict[str, diagnosis.Diagnosis | None] = OrderedDict()
+        self._found: OrderedDict[str, Any] = OrderedDict()
 
     def model(self, name: str) -> restorer.Restorer:
         """The model of that name, loaded when it is first asked for."""
@@ -149,6 +150,7 @@ class Worker:
         how = FileSettings.read(job["how"])
         model, settings, row = self._chosen(job)
         details: dict[str, Any] = {}
+        sensed = False
         most, words = job["pixels"], job["words"]
         with files.limited(most, words):
             pixels = sum(_pixels_of(Path(path), self._most) for path in job["attached"])
@@ -162,6 +164,10 @@ class Worker:
             if details:
                 return
             details.update(_described(after, 1))
+            nonlocal sensed
+            sensed = before.pictures[0].mosaic is not None
+            if job["diagnose"] or job["preview"]:
+                before, after = _pictured(before), _pictured(after)
             if job["diagnose"]:
                 details["diagnosis"] = _diagnosed(before)
             if job["preview"]:
@@ -174,8 +180,13 @@ class Worker:
             trusted = source.with_name("confidence.png") if job["confidence"] else None
             beside: dict[str, Any] = {"sparing": sparing, "watch": watch, "confidence": trusted, "progress": progress}
             outcome = batch.restore_file(source, target, model, settings, how, **beside)
-        self._remember(_key(job), outcome.facts.get("diagnosis"))
+        if not sensed:
+            self._remember(_key(job), outcome.facts.get("diagnosis"))
+        elif "diagnosis" in details:
+            # The noise was measured before the picture was developed.
+            details["diagnosis"] |= {"summary": outcome.facts["saw"], "sigma": round(outcome.facts["sigma"], 4)}
         return details | {
+            "output": outcome.output.name,
             "model": outcome.model,
             "pages": outcome.pages,
             "seconds": round(outcome.seconds, 4),
@@ -230,7 +241,7 @@ class Worker:
             chain.watch = lambda number, image: _draw_once(folder / f"stage-{number}.png", files.Page((image,)))
         return chain, chosen, chosen
 
-    def _remember(self, key: str, found: diagnosis.Diagnosis | None) -> None:
+    def _remember(self, key: str, found: Any) -> None:
         self._found[key] = found
         while len(self._found) > REMEMBERED:
             self._found.popitem(last=False)
@@ -243,16 +254,18 @@ class Worker:
         key = _key(job)
         with (
             files.limited(job["pixels"], job["words"]),
-            files.open_pages(source, **batch.reading(how), memory=self._most) as document,
+            files.open_pages(source, **batch.reading(how), memory=self._most, mosaic=batch.takes_mosaics(model, how)) as document,
         ):
             page = next(iter(document.pages), None)
             if page is None or page.kind != "picture":
                 raise OptionError("parts are shown of pictures in gray or in red, green and blue alone")
             view = View(page.pictures, found=self._found.get(key))
             progress(0.2)
-            shown = model.part(view, tuple(job["part"]), settings)
+            serving, settings = batch.serving(view.picture, model, settings)
+            assert isinstance(serving, restorer.Restorer)
+            shown = serving.part(view, _as_it_lies(view.picture, tuple(job["part"])), settings)
         self._remember(key, view.found)
-        restored = files.Page((shown.image,))
+        restored = _pictured(files.Page((shown.image,)))
         _draw(Path(job["target"]), restored)
         facts = model.task.facts_as_json(shown.facts)
         return _described(restored, 1) | {"model": shown.model, "seconds": round(shown.seconds, 4), "facts": facts}
@@ -290,9 +303,35 @@ def _size(page: files.Page) -> int:
     return int(height * width)
 
 
+def _pictured(page: files.Page) -> files.Page:
+    """The page as people look at it."""
+    return replace(page, pictures=tuple(files.pictured(picture) for picture in page.pictures))
+
+
+def _turn(picture: Image) -> int:
+    """How what a camera's sensor saw is turned when it is shown: EXIF's orientation."""
+    data = picture.camera or picture.mosaic
+    return 1 if data is None else data.turn
+
+
+def _as_it_lies(picture: Image, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """The part of a picture's pixels that a box (left, top, right, bottom) of it shows once it is upright."""
+    turn, (height, width) = _turn(picture), picture.pixels.shape[:2]
+    left, top, right, bottom = box
+    if turn in (5, 6, 7, 8):
+        left, top, right, bottom = top, left, bottom, right
+    if turn in (3, 4, 6, 7):
+        top, bottom = height - bottom, height - top
+    if turn in (2, 3, 7, 8):
+        left, right = width - right, width - left
+    return left, top, right, bottom
+
+
 def _described(page: files.Page, count: int) -> dict[str, Any]:
     first = page.pictures[0]
     height, width, channels = first.pixels.shape
+    if _turn(first) in (5, 6, 7, 8):
+        height, width = width, height
     return {
         "width": width,
         "height": height,
