@@ -252,6 +252,18 @@ def green(photo: Floats, rng: np.random.Generator) -> Made:
     return pair(clean, with_noise(clean, rng, 5, 0.3))
 
 
+def under_sky(photo: Floats, rng: np.random.Generator) -> Made:
+    """A camera's picture with a bright sky, in which the tone curve leaves next to no noise."""
+    height = photo.shape[0] // 2
+    clean = photo * 0.7 + 13
+    clean[:height] = np.linspace(245, 251, height)[:, None, None]
+    noise = rng.standard_normal(photo.shape)
+    noise += (np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / 2
+    noise *= 6 / noise.std()
+    noise[:height] *= 0.08
+    return pair(clean, clean + noise)
+
+
 def micrograph(light: Floats, rng: np.random.Generator, photons: float, reading: float) -> Made:
     """Counts of 12 bits: so many photons at white, and noise of reading in counts."""
     counts = light * 3800 + 120
@@ -368,6 +380,7 @@ SITUATIONS = (
     Situation("noise 3 to 25 by place", by_place("right", 3, 25)),
     Situation("noise 4 to 20 in the corners", by_place("corners", 4, 20)),
     Situation("gray as colour, noise 30", gray),
+    Situation("noise 6 under a bright sky", under_sky),
 )
 
 

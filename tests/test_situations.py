@@ -18,6 +18,7 @@ GAINS = {
     "micrograph, 300 photons": 12.0,
     "pixels repeated, noise 20": 8.0,
     "print in coloured dots": 0.0,
+    "noise 6 under a bright sky": 1.0,
 }
 """By how many dB each output is better than its input, at least."""
 
