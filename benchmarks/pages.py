@@ -135,7 +135,8 @@ def digits() -> str:
         for method, name in names.items():
             rows.append([name, *(f"{by[method, noise]['accuracy']:.1%}" for noise in noises)])
         clean = f"{summary[0]['accuracy_clean']:.1%}"
-        text += f"\n\nA classifier that learnt from clean digits alone reads {clean} of the clean test digits right. With noise, and restored, it reads:\n\n"
+        text += f"\n\nA classifier that learnt from clean digits alone reads {clean} of the clean test digits right. "
+        text += "With noise, and restored, it reads:\n\n"
         text += markdown(rows)
     return text
 

@@ -55,8 +55,8 @@ STRAY = 0.15
 """Share of such pixels that a place may have and still be looked at again."""
 
 BETWEEN = 0.15, 0.75
-"""Mean light of the places that are looked at again where a picture seems clean: a tone curve hides noise near black and white, and a
-bright sky has most of the calm blocks."""
+"""Mean light of the places that are looked at again where a picture seems clean: a tone curve hides noise near black and white, and
+a bright sky has most of the calm blocks."""
 
 COVERED = 0.9
 """Share of the picture from which such places are the picture."""
@@ -65,8 +65,8 @@ LEAST_BETWEEN = 12
 """How many such places, `sampling.ACROSS` a side, there must be: the texture of fewer is taken for noise."""
 
 HIDDEN = 4.0
-"""Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so much
-there, of 495 at three quarters one (texture looks like faint correlated noise)."""
+"""Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so
+much there, of 495 at three quarters one (texture looks like faint correlated noise)."""
 
 SPARSEST = 0.015
 """Share of impulses of any value below which there are none: so many pixels of fine texture look like one."""
