@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,28 @@ def test_a_bad_file_of_hints_is_one_clear_line(
     (tmp_path / "hints.json").write_text(content)
     with pytest.raises(OptionError, match=r"hints.json: hints are a list such as"):
         door.restore(gray, hints=tmp_path / "hints.json")
+
+
+def test_what_hints_and_palettes_cannot_be_is_one_clear_line(
+    door: restorer.Restorer, gray: NDArray[np.float32], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "many.json").write_text(json.dumps([[1, 1, "red"]] * 2001))
+    (tmp_path / "long.json").write_text("[" + " " * 2**21 + "]")
+    (tmp_path / "hints.txt").write_text("[]")
+    files.write(tmp_path / "gray.png", Image(gray[..., None]))
+    for name, message in {
+        "many.json": "many.json: at most 2000 hints are taken from a file",
+        "long.json": "long.json: at most 2000 hints are taken from a file",
+        "hints.txt": "hints.txt: hints are a .json file or a picture with alpha",
+        "gray.png": "gray.png: a picture of hints has alpha, 0 where nothing is said",
+    }.items():
+        with pytest.raises(OptionError, match=re.escape(message)):
+            door.restore(gray, hints=tmp_path / name)
+    for palette in ("red,blurple", ",", str(tmp_path / "missing.png")):
+        assert run("colorize", tmp_path / "gray.png", "--palette", palette) == 1
+        message = capsys.readouterr().err
+        assert message.startswith(f"pellucid: palette must be colours with commas between or a file, not '{palette[:40]}")
+        assert message.endswith("(no such file or directory)\n")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ Chroma is on the even scale of `pellucid.colour`. Hints are an array (n, 4) of y
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ __all__ = ["colours_of", "drawn", "gathered", "likened", "main_colours", "restri
 
 MOST = 2000
 """Hints that are used at most: of a scribble with more pixels in the small picture, as many evenly spread."""
+
+LONGEST = 2**20
+"""Bytes of a JSON file of hints: many times what `MOST` of them take."""
 
 COVERED = 0.35
 """The share of a small picture's pixel that a scribble must cover to be a hint there."""
@@ -92,6 +96,8 @@ def _in_file(attached: Attached, size: tuple[int, int], shape: tuple[int, int]) 
     """The hints of a JSON file, or of the scribbles in a picture with alpha."""
     if attached.name.lower().endswith(".json"):
         return [_placed(x, y, code, shape, size) for x, y, code in _listed(attached)]
+    if not files.names_picture(Path(attached.name)):
+        raise OptionError(f"{attached.name}: hints are a .json file or a picture with alpha")
     picture = files.read(attached.file)
     if picture.alpha is None:
         raise OptionError(f"{attached.name}: a picture of hints has alpha, 0 where nothing is said")
@@ -103,11 +109,14 @@ def _listed(attached: Attached) -> list[Any]:
     row = Setting("a hint", kind="hint", name="hint")
     try:
         with attached.file.open("rb") as content:
-            entries = json.loads(content.read(2**20))
+            text = content.read(LONGEST + 1)
+        entries = [] if len(text) > LONGEST else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise OptionError(form) from error
-    if not isinstance(entries, list) or len(entries) > MOST:
+    if not isinstance(entries, list):
         raise OptionError(form)
+    if len(entries) > MOST or len(text) > LONGEST:
+        raise OptionError(f"{attached.name}: at most {MOST} hints are taken from a file")
     try:
         return [row.check(entry) for entry in entries]
     except OptionError as error:

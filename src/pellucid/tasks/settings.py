@@ -196,7 +196,12 @@ class Setting:
         for kind in self.kinds:
             if kind == "file" and not paths:
                 continue
-            kept = _READERS[kind](self, text)
+            try:
+                kept = _READERS[kind](self, text)
+            except FileError as error:
+                if len(self.kinds) == 1:
+                    raise
+                raise FileError(f"{self.refused(text)} ({str(error).rpartition(': ')[2].lower()})") from error
             if kept is not None:
                 return self._checked(kept)
         raise self.refused(text)
