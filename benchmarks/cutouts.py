@@ -6,7 +6,8 @@
 fixed seeds at 512 pixels. ``--masks`` holds NAME.webp and NAME.mask.png. Each is cut with nothing said, with the true box, and with
 one point, the mask's pixel farthest from its edge, by OpenCV's GrabCut (box, five rounds), by a threshold (Otsu's, brighter or
 darker than the border), and by the model. Printed: overlap of alpha above 0.5 (IoU), mean absolute error of alpha (MAE), and the
-same where the true alpha lies between 0.05 and 0.95, or within 5 pixels of that. Needs OpenCV (the extra ``bench``).
+same where the true alpha lies between 0.05 and 0.95, or within 5 pixels of that; of composites the error of colours there, put on
+black and on white. Needs OpenCV (the extra ``bench``).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from pellucid.training.splits import is_held_out
 SIDE = 512
 """Side of the composites in pixels."""
 
-Case = tuple[str, np.ndarray, np.ndarray]
-"""Name, picture (h, w, 3), 8 bits, and true alpha (h, w) in [0, 1]."""
+Case = tuple[str, np.ndarray, np.ndarray, np.ndarray | None]
+"""Name, picture (h, w, 3), 8 bits, true alpha (h, w) in [0, 1], and the thing's own colours (h, w, 3) in [0, 1], if known."""
 
 
 def composites(things: Path, grounds: Path, count: int) -> Iterator[Case]:
@@ -57,10 +58,12 @@ def composites(things: Path, grounds: Path, count: int) -> Iterator[Case]:
         colour = np.zeros_like(canvas)
         colour[top : top + height, left : left + width] = pasted[..., :3]
         picture = canvas + (colour - canvas) * alpha[..., None]
-        picture = picture * np.exp(rng.normal(0, 0.05, 3)) + rng.normal(0, rng.uniform(0, 6), picture.shape)
+        balance = np.exp(rng.normal(0, 0.05, 3))
+        picture = picture * balance + rng.normal(0, rng.uniform(0, 6), picture.shape)
         levels = np.clip(picture, 0, 255).astype(np.uint8)
         _, coded = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
-        yield f"composite {number}", np.asarray(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)), alpha
+        own = np.clip(colour * balance / 255, 0, 1)
+        yield f"composite {number}", np.asarray(cv2.imdecode(coded, cv2.IMREAD_UNCHANGED)), alpha, own
 
 
 def photographs(folder: Path) -> Iterator[Case]:
@@ -68,7 +71,7 @@ def photographs(folder: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("*.mask.png")):
         name = path.name.removesuffix(".mask.png")
         picture = np.asarray(Image.open(folder / f"{name}.webp").convert("RGB"))
-        yield name, picture, np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255
+        yield name, picture, np.asarray(Image.open(path).convert("L"), dtype=np.float32) / 255, None
 
 
 def box_of(alpha: np.ndarray) -> tuple[int, int, int, int]:
@@ -102,11 +105,27 @@ def threshold(picture: np.ndarray) -> np.ndarray:
     return np.asarray(bright != (border.mean() > 0.5), dtype=np.float32)
 
 
+def soft(truth: np.ndarray) -> np.ndarray:
+    """The soft band: where the true alpha lies between 0.05 and 0.95, or within 5 pixels of that."""
+    band = ((truth > 0.05) & (truth < 0.95)).astype(np.uint8)
+    return np.asarray(cv2.dilate(band, np.ones((11, 11), np.uint8))) > 0
+
+
+def fringe(answer: np.ndarray, truth: np.ndarray, own: np.ndarray) -> float:
+    """The mean error of colours (of 1) in the soft band of an RGBA answer (8 bits), put on black and on white."""
+    wide, alpha = soft(truth), answer[..., 3:] / 255
+    errors = []
+    for ground in (0.0, 1.0):
+        made = answer[..., :3] / 255 * alpha + ground * (1 - alpha)
+        wanted = own * truth[..., None] + ground * (1 - truth[..., None])
+        errors.append(np.abs(made - wanted)[wide].mean())
+    return float(np.mean(errors))
+
+
 def scores(alpha: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """IoU, MAE, and the error in the soft band."""
     there, meant = alpha > 0.5, truth > 0.5
-    band = ((truth > 0.05) & (truth < 0.95)).astype(np.uint8)
-    wide = np.asarray(cv2.dilate(band, np.ones((11, 11), np.uint8))) > 0
+    wide = soft(truth)
     error = np.abs(alpha - truth)
     return {
         "iou": float((there & meant).sum() / max(1, (there | meant).sum())),
@@ -134,15 +153,18 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for group, cases in groups.items():
         found: dict[str, list[dict[str, float]]] = defaultdict(list)
-        for name, picture, truth in cases:
+        fringes: dict[str, list[float]] = defaultdict(list)
+        for name, picture, truth, own in cases:
             box, point = box_of(truth), point_of(truth)
             answers: dict[str, np.ndarray] = {}
             if not options.no_baselines:
                 answers |= {"threshold": threshold(picture), "GrabCut, box": grabcut(picture, box)}
             if model is not None:
                 for said, prompts in (("nothing", {}), ("box", {"box": box}), ("point", {"point": (point,)})):
-                    answer = model.restore(picture, alpha_only=True, **prompts)
-                    answers[f"model, {said}"] = np.asarray(answer, dtype=np.float32).reshape(truth.shape) / 255
+                    answer = model.restore(picture, **prompts)
+                    answers[f"model, {said}"] = np.asarray(answer[..., 3], dtype=np.float32) / 255
+                    if own is not None:
+                        fringes[said].append(fringe(answer, truth, own))
             for method, alpha in answers.items():
                 found[method].append(scores(alpha, truth))
                 rows.append({"group": group, "name": name, "method": method, **found[method][-1]})
@@ -160,6 +182,9 @@ def main() -> None:
         print(f"{group} ({len(cases)})")
         for method, means in table[group].items():
             print(f"  {method:16} IoU {means['iou']:.3f}  MAE {means['mae']:.3f}  soft band {means['band']:.3f}")
+        for said, errors in fringes.items():
+            well = [error for error, row in zip(errors, found[f"model, {said}"], strict=True) if row["iou"] > 0.9]
+            print(f"  {said}: on black and white {np.mean(errors):.3f}, {np.mean(well):.3f} of {len(well)} with IoU above 0.9")
     if options.out:
         options.out.write_text(json.dumps({"means": table, "cases": rows}, indent=1), encoding="utf-8")
 
