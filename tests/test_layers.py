@@ -15,6 +15,7 @@ SOURCE = Path(pellucid.__file__).parent
 ROWS = (
     {"errors", "families"},
     {"tasks.settings"},
+    {"tasks.film_settings"},
     {"tasks"},
     {"steps"},
     {"memory", "regular", "protobuf"},
@@ -26,7 +27,8 @@ ROWS = (
     {"laws"},
     {"asked", "wear"},
     {"motion"},
-    {"clipping", "following"},
+    {"clipping", "following", "reels"},
+    {"mending"},
     {"camera"},
     {"sensor"},
     {"developing"},
@@ -47,13 +49,13 @@ ROWS = (
     {"wholes"},
     {"tasks.base"},
     {"hinting", "tinting"},
-    {"tasks.colorize_learning", "tasks.cutout_learning"},
+    {"tasks.colorize_learning", "tasks.cutout_learning", "tasks.film_learning"},
     {"tasks.denoise"},
     {"tasks.*"},
     {"stacks", "manifest"},
     {"restorer"},
     {"chains"},
-    {"scenes"},
+    {"scenes", "windows"},
     {"footage"},
     {"api"},
     {"napari"},
@@ -75,7 +77,7 @@ ROWS = (
 """A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
 modules."""
 
-LIGHT = ("errors", "families", "tasks.settings", "tasks", "steps")
+LIGHT = ("errors", "families", "tasks.settings", "tasks.film_settings", "tasks", "steps")
 """Modules of the standard library alone: ``pellucid --help`` reads them."""
 
 TYPES_FROM_BELOW = {"tasks"}

@@ -31,6 +31,7 @@ from pellucid.restorer import Restorer as Restorer
 from pellucid.tasks import ColorizeSettings as ColorizeSettings
 from pellucid.tasks import CutoutSettings as CutoutSettings
 from pellucid.tasks import DenoiseSettings as DenoiseSettings
+from pellucid.tasks import FilmSettings as FilmSettings
 from pellucid.tasks import RawSettings as RawSettings
 from pellucid.tasks import UpscaleSettings as UpscaleSettings
 from pellucid.tasks.settings import ClipSettings as ClipSettings
@@ -66,11 +67,13 @@ __all__ = [
     "UpscaleSettings",
     "ColorizeSettings",
     "CutoutSettings",
+    "FilmSettings",
     "RawSettings",
     "denoise",
     "upscale",
     "colorize",
     "cutout",
+    "film",
 ]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -111,6 +114,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> Image: ...
 @overload
 def restore(
@@ -148,6 +157,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> NDArray[_Kind]: ...
 @overload
 def restore(
@@ -185,6 +200,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> Iterator[NDArray[_Kind]]: ...
 @overload
 def restore(
@@ -222,6 +243,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> Any: ...
 @overload
 def restore(
@@ -259,6 +286,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> NDArray[Any]: ...
 @overload
 def restore(
@@ -296,6 +329,12 @@ def restore(
     alpha_only: bool = ...,
     crop: bool = ...,
     again: bool = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    steady: bool = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> Path: ...
 @overload
 def denoise(
@@ -722,4 +761,112 @@ def cutout(
     strength: float = ...,
     sure: float = ...,
     again: bool = ...,
+) -> Path: ...
+@overload
+def film(
+    image: Image,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
+) -> Image: ...
+@overload
+def film(
+    image: NDArray[_Kind],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
+) -> NDArray[_Kind]: ...
+@overload
+def film(
+    image: Iterator[NDArray[_Kind]],
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
+) -> Iterator[NDArray[_Kind]]: ...
+@overload
+def film(
+    image: str | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
+) -> Any: ...
+@overload
+def film(
+    image: ArrayLike,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: None = ...,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
+) -> NDArray[Any]: ...
+@overload
+def film(
+    image: Image | ArrayLike | Path,
+    *,
+    model: str | Path = ...,
+    range: Range = ...,
+    axes: str | None = ...,
+    out: str | Path,
+    clip: ClipSettings | None = ...,
+    deflicker: bool = ...,
+    defade: bool = ...,
+    grain: float = ...,
+    strength: float = ...,
+    steady: bool = ...,
+    sure: float = ...,
+    only_damage: bool = ...,
+    show_damage: bool = ...,
 ) -> Path: ...

@@ -23,12 +23,13 @@ __all__ = ["ANSWERS", "METADATA_KEY", "Card", "TrainingImages", "read_card"]
 
 METADATA_KEY = "pellucid_card"
 
-ANSWERS = ("residual", "clean", "alpha", "ab", "interpolated")
+ANSWERS = ("residual", "clean", "alpha", "ab", "interpolated", "damage")
 """The kinds of a network's output: the residual, which is taken away from the input (or its enlargement); the clean image; how far
 each pixel belongs to the thing in front, 0 to 1; the two planes of colour beside the light; the residual of a mosaic's colours,
-which is taken away from those that linear filters interpolate (`pellucid.sensor.interpolated`)."""
+which is taken away from those that linear filters interpolate (`pellucid.sensor.interpolated`); how likely each pixel is damaged,
+0 to 1."""
 
-OUTPUTS = {"alpha": 1, "ab": 3, "interpolated": 3}
+OUTPUTS = {"alpha": 1, "ab": 3, "interpolated": 3, "damage": 1}
 """How many planes outputs of these kinds have, whatever the input has; others have its channels. ``ab``: chroma in two planes, and
 the error that is expected of it."""
 

@@ -46,6 +46,11 @@ FAMILIES: dict[str, Family] = {
         "upscale", {"colour": "upscale-photo"}, "Enlarges photographs with a little noise or JPEG artefacts, and removes these"
     ),
     "raw": Family("raw", {"mosaic": "raw"}, "Makes pictures of the mosaic of a camera's sensor, and takes its noise out"),
+    "film": Family(
+        "film",
+        {"find": "film-find", "fill": "film-fill"},
+        "Mends worn film, prints and slides: finds scratches, dust and the like, and fills them",
+    ),
     "cutout": Family("cutout", {"colour": "cutout"}, "Cuts things out of their background, best with a click or a box"),
 }
 """Name -> family. A lone ``.onnx`` file is a family of one, in the role that the channels of its card name."""

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, diagnosis, files, images, saving, scenes
+from pellucid import __version__, diagnosis, files, images, saving, scenes, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -33,9 +33,10 @@ from pellucid.images import Image
 from pellucid.manifest import digest_of
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.base import Following
+from pellucid.tasks.base import Following, Surveying
 from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
+from pellucid.windows import Coming, Pictures
 
 __all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "each", "restore"]
 
@@ -101,7 +102,7 @@ def restore(
         raise FileError(f"{target} exists; --force overwrites it")
     clip = clips.look(source)
     output = _output(clip, settings)
-    survey = _surveyed(clip, span, settings, told)
+    survey = _surveyed(clip, span, settings, _surveying(restorer, how), told)
     clip = survey.clip
     rate = _encoded_rate(clip)
     choice = encoders.chosen(
@@ -125,16 +126,17 @@ def restore(
     key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
     seconds = 0.0
     restoring = _Restoring(restorer, settings, {} if weights is None else {"mask": weights}, alone=how.alone)
-    work = _Work(clip, output, choice, restorer, settings, survey, told, restoring)
+    most = _frames_of(restorer, how)
+    work = _Work(clip, output, choice, restorer, settings, survey, told, restoring, most, Pictures(clip.layout))
     with _folder(target, key, resume=resume) as folder:
         segments = [_named(folder, number) for number in range(len(bounds))]
         headers = [joining.read_segment(path) if path.exists() else None for path in segments]
         done = sum(last - first for header, (first, last) in zip(headers, bounds, strict=True) if header is not None)
         missing = next((first for header, (first, _) in zip(headers, bounds, strict=True) if header is None), None)
-        run_in = work.restoring.run_in
-        begin = 0 if missing is None else max(0, missing - run_in)
-        coming: Iterator[Frame] = iter(()) if missing is None else clips.frames(clip, span, skip=begin)
-        recent: deque[Frame] = deque(islice(coming, (missing or 0) - begin), maxlen=run_in)
+        behind = max(work.restoring.run_in, most - 1)
+        begin = 0 if missing is None else max(0, missing - behind)
+        coming = Coming(iter(()) if missing is None else clips.frames(clip, span, skip=begin))
+        recent: deque[Frame] = deque(islice(coming, (missing or 0) - begin), maxlen=behind)
         for number, (first, last) in enumerate(bounds):
             if missing is None or first < missing:
                 continue
@@ -144,8 +146,7 @@ def restore(
                 deque(part, maxlen=0)
                 continue
             header: dict[str, Any] = {}
-            ahead = () if first in survey.firsts else tuple(recent)
-            joining.write_segment(segments[number], header, _encoded(ahead, part, work, header, done))
+            joining.write_segment(segments[number], header, _encoded(recent, part, coming, work, header, (first, done)))
             seconds += header.pop("seconds")
             headers[number] = header
             done += last - first
@@ -193,7 +194,7 @@ def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[An
     """The frames of a clip as arrays, (h, w, 3) in red, green and blue or (h, w): uint8, or uint16 for more than 8 bits."""
     clip = clips.look(source)
     for frame in clips.frames(clip, check(how or ClipSettings())):
-        pixels = images.to_levels(_picture(frame.planes, clip.layout).pixels, clip.layout.dtype)
+        pixels = images.to_levels(windows.picture(frame.planes, clip.layout).pixels, clip.layout.dtype)
         yield pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
@@ -248,26 +249,48 @@ class _Survey:
     firsts: tuple[int, ...]
     levels: tuple[scenes.Levels, ...]
     remarks: tuple[str, ...]
+    entries: tuple[Any, ...] | None = None
 
     def found(self, number: int) -> Any:
         """The noise of a frame, None where it is not measured."""
-        scene = int(np.searchsorted(self.firsts, number, side="right")) - 1
-        return self.levels[scene].at(number)
+        return self.levels[self._scene(number)].at(number)
+
+    def scene(self, number: int) -> tuple[int, int]:
+        """The first frame of a frame's scene, and the one behind its last."""
+        scene = self._scene(number)
+        return self.firsts[scene], (*self.firsts, self.count)[scene + 1]
+
+    def _scene(self, number: int) -> int:
+        return int(np.searchsorted(self.firsts, number, side="right")) - 1
 
 
-def _surveyed(clip: Clip, span: Span, settings: Settings | Steps, told: Told | None) -> _Survey:
+def _surveying(restorer: Restorer | Chain, how: ClipSettings) -> Surveying | None:
+    """The task's module, where it looks at whole clips before the work."""
+    module = restorer.task.module() if isinstance(restorer, Restorer) and not how.alone else None
+    return module if isinstance(module, Surveying) else None
+
+
+def _frames_of(restorer: Restorer | Chain, how: ClipSettings) -> int:
+    """The frames that one output looks at."""
+    return restorer.task.frames if isinstance(restorer, Restorer) and not how.alone else 1
+
+
+def _surveyed(clip: Clip, span: Span, settings: Settings | Steps, surveying: Surveying | None, told: Told | None) -> _Survey:
     cuts = scenes.Cuts()
+    looked = None if surveying is None else surveying.survey()
     samples: list[tuple[int, Any]] = []
     count = since = 0
     for frame in clips.frames(clip, span):
         if frame.fields and not clip.interlaced:
             # Noise is measured in frames as they will be: once more from the beginning.
-            return _surveyed(replace(clip, interlaced=True), span, settings, told)
+            return _surveyed(replace(clip, interlaced=True), span, settings, surveying, told)
         small = scenes.thumbnail(frame.planes[0], 2**clip.layout.depth - 1)
         begins = cuts.add(small)
         since = 0 if begins else since + 1
         if settings.inspects and since % scenes.EVERY == 0:
-            samples.append((frame.number, diagnosis.look(View((_picture(frame.planes, clip.layout),)))))
+            samples.append((frame.number, diagnosis.look(View((windows.picture(frame.planes, clip.layout),)))))
+        if looked is not None and surveying is not None:
+            looked.add(windows.small(frame.planes, clip.layout, surveying.LOOK))
         count += 1
         if told is not None:
             told(0, clip.count)
@@ -276,7 +299,8 @@ def _surveyed(clip: Clip, span: Span, settings: Settings | Steps, told: Told | N
     remarks = [f"{len(firsts)} scenes"] if len(firsts) > 1 else []
     if clip.interlaced:
         remarks.append("interlaced: each two fields were made into one frame (bwdif) before the work")
-    return _Survey(clip, count, firsts, levels, tuple(remarks))
+    entries = None if looked is None else tuple(looked.entries(firsts))
+    return _Survey(clip, count, firsts, levels, tuple(remarks), entries)
 
 
 def _encoded_rate(clip: Clip) -> Fraction:
@@ -384,6 +408,8 @@ class _Work:
     survey: _Survey
     told: Told | None
     restoring: _Restoring
+    most: int
+    pictures: Pictures
 
     def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a frame as JSON holds them."""
@@ -440,17 +466,20 @@ def _remembered(part: Iterator[Frame], recent: deque[Frame]) -> Iterator[Frame]:
 
 
 def _encoded(
-    ahead: Sequence[Frame], part: Iterator[Frame], work: _Work, header: dict[str, Any], done: int
+    recent: deque[Frame], part: Iterator[Frame], coming: Coming, work: _Work, header: dict[str, Any], start: tuple[int, int]
 ) -> Iterator[joining.Packet]:
-    """The packets of a segment, which frames ``ahead`` of it lead to; its ``header`` is filled as they come. ``done`` frames of the
-    clip are finished before."""
+    """The packets of a segment, its frames in ``part``; its ``header`` is filled as they come. The ``recent`` frames are those
+    before the next one, and ``coming`` gives those that follow on it. ``start`` is the number of the segment's first frame, and
+    how many of the clip's frames are finished before."""
     clip, choice = work.clip, work.choice
+    first, done = start
     context = encoders.opened(choice)
     header.update(times=[], seconds=0.0)
     order: list[int] = []
     work.restoring.begin()
-    for frame in ahead:
-        work.restoring.look(_seen(frame, work))
+    for frame in list(recent)[-work.restoring.run_in :] if work.restoring.run_in else ():
+        if frame.number >= work.survey.scene(first)[0]:
+            work.restoring.look(_seen([frame], frame, work))
 
     def taken(made: Sequence[Any]) -> Iterator[joining.Packet]:
         for packet in made:
@@ -459,7 +488,8 @@ def _encoded(
 
     for number, frame in enumerate(part):
         begun = time.perf_counter()
-        view = _seen(frame, work)
+        around = windows.window(frame, recent, coming.ahead(work.most - 1), work.most, work.survey.scene(frame.number))
+        view = _seen(around, frame, work)
         result = work.restoring.restored(view)
         if number == 0:
             header.update(model=result.model, facts=work.facts(result.facts))
@@ -475,13 +505,12 @@ def _encoded(
     header.update(joining.ordered(order, len(header["times"]), clip.path))
 
 
-def _seen(frame: Frame, work: _Work) -> View:
-    return View((_picture(frame.planes, work.clip.layout),), found=work.survey.found(frame.number))
-
-
-def _picture(planes: Planes, layout: Layout) -> Image:
-    """A frame as the door takes it. Values beyond black and white are cut off for the work alone: see `pellucid.files.yuv`."""
-    return Image(np.clip(yuv.to_pixels(planes, layout), 0, 1), dtype=layout.dtype)
+def _seen(around: Sequence[Frame], frame: Frame, work: _Work) -> View:
+    """A frame among those around it, with what the survey found."""
+    survey = work.survey
+    entries = None if survey.entries is None else tuple(survey.entries[each.number] for each in around)
+    at = next(place for place, each in enumerate(around) if each.number == frame.number)
+    return View(work.pictures.of(around), at, survey.found(frame.number), entries)
 
 
 def _blank(clip: Clip) -> Image:

@@ -25,6 +25,7 @@ SPECS = {
     "unet-int8": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True),
     "upscaler": UpscalerSpec(scales=(2, 3), channels=3, width=8, blocks=2),
     "upscaler-gray": UpscalerSpec(scales=(4,), channels=1, width=8, blocks=1),
+    "unet-damage": UnetSpec(channels=1, maps=("lone",), widths=(8, 12), blocks=(1, 1), out_channels=1, answer="damage", norm=True),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
 

@@ -52,7 +52,7 @@ recipes gain much more."""
 HELD_OUT = 12
 """Images that a short run is scored on."""
 
-STEPS = {"colorize": (200, 16), "raw": (200, 16)}
+STEPS = {"colorize": (200, 16), "film": (200, 16), "raw": (200, 16)}
 """The steps of a short run by task, and their batch; `FEW` where a task is not named."""
 
 FEW = (100, 8)

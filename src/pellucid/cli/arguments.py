@@ -94,6 +94,10 @@ def add_settings(command: argparse.ArgumentParser, declared: type[Declared], *na
     """The settings that a dataclass declares, or those of these ``names``."""
     for row in (row for row in declared.declared() if not names or row.name in names):
         text = row.help
+        if row.kind == "flag" and row.default:
+            # What is done unless it is asked not to be: --NAME and --no-NAME.
+            command.add_argument(row.flag, action=argparse.BooleanOptionalAction, default=True, help=text)
+            continue
         if row.default not in (None, False, ()):
             text += f" (default: {row.default:g})" if isinstance(row.default, float) else f" (default: {row.default})"
         if row.kind == "flag":

@@ -50,6 +50,8 @@ def add_restoring(commands: Commands) -> None:
             _add_places(command, task.mark)
             add_model(command, task)
             add_settings(command, task.settings)
+            for name, about in task.settings.BESIDE.items():
+                command.add_argument(f"--{name}", metavar="FILE", help=about)
             _add_work(command)
             spreading.add_spreading(command)
 
@@ -122,7 +124,20 @@ def _add_work(command: argparse.ArgumentParser) -> None:
 
 def _restore(options: argparse.Namespace) -> int:
     task: Task = options.task
-    return _done(options, task, settings_of(task.settings, options), partial(_loaded, task.name, options.model))
+    settings, loaded = settings_of(task.settings, options), partial(_loaded, task.name, options.model)
+    others = {name: place for name in task.settings.BESIDE if (place := getattr(options, name)) is not None}
+    for name, place in others.items():
+        if place == "-" or (Path(place).is_file() and not options.force):
+            raise FileError(f"--{name} {place}: " + ("name a file" if place == "-" else "the file exists; --force overwrites it"))
+    inputs = list(options.inputs)
+    if others and str(PIPE) in map(str, inputs):
+        raise OptionError(f"--{next(iter(others))} reads a picture once more, and standard input can be read once")
+    status = _done(options, task, settings, loaded)
+    for name, place in others.items():
+        if status == 0:
+            again = argparse.Namespace(**{**vars(options), "inputs": inputs, "out": place, "confidence": None})
+            status = _done(again, task, settings.beside(name), loaded)
+    return status
 
 
 def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import OptionError
+from pellucid.tasks.film_settings import FilmSettings
 from pellucid.tasks.settings import Attached, Settings, Shape, setting
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "CutoutSettings",
     "DenoiseSettings",
     "Fact",
+    "FilmSettings",
     "RawSettings",
     "Task",
     "UpscaleSettings",
@@ -613,6 +615,37 @@ TASKS: dict[str, Task] = {
             model="cutout",
             settings=CutoutSettings,
             facts=FOUND,
+        ),
+        Task(
+            name="film",
+            summary="mend worn film, prints and slides: scratches, dust, flicker, fading, an unsteady gate",
+            mark="mended",
+            verbs=("Mend", "Mending", "Mended"),
+            headline="see it without scratches and dust",
+            after="the page shows the picture before and after; --damage, and Show damage here, show what was found",
+            model="film",
+            settings=FilmSettings,
+            facts=(
+                Fact(
+                    "damaged",
+                    "the share of the picture that is damaged, 0 to 1",
+                    _NUMBER_OR_NULL,
+                    header="Damaged",
+                    digits=5,
+                    label="damaged",
+                ),
+                Fact(
+                    "faded",
+                    "how far the colours have faded, in words; null where they have not, or were left alone",
+                    _TEXT_OR_NULL,
+                    header="Faded",
+                    label="faded",
+                ),
+                Fact(
+                    "grain", "the level of the grain that was taken away, in 8-bit levels; null where it was left", _NUMBER_OR_NULL
+                ),
+            ),
+            frames=3,
         ),
         Task(
             name="raw",

@@ -31,6 +31,8 @@ __all__ = [
     "NoiseRange",
     "Pair",
     "Pass",
+    "Survey",
+    "Surveying",
     "TaskModule",
     "degraded",
     "drawn",
@@ -348,6 +350,27 @@ class Following(Protocol):
         """The frame, with ``notes`` of the one before it in the same scene; None for a scene's first frame. Cheap: it is called for
         frames that are not restored, too. What `Settings.share` says is left to the caller: the share of the returned settings is
         1, and the rest is the frame as it was."""
+
+
+class Survey(Protocol):
+    """A look at all frames of a clip before the work."""
+
+    def add(self, small: Pixels) -> None:
+        """The next frame, (h, w, channels), float32 in [0, 1], small."""
+
+    def entries(self, firsts: Sequence[int]) -> Sequence[Any]:
+        """What the task wants to know of each frame (`View.clip`); ``firsts`` are the first frames of the scenes."""
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A task's module that looks at all frames of a clip before the work: what is slow, and what is not, shows only then."""
+
+    LOOK: int
+    """Pixels of the longer side of the frames that are looked at, at most."""
+
+    def survey(self) -> Survey:
+        """A look that begins."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pellucid.errors import FileError, OptionError
 
@@ -301,6 +301,10 @@ class Settings(Declared):
         main=True,
     )
 
+    BESIDE: ClassVar[Mapping[str, str]] = {}
+    """Other pictures that may be written beside the output: a name, which is an option of the command line with a file, and
+    help."""
+
     @property
     def share(self) -> float:
         """The share of the restored picture in the output; the rest is the picture as it was."""
@@ -322,6 +326,10 @@ class Settings(Declared):
     def each(self) -> Mapping[str, Self]:
         """The variants that are asked for, by name: each is one picture. One without a name where there is no choice."""
         return {"": self}
+
+    def beside(self, name: str) -> Self:
+        """The settings that make the other picture of that name, one of `BESIDE`."""
+        raise OptionError(f"there is no picture {name!r} beside this one")
 
     @classmethod
     def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:

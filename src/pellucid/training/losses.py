@@ -31,6 +31,9 @@ right, and a small thing no harder than others."""
 GRADIENT_WEIGHT = 2.0
 """How much the loss ``alpha`` counts the change of alpha from pixel to pixel: edges are few, so its mean is small."""
 
+ENTROPY_WEIGHT = 4.0
+"""How much the loss ``damage`` counts cross-entropy beside the overlap: few pixels are damaged, so its mean is small."""
+
 RESIDUALS = ("residual", "interpolated")
 """The kinds of answers (`pellucid.cards.ANSWERS`) that are taken away from a base."""
 
@@ -142,6 +145,16 @@ def _alpha(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, wei
     return entropy + overlap + GRADIENT_WEIGHT * (down + across)
 
 
+def _damage(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """For chances, from their logits: cross-entropy, and the overlap (Dice 1945) of the whole batch with what is meant: single
+    images may hold nothing."""
+    entropy = _mean(functional.binary_cross_entropy_with_logits(restored, clean, reduction="none"), weight)
+    chance = torch.sigmoid(restored)
+    share = clean.numel() * 1e-4
+    overlap = (2 * (chance * clean).sum() + share) / (chance.sum() + clean.sum() + share)
+    return ENTROPY_WEIGHT * entropy + 1 - overlap
+
+
 def _decibels(squared: torch.Tensor) -> torch.Tensor:
     return 10 * torch.log10(squared + PSNR_SOFTENING).mean()
 
@@ -183,6 +196,7 @@ LOSSES: dict[str, Loss] = {
     "bce": Loss(_bce),
     "chroma": Loss(_chroma, raw=True),
     "alpha": Loss(_alpha, raw=True),
+    "damage": Loss(_damage, raw=True),
 }
 """A recipe's ``loss`` and ``finish_loss`` by name."""
 

@@ -29,8 +29,9 @@ class UnetSpec:
     ``channels`` in and ``out_channels`` (0: the same) out; ``maps`` the planes beside the image; ``widths`` the channels at
     each resolution, finest first; ``blocks`` the number of residual blocks there, on the way down and again on the way up;
     ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the output is; ``answer`` its
-    kind, ``residual`` (to be taken away from the input) or ``clean``; ``int8`` whether the blocks' convolutions work in eight
-    bits.
+    kind, ``residual`` (to be taken away from the input), ``clean``, or ``damage``, a chance from 0 to 1; ``int8`` whether the
+    blocks' convolutions work in eight bits. ``norm``: batch normalisation, which engines fold, after each convolution but the
+    last, and a ReLU after head and steps: for answers that do not scale with the input.
     """
 
     channels: int = 1
@@ -42,6 +43,7 @@ class UnetSpec:
     out_channels: int = 0
     answer: str = "residual"
     int8: bool = False
+    norm: bool = False
     network: ClassVar[str] = "unet"
 
     def __post_init__(self) -> None:
@@ -51,6 +53,8 @@ class UnetSpec:
             )
         if min(self.channels, self.shuffle, self.scale) < 1 or self.out_channels < 0:
             raise ModelError("unet: channels, shuffle and scale must be 1 or more, out_channels 0 or more")
+        if self.int8 and self.norm:
+            raise ModelError("unet: int8 and norm do not go together")
         if self.answer not in ANSWERS:
             raise ModelError(f"unet: answer {self.answer!r} is not one of {', '.join(ANSWERS)}")
 
@@ -60,20 +64,25 @@ class UnetSpec:
 
 
 class Block(nn.Module):
-    """x + conv(relu(conv(x)))."""
+    """x + conv(relu(conv(x))), each normalised where ``norm`` says so."""
 
-    def __init__(self, width: int, int8: bool) -> None:
+    def __init__(self, width: int, int8: bool, norm: bool) -> None:
         super().__init__()
         self.conv1 = _conv(width, int8=int8)
         self.conv2 = _conv(width, int8=int8, signed=False)
+        self.norm1, self.norm2 = (nn.BatchNorm2d(width) if norm else nn.Identity() for _ in range(2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y: torch.Tensor = self.conv2(torch.relu(self.conv1(x)))
+        y: torch.Tensor = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
         return x + y
 
 
-def _blocks(width: int, count: int, int8: bool) -> nn.Sequential:
-    return nn.Sequential(*(Block(width, int8) for _ in range(count)))
+def _blocks(width: int, count: int, int8: bool, norm: bool) -> nn.Sequential:
+    return nn.Sequential(*(Block(width, int8, norm) for _ in range(count)))
+
+
+def _normed(conv: nn.Module, width: int, norm: bool) -> nn.Module:
+    return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU()) if norm else conv
 
 
 def _conv(width: int, *, int8: bool, signed: bool = True) -> nn.Conv2d:
@@ -91,14 +100,20 @@ class Unet(nn.Module):
         self.multiple_of = step * 2 ** (depth - 1)
         inside = spec.channels + len(spec.maps)
         out = (spec.out_channels or spec.channels) * (step * spec.scale) ** 2
-        self.head = nn.Conv2d(inside, widths[0], 3 * step, stride=step, padding=step, bias=False)
-        int8 = spec.int8
-        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i], int8) for i in range(depth - 1))
-        self.narrow = nn.ModuleList(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False) for i in range(depth - 1))
-        self.body = _blocks(widths[-1], spec.blocks[-1], int8)
-        self.widen = nn.ModuleList(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False) for i in range(depth - 1))
-        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i], int8) for i in range(depth - 1))
-        self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=False)
+        kind = {"int8": spec.int8, "norm": spec.norm}
+        norm = spec.norm
+        self.head = _normed(nn.Conv2d(inside, widths[0], 3 * step, stride=step, padding=step, bias=False), widths[0], norm)
+        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i], **kind) for i in range(depth - 1))
+        self.narrow = nn.ModuleList(
+            _normed(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False), widths[i + 1], norm) for i in range(depth - 1)
+        )
+        self.body = _blocks(widths[-1], spec.blocks[-1], **kind)
+        self.widen = nn.ModuleList(
+            _normed(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False), widths[i], norm)
+            for i in range(depth - 1)
+        )
+        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i], **kind) for i in range(depth - 1))
+        self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=norm)
         self.shuffle = nn.PixelShuffle(step * spec.scale)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -121,8 +136,8 @@ class Unet(nn.Module):
         # Two-pixel steps down and up place a pixel at either end of its cell: at most one cell of each resolution.
         return int(reach + self.multiple_of)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The residual or the clean image, as `answer` says."""
+    def training_output(self, x: torch.Tensor) -> torch.Tensor:
+        """What `forward` answers; of a chance its logits, which the loss reads."""
         x = self.head(x)
         skips = [x]
         for blocks, narrow in zip(self.down, self.narrow, strict=True):
@@ -134,3 +149,8 @@ class Unet(nn.Module):
             x = self.up[index](self.widen[index](x) + skips[index + 1])
         answer: torch.Tensor = self.shuffle(self.tail(x + skips[0]))
         return answer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The residual, the clean image or the chance of damage, as `answer` says."""
+        output = self.training_output(x)
+        return torch.sigmoid(output) if self.answer == "damage" else output

@@ -1,0 +1,276 @@
+"""Damage of film and prints, in numbers: frames brought into place, what damage looks like without a network, holes filled.
+
+All functions take float32 pixels (h, w, c) or planes (h, w) in [0, 1] and change none of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import motion
+from pellucid.images import Pixels
+
+__all__ = [
+    "brought",
+    "found_alone",
+    "found_between",
+    "grown",
+    "held_back",
+    "outside",
+    "roughly_filled",
+    "small_things",
+    "softened",
+    "upright",
+]
+
+TALL = 49
+"""Pixels up and down over which a scratch is one: what is lighter or darker than its sides for so long is no detail."""
+
+BESIDE = 3
+"""Pixels to either side that a scratch is held against: it is up to three wide."""
+
+SMALL = 9
+"""Pixels: what is less wide is small (`small_things`)."""
+
+MOST = 8 / 255
+"""The most that one pixel counts for a scratch: one bright spot does not make a column of them."""
+
+ALIKE = 0.01
+"""How much two frames differ, by noise and grain, where nothing moved: no smaller change is believed."""
+
+
+MOST_APART = 0.06
+"""The most that one pixel counts when blocks are brought into place, 15 levels: dust and blotches are farther away than that."""
+
+BETTER, BETTER_BY = 0.8, 0.002
+"""The share of the difference that a block's own motion must leave, and by how much less, for it to be taken."""
+
+
+def gray(pixels: Pixels) -> Pixels:
+    """The mean (h, w) of the channels."""
+    plane = pixels[..., 0].copy()
+    for channel in range(1, pixels.shape[2]):
+        plane += pixels[..., channel]
+    plane /= np.float32(pixels.shape[2])
+    return plane
+
+
+def brought(frame: Pixels, other: Pixels, *, noise: float = ALIKE) -> Pixels:
+    """``other`` with its parts where they are in ``frame`` (`pellucid.motion`); as it is where frames are small.
+
+    What is damaged is found nowhere, or somewhere by chance: a block leaves the motion of those around it for a good reason only.
+    """
+    if min(frame.shape[:2]) < 2 * motion.BLOCK or frame.shape != other.shape:
+        return other
+    plane, old = gray(frame), gray(other)
+    own = motion.find(plane, old, noise * 2**0.5, noise)
+    tries = [_median_of(own, side) for side in (0, 5, 3)]
+    best, down, right = _apart(plane, old, tries[0]), tries[0].down, tries[0].right
+    for each in (*tries[1:], own):
+        cost = _apart(plane, old, each)
+        nearer = cost < BETTER * best - np.float32(BETTER_BY)
+        best, down, right = (np.where(nearer, new, kept) for new, kept in ((cost, best), (each.down, down), (each.right, right)))
+    moves = motion.Motion(down, right)
+    return np.ascontiguousarray(motion.moved(np.ascontiguousarray(other.transpose(2, 0, 1)), moves).transpose(1, 2, 0))
+
+
+def _median_of(moves: motion.Motion, side: int) -> motion.Motion:
+    """The median of the moves of ``side`` x ``side`` blocks around each, of all of them where ``side`` is 0."""
+    if not side:
+        return motion.Motion(*(np.full_like(part, np.median(part)) for part in (moves.down, moves.right)))
+    padded = (np.pad(part, side // 2, mode="edge") for part in (moves.down, moves.right))
+    return motion.Motion(*(np.median(np.lib.stride_tricks.sliding_window_view(part, (side, side)), axis=(2, 3)) for part in padded))
+
+
+def _apart(plane: Pixels, old: Pixels, moves: motion.Motion) -> Pixels:
+    """The mean difference of each block from where it is said to be, to the pixel, by every second row and column; no pixel counts
+    for more than `MOST_APART`."""
+    height, width = plane.shape
+    down, right = (
+        np.repeat(np.repeat(np.rint(part).astype(np.intp), motion.BLOCK // 2, 0), motion.BLOCK // 2, 1)
+        for part in (moves.down, moves.right)
+    )
+    rows, columns = np.arange(0, height, 2)[:, None], np.arange(0, width, 2)[None]
+    down, right = down[: len(rows), : columns.size], right[: len(rows), : columns.size]
+    there = old[np.clip(rows + down, 0, height - 1), np.clip(columns + right, 0, width - 1)]
+    apart = np.minimum(np.abs(plane[::2, ::2] - there), np.float32(MOST_APART))
+    half = motion.BLOCK // 2
+    tops, lefts = np.arange(0, len(rows), half), np.arange(0, columns.size, half)
+    sums = np.add.reduceat(np.add.reduceat(apart, tops, axis=0), lefts, axis=1)
+    counts = np.outer(np.diff([*tops, len(rows)]), np.diff([*lefts, columns.size]))
+    return np.asarray(sums / counts, dtype=np.float32)
+
+
+def upright(plane: Pixels) -> Pixels:
+    """How much each pixel of a plane belongs to a line from above to below: in units of `MOST`, dark lines below 0.
+
+    A mean over `TALL` rows of the difference to both sides, so that what is short or slanted counts for little.
+    """
+    padded = np.pad(plane, ((0, 0), (BESIDE, BESIDE)), mode="edge")
+    left, right = padded[:, : -2 * BESIDE], padded[:, 2 * BESIDE :]
+    # Lighter, or darker, than both sides: an edge is between them.
+    ridge = np.maximum(plane - np.maximum(left, right), 0) + np.minimum(plane - np.minimum(left, right), 0)
+    np.clip(ridge, -MOST, MOST, out=ridge)
+    half = TALL // 2
+    sums = np.cumsum(np.pad(ridge, ((1, 0), (0, 0))), axis=0, dtype=np.float32)
+    rows = np.arange(len(plane))
+    first, after = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(plane))
+    # Beyond the picture there is nothing: a line that ends there is as long as it can be.
+    mean = (sums[after] - sums[first]) / (after - first)[:, None].astype(np.float32)
+    return np.asarray(mean / np.float32(MOST), dtype=np.float32)
+
+
+def small_things(plane: Pixels) -> tuple[Pixels, Pixels]:
+    """How much each pixel is lighter, and darker, than what is around it, of things less than `SMALL` pixels wide: the plane less
+    its opening, and its closing less the plane (Serra 1982, "top hats")."""
+    low = _extreme(_extreme(plane, np.minimum), np.maximum)
+    high = _extreme(_extreme(plane, np.maximum), np.minimum)
+    return plane - low, high - plane
+
+
+def _extreme(plane: Pixels, which: np.ufunc) -> Pixels:
+    """The least or the greatest of the window of `SMALL` pixels around each; beyond the edge there is nothing."""
+    half = SMALL // 2
+    for axis in (0, 1):
+        padded = np.pad(plane, [(half, half) if each == axis else (0, 0) for each in range(2)], mode="edge")
+        side, reach = plane.shape[axis], 1
+        # Windows that double, and then overlap.
+        while 2 * reach <= SMALL:
+            padded = which(padded[:-reach], padded[reach:]) if axis == 0 else which(padded[:, :-reach], padded[:, reach:])
+            reach *= 2
+        rest = SMALL - reach
+        parts = (padded[:side], padded[rest : rest + side]) if axis == 0 else (padded[:, :side], padded[:, rest : rest + side])
+        plane = which(*parts)
+    return plane
+
+
+def outside(frame: Pixels, before: Pixels, after: Pixels) -> Pixels:
+    """By how much a pixel (h, w) is lighter than both neighbours in time, in the channel in which it is most so; darker: below
+    0."""
+    low, high = np.minimum(before, after), np.maximum(before, after)
+    up, down = _most(frame - high), _most(low - frame)
+    return np.asarray(np.maximum(up, 0) - np.maximum(down, 0), dtype=np.float32)
+
+
+def _most(pixels: Pixels) -> Pixels:
+    """The greatest of the channels: much faster than NumPy's own over a short last axis."""
+    most = pixels[..., 0]
+    for channel in range(1, pixels.shape[2]):
+        most = np.maximum(most, pixels[..., channel])
+    return most
+
+
+def roughly_filled(pixels: Pixels, hole: NDArray[np.bool_]) -> Pixels:
+    """The pixels with those of the hole (h, w) filled smoothly from what is around them (push and pull: Gortler et al. 1996).
+
+    Means of two by two pixels outside the hole, again and again, until no hole is left; then back, finer and finer.
+    """
+    if not hole.any():
+        return pixels
+    weight = (~hole).astype(np.float32)[..., None]
+    return _pulled(pixels * weight, weight)
+
+
+def _pulled(weighted: Pixels, weight: Pixels) -> Pixels:
+    height, width, _ = weighted.shape
+    if min(height, width) < 2 or weight.min() > 0:
+        full = np.maximum(weight, np.float32(1e-6))
+        if weight.min() > 0:
+            return weighted / full
+        if not weight.any():
+            return weighted + np.float32(0.5)
+        return np.where(weight > 0, weighted / full, weighted.sum((0, 1)) / weight.sum())
+    pad = ((0, height % 2), (0, width % 2), (0, 0))
+    small, known = (_halved(np.pad(each, pad)) for each in (weighted, weight))
+    # A cell with one known pixel is known.
+    share = np.minimum(known, 1)
+    small = np.where(known > 0, small * (share / np.maximum(known, np.float32(1e-6))), 0).astype(np.float32)
+    coarse = _doubled(_pulled(small, share.astype(np.float32)))[:height, :width]
+    result: Pixels = weighted + (1 - weight) * coarse
+    return result
+
+
+def _halved(values: Pixels) -> Pixels:
+    return np.asarray(values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2], dtype=np.float32)
+
+
+def _doubled(values: Pixels) -> Pixels:
+    """Twice as high and wide, linear between the middles of the cells."""
+    for axis in (0, 1):
+        before = np.concatenate([values.take([0], axis), values.take(range(values.shape[axis] - 1), axis)], axis)
+        after = np.concatenate([values.take(range(1, values.shape[axis]), axis), values.take([-1], axis)], axis)
+        pair = np.stack([0.75 * values + 0.25 * before, 0.75 * values + 0.25 * after], axis + 1)
+        shape = list(values.shape)
+        shape[axis] *= 2
+        values = pair.reshape(shape).astype(np.float32)
+    return values
+
+
+# -- without a network ------------------------------------------------------------------------------------------------
+
+APART = 0.06
+"""How far a pixel lies outside both neighbours in time to be held for dust: 15 levels."""
+
+CALM = 0.05
+"""How far the neighbours may differ from each other there: where they do not agree, something moves."""
+
+LINE = 0.45
+"""How much of a line from above to below is held for a scratch (`upright`)."""
+
+
+def found_between(frame: Pixels, before: Pixels, after: Pixels) -> Pixels:
+    """How likely each pixel (h, w) is damaged, 0 to 1, as neighbours in time show that were brought into place.
+
+    Damage that lasts one frame lies outside the range of both neighbours, which agree (Kokaram 1998, "Motion Picture Restoration",
+    the rule called SDIp); scratches, which stay, by `found_alone`.
+    """
+    low, high = np.minimum(before, after), np.maximum(before, after)
+    away = np.maximum(_most(frame - high), _most(low - frame))
+    calm = _most(high - low) < CALM
+    dust = np.where(calm, np.clip(0.5 + (away - APART) / (2 * APART), 0, 1), 0)
+    return np.asarray(np.maximum(dust, found_alone(frame)), dtype=np.float32)
+
+
+def found_alone(frame: Pixels) -> Pixels:
+    """The same of one picture: long upright lines alone, since dust looks like detail."""
+    line = np.abs(upright(gray(frame)))
+    return np.asarray(np.clip(0.5 + (line - LINE) / (2 * LINE), 0, 1), dtype=np.float32)
+
+
+# -- masks ------------------------------------------------------------------------------------------------------------
+
+
+def held_back(chance: Pixels, sure: float, around: float) -> NDArray[np.bool_]:
+    """Where damage is: places of the chance ``around`` or more that hold one, within `REACH` pixels, of ``sure`` or more."""
+    seeds = grown(chance >= sure, REACH)
+    return (chance >= around) & seeds
+
+
+REACH = 6
+"""Pixels from a place that is surely damaged to one that is less surely so."""
+
+
+def grown(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """The mask with all within ``by`` pixels of it, up and down, left and right."""
+    if not by or not mask.any():
+        return mask
+    wide = mask
+    for axis in (0, 1):
+        # Steps that double: as many as the way has bits.
+        done = 0
+        while done < by:
+            step = min(by - done, done + 1)
+            moved = wide.copy()
+            ahead, behind = [slice(None)] * 2, [slice(None)] * 2
+            ahead[axis], behind[axis] = slice(step, None), slice(None, -step)
+            moved[tuple(ahead)] |= wide[tuple(behind)]
+            moved[tuple(behind)] |= wide[tuple(ahead)]
+            wide, done = moved, done + step
+    return wide
+
+
+def softened(mask: NDArray[np.bool_]) -> Pixels:
+    """The mask as shares, 1 in it and falling off over two pixels around it: what is filled has no hard edge."""
+    soft = motion.box(mask.astype(np.float32), 3)
+    return np.maximum(mask, soft).astype(np.float32)

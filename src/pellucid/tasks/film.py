@@ -1,0 +1,345 @@
+"""Mending worn film, prints and slides: damage is found, then filled; brightness, colours and the gate are put right as a whole.
+
+One small network finds damage from a frame and its neighbours in time, brought into place; another fills it. Pictures alone go the
+same way without neighbours. What is not damaged is not touched, but for grain; flicker, fading and the gate are found by robust
+fits (`pellucid.reels`), and no network sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pellucid import diagnosis, images, mending, reels, wear
+from pellucid.cards import Card
+from pellucid.degradations import Degradation
+from pellucid.engines import Graph, Models
+from pellucid.errors import OptionError
+from pellucid.images import Image, Pixels, Rows
+from pellucid.reels import Entry, Fading
+from pellucid.tasks import FilmSettings, base
+from pellucid.tasks.film_learning import Learning, filling_maps, finding_maps
+from pellucid.tiling import Place
+from pellucid.views import View
+
+__all__ = ["CASES", "LOOK", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored", "survey"]
+
+CASES: tuple[str, ...] = (
+    "scratches:6+dust:2+hairs:3+blotches:3",
+    "dust:3+creases:2+cracks:4",
+    "scratches:8",
+    "dust:3",
+    "fading:0.4",
+)
+
+METRICS: tuple[str, ...] = ("psnr", "ssim")
+
+PROTOCOL: Mapping[str, str] = {"given": "a photograph worn by pellucid.wear, as a still; clips are measured by benchmarks/film.py"}
+
+LOOK = reels.SIDE
+
+TILE = 1024
+"""Side in pixels of the square that no piece has more pixels than."""
+
+HALO = 96
+"""Pixels around a piece that are seen, too: as far as the network that finds looks, and a little more."""
+
+ENGINE_BYTES = 260
+"""Bytes for each pixel of the piece that the engine works on: measured as the peak of a process, with pieces of 1024 x 1024."""
+
+PIECE_BYTES = 180
+"""Bytes for each pixel of each piece in flight: the picture, eleven planes of a network's input, masks, the filled picture."""
+
+LEAST_SURE = 0.02
+
+FAINTER = 0.6
+"""Around what is surely damaged, damage is taken for it that is so much less sure."""
+
+LARGE = 2_500_000, 12_000_000
+"""Pixels of a picture from which it is looked at in half its size, too, and in a quarter: dust is larger there than the network
+has seen it."""
+
+RARE = 2.5, 32.0
+"""By how much the odds of damage are less than the network has learnt, in clips and in pictures alone: a twentieth of what it
+learnt from was damaged, so that it learnt from crops. Chosen for less than a thousandth of unworn pictures to be taken for damage,
+on 20 held-out crops."""
+
+OUTSIDE = 0.5
+"""The same where two neighbours in time agree, and differ from the frame."""
+
+GRAINY = 2.5
+"""The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
+
+BORROWED = 7, 13
+"""Rows and columns from which grain is borrowed for what was filled."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light. ``gain`` (h, w): what its values
+    are multiplied by. ``grain``: its level, in [0, 1], and ``keep`` the share that stays."""
+
+    find: Graph | None
+    fill: Graph | None
+    settings: FilmSettings
+    around: tuple[Pixels, Pixels] | None = None
+    gain: Pixels | None = None
+    fading: Fading | None = None
+    grain: float = 0.0
+    keep: float = 1.0
+    scales: tuple[int, ...] = (1,)
+    counted: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def damaged(self) -> float:
+        """The share of the pixels in which damage was found so far."""
+        count = sum(size for _, size in self.counted.values())
+        return sum(found for found, _ in self.counted.values()) / count if count else 0.0
+
+
+def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
+    """Brings the neighbours of a frame into place, looks at its fading and its grain, and plans one pass that mends it."""
+    card = models.card(next(iter(models)))
+    if card.answer == "residual" and not card.maps:
+        return _mended_at_once(models, card, settings)
+    find, fill = _roles(models)
+    entry = view.clip[view.at] if view.clip else None
+    height, width = view.shape[:2]
+    lone = settings.only_damage or settings.show_damage
+    fading = None
+    if settings.defade and not lone:
+        fading = entry.fading if entry is not None else reels.faded([view.small(reels.SIDE)])
+        fading = None if fading.none else fading
+    found = (view.found or diagnosis.look(view)) if settings.inspects else None
+    level = 0.0 if found is None else float(found.sigma)
+    grain = level if level >= GRAINY and settings.grain < 1 and not lone else None
+    work = _Work(
+        find,
+        fill,
+        settings,
+        around=_around(view),
+        gain=None if entry is None or lone or not settings.deflicker else _gain(entry, height, width),
+        fading=fading,
+        grain=level / 255,
+        keep=1.0 if grain is None else settings.grain,
+        scales=(1, *(2 ** (power + 1) for power, least in enumerate(LARGE) if height * width > least)),
+    )
+
+    def facts() -> Mapping[str, Any]:
+        return {
+            "damaged": round(work.damaged, 6),
+            "faded": None if fading is None else _in_words(fading),
+            "grain": None if grain is None else round(grain, 2),
+        }
+
+    step = base.Pass(
+        partial(_mended, work),
+        tile=TILE,
+        engine_bytes=ENGINE_BYTES,
+        piece_bytes=PIECE_BYTES,
+        before=_nothing if settings.show_damage else None,
+        channels=1 if settings.show_damage else None,
+        halo=HALO,
+        multiple_of=8 * max(work.scales),
+    )
+    finish = images.with_pixels
+    if entry is not None and settings.steady and not lone and entry.shift != (0.0, 0.0):
+        finish = partial(_held_still, entry.shift, settings.strength)
+    elif settings.show_damage:
+        finish = _alone
+    return base.Job(card.name, (step,), finish=finish, facts=facts)
+
+
+def survey() -> reels.Reel:
+    """A look at all frames of a clip, before the work: `reels.Reel.entries` say what is to be done about each."""
+    return reels.Reel()
+
+
+def _roles(models: Models) -> tuple[Graph | None, Graph | None]:
+    """The graphs that find and fill; None where a file alone does the other."""
+    found: dict[str, Graph] = {}
+    for role in models:
+        card = models.card(role)
+        found["find" if card.answer == "damage" else "fill"] = models.graph(role)
+    return found.get("find"), found.get("fill")
+
+
+def _mended_at_once(models: Models, card: Card, settings: FilmSettings) -> base.Job:
+    """The work of a model that finds and fills at once, from one picture."""
+    if settings.show_damage:
+        raise OptionError(f"model {card.name!r} mends without saying where; leave out the damage")
+    graph = models.graph(next(iter(models)))
+
+    def piece(planes: Pixels, place: Place, room: Pixels) -> Pixels:
+        from pellucid.engines import in_channels
+
+        return planes - in_channels(planes, card.channels, lambda part: graph(part[None])[0])
+
+    step = base.Pass(piece, TILE, ENGINE_BYTES, PIECE_BYTES, halo=card.halo, multiple_of=card.multiple_of)
+    return base.Job(card.name, (step,))
+
+
+def _in_words(fading: Fading) -> str:
+    lost = [round(100 * (1 - power)) for power in fading.power]
+    if len(lost) == 1:
+        return f"faded by {lost[0]} %"
+    return "faded: " + ", ".join(f"{dye} {value} %" for dye, value in zip(("cyan", "magenta", "yellow"), lost, strict=True))
+
+
+def _nothing(planes: Pixels) -> Pixels:
+    return np.zeros((1, *planes.shape[1:]), np.float32)
+
+
+def _alone(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """A gray picture of what was found."""
+    from pellucid.files import profiles
+
+    return profiles.fitting(images.with_pixels(picture, pixels))
+
+
+# -- whole frames -------------------------------------------------------------------------------------------------------
+
+
+def _around(view: View) -> tuple[Pixels, Pixels] | None:
+    """The two nearest frames of a clip in the place and the light of the one that is mended; None for a picture alone."""
+    places = sorted((abs(place - view.at), place) for place in range(len(view.frames)) if place != view.at)[:2]
+    if len(places) < 2:
+        return None
+    frame = _floats(view.picture)
+    brought = []
+    for _, place in sorted(places, key=lambda each: each[1]):
+        other = _floats(view.frames[place])
+        if view.clip:
+            other = _alike(other, view.clip[place], view.clip[view.at])
+        brought.append(mending.brought(frame, other))
+    return brought[0], brought[1]
+
+
+def _floats(picture: Image) -> Pixels:
+    pixels = images.floating(picture).pixels
+    return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
+
+
+def _alike(pixels: Pixels, own: Entry, wanted: Entry) -> Pixels:
+    """A frame in the light of another one: flicker is no damage, whether it stays or not."""
+    if own.gain == wanted.gain:
+        return pixels
+    grids = (np.array(each.gain, np.float32) for each in (own, wanted))
+    first, second = (np.broadcast_to(grid, reels.CELLS) for grid in grids)
+    light = reels.spread(first / second, *pixels.shape[:2])
+    return np.asarray(np.clip(pixels * light[..., None], 0, 1), dtype=np.float32)
+
+
+def _gain(entry: Entry, height: int, width: int) -> Pixels | None:
+    return None if entry.level else reels.spread(np.array(entry.gain, np.float32), height, width)
+
+
+def _held_still(shift: tuple[float, float], strength: float, picture: Image, pixels: NDArray[Any] | Rows) -> Image:
+    """The frame, moved back."""
+    whole = images.with_pixels(picture, pixels)
+    floats = images.floating(whole)
+    side = max(floats.pixels.shape[:2]) * strength
+    moved = reels.shifted(floats.pixels, shift[0] * side, shift[1] * side)
+    return images.with_pixels(floats, np.clip(moved, 0, 1))
+
+
+# -- pieces -------------------------------------------------------------------------------------------------------------
+
+
+def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
+    """The piece, mended; or where its damage is, and how surely."""
+    frame = np.ascontiguousarray(np.broadcast_to(planes, (3, *planes.shape[1:])).transpose(1, 2, 0))
+    around = None if work.around is None else (_part(work.around[0], place, frame), _part(work.around[1], place, frame))
+    chance = _chance(work, frame, around)
+    # At 0 all would be damaged, and at 1 nothing.
+    sure = float(np.clip(work.settings.sure, LEAST_SURE, 1 - LEAST_SURE))
+    hole = mending.held_back(chance, sure, FAINTER * sure)
+    work.counted[place.top, place.left] = int(hole.sum()), hole.size
+    if work.settings.show_damage:
+        return np.where(hole, chance, np.float32(0))[None]
+    result = frame
+    if hole.any() or work.keep < 1:
+        result = _filled(work, frame, around, mending.grown(hole, 1))
+    output = result.transpose(2, 0, 1)
+    output = output.mean(axis=0, keepdims=True) if len(planes) == 1 else output
+    if work.gain is not None:
+        output = output * _part(work.gain, place, frame)
+    if work.fading is not None:
+        output = reels.unfaded(output, work.fading)
+    # A piece must not give back what it was given.
+    return np.array(output, dtype=np.float32)
+
+
+def _part(whole: Pixels, place: Place, piece: Pixels) -> Pixels:
+    """The part of a plane or of pixels of the whole picture that lies at a place, its edge repeated beyond it."""
+    height, width = piece.shape[:2]
+    rows, columns = np.arange(place.top, place.top + height), np.arange(place.left, place.left + width)
+    if rows[-1] < whole.shape[0] and columns[-1] < whole.shape[1]:
+        return whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return whole[np.minimum(rows, whole.shape[0] - 1)][:, np.minimum(columns, whole.shape[1] - 1)]
+
+
+def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) -> Pixels:
+    """How likely each pixel (h, w) is damaged."""
+    if work.find is None:
+        return mending.found_alone(frame) if around is None else mending.found_between(frame, *around)
+    chance: Pixels | None = None
+    for scale in work.scales:
+        small = frame if scale == 1 else _smaller(frame, scale)
+        near = around if around is None or scale == 1 else (_smaller(around[0], scale), _smaller(around[1], scale))
+        given = np.concatenate([small, finding_maps(small, near)], axis=2).transpose(2, 0, 1)
+        found = work.find(np.ascontiguousarray(given)[None])[0, 0]
+        if around is None:
+            # Turned by half, too: what only one of both answers takes for damage is hardly any.
+            found = (found + work.find(np.ascontiguousarray(given[:, ::-1, ::-1])[None])[0, 0, ::-1, ::-1]) / 2
+        rare: float | Pixels = RARE[around is None]
+        if near is not None:
+            # What lies outside neighbours that agree is often damage.
+            rare = np.where(mending.found_between(small, *near) > 0.5, np.float32(OUTSIDE), np.float32(rare))
+        found = found / (found + rare * (1 - found))
+        found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
+        chance = found if chance is None else np.maximum(chance, found)
+    assert chance is not None
+    return chance
+
+
+def _smaller(pixels: Pixels, scale: int) -> Pixels:
+    height, width, channels = pixels.shape
+    mean: Pixels = pixels.reshape(height // scale, scale, width // scale, scale, channels).mean(axis=(1, 3), dtype=np.float32)
+    return mean
+
+
+def _filled(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, hole: NDArray[np.bool_]) -> Pixels:
+    """The frame with its hole filled, and without a share of its grain."""
+    rough = mending.roughly_filled(frame, hole)
+    filled = rough
+    if work.fill is not None:
+        maps = filling_maps(rough, around, hole.astype(np.float32), work.grain)
+        given = np.concatenate([rough, maps], axis=2)
+        filled = rough - work.fill(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0].transpose(1, 2, 0)
+    share = mending.softened(hole)[..., None]
+    rest = frame if work.keep >= 1 else filled + np.float32(work.keep) * (frame - filled)
+    if work.grain > 0 and work.keep > 0:
+        # What was filled has no grain: that of its surroundings, a few pixels away.
+        grain = np.where(hole[..., None], 0, frame - filled) * np.float32(work.keep)
+        filled = filled + np.roll(grain, BORROWED, (0, 1))
+    return np.asarray(rest + share * (filled - rest), dtype=np.float32)
+
+
+# -- evaluation -----------------------------------------------------------------------------------------------------------
+
+
+def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> FilmSettings:
+    """Nothing: all is found. Raises `OptionError` for a case that is no damage of film, prints or tape."""
+    wear.parts_of(case)
+    return FilmSettings()
+
+
+def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
+    """All of it."""
+    return pixels

@@ -1,0 +1,221 @@
+"""Mending film: what is found and filled without a network, frames as a whole, and the task's promises by its shipped models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pellucid
+from pellucid import images, mending, reels, samples, wear
+from pellucid.errors import OptionError
+from pellucid.tasks import FilmSettings, film_learning
+from pellucid.tasks.settings import Shape
+from pellucid.views import View
+from pellucid.wear import whole
+
+Pixels = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def photograph() -> Pixels:
+    """The package's photograph, which no model has learnt from."""
+    return np.asarray(samples.photograph()[:480, :640], np.float32) / np.float32(255)
+
+
+def scene(height: int = 96, width: int = 128, seed: int = 0) -> Pixels:
+    """Smooth texture (h, w)."""
+    rng = np.random.default_rng(seed)
+    plane = rng.random((height + 64, width + 64), dtype=np.float32)
+    for _ in range(3):
+        plane = (plane + np.roll(plane, 1, 0) + np.roll(plane, 2, 0) + np.roll(plane, 1, 1) + np.roll(plane, 2, 1)) / 5
+    return np.asarray((plane - plane.min()) / (plane.max() - plane.min()) * 0.7 + 0.1, np.float32)
+
+
+def moved(plane: Pixels, down: float, right: float, height: int = 96, width: int = 128) -> Pixels:
+    """A window of the plane that has moved down and right."""
+    whole_plane = reels.shifted(plane[..., None], down, right)[..., 0]
+    return whole_plane[32 : 32 + height, 32 : 32 + width]
+
+
+# -- holes --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_hole_is_filled_smoothly_and_all_else_stays() -> None:
+    rows, columns = np.mgrid[:61, :83].astype(np.float32)
+    ramp = np.stack([rows / 100, columns / 100, (rows + columns) / 200], axis=2)
+    hole = np.zeros((61, 83), bool)
+    hole[20:29, 30:34] = hole[40, :] = True
+    filled = mending.roughly_filled(ramp, hole)
+    np.testing.assert_allclose(filled[~hole], ramp[~hole], atol=1e-6)
+    assert np.abs(filled - ramp).max() < 0.03
+    np.testing.assert_array_equal(mending.roughly_filled(ramp, np.zeros_like(hole)), ramp)
+    assert np.isfinite(mending.roughly_filled(ramp, np.ones_like(hole))).all()
+
+
+def test_masks_grow_by_so_many_pixels_and_faint_ones_need_a_sure_one() -> None:
+    mask = np.zeros((31, 31), bool)
+    mask[15, 15] = True
+    for by in range(6):
+        assert mending.grown(mask, by).sum() == (2 * by + 1) ** 2
+    chance = np.zeros((31, 31), np.float32)
+    chance[10, 5:20] = 0.4
+    assert not mending.held_back(chance, 0.5, 0.3).any()
+    chance[10, 8] = 0.9
+    found = mending.held_back(chance, 0.5, 0.3)
+    assert found[10, 5:15].all()
+    assert found.sum() == 10
+
+
+def test_dust_lies_outside_both_neighbours_and_a_thing_that_moves_does_not() -> None:
+    frame = np.repeat(moved(scene(), 0, 0)[..., None], 3, axis=2)
+    dusty = frame.copy()
+    dusty[40:43, 60:63] = 1
+    assert mending.found_between(dusty, frame, frame)[41, 61] > 0.9
+    passing = [frame.copy() for _ in range(3)]
+    for place, each in enumerate(passing):
+        each[40:60, 20 + 30 * place : 40 + 30 * place] = 0.9
+    found = mending.found_between(passing[1], passing[0], passing[2])
+    assert found[45:55, 85:95].max() < 0.5
+
+
+def test_a_scratch_is_upright_and_a_wire_is_not() -> None:
+    plane = np.full((128, 96), 0.5, np.float32)
+    plane[:, 40] += 0.1
+    plane[np.arange(96), np.arange(96)] += 0.1
+    plane[60:64, 70] += 0.3
+    found = mending.upright(plane)
+    assert found[20:110, 40].min() > 0.9
+    assert np.abs(np.delete(found, np.s_[38:43], axis=1)).max() < 0.2
+
+
+# -- the reel -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("down", "right", "gain"), [(0.0, 0.0, 1.0), (0.4, -0.7, 1.1), (-3.3, 5.2, 0.9), (9.0, -11.5, 1.0)])
+def test_motion_and_brightness_between_two_frames(down: float, right: float, gain: float) -> None:
+    plane = scene()
+    found, gains = reels.moved_by(moved(plane, 0, 0), moved(plane, down, right) * np.float32(gain))
+    assert found == pytest.approx((down, right), abs=0.06)
+    np.testing.assert_allclose(np.exp(gains), gain, atol=0.02)
+
+
+def clip(shift: NDArray[np.float64], gain: NDArray[np.float64]) -> tuple[reels.Reel, int]:
+    """A look at frames that the gate moved by ``shift`` (n, 2) pixels and the lamp changed by ``gain`` (n,)."""
+    plane, reel = scene(), reels.Reel()
+    for (down, right), factor in zip(shift, gain, strict=True):
+        reel.add((moved(plane, down, right) * np.float32(factor))[..., None])
+    return reel, len(gain)
+
+
+def entries_of(shift: NDArray[np.float64], gain: NDArray[np.float64]) -> tuple[Pixels, Pixels]:
+    """The shifts in pixels, and the mean gains, that are to be done about each frame."""
+    reel, _ = clip(shift, gain)
+    found = reel.entries((0,))
+    return (
+        np.array([each.shift for each in found], np.float32) * 128,
+        np.array([np.mean(each.gain) for each in found], np.float32),
+    )
+
+
+def test_the_gate_and_the_lamp_are_mended_and_the_camera_goes_its_way() -> None:
+    rng = np.random.default_rng(0)
+    time = np.arange(48)
+    camera = np.stack([0.15 * time, 6 * np.sin(time / 24)], axis=1)
+    fade = np.exp(-0.004 * time)
+    gate, lamp = rng.normal(0, 1.0, (48, 2)), 1 + rng.normal(0, 0.05, 48)
+    shift, gain = entries_of(camera + gate, fade * lamp)
+    left = shift + gate
+    assert (left - left.mean(axis=0)).std() < 0.3 * gate.std()
+    assert (gain * lamp).std() < 0.3 * lamp.std()
+
+
+def test_a_steady_camera_a_slow_fade_and_a_flash_stay_as_they_are() -> None:
+    time = np.arange(48)
+    gain = np.exp(-0.01 * time)
+    gain[20] = 1.4
+    shift, factors = entries_of(np.stack([0.4 * time, 5 * np.sin(time / 20)], axis=1) * 0.6, gain)
+    np.testing.assert_array_equal(shift, 0)
+    np.testing.assert_array_equal(factors, 1)
+
+
+def test_nothing_is_done_about_a_clip_of_one_picture() -> None:
+    shift, factors = entries_of(np.zeros((12, 2)), np.ones(12))
+    np.testing.assert_array_equal(shift, 0)
+    np.testing.assert_array_equal(factors, 1)
+
+
+def test_frames_are_moved_back_to_where_they_were(photograph: Pixels) -> None:
+    there = whole.moved(photograph[None], np.array([[1.3, -2.6]], np.float32))[0]
+    back = reels.shifted(there, -1.3, 2.6)
+    assert np.abs(back - photograph)[8:-8, 8:-8].mean() < 0.012
+
+
+def test_faded_colours_come_back_and_others_stay(photograph: Pixels) -> None:
+    photograph = photograph.copy()
+    # A scene with something black in it, without colour: what fading is known by.
+    photograph[:48] = photograph[:48].mean(axis=2, keepdims=True) * np.float32(0.15)
+    worn = wear.wear(photograph[None], "fading:0.5", np.random.default_rng(0))
+    fading = reels.Fading(tuple(map(float, worn.fading[0])), tuple(map(float, worn.fading[1])))
+    back = reels.unfaded(worn.frames[0].transpose(2, 0, 1), fading).transpose(1, 2, 0)
+    np.testing.assert_allclose(back, photograph, atol=2e-3)
+    assert reels.faded([photograph[::4, ::4]]).none
+    found = reels.faded([worn.frames[0][::4, ::4]])
+    mended = reels.unfaded(worn.frames[0].transpose(2, 0, 1), found).mean(axis=(1, 2))
+    before, truth = worn.frames[0].mean(axis=(0, 1)), photograph.mean(axis=(0, 1))
+    assert np.abs(mended - truth).max() < 0.5 * np.abs(before - truth).max()
+
+
+# -- the task -----------------------------------------------------------------------------------------------------------
+
+
+def gain(before: Pixels, after: Pixels, truth: Pixels, where: NDArray[np.bool_]) -> float:
+    """By how many dB pixels have come nearer to the truth."""
+    errors = (float(np.square(each[where] - truth[where]).mean()) for each in (before, after))
+    return float(10 * np.log10(next(errors) / next(errors)))
+
+
+def test_frames_with_dust_get_better_from_those_around_them(photograph: Pixels) -> None:
+    frames = np.stack([photograph[40:360, 60 + 3 * number : 460 + 3 * number] for number in range(3)])
+    worn = wear.wear(frames, "dust:2+blotches:2", np.random.default_rng(1))
+    view = View(tuple(images.from_array(np.rint(255 * frame).astype(np.uint8)) for frame in worn.frames), 1)
+    mended = images.floating(pellucid.load("film").details(view).image).pixels
+    assert gain(worn.frames[1], mended, frames[1], worn.damage[1]) > 3
+
+
+def test_pictures_with_damage_get_better_and_only_there(photograph: Pixels) -> None:
+    worn = wear.wear(photograph[None], "scratches:8", np.random.default_rng(1))
+    model = pellucid.load("film")
+    levels = np.rint(255 * worn.frames[0]).astype(np.uint8)
+    found = model.details(levels, show_damage=True)
+    assert found.image.shape in (levels.shape[:2], (*levels.shape[:2], 1))
+    mended = model.restore(levels, only_damage=True)
+    touched = (mended != levels).any(axis=2)
+    near = mending.grown(np.asarray(found.image).reshape(levels.shape[:2]) > 0, 4)
+    assert not touched[~near].any()
+    truth, damage = 255 * worn.beneath[0], worn.damage[0]
+    assert gain(levels.astype(np.float32), mended.astype(np.float32), truth, damage) > 3
+
+
+def test_an_unworn_picture_is_hardly_touched(photograph: Pixels) -> None:
+    levels = np.rint(255 * photograph).astype(np.uint8)
+    result = pellucid.load("film").details(levels)
+    assert (result.image != levels).any(axis=2).mean() < 0.005
+    assert result.facts["damaged"] < 0.002
+    assert result.facts["faded"] is None
+
+
+def test_gray_pictures_stay_gray_and_small_ones_are_taken() -> None:
+    model = pellucid.load("film")
+    assert model.restore(np.full((17, 9), 0.5, np.float32)).shape == (17, 9)
+    assert model.restore(np.zeros((1, 1, 3), np.uint8)).shape == (1, 1, 3)
+
+
+def test_settings() -> None:
+    settings = FilmSettings()
+    assert settings.answer(Shape(4, 5, 3, alpha=False)).channels == 3
+    assert settings.beside("damage").answer(Shape(4, 5, 3, alpha=False)).channels == 1
+    with pytest.raises(OptionError, match="mask"):
+        settings.beside("mask")
+    with pytest.raises(OptionError, match="part"):
+        film_learning.Learning(part="guess")
