@@ -207,6 +207,8 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["name"] for row in rows} == {
+        "film-find",
+        "film-fill",
         "photo-gray",
         "photo-color",
         "photo-fast-gray",
@@ -272,7 +274,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "upscale-photo",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 23
+    assert len(json.loads(capsys.readouterr().out)) == 26
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

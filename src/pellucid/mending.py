@@ -177,10 +177,10 @@ def _pulled(weighted: Pixels, weight: Pixels) -> Pixels:
     if min(height, width) < 2 or weight.min() > 0:
         full = np.maximum(weight, np.float32(1e-6))
         if weight.min() > 0:
-            return weighted / full
+            return np.asarray(weighted / full, dtype=np.float32)
         if not weight.any():
             return weighted + np.float32(0.5)
-        return np.where(weight > 0, weighted / full, weighted.sum((0, 1)) / weight.sum())
+        return np.asarray(np.where(weight > 0, weighted / full, weighted.sum((0, 1)) / weight.sum()), dtype=np.float32)
     pad = ((0, height % 2), (0, width % 2), (0, 0))
     small, known = (_halved(np.pad(each, pad)) for each in (weighted, weight))
     # A cell with one known pixel is known.

@@ -7,7 +7,7 @@ fits (`pellucid.reels`), and no network sees them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -147,7 +147,7 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
         halo=HALO,
         multiple_of=8 * max(work.scales),
     )
-    finish = images.with_pixels
+    finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
     if entry is not None and settings.steady and not lone and entry.shift != (0.0, 0.0):
         finish = partial(_held_still, entry.shift, settings.strength)
     elif settings.show_damage:
@@ -221,7 +221,7 @@ def _around(view: View) -> tuple[Pixels, Pixels] | None:
 
 
 def _floats(picture: Image) -> Pixels:
-    pixels = images.floating(picture).pixels
+    pixels: Pixels = images.floating(picture).pixels
     return pixels if pixels.shape[2] == 3 else pixels.repeat(3, axis=2)
 
 
@@ -281,7 +281,8 @@ def _part(whole: Pixels, place: Place, piece: Pixels) -> Pixels:
     rows, columns = np.arange(place.top, place.top + height), np.arange(place.left, place.left + width)
     if rows[-1] < whole.shape[0] and columns[-1] < whole.shape[1]:
         return whole[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return whole[np.minimum(rows, whole.shape[0] - 1)][:, np.minimum(columns, whole.shape[1] - 1)]
+    part: Pixels = whole[np.minimum(rows, whole.shape[0] - 1)][:, np.minimum(columns, whole.shape[1] - 1)]
+    return part
 
 
 def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) -> Pixels:

@@ -99,9 +99,9 @@ class Learning(base.Learning):
     def pair(self, clean: Pixels, rng: np.random.Generator) -> base.Pair:
         """A training example from a photograph (h, w, channels), float32 in [0, 1]; it is smaller by `REACH` on each side."""
         if self.part == "mend":
-            defects = wear.Scratches(float(rng.uniform(20, 120))), wear.Dust(float(rng.uniform(10, 100)))
-            worn = wear.wear(clean[None], defects, rng).frames[0]
-            return base.Pair(image=worn, maps=_none(clean), clean=clean, base=worn)
+            thin = wear.Scratches(float(rng.uniform(20, 120))), wear.Dust(float(rng.uniform(10, 100)))
+            scratched = wear.wear(clean[None], thin, rng).frames[0]
+            return base.Pair(image=scratched, maps=_none(clean), clean=clean, base=scratched)
         lone = bool(rng.random() < self.alone)
         if rng.random() < self.colourless:
             clean = images.gray(clean)
