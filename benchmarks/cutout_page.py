@@ -4,8 +4,8 @@
     python benchmarks/cutout_page.py DATA OUT.webp --hard benchmarks/cutout_hard.txt
 
 FOLDER holds what `cutout_masks` and `cutout_polygons` make; the list names files below it, without their ending. None of them
-may be learnt from: a file that the recipe ``cutout`` does not hold out is refused. With --hard, other pictures are drawn larger, with
-the boxes of that list: docs/cutout-hard.webp.
+may be learnt from: a file that the recipe ``cutout`` does not hold out is refused. With --hard, other pictures are drawn larger
+with the boxes of that list: docs/cutout-hard.webp.
 """
 
 from __future__ import annotations
