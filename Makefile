@@ -39,9 +39,14 @@ demo: .venv-light/done ## degrade and restore the package's own photograph and d
 test: .venv/done ## the tests, with all that they need
 	OMP_NUM_THREADS=1 $(FULL) -m pytest --numprocesses 2 --dist worksteal --durations=20
 
-test-cluster: .venv/done ## the tests that need Ray: two nodes of one core, in three minutes at most
-	$(FULL) $(PIP) --editable '.[cluster]'
-	OMP_NUM_THREADS=1 $(FULL) -m pytest tests/test_rays.py
+# In an environment of its own: Ray, pandas and a store's server are half a gigabyte, which the other tests need not have.
+.venv-cluster/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-cluster
+	.venv-cluster/bin/python $(PIP) --editable '.[cluster]' 'pytest>=8.3' 's3fs>=2024.6' 'moto[s3]>=5' flask flask-cors
+	@touch $@
+
+test-cluster: .venv-cluster/done ## the tests that need Ray (two nodes of one core) or a real object store (moto's), in two minutes at most
+	OMP_NUM_THREADS=1 .venv-cluster/bin/python -m pytest tests/test_s3.py tests/test_rays.py --durations=8
 
 fuzz: .venv/done ## 20,000 damaged and hostile inputs: each taken, or refused in one line
 	$(FULL) tests/fuzz.py --count 20000
@@ -165,4 +170,4 @@ sbom: .venv-light/done .venv-release/done ## the bill of materials and the licen
 	    --allow-only 'Apache;BSD;MIT;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
 
 clean: ## remove what these rules made
-	rm -rf .venv .venv-light .venv-schemathesis .venv-release .venv-docs build dist demo
+	rm -rf .venv .venv-light .venv-cluster .venv-schemathesis .venv-release .venv-docs build dist demo

@@ -3,6 +3,14 @@
     python benchmarks/cluster.py memory              # the memory of a listing, from 1,000 to 100,000 files
     python benchmarks/cluster.py killed --times 10   # a share's process killed at random moments, and gone on with
     python benchmarks/cluster.py ratio --files 40    # a share of all beside the plain folder run, both on one core
+    python benchmarks/cluster.py cost                # core-seconds of a whole file, by task and size
+
+With Ray (the extra `cluster`):
+
+    python benchmarks/cluster.py scaling --files 400 --side 1000   # plain on one core, one node of one core, two such nodes
+    python benchmarks/cluster.py lost --times 10                   # a node, and an actor alone, killed in the middle of runs
+    python benchmarks/cluster.py driver                            # the driver's memory, from 1,000 to 100,000 tiny files
+    python benchmarks/cluster.py large --megapixels 240            # one large picture, by one process and by two nodes
 
 Needs the extra `shard`. Files are made in a temporary folder.
 """
@@ -18,25 +26,41 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pellucid import files, images, manifest
+import pellucid
+from pellucid import files, images, manifest, samples, steps
+from pellucid.cli import pictures
 from pellucid.cluster import parts, stores, work
 from pellucid.cluster.stores import Folder
 from pellucid.plan import Selection
 
+WARM = 16
+"""Files after which a run's speed is measured: the first ones wait for models to be compiled."""
+
 RUN = [sys.executable, "-m", "pellucid", "denoise"]
 
 
+def noisy(side: int, channels: int, seed: int) -> Any:
+    """A square of the package's photograph with noise of level 12, 8 bits."""
+    tiles = -(-side // 400) + 1
+    pixels = np.tile(samples.photograph(), (tiles, tiles, 1))[seed % 400 :, seed % 600 :][:side, :side, 3 - channels :]
+    return np.clip(pixels + np.random.default_rng(seed).normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
+
+
 def made(folder: Path, count: int, side: int) -> Path:
-    """A folder with so many pictures of ``side`` x ``side`` pixels."""
+    """A folder with so many gray pictures of ``side`` x ``side`` pixels."""
     folder.mkdir()
     for number in range(count):
-        pixels = np.random.default_rng(number).integers(0, 256, (side, side), dtype=np.uint8)
-        files.write(folder / f"{number}.png", images.from_array(pixels))
+        files.write(folder / f"{number}.png", images.from_array(noisy(side, 1, number)))
     return folder
 
 
@@ -99,25 +123,280 @@ def ratio(room: Path, count: int, side: int) -> None:
     print(f"the share does {best['plain'] / best['share']:.2f} of the plain run's files a second")
 
 
+def cost(only: str) -> None:
+    """Processor seconds of one core for a whole file, with reading and writing, by task and size; ``only`` rows with this word."""
+    os.environ["PELLUCID_THREADS"] = "1"
+    print("| task | 0.25 megapixels | 1 | 12 |\n|---|---:|---:|---:|")
+    for name, chain, channels in (
+        ("denoise, gray", "denoise", 1),
+        ("denoise, colour", "denoise", 3),
+        ("denoise, colour, `photo-fast`", "denoise:model=photo-fast", 3),
+        ("upscale 2 times, colour", "upscale:scale=2", 3),
+        ("colorize", "colorize", 1),
+        ("cutout", "cutout", 3),
+    ):
+        if only not in name:
+            continue
+        step = steps.parse(chain).steps[0]
+        model = pellucid.load(step.model)
+        print(f"| {name} |", end="", flush=True)
+        for side in (500, 1000, 3464):
+            with tempfile.TemporaryDirectory(prefix="pellucid-") as room:
+                source, out = Path(room, "in"), Path(room, "out")
+                source.mkdir()
+                # The first one has the model compiled.
+                for number in range(2 if side < 3000 else 1):
+                    files.write(source / f"{number}.png", images.from_array(noisy(side, channels, number)))
+                order = work.Order(str(source), str(out), partial(_loaded_here, model), step.task, step.settings)
+                worker = work.Worker(order, adopt=True)
+                for item in work.Listing(worker):
+                    assert isinstance(item, work.Item)
+                    began = time.process_time()
+                    row = worker.row(item)
+                    last = time.process_time() - began
+                    if row["status"] != "done":
+                        raise SystemExit(row["error"])
+            print(f" {last:.2f} |", end="", flush=True)
+        print()
+
+
+def _loaded_here(model: Any, how: dict[str, Any]) -> Any:
+    return model
+
+
+# -- with Ray ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def cluster(nodes: int) -> Iterator[Any]:
+    """A head without cores, and so many nodes of one core, each kept to a core of its own where there are as many."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    from pellucid.cluster import rays
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for number in range(nodes):
+        add_node(made, number)
+    rays.connected(made.address)
+    try:
+        yield made
+    finally:
+        ray.shutdown()
+        made.shutdown()
+
+
+def add_node(made: Any, number: int) -> Any:
+    """A node of one core, kept to the core of that number."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    try:
+        return made.add_node(num_cpus=1)
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def order(source: Path, out: Path, model: str = "photo") -> work.Order:
+    """A run of `denoise`."""
+    step = steps.parse("denoise").steps[0]
+    return work.Order(str(source), str(out), partial(pictures._loaded, "denoise", model), step.task, step.settings)
+
+
+def stamps(source: Path, out: Path, nodes: int) -> list[float]:
+    """A run over so many nodes: when each row came."""
+    from pellucid.cluster import rays
+
+    with cluster(nodes):
+        run = rays.ClusterRun(order(source, out))
+        return [time.perf_counter() for row in run if row is not None]
+
+
+def speed(moments: list[float]) -> float:
+    """Files a second, once warm."""
+    return (len(moments) - WARM) / (moments[-1] - moments[WARM - 1])
+
+
+def scaling(room: Path, count: int, side: int) -> None:
+    """The plain folder run on one core, a cluster of one node, and one of two nodes, in turn; and whether the outputs are alike."""
+    source = made(room / "in", count, side)
+    core = {min(os.sched_getaffinity(0))}
+    command = [*RUN, str(source), "-o", str(room / "plain"), "--json"]
+    moments = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core)
+    ) as process:
+        assert process.stdout is not None
+        for _ in process.stdout:
+            moments.append(time.perf_counter())
+    rates = {"plain, one core": speed(moments)}
+    for nodes in (1, 2):
+        rates[f"{nodes} nodes" if nodes > 1 else "1 node"] = speed(stamps(source, room / f"out{nodes}", nodes))
+        same(source, room / "plain", room / f"out{nodes}")
+    for name, rate in rates.items():
+        print(f"{name}: {rate:.3f} files a second, {rate * side * side / 1e6:.3f} megapixels a second")
+    plain, one, two = rates.values()
+    print(f"one node does {one / plain:.3f} of the plain run on one core; two nodes do {two / one:.3f} times one node's work")
+    print(f"all {count} outputs are those of the plain run")
+
+
+def same(source: Path, plain: Path, out: Path) -> None:
+    """Ends the program where an output is not there, is another one than that of the plain run, or is not as the manifest says."""
+    rows = {row["input"]: row for row in parts.rows(Folder(out))}
+    if len(rows) != len(list(source.iterdir())):
+        raise SystemExit(f"{len(rows)} rows for {len(list(source.iterdir()))} inputs")
+    for path in source.iterdir():
+        row = rows[path.name]
+        if row["status"] != "done":
+            raise SystemExit(f"{path.name}: {row['error']}")
+        digest = manifest.digest_of(out / path.name)
+        if digest != manifest.digest_of(plain / path.name) or row["output_sha256"] != digest:
+            raise SystemExit(f"{path.name}: the output or its row is wrong")
+
+
+def lost(room: Path, times: int, count: int, side: int) -> None:
+    """Kills a node so often, and an actor alone, at random moments of runs over two nodes; compares each with a plain run."""
+    from pellucid.cluster import rays
+
+    source, plain = made(room / "in", count, side), room / "plain"
+    subprocess.run([*RUN, str(source), "-o", str(plain), "--model", "photo-fast"], check=True, stdout=subprocess.DEVNULL)
+    moments = random.Random(0)
+    with cluster(0) as made_of:
+        nodes = [add_node(made_of, number) for number in range(2)]
+        began = time.monotonic()
+        list(rays.ClusterRun(order(source, room / "whole", "photo-fast")))
+        length = time.monotonic() - began
+        same(source, plain, room / "whole")
+        for number in range(2 * times):
+            what, out = ("a node", "an actor")[number % 2], room / f"out{number}"
+            wait = moments.uniform(0.1, 1) * length
+            killer = threading.Timer(wait, made_of.remove_node if what == "a node" else kill_actor)
+            if what == "a node":
+                killer.args = (nodes.pop(0), False)
+            killer.start()
+            rows = [row for row in rays.ClusterRun(order(source, out, "photo-fast")) if row is not None]
+            killer.join()
+            same(source, plain, out)
+            print(f"{number + 1}: {what} killed after {wait:.1f} s; {len(rows)} rows, all {count} outputs are right", flush=True)
+            while len(nodes) < 2:
+                nodes.append(add_node(made_of, number // 2 % 2))
+            shutil.rmtree(out)
+    print(f"{times} nodes and {times} actors killed: every output was there, none was corrupt, and the manifest was true")
+
+
+def kill_actor() -> None:
+    """Kills one process of an actor of this program's cluster, as the kernel does that is short of memory."""
+    for _ in range(600):
+        for entry in Path("/proc").iterdir():
+            try:
+                mine = (
+                    entry.name.isdigit()
+                    and b"_Actor" in (entry / "cmdline").read_bytes()
+                    and os.getpid() in _above(int(entry.name))
+                )
+            except (OSError, ValueError):
+                continue
+            if mine:
+                os.kill(int(entry.name), signal.SIGKILL)
+                return
+        time.sleep(0.1)  # there is none yet
+    raise SystemExit("no actor was found")
+
+
+def _above(process: int) -> Iterator[int]:
+    """The processes that started a process, from its own parent on."""
+    while process > 1:
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        yield process
+
+
+def driver(room: Path, most: int) -> None:
+    """The driver's memory in runs over more and more tiny files, each by a process of its own, and the time until the first row."""
+    print(
+        "| files | the driver's peak, MiB | more than at the first row, MiB | seconds to the first row | files a second after it |"
+    )
+    print("|---:|---:|---:|---:|---:|")
+    for count in (1_000, 10_000, 100_000):
+        if count <= most:
+            source = room / str(count)
+            source.mkdir()
+            files.write(source / "0.png", images.from_array(noisy(16, 1, 0)))
+            for number in range(1, count):
+                os.link(source / "0.png", source / f"{number}.png")
+            subprocess.run([sys.executable, __file__, "drive", "--folder", str(source)], check=True)
+            shutil.rmtree(source)
+
+
+def drive(folder: str) -> None:
+    """A run of the driver, and what it took."""
+    from pellucid.cluster import rays
+
+    with cluster(2):
+        began = time.perf_counter()
+        count, first, at_first = 0, 0.0, 0
+        for _ in rays.ClusterRun(order(Path(folder), Path(f"{folder}-out"), "photo-fast")):
+            if not count:
+                first, at_first = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            count += 1
+        rest = time.perf_counter() - began - first
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    shutil.rmtree(f"{folder}-out")
+    print(f"| {count:,} | {peak / 1024:.0f} | {(peak - at_first) / 1024:.0f} | {first:.1f} | {count / rest:.0f} |", flush=True)
+
+
+def large(room: Path, megapixels: int) -> None:
+    """One large picture by one process on one core, and in bands by two nodes of one core."""
+    from pellucid.cluster import rays
+
+    source = made(room / "in", 1, round((megapixels * 1e6) ** 0.5))
+    core = {min(os.sched_getaffinity(0))}
+    began = time.perf_counter()
+    command = [*RUN, str(source), "-o", str(room / "plain"), "--memory", "8GB"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core))
+    plain = time.perf_counter() - began
+    with cluster(2):
+        began = time.perf_counter()
+        run = rays.ClusterRun(order(source, room / "out"))
+        list(run)
+        shared = time.perf_counter() - began
+    same(source, room / "plain", room / "out")
+    print(
+        f"{megapixels} megapixels: one core {plain:.0f} s, {run.portions[1]} portions by two nodes {shared:.0f} s, the same output"
+    )
+
+
+WHAT: dict[str, Callable[[Path, argparse.Namespace], None]] = {
+    "memory": lambda room, given: memory(room),
+    "killed": lambda room, given: killed(room, given.times, given.files, given.side),
+    "ratio": lambda room, given: ratio(room, given.files, given.side),
+    "cost": lambda room, given: cost(given.task),
+    "scaling": lambda room, given: scaling(room, given.files, given.side),
+    "lost": lambda room, given: lost(room, given.times, given.files, given.side),
+    "driver": lambda room, given: driver(room, given.most),
+    "large": lambda room, given: large(room, given.megapixels),
+}
+"""What can be measured."""
+
+
 def main() -> None:
     """Reads the arguments and runs one measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("memory", "killed", "ratio", "listed"))
+    parser.add_argument("what", choices=(*WHAT, "listed", "drive"))
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--megapixels", type=int, default=240)
+    parser.add_argument("--most", type=int, default=100_000, help="driver: the most files")
+    parser.add_argument("--task", default="", help="cost: a word that the rows have")
     parser.add_argument("--folder")
     given = parser.parse_args()
     if given.what == "listed":
         listed(given.folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="pellucid-") as name:
-        if given.what == "memory":
-            memory(Path(name))
-        elif given.what == "killed":
-            killed(Path(name), given.times, given.files, given.side)
-        else:
-            ratio(Path(name), given.files, given.side)
+    elif given.what == "drive":
+        drive(given.folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="pellucid-") as name:
+            WHAT[given.what](Path(name), given)
 
 
 if __name__ == "__main__":

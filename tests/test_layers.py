@@ -108,6 +108,7 @@ TRAINING_ROWS = (
 CLUSTER_ROWS = (
     {"stores"},
     {"parts"},
+    {"portions"},
     {"work"},
     {"rays"},
 )

@@ -1,11 +1,14 @@
-"""A run over two nodes of a Ray cluster: the outputs of one machine, and nothing lost with a node."""
+"""A run over two nodes of a Ray cluster: the outputs of one machine, and nothing lost with a node, an actor or a connection."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,10 @@ ray = pytest.importorskip("ray", reason="the extra cluster is not installed")
 pytest.importorskip("ray.data", reason="the extra cluster is not installed")
 pytest.importorskip("ray.cluster_utils", reason="the extra cluster is not installed")
 
-from pellucid.cluster import parts, rays, work  # noqa: E402
+import object_store  # noqa: E402
+
+from pellucid.cluster import parts, rays, stores, work  # noqa: E402
+from pellucid.cluster.portions import Large  # noqa: E402
 from pellucid.cluster.stores import MANIFEST, Folder  # noqa: E402
 
 # Ray's own threads and sockets end when they like.
@@ -29,7 +35,19 @@ MODEL = "photo-fast"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def store() -> Iterator[object_store.Faulty | None]:
+    """What stands before an object store that all nodes find by their environment; None where moto is not installed."""
+    if find_spec("moto") is None or find_spec("s3fs") is None:
+        yield None
+        return
+    with object_store.served() as (address, faulty), pytest.MonkeyPatch.context() as patch:
+        for name, value in object_store.environment(address).items():
+            patch.setenv(name, value)
+        yield faulty
+
+
+@pytest.fixture(scope="module")
+def cluster(store: object_store.Faulty | None) -> Iterator[Any]:
     """Two nodes of one core each."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     made = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -63,7 +81,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != manifest.MANIFEST}
 
 
-def order(source: Path, out: Path) -> work.Order:
+def order(source: Path | str, out: Path | str) -> work.Order:
     step = steps.parse("denoise:sigma=9").steps[0]
     return work.Order(str(source), str(out), partial(pictures._loaded, "denoise", MODEL), step.task, step.settings)
 
@@ -92,16 +110,80 @@ def test_two_nodes_do_the_work_of_one(cluster: Any, source: Path, plain: dict[st
     assert (again.left_out.skipped, again.left_out.failed_before) == (24, 1)
 
 
-def test_a_node_is_lost_and_nothing_else(cluster: Any, source: Path, plain: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_node_and_an_actor_are_lost_and_nothing_else(cluster: Any, source: Path, plain: dict[str, bytes], tmp_path: Path) -> None:
     lost = cluster.add_node(num_cpus=1)
-    run = rays.ClusterRun(order(source, tmp_path / "out"))
     rows = []
-    for row in run:
+    for row in rays.ClusterRun(order(source, tmp_path / "out")):
+        assert row is not None
         rows.append(row)
         if len(rows) == 3:
             cluster.remove_node(lost, allow_graceful=False)
+        if len(rows) == 6:
+            with suppress(ProcessLookupError):  # it was on the node
+                os.kill(int(row["process"].rpartition(":")[2]), signal.SIGKILL)
     assert {row["input"] for row in rows} == {*plain, "bad.png"}
     check(tmp_path / "out", plain)
+
+
+def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -> None:
+    """Pages of a stack, bands of one picture, and a page that cannot be read, beside a file that is not large."""
+    import tifffile
+
+    source, out, plain = (tmp_path / name for name in ("in", "out", "plain"))
+    source.mkdir()
+    draw = np.random.default_rng(0)
+    with tifffile.TiffWriter(source / "stack.tif") as writer:
+        for _ in range(6):
+            writer.write(draw.integers(0, 60000, (30, 40), dtype=np.uint16), contiguous=False)
+    with tifffile.TiffWriter(source / "cut.tif") as writer:
+        for _ in range(6):
+            writer.write(draw.integers(0, 60000, (30, 40), dtype=np.uint16), contiguous=False, compression="zlib")
+    content = bytearray((source / "cut.tif").read_bytes())
+    with tifffile.TiffFile(source / "cut.tif") as file:
+        begin, length = file.pages[4].dataoffsets[0], file.pages[4].databytecounts[0]
+    content[begin : begin + length] = bytes(length)
+    (source / "cut.tif").write_bytes(content)
+    files.write(source / "bands.png", images.from_array(draw.integers(0, 256, (6000, 900), dtype=np.uint8)))
+    files.write(source / "small.png", images.from_array(draw.integers(0, 256, (16, 20), dtype=np.uint8)))
+    assert cli.main(["denoise", str(source), "-o", str(plain), "--sigma", "9", "--model", MODEL]) == 1
+    run = rays.ClusterRun(order(source, out), large=Large(bytes=0, pixels=6 * 30 * 40, portion=2 * 30 * 40))
+    given = list(run)
+    rows = {row["input"]: row for row in given if row is not None}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "stack.tif": "done",
+        "cut.tif": "failed",
+        "bands.png": "done",
+        "small.png": "done",
+    }
+    # Three of the stack, and as many as there are bands.
+    assert run.portions[0] == run.portions[1] == given.count(None) >= 5
+    assert not any((out / stores.TEMPORARY).iterdir())
+    whole = {path.name: path.read_bytes() for path in plain.iterdir() if path.is_file() and path.name != manifest.MANIFEST}
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == whole
+    assert rows["stack.tif"]["pages"] == 6
+    assert rows["bands.png"]["output_sha256"] == manifest.digest_of(out / "bands.png")
+
+
+def test_the_same_through_an_object_store_over_a_network_that_fails(
+    cluster: Any, store: object_store.Faulty | None, source: Path, plain: dict[str, bytes]
+) -> None:
+    if store is None:
+        pytest.skip("moto or s3fs is not installed: `make test-cluster` brings them")
+    import s3fs
+
+    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    fs.mkdir("scans")
+    for path in source.iterdir():
+        fs.pipe_file(f"scans/in/{path.name}", path.read_bytes())
+    store.busy, store.cut, store.lost = 0.05, 0.1, 0.03
+    rows = [row for row in rays.ClusterRun(order("s3://scans/in", "s3://scans/out")) if row is not None]
+    done = Counter(store.done)
+    store.perfect()
+    assert set(done) == {"busy", "cut", "lost"}
+    assert Counter(row["status"] for row in rows) == {"done": 24, "failed": 1}
+    there = {path.rpartition("/")[2]: fs.cat_file(path) for path in fs.find("scans/out") if MANIFEST not in path}
+    assert there == plain
+    assert {row["input"] for row in parts.rows(stores.open_store("s3://scans/out"))} == {*plain, "bad.png"}
 
 
 def test_the_command_says_where_there_is_no_cluster(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

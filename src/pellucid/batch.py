@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -28,10 +28,23 @@ from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
 
-__all__ = ["Outcome", "Tally", "reading", "restore_file", "restore_files", "restore_variants"]
+__all__ = [
+    "Outcome",
+    "Restore",
+    "Tally",
+    "document_of",
+    "reading",
+    "restore_file",
+    "restore_files",
+    "restore_pages",
+    "restore_variants",
+]
 
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
+
+Restore = Callable[..., Restoration]
+"""Restores a picture: called as `Restorer.details` with an `Image`, settings, and ``progress``, ``mask``, ``keep`` by name."""
 
 CLIP = ClipSettings()
 """The default: a clip is encoded as it was, from its beginning to its end."""
@@ -110,6 +123,7 @@ def restore_files(
     progress: Progress | None = None,
     clip: ClipSettings = CLIP,
     told: footage.Told | None = None,
+    restore: Restore | None = None,
 ) -> Generator[Outcome, None, None]:
     """Restores each file of a plan, yielding its outcome when it is done; a failure is an outcome, not an end.
 
@@ -117,7 +131,7 @@ def restore_files(
     written; ``confidence`` gives the path of the picture that says how far to trust an output (`pellucid.confidence`), from the
     output's; ``progress`` is called with the share of the picture in hand that is done, 0 to 1. Clips are restored frame by frame
     (`pellucid.footage`); ``clip`` says how, and ``told`` is called with the frames that are done and with all of them, where that
-    is known.
+    is known. ``restore`` restores pictures in the restorer's place, such as one that has them from other machines.
     While one picture is restored the next is read and the last written; the answers are those of one after the other. With
     ``resume`` (which needs the plan's ``folder``, unless all are clips; else `OptionError`) a picture whose answer is there, from
     the same content, settings and model, and unchanged since, is skipped, and a clip goes on where a run was interrupted. A stack
@@ -140,7 +154,7 @@ def restore_files(
             made_by(restorer, how),
         )
     work = _Work.of(restorer, settings, how, progress, confidence, overwrite=overwrite)
-    work = replace(work, clip=clip, told=told, resume=resume)
+    work = replace(work, clip=clip, told=told, resume=resume, instead=restore)
     read = partial(
         _read,
         work=work,
@@ -249,6 +263,29 @@ def restore_file(
         return _passed(document, source, target, work, overwrite=False, watch=watch, named=True)
 
 
+def document_of(source: Path, restorer: Restorer | Chain, how: FileSettings = PLAIN) -> AbstractContextManager[files.Document]:
+    """The file as `restore_files` reads it."""
+    return files.open_pages(source, **reading(how), sparing=True, memory=restorer.memory, mosaic=takes_mosaics(restorer, how))
+
+
+def restore_pages(
+    source: Path, pages: range, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings, restore: Restore
+) -> Outcome:
+    """Has ``restore`` do the pictures of some pages of a file, one after the other, as `restore_files` would; nothing is written.
+
+    What goes wrong is an outcome, as there.
+    """
+    work = _Work.of(restorer, settings, how, None)
+    try:
+        with document_of(source, restorer, how) as document:
+            for page in islice(document.pages, pages.start, pages.stop):
+                for picture in _of_one_picture(page, settings).pictures:
+                    restore(picture, settings, **work.beside(picture)[0])
+    except (PellucidError, OSError, MemoryError) as error:
+        return _failed(source, source, error, source)
+    return Outcome(source, source, pages=len(pages))
+
+
 def reading(how: FileSettings) -> dict[str, Any]:
     """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
     spared = how.mask is not None or how.protect is not None
@@ -272,6 +309,7 @@ class _Work:
     resume: bool = False
     confidence: Callable[[Path], Path] | None = None
     overwrite: bool = False
+    instead: Restore | None = None
 
     @classmethod
     def of(
@@ -290,9 +328,20 @@ class _Work:
         return cls(restorer, settings, how, areas, progress, confidence=confidence, overwrite=overwrite)
 
     @property
-    def restore(self) -> Callable[..., Restoration]:
+    def restore(self) -> Restore:
         """Restores a picture, with these settings."""
-        return self.restorer.details
+        return self.instead or self.restorer.details
+
+    def beside(self, picture: Image) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """What `restore` is given beside a picture and its settings, and lines about masks that were scaled to its size."""
+        weights, remarks = self.areas.fitted(picture)
+        given: dict[str, Any] = {} if weights is None else {"mask": weights}
+        # Not rounded to the picture's own depth where another one is asked for.
+        if self.how.depth != "auto":
+            given["keep"] = "float32"
+        if self.confidence is not None:
+            given["confidence"] = True
+        return given, remarks
 
     def check(self, target: Path) -> None:
         """Before the work: `FileError` where the output's format does not hold the depth, or the other picture is there."""
@@ -571,13 +620,7 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
             # Masks and other depths are for pictures (`takes_mosaics`).
             results.append(restorer.details(picture, settings, progress=tell))
             continue
-        weights, remarks = work.areas.fitted(picture)
-        # Not rounded to the picture's own depth where another one is asked for.
-        beside: dict[str, Any] = {} if weights is None else {"mask": weights}
-        if work.how.depth != "auto":
-            beside["keep"] = "float32"
-        if work.confidence is not None:
-            beside["confidence"] = True
+        beside, remarks = work.beside(picture)
         result = work.restore(picture, work.settings, progress=tell, **beside)
         results.append(replace(result, image=replace(result.image, remarks=result.image.remarks + remarks)))
     restored = files.at_depth(replace(page, pictures=tuple(result.image for result in results)), work.how.depth)

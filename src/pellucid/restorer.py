@@ -255,6 +255,8 @@ class Restorer:
         mask: ArrayLike | None = None,
         keep: Literal["source", "float32"] = "source",
         confidence: bool = False,
+        rows: slice | None = None,
+        passed: NDArray[Any] | Rows | None = None,
         progress: Progress | None = None,
         **given: Any,
     ) -> Restoration:
@@ -268,6 +270,12 @@ class Restorer:
         adds the ``planes`` of the answer; all of the picture is held then, and `OptionError` raised where the task has none.
         ``progress`` is called with (pieces done, pieces in all) of the last pass, which takes the longest, after every piece of any
         pass; an exception from it ends the restoration.
+
+        ``rows`` and ``passed`` let several processes share one large picture, given as an `Image` or a `View`. ``rows`` are some of
+        its `bands`, as a slice: only these are restored, and the answer is a strip as wide as the output, ``image.corner`` the
+        place of its first row and column, to which nothing is done yet but the work itself. ``passed`` are the pixels of all
+        strips, one below the other: nothing but the rest is done, and the answer is that of a call without either, to the bit.
+        `OptionError` for a picture that has no bands.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("photo").details(np.full((32, 32), 0.5), sigma=25).model
@@ -285,13 +293,22 @@ class Restorer:
         job = self._prepared(view, chosen)
         if confidence and job.trust is None:
             raise OptionError(f"{self.task.name} does not say here how far to trust its output; leave out the confidence")
+        shared = rows is not None or passed is not None
+        if shared and not (isinstance(image, Image | View) and len(job.passes) == 1):
+            raise OptionError("rows and passed are for an Image or a View that has bands")
         held = job.held or len(job.passes) > 1 or confidence
         picture = images.held(picture) if held else picture
         source = picture if job.image is None else images.held(job.image) if held else job.image
         for number, step in enumerate(job.passes):
             tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
             blend = _Blend(chosen.share, weights, keep)
-            source = images.with_pixels(source, self._passed(step, job.model, source, blend, tell))
+            pixels = passed if passed is not None else self._passed(step, job.model, source, blend, tell, rows)
+            source = images.with_pixels(source, images.whole(pixels) if held else pixels)
+        if rows is not None:
+            first, shape = job.passes[0], (picture if job.image is None else job.image).pixels.shape
+            top = _cut(first, shape)[rows].rows[0].core[0] * first.scale
+            strip = replace(source, alpha=None, mask=None, kept=None, size=None, corner=(top, 0))
+            return Restoration(image=strip, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
         output: Any = job.finish(picture, source.pixels)
         if weights is not None:
             output = weighing.untouched(output, picture, weights)
@@ -305,6 +322,22 @@ class Restorer:
         result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, planes=planes, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image | View) else replace(result, ask=partial(dict, result.facts))
+
+    def bands(self, image: Image | View, settings: Settings | None = None, /, **given: Any) -> int:
+        """In how many bands a picture goes through, from above to below: those that ``rows`` of `details` chooses from.
+
+        0 for a picture that has none: one that goes through more than once, or that is left as it is.
+
+        >>> import numpy as np, pellucid
+        >>> photo = pellucid.load("photo")
+        >>> photo.bands(pellucid.images.from_array(np.zeros((32, 32), np.uint8)), sigma=25)
+        1
+        """
+        view = image if isinstance(image, View) else View((image,))
+        job = self.task.module().prepare(view, self.models, self.settings(settings, **given))
+        if len(job.passes) != 1:
+            return 0
+        return len(_cut(job.passes[0], (view.picture if job.image is None else job.image).pixels.shape).rows)
 
     def part(
         self,
@@ -391,12 +424,16 @@ class Restorer:
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
         return module.batch(stack, self.models, self.settings(settings, **given))
 
-    def _passed(self, step: Pass, model: str, picture: Image, blend: _Blend, progress: Progress | None) -> NDArray[Any] | Rows:
-        """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`."""
+    def _passed(
+        self, step: Pass, model: str, picture: Image, blend: _Blend, progress: Progress | None, rows: slice | None = None
+    ) -> NDArray[Any] | Rows:
+        """The pixels that a pass makes of the picture, of `_kept`; `Rows` for `Rows`. ``rows``: of these bands alone."""
         height, width, channels = picture.pixels.shape
         share = blend.share
         weights = None if blend.weights is None else weighing.fitted(blend.weights, height * step.scale, width * step.scale)
-        pieces = tiling.cut(height, width, tile=step.tile, halo=step.halo, multiple_of=step.multiple_of)
+        pieces = _cut(step, picture.pixels.shape)
+        if rows is not None:
+            pieces = pieces[rows]
         in_flight = self._in_flight(step, model, picture, pieces, _kept(picture, blend.keep))
 
         def restored(part: NDArray[Any], place: Place) -> NDArray[np.float32]:
@@ -426,7 +463,8 @@ class Restorer:
             images.to_values(picture, core, out=place)
 
         kept = _kept(picture, blend.keep)
-        shape = (height * step.scale, width * step.scale, step.channels or channels)
+        top, bottom = (pieces.rows[0].core[0] * step.scale, pieces.rows[-1].core[1] * step.scale)
+        shape = (bottom - top, width * step.scale, step.channels or channels)
         stream = partial(
             tiling.stream,
             restored,
@@ -438,8 +476,8 @@ class Restorer:
             progress=progress,
         )
         if isinstance(picture.pixels, Rows):
-            rows = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: rows))
-            return rows
+            streamed = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: streamed))
+            return streamed
         whole = np.empty(shape, kept)
         for _ in stream(into=whole):
             pass
@@ -488,6 +526,11 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")
     models = Models({"gray" if card.channels == 1 else "colour": path}, device=device, engine=engine)
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
+
+
+def _cut(step: Pass, shape: tuple[int, ...]) -> tiling.Cut:
+    """The pieces of a picture of that shape."""
+    return tiling.cut(*shape[:2], tile=step.tile, halo=step.halo, multiple_of=step.multiple_of)
 
 
 def _is_picture(shape: tuple[int, ...]) -> bool:

@@ -11,13 +11,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import EngineError
+from pellucid.errors import EngineError, OptionError
 from pellucid.images import Rows, rows_of
 
 __all__ = ["Cut", "Part", "Place", "cut", "run", "stream"]
@@ -60,6 +60,13 @@ class Cut:
     def pieces(self) -> int:
         """How many there are."""
         return len(self.rows) * len(self.columns)
+
+    def __getitem__(self, rows: slice) -> Cut:
+        """Some of the rows of pieces that lie together, alone; `OptionError` where there are none."""
+        chosen = self.rows[rows]
+        if not chosen or rows.step not in (None, 1):
+            raise OptionError(f"rows {rows.start} to {rows.stop} are none of a picture that goes through in {len(self.rows)} bands")
+        return replace(self, rows=chosen)
 
 
 EACH = 1 << 14
@@ -138,15 +145,17 @@ def stream(
     of an output into its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where
     that is given. As many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the output does not depend
     on it. The next band is read, and the last one can be used, while pieces are at work. ``progress`` is called with (pieces done,
-    pieces in all). Raises
+    pieces in all). Of a cut with some rows of pieces alone the output has these. Raises
     `EngineError` when the function answers another size than it must.
     """
     height, width = image.shape[:2]
     lock = threading.Lock()
 
+    first = pieces.rows[0].core[0]
+
     def room(top: int, bottom: int, output: Values) -> Values:
         if into is not None:
-            return into[top * scale : bottom * scale]
+            return into[(top - first) * scale : (bottom - first) * scale]
         return np.empty(((bottom - top) * scale, width * scale, output.shape[2]), dtype or output.dtype)
 
     def do(band: Values, row: Part, column: Part, answer: list[Values]) -> None:

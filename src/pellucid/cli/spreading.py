@@ -107,8 +107,9 @@ def done(
         # What cannot be done is found before a cluster is waited for.
         order.check()
         rays.connected(options.cluster)
-        given = {"cpus": options.cpus_per_actor or 1, "gpus": options.gpus_per_actor or 0}
-        return _Shown(rays.ClusterRun(order, **given, retry=options.retry_failed), order, json=options.json).all()
+        cpus, gpus = options.cpus_per_actor or 1, options.gpus_per_actor or 0
+        clustered = rays.ClusterRun(order, cpus=cpus, gpus=gpus, retry=options.retry_failed)
+        return _Shown(clustered, order, json=options.json).all()
     with requiring(EXTRA):
         run = work.run(order, work.Shard(*(options.shard or (1, 1))), retry=options.retry_failed)
         return _Shown(run, order, json=options.json).all()
@@ -133,9 +134,10 @@ class _Shown:
         """Shows every row as it comes; the exit status."""
         try:
             for row in self._run:
-                self._counts.add(row)
-                self._clear()
-                self._show(row)
+                if row is not None:  # a portion of a large file
+                    self._counts.add(row)
+                    self._clear()
+                    self._show(row)
                 self._draw()
         finally:
             self._clear()
@@ -164,14 +166,16 @@ class _Shown:
         self._drawn = now
         counts, seconds = self._counts, now - self._begun
         over = counts.done + counts.failed
-        left = round(seconds * (self._total - over) / over)
+        left = round(seconds * (self._total - over) / max(1, over))
+        portions = getattr(self._run, "portions", (0, 0))
         parts = (
             f"done {counts.done}, failed {counts.failed} of {self._total}",
             f"{over / seconds:.1f} files/s",
             f"{counts.pixels / 1e6 / seconds:.1f} megapixels/s",
-            f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left",
+            f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left" if over else "",
+            f"portions of large files: {portions[0]} of {portions[1]}" if portions[1] else "",
         )
-        print(f"\r\x1b[K{'  '.join(parts)}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{'  '.join(part for part in parts if part)}", end="", file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._total is not None:

@@ -3,6 +3,9 @@
 One task lists the inputs where the driver is, and is held back where the actors are not as fast. Paths travel to the actors, and a
 row of the manifest comes back from each; the driver writes the manifest. An actor, or a node, that is lost takes the files in hand
 with it; Ray gives them to another one, which recognises what is done by its bytes.
+
+An actor that finds a large file (`portions`) sends back how it is to be shared. Once the others are done the actors do the portions
+of several such files, and then put each together.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,16 +23,24 @@ import ray.data
 
 from pellucid import memory
 from pellucid.cluster import parts
+from pellucid.cluster.portions import LARGE, Large, Portion
 from pellucid.cluster.work import Counts, Item, Listing, Order, Worker
 from pellucid.errors import OptionError, PellucidError
 
 __all__ = ["ClusterRun", "connected"]
+
+Shared = tuple[Item, list[Portion]]
+"""A large file, and its portions."""
 
 ITEMS = 4
 """Inputs that go to an actor at once: a lost actor loses no more."""
 
 BLOCK = 1024
 """Bytes of a block of paths or rows. Ray would gather 128 MiB before the first actor gets any."""
+
+AT_ONCE = 8
+"""Portions for each actor that are at work before the files that they belong to are put together: more take more room in the store,
+fewer let actors wait for one another more often."""
 
 PASSES = 3
 """How often the inputs are listed again where rows have been lost."""
@@ -54,15 +66,18 @@ def connected(address: str) -> None:
 class ClusterRun:
     """A run of an order on the cluster that this process is connected to; iterating does it, and yields each row as it comes.
 
-    An actor has ``cpus`` cores, and its engine uses no more, and ``gpus`` GPUs. With ``retry`` failures are tried again.
+    An actor has ``cpus`` cores, and its engine uses no more, and ``gpus`` GPUs. With ``retry`` failures are tried again. ``large``
+    says which files several actors share; ``portions`` is how many portions of such files are done, and how many are begun.
     """
 
-    def __init__(self, order: Order, *, cpus: float = 1, gpus: float = 0, retry: bool = False) -> None:
+    def __init__(self, order: Order, *, cpus: float = 1, gpus: float = 0, retry: bool = False, large: Large = LARGE) -> None:
         order.check()
         self._order = order
         self._cpus, self._gpus = cpus, gpus
         self._retry = retry
+        self._large = large
         self.left_out = Counts()
+        self.portions = (0, 0)
         # What is wrong with the model is wrong here, too, and is one line here.
         self._worker = Worker(order, adopt=True)
         self._worker.made_by  # noqa: B018  # it is worked out once
@@ -71,13 +86,16 @@ class ClusterRun:
         """How many inputs are to be done: one more listing."""
         return sum(1 for _ in Listing(self._worker, retry=self._retry))
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, Any] | None]:
         with parts.Writer(self._worker.out, "ray") as writer:
             for number in range(PASSES):
                 sent = got = 0
                 # Of all inputs' hashes: the same number of rows could be some twice, and some never.
                 difference = 0
-                for row in self._rows(retry=self._retry and number == 0):
+                for row in self._all(retry=self._retry and number == 0):
+                    if row is None:
+                        yield None
+                        continue
                     if "sent" in row:
                         sent = row.pop("sent")
                         difference += row.pop("sum")
@@ -92,18 +110,25 @@ class ClusterRun:
                 if got == sent and not difference:
                     return
 
+    def _all(self, *, retry: bool) -> Iterator[dict[str, Any] | None]:
+        """The rows of all files, the large ones last; what was sent; and None each time that a portion is done."""
+        large: list[Shared] = []
+        for row in self._rows(retry=retry):
+            if "portions" in row:
+                large.append((Item(*row["item"]), [Portion(*each) for each in row["portions"]]))
+            else:
+                yield row
+        while large:
+            some: list[Shared] = []
+            while large and sum(len(shared) for _, shared in some) < AT_ONCE * self._actors():
+                some.append(large.pop())
+            yield from self._shared(some)
+
     def _rows(self, *, retry: bool) -> Iterator[dict[str, Any]]:
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.target_max_block_size = BLOCK
         # A task that lists goes on nowhere else: another listing has another order.
         here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
-        room = ray.cluster_resources()
-        actors = room.get("CPU", 0) / self._cpus
-        if self._gpus:
-            actors = min(actors, room.get("GPU", 0) / self._gpus)
         # Not a range, which a task with a core would make, and wait for ever where actors have them all.
-        listed = ray.data.from_items([{"item": ""}]).map_batches(
+        listed = self._given([""]).map_batches(
             _listed,
             fn_kwargs={"order": self._order, "retry": retry},
             batch_size=None,
@@ -111,16 +136,57 @@ class ClusterRun:
             num_cpus=0,
             label_selector=here,
         )
-        done = listed.map_batches(
+        yield from self._done(listed, ITEMS)
+
+    def _shared(self, large: list[Shared]) -> Iterator[dict[str, Any] | None]:
+        """The rows of files that are done in portions."""
+        worker = self._worker
+        self.portions = (self.portions[0], self.portions[1] + sum(len(shared) for _, shared in large))
+        given = [json.dumps({"item": item, "portion": each}) for item, shared in large for each in shared]
+        failed: dict[Item, dict[str, Any]] = {}
+        for row in self._done(self._given(given), 1):
+            self.portions = (self.portions[0] + 1, self.portions[1])
+            item = Item(*row.pop("of"))
+            if row["status"] != "done":
+                failed.setdefault(item, row)
+            yield None
+        yield from failed.values()
+        whole = [json.dumps({"item": item, "portions": shared}) for item, shared in large if item not in failed]
+        if whole:
+            yield from self._done(self._given(whole), 1)
+        for item, shared in large:
+            for each in shared:
+                # What stays there costs room, and no more.
+                with suppress(PellucidError, OSError):
+                    worker.out.remove(worker.portion_name(item, each))
+
+    def _given(self, items: list[str]) -> Any:
+        """A dataset that begins with these, each in a block of its own."""
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.target_max_block_size = BLOCK
+        return ray.data.from_items([{"item": item} for item in items], override_num_blocks=len(items))
+
+    def _done(self, given: Any, at_once: int) -> Iterator[dict[str, Any]]:
+        """What the actors make of items."""
+        done = given.map_batches(
             _Actor,
-            fn_constructor_kwargs={"order": self._order, "cpus": self._cpus},
-            batch_size=ITEMS,
-            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=max(1, int(actors))),
+            fn_constructor_kwargs={"order": self._order, "cpus": self._cpus, "large": self._large},
+            batch_size=at_once,
+            compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=self._actors()),
             num_cpus=self._cpus,
             num_gpus=self._gpus,
         )
         for row in done.iter_rows():
             yield json.loads(row["row"])
+
+    def _actors(self) -> int:
+        """For how many actors there is room now."""
+        room = ray.cluster_resources()
+        actors = room.get("CPU", 0) / self._cpus
+        if self._gpus:
+            actors = min(actors, room.get("GPU", 0) / self._gpus)
+        return max(1, int(actors))
 
 
 def _listed(_: Any, order: Order, retry: bool) -> Iterator[dict[str, list[str]]]:
@@ -140,24 +206,36 @@ def _listed(_: Any, order: Order, retry: bool) -> Iterator[dict[str, list[str]]]
 
 
 class _Actor:
-    """Does items; what goes wrong with one is in its row."""
+    """Does items, portions of large ones, and puts these together; what goes wrong with one is in its row."""
 
-    def __init__(self, order: Order, cpus: float) -> None:
+    def __init__(self, order: Order, cpus: float, large: Large) -> None:
         # Ray bounds OpenMP alone, and OpenVINO's threads are none of it.
         os.environ["PELLUCID_THREADS"] = str(max(1, int(cpus)))
         self._worker = Worker(order, adopt=True)
+        self._large = large
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        return {"row": [self._row(json.loads(text)) for text in batch["item"]]}
+        return {"row": [self._answer(json.loads(text)) for text in batch["item"]]}
 
-    def _row(self, given: Any) -> str:
-        if isinstance(given, dict):
-            return json.dumps(given)
-        item = Item(*given)
+    def _answer(self, given: Any) -> str:
+        worker = self._worker
+        if isinstance(given, list):
+            item = Item(*given)
+            shared = worker.shares(item, self._large)
+            return json.dumps({"item": item, "portions": shared}) if shared else self._row(item, lambda: worker.row(item))
+        if "portion" in given:
+            item = Item(*given["item"])
+            return self._row(item, lambda: worker.portion(item, Portion(*given["portion"])), of=item)
+        if "portions" in given:
+            item, shared = Item(*given["item"]), [Portion(*each) for each in given["portions"]]
+            return self._row(item, lambda: worker.row(item, shared))
+        return json.dumps(given)  # it has its row, or is what was sent
+
+    def _row(self, item: Item, work: Callable[[], dict[str, Any]], **beside: Any) -> str:
         try:
-            return _sent(self._worker.row(item))
+            return _sent({**work(), **beside})
         except PellucidError as error:  # its disk is full; another node's need not be
-            return _sent({**self._worker.begun(item), "error": str(error), "at": datetime.now(UTC)})
+            return _sent({**self._worker.begun(item), "error": str(error), "at": datetime.now(UTC), **beside})
 
 
 def _sent(row: dict[str, Any]) -> str:

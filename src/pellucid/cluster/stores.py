@@ -44,6 +44,9 @@ PAGE = 1000
 FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError)
 """Errors that another try would not change."""
 
+NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ClientAuthenticationError")
+"""The names of such errors of botocore, google-auth and azure-core: they say that nobody can be asked, now or later."""
+
 
 class Found(NamedTuple):
     """A picture: its path below the folder with slashes, its bytes, and a text that changes when its content does; or an error."""
@@ -378,6 +381,9 @@ class Bucket(Store):
                 what = "there is no such file" if isinstance(error, FileNotFoundError) else error
                 raise FileError(f"{self.name(inner)}: {what}") from error
             except Exception as error:  # the libraries of stores raise errors of their own
+                if type(error).__name__ in NO_CREDENTIALS:
+                    ours = "the store's library takes them from its own environment variables and files"
+                    raise FileError(f"{self.name(inner)}: no credentials were found; {ours}") from error
                 if isinstance(error, OSError) and saving.is_full(error):
                     raise saving.failure(Path(tempfile.gettempdir()), error) from error
                 if attempt == TRIES - 1:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -18,7 +19,8 @@ from typing import Any, NamedTuple
 
 from pellucid import __version__, batch, files, footage, manifest, plan, saving
 from pellucid.chains import Chain
-from pellucid.cluster import parts, stores
+from pellucid.cluster import parts, portions, stores
+from pellucid.cluster.portions import Large, Portion
 from pellucid.cluster.stores import Store
 from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
 from pellucid.plan import Plan, Selection
@@ -193,13 +195,48 @@ class Worker:
             **self.made_by(item),
         }
 
-    def row(self, item: Item) -> Row:
-        """Restores a file; what goes wrong is in the row. `DiskFull` goes on: all others would fail, too."""
-        began = time.monotonic()
+    def row(self, item: Item, shared: Sequence[Portion] = ()) -> Row:
+        """Restores a file, or puts it together from portions that are done; what goes wrong is in the row. `DiskFull` goes on: all
+        others would fail, too."""
         row = self.begun(item)
-        try:
-            self._restored(item, row)
+        with self._noted(item, row):
+            self._restored(item, row, shared)
             row["status"] = "done"
+        return row
+
+    def shares(self, item: Item, large: Large) -> list[Portion]:
+        """The portions of a large file that several workers are to share; none for other files, and those that cannot be read."""
+        if item.size < large.bytes:
+            return []
+        with suppress(PellucidError, OSError, MemoryError), self.source.fetched(item.input, item.size) as given:
+            return portions.divided(given, self.restorer, self.order.settings.each()[item.variant], self.order.how, large)
+        return []
+
+    def portion(self, item: Item, portion: Portion) -> Row:
+        """Restores a portion of a file, unless it is there already; the row is of use where that fails."""
+        row, order = self.begun(item), self.order
+        name = self.portion_name(item, portion)
+        with self._noted(item, row):
+            if self.out.size(name) is None:
+                with self.source.fetched(item.input, item.size) as given, self.out.room(name) as room:
+                    kept = room / PurePosixPath(name).name
+                    settings = order.settings.each()[item.variant]
+                    outcome = portions.restored(given, kept, portion, self.restorer, order.task, settings, order.how)
+                    self._check_outcome(outcome, {str(given): self.source.name(item.input)})
+                    self.out.put(kept, name, overwrite=True)
+            row["status"] = "done"
+        return row
+
+    def portion_name(self, item: Item, portion: Portion) -> str:
+        """Where a portion is kept in the store of outputs: a hash of all that it depends on."""
+        return portions.named(portion, item.input, item.stamp, *(self.made_by(item)[column] for column in parts.HOW))
+
+    @contextmanager
+    def _noted(self, item: Item, row: Row) -> Iterator[None]:
+        """Notes in the row what goes wrong, and how long it took."""
+        began = time.monotonic()
+        try:
+            yield
         except DiskFull:
             raise
         except (PellucidError, OSError, MemoryError) as error:
@@ -208,22 +245,27 @@ class Worker:
             row["error"] = f"{self.source.name(item.input)}: unexpected error: {type(error).__name__}: {error}"
         row["seconds_in_all"] = time.monotonic() - began
         row["at"] = datetime.now(UTC)
-        return row
 
-    def _restored(self, item: Item, row: Row) -> None:
+    def _restored(self, item: Item, row: Row, shared: Sequence[Portion]) -> None:
         order = self.order
         settings = order.settings.each()[item.variant]
         self._check(item, item.output, worked=False)
-        with self.source.fetched(item.input, item.size) as given, self.out.room(item.output) as room:
+        names = [(portion, self.portion_name(item, portion)) for portion in shared]
+        with ExitStack() as opened:
+            given = opened.enter_context(self.source.fetched(item.input, item.size))
+            room = opened.enter_context(self.out.room(item.output))
+            together = opened.enter_context(portions.Together(self.restorer, self.out, names)) if names else None
             row["input_sha256"] = manifest.digest_of(given)
             planned = Plan(((given, room / PurePosixPath(item.output).name),), named=True)
-            (outcome,) = batch.restore_files(planned, self.restorer, settings, order.how, clip=order.clip)
+            (outcome,) = batch.restore_files(planned, self.restorer, settings, order.how, clip=order.clip, restore=together)
             output = str(PurePosixPath(item.output).with_name(outcome.output.name))
-            if outcome.error is not None:
-                # Names of copies on this machine mean nothing to anybody.
-                line = outcome.error.replace(str(given), self.source.name(item.input))
-                line = line.replace(str(outcome.output), self.out.name(output)).replace(str(room), self.out.name())
-                raise (DiskFull if outcome.full else FileError)(line)
+            # Names of copies on this machine mean nothing to anybody.
+            meant = {
+                str(given): self.source.name(item.input),
+                str(outcome.output): self.out.name(output),
+                str(room): self.out.name(),
+            }
+            self._check_outcome(outcome, meant)
             row["output"] = parts.text(output)
             row["output_sha256"] = digest = manifest.digest_of(outcome.output)
             row["output_bytes"] = (saving.state(outcome.output) or (0,))[0]
@@ -236,10 +278,22 @@ class Worker:
             "frames": outcome.frames,
             "seconds": outcome.seconds,
             "model": outcome.model,
-            "line": settings.line(outcome.facts),
-            "facts": parts.plain(order.task.facts_as_json(outcome.facts)),
             "remarks": list(outcome.remarks),
         }
+        # Another process has the facts of a stack's first page.
+        row |= (together and together.about) or {
+            "line": settings.line(outcome.facts),
+            "facts": parts.plain(order.task.facts_as_json(outcome.facts)),
+        }
+
+    def _check_outcome(self, outcome: batch.Outcome, names: Mapping[str, str]) -> None:
+        """Raises the error of an outcome, by the ``names`` that files have for people."""
+        if outcome.error is None:
+            return
+        line = outcome.error
+        for name, meant in names.items():
+            line = line.replace(name, meant)
+        raise (DiskFull if outcome.full else FileError)(line)
 
     def _check(self, item: Item, output: str, *, worked: bool, digest: str = "") -> bool:
         """Whether there is an output of this name already, which may be replaced; `FileError` where it may not.

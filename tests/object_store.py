@@ -1,0 +1,113 @@
+"""A real object store for tests: moto's S3 server on a port of this machine, and a network that fails now and then.
+
+Between the server and its clients stands `Faulty`, which does to requests what networks and stores do.
+"""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+Answer = Callable[[dict[str, Any], Any], Any]
+
+
+@dataclass
+class Faulty:
+    """A WSGI application in front of another one, with faults by chance, the same ones for the same requests in the same order.
+
+    ``busy``: the share of requests that get a 503; ``cut``: of those with a body whose connection is lost in the middle of it;
+    ``lost``: of those that are done, but whose answer never arrives; ``slow``: of those that take ``seconds`` more. ``done`` counts
+    what was done to how many; ``requests`` are method and path of each, and whether it copies another object.
+    """
+
+    application: Answer
+    busy: float = 0.0
+    cut: float = 0.0
+    lost: float = 0.0
+    slow: float = 0.0
+    seconds: float = 0.0
+    seed: int = 0
+    done: Counter[str] = field(default_factory=Counter)
+    requests: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(self.seed)
+        self._lock = threading.Lock()
+
+    def perfect(self) -> None:
+        """No faults from now on, and the next ones as if they were the first."""
+        self.busy = self.cut = self.lost = self.slow = 0.0
+        self._chance = random.Random(self.seed)
+        self.done.clear()
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        with self._lock:
+            chances = {name: self._chance.random() < getattr(self, name) for name in ("busy", "cut", "lost", "slow")}
+            copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
+            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], copies))
+        if chances["slow"]:
+            self.done["slow"] += 1
+            time.sleep(self.seconds)
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if chances["cut"] and length:
+            self.done["cut"] += 1
+            environ["wsgi.input"].read(length // 2)
+            return _hung_up(environ)
+        if chances["busy"]:
+            self.done["busy"] += 1
+            environ["wsgi.input"].read(length)
+            start("503 Slow Down", [("Content-Type", "application/xml")])
+            return [b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+        answer = self.application(environ, start)
+        if chances["lost"]:
+            self.done["lost"] += 1
+            b"".join(answer)
+            return _hung_up(environ)
+        return answer
+
+
+def _hung_up(environ: dict[str, Any]) -> Any:
+    """The connection is lost, without a word."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionResetError
+
+
+@contextmanager
+def served(**faults: Any) -> Iterator[tuple[str, Faulty]]:
+    """The address of a store, and what makes it fail; no faults until they are set."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log(self, *_: Any) -> None:
+            pass
+
+    faulty = Faulty(DomainDispatcherApplication(create_backend_app), **faults)
+    server = make_server("127.0.0.1", 0, faulty, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", faulty
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def environment(address: str) -> dict[str, str]:
+    """What a process must have in its environment to reach the store; nothing else tells it."""
+    return {
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ACCESS_KEY_ID": "a-key",
+        "AWS_SECRET_ACCESS_KEY": "a-secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }

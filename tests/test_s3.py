@@ -1,0 +1,171 @@
+"""Runs through a real object store, moto's S3 server on this machine, over a network that fails: nothing lost, or half there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pellucid import api, cli, files, images, steps
+
+pytest.importorskip("pyarrow", reason="the extra shard is not installed")
+pytest.importorskip("s3fs", reason="s3fs is not installed: `make test-cluster` brings it")
+pytest.importorskip("moto.moto_server", reason="moto is not installed: `make test-cluster` brings it")
+
+import object_store
+
+from pellucid.cluster import parts, stores, work
+from pellucid.cluster.stores import MANIFEST, open_store
+
+# botocore's and aiohttp's warnings are theirs.
+pytestmark = pytest.mark.filterwarnings("default")
+
+MODEL = "photo-fast"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes]]:
+    """Nine pictures in a tree, one of which is none; and the outputs of one machine by their paths."""
+    source, out = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
+    for number in range(8):
+        path = source / ("deep/er" if number % 2 else "") / f"{number} grün.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, images.from_array(np.random.default_rng(number).integers(0, 256, (64, 80), dtype=np.uint8)))
+    (source / "bad.png").write_bytes(b"no picture")
+    assert cli.main(["denoise", str(source), "-o", str(out), "-r", "--sigma", "9", "--model", MODEL]) == 1
+    paths = (path for path in out.rglob("*.png") if path.is_file())
+    return source, {path.relative_to(out).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, object_store.Faulty]]:
+    with object_store.served() as made:
+        yield made
+
+
+@pytest.fixture
+def store(
+    server: tuple[str, object_store.Faulty],
+    plain: tuple[Path, dict[str, bytes]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[str, object_store.Faulty]]:
+    """A bucket with the pictures, found by the environment alone, and the network before it, without faults so far."""
+    address, faulty = server
+    for name, value in object_store.environment(address).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setattr(stores, "PAUSE", 0.01)
+    faulty.perfect()
+    fs = opened()
+    name = tmp_path.name.replace("_", "-")
+    fs.mkdir(name)
+    for path in plain[0].rglob("*.png"):
+        fs.pipe_file(f"{name}/in/{path.relative_to(plain[0]).as_posix()}", path.read_bytes())
+    faulty.requests.clear()
+    yield f"s3://{name}", faulty
+    faulty.perfect()
+
+
+def opened() -> Any:
+    """The store for this test itself."""
+    import fsspec
+
+    return fsspec.filesystem("s3", skip_instance_cache=True, use_listings_cache=False)
+
+
+def content(url: str) -> dict[str, bytes]:
+    """All objects below a URL, by their paths."""
+    fs, root = opened(), url.removeprefix("s3://")
+    return {path.removeprefix(f"{root}/"): fs.cat_file(path) for path in fs.find(root)}
+
+
+def outputs(url: str) -> dict[str, bytes]:
+    """Those that are not the manifest's."""
+    return {name: value for name, value in content(url).items() if not name.startswith(f"{MANIFEST}/")}
+
+
+def order(url: str) -> work.Order:
+    from pellucid.plan import Selection
+
+    step = steps.parse("denoise:sigma=9").steps[0]
+    load = partial(kept, MODEL)
+    return work.Order(f"{url}/in", f"{url}/out", load, step.task, step.settings, selection=Selection(recursive=True))
+
+
+def kept(name: str, how: dict[str, Any]) -> Any:
+    return api._kept(name)
+
+
+def check(url: str, plain: dict[str, bytes]) -> None:
+    """Every output is there, with the bytes of one machine, nothing else is, and the manifest says so."""
+    import hashlib
+
+    there = outputs(f"{url}/out")
+    assert there == plain
+    rows = {row["input"]: row for row in parts.rows(open_store(f"{url}/out"))}
+    assert set(rows) == {*plain, "bad.png"}
+    for name, row in rows.items():
+        if name == "bad.png":
+            assert row["status"] == "failed"
+        else:
+            assert (row["status"], row["output_sha256"]) == ("done", hashlib.sha256(there[name]).hexdigest())
+
+
+def test_a_real_store_gets_the_outputs_of_one_machine(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the command, with credentials from the environment alone."""
+    url, _ = store
+    arguments = ["denoise", f"{url}/in", "-o", f"{url}/out", "-r", "--sigma", "9", "--model", MODEL, "--json"]
+    assert cli.main(arguments) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert Counter(row["status"] for row in rows) == {"done": 8, "failed": 1}
+    check(url, plain[1])
+    assert cli.main(arguments) == 1
+    assert "done 0, skipped 8, failed 0" in capsys.readouterr().err
+
+
+def test_a_network_that_fails_loses_nothing(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503s, answers that come after the client has given up, connections lost in the middle of a write and before an answer."""
+    url, faulty = store
+    # As users set it: fsspec takes arguments of its libraries from the environment.
+    import fsspec.config
+
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"read_timeout": 1}})
+    faulty.busy, faulty.cut, faulty.lost, faulty.slow, faulty.seconds = 0.08, 0.15, 0.05, 0.02, 1.5
+    rows = list(work.run(order(url)))
+    done = Counter(faulty.done)
+    faulty.perfect()
+    assert Counter(row["status"] for row in rows) == {"done": 8, "failed": 1}
+    assert set(done) == {"busy", "cut", "lost", "slow"}, done
+    check(url, plain[1])
+    # A body goes to a temporary name alone, and a copy on the store's side gives it its own: none can be there by half.
+    written = [key for method, key, copies in faulty.requests if method in ("PUT", "POST") and not copies]
+    assert written
+    assert all(f"/{stores.TEMPORARY}/" in key for key in written)
+
+
+def test_a_store_that_is_never_there_is_one_line(
+    store: tuple[str, object_store.Faulty], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, _ = store
+    arguments = ["denoise", f"{url}/in", "-o", f"{url}/out", "--model", MODEL]
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert cli.main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"pellucid: {url}/in: no credentials were found; ")
+    assert cli.main(["denoise", "s3://no-such-bucket-here/in", *arguments[2:]]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no-such-bucket-here" in line
