@@ -48,6 +48,13 @@ def order(source: Path, out: Path, chain: str, **other: Any) -> work.Order:
     return work.Order(str(source), str(out), partial(kept, step.model), step.task, step.settings, **values)
 
 
+def shares(worker: work.Worker, item: work.Item, large: Large = ALL) -> list[Portion]:
+    """How the worker would share a file; none where it has done it."""
+    row = worker.row(item, large=large)
+    assert row["status"] == "done", row["error"]
+    return list(row.get("portions", []))
+
+
 def compared(name: str, chain: str, tmp_path: Path, large: Large = ALL, **other: Any) -> list[Portion]:
     """Does the file ``in/NAME`` at once and in portions, each by a worker of its own, and compares; the portions."""
     (plain,) = work.run(order(tmp_path / "in", tmp_path / "plain", chain, **other))
@@ -55,7 +62,7 @@ def compared(name: str, chain: str, tmp_path: Path, large: Large = ALL, **other:
     given = order(tmp_path / "in", tmp_path / "out", chain, **other)
     (item,) = list(work.Listing(work.Worker(given, adopt=True)))
     assert isinstance(item, work.Item)
-    shared = work.Worker(given, adopt=True).shares(item, large)
+    shared = shares(work.Worker(given, adopt=True), item, large)
     for portion in reversed(shared):
         row = work.Worker(given, adopt=True).portion(item, portion)
         assert row["status"] == "done", row["error"]
@@ -96,7 +103,8 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bands_of_a_picture_are_put_together_without_seams(name: str, chain: str, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     # As large as it takes for more than one band: a network that looks far has larger pieces.
-    pixels = photograph(2400 if chain.startswith("denoise") else 400 if chain.startswith("cutout") else 160, 64)
+    height, width = {"denoise": (2400, 64), "cutout": (400, 144)}.get(chain.partition(":")[0], (160, 64))
+    pixels = photograph(height, width)
     if name.endswith(".npy"):
         np.save(tmp_path / "in" / name, pixels[..., 1].astype(np.uint16) * 200)
     else:
@@ -212,10 +220,10 @@ def test_smaller_files_and_bad_ones_are_not_shared(tmp_path: Path) -> None:
     good, bad = sorted(work.Listing(worker))  # type: ignore[type-var]
     assert isinstance(good, work.Item)
     assert isinstance(bad, work.Item)
-    assert len(worker.shares(good, ALL)) == 3
-    assert worker.shares(good, ALL._replace(bytes=good.size + 1)) == []
-    assert worker.shares(good, ALL._replace(pixels=3 * 20 * 24 + 1)) == []
-    assert worker.shares(bad, ALL) == []
+    assert len(shares(worker, good)) == 3
+    assert shares(worker, good, ALL._replace(bytes=good.size + 1)) == []
+    assert shares(worker, good, ALL._replace(pixels=3 * 20 * 24 + 1)) == []
+    assert worker.row(bad, large=ALL)["status"] == "failed"
 
 
 def test_an_error_in_a_portion_is_that_of_the_whole_file(tmp_path: Path) -> None:
@@ -235,7 +243,7 @@ def test_an_error_in_a_portion_is_that_of_the_whole_file(tmp_path: Path) -> None
     worker = work.Worker(order(tmp_path / "in", tmp_path / "out", chain), adopt=True)
     (item,) = list(work.Listing(worker))
     assert isinstance(item, work.Item)
-    rows = [worker.portion(item, portion) for portion in worker.shares(item, ALL)]
+    rows = [worker.portion(item, portion) for portion in shares(worker, item)]
     assert [row["status"] for row in rows] == ["done", "failed", "done"]
     assert rows[1]["error"] == plain["error"]
     left = [path.name for path in (tmp_path / "out" / stores.TEMPORARY).iterdir()]
@@ -244,3 +252,23 @@ def test_an_error_in_a_portion_is_that_of_the_whole_file(tmp_path: Path) -> None
     before = (tmp_path / "out" / worker.portion_name(item, Portion("pages", 0, 1))).stat().st_mtime_ns
     assert worker.portion(item, Portion("pages", 0, 1))["status"] == "done"
     assert (tmp_path / "out" / worker.portion_name(item, Portion("pages", 0, 1))).stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("kind", ["pages", "imagej", "numpy"])
+def test_pages_are_read_from_any_one_on(kind: str, tmp_path: Path) -> None:
+    import tifffile
+
+    values = np.random.default_rng(0).integers(0, 60000, (5, 12, 14), dtype=np.uint16)
+    path = tmp_path / ("a.npy" if kind == "numpy" else "a.tif")
+    if kind == "numpy":
+        np.save(path, values)
+    else:
+        tifffile.imwrite(path, values, photometric="minisblack", imagej=kind == "imagej")
+    with files.open_pages(path) as document:
+        whole = [page.pictures[0].pixels for page in document.pages]
+    for first in (0, 3, 4):
+        with files.open_pages(path, first=first) as document:
+            assert (document.count, document.first) == (5, first)
+            rest = [page.pictures[0].pixels for page in document.pages]
+        assert len(rest) == 5 - first
+        assert all((one == other).all() for one, other in zip(rest, whole[first:], strict=True))

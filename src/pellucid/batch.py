@@ -263,9 +263,12 @@ def restore_file(
         return _passed(document, source, target, work, overwrite=False, watch=watch, named=True)
 
 
-def document_of(source: Path, restorer: Restorer | Chain, how: FileSettings = PLAIN) -> AbstractContextManager[files.Document]:
-    """The file as `restore_files` reads it."""
-    return files.open_pages(source, **reading(how), sparing=True, memory=restorer.memory, mosaic=takes_mosaics(restorer, how))
+def document_of(
+    source: Path, restorer: Restorer | Chain, how: FileSettings = PLAIN, first: int = 0
+) -> AbstractContextManager[files.Document]:
+    """The file as `restore_files` reads it, from the page ``first`` on."""
+    beside: dict[str, Any] = {"memory": restorer.memory, "mosaic": takes_mosaics(restorer, how), "first": first}
+    return files.open_pages(source, **reading(how), sparing=True, **beside)
 
 
 def restore_pages(
@@ -277,8 +280,8 @@ def restore_pages(
     """
     work = _Work.of(restorer, settings, how, None)
     try:
-        with document_of(source, restorer, how) as document:
-            for page in islice(document.pages, pages.start, pages.stop):
+        with document_of(source, restorer, how, pages.start) as document:
+            for page in islice(document.pages, len(pages)):
                 for picture in _of_one_picture(page, settings).pictures:
                     restore(picture, settings, **work.beside(picture)[0])
     except (PellucidError, OSError, MemoryError) as error:

@@ -37,11 +37,12 @@ __all__ = ["LARGE", "Large", "Portion", "Together", "divided", "named", "restore
 class Large(NamedTuple):
     """Which files are shared, and how.
 
-    ``bytes``: a smaller file is not looked at; ``pixels``: those that a file has in all, at least; ``portion``: those that a
-    portion has, or more where there would be more portions than ``most`` (each reads what comes before it in the file).
+    ``bytes``: a smaller file is not looked at, which may mean to read it twice; ``pixels``: those that a file has in all, at least;
+    ``portion``: those that a portion has, or more where there would be more portions than ``most`` (each reads what comes before it
+    in the file).
     """
 
-    bytes: int = 8_000_000
+    bytes: int = 32_000_000
     pixels: int = 200_000_000
     portion: int = 32_000_000
     most: int = 64

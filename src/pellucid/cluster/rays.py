@@ -114,8 +114,9 @@ class ClusterRun:
         """The rows of all files, the large ones last; what was sent; and None each time that a portion is done."""
         large: list[Shared] = []
         for row in self._rows(retry=retry):
+            item = row.pop("item", None)
             if "portions" in row:
-                large.append((Item(*row["item"]), [Portion(*each) for each in row["portions"]]))
+                large.append((Item(*item), [Portion(*each) for each in row["portions"]]))
             else:
                 yield row
         while large:
@@ -146,7 +147,7 @@ class ClusterRun:
         failed: dict[Item, dict[str, Any]] = {}
         for row in self._done(self._given(given), 1):
             self.portions = (self.portions[0] + 1, self.portions[1])
-            item = Item(*row.pop("of"))
+            item = Item(*row.pop("item"))
             if row["status"] != "done":
                 failed.setdefault(item, row)
             yield None
@@ -221,21 +222,20 @@ class _Actor:
         worker = self._worker
         if isinstance(given, list):
             item = Item(*given)
-            shared = worker.shares(item, self._large)
-            return json.dumps({"item": item, "portions": shared}) if shared else self._row(item, lambda: worker.row(item))
+            return self._row(item, lambda: worker.row(item, large=self._large), item=item)
         if "portion" in given:
             item = Item(*given["item"])
-            return self._row(item, lambda: worker.portion(item, Portion(*given["portion"])), of=item)
+            return self._row(item, lambda: worker.portion(item, Portion(*given["portion"])), item=item)
         if "portions" in given:
             item, shared = Item(*given["item"]), [Portion(*each) for each in given["portions"]]
             return self._row(item, lambda: worker.row(item, shared))
         return json.dumps(given)  # it has its row, or is what was sent
 
-    def _row(self, item: Item, work: Callable[[], dict[str, Any]], **beside: Any) -> str:
+    def _row(self, given: Item, work: Callable[[], dict[str, Any]], **beside: Any) -> str:
         try:
             return _sent({**work(), **beside})
         except PellucidError as error:  # its disk is full; another node's need not be
-            return _sent({**self._worker.begun(item), "error": str(error), "at": datetime.now(UTC), **beside})
+            return _sent({**self._worker.begun(given), "error": str(error), "at": datetime.now(UTC), **beside})
 
 
 def _sent(row: dict[str, Any]) -> str:

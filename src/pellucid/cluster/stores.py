@@ -319,9 +319,10 @@ class Bucket(Store):
             if not overwrite and self.size(inner) is not None:
                 raise FileError(f"{self.name(inner)} exists; --force overwrites it")
             self._tried(inner, named)
-        finally:
-            with suppress(Exception):  # it is gone already where all went well
+        except BaseException:
+            with suppress(Exception):
                 self._fs.rm_file(temporary)
+            raise
 
     def remove(self, inner: str) -> None:
         def removed() -> None:

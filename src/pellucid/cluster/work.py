@@ -195,22 +195,17 @@ class Worker:
             **self.made_by(item),
         }
 
-    def row(self, item: Item, shared: Sequence[Portion] = ()) -> Row:
+    def row(self, item: Item, shared: Sequence[Portion] = (), large: Large | None = None) -> Row:
         """Restores a file, or puts it together from portions that are done; what goes wrong is in the row. `DiskFull` goes on: all
-        others would fail, too."""
+        others would fail, too.
+
+        A file that several workers are to share, by ``large``, is not restored: the row has its ``portions``.
+        """
         row = self.begun(item)
         with self._noted(item, row):
-            self._restored(item, row, shared)
+            self._restored(item, row, shared, large)
             row["status"] = "done"
         return row
-
-    def shares(self, item: Item, large: Large) -> list[Portion]:
-        """The portions of a large file that several workers are to share; none for other files, and those that cannot be read."""
-        if item.size < large.bytes:
-            return []
-        with suppress(PellucidError, OSError, MemoryError), self.source.fetched(item.input, item.size) as given:
-            return portions.divided(given, self.restorer, self.order.settings.each()[item.variant], self.order.how, large)
-        return []
 
     def portion(self, item: Item, portion: Portion) -> Row:
         """Restores a portion of a file, unless it is there already; the row is of use where that fails."""
@@ -246,13 +241,20 @@ class Worker:
         row["seconds_in_all"] = time.monotonic() - began
         row["at"] = datetime.now(UTC)
 
-    def _restored(self, item: Item, row: Row, shared: Sequence[Portion]) -> None:
+    def _restored(self, item: Item, row: Row, shared: Sequence[Portion], large: Large | None) -> None:
         order = self.order
         settings = order.settings.each()[item.variant]
         self._check(item, item.output, worked=False)
         names = [(portion, self.portion_name(item, portion)) for portion in shared]
         with ExitStack() as opened:
             given = opened.enter_context(self.source.fetched(item.input, item.size))
+            if large is not None and item.size >= large.bytes:
+                # What cannot be read is an error below.
+                with suppress(PellucidError, OSError, MemoryError):
+                    row["portions"] = portions.divided(given, self.restorer, settings, order.how, large)
+                if row.get("portions"):
+                    return
+                row.pop("portions", None)
             room = opened.enter_context(self.out.room(item.output))
             together = opened.enter_context(portions.Together(self.restorer, self.out, names)) if names else None
             row["input_sha256"] = manifest.digest_of(given)

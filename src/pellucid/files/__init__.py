@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
@@ -242,12 +243,13 @@ def open_pages(
     keep: bool = False,
     memory: int | None = None,
     mosaic: bool = False,
+    first: int = 0,
 ) -> Iterator[Document]:
     """What ``path`` holds, page by page: see `Document`; ``sparing``, ``keep`` and ``mosaic``: see `Reading`; ``memory``: bytes
-    that this process may have in all. The rest and errors as of `read`, and `MemoryShort`; errors also come as pages are taken, and
-    their rows."""
+    that this process may have in all; ``first``: the page that the pages begin with, counted from 0. The rest and errors as of
+    `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
     kind = _format_of(path)
-    reading = Reading(value_range, axes, sparing, keep=keep, mosaic=mosaic)
+    reading = Reading(value_range, axes, sparing, keep=keep, mosaic=mosaic, first=first)
     start = b"" if kind.folder else _start(path)
     if kind.folder and not path.is_dir():
         raise FileError(
@@ -256,13 +258,15 @@ def open_pages(
     if kind.open is None:
         with within(memory), _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
-        yield Document(iter([page]))
+        yield Document(iter([page][first:]), first=first)
         return
     manager = kind.open(path, reading)
     with within(memory), _ours(path, kind, start):
         document = manager.__enter__()
     try:
-        yield replace(document, pages=_checked(path, kind, start, document, memory))
+        pages = _checked(path, kind, start, document, memory)
+        left_out = first - document.first
+        yield replace(document, pages=islice(pages, left_out, None) if left_out else pages, first=first)
     finally:
         # Read to its end or not: the file is closed, and closing it tells nothing that matters.
         manager.__exit__(None, None, None)

@@ -47,7 +47,8 @@ class Reading:
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
     come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
     that floats near [0, 1] are meant so, as in Python. ``keep``: some pixels must come back to the bit (`Image.kept`). ``mosaic``
-    asks for what a camera's sensor saw, where a file has it, in the place of a developed picture.
+    asks for what a camera's sensor saw, where a file has it, in the place of a developed picture. ``first`` is the first page that
+    is wanted: a format may leave out those before it, and says so (`Document.first`).
     """
 
     value_range: Range = "auto"
@@ -56,6 +57,7 @@ class Reading:
     unit: bool = False
     keep: bool = False
     mosaic: bool = False
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Document:
 
     ``shape`` are the lengths of the stack's axes (their product is ``count``), ``axes`` their letters where known. ``about`` is
     what the file's own format wants back; only its module looks inside. ``name`` is what the file will be called, for it is
-    written under another; empty where it is read.
+    written under another; empty where it is read. ``first`` is the number of the page that ``pages`` begin with.
     """
 
     pages: Iterable[Page]
@@ -85,6 +87,7 @@ class Document:
     axes: str = ""
     about: object | None = None
     name: str = ""
+    first: int = 0
 
     @property
     def single(self) -> bool:

@@ -219,13 +219,14 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
 
         def pages() -> Iterator[Page]:
             claimed = 0
-            for place in places:
+            for number, place in enumerate(places):
                 page = file.pages[place]
-                yield _page(path, file, place, reading, size, claimed)
+                if number >= reading.first:
+                    yield _page(path, file, place, reading, size, claimed)
                 claimed += int(page.imagewidth) * int(page.imagelength) * int(page.samplesperpixel)
 
         shape = (len(places),) if len(places) > 1 else ()
-        yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)))
+        yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)), first=reading.first)
 
 
 def _check_directories(path: Path) -> None:
@@ -624,13 +625,13 @@ def _imagej(file: Any, reading: Reading, size: int) -> Document | None:
     )
 
     def pages() -> Iterator[Page]:
-        for index in range(count):
+        for index in range(reading.first, count):
             values = _values(file.pages[index], size) if source is None else source.take((index, *(slice(None),) * inner))
             image = replace(picture_of(values, reading), flat=False)
             icc = first.tags.valueof(ICC)
             yield Page((replace(image, icc=icc if isinstance(icc, bytes) and icc else None),))
 
-    return Document(pages(), count, leading, axes[:-inner], about)
+    return Document(pages(), count, leading, axes[:-inner], about, first=reading.first)
 
 
 def _by_axes(file: Any, reading: Reading, size: int) -> Document:
