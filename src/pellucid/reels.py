@@ -25,8 +25,13 @@ SIDE = 320
 CELLS = 3, 4
 """Rows and columns of the areas whose brightness is followed."""
 
-SLOW = 16.0
-"""Frames, the standard deviation of the window over which motion and brightness are smooth: chance is down to a seventh in it."""
+SLOW = 16.0, 9.0, 5.0
+"""Frames, the standard deviations of the windows over which motion and brightness are smooth: the first that suffices. In the first
+one chance is down to a fifth."""
+
+TURNS = 1.5
+"""How many times what trembles may be left beside a smooth course; more is left of a camera that turns within the window. Of
+wandering that lasts some frames it is 1.25 times."""
 
 TREMBLES = 0.35
 """How much of what is not slow must change from frame to frame, to be of the gate or the lamp: a hand that holds a camera, and
@@ -47,6 +52,9 @@ FLASH = 0.18
 
 FLASHES = 6.0
 """The same in standard deviations of the flicker: a lamp that flickers much is no flash."""
+
+STEP = 0.25
+"""Change of the logarithm of brightness that stays: no flicker, but another scene."""
 
 BRIGHTEST = 0.30
 """The largest correction of brightness, in its logarithm."""
@@ -111,8 +119,18 @@ class Reel:
     def entries(self, firsts: Sequence[int]) -> list[Entry]:
         """What is to be done about each frame; ``firsts`` are the first frames of the scenes."""
         found: list[Entry] = []
-        for first, after in pairwise([*firsts, len(self._means)]):
+        for first, after in pairwise([*sorted({*firsts, *self._steps()}), len(self._means)]):
             found += self._scene(first, after)
+        return found
+
+    def _steps(self) -> list[int]:
+        """Frames with which brightness is another for good: a cut that nobody told, or a lamp that went on."""
+        path = np.cumsum([float(each.mean()) for each in self._gains])
+        found = []
+        for place in range(1, len(path)):
+            before, behind = path[max(0, place - 4) : place], path[place : place + 4]
+            if abs(path[place] - path[place - 1]) > STEP and abs(np.median(behind) - np.median(before)) > STEP:
+                found.append(place)
         return found
 
     def _scene(self, first: int, after: int) -> list[Entry]:
@@ -151,12 +169,18 @@ def _wandering(path: NDArray[np.float64], least: float, calm: NDArray[np.bool_] 
     weight = np.ones(len(path)) if calm is None else calm.astype(float)
     if weight.sum() < 5:
         return np.zeros(len(path))
-    rest = path - _slow(path, weight)
+    # A camera that turns sooner leaves more than what changes from frame to frame accounts for.
+    between = path[1:-1] - (path[:-2] + path[2:]) / 2
+    trembling = _spread_of(between[weight[1:-1] > 0])
+    for window in SLOW:
+        rest = path - _slow(path, weight, window)
+        if _spread_of(rest[weight > 0]) <= TURNS * trembling:
+            break
     # Once more without what stands out.
     spread = 1.4826 * np.median(np.abs(rest[weight > 0])) + 1e-9
     sure = weight * (np.abs(rest) < 4 * spread)
     if sure.sum() >= 5:
-        rest = path - _slow(path, sure)
+        rest = path - _slow(path, sure, window)
     # At the ends of a scene a window knows half: a plain course of the whole of it, where that says as much, is surer.
     time = np.linspace(-1, 1, len(path))
     for order in range(3):
@@ -176,14 +200,14 @@ def _spread_of(values: NDArray[np.float64]) -> float:
     return float(1.4826 * np.median(np.abs(values))) if values.size else 0.0
 
 
-def _slow(path: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slow(path: NDArray[np.float64], weight: NDArray[np.float64], window: float) -> NDArray[np.float64]:
     """The path as parabolas fitted in a window around each frame say (Cleveland 1979): lines would cut off the camera's turns."""
     count = len(path)
-    reach = round(2.5 * SLOW)
+    reach = round(2.5 * window)
     slow = np.empty(count)
     for place in range(count):
         low, high = max(0, place - reach), min(count, place + reach + 1)
-        away = (np.arange(low, high) - place) / SLOW
+        away = (np.arange(low, high) - place) / window
         near = np.exp(-(away**2) / 2) * weight[low:high]
         if np.count_nonzero(near) < 4:
             slow[place] = path[place]
