@@ -509,9 +509,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         if not kind.sensor:
             page = replace(page, pictures=tuple(_developed(path, kind, picture) for picture in page.pictures))
-        if page.pictures[0].pixels.shape[2] == 3:
-            # A gray picture may be held in three channels.
-            check_written(path, channels=3)
+        check_written(path, channels=page.pictures[0].pixels.shape[2])
         pictures = (stripped(picture) if strip else picture for picture in page.pictures)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
 
@@ -604,7 +602,7 @@ def names_picture(path: PurePath, *, folder: bool = False) -> bool:
 
 def check_written(path: Path, *, alpha: bool = False, channels: int | None = None) -> Format:
     """The format that a file of this name is written in; `FileError` that lists the endings there are where it is none, where it
-    holds no ``alpha`` and the output has that, or where its ending stands for another number of ``channels``."""
+    holds no ``alpha`` and the output has that, or where its ending is for gray pictures and the output has 3 ``channels``."""
     suffix = path.suffix.lower()
     kind = _ENDINGS.get(suffix)
     fitting = (kind for kind in FORMATS if kind.writes and (kind.alpha or not alpha) and not kind.sensor)
@@ -618,10 +616,10 @@ def check_written(path: Path, *, alpha: bool = False, channels: int | None = Non
     held = kind.holds.get(suffix)
     if held == 0:
         raise FileError(f"{path}: files with the ending {suffix} are only read; to write, use one of {written}")
-    if held is not None and channels is not None and held != channels:
-        other = next(ending for ending, count in kind.holds.items() if count == channels)
-        has, is_for = ("colours", "gray pictures") if channels == 3 else ("no colours", "colour pictures")
-        raise FileError(f"{path}: {suffix} is for {is_for}, and this output has {has}; use {other}")
+    if held == 1 and channels == 3:
+        # The other way round, a gray picture is held in three channels.
+        other = next(ending for ending, count in kind.holds.items() if count == 3)
+        raise FileError(f"{path}: {suffix} is for gray pictures, and this output has colours; use {other}")
     return kind
 
 
