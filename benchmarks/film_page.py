@@ -24,7 +24,7 @@ from pellucid.tasks.settings import ClipSettings
 PART, GAP, CAPTION, ACROSS = 112, 4, 12, 5
 """Side of a part that is shown, the space between, the height of a line of text, in pixels; pairs in a row."""
 
-SPAN = "0:05"
+SPAN = "0:02"
 """How much of a clip is worked on."""
 
 Levels = NDArray[np.uint8]
