@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pellucid import degradations, footage, restorer
 from pellucid.files import clips, encoders, yuv
+from pellucid.tasks.settings import ClipSettings
 
 Frames = list[NDArray[np.uint8]]
 
@@ -78,7 +79,7 @@ def noisy_frames(
             seen = levels / np.float32(255)
         else:
             rng = np.random.default_rng(number)
-            perfect, seen = frame, np.float32(frame + rng.normal(0, sigma / 255, frame.shape))
+            perfect, seen = frame, np.asarray(frame + rng.normal(0, sigma / 255, frame.shape), np.float32)
         given.append(np.rint(255 * np.clip(seen, 0, 1)).astype(np.uint8))
         truth.append(np.asarray(perfect, np.float32))
     return given, truth
@@ -168,6 +169,21 @@ def methods(model: str, sigma: float, baselines: bool) -> dict[str, list[Callabl
     return rows
 
 
+def speed(path: Path, name: str) -> None:
+    """Prints the seconds that each frame of a clip takes, decoding and restoring alone, and the ratio of both ways."""
+    model = restorer.load(name)
+    found: dict[bool, list[float]] = {True: [], False: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for alone in (True, False) * 2:
+            how = ClipSettings(alone=alone, codec="ffv1")
+            done = footage.restore(path, Path(folder) / "out.mkv", model, model.settings(), how, overwrite=True)
+            found[alone].append(done.seconds / done.frames)
+    itself, together = (min(found[alone]) for alone in (True, False))
+    print(
+        f"{path.name}: {name} {itself:.3f} s a frame, over time {together:.3f} s: {itself / together:.2f} of the speed", flush=True
+    )
+
+
 def main() -> None:
     """Prints a table for each clip and level."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -180,8 +196,12 @@ def main() -> None:
     parser.add_argument("--camera", type=int, default=0, help="number of the camera that is drawn")
     parser.add_argument("--crop", type=int, default=0, help="the middle of the frames, of so many pixels a side")
     parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--speed", action="store_true", help="restore the clips as they are, both ways, and print the times alone")
     options = parser.parse_args()
     for path in options.clips:
+        if options.speed:
+            speed(path, options.model)
+            continue
         clean = clean_frames(path, options.frames, options.skip, options.crop)
         for sigma in options.sigma:
             given, truth = noisy_frames(clean, sigma, options.noise, options.camera)

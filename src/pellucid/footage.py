@@ -13,6 +13,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -33,7 +34,7 @@ from pellucid.images import Image
 from pellucid.manifest import digest_of
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.base import Following, Surveying
+from pellucid.tasks.base import Followed, Following, Surveying
 from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
 from pellucid.windows import Coming, Pictures
@@ -55,8 +56,8 @@ PARTS = "pellucid clip 1"
 
 @dataclass(frozen=True)
 class Footage:
-    """What became of a clip: its size in pixels and frames, the seconds of the restoration, the model and the facts of the first
-    frame as JSON holds them, and lines for the user."""
+    """What became of a clip: its size in pixels and frames, the seconds of decoding and restoring, the model and the facts of the
+    first frame as JSON holds them, and lines for the user."""
 
     width: int
     height: int
@@ -446,10 +447,33 @@ class _Restoring:
 
     def restored(self, view: View) -> Restoration:
         """The frame, restored."""
+        return self._finished(view, None if self._following is None else self._follow(view))
+
+    def in_turn(self, frames: Iterator[tuple[Frame, View]]) -> Iterator[tuple[Frame, View, Restoration]]:
+        """The frames, restored one after the other: while one is restored, the next is fused with those before it."""
         if self._following is None:
-            return self._restore(view, self._settings, **self._beside)
+            for frame, view in frames:
+                yield frame, view, self._finished(view, None)
+            return
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            coming: tuple[Frame, View, Future[Followed]] | None = None
+            for frame, view in frames:
+                following = frame, view, pool.submit(self._follow, view)
+                if coming is not None:
+                    yield coming[0], coming[1], self._finished(coming[1], coming[2].result())
+                coming = following
+            if coming is not None:
+                yield coming[0], coming[1], self._finished(coming[1], coming[2].result())
+
+    def _follow(self, view: View) -> Followed:
+        assert self._following is not None
         followed = self._following.follow(view, self._settings, self._notes)
         self._notes = followed.notes
+        return followed
+
+    def _finished(self, view: View, followed: Followed | None) -> Restoration:
+        if followed is None:
+            return self._restore(view, self._settings, **self._beside)
         result = self._restore(followed.view, followed.settings)
         if followed.view is view or isinstance(self._settings, Steps) or self._settings.share == 1:
             return result
@@ -486,11 +510,13 @@ def _encoded(
             order.append(packet.pts)
             yield joining.Packet(packet.pts, bytes(packet), bool(packet.is_keyframe))
 
-    for number, frame in enumerate(part):
-        begun = time.perf_counter()
-        around = windows.window(frame, recent, coming.ahead(work.most - 1), work.most, work.survey.scene(frame.number))
-        view = _seen(around, frame, work)
-        result = work.restoring.restored(view)
+    def views() -> Iterator[tuple[Frame, View]]:
+        for frame in part:
+            around = windows.window(frame, recent, coming.ahead(work.most - 1), work.most, work.survey.scene(frame.number))
+            yield frame, _seen(around, frame, work)
+
+    begun = time.perf_counter()
+    for number, (frame, view, result) in enumerate(work.restoring.in_turn(views())):
         if number == 0:
             header.update(model=result.model, facts=work.facts(result.facts))
         planes = _changed(frame.planes, view.picture.pixels, result.image.pixels, clip, work.output)
@@ -501,6 +527,7 @@ def _encoded(
         header["length"] = frame.duration
         if work.told is not None:
             work.told(done + number + 1, work.survey.count)
+        begun = time.perf_counter()
     yield from taken(context.encode(None))
     header.update(joining.ordered(order, len(header["times"]), clip.path))
 
