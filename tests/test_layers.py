@@ -64,6 +64,7 @@ ROWS = (
     {"digits"},
     {"references"},
     {"evaluation"},
+    {"screening"},
     {"exhibits"},
     {"report"},
     {"htmlreport"},

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ __all__ = ["add_compare", "add_demo", "add_evaluate", "add_models"]
 def add_evaluate(commands: Commands) -> None:
     """Adds `evaluate`."""
     command = add(commands, "evaluate", _evaluate, "degrade clean images, restore them, and score models and classical methods")
-    command.add_argument("images", type=Path, help="a folder of clean images, or MNIST's IDX file of images")
+    command.add_argument(
+        "images", type=Path, help="a folder of clean images, MNIST's IDX file of images, or a clip or a folder of clips"
+    )
     first = next(iter(TASKS))
     command.add_argument("--task", choices=tuple(TASKS), default=first, help=f"the task that is scored (default: {first})")
     command.add_argument(
@@ -44,7 +47,7 @@ def add_evaluate(commands: Commands) -> None:
     )
     command.add_argument("--baselines", default="", help="classical methods to compare with, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not give the models the noise level")
-    command.add_argument("--limit", type=count, help="use only the first LIMIT images")
+    command.add_argument("--limit", type=count, help="use only the first LIMIT images, or frames of each clip")
     command.add_argument(
         "--runs", type=count, default=3, help="the number of timed calls for each image; the median counts (default: 3)"
     )
@@ -69,7 +72,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, report, restorer
+    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, report, restorer, screening
 
     task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
@@ -83,6 +86,9 @@ def _evaluate(options: argparse.Namespace) -> int:
             raise OptionError(f"{path}: there is no folder {path.parent}")
     if options.figure is not None and options.figure.suffix.lower() != ".png":
         raise OptionError(f"--figure {options.figure}: the name of a figure must end in .png")
+    clips = screening.clips_in(options.images)
+    if clips:
+        return _evaluate_clips(options, clips)
     noises = [degradations.parse(text) for text in options.noise or task.module().CASES]
     methods.check_cases(task, noises)
     models: dict[str, methods.Model] = {}
@@ -134,6 +140,39 @@ def _evaluate(options: argparse.Namespace) -> int:
     for line in (*result.notes, *result.failed):
         print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 1 if result.failed else 0
+
+
+CLIP_NOISES = ("gaussian:20", "gaussian:50")
+
+
+def _evaluate_clips(options: argparse.Namespace, clips: Sequence[Path]) -> int:
+    """Scores models, over time and frame by frame, and filters on clips."""
+    from pellucid import degradations, evaluation, htmlreport, methods, restorer, screening
+
+    if options.task != "denoise":
+        raise OptionError(f"clips are scored for denoise, not for {options.task}")
+    if options.figure is not None or options.show:
+        raise OptionError("--figure and --show are for pictures; --report shows clips")
+    noises = [degradations.parse(text) for text in options.noise or CLIP_NOISES]
+    methods.check_cases(TASKS[options.task], noises)
+    models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
+    filters = [name.strip() for name in options.baselines.split(",") if name.strip()]
+    if not models and not filters:
+        raise OptionError("evaluate: name at least one --model or --baselines")
+
+    def show(done: int, total: int) -> None:
+        print(f"\r{done}/{total}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    result, reels = screening.screen(
+        clips, models, noises, filters, count=options.limit or screening.MOST, told=show if sys.stderr.isatty() else None
+    )
+    if options.out is not None:
+        evaluation.write_json(options.out, result, overwrite=options.force)
+    print("\n".join(map(shown, screening.table(result).split("\n"))))
+    if options.report is not None:
+        htmlreport.write_clips(options.report, result, reels, overwrite=options.force)
+        print(shown(options.report))
+    return 0
 
 
 # -- compare ----------------------------------------------------------------------------------------------------------

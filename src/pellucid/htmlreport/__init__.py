@@ -1,8 +1,8 @@
 """Self-contained HTML pages: of an evaluation (the protocol, the tables, charts, and crops to look at) and of a training run.
 
 A page makes no request to the network and holds no date: the same data give the same bytes. Here data become JSON and fill a
-template, ``page.html`` or ``run.html``; ``page.js`` and ``run.js`` draw, and share ``elements.js``. Charts are by Chart.js, which
-lies beside this file with its licence.
+template, ``page.html``, ``run.html`` or ``clips.html``; ``page.js``, ``run.js`` and ``clips.js`` draw, the first two with
+``elements.js``. Charts are by Chart.js, which lies beside this file with its licence.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from pellucid import files, metrics
@@ -26,13 +27,20 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.evaluation import Evaluation
 from pellucid.exhibits import Exhibit
 from pellucid.images import Pixels
+from pellucid.screening import Reel
 from pellucid.tasks import TASKS
 from pellucid.tasks.base import Learning
 
-__all__ = ["LARGEST_CROP", "REASONS", "Sample", "write", "write_run"]
+__all__ = ["LARGEST_CROP", "REASONS", "Sample", "write", "write_clips", "write_run"]
 
 LARGEST_CROP = 320
 """Longest side in pixels of an exhibit: two dozen crops a page stay within some megabytes, and one fits a phone at full size."""
+
+LONGEST_REEL = 12
+"""Frames of a clip in a page, the last ones: a method's take about a third of a megabyte."""
+
+REELS = 6
+"""Clips, each with one noise, in a page."""
 
 REASONS = ("chosen", "worst")
 
@@ -48,6 +56,38 @@ def write(path: Path, evaluation: Evaluation, exhibits: Sequence[Exhibit], *, ov
     with files.replacing(path, overwrite=overwrite) as temporary:
         # A name that is not Unicode (Linux allows any bytes) becomes \udcXX, which JSON reads back as it was.
         temporary.write_bytes(_page(evaluation, exhibits).encode("utf-8", "backslashreplace"))
+
+
+def write_clips(path: Path, evaluation: Evaluation, reels: Sequence[Reel], *, overwrite: bool = False) -> None:
+    """Writes the page of an evaluation of clips, with a player of each, to ``path``, as of `write`. Frames are shown up to
+    `LARGEST_CROP` pixels a side, the middle of larger ones, at most `LONGEST_REEL` of each clip and `REELS` clips."""
+    fields = {
+        "title": html.escape("Clips: evaluation by pellucid"),
+        "evaluation": _in_script(evaluation.to_json()),
+        "reels": _in_script(json.dumps([_played(reel) for reel in reels[:REELS]])),
+        "script": _text("clips.js"),
+    }
+    with files.replacing(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(_filled("clips.html", fields).encode("utf-8", "backslashreplace"))
+
+
+def _played(reel: Reel) -> dict[str, Any]:
+    first = next(iter(reel.frames.values()))[0]
+    height, width = (min(side, LARGEST_CROP) for side in first.shape[:2])
+    top, left = ((side - shown) // 2 for side, shown in zip(first.shape[:2], (height, width), strict=True))
+    count = min(LONGEST_REEL, len(next(iter(reel.frames.values()))))
+    frames = {
+        name: [_webp(frame[top : top + height, left : left + width]) for frame in some[-count:]]
+        for name, some in reel.frames.items()
+    }
+    return {"title": reel.title, "width": width, "height": height, "count": count, "frames": frames}
+
+
+def _webp(levels: NDArray[np.uint8]) -> str:
+    """A frame as a data URI; noise takes many bytes, and WebP of this quality shows all that moves."""
+    buffer = io.BytesIO()
+    PillowImage.fromarray(np.ascontiguousarray(levels)).save(buffer, "WEBP", quality=90)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 @dataclass(frozen=True)
