@@ -563,3 +563,12 @@ def test_a_playlist_under_a_clips_name_opens_no_other_file(tmp_path: Path, model
         path.write_text(text)
         with pytest.raises(FileError, match="it is damaged, or no clip"):
             footage.restore(path, tmp_path / f"out-{name}", model, NOTHING)
+
+
+def test_x264_gives_the_same_bytes_each_time(tmp_path: Path, model: Restorer) -> None:
+    clip = make(tmp_path / "a.mp4", count=8)
+    made = set()
+    for number in range(6):
+        footage.restore(clip, tmp_path / f"{number}.mp4", model, DenoiseSettings(sigma=0))
+        made.add((tmp_path / f"{number}.mp4").read_bytes())
+    assert len(made) == 1

@@ -55,3 +55,13 @@ def test_what_a_clip_cannot_have_is_one_line(served: Any, tmp_path: Path) -> Non
         assert answer.status == status, answer.body
         assert words in answer.body.decode()
         assert str(served.folder) not in answer.body.decode()
+
+
+def test_clips_are_described(served: Any) -> None:
+    paths = served.ask("GET", "/openapi.json").json["paths"]
+    for path in ("/v1/restore", "/v1/run"):
+        post = paths[path]["post"]
+        assert "video/mp4" in post["requestBody"]["content"]
+        assert "video/mp4" in post["responses"]["200"]["content"]
+    assert "video/mp4" not in paths["/v1/inspect"]["post"]["requestBody"]["content"]
+    assert {".mp4", ".mkv", ".webm"} <= set(served.ask("GET", "/v1/models").json["clips"])

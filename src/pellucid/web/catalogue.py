@@ -10,6 +10,7 @@ from typing import Any
 from pellucid import __version__, files, restorer, steps
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES
+from pellucid.files import encoders
 from pellucid.steps import Steps
 from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import Attached, FileSettings, Setting, Shape
@@ -136,6 +137,7 @@ class Catalogue:
                 for kind in files.FORMATS
                 if not kind.folder
             ],
+            "clips": [ending for kind in encoders.CONTAINERS for ending in kind.endings],
             "limits": {
                 "bytes": limits.bytes,
                 "pixels": limits.pixels,

@@ -12,7 +12,7 @@ from pellucid.tasks import Fact
 from pellucid.tasks.settings import COLOURS, FileSettings, Kind, Setting
 from pellucid.web.catalogue import FILES, READING, Catalogue
 from pellucid.web.limits import Limits
-from pellucid.web.uploads import BINARY, FIELD, media_types
+from pellucid.web.uploads import BINARY, FIELD, clip_types, media_types
 
 __all__ = ["TICKET", "document"]
 
@@ -169,16 +169,23 @@ def _facts(catalogue: Catalogue) -> dict[str, Fact]:
     return facts
 
 
-def _body(limits: Limits, parts: tuple[str, ...]) -> dict[str, Any]:
-    """The body of a request with a picture; ``parts`` are the fields that a form may have beside it."""
+FRAMES = ", of all frames of a clip together"
+
+
+def _body(limits: Limits, parts: tuple[str, ...], *, clips: bool = False) -> dict[str, Any]:
+    """The body of a request with a picture, or a clip where ``clips`` are taken; ``parts`` are the fields that a form may have
+    beside it."""
     binary = {"schema": {"type": "string", "format": "binary"}}
     fields = {name: {"type": "string", "format": "binary"} for name in (FIELD, *parts)}
     form = _object(fields, [FIELD]) | {"additionalProperties": False}
     return {
         "required": True,
-        "description": f"The picture itself, or a form with it as the field {FIELD}. "
-        f"At most {limits.bytes} bytes, and {limits.pixels} pixels of the picture and of its output.",
-        "content": {**dict.fromkeys((BINARY, *media_types()), binary), "multipart/form-data": {"schema": form}},
+        "description": f"The picture{' or clip' if clips else ''} itself, or a form with it as the field {FIELD}. "
+        f"At most {limits.bytes} bytes, and {limits.pixels} pixels of the picture and of its output{FRAMES if clips else ''}.",
+        "content": {
+            **dict.fromkeys((BINARY, *media_types(), *(clip_types() if clips else ())), binary),
+            "multipart/form-data": {"schema": form},
+        },
     }
 
 
@@ -291,6 +298,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
             ),
         },
         "formats": {"type": "array", "items": _object({"name": STRING, "endings": {"type": "array", "items": STRING}}, ["name"])},
+        "clips": {**WORDS, "description": "the endings of clips that are read and written"},
         "limits": _object(
             {
                 "bytes": INTEGER,
@@ -330,13 +338,13 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "description": "Sends the output in the picture's own format with its metadata, or in JSON "
                 "(Accept: application/json).",
                 "parameters": [task, *settings, part, preview, confidence, ticket],
-                "requestBody": _body(limits, parts),
+                "requestBody": _body(limits, parts, clips=True),
                 "responses": {
                     "200": {
                         "description": "The restored picture.",
                         "headers": {name: {"schema": STRING, "description": about} for name, about in headers.items()},
                         "content": {
-                            **dict.fromkeys(writable, binary),
+                            **dict.fromkeys((*writable, *clip_types()), binary),
                             "application/json": {"schema": _object(restored, [name for name in always if name != "diagnosis"])},
                             **form,
                         },
@@ -351,7 +359,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                 "summary": "Several tasks on a picture, one after the other",
                 "description": "Nothing is rounded between the steps. A form may bring the files of settings as TASK.SETTING.",
                 "parameters": [chosen, preset, *own, preview, confidence, ticket],
-                "requestBody": _body(limits, (*of_steps, *FILES)),
+                "requestBody": _body(limits, (*of_steps, *FILES), clips=True),
                 "responses": {
                     "200": {
                         "description": "The picture after all steps.",
@@ -361,7 +369,7 @@ def document(limits: Limits, catalogue: Catalogue, *, token: bool) -> dict[str, 
                             if name in ("X-Pellucid-Model", "X-Pellucid-Size", "X-Pellucid-Seconds")
                         },
                         "content": {
-                            **dict.fromkeys(writable, binary),
+                            **dict.fromkeys((*writable, *clip_types()), binary),
                             "application/json": {
                                 "schema": _object(
                                     {

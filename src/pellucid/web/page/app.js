@@ -1,6 +1,7 @@
 // The page: it takes pictures, has them measured and restored, shows them and offers the results.
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
+import { Clips } from "./clips.js";
 import { Form, PLACED, fromFile, partsOf } from "./form.js";
 import { dropped, stagesOf, Steps } from "./steps.js";
 import { Viewer } from "./viewer.js";
@@ -21,6 +22,8 @@ const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: 
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
 }, { take, mark: remarked, keep: keepMarks, load: loadMarks });
+
+const clips = new Clips({ section: $("clips"), list: $("clip-list"), say });
 
 const steps = new Steps({ changed: chosenSteps, turned: () => look(true) });
 
@@ -78,9 +81,12 @@ function picture(file) {
 }
 
 function add(files) {
-  const chosenFiles = [...files].filter((file) => file instanceof File);
-  if (!chosenFiles.length || !task) return;
+  const given = [...files].filter((file) => file instanceof File);
+  if (!given.length || !task) return;
   warn("");
+  for (const file of given.filter((each) => clips.takes(each))) clips.add(file, task);
+  const chosenFiles = given.filter((each) => !clips.takes(each));
+  if (!chosenFiles.length) return;
   const added = chosenFiles.map(picture);
   pictures.push(...added);
   for (const entry of added) list(entry);
@@ -950,7 +956,7 @@ function listen() {
     document.body.classList.remove("over");
     dropped(event.dataTransfer).then(({ files, folder }) => {
       // Of a folder, what is no picture is let be.
-      const endings = service ? service.formats.flatMap((format) => format.endings) : [];
+      const endings = service ? [...service.formats.flatMap((format) => format.endings), ...service.clips] : [];
       const named = (file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending));
       const kept = folder ? files.filter(named) : files;
       if (folder && !kept.length) warn("there is no picture in this folder");
@@ -1025,7 +1031,8 @@ async function start() {
   }
   const { formats, limits } = service;
   $("version").textContent = `pellucid ${service.version}`;
-  $("files").accept = ["image/*", ...formats.flatMap((format) => format.endings)].join(",");
+  clips.endings = service.clips;
+  $("files").accept = ["image/*", ...formats.flatMap((format) => format.endings), ...service.clips].join(",");
   $("formats").textContent = `${formats.map((format) => format.name).join(", ")}; up to ${Number((limits.bytes / 1e6).toPrecision(3))} MB and ${Number((limits.pixels / 1e6).toPrecision(3))} megapixels.`;
   steps.build(service.presets);
   tasks();
