@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -230,10 +231,9 @@ class Choice:
 @cache
 def _has_avx512() -> bool:
     """Whether this processor has AVX-512, as NumPy finds it."""
-    features: Mapping[str, bool] = {}
-    with suppress(ImportError):
-        from numpy._core._multiarray_umath import __cpu_features__ as features
-    return bool(features.get("AVX512F"))
+    with suppress(ImportError, AttributeError):
+        return bool(import_module("numpy._core._multiarray_umath").__cpu_features__.get("AVX512F"))
+    return False
 
 
 def chosen(
