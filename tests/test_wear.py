@@ -345,5 +345,8 @@ def test_covered_is_the_mask_of_covering_defects(film: NDArray[np.float32]) -> N
     assert said.mask.any()
     np.testing.assert_array_equal(said.mask, (worn != film[0]).any(axis=-1))
     assert said.level == pytest.approx(said.mask.mean())
+    # Where nothing covers, nothing is covered.
+    faded = degradations.parse("fading:0.4")
+    assert not wear.covered(faded, film[0], faded(film[0], rng())).mask.any()
     with pytest.raises(OptionError, match="fading"):
         wear.covered(degradations.parse("dust:1+fading:0.4"), film[0], worn)

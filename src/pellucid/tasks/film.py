@@ -39,7 +39,10 @@ CASES: tuple[str, ...] = (
 
 METRICS: tuple[str, ...] = ("psnr", "ssim")
 
-PROTOCOL: Mapping[str, str] = {"given": "a photograph worn by pellucid.wear, as a still; clips are measured by benchmarks/film.py"}
+PROTOCOL: Mapping[str, str] = {
+    "given": "a photograph worn by pellucid.wear, as a still; clips are measured by benchmarks/film.py",
+    "damage": "told to telea, navier-stokes and masked-median as it is; models have to find it",
+}
 
 LOOK = reels.SIDE
 

@@ -242,11 +242,16 @@ class Covered(Law):
 def covered(case: Degradation, clean: NDArray[np.floating], worn: NDArray[np.floating]) -> Covered:
     """The true damage of a still (h, w) or (h, w, channels) that ``case`` has made of a clean one: where its covering defects show.
 
-    Raises `OptionError` where other damage is in the case: then no comparison says which pixel is covered.
+    Raises `OptionError` where a case has both defects that cover and others: then no comparison says which pixel is covered.
     """
-    others = [str(part) for part in parts_of(case) if not part.covers]
+    parts = parts_of(case)
+    others = [str(part) for part in parts if not part.covers]
+    if len(others) == len(parts):
+        return Covered(np.zeros(clean.shape[:2], bool))
     if others:
-        raise OptionError(f"a method that is given the true damage takes scratches, dust and the like alone, not {others[0]}")
+        raise OptionError(
+            f"a method that is given the true damage takes scratches, dust and the like alone, not {others[0]} with them"
+        )
     change = np.abs(np.atleast_3d(worn).astype(np.float32) - np.atleast_3d(clean).astype(np.float32)).max(axis=-1)
     return Covered(change > 0)
 
