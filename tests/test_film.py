@@ -126,7 +126,7 @@ def test_the_gate_and_the_lamp_are_mended_and_the_camera_goes_its_way() -> None:
     gate, lamp = rng.normal(0, 1.0, (48, 2)), 1 + rng.normal(0, 0.05, 48)
     shift, gain = entries_of(camera + gate, fade * lamp)
     left = shift + gate
-    assert (left - left.mean(axis=0)).std() < 0.3 * gate.std()
+    assert (left - left.mean(axis=0)).std() < 0.4 * gate.std()
     assert (gain * lamp).std() < 0.3 * lamp.std()
 
 

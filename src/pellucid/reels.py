@@ -25,13 +25,12 @@ SIDE = 320
 CELLS = 3, 4
 """Rows and columns of the areas whose brightness is followed."""
 
-SLOW = 16.0, 9.0, 5.0
+SLOW = 16.0, 9.0, 5.0, 3.0
 """Frames, the standard deviations of the windows over which motion and brightness are smooth: the first that suffices. In the first
 one chance is down to a fifth."""
 
-TURNS = 1.5
-"""How many times what trembles may be left beside a smooth course; more is left of a camera that turns within the window. Of
-wandering that lasts some frames it is 1.25 times."""
+TURNS = 1.0
+"""How many times what trembles may be left beside a smooth course; more is left of a camera that turns within the window."""
 
 TREMBLES = 0.35
 """How much of what is not slow must change from frame to frame, to be of the gate or the lamp: a hand that holds a camera, and
@@ -185,7 +184,8 @@ def _wandering(path: NDArray[np.float64], least: float, calm: NDArray[np.bool_] 
     time = np.linspace(-1, 1, len(path))
     for order in range(3):
         plain = path - np.polynomial.Polynomial.fit(time, path, order, w=np.maximum(sure, 1e-6))(time)
-        if np.square(plain[sure > 0]).mean() <= PLAIN**2 * np.square(rest[sure > 0]).mean():
+        most = PLAIN * float(np.sqrt(np.square(rest[sure > 0]).mean()))
+        if float(np.sqrt(np.square(plain[sure > 0]).mean())) <= most:
             rest = plain
             break
     rest *= weight
