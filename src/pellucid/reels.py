@@ -29,8 +29,8 @@ SLOW = 16.0, 9.0, 5.0, 3.0
 """Frames, the standard deviations of the windows over which motion and brightness are smooth: the first that suffices. In the first
 one chance is down to a fifth."""
 
-TURNS = 1.0
-"""How many times what trembles may be left beside a smooth course; more is left of a camera that turns within the window."""
+TURNS = 1.0, 1.6
+"""How many times what trembles may be left beside a smooth course of motion, and of brightness, which turns more slowly."""
 
 TREMBLES = 0.35
 """How much of what is not slow must change from frame to frame, to be of the gate or the lamp: a hand that holds a camera, and
@@ -140,7 +140,7 @@ class Reel:
         steps = np.array(self._moves[first:after])
         steps[0] = 0
         path = np.cumsum(steps, axis=0)
-        shift = np.stack([_wandering(path[:, axis], WANDERS) for axis in (0, 1)], axis=1)
+        shift = np.stack([_wandering(path[:, axis], WANDERS, TURNS[0]) for axis in (0, 1)], axis=1)
         gains = np.stack(self._gains[first:after]).astype(np.float64)
         gains[0] = 0
         bright = np.cumsum(gains.reshape(count, -1), axis=0)
@@ -149,8 +149,8 @@ class Reel:
         lit = np.array(self._means[first:after]) > DARK
         sudden = whole - _median_around(whole)
         calm = lit & (np.abs(sudden) < max(FLASH, FLASHES * _spread_of(sudden[lit])))
-        flicker = _wandering(whole, FLICKERS, calm)
-        areas = np.stack([_wandering(bright[:, cell] - whole, FLICKERS, calm) for cell in range(bright.shape[1])], axis=1)
+        flicker = _wandering(whole, FLICKERS, TURNS[1], calm)
+        areas = np.stack([_wandering(bright[:, cell] - whole, FLICKERS, TURNS[1], calm) for cell in range(bright.shape[1])], axis=1)
         wrong = np.clip(flicker[:, None] + areas, -BRIGHTEST, BRIGHTEST)
         return [
             Entry(
@@ -162,7 +162,7 @@ class Reel:
         ]
 
 
-def _wandering(path: NDArray[np.float64], least: float, calm: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+def _wandering(path: NDArray[np.float64], least: float, turns: float, calm: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
     """What of a path is neither slow nor too faint; nothing where it does not tremble. Frames that are not ``calm`` have no say,
     and none of it."""
     weight = np.ones(len(path)) if calm is None else calm.astype(float)
@@ -173,7 +173,7 @@ def _wandering(path: NDArray[np.float64], least: float, calm: NDArray[np.bool_] 
     trembling = _spread_of(between[weight[1:-1] > 0])
     for window in SLOW:
         rest = path - _slow(path, weight, window)
-        if _spread_of(rest[weight > 0]) <= TURNS * trembling:
+        if _spread_of(rest[weight > 0]) <= turns * trembling:
             break
     # Once more without what stands out.
     spread = 1.4826 * np.median(np.abs(rest[weight > 0])) + 1e-9

@@ -67,7 +67,7 @@ LARGE = 2_500_000, 12_000_000
 """Pixels of a picture from which it is looked at in half its size, too, and in a quarter: dust is larger there than the network
 has seen it."""
 
-RARE, RARE_AT_ENDS, RARE_ALONE = 2.0, 15.0, 32.0
+RARE, RARE_AT_ENDS, RARE_ALONE = 2.5, 15.0, 32.0
 """By how much the odds of damage are less than the network has learnt, from crops of which a twentieth was damaged: in clips, at
 the ends of scenes, where both neighbours lie on one side and a thing that moves looks like damage, and in pictures alone. Chosen
 for less than a thousandth of what is unworn to be taken for damage, on 20 held-out crops and 8 frames of two made clips."""
