@@ -62,14 +62,16 @@ CLIPPED, TAIL = 0.98, 2.5
 LEAST_READ = 2e-5
 """What there is of read noise beside `camera.READ`: rounding to 14 bits, as a share of the range."""
 
-DARK, UNSURE, SPREAD_READ = 0.02, 0.02, 0.8
+DARK, UNSURE, SPREAD_READ, FARTHEST_READ = 0.02, 0.04, 0.8, 100.0
 """The darkest share of the blocks, by whose light and shot noise the read noise is told; how large a share of that shot noise the
-blocks may be wrong by; and the standard deviation of the logarithm of the variance of cameras' read noise at one gain."""
+blocks may be wrong by; the standard deviation of the logarithm of the variance of cameras' read noise at one gain, and how many
+times the usual variance it may be: that of old cameras at ISO 100."""
 
-BESIDE = 1.25
-"""How many times the variance of green's noise that of red or blue must be, or the inverse of that, to have a law of its own."""
+BESIDE, PLENTY = 1.25, 500
+"""How many times the variance of green's noise that of red or blue must be, or the inverse of that, to have a law of its own; and
+how many plain blocks there must be to say so."""
 
-STRUCK, SPREAD = 8.0, 3.0
+STRUCK, SPREAD = 8.0, 5.0
 """How many standard deviations a sample must be beyond all its neighbours to be hot or dead: Gaussian noise never is. And how many
 times as far as these are apart: fine texture seldom is."""
 
@@ -146,7 +148,7 @@ def beside(parts: Sequence[Plane], phase: tuple[int, int], gain: float, read: fl
     for colour, (row, column) in ((0, phase), (2, (1 - phase[0], 1 - phase[1]))):
         sites = [part[row::2, column::2] for part in parts]
         blocks = _joined([_blocks(_squares(site), site) for site in sites])
-        if gain <= 0 or len(blocks) < FEWEST:
+        if gain <= 0 or len(blocks) < PLENTY:
             continue
         green, factor = _Line(gain, read**2), 1.0
         for _ in range(ROUNDS):
@@ -154,14 +156,14 @@ def beside(parts: Sequence[Plane], phase: tuple[int, int], gain: float, read: fl
             expected = factor * green.expected(blocks.light)
             kept = (blocks.middle <= 1.5 * expected) & (blocks.high <= STRAY * expected)
             kept &= blocks.light + TAIL * np.sqrt(expected) < CLIPPED
-            if kept.sum() < FEWEST:
+            if kept.sum() < PLENTY:
                 break
             factor *= float((blocks.high[kept] / expected[kept]).mean())
             if abs(factor - before) < 1e-3 * factor:
                 break
         else:
             continue
-        if kept.sum() >= FEWEST and not 1 / BESIDE < factor < BESIDE:
+        if kept.sum() >= PLENTY and not 1 / BESIDE < factor < BESIDE:
             factors[colour] = factor
     return factors[0], factors[1], factors[2]
 
@@ -196,19 +198,23 @@ def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tu
     """
     terms = np.stack([light, np.ones_like(light), texture], axis=1) / likely[:, None]
     wanted = power / likely
-    gain, read, spill = _least(terms, wanted)
+    gain, spill = _least(terms[:, [0, 2]], wanted)
     if gain <= 0:
-        return 0.0, read, min(spill, 1.0)
+        return 0.0, *_least(terms[:, 1:], wanted)
     free = np.linalg.lstsq(terms, wanted, rcond=None)[0][1]
     # The variance of a mean of squares.
     information = terms.T @ terms * (sum(range(2 * SIDE - 1 - HIGHEST, 2 * SIDE - HIGH)) / 2)
     chance = float(np.sqrt(max(0.0, np.linalg.pinv(information)[1, 1])))
-    error = float(np.hypot(chance, UNSURE * gain * max(0.0, float(np.quantile(light, DARK)))))
-    usual = _usual(gain)
-    choices = usual * np.exp(np.linspace(-6, 8, 561))
-    cost = np.square((choices - free) / max(error, FAINTEST)) + np.square(np.log(choices / usual) / SPREAD_READ)
-    read = float(choices[np.argmin(cost)])
-    gain, spill = _least(terms[:, [0, 2]], wanted - read / likely)
+    dark = max(0.0, float(np.quantile(light, DARK)))
+    read = 0.0
+    # The gain without read noise is the largest that there can be; the usual read noise follows from the gain.
+    for _ in range(3):
+        error = max(float(np.hypot(chance, UNSURE * gain * dark)), FAINTEST)
+        usual = _usual(max(gain, 1e-3 * FAINTEST))
+        choices = usual * np.exp(np.linspace(-6, np.log(FARTHEST_READ), 425))
+        cost = np.square((choices - free) / error) + np.square(np.log(choices / usual) / SPREAD_READ)
+        read = float(choices[np.argmin(cost)])
+        gain, spill = _least(terms[:, [0, 2]], wanted - read / likely)
     return gain, read, min(spill, 1.0)
 
 
