@@ -22,11 +22,14 @@ from typing import Any
 import cv2
 import numpy as np
 import rawpy
-import tifffile
 from numpy.typing import NDArray
 
 from pellucid import camera, files, images, metrics, restorer
 from pellucid.saving import replacing
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from shots import Layout, write_dng
 
 SIDE = 512
 LEVELS = (0.0002, 0.0008, 0.0025)
@@ -47,8 +50,6 @@ QUALITIES = (88, 92, 95, 98, 100)
 STRENGTHS = (2, 3, 4, 6, 8, 12)
 """OpenCV's ``h``."""
 
-BLACK, WHITE = 512, 16383
-
 Picture = NDArray[np.float32]
 
 
@@ -57,29 +58,6 @@ def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Pictu
     linear = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4)
     light = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
     return camera.mosaic_of(light.astype(np.float32))
-
-
-def write_dng(path: Path, mosaic: Picture, matrix: NDArray[np.float64], neutral: NDArray[Any]) -> None:
-    """A mosaic with values from 0 to 1 as a DNG of 14 bits; ``matrix`` (3, 3) leads from XYZ to the camera's colours."""
-
-    def ratios(values: NDArray[Any]) -> list[int]:
-        return [number for value in values.ravel() for number in (round(float(value) * 1_000_000), 1_000_000)]
-
-    tags: list[tuple[int, str, int, Any, bool]] = [
-        (271, "s", 0, "pellucid", True),
-        (272, "s", 0, "simulated", True),
-        (33421, "H", 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, "B", 4, bytes([0, 1, 1, 2]), True),  # CFAPattern
-        (50706, "B", 4, bytes([1, 4, 0, 0]), True),  # DNGVersion
-        (50708, "s", 0, "simulated", True),  # UniqueCameraModel
-        (50714, "H", 1, BLACK, True),
-        (50717, "H", 1, WHITE, True),
-        (50721, "2i", 9, ratios(matrix), True),  # ColorMatrix1
-        (50728, "2I", 3, ratios(neutral), True),  # AsShotNeutral
-        (50778, "H", 1, 21, True),  # CalibrationIlluminant1: D65
-    ]
-    levels = np.clip(np.rint(mosaic * (WHITE - BLACK) + BLACK), 0, WHITE).astype(np.uint16)
-    tifffile.imwrite(path, levels, photometric="cfa", extratags=tags, metadata=None)
 
 
 def developed(path: Path, how: dict[str, Any]) -> Picture:
@@ -108,9 +86,10 @@ def pair(
     slope, offset = camera.READ
     read = np.exp(slope * np.log(level) + offset)
     noisy = ideal + rng.standard_normal(ideal.shape, np.float32) * np.sqrt(ideal * np.float32(level) + np.float32(read))
+    layout = Layout(gains=(float(gains[0]), float(gains[1]), float(gains[2])))
     answers = []
     for mosaic in (ideal, noisy):
-        write_dng(place / "shot.dng", mosaic, to_camera / white / gains[:, None], 1 / gains)
+        write_dng(place / "shot.dng", mosaic, to_camera / white / gains[:, None], layout)
         answers.append(developed(place / "shot.dng", how))
     quality = int(rng.choice(QUALITIES))
     jpeg = cv2.imencode(".jpg", np.rint(answers[1][..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]

@@ -1,4 +1,4 @@
-"""Shots of a simulated camera, as small DNGs in the layouts that makers have: used by the tests of RAW and by its benchmark."""
+"""Shots of a simulated camera, as small DNGs in the layouts that makers have: used by the tests of RAW and by benchmarks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pellucid import camera
 from pellucid.sensor import Sensor
 
-__all__ = ["LAYOUTS", "Layout", "Shot", "taken", "written"]
+__all__ = ["LAYOUTS", "Layout", "Shot", "taken", "write_dng", "written"]
 
 Pixels = NDArray[np.float32]
 
@@ -80,11 +80,18 @@ def _ratios(values: Any) -> list[int]:
 
 def written(path: Path, shot: Shot, *, profile: bool = True, extra: tuple[Any, ...] = ()) -> Path:
     """The shot as a DNG; with its NoiseProfile, if that is asked for."""
-    layout = shot.layout
-    height, width = shot.samples.shape
+    if profile:
+        extra = (*extra, (51041, 12, 2, (shot.sensor.gain, shot.sensor.read**2), True))
+    return write_dng(path, shot.samples, shot.matrix, shot.layout, extra)
+
+
+def write_dng(path: Path, samples: Pixels, matrix: NDArray[np.float64], layout: Layout, extra: tuple[Any, ...] = ()) -> Path:
+    """Samples (h, w), as shares of the range from black to white, as a DNG. ``matrix`` (3, 3) leads from XYZ to the camera's
+    unbalanced colours; ``extra`` are more tags."""
+    height, width = samples.shape
     down, right = np.mgrid[:height, :width] % 2
     black = np.array(layout.black)[2 * down + right]
-    levels = np.clip(np.rint(shot.samples * (layout.white - black) + black), 0, layout.white).astype(np.uint16)
+    levels = np.clip(np.rint(samples * (layout.white - black) + black), 0, layout.white).astype(np.uint16)
     pattern = bytes((row ^ layout.phase[0]) + (column ^ layout.phase[1]) for row in (0, 1) for column in (0, 1))
     tags: list[Any] = [
         (271, 2, 0, "Maker", True),
@@ -98,7 +105,7 @@ def written(path: Path, shot: Shot, *, profile: bool = True, extra: tuple[Any, .
         (50713, 3, 2, (2, 2), True),
         (50714, 5, 4, _ratios(layout.black), True),
         (50717, 3, 1, layout.white, True),
-        (50721, 10, 9, _ratios(shot.matrix), True),
+        (50721, 10, 9, _ratios(matrix), True),
         (50728, 5, 3, _ratios(1 / np.array(layout.gains)), True),
         (50730, 10, 1, (25, 100), True),
         (50778, 3, 1, 21, True),
@@ -107,7 +114,5 @@ def written(path: Path, shot: Shot, *, profile: bool = True, extra: tuple[Any, .
     if layout.crop is not None:
         left, top, wide, high = layout.crop
         tags += [(50719, 5, 2, _ratios((left, top)), True), (50720, 5, 2, _ratios((wide, high)), True)]
-    if profile:
-        tags.append((51041, 12, 2, (shot.sensor.gain, shot.sensor.read**2), True))
     tifffile.imwrite(path, levels, photometric="cfa", metadata=None, software=False, byteorder=layout.order, extratags=tags)
     return path

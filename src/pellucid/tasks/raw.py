@@ -48,6 +48,9 @@ ENGINE_BYTES = {"bf16": 210, "f32": 400}
 PIECE_BYTES = 100
 """Bytes for each pixel of each piece in flight: the balanced mosaic and its level, the interpolated colours, the output."""
 
+BEST_BYTES, BETWEEN_BYTES = 96, 24
+"""The same for what is held beside these where four answers are averaged, and where two strengths are mixed."""
+
 MEASURED, WINDOW = 6_000_000, 256
 """Pixels of a mosaic in which its noise is measured, in bands of so many rows: a larger mosaic says no more."""
 
@@ -148,7 +151,7 @@ def prepare(view: View, models: Models, settings: RawSettings) -> base.Job:
         partial(_restored, models.graph(role), data, found, settings, pedestal, None if given is None else view.picture.steps),
         tile=TILE[models.precision],
         engine_bytes=ENGINE_BYTES[models.precision],
-        piece_bytes=PIECE_BYTES,
+        piece_bytes=PIECE_BYTES + BEST_BYTES * settings.best + BETWEEN_BYTES * (settings.strength not in (0, 1) or settings.apart),
         channels=3,
         halo=max(round(HALO_SHARE * card.halo), 2 * sensor.AROUND),
         multiple_of=card.multiple_of,
