@@ -200,7 +200,8 @@ def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tu
     wanted = power / likely
     gain, spill = _least(terms[:, [0, 2]], wanted)
     if gain <= 0:
-        return 0.0, *_least(terms[:, 1:], wanted)
+        read, spill = _least(terms[:, 1:], wanted)
+        return 0.0, read, min(spill, 1.0)
     free = np.linalg.lstsq(terms, wanted, rcond=None)[0][1]
     # The variance of a mean of squares.
     information = terms.T @ terms * (sum(range(2 * SIDE - 1 - HIGHEST, 2 * SIDE - HIGH)) / 2)
