@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits benchmarks feeding limits noises clean
+.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits napari-picture benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -128,6 +128,15 @@ docs: .venv/done .venv-docs/done ## the site: pages, and the references of comma
 	.venv-docs/bin/sphinx-build -W --keep-going -q -b html build/docs dist/site
 	@! grep -rlE '<(script|link|img|iframe)[^>]* (src|href)="(https?:)?//' --include=*.html dist/site || { echo 'these pages load from a network' >&2; false; }
 
+.venv-napari/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-napari
+	.venv-napari/bin/python $(PIP) --editable '.[napari]' pytest PyYAML
+	@touch $@
+
+# With a screen of its own where there is xvfb-run; the drawing needs OpenGL, which Mesa has in software.
+napari-picture: .venv-napari/done ## docs/napari.webp: napari's window with the plugin
+	$(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1400x900x24"') .venv-napari/bin/python docs/napari_picture.py docs/napari.webp
+
 plugins: .venv-docs/done ## check the manifest of napari's plugin (npe2) and the script of darktable (luac, where there is one)
 	.venv-docs/bin/python $(PIP) npe2
 	.venv-docs/bin/npe2 validate src/pellucid/napari.yaml
@@ -170,4 +179,4 @@ sbom: .venv-light/done .venv-release/done ## the bill of materials and the licen
 	    --allow-only 'Apache;BSD;MIT;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
 
 clean: ## remove what these rules made
-	rm -rf .venv .venv-light .venv-cluster .venv-schemathesis .venv-release .venv-docs build dist demo
+	rm -rf .venv .venv-light .venv-cluster .venv-schemathesis .venv-release .venv-docs .venv-napari build dist demo

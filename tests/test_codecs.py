@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,15 @@ def test_deflate_is_that_of_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
     assert zlib.decompress(codecs.deflated(given, 2)) == given
     monkeypatch.setitem(sys.modules, "deflate", None)
     assert zlib.decompress(codecs.deflated(given)) == given
+
+
+def test_tifffile_takes_what_it_is_lent() -> None:
+    # 2026.11.8 (Python 3.12 and later) refuses codecs of other packages: their module must be its own.
+    lent = SimpleNamespace(__name__="tifffile._imagecodecs")
+    codecs.lend(SimpleNamespace(tifffile=SimpleNamespace(imagecodecs=lent)))
+    functions = {name: value for name, value in vars(lent).items() if callable(value)}
+    assert len(functions) == 5
+    assert {value.__module__ for value in functions.values()} == {"tifffile._imagecodecs"}
 
 
 def test_pillow_has_the_unpackers_that_this_rests_on() -> None:

@@ -53,7 +53,7 @@ ADDRESS = "127.0.0.1:7860"
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code of a page: its language ("" is shell), its text, why it is not run ("" where it is), why some lines are not."""
+    """A block of a page: its language ("" is shell), its text, why it is not run ("" where it is), why some lines are not."""
 
     language: str
     text: str
@@ -69,7 +69,9 @@ def blocks(path: Path) -> list[Block]:
     made = []
     for marks, language, text in found:
         rows = re.findall(r"<!-- not run(?: \(([^)]*)\))?: (.*?) -->", marks)
-        assert len(rows) == marks.count("<!--"), f"{path.name}: a mark is <!-- not run: REASON --> or <!-- not run (WORDS): REASON -->"
+        assert len(rows) == marks.count("<!--"), (
+            f"{path.name}: a mark is <!-- not run: REASON --> or <!-- not run (WORDS): REASON -->"
+        )
         whole = next((reason for words, reason in rows if not words), "")
         kind = {"sh": "", "shell": "", "bash": ""}.get(language, language)
         made.append(Block(kind, text, whole, tuple((words, reason) for words, reason in rows if words)))

@@ -1,16 +1,19 @@
-"""The bridges to other programs: napari's plugin, the nodes of ComfyUI, the script of darktable."""
+"""The bridges to other programs: napari's plugin, the nodes of ComfyUI, the script of darktable, GIMP's plug-in."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 import pellucid
 from pellucid import napari, samples
@@ -49,6 +52,46 @@ def test_strength_nothing_leaves_a_layer_as_it_is(noisy: Any) -> None:
     np.testing.assert_array_equal(values, noisy)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_a_live_strength_is_the_strength(noisy: Any, kind: Any) -> None:
+    values = (
+        (noisy[..., 1] * np.float32(1 / 255))
+        if kind is np.float32
+        else noisy[..., 1].astype(kind) * (256 if kind is np.uint16 else 1)
+    )
+    live = napari.Live(layer(values), sigma=25)
+    np.testing.assert_array_equal(live.at(0), values)
+    np.testing.assert_array_equal(live.at(1), pellucid.denoise(values, sigma=25))
+    for strength in (0.3, 0.7):
+        expected = pellucid.denoise(values, sigma=25, strength=strength)
+        assert live.at(strength).dtype == kind
+        assert np.abs(live.at(strength).astype(float) - expected.astype(float)).max() <= (1e-5 if kind is np.float32 else 1)
+    assert live.settings["name"] == "cells clean"
+
+
+def test_the_widget_of_napari_shows_a_strength_at_once(noisy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The extra napari is not part of the tests' own; the workflow `checks` has a job that brings it.
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    host = pytest.importorskip("napari")
+    pytest.importorskip("magicgui")
+    viewer = host.Viewer(show=False)
+    try:
+        viewer.add_image(noisy[..., 1], name="cells")
+        _, widget = viewer.window.add_plugin_dock_widget("pellucid", "Denoise")
+        widget.reset_choices()
+        widget[3].native.click()
+        output = viewer.layers["cells clean"]
+        np.testing.assert_array_equal(output.data, pellucid.denoise(noisy[..., 1]))
+        whole = np.array(output.data)
+        widget[4].value = 0.5
+        assert np.abs(output.data.astype(float) - (whole.astype(float) + noisy[..., 1]) / 2).max() <= 1
+        assert widget[0].value.name == "cells"
+        widget[4].value = 0
+        np.testing.assert_array_equal(output.data, noisy[..., 1])
+    finally:
+        viewer.close()
+
+
 def test_an_enlarged_layer_covers_the_same_place(noisy: Any) -> None:
     values, settings, _ = napari.upscale_layer(layer(noisy[..., 1], scale=(2.0, 3.0)), scale=2)
     assert values.shape == (96, 128)
@@ -66,7 +109,8 @@ def test_the_manifest_names_functions_that_there_are() -> None:
     manifest = pytest.importorskip("yaml").safe_load(MANIFEST.read_text("utf-8"))
     made = manifest["contributions"]
     assert {row["command"] for row in made["widgets"]} == {row["id"] for row in made["commands"]}
-    assert {row["python_name"].removeprefix("pellucid.napari:") for row in made["commands"]} == set(napari.__all__)
+    named = {row["python_name"].removeprefix("pellucid.napari:") for row in made["commands"]}
+    assert named == {"denoise_widget", "inspect_layer", "upscale_layer"} <= set(napari.__all__)
 
 
 def test_the_package_carries_the_manifest() -> None:
@@ -131,3 +175,126 @@ def test_the_script_of_darktable_restores_beside_the_photograph(tmp_path: Path) 
     assert Path(made).read_text() == "pixels"
     assert (folder / "export $(x).clean.tif").read_text() == "the user's own"
     assert not exported.exists()
+
+
+# -- GIMP -------------------------------------------------------------------------------------------------------------
+
+GIMP = ROOT / "plugins" / "gimp" / "pellucid" / "pellucid.py"
+
+
+@pytest.fixture
+def gimp(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The plug-in's module, with a stand-in for GIMP: layers are arrays of bytes in files."""
+    gi, repository = ModuleType("gi"), ModuleType("gi.repository")
+    gi.require_version = lambda name, version: None  # type: ignore[attr-defined]
+    precision = SimpleNamespace(U8_LINEAR=1, U8_NON_LINEAR=2, U8_PERCEPTUAL=3, U16_NON_LINEAR=4)
+    plugin = type("PlugIn", (), {"__gtype__": None, "error_quark": staticmethod(lambda: 1)})
+    repository.Gimp = SimpleNamespace(  # type: ignore[attr-defined]
+        PlugIn=plugin,
+        Layer=SimpleNamespace,
+        Precision=precision,
+        PDBStatusType=SimpleNamespace(SUCCESS="success", EXECUTION_ERROR="failed", CANCEL="cancelled"),
+        RunMode=SimpleNamespace(INTERACTIVE=0, NONINTERACTIVE=1),
+        main=lambda kind, arguments: None,
+        progress_init=lambda text: None,
+        progress_pulse=lambda: None,
+        progress_end=lambda: None,
+    )
+    repository.GLib = SimpleNamespace(Error=SimpleNamespace(new_literal=lambda quark, line, code: line))  # type: ignore[attr-defined]
+    repository.Gio = repository.GObject = SimpleNamespace()  # type: ignore[attr-defined]
+    gi.repository = repository  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gi", gi)
+    monkeypatch.setitem(sys.modules, "gi.repository", repository)
+    spec = importlib.util.spec_from_file_location("gimp_plugin", GIMP)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PROCEDURE = SimpleNamespace(get_name=lambda: "plug-in-pellucid-denoise", new_return_values=lambda status, error: (status, error))
+
+
+def test_gimp_s_layer_is_what_the_command_line_makes(
+    gimp: Any, noisy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pellucid"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pellucid "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PELLUCID", str(program))
+    made: list[Any] = []
+    monkeypatch.setattr(gimp, "exported", lambda image, layer, path: PillowImage.fromarray(noisy).save(path))
+    monkeypatch.setattr(
+        gimp, "added", lambda image, layer, path, name: made.append((np.asarray(PillowImage.open(path)), name, path.parent))
+    )
+    config = SimpleNamespace(get_property={"strength": 0.5, "keep-grain": 0.0}.__getitem__)
+    status, error = gimp.Pellucid().run(PROCEDURE, 1, None, [SimpleNamespace()], config, None)
+    assert (status, error) == ("success", None)
+    ((values, name, place),) = made
+    np.testing.assert_array_equal(values, pellucid.denoise(noisy, strength=0.5))
+    assert name == "clean"
+    assert not place.exists()
+
+
+def test_gimp_gets_one_line_when_something_is_wrong(gimp: Any, noisy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = SimpleNamespace(get_property={"strength": 1.0, "keep-grain": 0.0}.__getitem__)
+    run = gimp.Pellucid().run
+    assert run(PROCEDURE, 1, None, [], config, None) == ("failed", "pellucid works on one layer: choose one")
+    monkeypatch.setattr(gimp, "exported", lambda image, layer, path: path.write_bytes(b"no picture"))
+    monkeypatch.delenv("PELLUCID", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "not in the PATH" in run(PROCEDURE, 1, None, [SimpleNamespace()], config, None)[1]
+    monkeypatch.setenv("PELLUCID", str(tmp_path / "nowhere"))
+    assert "could not be started" in run(PROCEDURE, 1, None, [SimpleNamespace()], config, None)[1]
+    program = tmp_path / "pellucid"
+    program.write_text("#!/bin/sh\necho 'pellucid: layer.png: it is damaged' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PELLUCID", str(program))
+    assert run(PROCEDURE, 1, None, [SimpleNamespace()], config, None)[1] == "pellucid: layer.png: it is damaged"
+
+
+IN_GIMP = """
+import gi
+gi.require_version("Gimp", "3.0")
+from gi.repository import Gimp, Gio
+image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path("FOLDER/in.png"))
+(layer,) = image.get_layers()
+layer.set_offsets(5, 7)
+procedure = Gimp.get_pdb().lookup_procedure("plug-in-pellucid-denoise")
+config = procedure.create_config()
+config.set_property("image", image)
+config.set_core_object_array("drawables", [layer])
+procedure.run(config)
+above, below = image.get_layers()
+print("made", above.get_name(), above.get_offsets()[1:], below.get_name())
+image.remove_layer(below)
+Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path("FOLDER/out.png"), None)
+"""
+
+
+@pytest.mark.skipif(shutil.which("gimp-console-3.0") is None or shutil.which("xvfb-run") is None, reason="no GIMP 3 and xvfb here")
+def test_gimp_itself_runs_the_plug_in(noisy: Any, tmp_path: Path) -> None:
+    shutil.copytree(GIMP.parent, tmp_path / ".config" / "GIMP" / "3.0" / "plug-ins" / "pellucid")
+    program = tmp_path / "pellucid"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pellucid "$@"\n')
+    program.chmod(0o755)
+    PillowImage.fromarray(noisy).save(tmp_path / "in.png")
+    (tmp_path / "do.py").write_text(IN_GIMP.replace("FOLDER", str(tmp_path)))
+    command = [
+        "xvfb-run",
+        "-a",
+        "gimp-console-3.0",
+        "-i",
+        "--batch-interpreter",
+        "python-fu-eval",
+        "-b",
+        f'exec(open("{tmp_path}/do.py").read())',
+        "--quit",
+    ]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = {**kept, "HOME": str(tmp_path), "PELLUCID": str(program)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "clean" in done.stdout, done.stderr
+    with PillowImage.open(tmp_path / "out.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), pellucid.denoise(noisy))

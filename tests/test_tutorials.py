@@ -61,7 +61,7 @@ def test_a_reader_gets_what_the_page_says(
                 shown = out + err
                 assert status == 0, shown
         else:
-            done = ran(text, tmp_path)
-            shown = done.stdout + done.stderr
+            done = ran(f"exec 2>&1\n{text}", tmp_path)
+            shown = done.stdout
             assert done.returncode == 0, shown
     assert checked >= 1

@@ -1,7 +1,8 @@
-"""The plugin for napari: commands that make a widget each, from their own signatures (`napari.yaml` names them).
+"""The plugin for napari (`napari.yaml` names what it has): a widget that denoises, its strength live, and functions of whose signatures
+napari makes a widget each.
 
-Needs nothing of napari to be imported: a layer is whatever has ``data``, ``name``, ``rgb`` and the settings of its place. Outputs
-are napari's layer data: (array, settings, kind).
+The functions need nothing of napari: a layer is whatever has ``data``, ``name``, ``rgb`` and the settings of its place. Outputs are
+napari's layer data: (array, settings, kind).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import napari.layers
     import napari.types
 
-__all__ = ["denoise_layer", "inspect_layer", "upscale_layer"]
+__all__ = ["Live", "denoise_layer", "denoise_widget", "inspect_layer", "upscale_layer"]
 
 PLACE = ("scale", "translate", "units", "axis_labels")
 """Settings of a layer that say where its pixels lie."""
@@ -61,6 +62,93 @@ def inspect_layer(layer: napari.layers.Image) -> str:
     while values.ndim > 2 + bool(layer.rgb):
         values = values[values.shape[0] // 2]
     return str(pellucid.inspect(values))
+
+
+class Live:
+    """A layer and the same without its noise: the model works once, and any strength from 0 to 1 is a blend of the two.
+
+    ``sigma`` and ``keep_grain`` are those of `denoise_layer`. Raises `pellucid.PellucidError` with a line for people.
+
+    >>> from types import SimpleNamespace
+    >>> noisy = np.random.default_rng(1).normal(100, 20, (32, 40)).astype(np.float32)
+    >>> live = Live(SimpleNamespace(data=noisy, name="cells", rgb=False), sigma=20)
+    >>> [round(float(live.at(strength).std())) for strength in (0, 0.5)]
+    [20, 10]
+    """
+
+    def __init__(self, layer: Any, sigma: float = 0.0, keep_grain: float = 0.0) -> None:
+        self.before = _values(layer)
+        values, self.settings, self.kind = denoise_layer(layer, 1.0, sigma, keep_grain)
+        self.after: NDArray[Any] = values
+
+    def at(self, strength: float) -> NDArray[Any]:
+        """The layer with this share of its noise taken away, 0 to 1: shape and dtype are the layer's."""
+        if strength >= 1:
+            return self.after
+        if strength <= 0:
+            return self.before
+        wide = np.float32 if self.before.dtype.itemsize <= 2 else np.float64
+        before = self.before.astype(wide)
+        blended = before + wide(strength) * (self.after.astype(wide) - before)
+        whole = np.issubdtype(self.before.dtype, np.integer)
+        return (np.rint(blended) if whole else blended).astype(self.before.dtype)
+
+
+def denoise_widget() -> Any:
+    """napari's widget *Denoise*: a button that lets the model work, and a strength that shows at once.
+
+    A new layer gets the output. Moving the strength changes that layer; a noise level of 0 is measured.
+    """
+    import napari
+    from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
+    from napari.layers import Image
+
+    def images(_: Any) -> list[Any]:
+        viewer = napari.current_viewer()
+        return [] if viewer is None else [layer for layer in viewer.layers if isinstance(layer, Image)]
+
+    layer = ComboBox(label="layer", choices=images)
+    sigma = FloatSpinBox(label="noise level", min=0, max=255, step=0.5, value=0, tooltip="in 255ths of the range; 0 measures it")
+    grain = FloatSlider(label="grain to keep", min=0, max=1, value=0)
+    strength = FloatSlider(label="strength", min=0, max=1, value=1, tooltip="shows at once")
+    button = PushButton(text="Denoise")
+    line = Label(value="")
+    widget = Container(widgets=[layer, sigma, grain, button, strength, line])
+    widget.min_width = 320  # the sliders have their values beside them
+    shown: dict[str, Any] = {}
+
+    def work() -> None:
+        from napari.utils.notifications import show_error
+
+        import pellucid
+
+        viewer = napari.current_viewer()
+        if viewer is None or layer.value is None:
+            show_error("pellucid: choose an image layer")
+            return
+        source = layer.value
+        try:
+            live = Live(source, float(sigma.value), float(grain.value))
+        except pellucid.PellucidError as error:
+            show_error(f"pellucid: {error}")
+            return
+        shown["live"] = live
+        shown["layer"] = viewer.add_image(live.at(float(strength.value)), **live.settings)
+        layer.value = source  # not the output, which is the newest layer
+        line.value = f"{shown['layer'].name}: move the strength"
+
+    def moved() -> None:
+        viewer = napari.current_viewer()
+        if "live" in shown and viewer is not None and shown["layer"] in viewer.layers:
+            shown["layer"].data = shown["live"].at(float(strength.value))
+
+    button.clicked.connect(work)
+    strength.changed.connect(moved)
+    current = napari.current_viewer()
+    if current is not None:
+        current.layers.events.inserted.connect(layer.reset_choices)
+        current.layers.events.removed.connect(layer.reset_choices)
+    return widget
 
 
 def axes_of(layer: Any) -> str:

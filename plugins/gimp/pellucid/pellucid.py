@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A plug-in for GIMP 3: a layer without its noise, or without its background, as a new layer above it, by the program pellucid.
 
-Copy this folder to the folder ``plug-ins`` of GIMP's settings (``~/.config/GIMP/3.0/plug-ins/pellucid/pellucid.py`` on Linux; the file
-must be executable), and have ``pellucid`` in the PATH, or name it in the environment variable PELLUCID. It appears under *Filters >
-Enhance*. The layer itself stays as it is.
+Copy this folder to the folder ``plug-ins`` of GIMP's settings (``~/.config/GIMP/3.0/plug-ins/pellucid/pellucid.py`` on Linux; the
+file must be executable), and have ``pellucid`` in the PATH, or name it in the environment variable PELLUCID. It appears under
+*Filters > Enhance*. The layer itself stays as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ gi.require_version("Gimp", "3.0")
 from gi.repository import Gimp, Gio, GLib, GObject  # noqa: E402
 
 TASKS = {
-    "plug-in-pellucid-denoise": ("denoise", "Take out _noise (pellucid)...", "Measures the noise of the layer and takes it out", "clean"),
+    "plug-in-pellucid-denoise": (
+        "denoise",
+        "Take out _noise (pellucid)...",
+        "Measures the noise of the layer and takes it out",
+        "clean",
+    ),
     "plug-in-pellucid-cutout": ("cutout", "_Cut out (pellucid)...", "Takes away the background of the layer", "cut out"),
 }
 """Procedure -> the command, its place in the menu, what it does, what is added to the layer's name."""
@@ -31,7 +36,7 @@ PLAIN = (Gimp.Precision.U8_LINEAR, Gimp.Precision.U8_NON_LINEAR, Gimp.Precision.
 """Pictures of 8 bits. All others are worked on in 16."""
 
 
-class Failed(Exception):
+class PluginError(Exception):
     """Something that the user can mend, in a line."""
 
 
@@ -39,7 +44,7 @@ def program() -> str:
     """Where pellucid is."""
     found = os.environ.get("PELLUCID") or shutil.which("pellucid")
     if not found:
-        raise Failed("the program pellucid is not in the PATH: pipx install pellucid")
+        raise PluginError("the program pellucid is not in the PATH: pipx install pellucid")
     return found
 
 
@@ -60,21 +65,25 @@ def exported(image: Any, layer: Any, path: Path) -> None:
         copy.set_mode(Gimp.LayerMode.NORMAL)
         copy.set_visible(True)
         if not Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, alone, Gio.File.new_for_path(str(path)), None):
-            raise Failed("the layer could not be written")
+            raise PluginError("the layer could not be written")
     finally:
         alone.delete()
 
 
 def restored(command: str, options: list[str], source: Path, target: Path) -> None:
-    """Runs pellucid. Raises `Failed` with its own line."""
+    """Runs pellucid. Raises `PluginError` with its own line."""
     try:
         done = subprocess.run(
-            [program(), command, str(source), "-o", str(target), *options], capture_output=True, text=True, errors="replace", check=False
+            [program(), command, str(source), "-o", str(target), *options],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
         )
     except OSError as error:
-        raise Failed(f"pellucid could not be started: {error}") from error
+        raise PluginError(f"pellucid could not be started: {error}") from error
     if done.returncode != 0:
-        raise Failed((done.stderr.strip().splitlines() or [f"pellucid ended with status {done.returncode}"])[-1])
+        raise PluginError((done.stderr.strip().splitlines() or [f"pellucid ended with status {done.returncode}"])[-1])
 
 
 def added(image: Any, layer: Any, path: Path, name: str) -> None:
@@ -140,7 +149,7 @@ class Pellucid(Gimp.PlugIn):
                 options += [f"--{name}", f"{config.get_property(name):.3f}"]
         try:
             work(task, image, drawables[0], options)
-        except Failed as error:
+        except PluginError as error:
             return self.failure(procedure, str(error))
         return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, None)
 
