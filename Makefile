@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits napari-picture benchmarks feeding limits noises clean
+.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits napari-picture test-plugins benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -133,9 +133,15 @@ docs: .venv/done .venv-docs/done ## the site: pages, and the references of comma
 	.venv-napari/bin/python $(PIP) --editable '.[napari]' pytest PyYAML
 	@touch $@
 
+SCREEN = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1400x900x24"')
+
+# Without its plugins for pytest, and with the warnings that it gives of itself.
+test-plugins: .venv-napari/done ## the tests of plugins in napari itself, and in GIMP 3 and darktable's Lua where they are installed
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(SCREEN) .venv-napari/bin/python -m pytest -W default -rs tests/test_plugins.py
+
 # With a screen of its own where there is xvfb-run; the drawing needs OpenGL, which Mesa has in software.
 napari-picture: .venv-napari/done ## docs/napari.webp: napari's window with the plugin
-	$(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen 0 1400x900x24"') .venv-napari/bin/python docs/napari_picture.py docs/napari.webp
+	$(SCREEN) .venv-napari/bin/python docs/napari_picture.py docs/napari.webp
 
 plugins: .venv-docs/done ## check the manifest of napari's plugin (npe2) and the script of darktable (luac, where there is one)
 	.venv-docs/bin/python $(PIP) npe2

@@ -25,6 +25,7 @@ from pellucid.cli import manual
 ROOT = Path(__file__).resolve().parent.parent
 
 CHAPTERS = {
+    "Tutorials": tuple(f"tutorials/{name}" for name in ("photographer", "microscopist", "archive", "engineer", "trainer")),
     "Use": (
         "use",
         "noise",
@@ -55,7 +56,7 @@ LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 def places() -> dict[Path, str]:
     """File of the repository -> its place in the site."""
     found = {ROOT / "README.md": "index.md"}
-    found |= {path: path.name for path in sorted((ROOT / "docs").glob("*.md"))}
+    found |= {path: path.relative_to(ROOT / "docs").as_posix() for path in sorted((ROOT / "docs").glob("**/*.md"))}
     return found | {ROOT / name: name for name in BESIDE}
 
 

@@ -10,15 +10,17 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import cli, errors, images
+from pellucid import cli, errors, images, samples
 from pellucid.errors import ImageError, OptionError
 from pellucid.tasks import TASKS, commands
 
@@ -57,12 +59,40 @@ def test_help_begins_with_the_functions() -> None:
     assert all(f"pellucid.{name}(" in first for name in (*commands(), "restore", "inspect", "read", "write", "load"))
 
 
-@pytest.mark.parametrize("name", ["pellucid.api", "pellucid.restorer"])
-def test_the_examples_run(name: str) -> None:
-    module = sys.modules[name] if name in sys.modules else __import__(name, fromlist=["x"])
-    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-    assert result.attempted > 5
+SOURCE = Path(pellucid.__file__).parent
+WITH_EXAMPLES = sorted(
+    ".".join(("pellucid", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in SOURCE.rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the files that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("noisy.jpg", "small.png"):
+        PillowImage.fromarray(samples.photograph()[100:148, 200:264]).save(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_the_examples_run(name: str, folder: Path) -> None:
+    result = doctest.testmod(import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_most_modules_that_people_import_have_examples() -> None:
+    assert {"pellucid", "pellucid.api", "pellucid.restorer", "pellucid.images", "pellucid.diagnosis"} <= set(WITH_EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["restore", "run", "inspect", "load", "read", "write", *commands()])
+def test_every_function_has_an_example_that_runs(name: str, folder: Path) -> None:
+    (found,) = doctest.DocTestFinder(recurse=False).find(getattr(pellucid, name), name, module=False, globs={})
+    assert found.examples
+    assert not any(doctest.SKIP in example.options for example in found.examples)
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found).failed == 0
 
 
 @pytest.mark.parametrize("name", commands())

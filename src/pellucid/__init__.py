@@ -14,7 +14,7 @@ Functions, each of which takes an array, an `Image` or the path of a picture (th
     pellucid.load(name)                 a model, for use with many pictures
 
 >>> import pellucid
->>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
+>>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
     and `OptionError`.
 
     >>> import pellucid
-    >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))        # doctest: +SKIP
+    >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))
     """
     how = stacks.reading_of(range, axes)
     return files.read(Path(path), value_range=how.value_range, axes=how.axes)
@@ -176,7 +176,7 @@ def write(path: str | Path, image: ArrayLike | Image, *, overwrite: bool = False
     does not hold the picture.
 
     >>> import pellucid
-    >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))        # doctest: +SKIP
+    >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))
     """
     files.write(Path(path), image if isinstance(image, Image) else images.from_array(image), overwrite=overwrite)
 
@@ -214,6 +214,9 @@ def of_task(task: Task) -> Callable[..., Any]:
         f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"
         "    ``image``, ``range``, ``axes``, ``out`` and ``clip`` as of `pellucid.restore`; ``model`` is a model's name or an\n"
         "    .onnx file.\n"
-        f"{listed}\n\n    Raises members of `PellucidError`.\n    "
+        f"{listed}\n\n    Raises members of `PellucidError`.\n\n"
+        "    >>> import pellucid\n"
+        "    >>> from pellucid import samples\n"
+        f"    >>> output = pellucid.{task.name}(samples.photograph()[100:164, 200:296])\n    "
     )
     return run

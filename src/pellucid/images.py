@@ -98,6 +98,10 @@ class Image:
 
     ``mosaic`` is there where the pixels (height, width, 1) are the samples of a camera's sensor, ``camera`` where they (height,
     width, 3) are linear light in a camera's own colours: no picture before `pellucid.developing.developed` makes one.
+
+    >>> image = from_array(np.zeros((40, 60), np.uint8))
+    >>> image.pixels.shape, image.dtype, image.flat
+    ((40, 60, 1), dtype('uint8'), True)
     """
 
     pixels: Any

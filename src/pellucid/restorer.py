@@ -57,6 +57,11 @@ class Restoration:
     they were found, and what was no image), and on what the task found. ``facts`` are the facts of the task's row by name
     (`pellucid.tasks.TASKS`). ``planes`` are those that say how far to trust the output, each (h, w), where they were asked for:
     ``confidence``, the standard deviation of the error in [0, 1], and ``invented`` (see `pellucid.confidence`).
+
+    >>> import numpy as np, pellucid
+    >>> details = pellucid.load("photo").details(np.zeros((40, 60), np.uint8), sigma=20)
+    >>> details.model, details.image.shape
+    ('photo-gray', (40, 60))
     """
 
     image: Any

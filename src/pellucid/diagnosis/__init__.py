@@ -164,6 +164,11 @@ class Diagnosis:
     which everything else here describes one.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
+
+    >>> import numpy as np
+    >>> found = inspect(images.from_array(np.random.default_rng(1).normal(0.5, 0.1, (96, 96))))
+    >>> found.kind, 24 < found.sigma < 27
+    ('gaussian', True)
     """
 
     kind: str
