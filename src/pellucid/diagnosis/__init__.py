@@ -166,7 +166,7 @@ class Diagnosis:
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
     >>> import numpy as np
-    >>> found = inspect(images.from_array(np.random.default_rng(1).normal(0.5, 0.1, (96, 96))))
+    >>> found = inspect(np.random.default_rng(1).normal(0.5, 0.1, (96, 96, 1)).astype(np.float32))
     >>> found.kind, 24 < found.sigma < 27
     ('gaussian', True)
     """
