@@ -224,7 +224,8 @@ def ran(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     for name, start in (("pellucid", '"$PYTHON" -m pellucid'), ("python3", '"$PYTHON"')):
         (programs / name).write_text(f'#!/bin/sh\nexec {start} "$@"\n', "utf-8")
         (programs / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHON": sys.executable}
+    path, source = f"{programs}{os.pathsep}{os.environ['PATH']}", str(Path(cli.__file__).parents[2])
+    environment = {**os.environ, "PATH": path, "PYTHON": sys.executable, "PYTHONPATH": source}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
