@@ -126,7 +126,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     photograph = PillowImage.fromarray(samples.photograph()[100:164, 200:296])
-    pictures = "photo.jpg photo.png noisy.jpg portrait.jpg scan.tif film.tif print.png print.jpg night.jpg clean.png restored.png similar.jpg"
+    pictures = "photo.jpg photo.png noisy.jpg portrait.jpg scan.tif film.tif print.png print.jpg night.jpg clean.png"
+    pictures += " restored.png similar.jpg"
     for name in (
         *pictures.split(),
         *(f"{place}/{name}" for place in ("scans", "small", "folder", "slides") for name in ("a.png", "b.jpg")),
