@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import runpy
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_every_page_is_in_the_tree(pages: dict[str, str]) -> None:
 def test_anchors_are_headings(pages: dict[str, str]) -> None:
     for place, text in pages.items():
         for target, anchor in re.findall(r"\]\(([\w./-]*\.md)#([^)]+)\)", text):
-            other = pages[(Path(place).parent / target).as_posix()]
+            other = pages[posixpath.normpath(Path(place).parent / target)]
             heads = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in re.findall(r"(?m)^#+ (.*)$", other)}
             assert anchor in heads, (place, target, anchor)
 
