@@ -7,6 +7,7 @@ Functions, each of which takes an array, an `Image` or the path of a picture (th
     pellucid.upscale(image, scale=3)
     pellucid.cutout(image)              what is in front, with alpha
     pellucid.colorize(image)            colours for gray pictures
+    pellucid.film(image)                worn film, prints and slides, mended
     pellucid.run(image, "denoise+upscale:scale=2")        several tasks, one after the other
     pellucid.inspect(image)             measures the noise: its kind and its level
     pellucid.read(path)                 a picture with its file's metadata
