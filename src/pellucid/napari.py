@@ -87,11 +87,12 @@ class Live:
             return self.after
         if strength <= 0:
             return self.before
-        wide = np.float32 if self.before.dtype.itemsize <= 2 else np.float64
-        before = self.before.astype(wide)
-        blended = before + wide(strength) * (self.after.astype(wide) - before)
+        wide: Any = np.float32 if self.before.dtype.itemsize <= 2 else np.float64
+        before: Any = self.before.astype(wide)
+        blended: Any = before + wide(strength) * (self.after.astype(wide) - before)
         whole = np.issubdtype(self.before.dtype, np.integer)
-        return (np.rint(blended) if whole else blended).astype(self.before.dtype)
+        output: NDArray[Any] = (np.rint(blended) if whole else blended).astype(self.before.dtype)
+        return output
 
 
 def denoise_widget() -> Any:
