@@ -1,5 +1,5 @@
-"""The plugin for napari (`napari.yaml` names what it has): a widget that denoises, its strength live, and functions of whose signatures
-napari makes a widget each.
+"""The plugin for napari (`napari.yaml` names what it has): a widget that denoises, its strength live, and functions that napari
+makes a widget each of, by their signatures.
 
 The functions need nothing of napari: a layer is whatever has ``data``, ``name``, ``rgb`` and the settings of its place. Outputs are
 napari's layer data: (array, settings, kind).
