@@ -52,7 +52,7 @@ def lend(tifffile: Any) -> None:
     lent.floatpred_decode = _float_predicted
     lent.DEFLATE = SimpleNamespace(available=True)
     lent.deflate_decode, lent.deflate_encode = _inflated, _deflate_encoded
-    # The newest tifffile (2026.11.8, Python 3.12 and later) refuses a codec that does not say that it is of imagecodecs or of tifffile.
+    # The newest tifffile (2026.11.8, Python 3.12 and later) refuses a codec whose module is of neither imagecodecs nor tifffile.
     for function in (_lzw_decoded, _lzw_encoded, _float_predicted, _inflated, _deflate_encoded):
         function.__module__ = lent.__name__
 
