@@ -65,6 +65,9 @@ class Page:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         # Two addresses that differ behind the sign alone would be one page.
         browser.get("about:blank")
+        # What an earlier test left in the browser is not remembered.
+        about = {"origin": f"http://127.0.0.1:{served.port}", "storageTypes": "all"}
+        browser.execute_cdp_cmd("Storage.clearDataForOrigin", about)
         browser.get(f"http://127.0.0.1:{served.port}/{behind}")
         self.asked: list[dict[str, Any]] = []
 

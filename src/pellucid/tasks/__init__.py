@@ -288,7 +288,15 @@ class ColorizeSettings(Settings):
         label="Variants",
     )
     draw: int = setting(
-        0, "which proposal: 0 is the likeliest, others differ", low=0, high=99, step=1, whole=True, label="Proposal"
+        0,
+        "which proposal: 0 is the likeliest, others differ",
+        low=0,
+        high=99,
+        step=1,
+        whole=True,
+        label="Proposal",
+        main=True,
+        proposes=True,
     )
 
     def answer(self, given: Shape) -> Shape:

@@ -126,9 +126,10 @@ class Setting:
     ``whole``; ``step`` and ``marks`` are what a form offers. ``many``: it may come more than once, and its value is a tuple.
     ``metavar`` stands for the value in the help of the command line. ``label`` is what a form calls it, ``main`` whether the form
     shows it at first sight, ``live`` whether the page shows at once, for a part of the picture, what another value does.
-    ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file may have beside
-    pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it. ``name`` and
-    ``default`` are those of the field it stands at."""
+    ``painted``: it is a mask, which can be painted on the page; ``proposes``: its values are different proposals, which the page
+    shows side by side. ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file
+    may have beside pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it.
+    ``name`` and ``default`` are those of the field it stands at."""
 
     help: str
     kind: Kind | tuple[Kind, ...] = "number"
@@ -142,6 +143,8 @@ class Setting:
     label: str = ""
     main: bool = False
     live: bool = False
+    painted: bool = False
+    proposes: bool = False
     follows: str = ""
     marks: tuple[float, ...] = ()
     many: bool = False
@@ -374,12 +377,14 @@ class FileSettings(Declared):
         "transparency that is the mask",
         kind="file",
         label="Where to work (mask)",
+        painted=True,
     )
     protect: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
         None,
         "the same for what is to be spared: white stays as it is, to the bit",
         kind="file",
         label="What to spare (mask)",
+        painted=True,
     )
 
 

@@ -78,6 +78,12 @@ BAD_TICKET = "ticket must be 8 to 64 letters, digits, - or _"
 SIDE = 1000
 """Side in pixels of a picture by which the sizes of steps are compared."""
 
+PATHS = {"index.html": "/", "offline.js": "/offline.js"}
+"""Files of the page that lie elsewhere than under ``/page/``: a service worker serves what is below its own address."""
+
+MEDIA_TYPES = {".webmanifest": "application/manifest+json", ".js": "text/javascript"}
+"""Media types that a machine's own tables may lack, or have otherwise."""
+
 Assets = dict[str, tuple[bytes, str, str]]
 """Path -> content, media type and entity tag of the page's files."""
 
@@ -563,11 +569,10 @@ def _assets() -> Assets:
     assets: Assets = {}
     for entry in (resources.files("pellucid.web") / "page").iterdir():
         content = entry.read_bytes()
-        kind = mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
-        media = {"text/javascript": "text/javascript; charset=utf-8", "application/javascript": "text/javascript; charset=utf-8"}
+        kind = MEDIA_TYPES.get(Path(entry.name).suffix) or mimetypes.guess_type(entry.name)[0] or "application/octet-stream"
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        path = "/" if entry.name == "index.html" else f"/page/{entry.name}"
-        assets[path] = (content, media.get(kind, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind), tag)
+        path = PATHS.get(entry.name, f"/page/{entry.name}")
+        assets[path] = (content, f"{kind}; charset=utf-8" if kind.startswith("text/") else kind, tag)
     return assets
 
 
@@ -596,7 +601,8 @@ def application(
 
     def page(request: Request) -> Response:
         content, media, tag = assets[request.url.path]
-        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        # The service worker keeps what has our header: another program may have this address tomorrow.
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "X-Pellucid": __version__}
         if request.headers.get("if-none-match") == tag:
             return Response(None, 304, headers)
         return Response(content, 200, headers, media)

@@ -54,6 +54,15 @@ class Offer:
         """The names of the settings that may be files, which are parts of the form, and their endings beside those of pictures."""
         return {row.name: row.endings for row in self.task.settings.declared() if "file" in row.kinds}
 
+    @property
+    def finds(self) -> str | None:
+        """The flag under which a task that gives alpha gives that alone: a mask of what it found. None for other tasks."""
+        kind = self.task.settings
+        if not kind().answer(SAMPLE).alpha:
+            return None
+        flags = (row.name for row in kind.declared() if row.kinds == ("flag",))
+        return next((name for name in flags if kind(**{name: True}).answer(SAMPLE).channels == 1), None)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: everything that a form is made from."""
         task = self.task
@@ -63,6 +72,7 @@ class Offer:
             "keeps_size": task.settings().answer(SAMPLE)[:2] == SAMPLE[:2],
             "mark": task.mark,
             "verbs": list(task.verbs),
+            "finds": self.finds,
             "headline": task.headline,
             "after": task.after,
             "facts": [
@@ -150,7 +160,7 @@ class Catalogue:
 
 def _option(row: Setting, task: Task) -> dict[str, Any]:
     """A setting as JSON; ``of_task``: a model may not take it. A bound is null where there is none."""
-    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "follows", "endings")
+    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "painted", "proposes", "follows", "endings")
     kinds: Sequence[str] = row.kinds
     plain = {"kind": kinds[0], "kinds": list(kinds), **{field: getattr(row, field) for field in fields}}
     plain["default"] = None if isinstance(row.default, Attached) else row.default

@@ -1,6 +1,7 @@
 // Requests to the service: with the token, with progress, and able to be given up.
 
 const KEY = "pellucid-token";
+const PATIENCE = 3; // requests for which a service that is short of something is asked
 let token = "";
 
 // The address may have the token behind its #, which browsers never send.
@@ -50,7 +51,12 @@ async function problem(status, text) {
 
 export async function catalogue() {
   for (;;) {
-    const response = await fetch("/v1/models", { headers: headers() });
+    let response;
+    try {
+      response = await fetch("/v1/models", { headers: headers() });
+    } catch {
+      throw await problem(0, "");
+    }
     if (response.status === 401) {
       await askToken();
       continue;
@@ -82,7 +88,7 @@ function attempt(path, form, accept, signal, report) {
         status: request.status,
         blob: request.response,
         type: request.getResponseHeader("Content-Type") || "",
-        retry: Number(request.getResponseHeader("Retry-After")) || 2,
+        retry: Number(request.getResponseHeader("Retry-After")) || (request.status === 429 ? 2 : 0),
         header: (name) => request.getResponseHeader(name),
       });
     };
@@ -99,7 +105,7 @@ function ticketName() {
 // Posts a picture. `query` holds names and values (null ones are left out, of a list each is sent); `files` are other pictures by the
 // names of their settings. `report` is called with { state, done, ahead }.
 export async function post(path, file, query, accept, { signal, report, files = {} }) {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     if (signal.aborted) throw new Cancelled();
     const ticket = ticketName();
     const pairs = Object.entries({ ...query, ticket }).flatMap(([name, value]) => [value].flat().map((each) => [name, each]))
@@ -138,7 +144,8 @@ export async function post(path, file, query, accept, { signal, report, files = 
       await askToken();
       continue;
     }
-    if (answer.status === 429) {
+    // It is busy, or short of something for a while, or about to end.
+    if (answer.status === 429 || (answer.status === 503 && answer.retry && tries < PATIENCE)) {
       report({ state: "busy", done: 0 });
       await pause(answer.retry, signal);
       continue;

@@ -2,26 +2,35 @@
 
 import { Cancelled, catalogue, parts, post } from "./api.js";
 import { Clips } from "./clips.js";
+import { canSaveInto, chosenFolder, dropped, saveInto } from "./folders.js";
 import { Form, PLACED, fromFile, partsOf } from "./form.js";
-import { dropped, stagesOf, Steps } from "./steps.js";
+import { History } from "./history.js";
+import { Painting } from "./painting.js";
+import { fitted, Proposals, small } from "./proposals.js";
+import { Service } from "./service.js";
+import { persist, Store } from "./store.js";
+import { stagesOf, Steps } from "./steps.js";
 import { Viewer } from "./viewer.js";
 import { zip } from "./zip.js";
 
 const $ = (id) => document.getElementById(id);
 const AT_ONCE = 2; // pictures that are sent at a time
-const UNDO_STEPS = 30;
+const TRIES = 3; // of a request whose connection broke
 
 let service = null; // the catalogue of the service: tasks, models, formats, limits
 let task = null; // the task of the chosen picture and of those that are added next, as the service declares it
 let pictures = [];
 let chosen = null;
 let count = 0;
-const past = []; // functions, each of which takes back a step
+let store = null; // what this browser remembers; null: nothing
+let leaving = false; // the page is being left: what breaks off now is no failure
+const history = new History(() => show());
+const presence = new Service(turnedAway);
 
 const viewer = new Viewer({ stage: $("stage"), canvas: $("picture"), magnifier: $("magnifier"), divider: $("divider"), zoom: $("zoom"), onChange: describe });
 const form = new Form($("main-settings"), $("more-settings"), changed, () => {
   if (chosen && !chosen.controller && (stale(chosen) || !chosen.result)) restoreAgain(chosen);
-}, { take, mark: remarked, keep: keepMarks, load: loadMarks });
+}, { take, mark: remarked, keep: keepMarks, load: loadMarks, propose });
 
 const clips = new Clips({ section: $("clips"), list: $("clip-list"), say });
 
@@ -55,11 +64,12 @@ function takes(model, option) {
   return !service.models.some((each) => each.task === model.task && each.takes.includes(option.name));
 }
 
-const same = (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other);
+// Two files are the same where they are one: as text all of them are equal.
+const same = (one, other) => one === other || (!(one instanceof File || other instanceof File) && JSON.stringify(one) === JSON.stringify(other));
 
-function picture(file) {
+function picture(file, id = ++count) {
   return {
-    id: ++count,
+    id,
     file,
     name: file.name || `picture-${count}.png`,
     state: "new", // new, measuring, measured, restoring, restored, failed
@@ -75,9 +85,91 @@ function picture(file) {
     steps: "", // several tasks in the place of one, as text
     trust: false, // whether the service says how far off the result may be
     preview: null, // the service's PNG of the file, where the browser cannot show it
+    thumb: null, // a small picture of it for the list, as a file
+    tries: 0,
     controller: null,
     item: null,
   };
+}
+
+// -- what is remembered --
+
+const tags = new WeakMap();
+let tagged = 0;
+
+// A number for an object: the same for the same one.
+function tag(object) {
+  if (!object) return 0;
+  if (!tags.has(object)) tags.set(object, ++tagged);
+  return tags.get(object);
+}
+
+function record(entry) {
+  const { file, name, state, words, shown, details, task: chosenTask, of, steps: text, trust, preview, thumb } = entry;
+  return { file, name, state, words, shown, details, task: chosenTask, of, steps: text, trust, preview, thumb, wanted: Boolean(entry.controller) };
+}
+
+function keep(entry) {
+  if (!store || leaving || !pictures.includes(entry)) return;
+  const own = Object.entries(entry.of).map(([name, { settings: values, result }]) => [name, Object.values(values).map((value) => (value instanceof File ? tag(value) : value)), tag(result), result && tag(result.blended)]);
+  const busy = Boolean(entry.controller);
+  const print = JSON.stringify([entry.task, busy || entry.state, !busy && entry.words, entry.steps, entry.trust, Boolean(entry.details), tag(entry.thumb), own]);
+  store.keep(entry.id, print, () => record(entry));
+}
+
+function keepPage() {
+  if (store && !leaving && service) store.set("page", { order: pictures.map((entry) => entry.id), chosen: chosen ? chosen.id : null });
+}
+
+function turnedAway(away) {
+  $("away").hidden = !away;
+  document.documentElement.dataset.service = away ? "away" : "there";
+  if (away) return;
+  say("The service is back.");
+  warn("");
+  next();
+}
+
+// The pictures of the last time, as they were; what was not done goes on.
+async function remembered() {
+  const { order = [], chosen: last = null } = (await store.get("page")) || {};
+  const found = new Map(await store.all());
+  count = Math.max(0, ...found.keys());
+  const numbers = [...order.filter((number) => found.has(number)), ...[...found.keys()].filter((number) => !order.includes(number))];
+  const going = [];
+  for (const number of numbers) {
+    const { of = {}, wanted, task: name, ...kept } = found.get(number);
+    if (!kept.file) continue;
+    const entry = Object.assign(picture(kept.file, number), kept);
+    entry.task = service.tasks.some((each) => each.name === name) ? name : task.name;
+    for (const each of service.tasks) {
+      const known = Object.entries(of[each.name]?.settings || {}).filter(([option]) => each.options.some((one) => one.name === option));
+      entry.of[each.name] = { settings: { ...defaults(each), ...Object.fromEntries(known) }, result: of[each.name]?.result || null };
+    }
+    entry.done = null;
+    if (entry.state !== "failed" || wanted) entry.state = entry.result ? "restored" : entry.details ? "measured" : "new";
+    pictures.push(entry);
+    list(entry);
+    if (entry.thumb) thumbnail(entry, entry.thumb).catch(() => {});
+    if (wanted || (entry.state === "new" && !entry.words)) going.push(entry);
+  }
+  show();
+  if (pictures.length) choose(pictures.find((entry) => entry.id === last) || pictures[0]);
+  for (const entry of going) restoreAgain(entry);
+}
+
+async function openStore() {
+  const { store: opened, reason } = await Store.open();
+  store = opened;
+  $("memory").textContent = reason || "This browser remembers the pictures and what was made of them until you remove them.";
+  if (!store) return;
+  store.onChange = (busy) => { document.documentElement.dataset.kept = busy ? "no" : "yes"; };
+  store.onFull = () => { $("memory").textContent = "This browser has no room to remember all of these pictures: download what is done before you leave the page."; };
+  addEventListener("beforeunload", (event) => {
+    if (!store.busy) return;
+    store.flush();
+    event.preventDefault();
+  });
 }
 
 function add(files) {
@@ -87,47 +179,49 @@ function add(files) {
   for (const file of given.filter((each) => clips.takes(each))) clips.add(file, task);
   const chosenFiles = given.filter((each) => !clips.takes(each));
   if (!chosenFiles.length) return;
-  const added = chosenFiles.map(picture);
+  const added = chosenFiles.map((file) => picture(file));
   pictures.push(...added);
   for (const entry of added) list(entry);
-  past.push(() => { for (const entry of added) remove(entry, false); });
+  history.record(() => { for (const entry of added) away(entry); });
+  persist();
   show();
   if (!chosen || chosen.state === "failed") choose(added[0]);
   say(`${added.length} ${added.length === 1 ? "picture" : "pictures"} added.`);
   for (const entry of added) enqueue(entry, () => begin(entry));
 }
 
-function remove(entry, undoable = true) {
+// Takes a picture out of the list; gives the way back.
+function away(entry) {
+  const busy = Boolean(entry.controller);
   stop(entry);
   const place = pictures.indexOf(entry);
-  if (place < 0) return;
+  if (place < 0) return () => {};
   pictures.splice(place, 1);
   entry.item.root.remove();
-  if (undoable) {
-    record(() => {
-      pictures.splice(Math.min(place, pictures.length), 0, entry);
-      const next = pictures[place + 1];
-      $("list").insertBefore(entry.item.root, next ? next.item.root : null);
-      choose(entry);
-    });
-    say(`${entry.name} removed.`);
-  }
+  store?.forget(entry.id);
   if (chosen === entry) choose(pictures[Math.min(place, pictures.length - 1)] || null);
   show();
+  return () => {
+    const next = pictures[place];
+    pictures.splice(Math.min(place, pictures.length), 0, entry);
+    $("list").insertBefore(entry.item.root, next ? next.item.root : null);
+    if (busy) restoreAgain(entry);
+    refresh(entry);
+  };
 }
 
-function record(back) {
-  past.push(back);
-  if (past.length > UNDO_STEPS) past.shift();
-  show();
+// Removes pictures, as one step.
+function remove(entries) {
+  const back = entries.map(away).reverse();
+  history.record(() => {
+    for (const each of back) each();
+    choose(entries[0]);
+  });
+  say(entries.length === 1 ? `${entries[0].name} removed.` : `${entries.length} pictures removed.`);
 }
 
 function undo() {
-  const back = past.pop();
-  if (!back) return;
-  back();
-  show();
-  say("Undone.");
+  if (history.undo()) say("Undone.");
 }
 
 // -- work: a few at a time, in order --
@@ -144,13 +238,14 @@ function enqueue(entry, work) {
 }
 
 function next() {
-  while (running < AT_ONCE && waiting.length) {
+  while (running < AT_ONCE && waiting.length && !presence.away) {
     const { entry, work, signal } = waiting.shift();
     if (signal.aborted) continue;
     running++;
-    work(signal).catch((error) => fail(entry, error, signal)).finally(() => {
+    work(signal).then(() => false, (error) => fail(entry, error, signal)).then((again) => {
       running--;
-      if (entry.controller && entry.controller.signal === signal) entry.controller = null;
+      if (again && !signal.aborted) waiting.unshift({ entry, work, signal });
+      else if (entry.controller && entry.controller.signal === signal) entry.controller = null;
       refresh(entry);
       show();
       next();
@@ -167,12 +262,26 @@ function stop(entry) {
   refresh(entry);
 }
 
-function fail(entry, error, signal) {
-  if (error instanceof Cancelled || signal.aborted) return;
+// Says what went wrong; whether the work is to be done again.
+async function fail(entry, error, signal) {
+  if (error instanceof Cancelled || signal.aborted || leaving) return false;
+  if (error.status === 0) {
+    if (!(await presence.look())) {
+      Object.assign(entry, { words: "waits for the service", done: null });
+      return true;
+    }
+    try {
+      await entry.file.slice(0, 1).arrayBuffer();
+      if (++entry.tries < TRIES) return true;
+    } catch {
+      error = new Error("the file cannot be read any more: it was moved, changed or deleted; add it again");
+    }
+  }
   entry.state = "failed";
   // The picture's name stands before the message.
   entry.words = error.message.replace(/^the picture: /, "");
   warn(`${entry.name}: ${entry.words}`);
+  return false;
 }
 
 const STATES = {
@@ -296,7 +405,8 @@ function resultOf(entry, result, brief = false) {
   return [`${result.steps ? "done" : taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
 }
 
-async function restore(entry, signal) {
+// `quiet`: what asked for it is a step that is taken back, and its result with it.
+async function restore(entry, signal, quiet = false) {
   entry.state = "restoring";
   refresh(entry);
   const place = entry.of[entry.task];
@@ -333,7 +443,8 @@ async function restore(entry, signal) {
   place.result = { ...result, media: result.blob.type, asked: request };
   entry.state = "restored";
   entry.words = "";
-  if (last) record(() => { place.result = last; if (chosen === entry) look(true); refresh(entry); });
+  entry.tries = 0;
+  if (last && !quiet) history.record(() => { place.result = last; if (chosen === entry) look(true); refresh(entry); });
   say(`${entry.name} ${resultOf(entry, result)}, ${result.seconds.toFixed(2)} seconds.`);
   if (chosen === entry) {
     settings();
@@ -353,13 +464,17 @@ async function shows(blob) {
 // -- looking --
 
 async function thumbnail(entry, blob) {
-  const small = await createImageBitmap(blob, { resizeWidth: 128, resizeQuality: "medium" });
+  const scaled = await createImageBitmap(blob, { resizeWidth: 128, resizeQuality: "medium" });
   const canvas = entry.item.thumb;
-  const share = Math.max(canvas.width / small.width, canvas.height / small.height);
+  const share = Math.max(canvas.width / scaled.width, canvas.height / scaled.height);
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(small, (canvas.width - small.width * share) / 2, (canvas.height - small.height * share) / 2, small.width * share, small.height * share);
-  small.close();
+  context.drawImage(scaled, (canvas.width - scaled.width * share) / 2, (canvas.height - scaled.height * share) / 2, scaled.width * share, scaled.height * share);
+  scaled.close();
+  canvas.toBlob((made) => {
+    entry.thumb = made;
+    keep(entry);
+  });
 }
 
 let looking = 0;
@@ -550,6 +665,7 @@ function choose(entry) {
     refresh(entry);
   }
   show();
+  keepPage();
   look();
 }
 
@@ -569,10 +685,10 @@ function list(entry) {
   text.append(label, words, bar);
   button.append(thumb, text);
   button.addEventListener("click", () => choose(entry));
-  const away = Object.assign(document.createElement("button"), { type: "button", className: "away quiet", textContent: "×" });
-  away.setAttribute("aria-label", `Remove ${entry.name}`);
-  away.addEventListener("click", () => remove(entry));
-  root.append(button, away);
+  const cross = Object.assign(document.createElement("button"), { type: "button", className: "away quiet", textContent: "×" });
+  cross.setAttribute("aria-label", `Remove ${entry.name}`);
+  cross.addEventListener("click", () => remove([entry]));
+  root.append(button, cross);
   $("list").append(root);
   entry.item = { root, button, thumb, words, bar };
   refresh(entry);
@@ -591,6 +707,7 @@ function refresh(entry) {
   entry.item.bar.hidden = !busy;
   if (entry.done === null || entry.done === undefined) entry.item.bar.removeAttribute("value");
   else entry.item.bar.value = entry.done;
+  keep(entry);
   if (chosen !== entry) return;
   glanceSoon();
   $("busy").hidden = !busy;
@@ -611,14 +728,16 @@ function buttons() {
   $("download").disabled = !(chosen && chosen.result) || Boolean(busy);
   $("download-all").disabled = !pictures.some((entry) => entry.result);
   $("cancel-all").hidden = pictures.filter((entry) => entry.controller).length < 2;
-  $("undo").disabled = !past.length;
+  $("save-all").disabled = $("download-all").disabled;
+  $("undo").disabled = !history.length;
 }
 
 function show() {
   $("start").hidden = pictures.length > 0;
   $("work").hidden = pictures.length === 0;
   $("apply-all").hidden = pictures.length < 2;
-  buttons();
+  keepPage();
+  if (task) buttons();
 }
 
 // -- settings --
@@ -672,10 +791,71 @@ function showMarks() {
       : `Click on the picture: “${option.label.toLowerCase()}”${other ? `; with the Alt key: “${other.label.toLowerCase()}”` : ""}. A click on a mark takes it away.`;
   }
   form.taken(taking);
+  painting.look();
   const marks = chosen && !viewer.alone
     ? options.flatMap((each, order) => valuesOf(each).map((text) => markOf(each, order, String(text))))
     : [];
   viewer.setMarks(marks, chosen && !viewer.alone ? chosen.details : null, option && chosen && chosen.details && !viewer.alone ? option.kinds[0] : null);
+}
+
+// What can be painted on the chosen picture.
+function painted() {
+  if (!chosen || !task || viewer.alone) return [];
+  const model = modelOf(chosen);
+  return task.options.filter((option) => takes(model, option) && !(chosen.steps && option.of_task))
+    .filter((option) => option.painted || (option.many && option.kinds.length === 1 && option.kinds[0] === "point"))
+    .sort((one, other) => other.of_task - one.of_task)
+    .map(({ name, label, kinds }) => ({ name, label, places: kinds[0] === "point" }));
+}
+
+// What stands out in the chosen picture, as a mask.
+async function found() {
+  const entry = chosen;
+  const finder = service.tasks.find((each) => each.finds);
+  entry.controller = new AbortController();
+  const { signal } = entry.controller;
+  try {
+    const report = ({ state }) => { entry.words = state === "working" ? `${finder.verbs[1]}…` : STATES[state]?.({ done: 0 }) || ""; refresh(entry); };
+    report({ state: "queued" });
+    const answer = await post("/v1/restore", entry.file, { task: finder.name, [finder.finds]: true, format: "png" }, "image/*", { signal, report });
+    return new File([answer.blob], "found.png", { type: "image/png" });
+  } catch (error) {
+    if (!(error instanceof Cancelled)) warn(`${entry.name}: ${error.message}`);
+    return null;
+  } finally {
+    if (entry.controller && entry.controller.signal === signal) entry.controller = null;
+    refresh(entry);
+  }
+}
+
+const painting = new Painting(viewer, {
+  options: painted,
+  value: (name) => chosen.settings[name],
+  set: (name, value) => { if (chosen) remarked(name, value); },
+  size: () => (chosen && chosen.details) || null,
+  key: () => (chosen ? `${chosen.id} ${chosen.task}` : ""),
+  get finds() { return Boolean(service && service.tasks.some((each) => each.finds)); },
+  found,
+  warn,
+});
+
+const proposals = new Proposals();
+
+// Several values of a setting side by side, on a small copy of the picture.
+async function propose(name) {
+  const entry = chosen;
+  if (!entry || !opened.before || !entry.details) return;
+  const option = task.options.find((each) => each.name === name);
+  const copy = await small(opened.before);
+  const { query, files } = asked(entry);
+  const fit = fitted({ ...query, [BLENDED]: null, format: null }, task.options, entry.details, copy);
+  await proposals.show({
+    option,
+    picture: copy,
+    value: entry.settings[name],
+    ask: (value) => ({ query: { ...fit, [name]: value }, files }),
+    choose: (value) => { if (chosen === entry) remarked(name, value, true); },
+  });
 }
 
 function markOf({ name, kinds: [kind] }, order, text) {
@@ -740,17 +920,37 @@ viewer.onErase = erase;
 
 let soon = 0;
 
-function remarked(name, value) {
-  changed(name, value, true);
-  showMarks();
-  // Several clicks in a row are one request.
-  clearTimeout(soon);
+// A setting that is placed or painted has another value: it is done soon, for several clicks in a row are one request. It is one step,
+// which is taken back with its result.
+function remarked(name, value, now = false) {
   const entry = chosen;
-  soon = setTimeout(() => {
+  const place = entry.of[entry.task];
+  const last = { value: entry.settings[name], result: place.result };
+  if (same(last.value, value)) return;
+  entry.settings[name] = value;
+  const again = () => {
     if (!pictures.includes(entry) || !entry.details) return;
     stop(entry);
-    restoreAgain(entry);
-  }, entry.result && entry.result.seconds < QUICK ? PAUSE : PAUSE_WHOLE);
+    if (stale(entry) || !entry.result) restoreAgain(entry, true);
+  };
+  history.record(() => {
+    clearTimeout(soon);
+    stop(entry);
+    place.settings[name] = last.value;
+    place.result = last.result;
+    entry.state = entry.result ? "restored" : "measured";
+    if (chosen === entry) {
+      settings();
+      look(true);
+    }
+    refresh(entry);
+    again();
+  });
+  settings();
+  showMarks();
+  refresh(entry);
+  clearTimeout(soon);
+  soon = setTimeout(again, now ? 0 : entry.result && entry.result.seconds < QUICK ? PAUSE : PAUSE_WHOLE);
 }
 
 let moving = null; // the value that a slider had when it was taken hold of
@@ -765,7 +965,7 @@ function changed(name, value, finished) {
   if (finished) {
     const before = moving.value;
     moving = null;
-    if (before !== value) record(() => {
+    if (before !== value) history.record(() => {
       values[name] = before;
       if (chosen === entry) {
         settings();
@@ -791,33 +991,42 @@ function chosenSteps(text, trust) {
     refresh(entry);
   };
   turn({ steps: text, trust });
-  record(() => turn(before));
+  history.record(() => turn(before));
   stop(entry);
   if (entry.details) restoreAgain(entry);
 }
 
-function restoreAgain(entry) {
-  enqueue(entry, (signal) => (entry.details ? restore(entry, signal) : begin(entry)));
+function restoreAgain(entry, quiet = false) {
+  enqueue(entry, (signal) => (entry.details ? restore(entry, signal, quiet) : begin(entry)));
 }
 
+// Whether a setting belongs to one picture alone: what is placed or painted on it.
+const ofPicture = (option) => option.painted || option.kinds.every((kind) => PLACED.includes(kind));
+
+// The settings of the chosen picture for all others, as one step; what is placed on a picture stays with it.
 function applyToAll() {
   const others = pictures.filter((entry) => entry !== chosen);
-  const before = others.map((entry) => ({ task: entry.task, settings: entry.of[task.name].settings, steps: entry.steps, trust: entry.trust }));
+  const { name } = task;
+  const before = others.map((entry) => ({ task: entry.task, ...entry.of[name], steps: entry.steps, trust: entry.trust }));
+  const own = task.options.filter(ofPicture).map((option) => option.name);
   for (const entry of others) {
-    if (entry.task !== task.name) turnTo(entry, task.name);
-    entry.of[task.name].settings = { ...chosen.settings };
+    if (entry.task !== name) turnTo(entry, name);
+    const place = entry.of[name];
+    place.settings = { ...chosen.settings, ...Object.fromEntries(own.map((each) => [each, place.settings[each]])) };
     Object.assign(entry, { steps: chosen.steps, trust: chosen.trust });
   }
-  const { name } = task;
-  record(() => others.forEach((entry, index) => {
-    entry.of[name].settings = before[index].settings;
-    Object.assign(entry, { steps: before[index].steps, trust: before[index].trust });
-    if (entry.task !== before[index].task) turnTo(entry, before[index].task);
+  history.record(() => others.forEach((entry, index) => {
+    stop(entry);
+    const { settings: values, result, steps: text, trust, task: last } = before[index];
+    Object.assign(entry.of[name], { settings: values, result });
+    Object.assign(entry, { steps: text, trust });
+    if (entry.task !== last) turnTo(entry, last);
+    else if (entry.details) entry.state = entry.result ? "restored" : "measured";
     refresh(entry);
   }));
   const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
   for (const entry of others) refresh(entry);
-  for (const entry of again) restoreAgain(entry);
+  for (const entry of again) restoreAgain(entry, true);
   say(`These settings now apply to ${others.length} other pictures.`);
 }
 
@@ -845,7 +1054,7 @@ function switchTask(name) {
     refresh(entry);
   };
   turn(name);
-  record(() => turn(before));
+  history.record(() => turn(before));
   if (!entry.result || stale(entry)) restoreAgain(entry);
 }
 
@@ -925,20 +1134,38 @@ async function download() {
   }
 }
 
-async function downloadAll() {
-  $("download-all").disabled = true;
-  const files = [];
+// Gives the outputs of all pictures to `take`, one after the other, and then to `end`.
+async function all(take, end) {
+  $("download-all").disabled = $("save-all").disabled = true;
+  let done = 0;
   try {
     for (const entry of pictures.filter((each) => each.result && !each.controller)) {
       const blob = await answerOf(entry);
-      files.push({ name: answerName(entry, blob.type.split(";")[0]), blob });
+      await take(answerName(entry, blob.type.split(";")[0]), blob);
+      done++;
     }
-    save(await zip(files), "pellucid.zip");
-    say(`${files.length} pictures downloaded.`);
+    say(`${done} pictures ${await end()}.`);
   } catch (error) {
-    if (!(error instanceof Cancelled)) warn(error.message);
+    if (!(error instanceof Cancelled)) warn(`${done ? `after ${done} pictures: ` : ""}${error.message}`);
   }
   show();
+}
+
+function downloadAll() {
+  const files = [];
+  return all((name, blob) => { files.push({ name, blob }); }, async () => {
+    save(await zip(files), "pellucid.zip");
+    return "downloaded";
+  });
+}
+
+async function saveAll() {
+  try {
+    const folder = await chosenFolder();
+    if (folder) await all((name, blob) => saveInto(folder, name, blob), () => `saved into the folder ${folder.name}`.trim());
+  } catch (error) {
+    warn(error.message);
+  }
 }
 
 // -- hands --
@@ -971,11 +1198,16 @@ function listen() {
   });
   addEventListener("keydown", (event) => {
     const typing = event.target.matches("input[type=text], input[type=number], input[type=password], textarea");
-    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z" && !typing) {
+    const acts = { z: typing ? null : undo, o: () => input.click(), s: () => { if (!$("download").disabled) download(); } };
+    const act = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && acts[event.key.toLowerCase()];
+    if (act) {
       event.preventDefault();
-      undo();
+      act();
     }
-    if (event.key === "Escape" && chosen && chosen.controller) stop(chosen);
+    if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
+      if (chosen && chosen.controller) stop(chosen);
+      else if (painting.on) painting.turn(false);
+    }
   });
   $("settings").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -986,7 +1218,23 @@ function listen() {
   $("apply-all").addEventListener("click", applyToAll);
   $("download").addEventListener("click", download);
   $("download-all").addEventListener("click", downloadAll);
-  $("clear").addEventListener("click", () => { for (const entry of [...pictures]) remove(entry); });
+  $("save-all").hidden = !canSaveInto();
+  $("save-all").addEventListener("click", saveAll);
+  $("clear").addEventListener("click", () => remove([...pictures]));
+  $("help").addEventListener("click", () => $("keymap").showModal());
+  $("keymap-close").addEventListener("click", () => $("keymap").close());
+  addEventListener("pagehide", () => { store?.flush(); leaving = true; });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  viewer.onKey = (key) => {
+    const step = (way) => choose(pictures[pictures.indexOf(chosen) + way] || chosen);
+    const acts = {
+      p: () => { if (!$("brush").disabled) painting.turn(); }, e: () => painting.erase(!painting.erasing), ",": () => painting.wider(1 / 1.25), ".": () => painting.wider(1.25),
+      PageDown: () => step(1), PageUp: () => step(-1), "?": () => $("help").click(), m: () => $("magnify").click(),
+    };
+    const act = acts[key.length === 1 ? key.toLowerCase() : key];
+    if (act) act();
+    return Boolean(act);
+  };
   $("undo").addEventListener("click", undo);
   $("alert-close").addEventListener("click", () => warn(""));
   $("fit").addEventListener("click", () => viewer.fit());
@@ -1021,14 +1269,26 @@ function tasks() {
   useTask(service.tasks[0].name);
 }
 
+// The service's offers; those of the last time where it has stopped: what was done can be looked at.
+async function offers() {
+  try {
+    const found = await catalogue();
+    store?.set("catalogue", found);
+    return found;
+  } catch (error) {
+    const last = error.status === 0 && store ? await store.get("catalogue") : null;
+    if (last) presence.look();
+    else warn(error.message);
+    return last;
+  }
+}
+
 async function start() {
   listen();
-  try {
-    service = await catalogue();
-  } catch (error) {
-    warn(error.message);
-    return;
-  }
+  navigator.serviceWorker?.register("/offline.js").catch(() => {});
+  await openStore();
+  service = await offers();
+  if (!service) return;
   const { formats, limits } = service;
   $("version").textContent = `pellucid ${service.version}`;
   clips.endings = service.clips;
@@ -1036,7 +1296,10 @@ async function start() {
   $("formats").textContent = `${formats.map((format) => format.name).join(", ")}; up to ${Number((limits.bytes / 1e6).toPrecision(3))} MB and ${Number((limits.pixels / 1e6).toPrecision(3))} megapixels.`;
   steps.build(service.presets);
   tasks();
+  if (store) await remembered();
   show();
+  // An installed page is given the files that were opened with it.
+  globalThis.launchQueue?.setConsumer(async ({ files }) => add(await Promise.all((files || []).map((each) => each.getFile()))));
   document.documentElement.dataset.ready = "yes";
 }
 

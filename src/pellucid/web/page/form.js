@@ -78,13 +78,14 @@ const none = (value) => value === null || value === undefined;
 export class Form {
   // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. Of what is placed on
   // the picture: `take(name)`: from now on it is a value of this setting; `mark(name, value)`: these are its values now;
-  // `keep(name, text)`: they are to be a file; `load(name, file)`: they are in this file.
-  constructor(main, more, change, enter, { take, mark, keep, load } = {}) {
+  // `keep(name, text)`: they are to be a file; `load(name, file)`: they are in this file. `propose(name)`: its values are to be seen
+  // side by side.
+  constructor(main, more, change, enter, { take, mark, keep, load, propose } = {}) {
     this.main = main;
     this.more = more;
     this.change = change;
     this.enter = enter;
-    Object.assign(this, { take, mark, keep, load });
+    Object.assign(this, { take, mark, keep, load, propose });
     this.fields = new Map();
   }
 
@@ -96,6 +97,7 @@ export class Form {
     for (const option of options) {
       const field = this.editor({ ...option, id: `option-${option.name}` }, choices[option.name]);
       field.row.title = option.help;
+      if (option.proposes) field.row.append(this.side(option));
       this.fields.set(option.name, field);
       (option.main ? this.main : this.more).append(field.row);
     }
@@ -113,6 +115,14 @@ export class Form {
     if (kind === "colour") return this.colour(option);
     if (kind === "file") return this.file(option);
     return this.text(option, kind);
+  }
+
+  // What shows several values of a setting side by side.
+  side(option) {
+    const button = element("button", { type: "button" }, "Several side by side");
+    button.setAttribute("aria-label", `${option.label}: several side by side`);
+    button.addEventListener("click", () => this.propose(option.name));
+    return button;
   }
 
   // Shows values; `measured` are those that the automatic ones have, by name.

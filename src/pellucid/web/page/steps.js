@@ -2,29 +2,6 @@
 
 const $ = (id) => document.getElementById(id);
 
-// The names that files from a folder have below it are lost: a picture is called by its own.
-export async function dropped(transfer) {
-  const roots = [...transfer.items].filter((item) => item.kind === "file").map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry());
-  if (!roots.some((entry) => entry && entry.isDirectory)) return { files: [...transfer.files], folder: false };
-  const files = [];
-  const below = async (entry) => {
-    if (entry.name.startsWith(".")) return;
-    if (entry.isFile) {
-      files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
-      return;
-    }
-    const reader = entry.createReader();
-    // A reader gives a hundred entries at a time.
-    for (;;) {
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (!some.length) return;
-      for (const each of some.sort((one, other) => one.name.localeCompare(other.name))) await below(each);
-    }
-  };
-  for (const entry of roots.filter(Boolean)) await below(entry);
-  return { files, folder: true };
-}
-
 // The stages of a result by name: [words, picture].
 export function stagesOf(entry, result) {
   const names = result.steps || [];

@@ -37,7 +37,10 @@ export class Viewer {
     this.placing = null; // the kind that is placed by hand
     this.onPlace = () => {}; // (kind, value, other): a mark was placed, with Alt held down: `other`
     this.onErase = () => {}; // (mark)
+    this.onKey = () => false; // (key): whether the page knows a key that means nothing here
     this.rubber = null; // the box that is being dragged, in pixels of the picture
+    this.tool = null; // what paints on the picture: see `Painting`
+    this.over = null; // where the hand is, in pixels of the canvas, while there is a tool
     this.transparent = false; // whether anything lies behind that can be seen
     this.ground = "checks"; // what that is: "checks" or a colour
     this.blend = document.createElement("canvas");
@@ -60,6 +63,12 @@ export class Viewer {
 
   setMarks(marks, source, placing) {
     Object.assign(this, { marks, source, placing });
+    this.draw();
+  }
+
+  setTool(tool) {
+    if (tool !== this.tool) this.over = null;
+    this.tool = tool;
     this.draw();
   }
 
@@ -266,6 +275,7 @@ export class Viewer {
       context.restore();
     }
     if (this.after && !this.onlyBefore) this.paintDivider(context, line, height);
+    if (this.tool) this.paintTool(context);
     this.paintMarks(context);
     if (this.magnifying) this.paintLens();
     this.onChange();
@@ -319,6 +329,21 @@ export class Viewer {
       context.fillText(SIGNS[order] || "•", x, y + unit);
     }
     if (this.rubber) framed(this.rubber.map((each, place) => (place % 2 ? this.y : this.x) + each * this.scale), MARKS[2]);
+    context.restore();
+  }
+
+  // What is painted, and the edge of the brush.
+  paintTool(context) {
+    this.tool.paint(context);
+    if (!this.over) return;
+    context.save();
+    for (const [style, more] of [["#fff", 0], ["#222", this.ratio]]) {
+      context.strokeStyle = style;
+      context.lineWidth = this.ratio;
+      context.beginPath();
+      context.arc(this.over.x, this.over.y, this.tool.reach + more, 0, 2 * Math.PI);
+      context.stroke();
+    }
     context.restore();
   }
 
@@ -410,6 +435,13 @@ export class Viewer {
     return [Math.floor(this.clampX(at.x) * x), Math.floor(this.clampY(at.y) * y)];
   }
 
+  // A point of the canvas in the source, with its fraction; it may lie outside the picture.
+  inSource(point) {
+    const at = this.toPicture(point.x, point.y);
+    const { x, y } = this.share;
+    return { x: at.x * x, y: at.y * y };
+  }
+
   // The mark under a point of the canvas: a point near it, or the frame of a box.
   markAt(point) {
     const near = GRASP * this.ratio;
@@ -485,13 +517,22 @@ export class Viewer {
     const canvas = this.canvas;
     this.divider.addEventListener("input", () => this.setDivider(Number(this.divider.value) / 100));
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
+      // The middle button moves the picture, whatever the first one does.
+      if (event.button > 1) return;
+      if (event.button === 1) event.preventDefault();
       const point = this.point(event);
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, point);
       this.start = this.pointers.size === 1 ? point : null;
+      if (this.pointers.size > 1 && this.dragging === "tool") this.tool?.cancel();
+      if (this.pointers.size === 1 && this.tool && this.before && event.button === 0) {
+        this.dragging = "tool";
+        this.over = point;
+        this.tool.down(this.inSource(point));
+        return;
+      }
       const boxing = this.placing === "box" && this.before && !this.markAt(point);
-      this.dragging = this.pointers.size > 1 ? "picture" : boxing ? "box" : this.nearDivider(point.x) ? "divider" : "picture";
+      this.dragging = this.pointers.size > 1 || event.button === 1 ? "picture" : boxing ? "box" : this.nearDivider(point.x) ? "divider" : "picture";
     });
     canvas.addEventListener("pointermove", (event) => {
       const point = this.point(event);
@@ -500,7 +541,15 @@ export class Viewer {
         this.lens = this.toPicture(point.x, point.y);
         this.draw();
       }
+      if (this.tool) {
+        this.over = point;
+        this.draw();
+      }
       if (!last) {
+        if (this.tool) {
+          canvas.style.cursor = "crosshair";
+          return;
+        }
         const marking = this.placing && this.before && this.pixel(point);
         canvas.style.cursor = this.placing && this.markAt(point) ? "pointer" : marking && this.placing === "box" ? "crosshair" : this.nearDivider(point.x) ? "ew-resize" : marking ? "crosshair" : "grab";
         return;
@@ -511,6 +560,13 @@ export class Viewer {
         const middle = { x: (point.x + other.x) / 2, y: (point.y + other.y) / 2 };
         this.pan((point.x - last.x) / 2, (point.y - last.y) / 2);
         this.zoomTo((this.scale * spread(point)) / spread(last), middle.x, middle.y);
+      } else if (this.dragging === "tool") {
+        // All places that the hand has passed, not those of each frame alone.
+        for (const each of event.getCoalescedEvents?.() ?? [event]) {
+          const next = this.point(each);
+          this.tool?.move(this.inSource(this.pointers.get(event.pointerId)), this.inSource(next));
+          this.pointers.set(event.pointerId, next);
+        }
       } else if (this.dragging === "box") {
         const [one, other] = [this.start, point].map((each) => this.toPicture(each.x, each.y));
         this.rubber = [Math.min(one.x, other.x), Math.min(one.y, other.y), Math.max(one.x, other.x), Math.max(one.y, other.y)];
@@ -528,12 +584,23 @@ export class Viewer {
         const alone = this.pointers.size === 1 && this.start && name === "pointerup";
         const still = alone && Math.hypot(point.x - this.start.x, point.y - this.start.y) <= STILL * this.ratio;
         this.pointers.delete(event.pointerId);
-        if (alone && this.dragging === "box" && !still) this.drop(this.start, point);
+        if (this.dragging === "tool") {
+          if (name === "pointerup") this.tool?.up();
+          else this.tool?.cancel();
+          // A finger that has left is over nothing.
+          if (event.pointerType === "touch") this.over = null;
+        } else if (alone && this.dragging === "box" && !still) this.drop(this.start, point);
         else if (still && this.before && this.placing) this.click(point, event.altKey);
         this.rubber = null;
         this.start = null;
+        if (!this.pointers.size) this.dragging = null;
+        this.draw();
       });
     }
+    canvas.addEventListener("pointerleave", () => {
+      this.over = null;
+      if (this.tool) this.draw();
+    });
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
       const point = this.point(event);
@@ -542,7 +609,7 @@ export class Viewer {
     }, { passive: false });
     canvas.addEventListener("dblclick", () => {
       // Two clicks are two marks where marks are placed.
-      if (!this.placing) this.fitted ? this.zoomTo(1) : this.fit();
+      if (!this.placing && !this.tool) this.fitted ? this.zoomTo(1) : this.fit();
     });
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("keyup", (event) => {
@@ -575,8 +642,7 @@ export class Viewer {
     else if (event.key === "[") this.setDivider(this.at - 0.02);
     else if (event.key === "]") this.setDivider(this.at + 0.02);
     else if (event.key.toLowerCase() === "b") this.showOnlyBefore(true);
-    else if (event.key.toLowerCase() === "m") document.getElementById("magnify").click();
-    else return;
+    else if (!this.onKey(event.key)) return;
     event.preventDefault();
   }
 

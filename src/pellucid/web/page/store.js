@@ -1,0 +1,170 @@
+// What this browser remembers of the page: pictures, settings, steps and results, in IndexedDB. Nothing of it leaves the machine.
+
+const NAME = "pellucid";
+const LOCK = "pellucid-pictures";
+const TRIES = 8; // to get the store, which a page that is being left still has for a moment
+const EVERY = 200; // milliseconds between them
+const PAUSE = 150; // milliseconds in which changes are gathered
+
+const asked = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+
+const finished = (transaction) => new Promise((resolve, reject) => {
+  transaction.oncomplete = () => resolve();
+  transaction.onabort = () => reject(transaction.error || new Error("it was given up"));
+});
+
+// A value with its files replaced by { blob: KEY }: `keyOf` gives the key of a file.
+function packed(value, keyOf) {
+  if (value instanceof Blob) return { blob: keyOf(value) };
+  if (Array.isArray(value)) return value.map((each) => packed(each, keyOf));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, packed(each, keyOf)]));
+}
+
+function unpacked(value, blobs) {
+  if (Array.isArray(value)) return value.map((each) => unpacked(each, blobs));
+  if (value === null || typeof value !== "object") return value;
+  if (typeof value.blob === "string") return blobs.get(value.blob) ?? null;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, unpacked(each, blobs)]));
+}
+
+// Two pages that write would take each other's pictures away: one holds the store until it is closed.
+async function held() {
+  if (!navigator.locks) return true;
+  const once = () => new Promise((resolve, reject) => {
+    navigator.locks.request(LOCK, { ifAvailable: true }, (lock) => {
+      resolve(lock !== null);
+      return lock && new Promise(() => {});
+    }).catch(reject);
+  });
+  for (let tries = 1; ; tries++) {
+    if (await once()) return true;
+    if (tries === TRIES) return false;
+    await new Promise((resolve) => setTimeout(resolve, EVERY));
+  }
+}
+
+export class Store {
+  // The store of this page. One that is null remembers nothing, and `reason` says why, where that is worth a word.
+  static async open() {
+    if (!globalThis.indexedDB) return { store: null, reason: "" };
+    if (!(await held())) return { store: null, reason: "This page is open in another tab, too: what is done in this one is not there after a reload." };
+    try {
+      const opening = indexedDB.open(NAME, 1);
+      opening.onupgradeneeded = () => { for (const name of ["pictures", "blobs", "page"]) opening.result.createObjectStore(name); };
+      return { store: new Store(await asked(opening)), reason: "" };
+    } catch {
+      return { store: null, reason: "This browser lets the page remember nothing: what is done here is not there after a reload." };
+    }
+  }
+
+  constructor(database) {
+    this.database = database;
+    this.keys = new Map(); // number of a picture -> (file -> its key in the store)
+    this.dirty = new Map(); // number of a picture -> function that gives its record; null: it is to be forgotten
+    this.prints = new Map(); // number of a picture -> text that is equal for equal records
+    this.count = 0;
+    this.writing = null;
+    this.timer = 0;
+    this.onFull = () => {};
+    this.onChange = () => {};
+  }
+
+  // Records by number, as they were kept.
+  async all() {
+    const transaction = this.database.transaction(["pictures", "blobs"]);
+    const [numbers, records, keys, blobs] = await Promise.all([
+      asked(transaction.objectStore("pictures").getAllKeys()), asked(transaction.objectStore("pictures").getAll()),
+      asked(transaction.objectStore("blobs").getAllKeys()), asked(transaction.objectStore("blobs").getAll()),
+    ]);
+    const named = new Map(keys.map((key, place) => [key, blobs[place]]));
+    for (const number of numbers) this.keys.set(number, new Map());
+    for (const [key, blob] of named) this.keys.get(Number(key.split("/")[0]))?.set(blob, key);
+    return numbers.map((number, place) => [number, unpacked(records[place], named)]);
+  }
+
+  async get(name) {
+    return asked(this.database.transaction("page").objectStore("page").get(name));
+  }
+
+  set(name, value) {
+    try {
+      this.database.transaction("page", "readwrite").objectStore("page").put(value, name);
+    } catch { /* the page is being left */ }
+  }
+
+  // Keeps a picture's record soon: `record()` gives it. Nothing is written where `print` is that of the last time.
+  keep(number, print, record) {
+    if (this.prints.get(number) === print) return;
+    this.prints.set(number, print);
+    this.dirty.set(number, record);
+    this.soon();
+  }
+
+  forget(number) {
+    this.prints.delete(number);
+    this.dirty.set(number, null);
+    this.soon();
+  }
+
+  get busy() { return this.dirty.size > 0 || this.writing !== null; }
+
+  soon() {
+    this.onChange(this.busy);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.flush(), PAUSE);
+  }
+
+  // Writes all that waits; one picture after the other, so that a full disk costs one.
+  async flush() {
+    clearTimeout(this.timer);
+    if (this.writing) return;
+    this.writing = (async () => {
+      while (this.dirty.size) {
+        const [[number, record]] = this.dirty;
+        this.dirty.delete(number);
+        try {
+          await (record ? this.write(number, record()) : this.erase(number));
+        } catch (error) {
+          this.onFull(error);
+        }
+      }
+    })();
+    await this.writing;
+    this.writing = null;
+    this.onChange(this.busy);
+  }
+
+  async write(number, record) {
+    const known = this.keys.get(number) || new Map();
+    const now = new Map();
+    const plain = packed(record, (blob) => {
+      if (!now.has(blob)) now.set(blob, known.get(blob) || `${number}/${Date.now()}-${++this.count}`);
+      return now.get(blob);
+    });
+    const transaction = this.database.transaction(["pictures", "blobs"], "readwrite");
+    const done = finished(transaction);
+    for (const [blob, key] of now) if (!known.has(blob)) transaction.objectStore("blobs").put(blob, key);
+    for (const [blob, key] of known) if (!now.has(blob)) transaction.objectStore("blobs").delete(key);
+    transaction.objectStore("pictures").put(plain, number);
+    await done;
+    this.keys.set(number, now);
+  }
+
+  async erase(number) {
+    const transaction = this.database.transaction(["pictures", "blobs"], "readwrite");
+    const done = finished(transaction);
+    transaction.objectStore("pictures").delete(number);
+    for (const key of (this.keys.get(number) || new Map()).values()) transaction.objectStore("blobs").delete(key);
+    await done;
+    this.keys.delete(number);
+  }
+}
+
+// Asks the browser not to throw away what is kept when the disk gets full.
+export function persist() {
+  navigator.storage?.persist?.().catch(() => {});
+}
