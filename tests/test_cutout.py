@@ -259,6 +259,37 @@ def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer) ->
     assert model.restore(own)[..., 3].min() == 0
 
 
+def test_what_is_painted_is_added_and_what_is_erased_is_gone(model: Restorer, tmp_path: Path) -> None:
+    add, remove = np.zeros((120, 160), np.uint8), np.zeros((60, 80), np.uint8)
+    add[:20, :30] = 255
+    add[100:, 130:] = 128
+    remove[30:40, 40:60] = 255
+    masks = {name: tmp_path / f"{name}.png" for name in ("add", "remove")}
+    for name, mask in (("add", add), ("remove", remove)):
+        files.write(masks[name], images.from_array(mask))
+    plain = model.restore(PICTURE)
+    added = model.restore(PICTURE, add=masks["add"])
+    assert (added[:20, :30, 3] == 255).all()
+    np.testing.assert_array_equal(added[:20, :30, :3], PICTURE[:20, :30])
+    np.testing.assert_array_equal(added[100:, 130:, 3], 128)
+    apart = slice(30, 90), slice(0, 160)
+    np.testing.assert_array_equal(added[apart][..., 3], plain[apart][..., 3])
+    # A mask of another size is scaled; where both are painted, it is gone.
+    both = model.restore(PICTURE, **masks)
+    assert both[62:78, 82:118, 3].max() == 0
+    assert plain[62:78, 82:118, 3].max() == 255
+    np.testing.assert_array_equal(both[:20, :30], added[:20, :30])
+    np.testing.assert_array_equal(model.restore(PICTURE, alpha_only=True, **masks), both[..., 3])
+    # The same piece by piece; a picture that has alpha keeps that.
+    rows = images.Rows(PICTURE.shape, PICTURE.dtype, lambda top, bottom: PICTURE[top:bottom])
+    np.testing.assert_array_equal(images.to_array(model.restore(images.from_rows(rows, "dtype"), **masks)), both)
+    own = np.dstack([PICTURE, np.full((120, 160), 255, np.uint8)])
+    own[:, :70, 3] = 0
+    np.testing.assert_array_equal(model.restore(own, add=masks["add"]), own)
+    with pytest.raises(FileError, match=r"not\.png"):
+        model.restore(PICTURE, add=tmp_path / "not.png")
+
+
 # -- files ------------------------------------------------------------------------------------------------------------
 
 

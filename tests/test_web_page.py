@@ -77,7 +77,8 @@ class Page:
     def until(self, script: str, seconds: float = 120) -> None:
         from selenium.webdriver.support.ui import WebDriverWait
 
-        WebDriverWait(self.browser, seconds, poll_frequency=0.1).until(lambda driver: driver.execute_script(f"return {script}"))
+        waiting = WebDriverWait(self.browser, seconds, poll_frequency=0.1)
+        waiting.until(lambda driver: driver.execute_script(f"return {script}"), script)
 
     def ready(self) -> None:
         self.until("document.documentElement.dataset.ready === 'yes'")

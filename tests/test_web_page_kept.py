@@ -55,6 +55,7 @@ def states(page: Page) -> list[str]:
 
 def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture: Path, tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import Select
 
     second = tmp_path / "second.png"
     files.write(second, images.from_array(noisy()[80:140, :96]))
@@ -68,7 +69,7 @@ def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture:
     page.until("document.getElementById('noise').textContent.includes('noise level 10.0.')")
     page.run("document.querySelectorAll('.entry')[1].click()")
     page.shown(2)
-    page.run("document.getElementById('preset').value = 'old-photo'; document.getElementById('preset').dispatchEvent(new Event('change'))")
+    Select(page.find("preset")).select_by_visible_text("old-photo")
     page.until("!document.getElementById('stages').hidden")
     page.restored(2)
     page.requests()

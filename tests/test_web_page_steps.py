@@ -1,4 +1,4 @@
-"""Several steps on the page: presets, stages side by side, how far off it may be; tasks of a new user in few clicks."""
+"""Several steps on the page: presets, stages side by side, wrong steps."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from test_web_page import Page, noisy
+from test_web_page_tasks import MOST, Hand
 
 import pellucid
 from pellucid import files, images
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
-
-MOST = 6
-"""Clicks that a task may take after the drop."""
 
 
 @pytest.fixture(scope="module")
@@ -40,23 +38,6 @@ def page(browser: Any, served: Any, tmp_path: Path) -> Page:
     opened = Page(browser, served, tmp_path)
     opened.ready()
     return opened
-
-
-class Hand:
-    """Clicks that are counted: a choice in a list is two, one to open it and one to choose."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.clicks = page, 0
-
-    def press(self, name: str) -> None:
-        self.clicks += 1
-        self.page.find(name).click()
-
-    def choose(self, name: str, text: str) -> None:
-        from selenium.webdriver.support.ui import Select
-
-        self.clicks += 2
-        Select(self.page.find(name)).select_by_visible_text(text)
 
 
 def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page: Page, picture: Path) -> None:
@@ -85,19 +66,6 @@ def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page
     hand.choose("preset", "one task, as set above")
     page.until("document.getElementById('stages').hidden")
     page.restored(1)
-    page.assert_quiet()
-
-
-def test_how_far_off_it_may_be(page: Page, picture: Path) -> None:
-    hand = Hand(page)
-    page.give("drop", picture)
-    page.restored(1)
-    hand.press("trust")
-    page.until("document.getElementById('right').value === 'confidence'")
-    page.restored(1)
-    page.shown(1)
-    assert hand.clicks <= MOST
-    assert page.run("return document.getElementById('left').value") == "after"
     page.assert_quiet()
 
 

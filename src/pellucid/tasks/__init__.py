@@ -346,6 +346,20 @@ class CutoutSettings(Settings):
         label="Box around it",
         main=True,
     )
+    add: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "a picture of any size, painted by hand: what is white there belongs to it, whatever is found; gray in part",
+        kind="file",
+        label="Add (painted)",
+        painted=True,
+    )
+    remove: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
+        None,
+        "the same for what is taken away, whatever is found",
+        kind="file",
+        label="Take away (painted)",
+        painted=True,
+    )
     background: str | Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
         None,
         "what to put behind it: a colour, a picture, or blur for the picture's own background out of focus (default: nothing)",

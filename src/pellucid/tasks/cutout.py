@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, asked, cutting, files, images, matting
+from pellucid import alphas, asked, cutting, files, images, matting, weighing
 from pellucid.cutting import Prompts
 from pellucid.degradations import Degradation
 from pellucid.engines import Models
@@ -79,6 +79,10 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     else:
         found = _found(small, models, prompts, settings.sure)
         matte = _refining(small, found.alpha, view.shape)
+    add, remove = (_painted(each, view.shape) for each in (settings.add, settings.remove))
+    if not known and (add is not None or remove is not None):
+        matte = partial(_corrected, matte, add, remove)
+        found = replace(found, alpha=_within(found.alpha, *(_small(each, small.shape) for each in (add, remove))))
     behind = _background(settings.background, small, found.alpha, view.shape)
     # The mask of a crop is needed where there is no other alpha.
     channels = 1 if settings.alpha_only else view.shape[2] + (behind is None or settings.crop)
@@ -173,6 +177,34 @@ def _known(picture: Image, shape: tuple[int, ...]) -> Pixels:
         Rows((*alpha.shape, 1), alpha.dtype, lambda top, bottom: rows_of(alpha, top, bottom)[..., None]), dtype=alpha.dtype
     )
     return np.clip(View((rows,)).small(max(shape[:2]))[..., 0], 0, 1)
+
+
+# -- what the user has painted ----------------------------------------------------------------------------------------
+
+
+def _painted(given: Attached | None, shape: tuple[int, ...]) -> Pixels | None:
+    """A mask at the picture's size, (h, w) in [0, 1]; None where there is none. Raises `FileError` for what is no picture."""
+    if given is None:
+        return None
+    weights: Pixels = weighing.fitted(weighing.of_image(files.read(given.file)), *shape[:2])
+    return weights
+
+
+def _small(weights: Pixels | None, shape: tuple[int, ...]) -> Pixels | None:
+    return None if weights is None else weighing.fitted(weights, *shape[:2])
+
+
+def _within(alpha: Pixels, add: Pixels | None, remove: Pixels | None) -> Pixels:
+    """Alpha with what is added, and without what is removed, which counts where both are painted."""
+    least: Any = 0 if add is None else add
+    most: Any = 1 if remove is None else 1 - remove
+    return np.minimum(np.maximum(alpha, least), most)
+
+
+def _corrected(matte: Matte, add: Pixels | None, remove: Pixels | None, planes: Pixels, place: Place) -> Pixels:
+    high, wide = matting.valid(place)
+    pieces = (None if each is None else weighing.of_piece(each, place, 1)[:high, :wide] for each in (add, remove))
+    return _within(matte(planes, place), *pieces)
 
 
 # -- one piece --------------------------------------------------------------------------------------------------------

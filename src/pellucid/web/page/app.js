@@ -919,6 +919,30 @@ viewer.onPlace = place;
 viewer.onErase = erase;
 
 let soon = 0;
+let sketching = null; // the request for a sketch under way
+let copied = { of: null, copy: null }; // a small copy of the picture that is shown
+
+// What hints do, at once: the colours of a small copy, over the light of the picture, until the whole of it is done.
+async function sketch(entry) {
+  sketching?.abort();
+  if (!opened.before || !opened.after || viewer.alone || entry.steps || entry.trust) return;
+  sketching = new AbortController();
+  const { signal } = sketching;
+  const { query, files } = asked(entry);
+  try {
+    if (copied.of !== opened.before) copied = { of: opened.before, copy: await small(opened.before) };
+    const fit = fitted({ ...query, format: null }, task.options, entry.details, copied.copy);
+    const answer = await post("/v1/restore", copied.copy.file, fit, "image/*", { signal, report: () => {}, files });
+    const image = await createImageBitmap(answer.blob);
+    // The whole may be there already.
+    if (signal.aborted || chosen !== entry || !stale(entry)) {
+      image.close();
+      return;
+    }
+    viewer.setSketch(image);
+    document.documentElement.dataset.sketched = asked(entry).key;
+  } catch { /* the request for the whole says what is wrong */ }
+}
 
 // A setting that is placed or painted has another value: it is done soon, for several clicks in a row are one request. It is one step,
 // which is taken back with its result.
@@ -949,6 +973,7 @@ function remarked(name, value, now = false) {
   settings();
   showMarks();
   refresh(entry);
+  if (task.options.some((option) => option.name === name && option.kinds.includes("hint"))) sketch(entry);
   clearTimeout(soon);
   soon = setTimeout(again, now ? 0 : entry.result && entry.result.seconds < QUICK ? PAUSE : PAUSE_WHOLE);
 }

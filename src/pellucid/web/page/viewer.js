@@ -23,6 +23,7 @@ export class Viewer {
     this.before = null;
     this.after = null;
     this.part = null; // a part of the picture after with newer settings: { image, left, top, right, bottom } in its pixels
+    this.sketch = null; // colours to come, small: they are drawn over the light of the picture before
     this.strength = 1;
     this.at = 0.5; // the divider's place, as a share of the stage's width
     this.scale = 1; // device pixels for each pixel of the picture
@@ -57,6 +58,7 @@ export class Viewer {
   show(before, after, keep = false) {
     this.before = before;
     this.after = after;
+    this.setSketch(null);
     if (!keep) this.fit();
     this.draw();
   }
@@ -84,6 +86,13 @@ export class Viewer {
 
   setStrength(strength) {
     this.strength = strength;
+    this.draw();
+  }
+
+  setSketch(image) {
+    const last = this.sketch;
+    this.sketch = image;
+    if (last) setTimeout(() => last.close(), 1000);
     this.draw();
   }
 
@@ -229,6 +238,13 @@ export class Viewer {
 
   blended(context, x, y, scale) {
     this.under(context, x, y, scale);
+    if (this.sketch) {
+      this.place(context, this.before, x, y, scale);
+      context.globalCompositeOperation = "color";
+      this.place(context, this.sketch, x, y, scale);
+      context.globalCompositeOperation = "source-over";
+      return;
+    }
     if (this.strength >= 1) {
       this.placeAfter(context, x, y, scale);
       return;
