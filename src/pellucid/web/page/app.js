@@ -114,7 +114,7 @@ function keep(entry) {
   const own = Object.entries(entry.of).map(([name, { settings: values, result }]) => [name, Object.values(values).map((value) => (value instanceof File ? tag(value) : value)), tag(result), result && tag(result.blended)]);
   const busy = Boolean(entry.controller);
   const print = JSON.stringify([entry.task, busy || entry.state, !busy && entry.words, entry.steps, entry.trust, Boolean(entry.details), tag(entry.thumb), own]);
-  store.keep(entry.id, print, () => record(entry));
+  store.keep(entry.id, print, () => record(entry), entry.state === "restored" && !busy);
 }
 
 function keepPage() {
@@ -163,12 +163,12 @@ async function openStore() {
   store = opened;
   $("memory").textContent = reason || "This browser remembers the pictures and what was made of them until you remove them.";
   if (!store) return;
-  store.onChange = (busy) => { document.documentElement.dataset.kept = busy ? "no" : "yes"; };
+  store.onChange = (busy) => Object.assign(document.documentElement.dataset, { kept: busy ? "no" : "yes", pictures: store.size });
   store.onFull = () => { $("memory").textContent = "This browser has no room to remember all of these pictures: download what is done before you leave the page."; };
   addEventListener("beforeunload", (event) => {
-    if (!store.busy) return;
     store.flush();
-    event.preventDefault();
+    // A picture that was added a moment ago is not kept yet.
+    if (!pictures.every((entry) => store.has(entry.id))) event.preventDefault();
   });
 }
 
@@ -233,7 +233,7 @@ function enqueue(entry, work) {
   entry.controller = new AbortController();
   const { signal } = entry.controller;
   waiting.push({ entry, work, signal });
-  if (running >= AT_ONCE) progress(entry, { state: "queued", done: 0 });
+  if (running >= AT_ONCE || presence.away) progress(entry, { state: presence.away ? "away" : "queued", done: 0 });
   next();
 }
 
@@ -267,7 +267,7 @@ async function fail(entry, error, signal) {
   if (error instanceof Cancelled || signal.aborted || leaving) return false;
   if (error.status === 0) {
     if (!(await presence.look())) {
-      Object.assign(entry, { words: "waits for the service", done: null });
+      progress(entry, { state: "away" });
       return true;
     }
     try {
@@ -286,6 +286,7 @@ async function fail(entry, error, signal) {
 
 const STATES = {
   queued: () => "waiting for its turn",
+  away: () => "waits for the service",
   receiving: ({ done }) => `sending, ${Math.round(done * 100)} %`,
   waiting: ({ ahead }) => (ahead ? `waiting, ${ahead} ahead` : "waiting"),
   working: () => "working",

@@ -86,7 +86,7 @@ export class Brush {
     const part = this.pen.getImageData(x, y, wide, high);
     const { data } = part;
     for (let place = 0; place < data.length; place += 4) {
-      data[place + 3] = data[place] * 0.6;
+      data[place + 3] = data[place] * 0.5;
       [data[place], data[place + 1], data[place + 2]] = this.colour;
     }
     this.veil.getContext("2d").putImageData(part, x, y);

@@ -4,6 +4,7 @@ const NAME = "pellucid";
 const LOCK = "pellucid-pictures";
 const TRIES = 8; // to get the store, which a page that is being left still has for a moment
 const EVERY = 200; // milliseconds between them
+const TOGETHER = 32; // pictures that are written at a time
 const PAUSE = 150; // milliseconds in which changes are gathered
 
 const asked = (request) => new Promise((resolve, reject) => {
@@ -64,7 +65,7 @@ export class Store {
   constructor(database) {
     this.database = database;
     this.keys = new Map(); // number of a picture -> (file -> its key in the store)
-    this.dirty = new Map(); // number of a picture -> function that gives its record; null: it is to be forgotten
+    this.dirty = new Map(); // number of a picture -> { record, done }: `record()` gives its record; null: it is to be forgotten
     this.prints = new Map(); // number of a picture -> text that is equal for equal records
     this.count = 0;
     this.writing = null;
@@ -96,19 +97,25 @@ export class Store {
     } catch { /* the page is being left */ }
   }
 
-  // Keeps a picture's record soon: `record()` gives it. Nothing is written where `print` is that of the last time.
-  keep(number, print, record) {
+  // Keeps a picture's record soon: `record()` gives it. Nothing is written where `print` is that of the last time. Those that are
+  // `done` go first: work that is lost is worse than a picture that is lost.
+  keep(number, print, record, done) {
     if (this.prints.get(number) === print) return;
     this.prints.set(number, print);
-    this.dirty.set(number, record);
+    this.dirty.set(number, { record, done });
     this.soon();
   }
 
   forget(number) {
     this.prints.delete(number);
-    this.dirty.set(number, null);
+    this.dirty.set(number, { record: null, done: true });
     this.soon();
   }
+
+  // How many pictures are kept.
+  get size() { return this.keys.size; }
+
+  has(number) { return this.keys.has(number); }
 
   get busy() { return this.dirty.size > 0 || this.writing !== null; }
 
@@ -118,18 +125,18 @@ export class Store {
     this.timer = setTimeout(() => this.flush(), PAUSE);
   }
 
-  // Writes all that waits; one picture after the other, so that a full disk costs one.
+  // Writes all that waits; some pictures at a time, and where that fails one after the other, so that a full disk costs one.
   async flush() {
     clearTimeout(this.timer);
     if (this.writing) return;
     this.writing = (async () => {
       while (this.dirty.size) {
-        const [[number, record]] = this.dirty;
-        this.dirty.delete(number);
+        const waiting = [...this.dirty].sort(([, one], [, other]) => other.done - one.done).slice(0, TOGETHER);
+        for (const [number] of waiting) this.dirty.delete(number);
         try {
-          await (record ? this.write(number, record()) : this.erase(number));
-        } catch (error) {
-          this.onFull(error);
+          await this.write(waiting);
+        } catch {
+          for (const each of waiting) await this.write([each]).catch((error) => this.onFull(error));
         }
       }
     })();
@@ -138,29 +145,29 @@ export class Store {
     this.onChange(this.busy);
   }
 
-  async write(number, record) {
-    const known = this.keys.get(number) || new Map();
-    const now = new Map();
-    const plain = packed(record, (blob) => {
-      if (!now.has(blob)) now.set(blob, known.get(blob) || `${number}/${Date.now()}-${++this.count}`);
-      return now.get(blob);
+  async write(waiting) {
+    const transaction = this.database.transaction(["pictures", "blobs"], "readwrite", { durability: "relaxed" });
+    const [pictures, blobs] = ["pictures", "blobs"].map((name) => transaction.objectStore(name));
+    const done = finished(transaction);
+    const all = waiting.map(([number, { record }]) => {
+      const known = this.keys.get(number) || new Map();
+      const now = new Map();
+      const plain = record && packed(record(), (blob) => {
+        if (!now.has(blob)) now.set(blob, known.get(blob) || `${number}/${Date.now()}-${++this.count}`);
+        return now.get(blob);
+      });
+      for (const [blob, key] of now) if (!known.has(blob)) blobs.put(blob, key);
+      for (const [blob, key] of known) if (!now.has(blob)) blobs.delete(key);
+      if (record) pictures.put(plain, number);
+      else pictures.delete(number);
+      return [number, now];
     });
-    const transaction = this.database.transaction(["pictures", "blobs"], "readwrite");
-    const done = finished(transaction);
-    for (const [blob, key] of now) if (!known.has(blob)) transaction.objectStore("blobs").put(blob, key);
-    for (const [blob, key] of known) if (!now.has(blob)) transaction.objectStore("blobs").delete(key);
-    transaction.objectStore("pictures").put(plain, number);
     await done;
-    this.keys.set(number, now);
-  }
-
-  async erase(number) {
-    const transaction = this.database.transaction(["pictures", "blobs"], "readwrite");
-    const done = finished(transaction);
-    transaction.objectStore("pictures").delete(number);
-    for (const key of (this.keys.get(number) || new Map()).values()) transaction.objectStore("blobs").delete(key);
-    await done;
-    this.keys.delete(number);
+    for (const [place, [number, now]] of all.entries()) {
+      if (waiting[place][1].record) this.keys.set(number, now);
+      else this.keys.delete(number);
+    }
+    this.onChange(this.busy);
   }
 }
 
