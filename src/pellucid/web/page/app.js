@@ -782,7 +782,7 @@ function valuesOf(option) {
 function showMarks() {
   const options = placedOptions();
   const option = options.find((each) => each.name === taking) || null;
-  $("marking").hidden = !options.length;
+  $("marking").hidden = !options.length || painting.on;
   if (option) {
     const [kind] = option.kinds;
     const other = kind === "point" ? options.find((each) => each !== option && each.kinds[0] === kind) : null;
@@ -837,6 +837,7 @@ const painting = new Painting(viewer, {
   key: () => (chosen ? `${chosen.id} ${chosen.task}` : ""),
   get finds() { return Boolean(service && service.tasks.some((each) => each.finds)); },
   found,
+  turned: () => showMarks(),
   warn,
 });
 

@@ -10,7 +10,7 @@ let number = 0; // of the masks that were painted: a new one has a new name
 
 // `page` has: options(), those that can be painted now, [{ name, label, places }]; value(name); set(name, value), a stroke is done;
 // size(), of the picture, or null; key(), equal for the same picture; found(), a picture of what stands out, or null where nothing
-// finds it; warn(text).
+// finds it; turned(), the tools were taken or put away; warn(text).
 export class Painting {
   constructor(viewer, page) {
     Object.assign(this, { viewer, page });
@@ -36,6 +36,7 @@ export class Painting {
   turn(on = !this.on) {
     this.on = on;
     this.look();
+    this.page.turned();
     if (on) $("brush-what").focus();
   }
 
