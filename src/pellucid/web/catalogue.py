@@ -160,7 +160,21 @@ class Catalogue:
 
 def _option(row: Setting, task: Task) -> dict[str, Any]:
     """A setting as JSON; ``of_task``: a model may not take it. A bound is null where there is none."""
-    fields = ("name", "label", "help", "step", "marks", "choices", "main", "many", "live", "painted", "proposes", "follows", "endings")
+    fields = (
+        "name",
+        "label",
+        "help",
+        "step",
+        "marks",
+        "choices",
+        "main",
+        "many",
+        "live",
+        "painted",
+        "proposes",
+        "follows",
+        "endings",
+    )
     kinds: Sequence[str] = row.kinds
     plain = {"kind": kinds[0], "kinds": list(kinds), **{field: getattr(row, field) for field in fields}}
     plain["default"] = None if isinstance(row.default, Attached) else row.default
