@@ -283,7 +283,7 @@ def test_what_stands_out_becomes_a_mask_and_a_cut_out_is_painted(page: Page, tmp
               clearInterval(looking);
               opening.result.close();
               const image = await createImageBitmap(file);
-              const pen = new OffscreenCanvas(image.width, image.height).getContext("2d");
+              const pen = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
               pen.drawImage(image, 0, 0);
               arguments[0]([[80, 60], [5, 5]].map(([x, y]) => pen.getImageData(x, y, 1, 1).data[0]));
             };

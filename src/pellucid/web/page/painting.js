@@ -104,6 +104,7 @@ export class Painting {
     const found = await this.page.found();
     if (!found || this.shown !== shown) return;
     await this.take(found, brush);
+    if (brush.empty) this.page.warn("nothing stands out in this picture: paint it by hand");
     await this.keep();
   }
 
