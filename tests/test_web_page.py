@@ -771,7 +771,7 @@ def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> N
 
     # The first things that are reached by the tabulator.
     names = []
-    for _ in range(4):
+    for _ in range(5):
         ActionChains(page.browser).send_keys(Keys.TAB).perform()
         names.append(page.run("return document.activeElement.id || document.activeElement.className"))
     assert names[0] == "skip"

@@ -1,7 +1,7 @@
 // The service worker: the page opens when the service has stopped, too. Pictures and answers never go through it.
 
 const FILES = [
-  "/", "/page/api.js", "/page/app.js", "/page/brush.js", "/page/folders.js", "/page/form.js", "/page/history.js", "/page/icon-192.png",
+  "/", "/page/api.js", "/page/app.js", "/page/brush.js", "/page/clips.js", "/page/folders.js", "/page/form.js", "/page/history.js", "/page/icon-192.png",
   "/page/icon-512.png", "/page/icon.svg", "/page/manifest.webmanifest", "/page/painting.js", "/page/proposals.js", "/page/service.js",
   "/page/steps.js", "/page/store.js", "/page/style.css", "/page/viewer.js", "/page/zip.js",
 ];
