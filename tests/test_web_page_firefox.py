@@ -19,7 +19,7 @@ pytest.importorskip("starlette", reason="the extra web is not installed")
 if program() is None:
     pytest.skip("no Firefox on this machine", allow_module_level=True)
 if "PELLUCID_FIREFOX" not in os.environ:
-    pytest.skip("Firefox is tried with PELLUCID_FIREFOX=1: there, its reload without a service does not open the page yet", allow_module_level=True)
+    pytest.skip("asked for by PELLUCID_FIREFOX=1: its reload without a service fails so far", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
