@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from colours import gray_of, hints_of, named, small
@@ -80,8 +81,8 @@ def main() -> None:
     options = parser.parse_args()
     model = restorer.load(options.model)
 
-    def coloured(gray: NDArray[np.uint16], **said: object) -> Levels:
-        return eight(np.divide(model.restore(gray, **said), 65535))
+    def coloured(gray: NDArray[np.uint16], **given: Any) -> Levels:
+        return eight(np.divide(model.restore(gray, **given), 65535))
 
     rows = []
     for number, name in enumerate(named(HERE / "colours.txt")):

@@ -198,7 +198,7 @@ def main() -> int:
                 own, found, data = restored(raw, source)
                 truth = truth_of(shot, data)
                 made = {"raw": own, "raw, told": told(raw, source, shot), **after_demosaicing(source, truth, photo)}
-                row = {
+                row: dict[str, Any] = {
                     "image": path.name,
                     "iso": iso,
                     "hot": found.marks.count,

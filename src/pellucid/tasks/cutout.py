@@ -196,9 +196,8 @@ def _small(weights: Pixels | None, shape: tuple[int, ...]) -> Pixels | None:
 
 def _within(alpha: Pixels, add: Pixels | None, remove: Pixels | None) -> Pixels:
     """Alpha with what is added, and without what is removed, which counts where both are painted."""
-    least: Any = 0 if add is None else add
-    most: Any = 1 if remove is None else 1 - remove
-    return np.minimum(np.maximum(alpha, least), most)
+    alpha = alpha if add is None else np.maximum(alpha, add)
+    return alpha if remove is None else np.minimum(alpha, 1 - remove)
 
 
 def _corrected(matte: Matte, add: Pixels | None, remove: Pixels | None, planes: Pixels, place: Place) -> Pixels:
