@@ -394,6 +394,7 @@ def test_devices_and_pipes_are_no_pictures(name: str, tmp_path: Path) -> None:
         with pytest.raises(FileError, match="not a regular file"):
             files.read(path)
     link = tmp_path / f"link-{name}"
-    files.write(tmp_path / f"a-{name}", picture(np.uint8, 3))
+    channels = 1 if name.endswith(".pgm") else 3
+    files.write(tmp_path / f"a-{name}", picture(np.uint8, channels))
     link.symlink_to(tmp_path / f"a-{name}")
-    assert files.read(link).pixels.shape[2] == 3
+    assert files.read(link).pixels.shape[2] == channels

@@ -107,9 +107,9 @@ def test_progress_ends_with_all_pieces(model: restorer.Restorer, monkeypatch: py
 
 
 def test_no_task_is_known_at_the_door_and_none_is_named_elsewhere() -> None:
-    """`grep` for a task's name in quotes, but where tasks, families and baselines are."""
+    """`grep` for a task's name in quotes, but where tasks, families and baselines are, and the wear of film has its name."""
     names = set(TASKS)
-    kept = {SOURCE / "families.py", SOURCE / "baselines.py", *(SOURCE / "tasks").iterdir()}
+    kept = {SOURCE / "families.py", SOURCE / "baselines.py", *(SOURCE / "tasks").iterdir(), SOURCE / "wear/__init__.py"}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         if path in kept:

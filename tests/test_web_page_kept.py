@@ -118,7 +118,9 @@ def test_two_hundred_pictures_a_reload_and_a_service_that_is_killed(
 ) -> None:
     levels = noisy()
     for number in range(MANY):
-        files.write(tmp_path / f"{number:03}.png", images.from_array(levels[number % 100 : number % 100 + 24, :32]))
+        # Large enough that no machine has done all of them before the service is killed.
+        part = np.tile(levels[number % 100 : number % 100 + 24, :32], (10, 8, 1))
+        files.write(tmp_path / f"{number:03}.png", images.from_array(part))
     page.give("drop", *(tmp_path / f"{number:03}.png" for number in range(MANY)))
     done = "document.querySelectorAll('li[data-state=restored]').length"
     page.until(f"{done} >= 5")

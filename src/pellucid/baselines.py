@@ -34,7 +34,7 @@ class Baseline:
     ``modules`` are the modules that it imports, ``packages`` the distributions that bring them. ``knows_impulses``: it takes their
     density, too (all take the level of Gaussian noise). ``task`` is the name of the task that it does, None for any that keeps the
     size; a method that enlarges takes the small image and `Shrink`, and returns the large image; one that colours takes the gray
-    picture (h, w, 1) and `asked.Gray` with its hints, and returns (h, w, 3); one that fills damage takes `wear.Covered`.
+    picture (h, w, 1) and `asked.Gray` with its hints, and returns (h, w, 3). One that ``fills`` damage takes `wear.Covered`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Baseline:
     function: Callable[[Pixels, Degradation], Pixels]
     task: str | None = "denoise"
     knows_impulses: bool = False
+    fills: bool = False
 
     def check(self) -> None:
         """Raises `MissingExtra` where something that it needs is not installed."""
@@ -384,7 +385,12 @@ BASELINES: dict[str, Baseline] = {
         Baseline("by-light", "the usual colour of photographs at each light; hints are not used", (), (), _by_light, "colorize"),
         Baseline("levin", "hints spread by optimisation (Levin et al. 2004; SciPy)", *SCIPY, _levin, "colorize"),
         Baseline(
-            "telea", "Telea's inpainting with the true damage (OpenCV)", *OPENCV, partial(_inpainted, "INPAINT_TELEA"), "film"
+            "telea",
+            "Telea's inpainting with the true damage (OpenCV)",
+            *OPENCV,
+            partial(_inpainted, "INPAINT_TELEA"),
+            "film",
+            fills=True,
         ),
         Baseline(
             "navier-stokes",
@@ -392,8 +398,11 @@ BASELINES: dict[str, Baseline] = {
             *OPENCV,
             partial(_inpainted, "INPAINT_NS"),
             "film",
+            fills=True,
         ),
-        Baseline("masked-median", "in the true damage, the median of what is around it", (), (), _masked_median, "film"),
+        Baseline(
+            "masked-median", "in the true damage, the median of what is around it", (), (), _masked_median, "film", fills=True
+        ),
         Baseline("bicubic", "bicubic (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.BICUBIC), "upscale"),
         Baseline("lanczos", "Lanczos (Pillow)", *PILLOW, partial(_enlarged, PillowImage.Resampling.LANCZOS), "upscale"),
     )

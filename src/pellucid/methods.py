@@ -174,7 +174,7 @@ class Method:
         """The noise that a classical method is given: the true one if it knows its kind, else Gaussian noise of the same energy."""
         if self.model is not None or case.kind == "gaussian" or case.scale > 1 or asked.of(case) is not None:
             return case
-        if find(self.name).task == "film":
+        if find(self.name).fills:
             return wear.covered(case, clean, noisy)
         if case.density > 0 and find(self.name).knows_impulses:
             return case

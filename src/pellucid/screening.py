@@ -29,6 +29,7 @@ from pellucid.evaluation import Evaluation, processor
 from pellucid.files import clips, encoders, yuv
 from pellucid.images import Pixels
 from pellucid.restorer import Restorer
+from pellucid.tasks import ON_CLIPS
 
 __all__ = ["FILTERS", "FIRST", "MOST", "OneCamera", "Reel", "clean_frames", "clips_in", "noisy_frames", "score", "screen", "table"]
 
@@ -278,7 +279,7 @@ def _modelled(model: Restorer, alone: bool, given: Frames) -> Frames:
 
 def _protocol(paths: Sequence[Path], count: int) -> dict[str, Any]:
     return {
-        "task": "denoise",
+        "task": ON_CLIPS,
         "frames": f"the first {count} of each clip, at half size",
         "noise": "added to each frame with its number as seed, clipped, rounded to 8 bits; one camera for all frames",
         "psnr": f"per frame over all pixels and channels, mean from frame {FIRST} on",

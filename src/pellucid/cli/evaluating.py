@@ -14,7 +14,7 @@ from typing import Any
 from pellucid.cli.arguments import Commands, add, add_engine, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
-from pellucid.tasks import TASKS
+from pellucid.tasks import ON_CLIPS, TASKS
 
 __all__ = ["add_compare", "add_demo", "add_evaluate", "add_models"]
 
@@ -149,8 +149,8 @@ def _evaluate_clips(options: argparse.Namespace, clips: Sequence[Path]) -> int:
     """Scores models, over time and frame by frame, and filters on clips."""
     from pellucid import degradations, evaluation, htmlreport, methods, restorer, screening
 
-    if options.task != "denoise":
-        raise OptionError(f"clips are scored for denoise, not for {options.task}")
+    if options.task != ON_CLIPS:
+        raise OptionError(f"clips are scored for {ON_CLIPS}, not for {options.task}")
     if options.figure is not None or options.show:
         raise OptionError("--figure and --show are for pictures; --report shows clips")
     noises = [degradations.parse(text) for text in options.noise or CLIP_NOISES]

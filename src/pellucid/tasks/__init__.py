@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST",
+    "ON_CLIPS",
     "TASKS",
     "ColorizeSettings",
     "CutoutSettings",
@@ -684,6 +685,9 @@ TASKS: dict[str, Task] = {
     )
 }
 """Name -> row, in the order in which they are shown."""
+
+ON_CLIPS = "denoise"
+"""Name of the task that is scored on clips, over time beside frame by frame."""
 
 
 def commands() -> dict[str, Task]:
