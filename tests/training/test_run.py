@@ -118,7 +118,7 @@ def test_noisy_images_are_scored_by_steins_estimate(made: Made, tmp_path: Path) 
     assert (scores.methods, scores.images) == (("noisy", "photo", "mine"), 1)
     (row,) = scores.rows
     assert row.noise == "noisy images, estimated"
-    # The clean image, which the estimate does not know, says how good it is: for one image, and a divergence in bfloat16, 0.75 dB off.
+    # The clean image, which the estimate does not know, says how good it is: in bfloat16 0.75 dB off.
     (held_out,) = (photograph[:256, 200 * index : 200 * index + 256] for index in range(2) if f"n{index}.png" not in pictures.names)
     given = pictures.valid_shots[0].levels[..., 0] / np.float32(255)
     outputs = [given, *(restorer.load(name).restore(given) for name in ("photo", made.out))]
