@@ -182,7 +182,7 @@ sbom: .venv-light/done .venv-release/done ## the bill of materials and the licen
 	    --output-format JSON --output-file dist/pellucid.cdx.json $(LIGHT)
 	$(RELEASE)/python deploy/sbom.py dist/pellucid.cdx.json
 	$(RELEASE)/pip-licenses --python $(LIGHT) --from mixed --format markdown --with-urls --ignore-packages pellucid --partial-match \
-	    --allow-only 'Apache;BSD;MIT;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
+	    --allow-only 'Apache;BSD;MIT;MPL-2.0;HPND;Python-2.0;PSF;CNRI-Python;ISC;Zlib' --output-file dist/licences.md
 
 clean: ## remove what these rules made
 	rm -rf .venv .venv-light .venv-cluster .venv-schemathesis .venv-release .venv-docs .venv-napari build dist demo
