@@ -39,12 +39,16 @@ from pellucid import (
     regular,
     restorer,
     saving,
+    steps,
+    tasks,
+    watching,
 )
 from pellucid.cards import Card, read_card
-from pellucid.errors import EngineError, FileError, MemoryShort, ModelError
+from pellucid.errors import EngineError, FileError, MemoryShort, ModelError, OptionError
 from pellucid.families import names, shipped_path
 from pellucid.files import arrays, base, stored
 from pellucid.tasks import denoise
+from pellucid.tasks.settings import FileSettings
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
 """Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
@@ -330,6 +334,10 @@ def elsewhere(model: Any) -> None:
     entry.key, entry.value = "location", "../../etc/passwd"
 
 
+def later(model: Any) -> None:
+    model.opset_import[0].version = 10**9
+
+
 def foreign(model: Any) -> None:
     model.graph.node[0].domain = "com.example"
 
@@ -368,6 +376,7 @@ def nothing_left(model: Any) -> None:
     [
         (loop, "operator 'Loop'"),
         (elsewhere, "another file"),
+        (later, "opset 1000000000"),
         (foreign, "not ONNX's own"),
         (function, "functions"),
         (hidden, "a graph within"),
@@ -491,6 +500,57 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
         regular.read(tmp_path / "file", 6)
     with pytest.raises(OSError, match="a link"):
         regular.opened(tmp_path / "to-file", links=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")
+def test_a_setting_names_a_regular_file_a_preset_and_a_lock_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {row.name: task.settings for task in tasks.TASKS.values() for row in task.settings.declared() if "file" in row.kinds}
+    for path in unlike_files(tmp_path):
+        for name, kind in rows.items():
+            with pytest.raises(FileError, match=path.name):
+                kind.of({name: path})
+        with pytest.raises(FileError, match=path.name):
+            FileSettings.of({"mask": path})
+        if path.name != "missing":
+            with pytest.raises(OptionError, match=path.name):
+                steps.presets(path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / watching.LOCK).symlink_to(tmp_path / "made")
+    with pytest.raises(FileError, match="a link"), watching.alone(tmp_path / "out"):
+        pass
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 30_000, f"a = {'9' * 5000}", "a = \x00"])
+def test_presets_that_are_none_are_our_error(text: str, tmp_path: Path) -> None:
+    (tmp_path / "presets.toml").write_text(text)
+    with pytest.raises(OptionError, match="it is no TOML"):
+        steps.presets(tmp_path / "presets.toml")
+
+
+def test_who_has_no_home_has_the_shipped_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert "scan" in steps.presets()
+    with pytest.raises(OptionError, match="no preset 'nothing'"):
+        steps.preset("nothing")
+
+
+def test_what_was_found_never_takes_the_place_of_the_picture_or_its_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "a.png"
+    files.write(source, images.from_array(np.full((40, 40, 3), 90, np.uint8)))
+    given = source.read_bytes()
+    for out, damage in (("b.png", "b.png"), ("b.png", "a.png"), (None, "a.mended.png")):
+        where = [] if out is None else ["-o", str(tmp_path / out)]
+        assert cli.main(["film", str(source), *where, "--damage", str(tmp_path / damage), "--force"]) == 2
+        assert "name another file" in capsys.readouterr().err
+    assert source.read_bytes() == given
+    assert files.read(tmp_path / "a.mended.png").pixels.shape == (40, 40, 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")

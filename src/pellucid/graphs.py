@@ -39,7 +39,10 @@ LARGEST_NUMBERS = 2**20
 
 # Field numbers of onnx.proto.
 MODEL_GRAPH, MODEL_OPSET, MODEL_TRAINING, MODEL_FUNCTIONS = 7, 8, 20, 25
-OPSET_DOMAIN = 1
+OPSET_DOMAIN, OPSET_VERSION = 1, 2
+
+MOST_OPSET = 40
+"""The newest version of ONNX's operators that is taken: an engine takes time in proportion to it."""
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
 NODE_OPERATOR, NODE_ATTRIBUTE, NODE_DOMAIN, NODE_OVERLOAD = 4, 5, 7, 8
 ATTRIBUTE_INT, ATTRIBUTE_TENSOR, ATTRIBUTE_INTS, ATTRIBUTE_TENSORS = 3, 5, 8, 10
@@ -67,8 +70,10 @@ def _check_model(content: bytes) -> None:
             graphs += 1
             nodes += _check_graph(file, end)
         elif number == MODEL_OPSET:
-            for inner, _, stop in fields(file, end):
+            for inner, value, stop in fields(file, end):
                 _check_domain(inner == OPSET_DOMAIN, file, stop)
+                if inner == OPSET_VERSION and (value is None or value > MOST_OPSET):
+                    raise ValueError(f"it has operators of opset {value}, newer than {MOST_OPSET}")
         elif number in (MODEL_TRAINING, MODEL_FUNCTIONS):
             raise ValueError("it has functions, or a graph to train with")
     if graphs == 0:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import colour, files, images, spreading
+from pellucid import colour, files, images, regular, spreading
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels
 from pellucid.tasks import ColorizeSettings
@@ -108,7 +108,7 @@ def _listed(attached: Attached) -> list[Any]:
     form = f'{attached.name}: hints are a list such as [[120, 80, "#87ceeb"]]'
     row = Setting("a hint", kind="hint", name="hint")
     try:
-        with attached.file.open("rb") as content:
+        with regular.opened(attached.file) as content:
             text = content.read(LONGEST + 1)
         entries = [] if len(text) > LONGEST else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:

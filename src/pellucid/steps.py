@@ -11,13 +11,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pellucid import tasks
+from pellucid import regular, tasks
 from pellucid.errors import OptionError
 from pellucid.tasks import Fact, Task
 from pellucid.tasks.settings import Attached, Setting, Settings, Shape
@@ -267,6 +268,10 @@ def _only_a_mask(step: Step) -> bool:
 # -- presets ----------------------------------------------------------------------------------------------------------
 
 
+LONGEST_PRESETS = 1 << 20
+"""Bytes of a file of presets at most."""
+
+
 def user_file(environment: Mapping[str, str] = os.environ) -> Path:
     """The user's presets: ``presets.toml`` in the folder ``pellucid`` of XDG_CONFIG_HOME, or of ~/.config without it."""
     base = environment.get("XDG_CONFIG_HOME", "")
@@ -278,10 +283,11 @@ def presets(path: Path | None = None) -> dict[str, Preset]:
     their name. `OptionError` for a file that is no TOML, or a preset that is none."""
     shipped = resources.files("pellucid") / "presets.toml"
     found = _presets(shipped.read_text("utf-8"), "presets.toml", Path(), own=False)
-    path = user_file() if path is None else path
     try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
+        path = user_file() if path is None else path
+        text = regular.read(path, LONGEST_PRESETS).decode("utf-8")
+    except (FileNotFoundError, RuntimeError):
+        # No such file, or neither HOME nor an entry for the user: no presets of one's own.
         return found
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}") from error
@@ -292,14 +298,18 @@ def preset(name: str, path: Path | None = None) -> Steps:
     """The steps of a preset; `OptionError` for an unknown name."""
     known = presets(path)
     if name not in known:
-        raise OptionError(f"there is no preset {name[:40]!r}; there are {', '.join(known)} ({user_file()} may hold others)")
+        others = ""
+        with suppress(RuntimeError):
+            others = f" ({user_file()} may hold others)"
+        raise OptionError(f"there is no preset {name[:40]!r}; there are {', '.join(known)}{others}")
     return known[name].steps
 
 
 def _presets(text: str, file: str, folder: Path, *, own: bool) -> dict[str, Preset]:
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # tomllib's own error is a `ValueError`; so is that of a number of thousands of digits.
         raise OptionError(f"{file}: it is no TOML: {error}") from error
     return {name: _preset(name, table, f"{file}: preset {name}", folder, own=own) for name, table in tables.items()}
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid import batch, files, plan, saving
+from pellucid import batch, files, plan, regular, saving
 from pellucid.batch import Outcome
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError, PellucidError
@@ -116,16 +116,13 @@ def alone(out: Path, say: Callable[[str], None] = lambda line: None) -> Iterator
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        held = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        lock = regular.opened(out / LOCK, os.O_RDWR | os.O_CREAT, links=False)
     except OSError as error:
         raise FileError(f"{out}: cannot be used: {error.strerror}") from error
-    try:
-        locked = saving.locked(held)
+    with lock:
+        locked = saving.locked(lock.fileno())
         if locked is False:
             raise FileError(f"{out}: another watch writes there")
         if locked is None:
             say(f"{out}: this file system has no locks; see that only one watch writes there")
         yield
-    finally:
-        with suppress(OSError):
-            os.close(held)

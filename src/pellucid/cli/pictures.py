@@ -132,12 +132,27 @@ def _restore(options: argparse.Namespace) -> int:
     inputs = list(options.inputs)
     if others and str(PIPE) in map(str, inputs):
         raise OptionError(f"--{next(iter(others))} reads a picture once more, and standard input can be read once")
+    for name, place in others.items():
+        if any(os.path.realpath(place) == os.path.realpath(other) for other in (*map(str, inputs), options.out) if other):
+            raise OptionError(f"--{name} {place}: this is the picture or its output; name another file")
+    before = {name: _state(place) for name, place in others.items()}
     status = _done(options, task, settings, loaded)
     for name, place in others.items():
+        if status == 0 and _state(place) != before[name]:
+            raise OptionError(f"--{name} {place}: this is the output, which stays; name another file")
         if status == 0:
             again = argparse.Namespace(**{**vars(options), "inputs": inputs, "out": place, "confidence": None})
             status = _done(again, task, settings.beside(name), loaded)
     return status
+
+
+def _state(place: str) -> tuple[int, int] | None:
+    """What tells whether a file has been written anew; None where there is none."""
+    try:
+        found = Path(place).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:

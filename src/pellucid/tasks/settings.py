@@ -16,6 +16,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
+from pellucid import regular
 from pellucid.errors import FileError, OptionError
 
 __all__ = ["Always", "Attached", "ClipSettings", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
@@ -101,7 +102,7 @@ class Attached:
     def of(cls, path: Path) -> Attached:
         """The file at ``path``; `FileError` where it cannot be read."""
         try:
-            with path.open("rb") as content:
+            with regular.opened(path) as content:
                 return cls(path.name, hashlib.file_digest(content, "sha256").hexdigest(), path)
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
