@@ -86,10 +86,10 @@ def unspoiled(clean: Floats) -> Made:
 # -- what is drawn ----------------------------------------------------------------------------------------------------
 
 
-def page(rng: np.random.Generator, size: int = 12, paper: int = 255, ink: int = 0) -> Floats:
-    """A page of text (h, w, 1)."""
+def page(rng: np.random.Generator, size: int = 12, paper: int = 255, ink: int = 0, pitch: int | None = None) -> Floats:
+    """A page of text (h, w, 1), a line every ``pitch`` pixels."""
     picture = PillowImage.new("L", (SIDE, SIDE), paper)
-    for top in range(12, SIDE - size, round(1.4 * size)):
+    for top in range(12, SIDE - size, round(1.4 * size) if pitch is None else pitch):
         line = " ".join(rng.choice(WORDS, 30))
         ImageDraw.Draw(picture).text((14, top), line, fill=ink, font=ImageFont.load_default(size))
     return np.asarray(picture, dtype=np.float64)[..., None]
@@ -114,6 +114,11 @@ def tiles(rng: np.random.Generator, side: int, colours: int) -> Floats:
     chosen = rng.integers(0, 6, (SIDE // side, SIDE // side))
     whole: Floats = np.concatenate([np.concatenate(list(kinds[row]), axis=1) for row in chosen]).astype(np.float64)
     return whole
+
+
+def drawn(clean: Floats, rng: np.random.Generator, sigma: float) -> Made:
+    """Noise on a drawing."""
+    return pair(clean, with_noise(clean, rng, sigma))
 
 
 def dithered(photo: Floats) -> Floats:
@@ -381,6 +386,10 @@ SITUATIONS = (
     Situation("noise 4 to 20 in the corners", by_place("corners", 4, 20)),
     Situation("gray as colour, noise 30", gray),
     Situation("noise 6 under a bright sky", under_sky),
+    Situation("tight text, noise 5", lambda photo, rng: drawn(page(rng, 9, pitch=10), rng, 5)),
+    Situation("tight small text, noise 3", lambda photo, rng: drawn(page(rng, 7, pitch=8), rng, 3)),
+    Situation("dark page, noise 6", lambda photo, rng: drawn(page(rng, 11, 30, 220), rng, 6)),
+    Situation("tiles of a game, noise 8", lambda photo, rng: drawn(tiles(rng, 16, 12), rng, 8)),
 )
 
 
