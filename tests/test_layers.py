@@ -78,7 +78,7 @@ ROWS = (
 """A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
 modules."""
 
-LIGHT = ("errors", "families", "tasks.settings", "tasks.film_settings", "tasks", "steps")
+LIGHT = ("errors", "regular", "families", "tasks.settings", "tasks.film_settings", "tasks", "steps")
 """Modules of the standard library alone: ``pellucid --help`` reads them."""
 
 TYPES_FROM_BELOW = {"tasks"}
@@ -146,7 +146,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "sensors"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "quiet", "sensors"},
     {"doubt", "gain"},
 )
 

@@ -19,6 +19,8 @@ GAINS = {
     "pixels repeated, noise 20": 8.0,
     "print in coloured dots": 0.0,
     "noise 6 under a bright sky": 1.0,
+    "tight text, noise 5": 0.0,
+    "dark page, noise 6": 2.0,
 }
 """By how many dB each output is better than its input, at least."""
 

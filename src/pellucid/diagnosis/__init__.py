@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid import images, maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, places, sampling
+from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, places, quiet, sampling
 from pellucid.diagnosis.drawn import Squares
 from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
@@ -374,7 +374,7 @@ def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ..
 
 def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise that is a few pixels wide at most."""
-    found = _measured(parts)
+    found = _believed(parts, _measured(parts))
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
         few = impulses.spots(parts)
         # A few pixels that stand out make noise of what has none.
@@ -386,6 +386,18 @@ def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...
         if where is not None:
             return Diagnosis("gaussian", where.mean, sure=found.sure, curve=Curve(where.mean / 255), places=where)
     return found
+
+
+def _believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
+    """The noise that was found, but where places are too quiet for it: then that of these places."""
+    white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
+    if not white or found.jpeg_quality is not None or not quiet.refutes(parts, found.curve, found.impulse_density):
+        return found
+    level = quiet.level(parts)
+    if level < FAINTEST:
+        return Diagnosis("clean", sure=found.sure)
+    plain = Curve(level / 255)
+    return Diagnosis("gaussian", level, sure=found.sure, curve=plain, clipping=clipped.clipping(parts, plain))
 
 
 def _rows(parts: Sequence[Pixels], size: tuple[int, ...]) -> int:
