@@ -13,12 +13,12 @@ import pellucid
 SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
-    {"errors", "families"},
+    {"errors", "families", "regular"},
     {"tasks.settings"},
     {"tasks.film_settings"},
     {"tasks"},
     {"steps"},
-    {"memory", "regular", "protobuf"},
+    {"memory", "protobuf"},
     {"ranges", "rows", "mosaics"},
     {"masks", "units"},
     {"images", "samples"},
