@@ -127,6 +127,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     opened.quit()
 
 
+@pytest.fixture
+def page(browser: Any, served: Any, tmp_path: Path) -> Any:
+    """The page of the module's server, ``served``, opened in the browser: `test_web_page.Page`."""
+    from test_web_page import Page
+
+    opened = Page(browser, served, tmp_path)
+    opened.ready()
+    return opened
+
+
 @dataclass
 class Answer:
     status: int

@@ -153,13 +153,6 @@ class Page:
             self.browser.save_screenshot(str(SHOTS / f"{name}.png"))
 
 
-@pytest.fixture
-def page(browser: Any, served: Any, tmp_path: Path) -> Page:
-    opened = Page(browser, served, tmp_path)
-    opened.ready()
-    return opened
-
-
 APART = """
 const [one, other] = [...arguments].map((id) => document.getElementById(id).getBoundingClientRect());
 return one.height > 0 && (one.bottom <= other.top || other.bottom <= one.top || one.right <= other.left || other.right <= one.left);

@@ -33,13 +33,6 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     made.end()
 
 
-@pytest.fixture
-def page(browser: Any, served: Any, tmp_path: Path) -> Page:
-    opened = Page(browser, served, tmp_path)
-    opened.ready()
-    return opened
-
-
 def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page: Page, picture: Path) -> None:
     hand = Hand(page)
     page.give("drop", picture)

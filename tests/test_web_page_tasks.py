@@ -87,13 +87,6 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     made.end()
 
 
-@pytest.fixture
-def page(browser: Any, served: Any, tmp_path: Path) -> Page:
-    opened = Page(browser, served, tmp_path)
-    opened.ready()
-    return opened
-
-
 def scale_of(page: Page, path: Path) -> float:
     """CSS pixels of the stage for each pixel of the picture."""
     with PillowImage.open(path) as picture:

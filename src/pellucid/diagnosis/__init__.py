@@ -415,12 +415,28 @@ def _mended(part: Pixels, few: Spots) -> Pixels:
     return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
 
 
-def _measured(parts: Sequence[Pixels]) -> Diagnosis:
-    """The noise of parts that are no drawing and have no black and white impulses."""
-    quality, rougher = jpeg.quality(parts)
-    blocks = sampling.blocks(parts)
-    calm = noise.white_sigma(blocks)
-    said = estimator.answer(estimator.load(), estimator.features(parts, blocks, calm, quality, rougher))
+@dataclass(frozen=True)
+class _Reading:
+    """The JPEG ``quality``, the ``blocks``, the level of the ``calm`` ones, and ``said``, the network's estimate from these."""
+
+    quality: int | None
+    blocks: sampling.Blocks
+    calm: float
+    said: estimator.Estimate
+
+    @classmethod
+    def of(cls, parts: Sequence[Pixels]) -> _Reading:
+        quality, rougher = jpeg.quality(parts)
+        blocks = sampling.blocks(parts)
+        calm = noise.white_sigma(blocks)
+        seen = estimator.features(parts, blocks, calm, quality, rougher)
+        return cls(quality, blocks, calm, estimator.answer(estimator.load(), seen))
+
+
+def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagnosis:
+    """The noise of parts that are no drawing and have no black and white impulses; ``reading`` where they were read before."""
+    read = _Reading.of(parts) if reading is None else reading
+    quality, blocks, calm, said = read.quality, read.blocks, read.calm, read.said
     sure = min(1.0, len(blocks.values) / 2000)
     even = noise.even_curve(blocks, calm) if calm < LOUD else None
     if (
@@ -519,13 +535,9 @@ def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
     middling = [each for each in cut if _is_between(each)]
     if not LEAST_BETWEEN <= len(middling) < COVERED * len(cut):
         return None
-    blocks = sampling.blocks(middling)
-    if not len(blocks.values):
-        return None
-    quality, rougher = jpeg.quality(middling)
-    seen = estimator.features(middling, blocks, noise.white_sigma(blocks), quality, rougher)
-    said = estimator.answer(estimator.load(), seen)
-    return _measured(middling) if max(said.white, said.correlated) > HIDDEN else None
+    read = _Reading.of(middling)
+    loud = len(read.blocks.values) > 0 and max(read.said.white, read.said.correlated) > HIDDEN
+    return _measured(middling, read) if loud else None
 
 
 def _is_between(place: Pixels) -> bool:

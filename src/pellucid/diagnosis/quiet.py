@@ -69,10 +69,10 @@ def refutes(parts: Sequence[NDArray[np.float32]], curve: Curve, density: float) 
     spread, light, _ = _windows(parts)
     if len(spread) < WINDOWS // 100:
         return False
-    noise = 255 * np.sqrt(curve.variance(light))
     if density > 0:
         # Windows without any impulse, three times as many as there would be.
         return float((spread < BETWEEN).mean()) > 3 * (1 - density) ** 9 + MOST
+    noise = 255 * np.sqrt(curve.variance(light))
     if not curve.flat:
         return float((spread < HALF * noise).mean()) > MOST_HALF
     return float((spread < QUIET * noise).mean()) > MOST
