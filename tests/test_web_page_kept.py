@@ -41,13 +41,6 @@ def served(start_server: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
     made.end()
 
 
-@pytest.fixture
-def page(browser: Any, served: Any, tmp_path: Path) -> Page:
-    opened = Page(browser, served, tmp_path)
-    opened.ready()
-    return opened
-
-
 KEPT = "Number(document.documentElement.dataset.pictures)"
 """How many pictures the browser has kept."""
 
@@ -129,6 +122,7 @@ def test_two_hundred_pictures_a_reload_and_a_service_that_is_killed(
     # A quick machine does all of them while the browser writes them down.
     served.process.send_signal(signal.SIGSTOP)
     page.until(f"{KEPT} === {MANY}")
+    page.until("document.documentElement.dataset.kept === 'yes'")
     served.process.send_signal(signal.SIGCONT)
     page.browser.refresh()
     page.ready()
