@@ -188,7 +188,8 @@ def train(
     begun = saved = shown = time.monotonic()
     recent: list[float] = []
     seen_at_show = 0
-    validated = int(_done(run.steps, before, last, plan.minutes) * rounds)
+    done = _done(run.steps, before, last, plan.minutes)
+    validated = int(done * rounds)
 
     def minutes() -> float:
         return before + (time.monotonic() - begun) / 60
@@ -217,7 +218,8 @@ def train(
     with _stop_signals() as stopping:
         while True:
             over = stopping.is_set() or run.stalled or bool(run.diverged)
-            done, stop = _agreed(_done(run.steps, minutes(), last, plan.minutes), over, fabric)
+            # As read after the step before: read again here, the time could end between the two, and the run without its last line.
+            done, stop = _agreed(done, over, fabric)
             if done >= 1 or stop:
                 break
             for group in optimizer.param_groups:
