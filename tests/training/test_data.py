@@ -81,6 +81,8 @@ def test_small_images_are_learnt_from(tmp_path: Path) -> None:
 
 def test_images_held_out_by_name_never_teach() -> None:
     assert is_held_out("172-buddiesofbudgie-BuddiesOfBudgie_oakland-zoo-otters.webp", PHOTO.data)
+    # Collections are copied with hyphens or underscores in their names.
+    assert is_held_out("172_buddiesofbudgie_BuddiesOfBudgie_oakland_zoo_otters.webp", PHOTO.data)
 
 
 def test_gray_is_the_luma(folder: Path) -> None:

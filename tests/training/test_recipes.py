@@ -102,3 +102,9 @@ def test_a_task_may_have_other_planes_out_than_in(monkeypatch: pytest.MonkeyPatc
     data["task"]["maps"] = []
     with pytest.raises(ModelError, match="as many channels out as in; task 'denoise' needs 1 in, 3 out"):
         recipes.Recipe.from_dict(data)
+
+
+def test_finding_damage_is_scored_by_its_overlap() -> None:
+    # By PSNR, the mask of a network that finds nothing beats that of one that finds all, a pixel too wide.
+    assert recipes.find("film-find").validated.name == "iou"
+    assert recipes.find("film-fill").validated is recipes.find("film-fill").headline

@@ -140,7 +140,7 @@ def _train(options: argparse.Namespace) -> int:
         if line.validation_loss is not None:
             text += f"\n        held-out loss {line.validation_loss:.4g}"
         if line.scores is not None:
-            metric = ready.recipe.headline
+            metric = ready.recipe.validated
             text += f"  {metric.title}: " + "  ".join(f"{noise} {value:.{metric.digits}f}" for noise, value in line.scores.items())
         print(text, file=sys.stderr, flush=True)
 

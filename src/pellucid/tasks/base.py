@@ -208,6 +208,11 @@ class Learning:
     plain: ClassVar[Literal["noise", "shrink", "mosaic"] | None] = None
 
     @property
+    def metric(self) -> str | None:
+        """The row of `pellucid.metrics.METRICS` that scores held-out images while a network learns; None: the task's headline."""
+        return None
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """The planes that the network is given beside the image."""
         return ()

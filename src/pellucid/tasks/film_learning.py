@@ -88,6 +88,11 @@ class Learning(base.Learning):
             raise OptionError("task film: alone, unworn, like and colourless must be shares from 0 to 1, grain 0 or more")
 
     @property
+    def metric(self) -> str | None:
+        """Finding is scored by the overlap of the masks: PSNR is highest where next to nothing is found."""
+        return "iou" if self.part == "find" else None
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """Those of the part."""
         return MAPS[self.part]

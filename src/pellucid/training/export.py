@@ -92,7 +92,7 @@ def card_of(recipe: Recipe, pictures: Pictures, run: Run, name: str, *, begun_fr
     if run.best_step == 0 and run.before is not None:
         last = run.before
     scores = (
-        {f"held-out {noise}{recipe.headline.suffix}": round(value, 3) for noise, value in (last.scores or {}).items()}
+        {f"held-out {noise}{recipe.validated.suffix}": round(value, 3) for noise, value in (last.scores or {}).items()}
         if last
         else {}
     )

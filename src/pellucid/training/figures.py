@@ -71,7 +71,7 @@ def _curve(run: Run, recipe: Recipe, pictures: Pictures, path: Path) -> Path:
         for noise in noises:
             scores = [(line.scores or {}).get(noise, np.nan) for line in run.history]
             right.plot([line.minutes for line in run.history], scores, label=noise)
-        right.set(xlabel="minutes", ylabel=recipe.headline.title, title="held-out images")
+        right.set(xlabel="minutes", ylabel=recipe.validated.title, title="held-out images")
         if len(noises) < 12:
             right.legend(fontsize="small")
     for axes in (left, *others):

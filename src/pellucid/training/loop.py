@@ -44,7 +44,7 @@ STATE = frozenset(
 class Progress:
     """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
 
-    ``validation_loss`` is the recipe's loss on held-out images, ``scores`` their mean scores by the task's headline metric (PSNR in
+    ``validation_loss`` is the recipe's loss on held-out images, ``scores`` their mean scores by the recipe's metric (`Recipe.validated`) (PSNR in
     dB for most), by noise and over all (``mean``). Both are None between validations. ``speed`` is in images a second, ``rate`` the
     learning rate of the step.
     """
@@ -165,7 +165,7 @@ def train(
     def score(line: Progress) -> float:
         """The score of held-out images, higher is better; the negative loss where no image is clean."""
         if line.scores is not None:
-            return line.scores["mean"] if recipe.headline.higher_is_better else -line.scores["mean"]
+            return line.scores["mean"] if recipe.validated.higher_is_better else -line.scores["mean"]
         return -math.inf if line.validation_loss is None else -line.validation_loss
 
     if state is not None:

@@ -45,7 +45,7 @@ def write(
         "lead": _lead(run, recipe, scores),
         "warnings": list(pictures.survey.warnings) if pictures.survey is not None else [],
         "notes": [*_shortened(pictures.notes), *(scores.notes if scores is not None else ())],
-        "metric": {name: getattr(recipe.headline, name) for name in ("label", "title", "summary", "digits", "higher_is_better")},
+        "metric": {name: getattr(recipe.validated, name) for name in ("label", "title", "summary", "digits", "higher_is_better")},
         "scores": None if scores is None else {**_plain(scores), "said": _described(scores, own)},
         "unscored": unscored,
         "pictured": _pictured(pictures),
@@ -72,7 +72,7 @@ def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
     text = f"Recipe {recipe.name}: {run.steps:,} steps in {run.minutes:.1f} minutes on {_device(run)}."
     if scores is not None and scores.rows:
         row = scores.rows[len(scores.rows) // 2]
-        unit = recipe.headline.unit or recipe.headline.label
+        unit = recipe.validated.unit or recipe.validated.label
         others = ", ".join(
             f"{scores.written(row.score[method])} {unit} {_phrase(method, recipe)}" for method in scores.methods[:-1]
         )
@@ -102,7 +102,7 @@ def _validated(run: Run, recipe: Recipe, pictures: Pictures) -> str:
     level = "the true one" if pictures.kind == "clean" else "the one measured from each image"
     before = " The first point is the score of the weights that the run began from." if run.before is not None else ""
     return (
-        f"Mean {recipe.headline.label} of the held-out images at each validation, by the network in training; a network that takes "
+        f"Mean {recipe.validated.label} of the held-out images at each validation, by the network in training; a network that takes "
         f"the noise level is given {level}. The largest points mark the step that was kept.{before}"
     )
 

@@ -177,8 +177,13 @@ class Recipe:
 
     @property
     def headline(self) -> Metric:
-        """The metric that held-out images are scored by: the first one of the task."""
+        """The metric that restored pictures are scored by: the first one of the task."""
         return METRICS[tasks.find(self.task.name).module().METRICS[0]]
+
+    @property
+    def validated(self) -> Metric:
+        """The metric that held-out images are scored by while the network learns: the `headline`, unless the task names another."""
+        return self.headline if self.task.metric is None else METRICS[self.task.metric]
 
     @property
     def from_neighbours(self) -> bool:

@@ -253,7 +253,7 @@ def finish(ready: Ready, run: Run) -> Iterator[Path | str | Scores]:
     scores, unscored = None, "Without ONNX no model was written, so none was scored."
     if written:
         scores, unscored = _scored(ready)
-    short = scoring.length(run, recipe.headline)
+    short = scoring.length(run, recipe.validated)
     if scores is not None:
         scores = replace(scores, notes=(*scores.notes, *short))
         card = scores.on(card)

@@ -54,7 +54,7 @@ class Log:
         scalars: dict[str, float | None] = {"loss/held-out": line.validation_loss}
         if line.step:
             scalars |= {"loss/training": line.loss, "run/learning-rate": line.rate, "run/images-per-second": line.speed}
-        label = self._recipe.headline.label
+        label = self._recipe.validated.label
         scalars |= {f"{label}/{noise.replace(':', '-')}": value for noise, value in (line.scores or {}).items()}
         for name, value in scalars.items():
             if value is not None and math.isfinite(value):

@@ -20,7 +20,7 @@ __all__ = ["has_bfloat16", "validate"]
 def validate(
     network: Network, weights: dict[str, torch.Tensor], pictures: Pictures, recipe: Recipe, device: torch.device
 ) -> tuple[float, dict[str, float] | None]:
-    """The recipe's loss on held-out images by these ``weights``, and their mean score by the task's headline metric, by noise and
+    """The recipe's loss on held-out images by these ``weights``, and their mean score by the recipe's metric (`Recipe.validated`), by noise and
     over all (``mean``).
 
     PSNR is that of the target's planes, other metrics look at the pictures that the task makes of them (`Learning.picture`). The
@@ -59,8 +59,8 @@ def validate(
 
 
 def _scores(given: torch.Tensor, restored: torch.Tensor, clean: torch.Tensor, recipe: Recipe) -> list[float]:
-    """The score of each image of a batch by the task's headline metric."""
-    if recipe.headline.function is metrics.psnr:
+    """The score of each image of a batch by the recipe's metric (`Recipe.validated`)."""
+    if recipe.validated.function is metrics.psnr:
         squared = (restored - clean).square().mean(dim=(1, 2, 3)).clamp_min(10 ** (-metrics.PSNR_CAP / 10))
         values: list[float] = (-10 * torch.log10(squared)).tolist()
         return values
@@ -69,7 +69,7 @@ def _scores(given: torch.Tensor, restored: torch.Tensor, clean: torch.Tensor, re
         planes.float().permute(0, 2, 3, 1).cpu().numpy() for planes in (given[:, :channels], restored, clean)
     )
     return [
-        recipe.headline.function(recipe.task.picture(image, one), recipe.task.picture(image, other), data_range=1.0)
+        recipe.validated.function(recipe.task.picture(image, one), recipe.task.picture(image, other), data_range=1.0)
         for image, one, other in zip(images, perfect, answers, strict=True)
     ]
 
