@@ -102,8 +102,8 @@ def _validated(run: Run, recipe: Recipe, pictures: Pictures) -> str:
     level = "the true one" if pictures.kind == "clean" else "the one measured from each image"
     before = " The first point is the score of the weights that the run began from." if run.before is not None else ""
     return (
-        f"Mean {recipe.validated.label} of the held-out images at each validation, by the network in training; a network that takes "
-        f"the noise level is given {level}. The largest points mark the step that was kept.{before}"
+        f"Mean {recipe.validated.label} of the held-out images at each validation, by the network in training; a network that "
+        f"takes the noise level is given {level}. The largest points mark the step that was kept.{before}"
     )
 
 

@@ -20,8 +20,8 @@ __all__ = ["has_bfloat16", "validate"]
 def validate(
     network: Network, weights: dict[str, torch.Tensor], pictures: Pictures, recipe: Recipe, device: torch.device
 ) -> tuple[float, dict[str, float] | None]:
-    """The recipe's loss on held-out images by these ``weights``, and their mean score by the recipe's metric (`Recipe.validated`), by noise and
-    over all (``mean``).
+    """The recipe's loss on held-out images by these ``weights``, and their mean score by the recipe's metric
+    (`Recipe.validated`), by noise and over all (``mean``).
 
     PSNR is that of the target's planes, other metrics look at the pictures that the task makes of them (`Learning.picture`). The
     scores are None where no image is clean. The network keeps its own weights and is left in evaluation mode.
