@@ -45,7 +45,8 @@ class Progress:
     """One line of a run's history. ``done`` is the share of the run that is over; ``loss`` the mean since the last line.
 
     ``validation_loss`` is the recipe's loss on held-out images, ``scores`` their mean scores by the recipe's metric
-    (`Recipe.validated`, PSNR in dB for most), by noise and over all (``mean``). Both are None between validations. ``speed`` is in images a second, ``rate`` the
+    (`Recipe.validated`, PSNR in dB for most), by noise and over all (``mean``). Both are None between
+    validations. ``speed`` is in images a second, ``rate`` the
     learning rate of the step.
     """
 
