@@ -1,8 +1,8 @@
 """Self-contained HTML pages: of an evaluation (the protocol, the tables, charts, and crops to look at) and of a training run.
 
 A page makes no request to the network and holds no date: the same data give the same bytes. Here data become JSON and fill a
-template, ``page.html``, ``run.html`` or ``clips.html``; ``page.js``, ``run.js`` and ``clips.js`` draw, the first two with
-``elements.js``. Charts are by Chart.js, which lies beside this file with its licence.
+template, ``page.html``, ``run.html`` or ``clips.html``, which begin with ``head.html``; ``page.js``, ``run.js`` and ``clips.js``
+draw, the first two with ``elements.js`` (``drawing.html``). Charts are by Chart.js, which lies beside this file with its licence.
 """
 
 from __future__ import annotations
@@ -162,8 +162,9 @@ def _filled(template: str, fields: dict[str, str]) -> str:
         "charts": re.sub(r"\n//# sourceMappingURL=.*", "", _text("chart.umd.min.js")),
         "elements": _text("elements.js"),
     }
+    whole = _text(template).replace("{{head}}", _text("head.html")).replace("{{drawing}}", _text("drawing.html"))
     # In one pass: text inside the data is never taken for a field.
-    return FIELD.sub(lambda match: fields[match[1]], _text(template))
+    return FIELD.sub(lambda match: fields[match[1]], whole)
 
 
 def _text(name: str) -> str:

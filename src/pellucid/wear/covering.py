@@ -9,6 +9,7 @@ of scratches, mould. Sizes and contrasts of dust are measured on 104 scans of sl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +33,13 @@ def _tone(bright: bool, rng: np.random.Generator) -> Pixels:
     """The colour (3,) of what lies on film: nearly white (dust on the negative), or nearly black."""
     value = rng.uniform(0.8, 1.0) if bright else rng.uniform(0.0, 0.22)
     return (value + rng.normal(0, 0.02, 3)).astype(np.float32)
+
+
+def _places(reel: Reel, level: float, rng: np.random.Generator) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """A frame and a place (row, column) in it for each of ``level`` things in 100,000 pixels."""
+    count, height, width, _ = reel.shape
+    for _ in range(drawn_count(level * count * height * width / 100_000, rng)):
+        yield int(rng.integers(count)), rng.uniform(0, (height, width))
 
 
 @dataclass(frozen=True)
@@ -282,10 +290,8 @@ class Cracks(Defect):
     def wear(self, reel: Reel, rng: np.random.Generator) -> None:
         """Draws cracks for each frame."""
         reel.covering(self.kind)
-        count, height, width, channels = reel.shape
-        for _ in range(drawn_count(self.level * count * height * width / 100_000, rng)):
-            frame, start = int(rng.integers(count)), rng.uniform(0, (height, width))
-            tone = split(_tone(rng.random() < self.bright, rng), channels)
+        for frame, start in _places(reel, self.level, rng):
+            tone = split(_tone(rng.random() < self.bright, rng), reel.shape[3])
             strength = float(rng.uniform(0.5, 1.0))
             for line in branched(float(rng.uniform(self.long / 4, self.long)), 0.18, int(rng.integers(0, 5)), rng):
                 wide = rng.uniform(0.9, 2.2) * np.linspace(1, 0.5, len(line))
@@ -313,12 +319,10 @@ class Mould(Defect):
     def wear(self, reel: Reel, rng: np.random.Generator) -> None:
         """Draws growths for each frame."""
         reel.covering(self.kind)
-        count, height, width, channels = reel.shape
-        for _ in range(drawn_count(self.level * count * height * width / 100_000, rng)):
-            frame, start = int(rng.integers(count)), rng.uniform(0, (height, width))
+        for frame, start in _places(reel, self.level, rng):
             radius = float(np.clip(self.radius * np.exp(0.4 * rng.standard_normal()), 3, 4 * self.radius))
             tone = _tone(rng.random() < self.bright, rng)
-            tone = split(np.clip(tone + rng.normal(0, 0.06, 3).astype(np.float32), 0, 1), channels)
+            tone = split(np.clip(tone + rng.normal(0, 0.06, 3).astype(np.float32), 0, 1), reel.shape[3])
             cloud = speck(0.6 * radius, 0.6 * radius, rng) * np.float32(rng.uniform(0.05, 0.3))
             top, left = (int(place) - len(cloud) // 2 for place in start)
             reel.cover(self.kind, frame, top, left, cloud, tone)
