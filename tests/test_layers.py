@@ -56,6 +56,7 @@ ROWS = (
     {"restorer"},
     {"chains"},
     {"scenes", "windows"},
+    {"stages"},
     {"footage"},
     {"api"},
     {"napari"},

@@ -123,9 +123,10 @@ class Page:
             return np.asarray(picture.convert("RGBA"))
 
     def downloaded(self, name: str) -> bytes:
-        path = self.downloads / name
+        """A download once it is whole: Firefox holds its place with an empty file, and writes beside it."""
+        path, beside = self.downloads / name, self.downloads / f"{name}.part"
         until = time.monotonic() + 60
-        while not path.exists() and time.monotonic() < until:
+        while (not path.exists() or not path.stat().st_size or beside.exists()) and time.monotonic() < until:
             time.sleep(0.05)
         assert path.exists(), list(self.downloads.iterdir())
         return path.read_bytes()

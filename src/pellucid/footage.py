@@ -1,6 +1,7 @@
 """Restores a clip: scene after scene, segment after segment, in bounded memory.
 
-A clip is read twice: once for its scenes (`pellucid.scenes`), once for the work. It is cut at each scene and after at most
+A clip is read once for its scenes (`pellucid.scenes`) and once for the work, by all steps in a row (`pellucid.stages`); in between
+once more for each later step that asks for the noise that the steps before it leave. It is cut at each scene and after at most
 `LONGEST` frames. Each segment is encoded by itself and lies in ``.NAME.parts`` beside the output until all are joined: what a
 killed run has finished, the next one with ``resume`` takes, and the output has the same bytes.
 """
@@ -12,8 +13,7 @@ import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, diagnosis, files, images, saving, scenes, windows
+from pellucid import __version__, depths, diagnosis, files, images, saving, scenes, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -32,12 +32,12 @@ from pellucid.files.clips import Clip, Frame, Span
 from pellucid.files.yuv import Layout, Planes
 from pellucid.images import Image
 from pellucid.manifest import digest_of
-from pellucid.restorer import Restoration, Restorer
+from pellucid.restorer import Restorer
+from pellucid.stages import Known, Line, Moving
 from pellucid.steps import Steps
-from pellucid.tasks.base import Followed, Following, Surveying
 from pellucid.tasks.settings import ClipSettings, Settings, Shape
 from pellucid.views import View
-from pellucid.windows import Coming, Pictures
+from pellucid.windows import Coming
 
 __all__ = ["LONGEST", "Footage", "Told", "arrays", "check", "each", "restore"]
 
@@ -103,7 +103,9 @@ def restore(
         raise FileError(f"{target} exists; --force overwrites it")
     clip = clips.look(source)
     output = _output(clip, settings)
-    survey = _surveyed(clip, span, settings, _surveying(restorer, how), told)
+    line = Line(restorer, settings, alone=how.alone)
+    _check_line(clip, line)
+    survey = _surveyed(clip, span, line, told)
     clip = survey.clip
     rate = _encoded_rate(clip)
     choice = encoders.chosen(
@@ -123,18 +125,18 @@ def restore(
     )
     weights, masked = (None, ()) if areas is None else areas(_blank(clip))
     remarks = [*masked, *_remarks(clip, choice), *joining.left_out(clip, container)]
-    bounds = _bounds(survey.firsts, survey.count)
+    bounds = _bounds(survey.known.firsts, survey.known.count)
     key = _key(clip, span, restorer, settings, how, choice, bounds, weights)
     seconds = 0.0
-    restoring = _Restoring(restorer, settings, {} if weights is None else {"mask": weights}, alone=how.alone)
-    most = _frames_of(restorer, how)
-    work = _Work(clip, output, choice, restorer, settings, survey, told, restoring, most, Pictures(clip.layout))
+    if weights is not None:
+        line = Line(restorer, settings, {"mask": weights}, alone=how.alone)
+    work = _Work(clip, output, choice, survey.known, told, line)
     with _folder(target, key, resume=resume) as folder:
         segments = [_named(folder, number) for number in range(len(bounds))]
         headers = [joining.read_segment(path) if path.exists() else None for path in segments]
         done = sum(last - first for header, (first, last) in zip(headers, bounds, strict=True) if header is not None)
         missing = next((first for header, (first, _) in zip(headers, bounds, strict=True) if header is None), None)
-        behind = max(work.restoring.run_in, most - 1)
+        behind = line.behind()
         begin = 0 if missing is None else max(0, missing - behind)
         coming = Coming(iter(()) if missing is None else clips.frames(clip, span, skip=begin))
         recent: deque[Frame] = deque(islice(coming, (missing or 0) - begin), maxlen=behind)
@@ -147,7 +149,8 @@ def restore(
                 deque(part, maxlen=0)
                 continue
             header: dict[str, Any] = {}
-            joining.write_segment(segments[number], header, _encoded(recent, part, coming, work, header, (first, done)))
+            frames = _fed(recent, part, coming, work, first)
+            joining.write_segment(segments[number], header, _encoded(frames, work, header, (first, last, done)))
             seconds += header.pop("seconds")
             headers[number] = header
             done += last - first
@@ -161,7 +164,7 @@ def restore(
     return Footage(
         output.width,
         output.height,
-        survey.count,
+        survey.known.count,
         seconds,
         first_header["model"],
         first_header["facts"],
@@ -177,18 +180,9 @@ def each(
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
     itself.
     """
-    restoring = _Restoring(restorer, settings, {}, alone=alone)
-    follower = scenes.Follower()
+    line = Line(restorer, settings, alone=alone)
     for values in frames:
-        picture = images.from_array(np.asarray(values), "auto", sparing=True)
-        view = View((picture,))
-        if settings.inspects:
-            pixels = images.floating(picture).pixels
-            small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
-            view.found = follower.of(picture, small)
-            if follower.begins:
-                restoring.begin()
-        yield images.to_array(restoring.restored(view).image)
+        yield images.to_array(line.each(images.from_array(np.asarray(values), "auto", sparing=True)).image)
 
 
 def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[Any]]:
@@ -243,65 +237,73 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What the first reading finds: how many frames there are, the first ones of scenes, the noise of each scene."""
+    """What the first reading finds: the clip as it is to be read, what the work has to know of it, and lines for the user."""
 
     clip: Clip
-    count: int
-    firsts: tuple[int, ...]
-    levels: tuple[scenes.Levels, ...]
+    known: Known
     remarks: tuple[str, ...]
-    entries: tuple[Any, ...] | None = None
-
-    def found(self, number: int) -> Any:
-        """The noise of a frame, None where it is not measured."""
-        return self.levels[self._scene(number)].at(number)
-
-    def scene(self, number: int) -> tuple[int, int]:
-        """The first frame of a frame's scene, and the one behind its last."""
-        scene = self._scene(number)
-        return self.firsts[scene], (*self.firsts, self.count)[scene + 1]
-
-    def _scene(self, number: int) -> int:
-        return int(np.searchsorted(self.firsts, number, side="right")) - 1
 
 
-def _surveying(restorer: Restorer | Chain, how: ClipSettings) -> Surveying | None:
-    """The task's module, where it looks at whole clips before the work."""
-    module = restorer.task.module() if isinstance(restorer, Restorer) and not how.alone else None
-    return module if isinstance(module, Surveying) else None
+def _check_line(clip: Clip, line: Line) -> None:
+    """`OptionError` where a task that looks at the whole clip before the work comes twice: the second time it would see the clip
+    as it was."""
+    looking = [stage.task for stage in line.stages if stage.surveying is not None]
+    twice = next((task for task in looking if looking.count(task) > 1), None)
+    if twice is not None:
+        raise OptionError(f"{clip.path}: {twice} looks at the whole clip before the work, so it can be one step of a clip, not two")
 
 
-def _frames_of(restorer: Restorer | Chain, how: ClipSettings) -> int:
-    """The frames that one output looks at."""
-    return restorer.task.frames if isinstance(restorer, Restorer) and not how.alone else 1
-
-
-def _surveyed(clip: Clip, span: Span, settings: Settings | Steps, surveying: Surveying | None, told: Told | None) -> _Survey:
+def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     cuts = scenes.Cuts()
-    looked = None if surveying is None else surveying.survey()
-    samples: list[tuple[int, Any]] = []
-    count = since = 0
+    looks = {stage.task: (stage.surveying, stage.surveying.survey()) for stage in line.stages if stage.surveying is not None}
+    inspects = line.stages[0].settings.inspects
+    samples: dict[int, Any] = {}
+    count, since = 0, -1
     for frame in clips.frames(clip, span):
         if frame.fields and not clip.interlaced:
             # Noise is measured in frames as they will be: once more from the beginning.
-            return _surveyed(replace(clip, interlaced=True), span, settings, surveying, told)
+            return _surveyed(replace(clip, interlaced=True), span, line, told)
         small = scenes.thumbnail(frame.planes[0], 2**clip.layout.depth - 1)
         begins = cuts.add(small)
         since = 0 if begins else since + 1
-        if settings.inspects and since % scenes.EVERY == 0:
-            samples.append((frame.number, diagnosis.look(View((windows.picture(frame.planes, clip.layout),)))))
-        if looked is not None and surveying is not None:
-            looked.add(windows.small(frame.planes, clip.layout, surveying.LOOK))
+        if since % scenes.EVERY == 0:
+            samples[frame.number] = diagnosis.look(View((windows.picture(frame.planes, clip.layout),))) if inspects else None
+        for module, survey in looks.values():
+            survey.add(windows.small(frame.planes, clip.layout, module.LOOK))
         count += 1
         if told is not None:
             told(0, clip.count)
     firsts = cuts.firsts
-    levels = scenes.levels_of(samples, firsts)
+    entries = {task: tuple(survey.entries(firsts)) for task, (_, survey) in looks.items()}
+    places = scenes.spread(tuple(samples), firsts)
+    measured = [(place, samples[place]) for place in places] if inspects else []
+    known = Known(firsts, count, (scenes.levels_of(measured, firsts),), entries)
+    for number, stage in enumerate(line.stages[1:], 1):
+        levels = _measured(clip, span, line, number, known, places) if stage.settings.inspects else None
+        known = replace(known, levels=(*known.levels, levels))
     remarks = [f"{len(firsts)} scenes"] if len(firsts) > 1 else []
     if clip.interlaced:
         remarks.append("interlaced: each two fields were made into one frame (bwdif) before the work")
-    entries = None if looked is None else tuple(looked.entries(firsts))
-    return _Survey(clip, count, firsts, levels, tuple(remarks), entries)
+    return _Survey(clip, known, tuple(remarks))
+
+
+def _measured(clip: Clip, span: Span, line: Line, stage: int, known: Known, places: Sequence[int]) -> tuple[scenes.Levels, ...]:
+    """The noise of each scene as a later ``stage`` gets it: measured in the frames ``places``, after the steps before it."""
+    samples: list[tuple[int, Any]] = []
+    coming = Coming(clips.frames(clip, span))
+    recent: deque[Frame] = deque(maxlen=line.behind(stage))
+    wanted = deque(places)
+    while wanted:
+        frame = next(coming)
+        if frame.number == wanted[0]:
+            wanted.popleft()
+            low, high = known.scene(frame.number)
+            around = [*recent, frame, *coming.ahead(line.ahead(stage))]
+            moving = (_moving(each, clip) for each in around if low <= each.number < high)
+            for _, result in line.over(moving, frame.number, frame.number + 1, known, stage):
+                samples.append((frame.number, diagnosis.look(View((depths.between(result.image),)))))
+        recent.append(frame)
+    return scenes.levels_of(samples, known.firsts)
 
 
 def _encoded_rate(clip: Clip) -> Fraction:
@@ -404,82 +406,9 @@ class _Work:
     clip: Clip
     output: _Output
     choice: encoders.Choice
-    restorer: Restorer | Chain
-    settings: Settings | Steps
-    survey: _Survey
+    known: Known
     told: Told | None
-    restoring: _Restoring
-    most: int
-    pictures: Pictures
-
-    def facts(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The facts of a frame as JSON holds them."""
-        if isinstance(self.settings, Steps):
-            done = zip(self.settings.steps, facts["steps"], strict=False)
-            return {"steps": [{"model": one["model"], "facts": step.task.facts_as_json(one["facts"])} for step, one in done]}
-        assert isinstance(self.restorer, Restorer)
-        return self.restorer.task.facts_as_json(facts)
-
-
-class _Restoring:
-    """Restores the frames of a scene one after the other, each with what those before it have told (`tasks.base.Following`).
-
-    A chain, a task that does not follow, a mask, and ``alone`` leave each frame to itself.
-    """
-
-    def __init__(self, restorer: Restorer | Chain, settings: Settings | Steps, beside: Mapping[str, Any], *, alone: bool) -> None:
-        self._restore: Callable[..., Restoration] = restorer.details
-        self._settings = settings
-        self._beside = beside
-        module = restorer.task.module() if isinstance(restorer, Restorer) and not beside and not alone else None
-        self._following = module if isinstance(module, Following) else None
-        self._notes: Any = None
-        self.run_in = self._following.RUN_IN if self._following is not None else 0
-
-    def begin(self) -> None:
-        """The next frame is the first."""
-        self._notes = None
-
-    def look(self, view: View) -> None:
-        """Lets a frame tell what it has to, and does not restore it."""
-        if self._following is not None:
-            self._notes = self._following.follow(view, self._settings, self._notes).notes
-
-    def restored(self, view: View) -> Restoration:
-        """The frame, restored."""
-        return self._finished(view, None if self._following is None else self._follow(view))
-
-    def in_turn(self, frames: Iterator[tuple[Frame, View]]) -> Iterator[tuple[Frame, View, Restoration]]:
-        """The frames, restored one after the other: while one is restored, the next is fused with those before it."""
-        if self._following is None:
-            for frame, view in frames:
-                yield frame, view, self._finished(view, None)
-            return
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            coming: tuple[Frame, View, Future[Followed]] | None = None
-            for frame, view in frames:
-                following = frame, view, pool.submit(self._follow, view)
-                if coming is not None:
-                    yield coming[0], coming[1], self._finished(coming[1], coming[2].result())
-                coming = following
-            if coming is not None:
-                yield coming[0], coming[1], self._finished(coming[1], coming[2].result())
-
-    def _follow(self, view: View) -> Followed:
-        assert self._following is not None
-        followed = self._following.follow(view, self._settings, self._notes)
-        self._notes = followed.notes
-        return followed
-
-    def _finished(self, view: View, followed: Followed | None) -> Restoration:
-        if followed is None:
-            return self._restore(view, self._settings, **self._beside)
-        result = self._restore(followed.view, followed.settings)
-        if followed.view is view or isinstance(self._settings, Steps) or self._settings.share == 1:
-            return result
-        before = images.floating(view.picture).pixels
-        after = before + np.float32(self._settings.share) * (images.floating(result.image).pixels - before)
-        return replace(result, image=images.with_pixels(result.image, after))
+    line: Line
 
 
 def _remembered(part: Iterator[Frame], recent: deque[Frame]) -> Iterator[Frame]:
@@ -489,55 +418,51 @@ def _remembered(part: Iterator[Frame], recent: deque[Frame]) -> Iterator[Frame]:
         recent.append(frame)
 
 
-def _encoded(
-    recent: deque[Frame], part: Iterator[Frame], coming: Coming, work: _Work, header: dict[str, Any], start: tuple[int, int]
-) -> Iterator[joining.Packet]:
-    """The packets of a segment, its frames in ``part``; its ``header`` is filled as they come. The ``recent`` frames are those
-    before the next one, and ``coming`` gives those that follow on it. ``start`` is the number of the segment's first frame, and
-    how many of the clip's frames are finished before."""
+def _moving(frame: Frame, clip: Clip) -> Moving:
+    picture = windows.picture(frame.planes, clip.layout)
+    return Moving(picture, (frame, picture))
+
+
+def _fed(recent: deque[Frame], part: Iterator[Frame], coming: Coming[Frame], work: _Work, first: int) -> Iterator[Frame]:
+    """The frames that a segment needs, all of one scene: the ``recent`` ones before its ``first``, its own, in ``part``, and those
+    that follow, which still come."""
+    low, high = work.known.scene(first)
+    yield from (frame for frame in list(recent) if frame.number >= low)
+    yield from part
+    yield from (frame for frame in coming.ahead(work.line.ahead()) if frame.number < high)
+
+
+def _encoded(frames: Iterator[Frame], work: _Work, header: dict[str, Any], place: tuple[int, int, int]) -> Iterator[joining.Packet]:
+    """The packets of a segment; its ``header`` is filled as they come. ``frames`` are its own and those around it, ``place`` the
+    segment's first frame, the one behind its last, and how many of the clip's frames are finished before."""
     clip, choice = work.clip, work.choice
-    first, done = start
+    first, after, done = place
     context = encoders.opened(choice)
     header.update(times=[], seconds=0.0)
     order: list[int] = []
-    work.restoring.begin()
-    for frame in list(recent)[-work.restoring.run_in :] if work.restoring.run_in else ():
-        if frame.number >= work.survey.scene(first)[0]:
-            work.restoring.look(_seen([frame], frame, work))
 
     def taken(made: Sequence[Any]) -> Iterator[joining.Packet]:
         for packet in made:
             order.append(packet.pts)
             yield joining.Packet(packet.pts, bytes(packet), bool(packet.is_keyframe))
 
-    def views() -> Iterator[tuple[Frame, View]]:
-        for frame in part:
-            around = windows.window(frame, recent, coming.ahead(work.most - 1), work.most, work.survey.scene(frame.number))
-            yield frame, _seen(around, frame, work)
-
+    moving = (_moving(frame, clip) for frame in frames)
     begun = time.perf_counter()
-    for number, (frame, view, result) in enumerate(work.restoring.in_turn(views())):
+    for number, (moved, result) in enumerate(work.line.over(moving, first, after, work.known)):
+        frame, before = moved.source
         if number == 0:
-            header.update(model=result.model, facts=work.facts(result.facts))
-        planes = _changed(frame.planes, view.picture.pixels, result.image.pixels, clip, work.output)
+            header.update(model=result.model, facts=work.line.facts_as_json(result.facts))
+        planes = _changed(frame.planes, before.pixels, result.image.pixels, clip, work.output)
         header["seconds"] += time.perf_counter() - begun
         made = clips.as_frame(planes, work.output.pixels, choice.pixels, number, choice.rate, choice.colours)
         yield from taken(context.encode(made))
         header["times"].append(frame.pts)
         header["length"] = frame.duration
         if work.told is not None:
-            work.told(done + number + 1, work.survey.count)
+            work.told(done + number + 1, work.known.count)
         begun = time.perf_counter()
     yield from taken(context.encode(None))
     header.update(joining.ordered(order, len(header["times"]), clip.path))
-
-
-def _seen(around: Sequence[Frame], frame: Frame, work: _Work) -> View:
-    """A frame among those around it, with what the survey found."""
-    survey = work.survey
-    entries = None if survey.entries is None else tuple(survey.entries[each.number] for each in around)
-    at = next(place for place, each in enumerate(around) if each.number == frame.number)
-    return View(work.pictures.of(around), at, survey.found(frame.number), entries)
 
 
 def _blank(clip: Clip) -> Image:

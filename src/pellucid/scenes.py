@@ -6,6 +6,7 @@ is decided once for each scene, and its level follows what is measured now and t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.images import Image
 from pellucid.views import View
 
-__all__ = ["EVERY", "Cuts", "Follower", "Levels", "levels_of", "thumbnail"]
+__all__ = ["EVERY", "Cuts", "Follower", "Levels", "levels_of", "place_of", "spread", "thumbnail"]
 
 SMALL = 64
 """Pixels of the longer side of the picture in which cuts are looked for: a mean over a hundred pixels has little noise."""
@@ -155,6 +156,22 @@ class Follower:
         if (self._number - self._first) % EVERY == 0:
             self._samples.append((self._number, diagnosis.look(View((picture,)))))
         return Levels(tuple(self._samples)).at(self._number)
+
+
+def place_of(firsts: Sequence[int], number: int) -> int:
+    """Which scene a frame is in, from 0; ``firsts`` are the first frames of the scenes."""
+    return bisect_right(firsts, number) - 1
+
+
+def spread(places: Sequence[int], firsts: Sequence[int]) -> tuple[int, ...]:
+    """Those of the frames ``places`` that lie `EVERY` frames apart in their scene: before all frames are known, noise of small
+    frames is taken for cuts."""
+    kept: list[int] = []
+    for place in places:
+        alone = not kept or place_of(firsts, kept[-1]) != place_of(firsts, place)
+        if alone or place - kept[-1] >= EVERY:
+            kept.append(place)
+    return tuple(kept)
 
 
 def levels_of(samples: Sequence[tuple[int, Diagnosis]], firsts: Sequence[int]) -> tuple[Levels, ...]:

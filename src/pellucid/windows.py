@@ -3,55 +3,53 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from pellucid.files import yuv
-from pellucid.files.clips import Frame
 from pellucid.files.yuv import Layout, Planes
 from pellucid.images import Image, Pixels
 
-__all__ = ["Coming", "Pictures", "small", "window"]
+__all__ = ["Coming", "Numbered", "small", "window"]
 
 
-class Coming(Iterator[Frame]):
+class Numbered(Protocol):
+    """What has a place in a clip."""
+
+    @property
+    def number(self) -> int:
+        """The frame's number, from 0."""
+
+
+One = TypeVar("One", bound=Numbered)
+
+
+class Coming(Iterator[One]):
     """Frames that come, some of which can be looked at before they do."""
 
-    def __init__(self, frames: Iterator[Frame]) -> None:
+    def __init__(self, frames: Iterator[One]) -> None:
         self._frames = frames
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[One] = deque()
 
-    def __next__(self) -> Frame:
+    def __next__(self) -> One:
         return self._waiting.popleft() if self._waiting else next(self._frames)
 
-    def ahead(self, count: int) -> list[Frame]:
+    def ahead(self, count: int) -> list[One]:
         """The next ``count`` frames, or as many as there are; they still come."""
         self._waiting.extend(islice(self._frames, max(0, count - len(self._waiting))))
         return list(islice(self._waiting, count))
 
 
-def window(frame: Frame, before: Sequence[Frame], after: Sequence[Frame], count: int, scene: tuple[int, int]) -> list[Frame]:
+def window(frame: One, before: Iterable[One], after: Iterable[One], count: int, scene: tuple[int, int]) -> list[One]:
     """The ``count`` frames of a scene (its first frame, and the one behind its last) nearest to one, it among them, in their order:
     at the ends of a scene they lie on one side."""
     first, end = scene
     own = [each for each in (*before, frame, *after) if first <= each.number < end]
     nearest = sorted(own, key=lambda each: (abs(each.number - frame.number), each.number))[:count]
     return sorted(nearest, key=lambda each: each.number)
-
-
-class Pictures:
-    """Frames as pictures: each is made once while it is in a window."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._made: dict[int, Image] = {}
-
-    def of(self, frames: Sequence[Frame]) -> tuple[Image, ...]:
-        """The pictures of the frames; those of others are forgotten."""
-        self._made = {each.number: self._made.get(each.number) or picture(each.planes, self._layout) for each in frames}
-        return tuple(self._made.values())
 
 
 def picture(planes: Planes, layout: Layout) -> Image:

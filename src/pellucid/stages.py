@@ -1,0 +1,254 @@
+"""The steps of a chain over the frames of a clip: a stage for each, and all of them in one go.
+
+A stage is given the frames of a scene in their order and gives them back restored, each with those around it, what a survey of the
+clip says of it, and what the frames before it have told (`tasks.base.Following`). The next stage gets them as they are: nothing is
+rounded, encoded or written between two stages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pellucid import depths, images, scenes, windows
+from pellucid.chains import Chain
+from pellucid.files.clips import Frame
+from pellucid.images import Image
+from pellucid.restorer import Restoration, Restorer
+from pellucid.steps import Steps
+from pellucid.tasks.base import Followed, Following, Surveying
+from pellucid.tasks.settings import Settings
+from pellucid.views import View
+from pellucid.windows import Coming
+
+__all__ = ["Known", "Line", "Moving", "Stage"]
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A frame on its way: its ``picture`` as the last stage left it, and the ``source``: the clip's own frame and its picture."""
+
+    picture: Image
+    source: tuple[Frame, Image]
+
+    @property
+    def number(self) -> int:
+        """The frame's number in the clip."""
+        return self.source[0].number
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a clip before the work: the first frames of its scenes and their ``count``, the noise of each scene as each
+    stage gets it (None where that is not measured), and what surveys found for each frame, by the name of the task."""
+
+    firsts: tuple[int, ...]
+    count: int
+    levels: tuple[tuple[scenes.Levels, ...] | None, ...] = ()
+    entries: Mapping[str, Sequence[Any]] | None = None
+
+    def scene(self, number: int) -> tuple[int, int]:
+        """The first frame of a frame's scene, and the one behind its last."""
+        place = scenes.place_of(self.firsts, number)
+        return self.firsts[place], (*self.firsts, self.count)[place + 1]
+
+    def noise(self, stage: int, number: int) -> Any:
+        """The noise of a frame as a stage gets it; None where it is not measured."""
+        levels = self.levels[stage] if stage < len(self.levels) else None
+        return None if levels is None else levels[scenes.place_of(self.firsts, number)].at(number)
+
+    def of_frames(self, task: str, numbers: Sequence[int]) -> tuple[Any, ...] | None:
+        """What the survey of a task found for these frames."""
+        found = None if self.entries is None else self.entries.get(task)
+        return None if found is None else tuple(found[number] for number in numbers)
+
+
+class Stage:
+    """One step over frames. ``beside`` goes to each call of `Restorer.details`; with a mask in it, and ``alone``, each frame is
+    restored by what it is now, and nothing is taken from the frames before it; ``alone`` it is not given those around it either."""
+
+    def __init__(self, model: Restorer, settings: Settings, beside: Mapping[str, Any], *, alone: bool) -> None:
+        self.model = model
+        self.settings = settings
+        self.task = model.task.name
+        module = model.task.module()
+        self._beside = beside
+        self._following = module if isinstance(module, Following) and not beside and not alone else None
+        self._notes: Any = None
+        self.surveying = module if isinstance(module, Surveying) and not alone else None
+        self.around = model.task.frames - 1 if not alone else 0
+        self.run_in = self._following.RUN_IN if self._following is not None else 0
+
+    @property
+    def behind(self) -> int:
+        """Frames before the first one that the stage must be given."""
+        return max(self.run_in, self.around)
+
+    def begin(self) -> None:
+        """The next frame is the first."""
+        self._notes = None
+
+    def restored(self, view: View) -> Restoration:
+        """The frame, restored."""
+        return self._finished(view, None if self._following is None else self._follow(view))
+
+    def over(
+        self, number: int, frames: Iterator[Moving], first: int, after: int, known: Known
+    ) -> Iterator[tuple[Moving, Restoration]]:
+        """The frames from ``first`` to before ``after``, restored. ``number`` is that of the stage; the ``frames`` come in their
+        order, all of one scene: `behind` before the first one and `around` behind the last, as far as the scene has them."""
+        self.begin()
+        scene = known.scene(first)
+
+        def seen(window: Sequence[Moving], frame: Moving) -> View:
+            at = next(place for place, each in enumerate(window) if each.number == frame.number)
+            entries = known.of_frames(self.task, [each.number for each in window])
+            return View(tuple(each.picture for each in window), at, known.noise(number, frame.number), entries)
+
+        def views() -> Iterator[tuple[Moving, View]]:
+            coming = Coming(frames)
+            recent: deque[Moving] = deque(maxlen=self.around)
+            for frame in coming:
+                if frame.number >= after:
+                    return
+                if frame.number >= first:
+                    window = windows.window(frame, recent, coming.ahead(self.around), self.around + 1, scene)
+                    yield frame, seen(window, frame)
+                elif frame.number >= first - self.run_in and self._following is not None:
+                    self._notes = self._following.follow(seen([frame], frame), self.settings, self._notes).notes
+                recent.append(frame)
+
+        if self._following is None:
+            for frame, view in views():
+                yield frame, self._finished(view, None)
+            return
+        # While one is restored, the next is fused with those before it.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            waiting: tuple[Moving, View, Future[Followed]] | None = None
+            for frame, view in views():
+                following = frame, view, pool.submit(self._follow, view)
+                if waiting is not None:
+                    yield waiting[0], self._finished(waiting[1], waiting[2].result())
+                waiting = following
+            if waiting is not None:
+                yield waiting[0], self._finished(waiting[1], waiting[2].result())
+
+    def _follow(self, view: View) -> Followed:
+        assert self._following is not None
+        followed = self._following.follow(view, self.settings, self._notes)
+        self._notes = followed.notes
+        return followed
+
+    def _finished(self, view: View, followed: Followed | None) -> Restoration:
+        if followed is None:
+            return self.model.details(view, self.settings, **self._beside)
+        result = self.model.details(followed.view, followed.settings)
+        if followed.view is view or self.settings.share == 1:
+            return result
+        before = images.floating(view.picture).pixels
+        after = before + np.float32(self.settings.share) * (images.floating(result.image).pixels - before)
+        return replace(result, image=images.with_pixels(result.image, after))
+
+
+class Line:
+    """The stages of a restorer or a chain, one after the other."""
+
+    def __init__(
+        self, restorer: Restorer | Chain, settings: Settings | Steps, beside: Mapping[str, Any] | None = None, *, alone: bool
+    ) -> None:
+        beside = {} if beside is None else beside
+        self.settings = settings
+        if isinstance(restorer, Chain):
+            assert isinstance(settings, Steps)
+            pairs = [(model, step.settings) for model, step in zip(restorer.restorers, settings.steps, strict=True)]
+        else:
+            assert not isinstance(settings, Steps)
+            pairs = [(restorer, settings)]
+        self.stages = tuple(Stage(model, each, beside, alone=alone) for model, each in pairs)
+        self._followers = [scenes.Follower() for _ in self.stages]
+
+    def behind(self, stages: int | None = None) -> int:
+        """Frames before the first one that the first ``stages`` need (None: all), as far as its scene has them."""
+        return sum(each.behind for each in self.stages[:stages])
+
+    def ahead(self, stages: int | None = None) -> int:
+        """Frames behind the last one that they need."""
+        return sum(each.around for each in self.stages[:stages])
+
+    def over(
+        self, frames: Iterator[Moving], first: int, after: int, known: Known, stages: int | None = None
+    ) -> Iterator[tuple[Moving, Restoration]]:
+        """The frames from ``first`` to before ``after`` after the first ``stages`` (None: all), each with the last step's model and
+        the facts of all: `Restoration.facts` as of the restorer, or of the chain. The ``frames`` are those of one scene, `behind`
+        before the first one and `ahead` behind the last."""
+        chosen = self.stages[:stages]
+        low, high = known.scene(first)
+        bounds = [(first, after)]
+        for stage in reversed(chosen[1:]):
+            begin, end = bounds[0]
+            bounds.insert(0, (max(low, begin - stage.behind), min(high, end + stage.around)))
+        done: dict[int, list[Restoration]] = {}
+
+        def passed_on(made: Iterator[tuple[Moving, Restoration]]) -> Iterator[Moving]:
+            for frame, result in made:
+                done.setdefault(frame.number, []).append(_without_pixels(result))
+                yield replace(frame, picture=depths.between(result.image))
+
+        moving = frames
+        for number, (stage, (begin, end)) in enumerate(zip(chosen, bounds, strict=True)):
+            made = stage.over(number, moving, begin, end, known)
+            moving = passed_on(made)
+        for frame, result in made:
+            before = done.pop(frame.number, [])
+            for other in [each for each in done if each < frame.number]:
+                del done[other]
+            yield frame, self._together([*before, result])
+
+    def each(self, picture: Image) -> Restoration:
+        """The next of frames that are not known ahead: each stage measures its noise as far as its scene has come."""
+        given = picture
+        results: list[Restoration] = []
+        if isinstance(self.settings, Steps):
+            # Not as the whole numbers that it may hold: outputs would be rounded to such, too.
+            picture = replace(images.floating(picture), kept=None)
+        for stage, follower in zip(self.stages, self._followers, strict=True):
+            if results:
+                picture = depths.between(results[-1].image)
+                results[-1] = _without_pixels(results[-1])
+            view = View((picture,))
+            if stage.settings.inspects:
+                pixels = images.floating(picture).pixels
+                small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
+                view.found = follower.of(picture, small)
+                if follower.begins:
+                    stage.begin()
+            results.append(stage.restored(view))
+        if isinstance(self.settings, Steps):
+            results[-1] = replace(results[-1], image=depths.as_source(results[-1].image, given))
+        return self._together(results)
+
+    def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The facts of a frame as JSON holds them."""
+        if isinstance(self.settings, Steps):
+            done = zip(self.settings.steps, facts["steps"], strict=False)
+            return {"steps": [{"model": one["model"], "facts": step.task.facts_as_json(one["facts"])} for step, one in done]}
+        return self.stages[0].model.task.facts_as_json(facts)
+
+    def _together(self, results: Sequence[Restoration]) -> Restoration:
+        last = results[-1]
+        if not isinstance(self.settings, Steps):
+            return last
+        facts = {"steps": tuple({"model": each.model, "facts": each.facts} for each in results)}
+        seconds = sum(each.seconds for each in results)
+        return replace(last, model="+".join(each.model for each in results), seconds=seconds, ask=lambda: facts)
+
+
+def _without_pixels(result: Restoration) -> Restoration:
+    """Its facts, asked for now: what works them out holds the picture before."""
+    facts = result.facts
+    return replace(result, image=None, planes={}, ask=lambda: facts)
