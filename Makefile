@@ -14,7 +14,7 @@ RELEASE = .venv-release/bin
 # The time that files in a wheel get: the commit's, or the first that a zip file can hold.
 EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
-.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits napari-picture test-plugins benchmarks feeding limits noises clean
+.PHONY: help demo stubs test test-cluster fuzz fuzz-web chaos check docs build reproducible package sbom plugins workflows digits pictures napari-picture test-plugins benchmarks feeding limits noises clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -142,6 +142,11 @@ test-plugins: .venv-napari/done ## the tests of plugins in napari itself, and in
 # With a screen of its own where there is xvfb-run; the drawing needs OpenGL, which Mesa has in software.
 napari-picture: .venv-napari/done ## docs/napari.webp: napari's window with the plugin
 	$(SCREEN) .venv-napari/bin/python docs/napari_picture.py docs/napari.webp
+
+# Chromium draws the page of a run; without CLIPS the picture of clips stays as it was.
+pictures: .venv/done ## CLIPS=FOLDER: the pictures of README and docs that need nothing but the package (docs/releasing.md lists all)
+	OMP_NUM_THREADS=1 $(FULL) docs/pictures.py $(if $(CLIPS),--clips $(CLIPS))
+	OMP_NUM_THREADS=1 $(FULL) benchmarks/fails.py
 
 plugins: .venv-docs/done ## check the manifest of napari's plugin (npe2) and the script of darktable (luac, where there is one)
 	.venv-docs/bin/python $(PIP) npe2

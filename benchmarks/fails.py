@@ -83,7 +83,7 @@ def quilted(values: Values) -> Values:
 CASES = (
     Case("noise of level 100", lambda values: noisy(values, 100), pellucid.denoise),
     Case("out of focus", blurred, pellucid.denoise),
-    Case("scratches", scratched, pellucid.denoise),
+    Case("scratches", scratched, pellucid.film),
     Case("JPEG of quality 8", quilted, pellucid.denoise),
     Case("enlarged four times", small, lambda values: pellucid.upscale(values, scale=4)),
     Case("colours of a gray picture", gray, pellucid.colorize),

@@ -32,7 +32,9 @@ CHAPTERS = {
         "upscaling",
         "cutout",
         "colour",
+        "raw",
         "clips",
+        "film",
         "chains",
         "formats",
         "limits",
@@ -41,8 +43,8 @@ CHAPTERS = {
         "installing",
         "plugins",
     ),
-    "Models and training": ("models", "training", "training-log", "evaluation", "speed", "digits", "onnx"),
-    "Service": ("web", "security"),
+    "Models and training": ("models", "training", "training-log", "evaluation", "speed", "wear", "digits", "onnx"),
+    "Service": ("web", "cluster", "security"),
     "Development": ("architecture", "dependencies", "releasing", "package"),
 }
 """The pages of ``docs`` in the order in which a reader meets them. Others come last."""

@@ -1,7 +1,9 @@
-"""Windows and macOS as far as Linux can play them: no fcntl, names without case, no renaming of files that are open."""
+"""Windows and macOS as far as Linux can play them: no fcntl, no forks, few signals, names without case, names that are devices,
+drives, other encodings, and no renaming of files that are open."""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -13,18 +15,29 @@ from typing import Any
 import pytest
 from PIL import Image as PillowImage
 
-from pellucid import plan, samples
-from pellucid.errors import OptionError
+import pellucid
+from pellucid import cli, plan, samples, saving, steps
+from pellucid.errors import FileError, OptionError
 
 ROOT = Path(__file__).parent.parent
 
 WINDOWS = """
 import os, sys
+# Python's own modules know that this is Linux, and are taken in before it looks otherwise.
+import asyncio, concurrent.futures.process, multiprocessing.connection, shutil, signal, socket, subprocess, tempfile
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None  # Windows has none of them
-for name in ("O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC", "getuid", "fork"):
-    if hasattr(os, name):
-        delattr(os, name)
+NONE = {
+    os: "O_NOFOLLOW O_DIRECTORY O_NONBLOCK O_CLOEXEC O_SYNC getuid geteuid getgid fork forkpty setsid setpgid getpgid killpg nice "
+        "sysconf statvfs fstatvfs sched_getaffinity pread pwrite preadv pwritev readv writev mkfifo mknod chown fchown lchown "
+        "fchmod posix_fallocate posix_fadvise getloadavg wait3 wait4 lockf sendfile",
+    signal: "SIGKILL SIGALRM SIGHUP SIGUSR1 SIGUSR2 SIGPIPE SIGCHLD SIGQUIT SIGSTOP SIGCONT SIGTSTP alarm setitimer pause "
+            "pthread_sigmask sigwait",
+}
+for module, names in NONE.items():
+    for name in names.split():
+        if hasattr(module, name):
+            delattr(module, name)
 
 
 def is_open(path):
@@ -113,6 +126,22 @@ except Exception as error:
 
 
 @on_linux
+def test_an_error_that_leaves_the_file_open_is_the_one_that_is_raised(tmp_path: Path) -> None:
+    code = """
+from pathlib import Path
+from pellucid import saving
+try:
+    with saving.replacing(Path(sys.argv[1]) / "a.png") as temporary:
+        left = temporary.open("wb")
+        raise ValueError("the encoder's own")
+except ValueError as error:
+    print(error)
+"""
+    assert as_on_windows(code, str(tmp_path)) == "the encoder's own\n"
+    assert not (tmp_path / "a.png").exists()
+
+
+@on_linux
 def test_a_folder_is_restored_as_windows_allows(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("a.png", "b.jpg", "c.tif"):
@@ -186,6 +215,113 @@ def test_a_folder_says_whether_case_counts(tmp_path: Path) -> None:
     assert plan.ignores_case(str(tmp_path / "Seen" / "123"))
     assert plan.ignores_case(str(tmp_path / "Seen" / "to come"))
     assert not plan.ignores_case(os.sep)
+
+
+# -- names and drives -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "con",
+        "CON.png",
+        "nul.tar.gz",
+        "Aux .jpg",
+        "com1.tif",
+        "lpt9",
+        "conin$",
+        "a:b.png",
+        "what?.png",
+        "photo.",
+        "photo ",
+        "a\nb.png",
+    ],
+)
+def test_a_name_that_windows_has_not_is_refused_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saving.check_name(tmp_path / name)
+    monkeypatch.setattr(saving, "WINDOWS", True)
+    with pytest.raises(FileError, match="Windows has no files of this name"), saving.replacing(tmp_path / name) as temporary:
+        temporary.write_bytes(b"lost")
+    with pytest.raises(FileError, match="Windows has no files of this name"), saving.replacing_folder(tmp_path / name):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["console.png", "com10.tif", "a.con.png", ".pellucid.jsonl", "lpt.png", "\u65e5\u672c.png", "..", "a b.c d"]
+)
+def test_names_that_only_look_like_devices_are_taken(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(saving, "WINDOWS", True)
+    saving.check_name(tmp_path / name)
+
+
+def test_an_output_that_windows_cannot_have_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = pictures(tmp_path, "a.png")
+    monkeypatch.setattr(saving, "WINDOWS", True)
+    assert cli.main(["denoise", str(path), "-o", str(tmp_path / "nul.png")]) == 1
+    assert capsys.readouterr().err.endswith("nul.png: Windows has no files of this name\n")
+
+
+@pytest.mark.parametrize("place", ["C:\\old.jpg", "c:/old.jpg"])
+def test_a_drive_is_no_setting_of_a_step(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(place).parent.mkdir(exist_ok=True)
+    PillowImage.new("RGB", (8, 8)).save(place)
+    found = steps.parse(f"denoise:model={place}:strength=0.5+colorize:like={place}:saturation=1.5")
+    first, second = found.steps
+    assert (first.model, first.settings.to_dict()["strength"]) == (place, 0.5)
+    assert second.settings.to_dict()["saturation"] == 1.5
+    assert str(second.settings.like.path) == str(Path(place))
+    assert steps.parse(found.text()) == found
+
+
+def test_a_console_without_the_letters_of_a_name_shows_it_all_the_same(tmp_path: Path) -> None:
+    PillowImage.fromarray(samples.photograph()[:32, :40]).save(tmp_path / "\u65e5\u672c \u00e9.png")
+    arguments = [sys.executable, "-m", "pellucid", "denoise", str(tmp_path), "-o", str(tmp_path / "out"), "--model", "photo-fast"]
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONUTF8": "0"}
+    done = subprocess.run(arguments, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\\u65e5\\u672c \xe9.png" in done.stdout + done.stderr
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["\u65e5\u672c \u00e9.png"]
+
+
+def textual(call: ast.Call) -> bool:
+    """Whether a call opens or reads a file as text."""
+    function = call.func
+    name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    if name in ("read_text", "write_text"):
+        # The first argument, or the second, may be the encoding.
+        return len(call.args) <= (name == "write_text")
+    if name not in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile", "SpooledTemporaryFile"):
+        return False
+    if name == "open" and isinstance(function, ast.Attribute):
+        # A path's method has the mode first; other modules' functions called `open` have something else there.
+        if not call.args:
+            return all(word.arg not in ("mode", "fileobj") for word in call.keywords)
+        return isinstance(call.args[0], ast.Constant) and bool(re.fullmatch(r"[rwax]\+?t?", str(call.args[0].value)))
+    mode = next((word.value for word in call.keywords if word.arg == "mode"), call.args[1] if len(call.args) > 1 else None)
+    if mode is None:
+        return name in ("open", "fdopen")
+    return isinstance(mode, ast.Constant) and "b" not in mode.value
+
+
+def test_every_text_names_its_encoding() -> None:
+    # The usual one of Windows is not UTF-8.
+    places = [*Path(pellucid.__file__).parent.rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+    found, looked_at = [], 0
+    for path in places:
+        text = path.read_text("utf-8")
+        if not re.search(r"open\(|_text\(|File\(", text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and textual(node):
+                looked_at += 1
+                if "encoding" not in {word.arg for word in node.keywords}:
+                    found.append(f"{path.name}:{node.lineno}")
+    assert found == []
+    assert looked_at > 3
 
 
 # -- workflows --------------------------------------------------------------------------------------------------------

@@ -41,6 +41,26 @@ def test_every_link_and_picture_is_there(site: dict[str, Any], pages: dict[str, 
     assert [file.name for file in shown] == ["demo.webp"]
 
 
+def test_every_picture_is_made_by_a_command_and_shown(site: dict[str, Any]) -> None:
+    root, table = site["ROOT"], (site["ROOT"] / "docs" / "releasing.md").read_text("utf-8").partition("## Pictures")[2]
+    listed = {
+        name: line
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([\w-]+\.\w+)`", line.split("|")[1])
+    }
+    lying = {path.name for ending in ("png", "webp", "svg", "jpg", "gif") for path in (root / "docs").rglob(f"*.{ending}")}
+    assert set(listed) == lying
+    pages = "".join(path.read_text("utf-8") for path in [root / "README.md", *(root / "docs").glob("**/*.md")])
+    assert sorted(name for name in lying if not re.search(rf"!\[[^\]]*\]\((?:docs/|\.\./)?{re.escape(name)}\)", pages)) == []
+    for name, line in listed.items():
+        scripts = re.findall(r"(?:docs|benchmarks|src)/[\w/]+\.py", line)
+        assert scripts or "the same with" in line, f"{name}: by which program?"
+        assert all((root / script).is_file() for script in scripts), line
+        made = re.findall(r"docs/pictures\.py (\w+)", line)
+        assert all(f'"{each}": {each}' in (root / "docs" / "pictures.py").read_text("utf-8") for each in made), line
+
+
 def test_code_keeps_what_looks_like_a_link(site: dict[str, Any]) -> None:
     path = site["ROOT"] / "docs" / "use.md"
     block = "```\nvalues[0](nowhere.md)\n```\n"

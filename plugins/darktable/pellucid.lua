@@ -54,12 +54,19 @@ local function store(_, image, _, path, number, total)
   local place = free(image.path, name)
   local from, to = io.open(output, "rb"), io.open(place, "wb")
   if not from or not to then
-    dt.print("pellucid: " .. place .. " cannot be written")
+    if from then from:close() end
+    if to then to:close(); os.remove(place) end
+    dt.print("pellucid: " .. place .. " cannot be written; the output stays as " .. output)
     return
   end
-  to:write(from:read("a"))
+  local written = to:write(from:read("a"))
   from:close()
-  to:close()
+  -- A full disk shows when the last of it is written.
+  if not to:close() or not written then
+    os.remove(place)
+    dt.print("pellucid: " .. place .. " cannot be written; the output stays as " .. output)
+    return
+  end
   os.remove(output)
   local made = dt.database.import(place)
   made:group_with(image)

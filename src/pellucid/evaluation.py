@@ -412,7 +412,7 @@ def processor() -> str:
     """The processor as the system names it."""
     about = Path("/proc/cpuinfo")
     if about.exists():
-        for line in about.read_text().splitlines():
+        for line in about.read_text("utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

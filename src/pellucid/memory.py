@@ -48,7 +48,7 @@ def free(root: Path = Path("/")) -> int | None:
     """
     rooms = list(_groups(root))
     with suppress(OSError):
-        found = re.search(r"MemAvailable:\s*(\d+) kB", (root / "proc/meminfo").read_text())
+        found = re.search(r"MemAvailable:\s*(\d+) kB", (root / "proc/meminfo").read_text("utf-8"))
         if found is not None:
             rooms.append(1024 * int(found[1]))
     return max(0, min(rooms)) if rooms else None
@@ -76,7 +76,7 @@ def check(needed: int, limit: int | None, what: str) -> None:
 def _groups(root: Path) -> Iterator[int]:
     """The bytes that this process's control groups leave free: version 2, and version 1's for memory."""
     try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
+        lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
         return
     for line in lines:
@@ -91,10 +91,10 @@ def _groups(root: Path) -> Iterator[int]:
         inner = base / place.strip("/")
         for folder in (inner, *inner.parents):
             with suppress(OSError, ValueError):
-                limit = int((folder / names[0]).read_text())
+                limit = int((folder / names[0]).read_text("utf-8"))
                 # Files that are kept in memory go when it is needed.
-                kept = re.search(rf"^{names[2]} (\d+)$", (folder / "memory.stat").read_text(), re.MULTILINE)
-                yield limit - int((folder / names[1]).read_text()) + (int(kept[1]) if kept else 0)
+                kept = re.search(rf"^{names[2]} (\d+)$", (folder / "memory.stat").read_text("utf-8"), re.MULTILINE)
+                yield limit - int((folder / names[1]).read_text("utf-8")) + (int(kept[1]) if kept else 0)
             if folder == base:
                 break
 
@@ -111,7 +111,7 @@ def short() -> bool:
 def used() -> int:
     """Bytes of memory that this process has now; on systems that do not tell, the most that it has had, or 0."""
     with suppress(OSError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     try:
         import resource
     except ImportError:

@@ -224,7 +224,7 @@ def peak(method: Method, noisy: Noisy, case: Degradation, level: Degradation) ->
     status = Path("/proc/self/status")
     if status.exists():
         # Not getrusage: on Linux a child's figure starts with its parent's.
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
         return round(int(line.split()[1]) / 1024, 1)
     if sys.platform == "darwin":
         import resource

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from pellucid import files
+from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
 
 __all__ = ["Plan", "Selection", "clean_name", "exists", "listed", "name_in_folder", "plan", "varied"]
@@ -106,6 +106,8 @@ def plan(
     folder. Raises `FileError` for an input that does not exist and for a name that no format is written under, or none with alpha
     where the answers have it; `OptionError` when two answers would share a name, and when several pictures would go into one file.
     """
+    if out is not None:
+        saving.check_name(out)
     given: list[tuple[Path, Path]] = []
     failed: list[tuple[Path, str]] = []
     several = False

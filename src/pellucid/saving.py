@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pellucid import regular
@@ -27,6 +27,7 @@ except ImportError:  # Windows, where an open file cannot be taken away anyway
 
 __all__ = [
     "append_line",
+    "check_name",
     "failure",
     "files_below",
     "held",
@@ -42,8 +43,22 @@ __all__ = [
 TEMPORARY = re.compile(r"\.pellucid-[0-9a-f]{16}\.tmp")
 """The temporary names. Short, so that a picture's own name may be as long as the file system takes."""
 
+WINDOWS = os.name == "nt"
+
+NO_NAME = re.compile(
+    r"""(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00b3])[ ]*([.:].*)?|.*[<>:"|?*\x00-\x1f].*|.*[. ]""",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names that Windows takes for a device or for a part of another file, refuses, or shortens without a word."""
+
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 """Constants of Linux's renameat2 (paths as usual, exchange) and of macOS's renamex_np."""
+
+
+def check_name(path: Path) -> None:
+    """Raises `FileError` on Windows for a name that no file can have there: what is written to ``con.png`` would be lost."""
+    if WINDOWS and path.name not in (".", "..") and NO_NAME.fullmatch(path.name):
+        raise FileError(f"{path}: Windows has no files of this name")
 
 
 @contextmanager
@@ -54,6 +69,7 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     it comes to be in the meantime), and when it cannot be written.
     """
     temporary = None
+    check_name(path)
     try:
         if path.exists() and not overwrite:
             raise FileExistsError
@@ -79,13 +95,16 @@ def replacing(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise failure(path, error) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            # Windows keeps a file that is still open: the error that left it so is worth more than this one. A sweep finds it.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """The same as `replacing` for a folder: a temporary folder becomes the folder ``path`` as a whole."""
     temporary = None
+    check_name(path)
     try:
         if path.exists() and not overwrite:
             raise FileExistsError
@@ -132,6 +151,7 @@ def room(parent: Path) -> Iterator[Path]:
 
 def placed(finished: Path, path: Path, *, overwrite: bool = False) -> None:
     """Gives a finished file or folder its name, in the same file system. Raises `FileError` as `replacing` does."""
+    check_name(path)
     try:
         if finished.is_dir():
             if overwrite and os.path.lexists(path):

@@ -28,6 +28,9 @@ __all__ = ["FACTS", "Preset", "Step", "Steps", "parse", "preset", "presets", "te
 ESCAPES = {"%": "%25", ":": "%3A", "+": "%2B"}
 """Characters of the text form, and how a value writes them."""
 
+SETTINGS = re.compile(r"(?<!=[A-Za-z]):|:(?![\\/])")
+"""Where one setting ends and the next begins: at each colon but that of a drive, as in ``like=C:\\old.jpg``."""
+
 SAMPLES = (Shape(64, 64, 1, alpha=False), Shape(64, 64, 3, alpha=False))
 """The pictures by which the order of steps is checked: gray and in colour."""
 
@@ -172,7 +175,7 @@ def parse(text: str, attached: Mapping[str, Path] | None = None, *, paths: bool 
     left = dict(attached or {})
     steps = []
     for part in text.split("+"):
-        name, *entries = part.split(":")
+        name, *entries = SETTINGS.split(part)
         task = _find(name.strip())
         files = {key.partition(".")[2]: left.pop(key) for key in list(left) if key.partition(".")[0] == task.name}
         steps.append(_read(task, entries, files, paths=paths))

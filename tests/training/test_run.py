@@ -22,7 +22,7 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.errors import EngineError, ImageError, OptionError
 from pellucid.families import shipped_path
 from pellucid.htmlreport import Sample
-from pellucid.training import recipes, run, scoring
+from pellucid.training import page, recipes, run, scoring
 from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import load, load_noisy, load_pairs
 
@@ -440,3 +440,12 @@ def test_two_processes_train_one_of_several_outputs_and_in_eight_bits_without_cl
         # They have taken each step together: the weights are the same.
         assert first == second
         assert first[0] == steps
+
+
+def test_the_page_says_which_model_is_which() -> None:
+    recipe = recipes.find("own")
+    assert page._phrase("noisy", recipe) == "for the noisy image"
+    assert page._phrase("photo", recipe) == "by photo, the shipped model"
+    assert page._phrase("photo-fast", recipe) == "by photo-fast, the model that the run began from"
+    assert page._phrase("photo (shipped)", recipe) == "by photo (shipped), the shipped model"
+    assert page._phrase("photo (before)", recipe) == "by photo (before), the model that the run began from"

@@ -108,7 +108,7 @@ def _prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         # `print` would take the standard output for it.
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         # A file's name need not be valid text: it is shown as well as can be.
         if isinstance(stream, io.TextIOWrapper):

@@ -20,7 +20,7 @@ from pellucid.training.figures import Example
 from pellucid.training.loop import Progress, Run
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
-from pellucid.training.scoring import SIDE, Scores
+from pellucid.training.scoring import SIDE, Scores, shipped
 
 __all__ = ["write"]
 
@@ -81,7 +81,10 @@ def _lead(run: Run, recipe: Recipe, scores: Scores | None) -> str:
 
 
 def _phrase(method: str, recipe: Recipe) -> str:
-    return f"for {recipe.task.words}" if method == recipe.task.before else f"by {method}, the model that the run began from"
+    if method == recipe.task.before:
+        return f"for {recipe.task.words}"
+    is_shipped = method == shipped(recipe) or method.endswith(" (shipped)")
+    return f"by {method}, {'the shipped model' if is_shipped else 'the model that the run began from'}"
 
 
 def _described(scores: Scores, own: str) -> str:
