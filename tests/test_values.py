@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import pellucid
 from pellucid import batch, files, images, masks, plan, ranges, restorer
-from pellucid.errors import ImageError
+from pellucid.errors import ImageError, RangeWarning
 from pellucid.files import base
 
 SIDE = 160
@@ -101,11 +101,81 @@ def test_floats_of_any_scale_come_back_clean(gray: NDArray[np.float64], scale: f
         np.testing.assert_allclose(output, 255 * pellucid.denoise(array / np.float32(255)), atol=0.01)
 
 
-def test_floats_near_the_unit_stay_what_they_are() -> None:
-    beyond = np.linspace(0, 1, 400) + 0.3 * np.random.default_rng(0).standard_normal(400)
-    for array in (beyond, np.linspace(0, 1, 400), np.linspace(0.2, 0.3, 400)):
-        image = images.from_array(array.reshape(20, 20), "auto")
-        assert (image.black, image.white, image.remarks) == (0, None, ())
+SCALES = (1e-300, 1e-5, 0.999 / 255, 1.001, 1.02, 1.1, 1.5, 2.0, 3.0, 4.0, 100.0, 300.0, 1e300)
+
+
+@pytest.mark.parametrize("noise", [0, 15], ids=["clean", "noisy"])
+@pytest.mark.parametrize("scale", SCALES)
+def test_floats_above_one_or_below_a_level_have_their_own_range(gray: NDArray[np.float64], scale: float, noise: float) -> None:
+    """As if it were given, and that is said: in Python as in files."""
+    array = noisy((gray - gray.min()) / (gray.max() - gray.min()), noise)
+    array *= scale / array.max()
+    image, told = images.from_array(array, "auto"), images.from_array(array, (0, scale))
+    assert (image.black, image.white) == (0, pytest.approx(scale))
+    np.testing.assert_allclose(image.pixels, told.pixels, rtol=0, atol=1e-6)
+    (remark,) = image.remarks
+    assert remark == f"values: black is 0, white {scale:.6g}, estimated from the values (--range LO:HI sets them)"
+    assert images.from_values(array, "auto").remarks == image.remarks
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 0.01, 0.5, 1.0])
+def test_floats_within_one_have_no_range_of_their_own(gray: NDArray[np.float64], scale: float) -> None:
+    array = gray / gray.max() * scale
+    for dtype in (np.float32, np.float64):
+        image = images.from_array(array.astype(dtype), "auto")
+        assert (image.black, image.white, image.mask, image.remarks) == (0, None, None, ())
+
+
+@pytest.mark.parametrize("scale", [1.02, 1.5, 3.0, 1e-3])
+def test_nothing_above_one_is_cut_and_python_says_how_it_was_read(gray: NDArray[np.float64], tmp_path: Path, scale: float) -> None:
+    array = (noisy(gray / gray.max(), 15) * scale).astype(np.float32)
+    with pytest.warns(RangeWarning, match=r"black is 0, white .*range=\(LO, HI\)") as said:
+        output = pellucid.denoise(array)
+    assert said[0].filename == __file__
+    assert error(output, gray / gray.max() * scale) < 0.6 * error(array, gray / gray.max() * scale)
+    assert output.max() > 0.9 * scale
+    np.testing.assert_array_equal(output, pellucid.denoise(array, range=(float(array.min()), float(array.max()))))
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(output, np.load(restored(tmp_path / "a.npy")[0]))
+    # A file of whole numbers holds all of it, too.
+    with pytest.warns(RangeWarning):
+        pellucid.denoise(array, out=tmp_path / "a.png")
+    levels = images.to_array(files.read(tmp_path / "a.png"))
+    np.testing.assert_allclose(levels / np.iinfo(levels.dtype).max * array.max(), output, atol=scale / 255)
+
+
+def test_an_array_that_is_written_is_not_cut(gray: NDArray[np.float64], tmp_path: Path) -> None:
+    array = (255 * gray / gray.max()).astype(np.float32)
+    with pytest.warns(RangeWarning, match="white 255"):
+        pellucid.write(tmp_path / "a.png", array)
+    levels = images.to_array(files.read(tmp_path / "a.png")).astype(float)
+    np.testing.assert_allclose(levels / levels.max(), array / 255, atol=1 / 255)
+    pellucid.write(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), array)
+
+
+@pytest.mark.parametrize("sigma", [5, 15, 25, 50, 75])
+def test_noise_around_a_picture_in_the_unit_is_told_from_a_range(gray: NDArray[np.float64], sigma: float) -> None:
+    noise = sigma / 255 * np.random.default_rng(sigma).standard_normal(gray.shape)
+    colour = np.dstack([gray, gray**2, gray[::-1]])
+    for array in (gray + noise, (colour + noise[..., None]).astype(np.float32), 0.7 + noise[:64, :64], np.pad(gray + noise, 20)):
+        image = images.from_array(array, "auto")
+        assert (image.black, image.white) == (0, None)
+        assert [remark.split(" (")[0] for remark in image.remarks] == (
+            ["values: black is 0, white 1, and what lies beyond"] if array.min() < 0 or array.max() > 1 else []
+        )
+    # A picture whose highlights lie above 1 is none in it, nor are values around 0.
+    for array in (np.where(gray > 0.6, 3 * gray, gray) + noise, 3 * noise):
+        image = images.from_array(array, "auto")
+        assert (image.black, image.white) == (array.min(), array.max())
+
+
+def test_frames_of_one_clip_have_one_range() -> None:
+    frames = [np.full((24, 24), 0.0), *(np.linspace(0, top, 576).reshape(24, 24) for top in (2.0, 1.5, 0.5))]
+    with pytest.warns(RangeWarning, match="white 2"):
+        outputs = list(pellucid.denoise(iter(frames[1:]), sigma=0, model="photo-fast-gray"))
+    for frame, output in zip(frames[1:], outputs, strict=True):
+        np.testing.assert_allclose(output, frame, atol=1e-6)
 
 
 @pytest.mark.parametrize("low", [0, 7000, 29_000])

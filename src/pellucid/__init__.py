@@ -33,6 +33,7 @@ from pellucid.errors import (  # noqa: F401  # `__all__` has their names
     ModelError,
     OptionError,
     PellucidError,
+    RangeWarning,
     SizeError,
     TrainingError,
 )
@@ -69,6 +70,7 @@ _ERRORS = (
     "ModelError",
     "OptionError",
     "PellucidError",
+    "RangeWarning",
     "SizeError",
     "TrainingError",
 )

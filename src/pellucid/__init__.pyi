@@ -22,6 +22,7 @@ from pellucid.errors import MissingExtra as MissingExtra
 from pellucid.errors import ModelError as ModelError
 from pellucid.errors import OptionError as OptionError
 from pellucid.errors import PellucidError as PellucidError
+from pellucid.errors import RangeWarning as RangeWarning
 from pellucid.errors import SizeError as SizeError
 from pellucid.errors import TrainingError as TrainingError
 from pellucid.images import Image as Image
@@ -49,6 +50,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "PellucidError",
+    "RangeWarning",
     "SizeError",
     "TrainingError",
     "__version__",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import inspect as introspection
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from pellucid import chains, diagnosis, files, footage, images, restorer, stacks, steps
+from pellucid import chains, diagnosis, files, footage, images, ranges, restorer, stacks, steps
 from pellucid.chains import Chain
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
@@ -20,7 +22,7 @@ from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
-from pellucid.tasks.settings import ClipSettings, Settings
+from pellucid.tasks.settings import ClipSettings, Settings, check_type
 from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "run", "write"]
@@ -39,6 +41,7 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
 
 
 def _kept(model: str | Path) -> Restorer:
+    check_type("model", model, (str, Path), "a model's name or the path of a file")
     key = str(model)
     if key not in _loaded:
         _loaded[key] = load(model)
@@ -56,6 +59,10 @@ def _restored(
 ) -> Any:
     """What the functions of this module give back: see `restore`."""
     restore: Callable[..., Any] = model.restore
+    if out is not None:
+        check_type("out", out, (str, Path), "the path of a file")
+    if clip is not None:
+        check_type("clip", clip, ClipSettings, "ClipSettings")
     if isinstance(image, Iterator):
         if out is not None:
             raise OptionError("out takes the path of a picture or a clip, and these are frames; write them with your own encoder")
@@ -72,10 +79,18 @@ def _restored(
             return images.to_array(picture)
         write(out, picture)
         return Path(out)
-    result = restore(image, settings, range=value_range, axes=axes)
-    if out is None:
-        return result
-    write(out, result)
+    if out is None or isinstance(image, Image):
+        result = restore(image, settings, range=value_range, axes=axes)
+        if out is None:
+            return result
+        write(out, result)
+        return Path(out)
+    first, *more = islice(stacks.frames_of(image, value_range, axes).pictures, 2)
+    if more:
+        raise OptionError("out takes the path of one picture, and this is a stack of them; write the array yourself")
+    # With the range in which its values are read, which a format of whole numbers spreads.
+    ranges.warn(first.remarks)
+    write(out, restore(first, settings))
     return Path(out)
 
 
@@ -134,6 +149,8 @@ def run(
     """
     if (chosen is None) == (preset is None):
         raise OptionError("name the steps, such as 'denoise+upscale:scale=2', or a preset")
+    if chosen is not None:
+        check_type("chosen", chosen, (str, Steps), "steps, such as 'denoise+upscale:scale=2'")
     found = steps.preset(preset) if preset is not None else steps.parse(chosen) if isinstance(chosen, str) else chosen
     assert found is not None
     chain = chains.of(found, _kept)
@@ -152,6 +169,7 @@ def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axe
     if isinstance(image, str | Path):
         image = read(image, range=range, axes=axes)
     picture = image if isinstance(image, Image) else next(stacks.frames_of(image, range, axes).pictures)
+    ranges.warn(picture.remarks)
     return diagnosis.look(View((picture,)))
 
 
@@ -165,6 +183,7 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
     >>> import pellucid
     >>> pellucid.write("clean.jpg", pellucid.denoise(pellucid.read("noisy.jpg")))
     """
+    check_type("path", path, (str, Path), "the path of a file")
     how = stacks.reading_of(range, axes)
     return files.read(Path(path), value_range=how.value_range, axes=how.axes)
 
@@ -172,13 +191,23 @@ def read(path: str | Path, *, range: Range = "auto", axes: str | None = None) ->
 def write(path: str | Path, image: ArrayLike | Image, *, overwrite: bool = False) -> None:
     """Writes a picture in the format that the file's ending names, with the metadata it has; an array has none.
 
-    The file gets its name when it is whole. Raises `FileError` where it exists and ``overwrite`` is not set, or where the format
-    does not hold the picture.
+    Floats are written as they are where the format has floats; else they go over the whole range of its whole numbers, from the
+    black to the white that ``range="auto"`` of `restore` finds. The file gets its name when it is whole. Raises `FileError` where
+    it exists and ``overwrite`` is not set, or where the format does not hold the picture.
 
     >>> import pellucid
     >>> pellucid.write("large.png", pellucid.upscale(pellucid.read("small.png"), scale=2))
     """
-    files.write(Path(path), image if isinstance(image, Image) else images.from_array(image), overwrite=overwrite)
+    check_type("path", path, (str, Path), "the path of a file")
+    path = Path(path)
+    if isinstance(image, Image):
+        picture = image
+    elif np.asanyarray(image).dtype.kind == "f" and "float32" not in files.check_written(path).depths:
+        picture = images.from_array(image, "auto")
+        ranges.warn(picture.remarks)
+    else:
+        picture = images.from_array(image)
+    files.write(path, picture, overwrite=overwrite)
 
 
 def of_task(task: Task) -> Callable[..., Any]:

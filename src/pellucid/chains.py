@@ -73,8 +73,7 @@ class Chain:
             if (range, axes) != ("auto", None):
                 raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, chosen).image
-        stack = stacks.frames_of(image, range, axes)
-        return stack.whole(self.details(picture, chosen).image for picture in stack.pictures)
+        return stacks.restored(image, range, axes, lambda picture: self.details(picture, chosen))
 
     def details(
         self,

@@ -28,6 +28,7 @@ from pellucid import compiled, graphs, regular
 from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, ModelError
 from pellucid.families import FAMILIES, shipped_path
+from pellucid.tasks.settings import check_type
 
 __all__ = [
     "DEVICES",
@@ -219,6 +220,8 @@ def cache_folder() -> Path | None:
 
 def engine_for(device: str, engine: str) -> str:
     """The engine for a device; `EngineError` for a device or an engine that is not available."""
+    for name, given in (("device", device), ("engine", engine)):
+        check_type(name, given, str, "text")
     if device not in ("auto", "cpu") and device not in devices():
         hint = "; pip install 'pellucid[cuda]' brings ONNX Runtime for NVIDIA GPUs" if device == "cuda" else ""
         raise EngineError(f"device {device!r} is not available; this installation has {', '.join(devices()) or 'none'}{hint}")

@@ -31,6 +31,7 @@ __all__ = [
     "ModelError",
     "OptionError",
     "PellucidError",
+    "RangeWarning",
     "SizeError",
     "TrainingError",
 ]
@@ -94,3 +95,7 @@ class MissingExtra(PellucidError):  # noqa: N818  # the name says what is wrong,
 
 class TrainingError(PellucidError):
     """Training cannot start or go on."""
+
+
+class RangeWarning(UserWarning):
+    """Black and white of an array were found from its values (floats above 1, counts in 16 bits); ``range`` sets them."""

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, depths, diagnosis, files, images, saving, scenes, windows
+from pellucid import __version__, depths, diagnosis, files, images, ranges, saving, scenes, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -178,11 +178,22 @@ def each(
     """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
 
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
-    itself.
+    itself. Black and white are those of the frames so far.
     """
     line = Line(restorer, settings, alone=alone)
+    ends: tuple[float, float] | None = None
     for values in frames:
-        yield images.to_array(line.each(images.from_array(np.asarray(values), "auto", sparing=True)).image)
+        array = np.asarray(values)
+        picture = images.from_array(array, "auto", sparing=True)
+        own = (picture.black, images.white_of(picture))
+        if ends is None:
+            ranges.warn(picture.remarks)
+        if array.any():
+            # A frame that has less in it is not a brighter one; a black one says nothing.
+            ends = own if ends is None else (min(ends[0], own[0]), max(ends[1], own[1]))
+        if ends is not None and ends != own:
+            picture = images.from_array(array, ends, sparing=True)
+        yield images.to_array(line.each(picture).image)
 
 
 def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[Any]]:

@@ -49,6 +49,7 @@ __all__ = [
     "to_array",
     "to_levels",
     "to_values",
+    "white_of",
     "whole",
     "with_pixels",
 ]
@@ -143,7 +144,7 @@ class Image:
         """How many of the source's whole numbers lie between pixels 0 and 1 (255 for 8 bits); None where it has fractions."""
         if self.dtype.kind == "f":
             return None
-        return _white_of(self) - self.black
+        return white_of(self) - self.black
 
 
 def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool = False) -> Image:
@@ -160,7 +161,7 @@ def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool 
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
     if values.ndim == 3 and values.shape[2] == 2:
         raise ImageError(_shapes(values.shape))
-    return from_values(values, value_range, sparing=sparing, valid=valid, unit=True)
+    return from_values(values, value_range, sparing=sparing, valid=valid)
 
 
 def from_values(
@@ -172,16 +173,15 @@ def from_values(
     nodata: Nodata | None = None,
     valid: NDArray[np.bool_] | None = None,
     full: bool = False,
-    unit: bool = False,
     premultiplied: bool = False,
     keep: bool = False,
 ) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
-    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` and
-    ``unit`` as of `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where
-    none is. Colours that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole
-    numbers of 8 and 16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`.
+    ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` as of
+    `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where none is. Colours
+    that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole numbers of 8 and
+    16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`.
     """
     _check(values.shape, values.dtype)
     flat = values.ndim == 2
@@ -194,8 +194,8 @@ def from_values(
             raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
         # Nothing is shown anywhere: any range does.
         value_range = "dtype"
-    found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, unit=unit, full=full)
-    remarks = ranges.remarks(found, planes.dtype)
+    found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, full=full)
+    remarks = ranges.remarks(found)
     if not found.plain:
         kept = found.pixels(planes)
         remarks += (_shown(found.words, float((~kept if there is None else there & ~kept).mean())),)
@@ -295,7 +295,7 @@ def from_rows(
     masked = not found.plain or (holes if read else transparent or nodata is not None or rows.dtype.kind == "f")
     values = rows.mapped(colour, (height, width, colours), rows.dtype)
     alpha = rows.mapped(lambda band: band[..., -1], (height, width), rows.dtype) if transparent else None
-    remarks = ranges.remarks(found, rows.dtype)
+    remarks = ranges.remarks(found)
     mask = None
     if masked:
         rows = remembering(rows)
@@ -356,7 +356,7 @@ def as_pixels(image: Image, values: NDArray[Any], *, out: Pixels | None = None) 
         out = np.empty(planes.shape, dtype=np.float32)
     if values.dtype.kind == "f":
         return np.clip(planes, -FARTHEST, FARTHEST, out=out)
-    pixels = normalised(planes, (image.black, _white_of(image)), out)
+    pixels = normalised(planes, (image.black, white_of(image)), out)
     return pixels if image.white is None else np.clip(pixels, -FARTHEST, FARTHEST, out=pixels)
 
 
@@ -365,10 +365,11 @@ def floating(image: Image) -> Image:
     image = held(image)
     if image.pixels.dtype.kind == "f":
         return image
-    return replace(image, pixels=normalised(image.pixels, (image.black, _white_of(image))))
+    return replace(image, pixels=normalised(image.pixels, (image.black, white_of(image))))
 
 
-def _white_of(image: Image) -> float:
+def white_of(image: Image) -> float:
+    """The value in the source's units that is white."""
     return ranges.dtype_ends(image.dtype)[1] if image.white is None else image.white
 
 
@@ -386,7 +387,7 @@ def to_array(image: Image) -> NDArray[Any]:
 def hidden_pixels(image: Image) -> Pixels:
     """What stands where no image is, as pixels (h, w, c) for formats that hold other values: black for NaN."""
     assert image.mask is not None
-    pixels = normalised(whole(image.mask.values), (image.black, _white_of(image)))
+    pixels = normalised(whole(image.mask.values), (image.black, white_of(image)))
     return np.nan_to_num(np.clip(pixels, 0, 1), nan=0.0)
 
 
@@ -403,7 +404,7 @@ def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = 
     if pixels.dtype.kind != "f":
         return pixels
     own = ranges.dtype_ends(image.dtype)
-    white = _white_of(image)
+    white = white_of(image)
     if image.dtype.name in ("uint8", "uint16") and (image.black, white) == own:
         return to_levels(pixels, image.dtype, out=out)
     if (image.black, white) == (0, 1) and image.dtype.kind == "f" and image.dtype.itemsize >= pixels.dtype.itemsize:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import re
@@ -27,9 +28,10 @@ SPARE = 64 * 2**20
 def parse_size(text: str) -> int:
     """Bytes, from a number with one of the units kB, MB, GB, TB, KiB, MiB, GiB, TiB (the B may be left out), or `OptionError`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([kmgt]?i?)b?\s*", text.lower())
-    if found is None or found[2] not in UNITS:
-        raise OptionError(f"{text!r} is not a size of memory; write it as 2GiB or 1500MB")
-    return round(float(found[1]) * UNITS[found[2]])
+    size = float(found[1]) * UNITS[found[2]] if found is not None and found[2] in UNITS else math.inf
+    if size == math.inf:
+        raise OptionError(f"{text[:40]!r} is not a size of memory; write it as 2GiB or 1500MB")
+    return round(size)
 
 
 def shown(size: float) -> str:

@@ -29,12 +29,14 @@ def fields(file: IO[bytes], end: int) -> Iterator[tuple[int, int | None, int]]:
             return
         tag = _varint(file)
         number, kind = tag >> 3, tag & 7
+        if number == 0:
+            raise ValueError("a field without a number")
         if kind == VARINT:
             value = _varint(file)
             here = file.tell()
             yield number, value, here
             continue
-        if kind not in (FIXED64, BYTES, FIXED32) or number == 0:
+        if kind not in (FIXED64, BYTES, FIXED32):
             raise ValueError(f"field {number} of kind {kind}")
         length = _varint(file) if kind == BYTES else {FIXED64: 8, FIXED32: 4}[kind]
         here = file.tell() + length

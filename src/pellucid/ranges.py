@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.errors import ImageError, OptionError
+from pellucid.errors import ImageError, OptionError, RangeWarning
 
-__all__ = ["Found", "Nodata", "Range", "dtype_ends", "find", "parse_range", "remarks"]
+__all__ = ["Found", "Nodata", "Range", "dtype_ends", "find", "parse_range", "remarks", "warn"]
 
 Range = Literal["auto", "dtype"] | tuple[float, float]
 """Which values are black and white. ``dtype``: the smallest and largest of an integer dtype, 0 and 1 of floats. ``auto``: those of
 8 bits without sign; of 16 bits, too, unless the file states its white, or all values are so small that they are counts of 8, 10, 12
-or 14 bits (0 and 255, 1023, 4095 or 16383); 0 and 1 of floats that lie between; otherwise the smallest and the largest value in
-use. Or the two values themselves."""
+or 14 bits (0 and 255, 1023, 4095 or 16383); 0 and 1 of floats that lie between, or whose noise alone does not; otherwise the
+smallest and the largest value in use. Or the two values themselves."""
 
 COUNTS = (255, 1023, 4095, 16383)
 """The whites of cameras that write their counts into 16 bits as they are. A picture of 16 bits that has no value above a quarter of
@@ -50,16 +53,32 @@ ROUNDS = 4
 """How many values may stand for no image."""
 
 RUN = 64
-"""Values side by side whose mean is compared with 0."""
-
-DEEP, MANY = 0.25, 0.05
-"""How far below 0 such means lie, beyond what noise does to them, in a picture around 0, and in what share of it."""
+"""Values side by side whose mean says what is there without its noise."""
 
 UNIT = (-3.0, 4.0)
-"""Floats in Python between these are noisy ones in [0, 1]: noise as strong as the range is wide reaches so far."""
+"""How far noise around a picture in [0, 1] reaches at most: as far as where it is as strong as the range is wide."""
 
-DARKEST = 1 / 256
+REACH, CALM = 7.0, 0.1
+"""How far beyond [0, 1] noise reaches, in standard deviations as the share `CALM` of the calmest runs of a brightness has them: five of
+its own in 20 million values, and the calmest runs show less than there is."""
+
+MET = 2.0
+"""Within so many standard deviations of the brightest runs noise has some values, where it was not cut."""
+
+PART, AREAS = 8, 0.002
+"""The length of what may be an area beyond [0, 1], and the share of all such parts that may look like one."""
+
+BRIGHT = 0.01
+"""The share of runs that are the brightest."""
+
+DARKEST = 1 / 255
 """Floats that all lie below this are no picture in [0, 1]: there it would be black in 8 bits."""
+
+SAID = "values: "
+"""What begins a remark on which values are black and white."""
+
+PACKAGE = str(Path(__file__).parent)
+"""The folder of the package's own code."""
 
 Bands = Callable[[], Iterable[NDArray[Any]]]
 """All values that are an image, a part at a time; may be called again."""
@@ -68,13 +87,15 @@ Bands = Callable[[], Iterable[NDArray[Any]]]
 @dataclass(frozen=True)
 class Found:
     """Black and white; ``reserved`` are values that stand for no image, and what lies beyond ``low`` and ``high`` is none either.
-    ``sought``: black and white were found from the values."""
+    ``sought``: black and white were found from the values. ``noise`` are the smallest and the largest value, where what lies beyond
+    black and white is noise."""
 
     ends: tuple[float, float]
     reserved: tuple[float, ...] = ()
     low: float = -np.inf
     high: float = np.inf
     sought: bool = False
+    noise: tuple[float, float] | None = None
 
     @property
     def words(self) -> str:
@@ -143,12 +164,27 @@ class Nodata:
         return np.asarray(enough(same, axis=2), dtype=bool)
 
 
-def remarks(found: Found, dtype: np.dtype[Any]) -> tuple[str, ...]:
+def remarks(found: Found) -> tuple[str, ...]:
     """A line on black and white for the user, where they were found from the values."""
+    if found.noise is not None:
+        low, high = (f"{end:.3g}" for end in found.noise)
+        return (f"{SAID}black is 0, white 1, and what lies beyond ({low} to {high}) is taken for noise (--range LO:HI sets them)",)
     if not found.sought:
         return ()
     low, high = (f"{end:.6g}" for end in found.ends)
-    return (f"values: black is {low}, white {high}, estimated from the values (--range LO:HI sets them)",)
+    return (f"{SAID}black is {low}, white {high}, estimated from the values (--range LO:HI sets them)",)
+
+
+def warn(remarks: Iterable[str]) -> None:
+    """Says to Python which values are black and white, where an answer is an array alone, which has no place for remarks: a
+    `RangeWarning` of the first of ``remarks`` that does, at the line that called the package."""
+    said = next((each for each in remarks if each.startswith(SAID)), None)
+    if said is None:
+        return
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(said.removeprefix(SAID).replace("--range LO:HI", "range=(LO, HI)"), RangeWarning, stacklevel=level)
 
 
 def parse_range(text: str) -> Range:
@@ -175,14 +211,11 @@ def dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(limits.min), float(limits.max)
 
 
-def find(
-    dtype: np.dtype[Any], value_range: Range, bands: Bands, *, white: float | None = None, unit: bool = False, full: bool = False
-) -> Found:
+def find(dtype: np.dtype[Any], value_range: Range, bands: Bands, *, white: float | None = None, full: bool = False) -> Found:
     """Black and white, two different values, of the values in ``bands``.
 
     ``white`` is what the file states; it is not believed where a value lies above it. ``full``: 16 bits are known to be over their
-    whole range. ``unit``: floats near [0, 1] are taken as that, whatever they reach. Raises `ImageError` where no value is an
-    image.
+    whole range. Raises `ImageError` where no value is an image.
     """
     if isinstance(value_range, tuple):
         return Found((float(value_range[0]), float(value_range[1])))
@@ -199,14 +232,10 @@ def find(
         return Found((0.0, float(white)))
 
     def is_unit(low: float, high: float) -> bool:
-        least, most = UNIT if unit else (0.0, 1.0)
-        return dtype.kind == "f" and least <= low and high <= most and (high > DARKEST or low == high)
+        return dtype.kind == "f" and low >= 0 and high <= 1 and (high >= DARKEST * (1 - np.finfo(dtype).eps) or high == 0)
 
     if is_unit(low, high):
-        # What has values below 0 over whole areas is no noisy picture in [0, 1], but one around 0.
-        if low >= 0 or not _is_below(bands):
-            return Found(own)
-        return Found((-1.0, 1.0) if low >= -1 and high <= 1 else (low, high), sought=True)
+        return Found(own)
     reserved, sample = _strangers(np.sort(sample))
     found = Found(own, reserved)
     if reserved:
@@ -217,31 +246,55 @@ def find(
         low, high = _extremes(bands, found)
     if is_unit(low, high):
         return found
-    ends = (low, high) if high > low else _beside(low)
+    if dtype.kind == "f" and _is_noise(low, high, bands, found):
+        return replace(found, noise=(low, high))
+    ends = (low, high) if high > low else _beside(low, whole=dtype.kind != "f")
     if dtype.kind == "f" and low >= 0 and 127 < high <= 255:
         # 8-bit levels that somebody made floats.
         ends = (0.0, 255.0)
     return replace(found, ends=ends, sought=True)
 
 
-def _beside(value: float) -> tuple[float, float]:
+def _beside(value: float, *, whole: bool) -> tuple[float, float]:
     """Black and white where all values are this one."""
-    # Beside a large number 1 is nothing.
-    step = max(1.0, abs(value) * STEP)
+    # Near enough to come back as it is; whole numbers have nothing nearer than 1, and the smallest floats nothing near.
+    step = max(1.0 if whole else np.finfo(np.float64).smallest_subnormal, abs(value) * STEP)
     return (value, value + step) if np.isfinite(value + step) else (value - step, value)
 
 
-def _is_below(bands: Bands) -> bool:
-    """Whether a part of the values is below 0 by more than noise makes it: means of runs of them are."""
-    runs, low = 0, 0
+def _is_noise(low: float, high: float, bands: Bands, found: Found) -> bool:
+    """Whether floats beyond [0, 1] are noise around a picture that lies in it.
+
+    Noise reaches no farther than its strength lets it, makes no area darker than black or brighter than white, and is not cut at
+    one end where it goes beyond the other. What has no area brighter than its noise is strong is no picture to begin with.
+    """
+    if not (UNIT[0] <= low and high <= UNIT[1] and (low < 0 or high > 1)):
+        return False
+    means, strengths, outside = [], [], []
     for band in bands():
-        flat = band.ravel()[: band.size // RUN * RUN].reshape(-1, RUN)
-        means = flat.mean(axis=1, dtype=np.float64)
-        # The mean of so many values with noise of standard deviation s has s / sqrt(RUN).
-        noise = np.abs(np.diff(flat, axis=1)).mean(axis=1) / np.sqrt(RUN)
-        low += int(np.count_nonzero(means < -4 * noise - DEEP))
-        runs += len(means)
-    return low > MANY * runs
+        planes = band if found.plain else band[found.valid(band).all(axis=-1)]
+        # Channel by channel: colours differ from one another without any noise.
+        flat = planes.reshape(-1, planes.shape[-1]).T
+        runs = flat[:, : flat.shape[1] // RUN * RUN].reshape(-1, RUN).astype(np.float64)
+        parts = runs.reshape(-1, PART).mean(axis=1)
+        means.append(parts.reshape(-1, RUN // PART).mean(axis=1))
+        outside.append(np.maximum(-parts, parts - 1))
+        steps = np.abs(np.diff(runs, axis=1))
+        rough = np.count_nonzero(steps, axis=1)
+        # Frames and pages of one value say nothing. The mean difference of two values is 2 / sqrt(pi) of the standard deviation.
+        strengths.append(np.where(rough > RUN // 2, steps.sum(axis=1) / np.maximum(rough, 1) * (np.sqrt(np.pi) / 2), np.nan))
+    mean, strength = np.concatenate(means), np.concatenate(strengths)
+    known = np.isfinite(strength)
+    if not known.any():
+        return False
+    # Noise may follow the light: in each quarter of the runs from dark to bright it is another.
+    quarters = np.array_split(strength[known][np.argsort(mean[known], kind="stable")], 4)
+    noise = max(float(np.quantile(quarter, CALM)) for quarter in quarters if quarter.size)
+    bright = float(np.quantile(mean, 1 - BRIGHT))
+    beyond = float(np.mean(np.concatenate(outside) > 4 * noise / np.sqrt(PART)))
+    # A picture that begins near black, or has areas near white, has values beyond it where its noise is whole.
+    cut = 0 <= low < noise or (high <= 1 and bright > 1 - MET * noise)
+    return max(-low, high - 1) <= REACH * noise and beyond <= AREAS and not cut and bright > noise
 
 
 def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import diagnosis, images, memory, stacks, tasks, tiling, weighing
+from pellucid import diagnosis, images, memory, ranges, stacks, tasks, tiling, weighing
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Models, all_finite
@@ -28,7 +28,7 @@ from pellucid.files.claims import within
 from pellucid.images import Image, Range, Rows
 from pellucid.tasks import Task
 from pellucid.tasks.base import Batching, Job, Pass
-from pellucid.tasks.settings import Settings
+from pellucid.tasks.settings import Settings, as_number, check_type, shown
 from pellucid.tiling import Place
 from pellucid.views import View
 
@@ -218,8 +218,9 @@ class Restorer:
         these, a stack of such images. Its dtype is uint8, uint16, float32, float64, bool, int8, int16, int32, uint32 or float16.
 
         ``range`` says which values are black and white: two numbers; ``dtype``, the dtype's own; or ``auto``, which is that, but
-        for counts of 8 to 14 bits in uint16, for floats that are far from [0, 1], and for signed and 32-bit integers the smallest
-        and the largest value in use. Floats near [0, 1] are not clipped on the way in. NaN, infinite values, what a masked array
+        for counts of 8 to 14 bits in uint16, and for floats above 1 (or all below 1/255, or below 0) and signed and 32-bit integers
+        the smallest and the largest value in use, as of files; a `RangeWarning` says so. Floats beyond [0, 1] by their noise alone
+        are read in [0, 1], without being clipped on the way in. NaN, infinite values, what a masked array
         masks, what lies under alpha 0, and with ``auto`` values far beyond the rest are no image: they have no influence and come
         back as they are; a masked array keeps its mask. ``axes`` names the axes of an array, first to last: Y and X, S for colour,
         other letters for a stack (such as ZYX).
@@ -247,9 +248,10 @@ class Restorer:
             return self.details(image, settings, **given).image
         values = np.asanyarray(image)
         if reading == Reading() and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
-            return self.details(values, settings, **given).image
-        stack = stacks.frames_of(values, range, axes)
-        return stack.whole(self.details(picture, settings, **given).image for picture in stack.pictures)
+            done = self.details(values, settings, **given)
+            ranges.warn(done.remarks)
+            return done.image
+        return stacks.restored(values, range, axes, lambda picture: self.details(picture, settings, **given))
 
     def details(
         self,
@@ -290,6 +292,8 @@ class Restorer:
         chosen = self.settings(settings, **given)
         if len(chosen.each()) > 1:
             raise OptionError("these settings ask for several pictures, and this makes one: call it once for each")
+        if not isinstance(keep, str) or keep not in ("source", "float32"):
+            raise OptionError(f"keep must be 'source' or 'float32', not {shown(keep)}")
         view = image if isinstance(image, View) else View((_picture(image),))
         picture = view.picture
         weights = None if mask is None else weighing.plane(mask)
@@ -299,6 +303,8 @@ class Restorer:
         if confidence and job.trust is None:
             raise OptionError(f"{self.task.name} does not say here how far to trust its output; leave out the confidence")
         shared = rows is not None or passed is not None
+        if rows is not None:
+            check_type("rows", rows, slice, "a slice of the bands")
         if shared and not (isinstance(image, Image | View) and len(job.passes) == 1):
             raise OptionError("rows and passed are for an Image or a View that has bands")
         held = job.held or len(job.passes) > 1 or confidence
@@ -518,6 +524,12 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
     >>> pellucid.load("photo").card.licence
     'Apache-2.0'
     """
+    check_type("model", name, (str, Path), "a model's name or the path of a file")
+    if memory is not None:
+        most = as_number(memory)
+        if most is None or not 1 <= most < math.inf:
+            raise OptionError(f"memory must be a number of bytes, not {shown(memory)}")
+        memory = int(memory)
     text = str(name)
     family = FAMILIES.get(text)
     if family is not None:

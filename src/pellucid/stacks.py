@@ -5,19 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from numbers import Real
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import images, masks
+from pellucid import images, masks, ranges
 from pellucid.errors import ImageError, OptionError
 from pellucid.files import arrays
 from pellucid.files.base import Page, Reading
 from pellucid.images import Image, Range
+from pellucid.tasks.settings import as_number, shown
 
-__all__ = ["Frames", "frames_of", "masked_as", "reading_of"]
+__all__ = ["Frames", "frames_of", "masked_as", "reading_of", "restored"]
+
+
+class Restored(Protocol):
+    """What comes of a picture: another."""
+
+    @property
+    def image(self) -> Any:
+        """The other picture."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,7 @@ class Frames:
 
 
 def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
-    """The pictures of an array, as the command line takes those of an array file, but that floats near [0, 1] are taken as that.
-
-    Raises `ImageError` and `OptionError`.
-    """
+    """The pictures of an array, as the command line takes those of an array file. Raises `ImageError` and `OptionError`."""
     masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
     values, reading = np.asarray(array), reading_of(value_range, axes)
     if values.dtype.name not in images.FILE_DEPTHS:
@@ -43,7 +48,7 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
         # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
         raise ImageError(f"an array of shape {values.shape} is not an image; for a stack, name its axes, such as axes='ZYX'")
     letters = reading.axes if reading.axes is not None else arrays.guessed(values.shape)
-    reading = replace(reading, axes=letters, unit=True)
+    reading = replace(reading, axes=letters)
 
     def whole(pictures: Iterable[Image]) -> NDArray[Any]:
         pages = [Page((picture,)) for picture in pictures]
@@ -65,23 +70,37 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
     return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
 
 
+def restored(array: ArrayLike, value_range: Range, axes: str | None, restore: Callable[[Image], Restored]) -> NDArray[Any]:
+    """The array of what ``restore`` makes of each of its pictures; says how they were read (`pellucid.ranges.warn`)."""
+    said: list[str] = []
+
+    def each(pictures: Iterable[Image]) -> Iterator[Image]:
+        for picture in pictures:
+            said.extend(picture.remarks if not said else ())
+            yield restore(picture).image
+
+    frames = frames_of(array, value_range, axes)
+    output = frames.whole(each(frames.pictures))
+    ranges.warn(said)
+    return output
+
+
 def reading_of(value_range: Any, axes: Any) -> Reading:
     """How an array or a file is read; `OptionError` for a range or axes that are none."""
     if axes is not None and not isinstance(axes, str):
-        raise OptionError(f"axes must be letters, such as 'ZYX', not {axes!r}")
+        raise OptionError(f"axes must be letters, such as 'ZYX', not {shown(axes)}")
     found: Any = value_range if isinstance(value_range, str) and value_range in ("auto", "dtype") else _ends(value_range)
     if found is None:
-        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {str(value_range)[:60]}")
+        raise OptionError(f"range must be 'auto', 'dtype' or two different numbers, such as (0, 4095), not {shown(value_range)}")
     return Reading(found, None if axes is None else axes.upper())
 
 
 def _ends(given: Any) -> tuple[float, float] | None:
     """Black and white, where these are two different finite numbers."""
-    ends = tuple(given) if isinstance(given, tuple | list | np.ndarray) else ()
-    # Text, and truth values, that happen to read as numbers are mistakes.
-    if len(ends) != 2 or any(isinstance(each, bool) or not isinstance(each, Real) for each in ends):
+    ends = tuple(given) if isinstance(given, tuple | list) or (isinstance(given, np.ndarray) and given.ndim == 1) else ()
+    low, high = map(as_number, ends) if len(ends) == 2 else (None, None)
+    if low is None or high is None:
         return None
-    low, high = map(float, ends)
     return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from pellucid import regular, tasks
 from pellucid.errors import OptionError
 from pellucid.tasks import Fact, Task
-from pellucid.tasks.settings import Attached, Setting, Settings, Shape
+from pellucid.tasks.settings import Attached, Setting, Settings, Shape, check_type
 
 __all__ = ["FACTS", "Preset", "Step", "Steps", "parse", "preset", "presets", "texts_of", "user_file"]
 
@@ -299,6 +299,7 @@ def presets(path: Path | None = None) -> dict[str, Preset]:
 
 def preset(name: str, path: Path | None = None) -> Steps:
     """The steps of a preset; `OptionError` for an unknown name."""
+    check_type("preset", name, str, "a preset's name")
     known = presets(path)
     if name not in known:
         others = ""

@@ -45,16 +45,15 @@ class Reading:
 
     ``axes`` has one letter for each axis, first to last: Y and X for height and width, S for the samples of colour (1 to 4 of them,
     the fourth being alpha); every other letter is an axis of the stack. ``sparing`` says that memory is to be spared: pictures may
-    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``unit`` says
-    that floats near [0, 1] are meant so, as in Python. ``keep``: some pixels must come back to the bit (`Image.kept`). ``mosaic``
-    asks for what a camera's sensor saw, where a file has it, in the place of a developed picture. ``first`` is the first page that
-    is wanted: a format may leave out those before it, and says so (`Document.first`).
+    come as the file's whole numbers, and those of `BANDED` pixels and more as `Rows` (see `pellucid.images.Image`). ``keep``: some
+    pixels must come back to the bit (`Image.kept`). ``mosaic`` asks for what a camera's sensor saw, where a file has it, in the
+    place of a developed picture. ``first`` is the first page that is wanted: a format may leave out those before it, and says so
+    (`Document.first`).
     """
 
     value_range: Range = "auto"
     axes: str | None = None
     sparing: bool = False
-    unit: bool = False
     keep: bool = False
     mosaic: bool = False
     first: int = 0
@@ -104,7 +103,8 @@ class Format:
     CMYK can be written, ``folder`` whether it is a folder and no file, ``sensor`` whether it holds nothing but what a camera's
     sensor saw: other pictures are then written as ``instead`` says. ``media`` are its media types (MIME), the first being the one
     to write; a folder has none. ``holds`` are the channels of the pictures that endings stand for, where not all stand for any; 0
-    where none is written. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32.
+    where none is written. ``depths`` are those that ``--depth`` may ask of it, by name: 8, 16, float32. ``in_parts`` says whether
+    it is read in parts, so that a file may be longer than memory.
     """
 
     name: str
@@ -121,6 +121,7 @@ class Format:
     holds: Mapping[str, int] = field(default_factory=dict)
     depths: tuple[str, ...] = ("8",)
     sensor: bool = False
+    in_parts: bool = False
 
     @property
     def writes(self) -> bool:
@@ -147,7 +148,6 @@ def picture_of(
         nodata=nodata,
         valid=valid,
         full=full,
-        unit=reading.unit,
         premultiplied=premultiplied,
         keep=reading.keep,
     )

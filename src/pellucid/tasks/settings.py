@@ -6,20 +6,32 @@ fields, Python its keyword arguments. Standard library alone: ``pellucid --help`
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pellucid import regular
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Always", "Attached", "ClipSettings", "FileSettings", "Kind", "Setting", "Settings", "Shape", "setting"]
+__all__ = [
+    "Always",
+    "Attached",
+    "ClipSettings",
+    "FileSettings",
+    "Kind",
+    "Setting",
+    "Settings",
+    "Shape",
+    "as_number",
+    "check_type",
+    "setting",
+    "shown",
+]
 
 Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
 """The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
@@ -62,6 +74,12 @@ COLOURS = {
 }
 """Names of colours that are taken beside #RRGGBB and #RGB, with their values in CSS."""
 
+FARTHEST = 10**9
+"""No picture has a side of so many pixels."""
+
+LARGEST = 1 << 30
+"""Bytes of the largest file that a setting names: a picture of 10^9 pixels."""
+
 METADATA = "pellucid"
 """The key under which a dataclass field keeps its `Setting`."""
 
@@ -102,8 +120,7 @@ class Attached:
     def of(cls, path: Path) -> Attached:
         """The file at ``path``; `FileError` where it cannot be read."""
         try:
-            with regular.opened(path) as content:
-                return cls(path.name, hashlib.file_digest(content, "sha256").hexdigest(), path)
+            return cls(path.name, regular.digest(path, LARGEST), path)
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
@@ -171,7 +188,7 @@ class Setting:
 
     def refused(self, value: Any) -> OptionError:
         """The error for a value that it does not take."""
-        return OptionError(f"{self.name} must be {self.allowed}, not {_shown(value)}")
+        return OptionError(f"{self.name} must be {self.allowed}, not {shown(value)}")
 
     def check(self, value: Any) -> Any:
         """The value as it is kept; `OptionError` for one that is not taken, such as text where a number belongs."""
@@ -179,7 +196,7 @@ class Setting:
             return None
         if self.many:
             if isinstance(value, str) or not isinstance(value, Sequence):
-                raise OptionError(f"{self.name} must be a list, not {_shown(value)}")
+                raise OptionError(f"{self.name} must be a list, not {shown(value)}")
             return tuple(self._checked(each) for each in value)
         return self._checked(value)
 
@@ -424,8 +441,19 @@ def _plain(value: Any) -> Any:
 # -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
 
 
-def _shown(value: Any) -> str:
-    return repr(value)[:60]
+def check_type(name: str, value: Any, kinds: type | tuple[type, ...], words: str) -> None:
+    """Raises `OptionError` where an argument of Python's functions is none of these types, which are ``words``."""
+    if not isinstance(value, kinds):
+        raise OptionError(f"{name} must be {words}, not {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value that was given, as a message names it."""
+    try:
+        return repr(value)[:60]
+    except ValueError:
+        # Python writes no whole number of more than 4300 digits.
+        return f"a {type(value).__name__} of too many digits"
 
 
 def _number_in_words(row: Setting) -> str:
@@ -452,18 +480,30 @@ _WORDS: dict[str, Callable[[Setting], str]] = {
 }
 
 
-def _check_number(row: Setting, value: Any) -> float | int | None:
-    # Text, and a truth value, that happen to read as numbers are mistakes.
-    if isinstance(value, str | bytes | bool):
+def as_number(value: Any) -> float | None:
+    """The number as a float, also one of NumPy's; text, and truth values, that happen to read as numbers are mistakes."""
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is not None:
+        # NumPy takes a length of time for a whole number.
+        real = kind in ("i", "u", "f") and value.shape == ()
+    else:
+        real = (isinstance(value, Real) and not isinstance(value, bool)) or type(value).__name__ == "Decimal"
+    if not real:
         return None
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    within = row.low < number <= row.high if row.above else row.low <= number <= row.high
+
+
+def _check_number(row: Setting, value: Any) -> float | int | None:
+    kept = as_number(value)
+    if kept is None or not math.isfinite(kept):
+        return None
+    within = row.low < kept <= row.high if row.above else row.low <= kept <= row.high
     if row.whole:
-        return int(number) if within and number == int(number) else None
-    return number if within else None
+        return int(kept) if within and kept == int(kept) else None
+    return kept if within else None
 
 
 def _check_flag(row: Setting, value: Any) -> bool | None:
@@ -499,9 +539,9 @@ def _whole(value: Any, count: int) -> tuple[int, ...] | None:
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
         return None
     # NumPy has whole numbers of its own.
-    if any(isinstance(each, bool) or not isinstance(each, Integral) or each < 0 for each in value):
+    if any(isinstance(each, bool) or not isinstance(each, Integral) or as_number(each) is None for each in value):
         return None
-    return tuple(map(int, value))
+    return tuple(map(int, value)) if all(0 <= each < FARTHEST for each in value) else None
 
 
 def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:
