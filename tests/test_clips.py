@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from clips_made import COUNT, HEIGHT, WIDTH, Sound, av, frame_of, make, planes, told
 
-from pellucid import footage, restorer
+from pellucid import batch, footage, plan, restorer
 from pellucid.errors import FileError, OptionError, SizeError
 from pellucid.files import clips, encoders, joining, limited, yuv
 from pellucid.files.yuv import Layout
@@ -572,3 +573,37 @@ def test_x264_gives_the_same_bytes_each_time(tmp_path: Path, model: Restorer) ->
         footage.restore(clip, tmp_path / f"{number}.mp4", model, DenoiseSettings(sigma=0))
         made.add((tmp_path / f"{number}.mp4").read_bytes())
     assert len(made) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM, errno.ENOSPC])
+def test_an_error_names_the_file_that_it_is_of(
+    tmp_path: Path, model: Restorer, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A source that cannot be read on is not the output's fault, and a disk that fails not the source's."""
+    source = make(tmp_path / "in.mkv", count=4, sounds=[Sound("flac")])
+
+    def failing(*_: object, **__: object) -> Iterator[Any]:
+        raise av.error.OSError(number, "the disk fails")
+        yield
+
+    class Broken:
+        streams = ()
+        demux = failing
+
+    with pytest.raises(FileError, match=r"in\.mkv: it is damaged"):
+        next(clips.packets_of(Broken(), (), source))
+    with pytest.raises(FileError, match=r"in\.mkv: it is damaged"), clips.opened(source):
+        failing().__next__()
+    with (
+        pytest.raises(OSError, match="the disk fails") as raised,
+        clips.opened(source),
+        clips.written(tmp_path / "out.mkv", {"format": "matroska"}),
+    ):
+        failing().__next__()
+    assert not isinstance(raised.value, av.error.FFmpegError)
+    # In a run, while the tracks beside the pictures are copied.
+    monkeypatch.setattr(joining, "packets_of", lambda _, streams, path: clips.packets_of(Broken(), streams, path))
+    (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "o.mkv"), model, model.settings(sigma=5))
+    assert outcome.error is not None
+    assert str(source) in outcome.error
+    assert "o.mkv" not in outcome.error

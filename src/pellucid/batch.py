@@ -478,6 +478,9 @@ def _read(
         return False
 
     try:
+        if not files.is_clip(source):
+            # Before it is hashed, which takes as long as it is.
+            files.check_length(source, memory)
         digest = digest_of(source) if manifest is not None else ""
         if done(digest):
             return Outcome(source, target, skipped=True)

@@ -8,9 +8,11 @@ complete, whenever the run was killed, and any other output is not.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ __all__ = ["MANIFEST", "Manifest", "digest_of"]
 
 MANIFEST = ".pellucid.jsonl"
 """The manifest's name in the folder of outputs."""
+
+LONGEST, LARGEST = 1 << 20, 1 << 32
+"""Bytes of a line, and of all, that are read."""
+
+HOW = ("input_sha256", "settings", "pellucid", "model")
+"""The keys of an entry that say how an output was made, and of what."""
 
 
 class Manifest:
@@ -35,20 +43,36 @@ class Manifest:
         how = {"settings": dict(settings), "pellucid": __version__}
         # As it comes back from a file, where a pair is a list.
         self._how: dict[str, object] = json.loads(json.dumps(how))
-        self._lines: dict[str, dict[str, object]] = {}
+        self._made: dict[str, bytes] | None = None
         if not os.path.lexists(self.path):
+            self._made = {}
             return
         try:
-            with regular.opened(self.path, links=False) as file:
-                text = file.read().decode("utf-8", errors="replace")
+            regular.opened(self.path, links=False).close()
         except OSError as error:
             raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
-        for line in text.splitlines():
-            try:
-                entry = json.loads(line)
-                self._lines[str(entry["output"])] = entry
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue  # the last line of a killed run; its output will be made again
+
+    def _read(self) -> dict[str, bytes]:
+        """What was noted of each output, as `_mark`. The lines are read one by one. What is no entry is left out, such as the last
+        line of a killed run: its output will be made again."""
+        made: dict[str, bytes] = {}
+        try:
+            with regular.opened(self.path, links=False) as opened, io.BufferedReader(opened) as file:
+                size = os.fstat(opened.fileno()).st_size
+                if size > LARGEST:
+                    raise FileError(f"{self.path}: it has {size} bytes, and at most {LARGEST} are read; begin a new folder")
+                torn = False
+                while line := file.readline(LONGEST):
+                    whole = line.endswith(b"\n")
+                    if whole and not torn:
+                        with suppress(ValueError, KeyError, TypeError, RecursionError):
+                            entry = json.loads(line)
+                            name = str(entry["output"])
+                            made[name] = _mark(entry)
+                    torn = not whole
+        except OSError as error:
+            raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
+        return made
 
     def how(self, source: Path) -> dict[str, object]:
         """Settings, model and version that make the output of an input."""
@@ -56,12 +80,14 @@ class Manifest:
 
     def has(self, source: Path, target: Path, digest: str) -> bool:
         """Whether the output is there, unchanged, from that content, model and settings."""
-        entry = self._lines.get(self._name(target))
-        if entry is None or entry.get("input_sha256") != digest or not (target.is_file() or files.is_folder_picture(target)):
+        if self._made is None:
+            self._made = self._read()
+        mark = self._made.get(self._name(target))
+        if mark is None or not (target.is_file() or files.is_folder_picture(target)):
             return False
-        return all(entry.get(key) == value for key, value in self.how(source).items()) and entry.get("output_sha256") == digest_of(
-            target
-        )
+        # The output is hashed where all else is as it was.
+        entry = {"input_sha256": digest, **self.how(source)}
+        return mark.startswith(_half(entry)) and mark == _mark({**entry, "output_sha256": digest_of(target)})
 
     def note(self, source: Path, target: Path, digest: str, finished: Path) -> None:
         """Writes the line of an output that is about to get its name."""
@@ -79,6 +105,16 @@ class Manifest:
         return os.path.relpath(target, self.folder).replace(os.sep, "/")
 
 
+def _half(entry: Mapping[str, object]) -> bytes:
+    """A hash of how an output was made, and of what."""
+    return hashlib.sha256(json.dumps([entry.get(key) for key in HOW], sort_keys=True).encode()).digest()
+
+
+def _mark(entry: Mapping[str, object]) -> bytes:
+    """The same, and a hash of what was made."""
+    return _half(entry) + hashlib.sha256(json.dumps(entry.get("output_sha256")).encode()).digest()
+
+
 def digest_of(path: Path) -> str:
     """The hash of a file's content; of a folder's names and contents."""
     try:
@@ -87,7 +123,6 @@ def digest_of(path: Path) -> str:
             for file in saving.files_below(path):
                 whole.update(os.fsencode(file.relative_to(path).as_posix()) + b"\0" + digest_of(file).encode())
             return whole.hexdigest()
-        with regular.opened(path) as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return regular.digest(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from error

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from pellucid import depths, developing, regular
+from pellucid import depths, developing, regular, saving
 from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, claims, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
 from pellucid.files.base import Document, Format, Page, Reading
 from pellucid.files.claims import content_of, limited, within
 from pellucid.files.encoders import is_clip
@@ -41,6 +41,7 @@ __all__ = [
     "Page",
     "at_depth",
     "check_depth",
+    "check_length",
     "check_written",
     "ending_named",
     "ending_of",
@@ -105,6 +106,7 @@ FORMATS: tuple[Format, ...] = (
         save=tiff.save_tiff,
         inks=True,
         depths=ALL_DEPTHS,
+        in_parts=True,
     ),
     Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
     Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
@@ -132,8 +134,17 @@ FORMATS: tuple[Format, ...] = (
         save=pnm.save_pnm,
         holds={".pgm": 1, ".ppm": 3, ".pbm": 0},
         depths=("8", "16"),
+        in_parts=True,
     ),
-    Format("NumPy", (".npy",), media=("application/x-npy",), open=arrays.open_npy, save=arrays.save_npy, depths=ALL_DEPTHS),
+    Format(
+        "NumPy",
+        (".npy",),
+        media=("application/x-npy",),
+        open=arrays.open_npy,
+        save=arrays.save_npy,
+        depths=ALL_DEPTHS,
+        in_parts=True,
+    ),
     Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr, depths=("float32",)),
     Format(
         "DICOM",
@@ -231,6 +242,17 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) ->
                 f"{path}: it has {len(page.pictures)} channels, and only gray or colour, with alpha or without, works here"
             )
         return page.pictures[0]
+
+
+def check_length(path: Path, memory: int | None) -> None:
+    """Raises `MemoryShort` where a picture that is read whole is longer than ``memory`` lets it be, the bytes that this process may
+    have in all: before anything of it is read. A folder's files are read whole."""
+    kind = _format_of(path)
+    if kind.in_parts:
+        return
+    with within(memory), _ours(path, kind, b""):
+        for file in saving.files_below(path) if kind.folder and path.is_dir() else (path,):
+            claims.check_length(file.stat().st_size)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from pellucid import memory, regular
 from pellucid.errors import FileError, SizeError
 
-__all__ = ["MOST_PIXELS", "check_bytes", "check_size", "content_of", "limited", "within"]
+__all__ = ["MOST_PIXELS", "check_bytes", "check_length", "check_size", "content_of", "limited", "within"]
 
 MOST_PIXELS = 1_000_000_000
 """A file that claims more is refused before it is decoded: a decompression bomb, or a picture for another tool."""
@@ -105,13 +105,18 @@ def check_bytes(needed: int, what: str) -> None:
         memory.check(needed, limit, what)
 
 
+def check_length(size: int) -> None:
+    """Raises `MemoryShort` where there is less memory than a file of ``size`` bytes takes."""
+    # For a short file, what its header claims says more.
+    if size > LITTLE:
+        check_bytes(size, f"its {size} bytes")
+
+
 def content_of(path: Path) -> bytes:
     """All bytes of a regular file; `MemoryShort` where there is less memory than they take."""
     with regular.opened(path) as file:
         size = os.fstat(file.fileno()).st_size
-        # For a short file, what its header claims says more.
-        if size > LITTLE:
-            check_bytes(size, f"its {size} bytes")
+        check_length(size)
     return regular.read(path, size)
 
 

@@ -7,7 +7,7 @@ A frame keeps the time that the file gives it, in the file's own unit; no time i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.errors import FileError, OptionError, PellucidError
+from pellucid.errors import FileError, OptionError
 from pellucid.files.claims import check_size
 from pellucid.files.encoders import Container, container_of, library
 from pellucid.files.yuv import MATRICES, Layout, Planes
 
-__all__ = ["Clip", "Frame", "Span", "as_frame", "frames", "look", "main_stream", "opened", "seconds_of"]
+__all__ = ["Clip", "Frame", "Span", "as_frame", "frames", "look", "main_stream", "opened", "packets_of", "seconds_of", "written"]
 
 UNKNOWN = 2
 """The code for primaries, transfer and matrix that nobody states (ITU-T H.273)."""
@@ -138,16 +138,31 @@ def opened(path: Path) -> Iterator[Any]:
         only = {"protocol_whitelist": "file", "format_whitelist": READERS}
         with av.open(str(path), container_options=only, metadata_errors="replace") as container:
             yield container
-    except PellucidError:
-        raise
     except av.error.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno in _SYSTEM:
-            raise
         raise FileError(f"{path}: it is damaged, or no clip ({_words(error)})") from error
 
 
-_SYSTEM = (28, 122, 5, 12)
-"""Errors of the system while something is written (no space, quota, input or output, memory): not of the clip."""
+@contextmanager
+def _understood(path: Path) -> Iterator[None]:
+    """Whatever numbers and names of a damaged header provoke, as a `FileError`."""
+    try:
+        yield
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise FileError(f"{path}: it is damaged, or no clip ({_words(error)[:200]})") from error
+
+
+@contextmanager
+def written(path: Path, how: Mapping[str, Any]) -> Iterator[Any]:
+    """A file that PyAV writes, with ``how`` for its `open`; an error of the system while it is written is one of that file, and not
+    of a clip that is read meanwhile."""
+    av = library()
+    try:
+        with av.open(str(path), "w", **how) as out:
+            yield out
+    except av.error.FFmpegError as error:
+        if not isinstance(error, OSError):
+            raise
+        raise OSError(error.errno, _words(error)) from error
 
 
 def _words(error: Exception) -> str:
@@ -174,7 +189,7 @@ def _tracks(container: Any) -> str:
 def look(path: Path) -> Clip:
     """What the file says, by its header and its first frames. Raises `FileError`, `SizeError` and `MissingExtra`."""
     kind = container_of(path)
-    with opened(path) as container:
+    with opened(path) as container, _understood(path):
         stream = main_stream(container, path)
         context = stream.codec_context
         check_size(context.width or 1, context.height or 1, 3, path.stat().st_size, itemsize=4)
@@ -268,7 +283,7 @@ def _ends(path: Path) -> Fraction:
     last = Fraction(0)
     with opened(path) as container:
         start = Fraction(container.start_time or 0, 1_000_000)
-        for packet in container.demux():
+        for packet in packets_of(container, container.streams, path):
             if packet.pts is not None and packet.time_base:
                 last = max(last, (packet.pts + (packet.duration or 0)) * packet.time_base - start)
     return last
@@ -291,13 +306,28 @@ def _decoded(container: Any, stream: Any, path: Path) -> Iterator[Any]:
             if packet is None:
                 return
             made = packet.decode()
-        except av.error.FFmpegError as error:
+        # Whatever a damaged packet provokes.
+        except (av.error.FFmpegError, ValueError, ArithmeticError, LookupError, TypeError) as error:
             where = "before its first frame" if time is None else f"after {_clock(time)}"
             raise FileError(f"{path}: it is damaged {where} ({_words(error)})") from error
         for frame in made:
             if frame.pts is not None:
                 time = frame.pts * stream.time_base
             yield frame
+
+
+def packets_of(container: Any, streams: Iterable[Any], path: Path) -> Iterator[Any]:
+    """The packets of tracks; `FileError` that names the clip where it cannot be read on."""
+    av = library()
+    packets = container.demux(*streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError as error:
+            raise FileError(f"{path}: it is damaged ({_words(error)})") from error
+        if packet is None:
+            return
+        yield packet
 
 
 def _without_fields(decoded: Iterator[Any], stream: Any) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from typing import Any
 from pellucid import saving
 from pellucid.errors import FileError
 from pellucid.files import encoders, matroska
-from pellucid.files.clips import Clip, Span, main_stream, opened
+from pellucid.files.clips import Clip, Span, main_stream, opened, packets_of, written
 from pellucid.files.encoders import Choice, Container, library, set_up
 
 __all__ = ["Packet", "Segment", "join", "left_out", "ordered", "read_segment", "write_segment"]
@@ -201,7 +201,7 @@ def join(
         tags = {} if strip else {name: value for name, value in source.metadata.items() if name.lower() not in OWN_TAGS}
         if container.writer in ("mp4", "mov") and any(name.lower() not in PLAIN_TAGS for name in tags):
             options["movflags"] = "use_metadata_tags"
-        with av.open(str(target), "w", format=container.writer, container_options=options) as out:
+        with written(target, {"format": container.writer, "container_options": options}) as out:
             # No random numbers of the writer's own: the same clip has the same bytes.
             out.flags |= av.container.Flags.bitexact.value
             stream = _pictures(out, source, clip, choice, strip=strip)
@@ -320,7 +320,7 @@ def _copied(source: Any, others: dict[int, Any], shift: Fraction, span: Span, cl
     if not others:
         return
     end = None if span.end is None else span.end + clip.start
-    for packet in source.demux(*(source.streams[index] for index in others)):
+    for packet in packets_of(source, (source.streams[index] for index in others), clip.path):
         if packet.size == 0 and packet.dts is None:
             continue  # the mark at a track's end
         if packet.is_discard and packet.pts is None:
