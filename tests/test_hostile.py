@@ -894,7 +894,12 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         ("pellucid --help >/dev/full", 1, b"standard output: cannot be written: No space left on device"),
         ("pellucid models 2>&- >/dev/full", 1, b""),
         ("pellucid nonesuch 2>/dev/full", 2, b""),
-        ("pellucid models >&-", 0, b""),
+        ("pellucid models >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid --help >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid --version >&- 2>&-", 1, b""),
+        ("pellucid denoise --help >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid completion bash >&-", 1, b"pellucid: standard output: it is closed"),
+        ("pellucid models 2>&-", 0, b""),
         ("pellucid models | head -1 >/dev/null", 0, b""),
     ],
 )

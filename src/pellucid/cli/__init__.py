@@ -91,12 +91,23 @@ def _done(arguments: Sequence[str] | None) -> int:
         options = parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
         status = command(options)
-    except SystemExit:
-        # argparse has printed its help.
-        _flush()
+    except SystemExit as ended:
+        # argparse has printed its help, or why it cannot go on.
+        _flush(heed=not ended.code)
         raise
-    _flush()
+    # What goes on until it is stopped prints for whoever listens; any other command that loses its lines has failed.
+    _flush(heed=not status and not getattr(options, "endless", False))
     return status
+
+
+class _Closed(io.TextIOBase):
+    """Stands for the standard output where it is closed: keeps nothing, and knows whether there was anything to keep."""
+
+    lost = False
+
+    def write(self, text: str) -> int:
+        self.lost = self.lost or bool(text)
+        return len(text)
 
 
 def _prepare_streams() -> None:
@@ -106,6 +117,8 @@ def _prepare_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        sys.stdout = _Closed()
     if sys.stderr is None:
         # `print` would take the standard output for it.
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
@@ -115,14 +128,15 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _flush() -> None:
-    """Raises `FileError` where what was printed cannot be written: Python would find out after the exit status is settled."""
+def _flush(*, heed: bool) -> None:
+    """Raises `FileError` where what was printed cannot be written: Python would find out after the exit status is settled. A closed
+    output matters where there is no failure yet, with ``heed``."""
     try:
         sys.stderr.flush()
     except OSError:
         _mute(sys.stderr)
-    if sys.stdout is None:
-        return
+    if isinstance(sys.stdout, _Closed) and sys.stdout.lost and heed:
+        raise FileError("standard output: it is closed")
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -278,7 +278,7 @@ def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Alway
     source: Path = options.inputs[0]
     if source == PIPE and options.out is None:
         options.out = PIPE
-    if options.out == PIPE and sys.stdout is None:
+    if options.out == PIPE and not hasattr(sys.stdout, "buffer"):
         raise FileError("standard output: it is closed")
     if options.json and options.out == PIPE:
         raise OptionError("--json and a picture cannot both go to the standard output; name a file for the picture with --out")
@@ -471,6 +471,7 @@ def _size(path: Path) -> int:
 def add_watch(commands: Commands) -> None:
     """Adds `watch`."""
     command = add(commands, "watch", _watch, "restore each picture that comes into a folder")
+    command.set_defaults(endless=True)
     command.add_argument("folder", type=Path, metavar="FOLDER", help="the folder to look into")
     command.add_argument("-o", "--out", type=Path, required=True, help="the folder of the outputs, made if missing")
     chosen = command.add_mutually_exclusive_group()

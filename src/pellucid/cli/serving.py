@@ -16,6 +16,7 @@ __all__ = ["add_serve"]
 def add_serve(commands: Commands) -> None:
     """Adds `serve`."""
     command = add(commands, "serve", _serve, "serve the web page and the HTTP interface on this computer")
+    command.set_defaults(endless=True)
     command.add_argument(
         "--host",
         default="127.0.0.1",
@@ -81,7 +82,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     def announce(address: str) -> None:
         print(f"pellucid {__version__} at {address} (Ctrl-C ends it)", flush=True)
-        if options.open and sys.stdout is not None and sys.stdout.isatty() and _has_screen():
+        if options.open and sys.stdout.isatty() and _has_screen():
             import webbrowser
 
             # Behind the sign: it is never sent, not even to this server.
