@@ -597,22 +597,21 @@ def changing(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
 
 Kind = Callable[[random.Random, Path, Wholes], str | None]
 
-KINDS: tuple[tuple[Kind, int], ...] = (
-    (structure, 4),
-    (links, 1),
-    (groups, 1),
-    (models, 1),
-    (records, 1),
-    (values, 1),
-    (changing, 1),
-)
-"""The kinds, and how many of each twenty inputs are of them; damaged bytes are the others."""
+
+@lru_cache(maxsize=1)
+def shares() -> tuple[tuple[Kind, int], ...]:
+    """The kinds, and how many of each twenty inputs are of them; damaged bytes are the others."""
+    # Theirs are made by the helpers here.
+    import fuzz_settings
+
+    here = ((structure, 4), (links, 1), (groups, 1), (models, 1), (records, 1), (values, 1), (changing, 1))
+    return (*here, (fuzz_settings.attached, 1), (fuzz_settings.presets, 1))
 
 
 def kind_of(index: int) -> Kind | None:
     """The kind of input number ``index``; None: a file of damaged bytes."""
     left = index % 20
-    for kind, count in KINDS:
+    for kind, count in shares():
         if left < count:
             return kind
         left -= count
@@ -637,4 +636,4 @@ def attempt(index: int, seed: int, folder: Path, wholes: Wholes) -> str | None:
     return None if wrong is None else f"{kind.__name__}: {wrong}"
 
 
-__all__ = ["KINDS", "attempt", "kind_of", "pyramids"]
+__all__ = ["attempt", "kind_of", "pyramids", "shares"]

@@ -96,7 +96,7 @@ def test_damaged_metadata_of_a_pyramid_are_read_or_refused_in_one_line(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(index=st.integers(0, 10**9), kind=st.sampled_from(["structure", "links", "records", "values", "changing"]))
+@given(index=st.integers(0, 10**9), kind=st.sampled_from(["structure", "links", "records", "values", "changing", "presets"]))
 def test_other_hostile_inputs_are_taken_or_refused_in_one_line(
     fuzz: ModuleType, wholes: Wholes, tmp_path: Path, index: int, kind: str, capfd: Any
 ) -> None:
