@@ -59,8 +59,8 @@ UNIT = (-3.0, 4.0)
 """How far noise around a picture in [0, 1] reaches at most: as far as where it is as strong as the range is wide."""
 
 REACH, CALM = 7.0, 0.1
-"""How far beyond [0, 1] noise reaches, in standard deviations as the share `CALM` of the calmest runs of a brightness has them: five of
-its own in 20 million values, and the calmest runs show less than there is."""
+"""How far beyond [0, 1] noise reaches, in standard deviations as the share `CALM` of the calmest runs of one brightness shows them:
+five of its own in 20 million values, and the calmest runs show less than there is."""
 
 MET = 2.0
 """Within so many standard deviations of the brightest runs noise has some values, where it was not cut."""
