@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clips_made import make
 from test_web_page import Page
+from test_web_page_tasks import faults
 
 from pellucid import cli
 
@@ -21,6 +22,8 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_clip_is_restored_and_played(browser: Any, served: Any, tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import Select
+
     page = Page(browser, served, tmp_path)
     page.ready()
     clip = make(tmp_path / "a.webm", "libvpx-vp9", size=(128, 96), count=6)
@@ -47,10 +50,24 @@ def test_a_clip_is_restored_and_played(browser: Any, served: Any, tmp_path: Path
     assert places[0] == places[1] > 0
     assert page.run("return document.querySelectorAll('#clip-list video')[1].style.clipPath").endswith("25%)")
     page.shot("clip")
+    assert faults(page) == []
     page.run("document.querySelector('#clip-list a.button').click()")
     out = tmp_path / "b.webm"
     assert cli.main(["denoise", str(clip), "-o", str(out), "--model", "photo"]) == 0
     assert page.downloaded("a.clean.webm") == out.read_bytes()
+    # After a reload it is there, as it was; nothing is done again.
+    page.until("document.documentElement.dataset.kept === 'yes'")
+    page.requests()
+    page.browser.refresh()
+    page.ready()
+    page.until("document.querySelector('#clip-list a.button')")
+    assert [each for each in page.requests() if each.startswith("POST")] == []
+    # By a preset.
+    Select(page.browser.find_element("css selector", "#clip-list select")).select_by_visible_text("scan")
+    page.until("document.querySelector('#clip-list a.button')?.download === 'a.scan.webm'")
+    assert [each.partition("steps=")[2].partition("&")[0] for each in page.requests() if each.startswith("POST")] == [
+        "denoise%3Adescreen%3Dtrue"
+    ]
     page.run("[...document.querySelectorAll('#clip-list button')].find((button) => button.textContent === 'Remove').click()")
     assert page.run("return document.getElementById('clips').hidden")
     page.assert_quiet()

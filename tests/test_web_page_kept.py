@@ -81,6 +81,14 @@ def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture:
     page.shown(2)
     assert page.find("name").text == "second.png"
     assert page.run("return [...document.getElementById('left').options].map((each) => each.textContent)")[1] == "after denoise"
+    # The steps that can be taken back are there, too, and what was taken back can be done again.
+    page.find("undo").click()
+    page.until("document.getElementById('stages').hidden && document.getElementById('preset').value === ''")
+    assert states(page) == ["restored", "restored"]
+    reload(page)
+    page.find("redo").click()
+    page.until("!document.getElementById('stages').hidden")
+    assert page.run("return document.getElementById('redo').disabled && !document.getElementById('undo').disabled")
     page.run("document.querySelectorAll('.entry')[0].click()")
     page.shown(1)
     assert page.find("option-sigma-exact").get_attribute("value") == "10"

@@ -1,9 +1,11 @@
 // The service worker: the page opens when the service has stopped, too. Pictures and answers never go through it.
 
 const FILES = [
-  "/", "/page/api.js", "/page/app.js", "/page/brush.js", "/page/clips.js", "/page/folders.js", "/page/form.js", "/page/history.js", "/page/icon-192.png",
-  "/page/icon-512.png", "/page/icon.svg", "/page/manifest.webmanifest", "/page/painting.js", "/page/proposals.js", "/page/service.js",
-  "/page/steps.js", "/page/store.js", "/page/style.css", "/page/viewer.js", "/page/zip.js",
+  "/", "/page/api.js", "/page/app.js", "/page/brush.js", "/page/changes.js", "/page/clips.js", "/page/folders.js", "/page/form.js",
+  "/page/glance.js", "/page/history.js", "/page/icon-192.png", "/page/icon-512.png", "/page/icon.svg", "/page/keeping.js", "/page/list.js",
+  "/page/looking.js", "/page/manifest.webmanifest", "/page/marks.js", "/page/page.js", "/page/painting.js", "/page/parts.js",
+  "/page/proposals.js", "/page/queue.js", "/page/requests.js", "/page/service.js", "/page/steps.js", "/page/store.js", "/page/style.css",
+  "/page/taking.js", "/page/viewer.js", "/page/zip.js",
 ];
 const NAME = "pellucid-page";
 const OURS = "X-Pellucid"; // a header of every file of the page: another program may have this address tomorrow

@@ -7,7 +7,11 @@ export class Service {
   constructor(turned) {
     this.turned = turned;
     this.away = false;
+    this.waiting = []; // those who wait until it is there
   }
+
+  // Resolves once it is there.
+  there() { return this.away ? new Promise((resolve) => { this.waiting.push(resolve); }) : Promise.resolve(); }
 
   async answers() {
     try {
@@ -29,6 +33,7 @@ export class Service {
       if (await this.answers()) {
         this.away = false;
         this.turned(false);
+        for (const resolve of this.waiting.splice(0)) resolve();
       } else setTimeout(again, EVERY);
     };
     setTimeout(again, EVERY);

@@ -17,6 +17,12 @@ const finished = (transaction) => new Promise((resolve, reject) => {
   transaction.onabort = () => reject(transaction.error || new Error("it was given up"));
 });
 
+// The keys of the files in a record.
+function keysIn(value) {
+  if (value === null || typeof value !== "object") return [];
+  return typeof value.blob === "string" ? [value.blob] : Object.values(value).flatMap(keysIn);
+}
+
 // A value with its files replaced by { blob: KEY }: `keyOf` gives the key of a file.
 function packed(value, keyOf) {
   if (value instanceof Blob) return { blob: keyOf(value) };
@@ -64,8 +70,9 @@ export class Store {
 
   constructor(database) {
     this.database = database;
-    this.keys = new Map(); // number of a picture -> (file -> its key in the store)
-    this.dirty = new Map(); // number of a picture -> { record, done }: `record()` gives its record; null: it is to be forgotten
+    this.keyOf = new Map(); // file -> its key in the store; several records may have one file
+    this.files = new Map(); // number of a record -> its files
+    this.dirty = new Map(); // number of a record -> { record, done }: `record()` gives its record; null: it is to be forgotten
     this.prints = new Map(); // number of a picture -> text that is equal for equal records
     this.count = 0;
     this.writing = null;
@@ -74,7 +81,7 @@ export class Store {
     this.onChange = () => {};
   }
 
-  // Records by number, as they were kept.
+  // Records by number, as they were kept: those of pictures have numbers from 1.
   async all() {
     const transaction = this.database.transaction(["pictures", "blobs"]);
     const [numbers, records, keys, blobs] = await Promise.all([
@@ -82,8 +89,8 @@ export class Store {
       asked(transaction.objectStore("blobs").getAllKeys()), asked(transaction.objectStore("blobs").getAll()),
     ]);
     const named = new Map(keys.map((key, place) => [key, blobs[place]]));
-    for (const number of numbers) this.keys.set(number, new Map());
-    for (const [key, blob] of named) this.keys.get(Number(key.split("/")[0]))?.set(blob, key);
+    for (const [key, blob] of named) this.keyOf.set(blob, key);
+    for (const [place, number] of numbers.entries()) this.files.set(number, new Set(keysIn(records[place]).map((key) => named.get(key))));
     return numbers.map((number, place) => [number, unpacked(records[place], named)]);
   }
 
@@ -97,7 +104,7 @@ export class Store {
     } catch { /* the page is being left */ }
   }
 
-  // Keeps a picture's record soon: `record()` gives it. Nothing is written where `print` is that of the last time. Those that are
+  // Keeps a record soon: `record()` gives it. Nothing is written where `print` is that of the last time. Those that are
   // `done` go first: work that is lost is worse than a picture that is lost.
   keep(number, print, record, done) {
     if (this.prints.get(number) === print) return;
@@ -113,9 +120,9 @@ export class Store {
   }
 
   // How many pictures are kept.
-  get size() { return this.keys.size; }
+  get size() { return [...this.files.keys()].filter((number) => number > 0).length; }
 
-  has(number) { return this.keys.has(number); }
+  has(number) { return this.files.has(number); }
 
   get busy() { return this.dirty.size > 0 || this.writing !== null; }
 
@@ -149,24 +156,28 @@ export class Store {
     const transaction = this.database.transaction(["pictures", "blobs"], "readwrite", { durability: "relaxed" });
     const [pictures, blobs] = ["pictures", "blobs"].map((name) => transaction.objectStore(name));
     const done = finished(transaction);
-    const all = waiting.map(([number, { record }]) => {
-      const known = this.keys.get(number) || new Map();
-      const now = new Map();
+    const fresh = new Map();
+    const after = new Map(this.files);
+    for (const [number, { record }] of waiting) {
+      const now = new Set();
       const plain = record && packed(record(), (blob) => {
-        if (!now.has(blob)) now.set(blob, known.get(blob) || `${number}/${Date.now()}-${++this.count}`);
-        return now.get(blob);
+        now.add(blob);
+        if (!this.keyOf.has(blob) && !fresh.has(blob)) fresh.set(blob, `${number}/${Date.now()}-${++this.count}`);
+        return this.keyOf.get(blob) || fresh.get(blob);
       });
-      for (const [blob, key] of now) if (!known.has(blob)) blobs.put(blob, key);
-      for (const [blob, key] of known) if (!now.has(blob)) blobs.delete(key);
+      if (record) after.set(number, now);
+      else after.delete(number);
       if (record) pictures.put(plain, number);
       else pictures.delete(number);
-      return [number, now];
-    });
-    await done;
-    for (const [place, [number, now]] of all.entries()) {
-      if (waiting[place][1].record) this.keys.set(number, now);
-      else this.keys.delete(number);
     }
+    for (const [blob, key] of fresh) blobs.put(blob, key);
+    const used = new Set([...after.values()].flatMap((each) => [...each]));
+    const gone = [...this.keyOf].filter(([blob]) => !used.has(blob));
+    for (const [, key] of gone) blobs.delete(key);
+    await done;
+    this.files = after;
+    for (const [blob, key] of fresh) this.keyOf.set(blob, key);
+    for (const [blob] of gone) this.keyOf.delete(blob);
     this.onChange(this.busy);
   }
 }

@@ -1,0 +1,101 @@
+// Taking away: the file of a result, a download, a zip of all, a folder.
+
+import { Cancelled, post } from "./api.js";
+import { chosenFolder, saveInto } from "./folders.js";
+import { refresh, show } from "./list.js";
+import { $, page, say, taskOf, warn } from "./page.js";
+import { enqueue, progress } from "./queue.js";
+import { BLENDED, moved, restore, shareOf, stale } from "./requests.js";
+import { zip } from "./zip.js";
+
+function answerName(entry, media) {
+  const dot = entry.name.lastIndexOf(".");
+  const stem = dot > 0 ? entry.name.slice(0, dot) : entry.name;
+  const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
+  const format = page.service.formats.find((each) => each.media_types.includes(media));
+  const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
+  const preset = page.service.presets.find((each) => each.steps === entry.steps);
+  const mark = entry.steps ? (preset ? preset.name : "steps") : taskOf(entry).mark;
+  return `${stem}.${mark}${ending || (format ? format.endings[0] : "")}`;
+}
+
+// The file to download: the result itself, or the service's blend at the strength that is set; where settings that are shown at once
+// have changed since, it is restored with them first.
+async function answerOf(entry) {
+  if (moved(entry)) {
+    await new Promise((resolve) => enqueue(entry, (signal) => restore(entry, signal).finally(resolve)));
+    if (stale(entry)) throw new Cancelled();
+  }
+  const strength = shareOf(entry);
+  const { result } = entry;
+  if (strength === 1) return result.blob;
+  if (result.blended && result.blended.strength === strength) return result.blended.blob;
+  entry.controller = new AbortController();
+  const { signal } = entry.controller;
+  entry.state = "restoring";
+  refresh(entry);
+  try {
+    const { query, files } = result.asked;
+    const how = { signal, report: (state) => progress(entry, state), files };
+    const answer = await post("/v1/restore", entry.file, { ...query, [BLENDED]: strength }, "image/*", how);
+    result.blended = { strength, blob: answer.blob };
+    return answer.blob;
+  } finally {
+    entry.controller = null;
+    entry.state = "restored";
+    refresh(entry);
+  }
+}
+
+export function save(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+export async function download() {
+  const entry = page.chosen;
+  try {
+    const blob = await answerOf(entry);
+    save(blob, answerName(entry, blob.type.split(";")[0]));
+    say(`${entry.name} downloaded.`);
+  } catch (error) {
+    if (!(error instanceof Cancelled)) warn(`${entry.name}: ${error.message}`);
+  }
+}
+
+// Gives the outputs of all pictures to `take`, one after the other, and then to `end`.
+async function all(take, end) {
+  $("download-all").disabled = $("save-all").disabled = true;
+  let done = 0;
+  try {
+    for (const entry of page.pictures.filter((each) => each.result && !each.controller)) {
+      const blob = await answerOf(entry);
+      await take(answerName(entry, blob.type.split(";")[0]), blob);
+      done++;
+    }
+    say(`${done} pictures ${await end()}.`);
+  } catch (error) {
+    if (!(error instanceof Cancelled)) warn(`${done ? `after ${done} pictures: ` : ""}${error.message}`);
+  }
+  show();
+}
+
+export function downloadAll() {
+  const files = [];
+  return all((name, blob) => { files.push({ name, blob }); }, async () => {
+    save(await zip(files), "pellucid.zip");
+    return "downloaded";
+  });
+}
+
+export async function saveAll() {
+  try {
+    const folder = await chosenFolder();
+    if (folder) await all((name, blob) => saveInto(folder, name, blob), () => `saved into the folder ${folder.name}`.trim());
+  } catch (error) {
+    warn(error.message);
+  }
+}
