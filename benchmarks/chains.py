@@ -1,6 +1,6 @@
 """Chains beside single steps: the quality of denoise+upscale beside models that enlarge noisy pictures, and a chain's memory.
 
-    python benchmarks/chains.py quality FOLDER [--sigma 5 15 25] [--count 12] [--out FILE.json]
+    python benchmarks/chains.py quality FOLDER [--sigma 5 15 25] [--count 12] [--side 768] [--out FILE.json]
     python benchmarks/chains.py memory [--megapixels 6 33] [--out FILE.json]
 
 Quality: clean photographs are halved (bicubic), get white noise, are clipped and rounded to 8 bits, and enlarged again; PSNR of the
@@ -56,7 +56,7 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
     for sigma in options.sigma:
         case = degradations.Chain((shrunk, degradations.Gaussian(sigma, clip=True)))
         for place, (_, clean) in chosen:
-            large, small = case.pair(clean, np.random.default_rng(place))
+            large, small = case.pair(_middle(clean, options.side), np.random.default_rng(place))
             levels = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
             for name, text in METHODS.items():
                 answer = pellucid.run(levels, text) / np.float64(255)
@@ -67,6 +67,14 @@ def quality(options: argparse.Namespace) -> dict[str, Any]:
         gains = np.array(row["denoise+upscale"]) - np.array(row["upscale-photo"])
         print(f"  denoise+upscale beyond upscale-photo: {gains.min():.2f} to {gains.max():.2f} dB", flush=True)
     return {"folder": options.folder.name, "images": [name for _, (name, _) in chosen], "psnr": scores}
+
+
+def _middle(pixels: Any, side: int | None) -> Any:
+    """The middle of a picture, at most so many pixels high and wide; None: all of it."""
+    if side is None:
+        return pixels
+    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 def memory(options: argparse.Namespace) -> dict[str, Any]:
@@ -107,6 +115,9 @@ def main() -> int:
     command.add_argument("folder", type=Path, help="clean photographs that taught nothing")
     command.add_argument("--sigma", type=float, nargs="+", default=[5.0, 15.0, 25.0], help="levels in 8-bit levels")
     command.add_argument("--count", type=int, default=12, help="how many, evenly spread over the folder")
+    command.add_argument(
+        "--side", type=int, help="of each picture its middle alone, so many pixels high and wide (default: all of it)"
+    )
     command.set_defaults(run=quality)
     command = commands.add_parser("memory", help="peak memory of a chain and of its steps")
     command.add_argument("--megapixels", type=float, nargs="+", default=[6.0, 33.0], help="sizes of the picture")

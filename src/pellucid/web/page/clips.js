@@ -25,6 +25,7 @@ export class Clips {
   // Restores a clip by a task of the service, with its default settings, or by steps, once those before it are done.
   add(file, { task, steps }) {
     this.again(--this.lowest, { file, task, steps, answer: null });
+    this.list.lastElementChild.scrollIntoView({ block: "nearest" });
   }
 
   // Shows a clip as it was kept: { file, task, steps, answer: { blob, words } }; what was not done is done.

@@ -102,7 +102,12 @@ export async function openStore() {
   $("memory").textContent = reason || "This browser remembers the pictures and what was made of them until you remove them.";
   if (!page.store) return;
   page.store.onChange = (busy) => Object.assign(document.documentElement.dataset, { kept: busy ? "no" : "yes", pictures: page.store.size });
-  page.store.onFull = () => { $("memory").textContent = "This browser has no room to remember all of these pictures: download what is done before you leave the page."; };
+  page.store.onFull = () => {
+    const words = "This browser has no room to remember all of these pictures: download what is done before you leave the page.";
+    if ($("memory").textContent === words) return;
+    $("memory").textContent = words;
+    warn(words);
+  };
   addEventListener("beforeunload", (event) => {
     page.store.flush();
     // A picture that was added a moment ago is not kept yet.
