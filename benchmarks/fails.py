@@ -19,7 +19,7 @@ from PIL import Image as PillowImage
 from PIL import ImageFilter
 
 import pellucid
-from pellucid import files, metrics, samples
+from pellucid import files, metrics, samples, wear
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 SIDE, GAP = 208, 8
@@ -56,13 +56,11 @@ def small(values: Values) -> Values:
     )
 
 
-def scratched(values: Values) -> Values:
-    """With light scratches, as on film."""
-    spoiled, rng = values.copy(), np.random.default_rng(2)
-    for column in rng.integers(8, values.shape[1] - 8, 7):
-        places = np.clip(column + np.cumsum(rng.normal(0, 0.15, values.shape[0])), 0, values.shape[1] - 2).astype(int)
-        spoiled[np.arange(values.shape[0]), places] = spoiled[np.arange(values.shape[0]), places + 1] = 235
-    return spoiled
+def worn(values: Values) -> Values:
+    """With dust, hairs and blotches, as on a print."""
+    frames = values[None] / np.float32(255)
+    spoiled = wear.wear(frames, "dust:3+hairs:3+blotches:3", np.random.default_rng(2)).frames[0]
+    return np.asarray(np.rint(255 * np.clip(spoiled, 0, 1)), np.uint8)
 
 
 def gray(values: Values) -> Values:
@@ -83,7 +81,7 @@ def quilted(values: Values) -> Values:
 CASES = (
     Case("noise of level 100", lambda values: noisy(values, 100), pellucid.denoise),
     Case("out of focus", blurred, pellucid.denoise),
-    Case("scratches", scratched, pellucid.film),
+    Case("dust, hairs and blotches", worn, pellucid.film),
     Case("JPEG of quality 8", quilted, pellucid.denoise),
     Case("enlarged four times", small, lambda values: pellucid.upscale(values, scale=4)),
     Case("colours of a gray picture", gray, pellucid.colorize),
