@@ -178,15 +178,6 @@ def test_code_stands_in_fences(path: Path) -> None:
     assert re.findall(r"(?m)^    (?:pellucid|pip|curl|make|python3?) .*", text) == []
 
 
-def test_no_sentence_begins_without_its_subject() -> None:
-    begins = re.compile(r"(?:^|[.!?:] |\n\n|\n *[-*] (?:\*\*)?|\n\d+\. )(?:Of|What) ")
-    for path in [*PAGES, *TUTORIALS]:
-        text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text("utf-8"))
-        # A line that goes on is no beginning.
-        found = [text[match.start() : match.start() + 50] for match in begins.finditer(re.sub(r"(?<![.!?:\n])\n(?=\S)", " ", text))]
-        assert found == [], path.name
-
-
 @pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=lambda path: path.name)
 def test_what_is_not_run_has_a_reason(path: Path) -> None:
     for block in blocks(path):
