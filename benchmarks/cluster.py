@@ -29,7 +29,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,10 @@ def noisy(side: int, channels: int, seed: int) -> Any:
     return np.clip(pixels + np.random.default_rng(seed).normal(0, 12, pixels.shape), 0, 255).astype(np.uint8)
 
 
-def made(folder: Path, count: int, side: int) -> Path:
-    """A folder with so many gray pictures of ``side`` x ``side`` pixels."""
-    folder.mkdir()
-    for number in range(count):
+def made(folder: Path, count: int, side: int, first: int = 0) -> Path:
+    """A folder with so many gray pictures of ``side`` x ``side`` pixels, numbered from ``first``."""
+    folder.mkdir(parents=True)
+    for number in range(first, first + count):
         files.write(folder / f"{number}.png", images.from_array(noisy(side, 1, number)))
     return folder
 
@@ -200,58 +200,72 @@ def add_node(made: Any, number: int) -> Any:
 def order(source: Path, out: Path, model: str = "photo") -> work.Order:
     """A run of `denoise`."""
     step = steps.parse("denoise").steps[0]
-    return work.Order(str(source), str(out), partial(pictures._loaded, "denoise", model), step.task, step.settings)
+    loaded = partial(pictures._loaded, "denoise", model)
+    return work.Order(str(source), str(out), loaded, step.task, step.settings, selection=Selection(recursive=True))
 
 
-def stamps(source: Path, out: Path, nodes: int) -> list[float]:
-    """A run over so many nodes: when each row came."""
-    from pellucid.cluster import rays
+def scaling(room: Path, count: int, side: int, model: str) -> None:
+    """The plain folder run on one core, a cluster of one node of one core, and one of two; and whether the outputs are alike.
 
-    with cluster(nodes):
-        run = rays.ClusterRun(order(source, out))
-        return [time.perf_counter() for row in run if row is not None]
+    Neighbours and clocks can make a core twice as slow as it was some minutes ago. So the first two take one half of the files
+    before, and the other half after the two nodes have taken all.
+    """
+    source, plain = room / "in", room / "plain"
+    halves = [made(source / str(half), count // 2, side, half * (count // 2)) for half in range(2)]
+    rates: dict[str, list[float]] = {"plain, one core": [], "one node": [], "two nodes": []}
+
+    def measured(name: str, moments: list[float]) -> None:
+        # Once warm.
+        rates[name].append((len(moments) - 1 - WARM) / (moments[-1] - moments[WARM]))
+        print(f"{name}: {rates[name][-1]:.3f} files a second", flush=True)
+
+    measured("plain, one core", alone(halves[0], plain / "0", model))
+    with cluster(1) as made_of:
+        measured("one node", ended(halves[0], room / "one" / "0", model))
+        node = add_node(made_of, 1)
+        measured("two nodes", ended(source, room / "two", model))
+        made_of.remove_node(node)
+        measured("one node", ended(halves[1], room / "one" / "1", model))
+    measured("plain, one core", alone(halves[1], plain / "1", model))
+    for half in range(2):
+        same(halves[half], plain / str(half), room / "one" / str(half))
+    same(source, plain, room / "two")
+    bare, one, two = (sum(each) / len(each) for each in rates.values())
+    print(f"one node does {one / bare:.3f} of the plain run on one core; two nodes do {two / one:.3f} times one node's work")
+    print(f"all {count} outputs of one node and of two are those of the plain run")
 
 
-def speed(moments: list[float]) -> float:
-    """Files a second, once warm."""
-    return (len(moments) - WARM) / (moments[-1] - moments[WARM - 1])
-
-
-def scaling(room: Path, count: int, side: int) -> None:
-    """The plain folder run on one core, a cluster of one node, and one of two nodes, in turn; and whether the outputs are alike."""
-    source = made(room / "in", count, side)
+def alone(source: Path, plain: Path, model: str) -> list[float]:
+    """The plain folder run, on the first core: when each file was done."""
     core = {min(os.sched_getaffinity(0))}
-    command = [*RUN, str(source), "-o", str(room / "plain"), "--json"]
-    moments = []
+    command = [*RUN, str(source), "-o", str(plain), "--json", "--model", model]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core)
     ) as process:
         assert process.stdout is not None
-        for _ in process.stdout:
-            moments.append(time.perf_counter())
-    rates = {"plain, one core": speed(moments)}
-    for nodes in (1, 2):
-        rates[f"{nodes} nodes" if nodes > 1 else "1 node"] = speed(stamps(source, room / f"out{nodes}", nodes))
-        same(source, room / "plain", room / f"out{nodes}")
-    for name, rate in rates.items():
-        print(f"{name}: {rate:.3f} files a second, {rate * side * side / 1e6:.3f} megapixels a second")
-    plain, one, two = rates.values()
-    print(f"one node does {one / plain:.3f} of the plain run on one core; two nodes do {two / one:.3f} times one node's work")
-    print(f"all {count} outputs are those of the plain run")
+        return [time.time() for _ in process.stdout]
+
+
+def ended(source: Path, out: Path, model: str) -> list[float]:
+    """A run over the cluster: when each file was done, where it was done."""
+    from pellucid.cluster import rays
+
+    return sorted(row["at"].timestamp() for row in rays.ClusterRun(order(source, out, model)) if row is not None)
 
 
 def same(source: Path, plain: Path, out: Path) -> None:
     """Ends the program where an output is not there, is another one than that of the plain run, or is not as the manifest says."""
     rows = {row["input"]: row for row in parts.rows(Folder(out))}
-    if len(rows) != len(list(source.iterdir())):
-        raise SystemExit(f"{len(rows)} rows for {len(list(source.iterdir()))} inputs")
-    for path in source.iterdir():
-        row = rows[path.name]
+    inputs = [path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()]
+    if len(rows) != len(inputs):
+        raise SystemExit(f"{len(rows)} rows for {len(inputs)} inputs")
+    for name in inputs:
+        row = rows[name]
         if row["status"] != "done":
-            raise SystemExit(f"{path.name}: {row['error']}")
-        digest = manifest.digest_of(out / path.name)
-        if digest != manifest.digest_of(plain / path.name) or row["output_sha256"] != digest:
-            raise SystemExit(f"{path.name}: the output or its row is wrong")
+            raise SystemExit(f"{name}: {row['error']}")
+        digest = manifest.digest_of(out / name)
+        if digest != manifest.digest_of(plain / name) or row["output_sha256"] != digest:
+            raise SystemExit(f"{name}: the output or its row is wrong")
 
 
 def lost(room: Path, times: int, count: int, side: int) -> None:
@@ -263,21 +277,24 @@ def lost(room: Path, times: int, count: int, side: int) -> None:
     moments = random.Random(0)
     with cluster(0) as made_of:
         nodes = [add_node(made_of, number) for number in range(2)]
-        began = time.monotonic()
-        list(rays.ClusterRun(order(source, room / "whole", "photo-fast")))
-        length = time.monotonic() - began
-        same(source, plain, room / "whole")
         for number in range(2 * times):
             what, out = ("a node", "an actor")[number % 2], room / f"out{number}"
-            wait = moments.uniform(0.1, 1) * length
-            killer = threading.Timer(wait, made_of.remove_node if what == "a node" else kill_actor)
-            if what == "a node":
-                killer.args = (nodes.pop(0), False)
-            killer.start()
-            rows = [row for row in rays.ClusterRun(order(source, out, "photo-fast")) if row is not None]
-            killer.join()
+            # Between the first row and the last quarter, so that it is at work whatever the machine's load.
+            after = moments.randrange(count * 3 // 4)
+            rows = []
+            for row in rays.ClusterRun(order(source, out, "photo-fast")):
+                if row is None:
+                    continue
+                rows.append(row)
+                if len(rows) == after + 1:
+                    time.sleep(moments.random() * 0.2)
+                    if what == "a node":
+                        made_of.remove_node(nodes.pop(0), allow_graceful=False)
+                    else:
+                        kill_actor()
             same(source, plain, out)
-            print(f"{number + 1}: {what} killed after {wait:.1f} s; {len(rows)} rows, all {count} outputs are right", flush=True)
+            twice = len(rows) - len({row["input"] for row in rows})
+            print(f"{number + 1}: {what} killed after {after + 1} rows; {twice} were done twice, all {count} are right", flush=True)
             while len(nodes) < 2:
                 nodes.append(add_node(made_of, number // 2 % 2))
             shutil.rmtree(out)
@@ -287,20 +304,19 @@ def lost(room: Path, times: int, count: int, side: int) -> None:
 def kill_actor() -> None:
     """Kills one process of an actor of this program's cluster, as the kernel does that is short of memory."""
     for _ in range(600):
-        for entry in Path("/proc").iterdir():
-            try:
-                mine = (
-                    entry.name.isdigit()
-                    and b"_Actor" in (entry / "cmdline").read_bytes()
-                    and os.getpid() in _above(int(entry.name))
-                )
-            except (OSError, ValueError):
-                continue
-            if mine:
-                os.kill(int(entry.name), signal.SIGKILL)
-                return
+        for process in _processes(b"_Actor"):
+            os.kill(process, signal.SIGKILL)
+            return
         time.sleep(0.1)  # there is none yet
     raise SystemExit("no actor was found")
+
+
+def _processes(word: bytes) -> Iterator[int]:
+    """The processes that this program started, directly or not, whose command line has this word."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):  # it has ended
+            if entry.name.isdigit() and word in (entry / "cmdline").read_bytes() and os.getpid() in _above(int(entry.name)):
+                yield int(entry.name)
 
 
 def _above(process: int) -> Iterator[int]:
@@ -310,12 +326,16 @@ def _above(process: int) -> Iterator[int]:
         yield process
 
 
-def driver(room: Path, most: int) -> None:
-    """The driver's memory in runs over more and more tiny files, each by a process of its own, and the time until the first row."""
+def driver(room: Path, most: int, restored: int) -> None:
+    """The memory of the driver and of the listing in runs over more and more tiny files, and the time until the first row.
+
+    Each run is a process of its own. It restores ``restored`` files at most; the manifest has the others, as after a run that was
+    interrupted.
+    """
     print(
-        "| files | the driver's peak, MiB | more than at the first row, MiB | seconds to the first row | files a second after it |"
+        "| files | restored | driver, peak MiB | after row 1, more | listing, peak MiB | seconds to row 1 | then files a second |"
     )
-    print("|---:|---:|---:|---:|---:|")
+    print("|---:|---:|---:|---:|---:|---:|---:|")
     for count in (1_000, 10_000, 100_000):
         if count <= most:
             source = room / str(count)
@@ -323,25 +343,61 @@ def driver(room: Path, most: int) -> None:
             files.write(source / "0.png", images.from_array(noisy(16, 1, 0)))
             for number in range(1, count):
                 os.link(source / "0.png", source / f"{number}.png")
+            done_before(source, room / f"{count}-out", max(0, count - restored))
             subprocess.run([sys.executable, __file__, "drive", "--folder", str(source)], check=True)
             shutil.rmtree(source)
 
 
+def done_before(source: Path, out: Path, count: int) -> None:
+    """Gives the last ``count`` of the equal files in a folder their outputs, and their rows in the manifest."""
+    if not count:
+        return
+    given = order(source, out, "photo-fast")
+    worker = work.Worker(given, adopt=False)
+    items = {item.input: item for item in work.Listing(worker) if isinstance(item, work.Item)}
+    names = [f"{number}.png" for number in range(len(items) - count, len(items))]
+    row = worker.row(items[names[0]])
+    with parts.Writer(worker.out) as writer:
+        for name in names:
+            if name != names[0]:
+                os.link(out / names[0], out / name)
+            writer.add({**row, "input": name, "output": name, "asked": name})
+
+
 def drive(folder: str) -> None:
-    """A run of the driver, and what it took."""
+    """A run of the driver, and what it took. The listing is a process of its own."""
     from pellucid.cluster import rays
 
+    peak = 0
+    over = threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not over.wait(0.5):
+            for process in _processes(b"_listed"):
+                with suppress(OSError):
+                    status = Path(f"/proc/{process}/status").read_text()
+                    peak = max(peak, int(status.partition("VmHWM:")[2].split()[0]))
+
     with cluster(2):
+        watching = threading.Thread(target=watch)
+        watching.start()
         began = time.perf_counter()
         count, first, at_first = 0, 0.0, 0
-        for _ in rays.ClusterRun(order(Path(folder), Path(f"{folder}-out"), "photo-fast")):
+        run = rays.ClusterRun(order(Path(folder), Path(f"{folder}-out"), "photo-fast"))
+        for row in run:
+            if row is None or row["status"] != "done":
+                raise SystemExit(f"a file failed: {row}")
             if not count:
                 first, at_first = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             count += 1
         rest = time.perf_counter() - began - first
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        over.set()
+        watching.join()
+        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     shutil.rmtree(f"{folder}-out")
-    print(f"| {count:,} | {peak / 1024:.0f} | {(peak - at_first) / 1024:.0f} | {first:.1f} | {count / rest:.0f} |", flush=True)
+    sizes = (f"{mine / 1024:.0f}", f"{(mine - at_first) / 1024:.0f}", f"{peak / 1024:.0f}")
+    print(f"| {run.left_out.listed:,} | {count:,} | {' | '.join(sizes)} | {first:.1f} | {count / rest:.0f} |", flush=True)
 
 
 def large(room: Path, megapixels: int) -> None:
@@ -370,9 +426,9 @@ WHAT: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "killed": lambda room, given: killed(room, given.times, given.files, given.side),
     "ratio": lambda room, given: ratio(room, given.files, given.side),
     "cost": lambda room, given: cost(given.task),
-    "scaling": lambda room, given: scaling(room, given.files, given.side),
+    "scaling": lambda room, given: scaling(room, given.files, given.side, given.model),
     "lost": lambda room, given: lost(room, given.times, given.files, given.side),
-    "driver": lambda room, given: driver(room, given.most),
+    "driver": lambda room, given: driver(room, given.most, given.restored),
     "large": lambda room, given: large(room, given.megapixels),
 }
 """What can be measured."""
@@ -385,8 +441,10 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--model", default="photo", help="scaling: the model that restores")
     parser.add_argument("--megapixels", type=int, default=240)
     parser.add_argument("--most", type=int, default=100_000, help="driver: the most files")
+    parser.add_argument("--restored", type=int, default=100_000, help="driver: the most files that a run restores")
     parser.add_argument("--task", default="", help="cost: a word that the rows have")
     parser.add_argument("--folder")
     given = parser.parse_args()

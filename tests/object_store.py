@@ -17,14 +17,22 @@ from typing import Any
 
 Answer = Callable[[dict[str, Any], Any], Any]
 
+Chosen = Callable[[dict[str, Any]], str | None]
+"""The name of the fault that a request, by its WSGI environment, shall have; None for none."""
+
+FAULTS = ("busy", "cut", "lost", "slow")
+"""Those that come by chance."""
+
 
 @dataclass
 class Faulty:
     """A WSGI application in front of another one, with faults by chance, the same ones for the same requests in the same order.
 
     ``busy``: the share of requests that get a 503; ``cut``: of those with a body whose connection is lost in the middle of it;
-    ``lost``: of those that are done, but whose answer never arrives; ``slow``: of those that take ``seconds`` more. ``done`` counts
-    what was done to how many; ``requests`` are method and path of each, and whether it copies another object.
+    ``lost``: of those that are done, but whose answer never arrives; ``slow``: of those that take ``seconds`` more. ``chosen``
+    names the fault of the requests that it picks, beside these ``short`` (the connection is lost in the middle of the answer) and
+    ``refused`` (a 403). ``page`` is how many names a listing's answer has at most. ``done`` counts what was done to how many;
+    ``requests`` are method and path of each, and whether it copies another object.
     """
 
     application: Answer
@@ -34,6 +42,8 @@ class Faulty:
     slow: float = 0.0
     seconds: float = 0.0
     seed: int = 0
+    chosen: Chosen | None = None
+    page: int = 0
     done: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, str, bool]] = field(default_factory=list)
 
@@ -44,33 +54,50 @@ class Faulty:
     def perfect(self) -> None:
         """No faults from now on, and the next ones as if they were the first."""
         self.busy = self.cut = self.lost = self.slow = 0.0
+        self.chosen, self.page = None, 0
         self._chance = random.Random(self.seed)
         self.done.clear()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
         with self._lock:
-            chances = {name: self._chance.random() < getattr(self, name) for name in ("busy", "cut", "lost", "slow")}
+            faults = {name for name in FAULTS if self._chance.random() < getattr(self, name)}
+            faults |= {self.chosen(environ) if self.chosen else None} - {None}
             copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
             self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], copies))
-        if chances["slow"]:
+        if self.page and "list-type=2" in environ["QUERY_STRING"]:
+            environ["QUERY_STRING"] += f"&max-keys={self.page}"
+        if "slow" in faults:
             self.done["slow"] += 1
             time.sleep(self.seconds)
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if chances["cut"] and length:
+        if "cut" in faults and length:
             self.done["cut"] += 1
             environ["wsgi.input"].read(length // 2)
             return _hung_up(environ)
-        if chances["busy"]:
-            self.done["busy"] += 1
-            environ["wsgi.input"].read(length)
-            start("503 Slow Down", [("Content-Type", "application/xml")])
-            return [b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"]
+        for fault, status, code, line in (
+            ("busy", "503 Slow Down", "SlowDown", "Please reduce your request rate."),
+            ("refused", "403 Forbidden", "AccessDenied", "Access Denied"),
+        ):
+            if fault in faults:
+                self.done[fault] += 1
+                environ["wsgi.input"].read(length)
+                start(status, [("Content-Type", "application/xml")])
+                return [f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{line}</Message></Error>".encode()]
         answer = self.application(environ, start)
-        if chances["lost"]:
+        if "lost" in faults:
             self.done["lost"] += 1
             b"".join(answer)
             return _hung_up(environ)
+        if "short" in faults:
+            self.done["short"] += 1
+            return _half(environ, b"".join(answer))
         return answer
+
+
+def _half(environ: dict[str, Any], body: bytes) -> Iterator[bytes]:
+    """The first half of an answer that said how long it is."""
+    yield body[: len(body) // 2]
+    _hung_up(environ)
 
 
 def _hung_up(environ: dict[str, Any]) -> Any:

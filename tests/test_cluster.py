@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import pickle
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid import api, cli, files, images, manifest, steps
+from pellucid import api, cli, files, images, manifest, memory, steps
+from pellucid.cli import pictures, spreading
 from pellucid.errors import FileError
 
 pytest.importorskip("pyarrow", reason="the extra shard is not installed")
@@ -28,8 +31,9 @@ fsspec = pytest.importorskip("fsspec", reason="the extra shard is not installed"
 import pyarrow.parquet as pq  # noqa: E402
 
 from pellucid.cluster import parts, stores, work  # noqa: E402
-from pellucid.cluster.stores import MANIFEST, Bucket, Folder, open_store  # noqa: E402
+from pellucid.cluster.stores import MANIFEST, Folder, open_store  # noqa: E402
 from pellucid.plan import Selection  # noqa: E402
+from pellucid.tasks import commands  # noqa: E402
 
 MODEL = "photo-fast"
 
@@ -367,6 +371,36 @@ def test_chains_take_shares_too(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert [each["task"] for each in json.loads(row["facts"])["steps"]] == ["denoise", "denoise"]
 
 
+@pytest.mark.parametrize("task", commands())
+def test_the_order_of_every_task_goes_to_another_process(task: str, tmp_path: Path) -> None:
+    source = tmp_path / "in/a.png"
+    source.parent.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 40, 1 if task == "colorize" else 3), dtype=np.uint8)
+    files.write(source, images.from_array(pixels))
+    row = commands()[task]
+    given = work.Order(str(source.parent), str(tmp_path / "out"), partial(pictures._loaded, task, row.model), row, row.settings())
+    worker = work.Worker(pickle.loads(pickle.dumps(given)), adopt=True)
+    assert [worker.row(item)["status"] for item in work.Listing(worker) if isinstance(item, work.Item)] == ["done"]
+    assert cli.main([task, str(source), "-o", str(tmp_path / "one.png")]) == 0
+    assert (tmp_path / "out/a.png").read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+def test_another_share_may_write_to_the_folder_of_damage_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "in/a.png")
+    whole = spreading.done
+
+    def beside(*given: Any, **how: Any) -> int:
+        status = whole(*given, **how)
+        put(tmp_path / "damage/of-another-share.png")
+        return status
+
+    monkeypatch.setattr(spreading, "done", beside)
+    (tmp_path / "damage").mkdir()
+    arguments = ["film", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--shard", "1/1", "--damage", str(tmp_path / "damage")]
+    assert cli.main(arguments) == 0
+    assert files.read(tmp_path / "damage/a.png").pixels.shape == (16, 20, 1)
+
+
 def test_clips_take_shares_too(tmp_path: Path) -> None:
     pytest.importorskip("av", reason="the extra video is not installed")
     import clips_made
@@ -394,6 +428,7 @@ def test_clips_take_shares_too(tmp_path: Path) -> None:
         ({"IN": "strange://bucket/a"}, "strange", 2),
         ({"--shard": None, "--retry-failed": ""}, "--retry-failed is for runs with --shard, --cluster", 2),
         ({"-o": None}, "name one folder of inputs", 2),
+        ({"--confidence": "trust"}, "--confidence does not go with --shard", 2),
         ({"--format": "gif"}, "gif", 2),
     ],
 )
@@ -413,6 +448,48 @@ def test_wrong_use_is_one_line(
     shown = capsys.readouterr().err
     assert (got, line in shown) == (status, True), shown
     assert not (tmp_path / "out").exists()
+
+
+KUBERAY = {
+    "spec": {"entrypoint", "shutdownAfterJobFinishes", "rayClusterSpec"},
+    "rayClusterSpec": {"rayVersion", "enableInTreeAutoscaling", "headGroupSpec", "workerGroupSpecs"},
+    "headGroupSpec": {"rayStartParams", "template"},
+    "workerGroupSpecs": {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"},
+}
+"""The fields of a RayJob that we use, as KubeRay's ray.io/v1 types name them: the server refuses others."""
+
+
+def test_the_manifests_that_the_docs_have_are_valid_and_start_commands_that_we_take() -> None:
+    yaml = pytest.importorskip("yaml")
+    text = (Path(__file__).parent.parent / "docs/cluster.md").read_text("utf-8")
+    job, rays = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    assert (job["apiVersion"], job["kind"], job["spec"]["completionMode"]) == ("batch/v1", "Job", "Indexed")
+    spec = rays["spec"]
+    assert (rays["apiVersion"], rays["kind"], set(spec)) == ("ray.io/v1", "RayJob", KUBERAY["spec"])
+    cluster = spec["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    assert set(cluster) == KUBERAY["rayClusterSpec"]
+    assert [set(group) for group in groups] == [KUBERAY["headGroupSpec"], KUBERAY["workerGroupSpecs"]]
+    assert 0 <= groups[1]["minReplicas"] <= groups[1]["replicas"] <= groups[1]["maxReplicas"]
+    # Ray's version in the manifest and in the image's recipe.
+    assert isinstance(cluster["rayVersion"], str)
+    assert f"rayproject/ray:{cluster['rayVersion']}-py311" in text
+    for group in groups:
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+    templates = [job["spec"]["template"], *(group["template"] for group in groups)]
+    containers = [each for template in templates for each in template["spec"]["containers"]]
+    assert all(each["name"] and each["image"] and set(each["resources"]["limits"]) == {"cpu", "memory"} for each in containers)
+    command = containers[0]["command"][2].replace("$((JOB_COMPLETION_INDEX + 1))", str(job["spec"]["completions"]))
+    for line in (command, spec["entrypoint"]):
+        name, *arguments = shlex.split(line)
+        assert name == "pellucid"
+        cli.parser().parse_args(arguments)
+    # Actors fit into a worker, and their memory, too.
+    given = cli.parser().parse_args(shlex.split(spec["entrypoint"])[1:])
+    limits = containers[-1]["resources"]["limits"]
+    actors = int(limits["cpu"]) // given.cpus_per_actor
+    assert actors >= 1
+    assert actors * memory.parse_size(given.memory) <= memory.parse_size(limits["memory"].replace("Gi", "GiB"))
 
 
 # -- object stores ----------------------------------------------------------------------------------------------------
@@ -511,45 +588,3 @@ def test_a_store_that_fails_for_good_is_one_line(bucket: str, monkeypatch: pytes
     assert rows["0.png"]["error"] == f"{bucket}/in/0.png: the store failed {stores.TRIES} times: reset by peer"
     assert stored(f"{bucket}/out") == {}
     assert Counter(done(order(f"{bucket}/in", f"{bucket}/out"), retry=True).values()) == {"done": 7, "failed": 1}
-
-
-def test_a_listing_is_taken_page_by_page_and_goes_on_after_an_error() -> None:
-    """As s3fs gives it: memory never holds all names, and a lost connection costs none and doubles none."""
-
-    from fsspec.asyn import get_loop
-
-    class Pages:
-        loop = get_loop()
-        broken = True
-        taken = 0
-
-        def split_path(self, path: str) -> tuple[str, str, None]:
-            bucket, _, key = path.partition("/")
-            return bucket, key, None
-
-        async def set_session(self) -> None:
-            pass
-
-        async def _iterdir(self, bucket: str, prefix: str) -> Any:
-            assert (bucket, prefix) == ("b", "in/")
-            for number in range(2 * stores.PAGE + 5):
-                if self.broken and number == stores.PAGE + 7:
-                    self.broken = False
-                    raise ConnectionError("reset")
-                self.taken = number
-                yield {"name": f"b/in/{number}.png", "type": "file", "size": 1}
-
-    fs = Pages()
-    store = Bucket.__new__(Bucket)
-    store._fs, store.url, store.root = fs, "s3://b/in", "b/in"
-    entries = store._entries("b/in")
-    names = [next(entries)["name"]]
-    assert fs.taken == stores.PAGE - 1
-    names += [entry["name"] for entry in entries]
-    assert names == [f"b/in/{number}.png" for number in range(2 * stores.PAGE + 5)]
-    assert not fs.broken
-
-
-def test_a_store_goes_to_another_process() -> None:
-    store = pickle.loads(pickle.dumps(open_store("memory://a/b")))
-    assert store.name("c.png") == "memory://a/b/c.png"

@@ -143,7 +143,7 @@ def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -
         begin, length = file.pages[4].dataoffsets[0], file.pages[4].databytecounts[0]
     content[begin : begin + length] = bytes(length)
     (source / "cut.tif").write_bytes(content)
-    files.write(source / "bands.png", images.from_array(draw.integers(0, 256, (6000, 900), dtype=np.uint8)))
+    files.write(source / "bands.png", images.from_array(draw.integers(0, 256, (3000, 900), dtype=np.uint8)))
     files.write(source / "small.png", images.from_array(draw.integers(0, 256, (16, 20), dtype=np.uint8)))
     assert cli.main(["denoise", str(source), "-o", str(plain), "--sigma", "9", "--model", MODEL]) == 1
     run = rays.ClusterRun(order(source, out), large=Large(bytes=0, pixels=6 * 30 * 40, portion=2 * 30 * 40))
@@ -156,7 +156,7 @@ def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -
         "small.png": "done",
     }
     # Three of the stack, and as many as there are bands.
-    assert run.portions[0] == run.portions[1] == given.count(None) >= 5
+    assert run.portions[0] == run.portions[1] == given.count(None) >= 3 + 3 + 2
     assert not any((out / stores.TEMPORARY).iterdir())
     whole = {path.name: path.read_bytes() for path in plain.iterdir() if path.is_file() and path.name != manifest.MANIFEST}
     assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == whole
@@ -193,3 +193,42 @@ def test_the_command_says_where_there_is_no_cluster(source: Path, tmp_path: Path
     assert cli.main([*arguments[:-2], "--cpus-per-actor", "2"]) == 2
     assert "are for --cluster" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("task", ["film", "run"])
+def test_a_task_and_a_chain_go_over_the_cluster_by_the_command(
+    task: str, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is on the terminal but our own line, and what Ray's libraries write, each with its time."""
+    source, given = tmp_path / "in", ["denoise:sigma=9:model=photo-fast+upscale:scale=2"] if task == "run" else []
+    source.mkdir()
+    files.write(source / "0.png", images.from_array(np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)))
+    arguments = [task, *given, str(source), "-o"]
+    assert cli.main([*arguments, str(tmp_path / "plain")]) == 0
+    capfd.readouterr()
+    assert cli.main([*arguments, str(tmp_path / "out"), "--cluster", "auto", "--cpus-per-actor", "1"]) == 0
+    (line,) = (each for each in capfd.readouterr().err.splitlines() if not each.startswith("[20"))
+    assert line.startswith("done 1, skipped 0, failed 0, ")
+    assert content(tmp_path / "out") == content(tmp_path / "plain")
+
+
+def test_a_listing_that_is_refused_in_the_middle_is_one_line(
+    cluster: Any, store: object_store.Faulty | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if store is None:
+        pytest.skip("moto or s3fs is not installed: `make test-cluster` brings them")
+    import s3fs
+
+    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    fs.mkdir("half")
+    for number in range(5):
+        fs.pipe_file(f"half/in/{number}.png", b"no picture")
+    # The driver's own look finds nothing wrong; the process that lists does.
+    monkeypatch.setattr(work.Order, "check", lambda order: None)
+    store.page = 2
+    store.chosen = lambda environ: "refused" if "continuation-token" in environ["QUERY_STRING"] else None
+    assert cli.main(["denoise", "s3://half/in", "-o", "s3://half/out", "--model", MODEL, "--cluster", "auto"]) == 1
+    assert store.done["refused"] >= 1
+    store.perfect()
+    lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith(("pellucid: s3://half/in/", "[20"))]
+    assert lines == ["done 0, skipped 0, failed 0", "pellucid: s3://half/in: the store refuses it: Access Denied"]

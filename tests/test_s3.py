@@ -74,6 +74,15 @@ def store(
     faulty.perfect()
 
 
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's library tries nothing again by itself: what is tried again is tried by us."""
+    import fsspec.config
+
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"config_kwargs": {"retries": {"max_attempts": 0}}})
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
+
+
 def opened() -> Any:
     """The store for this test itself."""
     import fsspec
@@ -110,7 +119,8 @@ def check(url: str, plain: dict[str, bytes]) -> None:
 
     there = outputs(f"{url}/out")
     assert there == plain
-    rows = {row["input"]: row for row in parts.rows(open_store(f"{url}/out"))}
+    # The latest row counts.
+    rows = {row["input"]: row for row in sorted(parts.rows(open_store(f"{url}/out")), key=lambda row: row["at"])}
     assert set(rows) == {*plain, "bad.png"}
     for name, row in rows.items():
         if name == "bad.png":
@@ -169,3 +179,143 @@ def test_a_store_that_is_never_there_is_one_line(
     assert cli.main(["denoise", "s3://no-such-bucket-here/in", *arguments[2:]]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "no-such-bucket-here" in line
+
+
+def listed_on(environ: dict[str, Any], *, page: int) -> bool:
+    """Whether a request lists a folder, and asks for its first page, or a later one."""
+    query = environ["QUERY_STRING"]
+    return "list-type=2" in query and ("continuation-token" in query) == (page > 1)
+
+
+def test_a_listing_that_fails_on_its_second_page_goes_on_there(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], bare: None
+) -> None:
+    url, faulty = store
+    faulty.page = 2
+    faults = ["busy", "lost", "short", "busy"]
+    faulty.chosen = lambda environ: faults.pop() if faults and listed_on(environ, page=2) else None
+    rows = list(work.run(order(url)))
+    assert faulty.done == {"busy": 2, "lost": 1, "short": 1}
+    faulty.perfect()
+    assert Counter(row["input"] for row in rows) == Counter([*plain[1], "bad.png"])
+    check(url, plain[1])
+
+
+def test_a_listing_that_is_refused_on_its_second_page_is_one_line_and_what_was_done_stays(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, faulty = store
+    faulty.page = 2
+    faulty.chosen = lambda environ: "refused" if listed_on(environ, page=2) and "in%2F" in environ["QUERY_STRING"] else None
+    arguments = ["denoise", f"{url}/in", "-o", f"{url}/out", "-r", "--sigma", "9", "--model", MODEL]
+    assert cli.main(arguments) == 1
+    shown = capsys.readouterr().err.splitlines()
+    assert [line for line in shown if line.startswith("pellucid: ") and "bad.png" not in line] == [
+        f"pellucid: {url}/in: the store refuses it: Access Denied"
+    ]
+    assert faulty.done["refused"] == 1
+    faulty.perfect()
+    list(work.run(order(url)))
+    check(url, plain[1])
+
+
+def test_a_read_that_is_cut_in_the_middle_is_made_again(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], bare: None
+) -> None:
+    url, faulty = store
+    cut: Counter[str] = Counter()
+
+    def chosen(environ: dict[str, Any]) -> str | None:
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] != "GET" or not path.endswith(".png"):
+            return None
+        cut[path] += 1
+        return "short" if cut[path] < 3 else None
+
+    faulty.chosen = chosen
+    rows = list(work.run(order(url)))
+    assert faulty.done["short"] == 2 * 9
+    faulty.perfect()
+    assert Counter(row["status"] for row in rows) == {"done": 8, "failed": 1}
+    check(url, plain[1])
+
+
+def test_who_may_not_delete_has_all_outputs_and_a_remark(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, faulty = store
+    faulty.chosen = lambda environ: (
+        "refused" if environ["REQUEST_METHOD"] == "DELETE" or "delete" in environ["QUERY_STRING"] else None
+    )
+    rows = list(work.run(order(url)))
+    assert faulty.done["refused"] >= 8
+    faulty.perfect()
+    left = f"{url}/out/{stores.TEMPORARY}/"
+    for row in rows:
+        if row["status"] == "done":
+            assert row["remarks"][-1].startswith(left)
+            assert row["remarks"][-1].endswith(": the store refuses it: Access Denied; this temporary object stays")
+    there = outputs(f"{url}/out")
+    assert {name: value for name, value in there.items() if not name.startswith(stores.TEMPORARY)} == plain[1]
+    again = work.run(order(url))
+    assert list(again) == []
+    assert (again.left_out.skipped, again.left_out.failed_before) == (8, 1)
+
+
+def test_a_rename_that_is_refused_is_a_row_and_leaves_nothing(
+    store: tuple[str, object_store.Faulty], plain: tuple[Path, dict[str, bytes]]
+) -> None:
+    url, faulty = store
+    faulty.chosen = lambda environ: (
+        "refused" if "HTTP_X_AMZ_COPY_SOURCE" in environ and environ["PATH_INFO"].endswith(".png") else None
+    )
+    rows = {row["input"]: row for row in work.run(order(url))}
+    faulty.perfect()
+    assert {row["status"] for row in rows.values()} == {"failed"}
+    assert {rows[name]["error"] for name in plain[1]} == {
+        f"{url}/out/{name}: the store refuses it: Access Denied" for name in plain[1]
+    }
+    assert outputs(f"{url}/out") == {}
+    list(work.run(order(url), retry=True))
+    check(url, plain[1])
+
+
+def test_credentials_that_are_wrong_are_one_line(
+    store: tuple[str, object_store.Faulty], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, faulty = store
+    faulty.chosen = lambda environ: "refused"
+    assert cli.main(["denoise", f"{url}/in", "-o", f"{url}/out", "--model", MODEL]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"pellucid: {url}/in: the store refuses it: Access Denied"
+
+
+def test_a_store_that_throttles_for_twenty_seconds_is_waited_for(
+    store: tuple[str, object_store.Faulty],
+    plain: tuple[Path, dict[str, bytes]],
+    bare: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock that only our pauses move."""
+    url, faulty = store
+    now = begun = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def chosen(environ: dict[str, Any]) -> str | None:
+        nonlocal begun
+        if not faulty.done:
+            if not environ["PATH_INFO"].endswith("3 gr\u00fcn.png".encode().decode("latin-1")):
+                return None
+            begun = now
+        return "busy" if now - begun < 20 else None
+
+    monkeypatch.setattr(stores, "PAUSE", 0.5)
+    monkeypatch.setattr(stores.time, "sleep", sleep)
+    faulty.chosen = chosen
+    rows = list(work.run(order(url)))
+    assert now >= 20
+    assert Counter(row["status"] for row in rows) == {"done": 8, "failed": 1}
+    check(url, plain[1])

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -147,12 +148,12 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _state(place: str) -> tuple[int, int] | None:
-    """What tells whether a file has been written anew; None where there is none."""
+    """What tells whether a file has been written anew; None where there is none. Other shares may write to a folder at any time."""
     try:
         found = Path(place).stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return (found.st_ino, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
 
 
 def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:

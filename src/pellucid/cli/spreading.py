@@ -83,6 +83,10 @@ def done(
 
     if len(options.inputs) != 1 or options.out is None or "-" in (options.inputs[0], options.out):
         raise OptionError("with --shard, --cluster or a URL name one folder of inputs, and with --out one of outputs")
+    if options.confidence is not None:
+        raise OptionError(
+            "--confidence does not go with --shard, --cluster or a URL; ask for it with a few pictures on one machine"
+        )
     with requiring(EXTRA):
         from pellucid.cluster import work
     order = work.Order(

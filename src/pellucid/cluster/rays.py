@@ -20,6 +20,7 @@ from typing import Any
 
 import ray
 import ray.data
+import ray.exceptions
 
 from pellucid import memory
 from pellucid.cluster import parts
@@ -178,8 +179,16 @@ class ClusterRun:
             num_cpus=self._cpus,
             num_gpus=self._gpus,
         )
-        for row in done.iter_rows():
-            yield json.loads(row["row"])
+        try:
+            for row in done.iter_rows():
+                yield json.loads(row["row"])
+        except ray.exceptions.RayError as error:
+            own = _own(error)
+            if own is None:
+                raise
+            # Ray adds lines of its own.
+            own.args = (str(own).splitlines()[0],)
+            raise own from None
 
     def _actors(self) -> int:
         """For how many actors there is room now."""
@@ -188,6 +197,15 @@ class ClusterRun:
         if self._gpus:
             actors = min(actors, room.get("GPU", 0) / self._gpus)
         return max(1, int(actors))
+
+
+def _own(error: BaseException | None) -> PellucidError | None:
+    """Our error behind one of Ray's, whose text is that of a whole traceback."""
+    while error is not None:
+        if isinstance(error, PellucidError) and not isinstance(error, ray.exceptions.RayError):
+            return error
+        error = getattr(error, "cause", None) or error.__cause__
+    return None
 
 
 def _listed(_: Any, order: Order, retry: bool) -> Iterator[dict[str, list[str]]]:

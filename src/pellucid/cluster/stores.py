@@ -6,14 +6,16 @@ A `Store` is a folder of this machine (`Folder`) or anything that fsspec opens (
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import random
 import re
 import secrets
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -32,11 +34,15 @@ MANIFEST = "pellucid-manifest"
 TEMPORARY = ".pellucid-tmp"
 """The folder of a bucket in which objects lie until they get their names."""
 
-TRIES = 6
-"""How often a request to a store is made before it counts as failed."""
+TRIES = 8
+"""How often a request to a store is made before it counts as failed: for half a minute, since stores throttle for some seconds."""
 
 PAUSE = 0.5
-"""Seconds before the second try; each further pause is twice as long."""
+"""Seconds before the second try; each further pause is twice as long, up to `LONGEST`, and up to a fifth shorter or longer, so that
+requests which were refused together do not come back together."""
+
+LONGEST = 8.0
+"""The longest pause, seconds."""
 
 PAGE = 1000
 """Entries that are taken from a listing at once."""
@@ -98,9 +104,9 @@ class Store(ABC):
         """A temporary folder on this machine for a file that is then `put` there."""
 
     @abstractmethod
-    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> None:
+    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> str | None:
         """Puts a finished file from a `room` there. Its name is seen when all of it is there. `FileError` where the name is taken
-        and ``overwrite`` is not said."""
+        and ``overwrite`` is not said. Answers a line about what had to be left beside it, if anything."""
 
     @abstractmethod
     def remove(self, inner: str) -> None:
@@ -188,8 +194,9 @@ class Folder(Store):
                 saving.sweep(parent)
         return saving.room(parent)
 
-    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> None:
+    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> str | None:
         saving.placed(path, self.root / inner, overwrite=overwrite)
+        return None
 
     def remove(self, inner: str) -> None:
         (self.root / inner).unlink(missing_ok=True)
@@ -296,7 +303,7 @@ class Bucket(Store):
         with tempfile.TemporaryDirectory(prefix="pellucid-") as room:
             yield Path(room)
 
-    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> None:
+    def put(self, path: Path, inner: str, *, overwrite: bool = False) -> str | None:
         if path.is_dir():
             raise FileError(f"{self.name(inner)}: pictures that are folders are written to a disk")
         target, temporary = self._path(inner), self._path(f"{TEMPORARY}/{secrets.token_hex(8)}")
@@ -309,9 +316,15 @@ class Bucket(Store):
 
         def named() -> None:
             self._folder_for(target)
-            # Where the try before lost the answer alone, the temporary object is gone, and the size shows that all is well.
-            with suppress(FileNotFoundError):
-                self._rename(temporary, target)
+            if self._fs.async_impl:
+                # Object stores copy on their side.
+                self._fs.cp_file(temporary, target)
+                if "az" in _protocols(self._fs):
+                    _wait_for_azure(self._fs, target)
+            else:
+                # Where the try before lost the answer alone, the temporary file is gone, and the size shows that all is well.
+                with suppress(FileNotFoundError):
+                    self._fs.mv(temporary, target)
             self._check_size(target, size)
 
         try:
@@ -323,6 +336,12 @@ class Bucket(Store):
             with suppress(Exception):
                 self._fs.rm_file(temporary)
             raise
+        if self._fs.async_impl:
+            try:
+                self.remove(self._inner(temporary))
+            except FileError as error:  # many a user may write, but not delete; the output is there all the same
+                return f"{error}; this temporary object stays"
+        return None
 
     def remove(self, inner: str) -> None:
         def removed() -> None:
@@ -342,14 +361,6 @@ class Bucket(Store):
         if not self._fs.async_impl:
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
-    def _rename(self, temporary: str, target: str) -> None:
-        if self._fs.async_impl:
-            # Object stores copy on their side. What a lost answer left undone is done again to the same end.
-            self._fs.cp_file(temporary, target)
-            self._fs.rm_file(temporary)
-        else:
-            self._fs.mv(temporary, target)
-
     def _check_size(self, path: str, size: int) -> None:
         there = int(self._fs.info(path)["size"])
         if there != size:
@@ -368,8 +379,9 @@ class Bucket(Store):
         return next(iter(self._pages(folder)), [])
 
     def _pages(self, folder: str) -> Any:
-        """The listing page by page where the store's library gives it so (s3fs); else that of the whole folder in one."""
-        return _S3Pages(self._fs, folder) if hasattr(self._fs, "_iterdir") else _WholePage(self._fs, folder)
+        """The listing page by page where `LISTINGS` knows how to ask for it; else that of the whole folder in one."""
+        listed = next((LISTINGS[name] for name in _protocols(self._fs) if name in LISTINGS), None)
+        return _WholePage(self._fs, folder) if listed is None else _Pages(self._fs, folder, listed)
 
     def _tried(self, inner: str, action: Callable[[], Result]) -> Result:
         """The action's result; it is tried again after errors that may pass. `FileError` in one line where it fails for good."""
@@ -379,7 +391,11 @@ class Bucket(Store):
             except PellucidError:
                 raise
             except FINAL as error:
-                what = "there is no such file" if isinstance(error, FileNotFoundError) else error
+                what = _line(error)
+                if isinstance(error, FileNotFoundError):
+                    what = "there is no such file"
+                elif isinstance(error, PermissionError):
+                    what = f"the store refuses it: {what}"
                 raise FileError(f"{self.name(inner)}: {what}") from error
             except Exception as error:  # the libraries of stores raise errors of their own
                 if type(error).__name__ in NO_CREDENTIALS:
@@ -389,7 +405,7 @@ class Bucket(Store):
                     raise saving.failure(Path(tempfile.gettempdir()), error) from error
                 if attempt == TRIES - 1:
                     raise FileError(f"{self.name(inner)}: the store failed {TRIES} times: {_line(error)}") from error
-                time.sleep(PAUSE * 2**attempt)
+                time.sleep(min(LONGEST, PAUSE * 2**attempt) * random.uniform(0.8, 1.2))
         raise AssertionError
 
 
@@ -413,15 +429,18 @@ class _WholePage:
         return page
 
 
-class _S3Pages:
-    """A folder's listing by s3fs, `PAGE` entries at once. After an error it begins anew, without what has been given."""
+class _Pages:
+    """A folder's listing, `PAGE` entries at once. After an error it begins anew, without what has been given.
 
-    def __init__(self, fs: Any, folder: str) -> None:
+    ``listed`` gives the entries of a folder as the store sends them: in one order, however often it is asked.
+    """
+
+    def __init__(self, fs: Any, folder: str, listed: Callable[[Any, str], AsyncIterator[dict[str, Any]]]) -> None:
         self._fs = fs
-        self._bucket, key, _ = fs.split_path(folder)
-        self._prefix = f"{key}/" if key else ""
+        self._folder = folder
+        self._listed = listed
         self._given = 0
-        self._entries: Any = None
+        self._entries: AsyncIterator[dict[str, Any]] | None = None
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         return self
@@ -444,8 +463,7 @@ class _S3Pages:
     async def _taken(self) -> list[dict[str, Any]]:
         left_out = 0
         if self._entries is None:
-            await self._fs.set_session()
-            self._entries = self._fs._iterdir(self._bucket, prefix=self._prefix)
+            self._entries = self._listed(self._fs, self._folder)
             left_out = self._given
         page: list[dict[str, Any]] = []
         async for entry in self._entries:
@@ -456,6 +474,71 @@ class _S3Pages:
             if len(page) == PAGE:
                 break
         return page
+
+
+async def _listed_by_s3fs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
+    bucket, prefix = _prefix(fs, folder)
+    await fs.set_session()
+    async for entry in fs._iterdir(bucket, prefix=prefix):
+        yield entry
+
+
+async def _listed_by_gcsfs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
+    bucket, prefix = _prefix(fs, folder)
+    token = None
+    while True:
+        # The request of Google's JSON API, "Objects: list".
+        asked = {"delimiter": "/", "prefix": prefix or None, "maxResults": PAGE, "pageToken": token}
+        page = await fs._call("GET", "b/{}/o", bucket, json_out=True, **asked)
+        for name in page.get("prefixes", ()):
+            yield {"name": f"{bucket}/{name.rstrip('/')}", "type": "directory", "size": 0}
+        for item in page.get("items", ()):
+            yield {**item, "name": f"{bucket}/{item['name']}", "type": "file", "size": int(item["size"])}
+        token = page.get("nextPageToken")
+        if token is None:
+            return
+
+
+async def _listed_by_adlfs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
+    container, prefix = _prefix(fs, folder)
+    async with fs.service_client.get_container_client(container=container) as client:
+        # Folders have a name alone.
+        async for blob in client.walk_blobs(name_starts_with=prefix, results_per_page=PAGE):
+            about = {"type": "file", "size": blob.size, "etag": blob.etag} if "size" in blob else {"type": "directory", "size": 0}
+            yield {"name": f"{container}/{blob.name.rstrip('/')}", **about}
+
+
+LISTINGS = {"s3": _listed_by_s3fs, "gs": _listed_by_gcsfs, "az": _listed_by_adlfs}
+"""Protocol -> the entries of a folder, page by page."""
+
+
+def _wait_for_azure(fs: Any, path: str) -> None:
+    """Waits until a copy is whole: Azure's store answers when it has begun, with the size that the copy will have."""
+    from fsspec.asyn import sync
+
+    async def wait() -> None:
+        container, blob = fs.split_path(path)[:2]
+        async with fs.service_client.get_blob_client(container=container, blob=blob) as client:
+            while True:
+                copy = (await client.get_blob_properties()).copy
+                if copy.status not in ("pending", "success", None):
+                    raise OSError(None, f"the copy: {copy.status}")
+                if copy.status != "pending":
+                    return
+                await asyncio.sleep(0.2)
+
+    sync(fs.loop, wait)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    """The names of a store's protocol."""
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _prefix(fs: Any, folder: str) -> tuple[str, str]:
+    """A folder's bucket, and what the names of its objects begin with."""
+    bucket, key = fs.split_path(folder)[:2]
+    return bucket, f"{key}/" if key else ""
 
 
 def _stamp(entry: dict[str, Any]) -> str:

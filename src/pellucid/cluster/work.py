@@ -272,7 +272,7 @@ class Worker:
             row["output_sha256"] = digest = manifest.digest_of(outcome.output)
             row["output_bytes"] = (saving.state(outcome.output) or (0,))[0]
             there = self._check(item, output, worked=True, digest=digest)
-            self.out.put(outcome.output, output, overwrite=there)
+            left = self.out.put(outcome.output, output, overwrite=there)
         row |= {
             "width": outcome.width,
             "height": outcome.height,
@@ -280,7 +280,7 @@ class Worker:
             "frames": outcome.frames,
             "seconds": outcome.seconds,
             "model": outcome.model,
-            "remarks": list(outcome.remarks),
+            "remarks": [*outcome.remarks, *([left] if left else ())],
         }
         # Another process has the facts of a stack's first page.
         row |= (together and together.about) or {
