@@ -341,8 +341,10 @@ def driver(room: Path, most: int, restored: int) -> None:
             source = room / str(count)
             source.mkdir()
             files.write(source / "0.png", images.from_array(noisy(16, 1, 0)))
+            content, time_ns = (source / "0.png").read_bytes(), (source / "0.png").stat().st_mtime_ns
             for number in range(1, count):
-                os.link(source / "0.png", source / f"{number}.png")
+                (source / f"{number}.png").write_bytes(content)
+                os.utime(source / f"{number}.png", ns=(time_ns, time_ns))
             done_before(source, room / f"{count}-out", max(0, count - restored))
             subprocess.run([sys.executable, __file__, "drive", "--folder", str(source)], check=True)
             shutil.rmtree(source)
@@ -357,31 +359,41 @@ def done_before(source: Path, out: Path, count: int) -> None:
     items = {item.input: item for item in work.Listing(worker) if isinstance(item, work.Item)}
     names = [f"{number}.png" for number in range(len(items) - count, len(items))]
     row = worker.row(items[names[0]])
+    content = (out / names[0]).read_bytes()
     with parts.Writer(worker.out) as writer:
         for name in names:
-            if name != names[0]:
-                os.link(out / names[0], out / name)
+            (out / name).write_bytes(content)
             writer.add({**row, "input": name, "output": name, "asked": name})
 
 
-def drive(folder: str) -> None:
-    """A run of the driver, and what it took. The listing is a process of its own."""
-    from pellucid.cluster import rays
-
+@contextmanager
+def watched(word: bytes) -> Iterator[Callable[[], float]]:
+    """The highest memory, MiB, that one of this program's processes with this word had so far."""
     peak = 0
     over = threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not over.wait(0.5):
-            for process in _processes(b"_listed"):
+            for process in _processes(word):
                 with suppress(OSError):
                     status = Path(f"/proc/{process}/status").read_text()
                     peak = max(peak, int(status.partition("VmHWM:")[2].split()[0]))
 
-    with cluster(2):
-        watching = threading.Thread(target=watch)
-        watching.start()
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield lambda: peak / 1024
+    finally:
+        over.set()
+        watching.join()
+
+
+def drive(folder: str) -> None:
+    """A run of the driver, and what it took. The listing is a process of its own."""
+    from pellucid.cluster import rays
+
+    with cluster(2), watched(b"_listed") as listing:
         began = time.perf_counter()
         count, first, at_first = 0, 0.0, 0
         run = rays.ClusterRun(order(Path(folder), Path(f"{folder}-out"), "photo-fast"))
@@ -392,33 +404,30 @@ def drive(folder: str) -> None:
                 first, at_first = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             count += 1
         rest = time.perf_counter() - began - first
-        over.set()
-        watching.join()
         mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        sizes = (f"{mine / 1024:.0f}", f"{(mine - at_first) / 1024:.0f}", f"{listing():.0f}")
     shutil.rmtree(f"{folder}-out")
-    sizes = (f"{mine / 1024:.0f}", f"{(mine - at_first) / 1024:.0f}", f"{peak / 1024:.0f}")
     print(f"| {run.left_out.listed:,} | {count:,} | {' | '.join(sizes)} | {first:.1f} | {count / rest:.0f} |", flush=True)
 
 
-def large(room: Path, megapixels: int) -> None:
-    """One large picture by one process on one core, and in bands by two nodes of one core."""
+def large(room: Path, megapixels: int, model: str) -> None:
+    """One large picture by one process on one core, and in bands by two nodes of one core; and the memory of both."""
     from pellucid.cluster import rays
 
     source = made(room / "in", 1, round((megapixels * 1e6) ** 0.5))
     core = {min(os.sched_getaffinity(0))}
     began = time.perf_counter()
-    command = [*RUN, str(source), "-o", str(room / "plain"), "--memory", "8GB"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core))
-    plain = time.perf_counter() - began
-    with cluster(2):
+    command = [*RUN, str(source), "-o", str(room / "plain"), "--model", model]
+    with watched(b"pellucid") as peak:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core))
+        print(f"{megapixels} megapixels: one core {time.perf_counter() - began:.0f} s, {peak():.0f} MiB", flush=True)
+    with cluster(2), watched(b"_Actor") as peak:
         began = time.perf_counter()
-        run = rays.ClusterRun(order(source, room / "out"))
+        run = rays.ClusterRun(order(source, room / "out", model))
         list(run)
-        shared = time.perf_counter() - began
+        print(f"{run.portions[1]} portions by two nodes {time.perf_counter() - began:.0f} s, {peak():.0f} MiB for an actor at most")
     same(source, room / "plain", room / "out")
-    print(
-        f"{megapixels} megapixels: one core {plain:.0f} s, {run.portions[1]} portions by two nodes {shared:.0f} s, the same output"
-    )
+    print("the output is the same")
 
 
 WHAT: dict[str, Callable[[Path, argparse.Namespace], None]] = {
@@ -429,7 +438,7 @@ WHAT: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "scaling": lambda room, given: scaling(room, given.files, given.side, given.model),
     "lost": lambda room, given: lost(room, given.times, given.files, given.side),
     "driver": lambda room, given: driver(room, given.most, given.restored),
-    "large": lambda room, given: large(room, given.megapixels),
+    "large": lambda room, given: large(room, given.megapixels, given.model),
 }
 """What can be measured."""
 
@@ -441,7 +450,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--model", default="photo", help="scaling: the model that restores")
+    parser.add_argument("--model", default="photo", help="scaling and large: the model that restores")
     parser.add_argument("--megapixels", type=int, default=240)
     parser.add_argument("--most", type=int, default=100_000, help="driver: the most files")
     parser.add_argument("--restored", type=int, default=100_000, help="driver: the most files that a run restores")
