@@ -14,6 +14,7 @@ pytest.importorskip("fsspec", reason="the extra shard is not installed")
 
 from pellucid.cluster import stores
 from pellucid.cluster.stores import Bucket, open_store
+from pellucid.errors import FileError
 
 
 class Remote:
@@ -109,6 +110,23 @@ def test_a_copy_by_azure_is_waited_for() -> None:
     assert states == ["failed"]
     with pytest.raises(OSError, match="the copy: failed"):
         stores._wait_for_azure(fs, "b/in/a.png")
+
+
+@pytest.mark.parametrize("status", ["code", "status_code", "name", "type"])
+def test_what_a_store_refuses_is_asked_for_once(status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3, Google and Azure tell it in ways of their own."""
+    asked = []
+    errors: dict[str, Exception] = {"name": OSError("Forbidden: b/o\nmore"), "type": PermissionError("Access Denied")}
+    error = errors.get(status) or type("HttpError", (OSError,), {status: 403})("no\nmore")
+
+    def info(path: str) -> Any:
+        asked.append(path)
+        raise error
+
+    monkeypatch.setattr(stores, "PAUSE", 0.0)
+    with pytest.raises(FileError, match=r"^x://b/in/a\.png: the store refuses it: [^\n]+$"):
+        remote(Remote(("gs",), info=info)).size("a.png")
+    assert asked == ["b/in/a.png"]
 
 
 def test_a_store_goes_to_another_process() -> None:

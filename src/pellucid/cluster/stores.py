@@ -391,13 +391,11 @@ class Bucket(Store):
             except PellucidError:
                 raise
             except FINAL as error:
-                what = _line(error)
-                if isinstance(error, FileNotFoundError):
-                    what = "there is no such file"
-                elif isinstance(error, PermissionError):
-                    what = f"the store refuses it: {what}"
-                raise FileError(f"{self.name(inner)}: {what}") from error
+                what = "there is no such file" if isinstance(error, FileNotFoundError) else _line(error)
+                raise FileError(f"{self.name(inner)}: {'the store refuses it: ' if _refused(error) else ''}{what}") from error
             except Exception as error:  # the libraries of stores raise errors of their own
+                if _refused(error):
+                    raise FileError(f"{self.name(inner)}: the store refuses it: {_line(error)}") from error
                 if type(error).__name__ in NO_CREDENTIALS:
                     ours = "the store's library takes them from its own environment variables and files"
                     raise FileError(f"{self.name(inner)}: no credentials were found; {ours}") from error
@@ -546,6 +544,13 @@ def _stamp(entry: dict[str, Any]) -> str:
     keys = ("ETag", "etag", "md5Hash", "content_settings", "LastModified", "last_modified", "mtime", "modified", "created")
     tag = next((entry[key] for key in keys if entry.get(key)), "")
     return f"{entry['size']} bytes, {tag}"
+
+
+def _refused(error: Exception) -> bool:
+    """Whether a store says that this user may not do this: another try would not change that."""
+    # google-auth's and azure-core's errors have the answer's status, gcsfs's for 403 its name alone.
+    status = getattr(error, "code", None) or getattr(error, "status_code", None)
+    return isinstance(error, PermissionError) or status in (401, 403) or str(error).startswith("Forbidden: ")
 
 
 def _line(error: Exception) -> str:
