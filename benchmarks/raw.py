@@ -158,7 +158,7 @@ def laws(path: Path, seed: int) -> list[dict[str, Any]]:
         shot = taken(scene, gain=GAIN * iso, seed=seed)
         # As a file of 14 bits has them: rounding adds to the read noise.
         samples = np.rint(np.minimum(shot.samples, 1) * STEPS) / np.float32(STEPS)
-        gain, read, sure = sensors.law([samples])
+        gain, read, sure = sensors.law([samples], step=1 / STEPS)
         true = float(np.hypot(shot.sensor.read, 1 / (STEPS * np.sqrt(12))))
         found.append({"image": path.name, "iso": iso, "gain": gain / shot.sensor.gain, "read": read / true, "sure": sure})
     return found

@@ -148,7 +148,7 @@ DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
     {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "quiet", "sensors"},
-    {"doubt", "gain"},
+    {"doubt", "gain", "shot"},
 )
 
 INNER = {

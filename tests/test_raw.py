@@ -20,11 +20,12 @@ from PIL import Image as PillowImage
 
 from pellucid import batch, cli, developing, files, images, metrics, plan, restorer, samples, sensor
 from pellucid.diagnosis import sensors
+from pellucid.diagnosis import shot as shot_noise
 from pellucid.errors import FileError, OptionError
 from pellucid.files import dng
 from pellucid.files import raw as reading
 from pellucid.maps import Curve
-from pellucid.mosaics import CameraData
+from pellucid.mosaics import ORDER, CameraData
 from pellucid.restorer import Restorer
 from pellucid.tasks import raw as task
 
@@ -95,7 +96,7 @@ def test_a_makers_layout_is_read(name: str, tmp_path: Path) -> None:
     assert data.crop == (None if layout.crop is None else tuple(map(float, layout.crop)))
     assert image.pixels.shape == (64, 96, 1)
     # The samples are the shot's, as far as whole numbers tell.
-    light = task._lit(image, replace(data, gains=(1.0, 1.0, 1.0)), 0, 64)
+    light = shot_noise.lit(image, replace(data, gains=(1.0, 1.0, 1.0)), 0, 64)
     np.testing.assert_allclose(light, np.minimum(shot.samples, 1), atol=0.51 / (layout.white - max(layout.black)) + 1e-5)
 
 
@@ -294,6 +295,24 @@ def test_a_file_that_states_another_law_is_found_out(tmp_path: Path) -> None:
     assert "the file states 2" in str(found)
 
 
+@pytest.mark.parametrize("bits", [12, 14])
+def test_rounding_belongs_to_the_read_noise(bits: int, tmp_path: Path) -> None:
+    layout = Layout(black=(0,) * 4, white=2**bits - 1)
+    shot = taken(blurred(640, 960), layout, gain=2e-5)
+    image = mosaic_in(written(tmp_path / "a.dng", shot, profile=False))
+    assert image.mosaic is not None
+    found = task.measured(image, image.mosaic)
+    assert found.gain == pytest.approx(2e-5, rel=0.08)
+    assert found.read == pytest.approx(np.hypot(shot.sensor.read, 1 / (layout.white * np.sqrt(12))), rel=0.15)
+
+
+@pytest.mark.parametrize(("gain", "error"), [(1e-3, 0.08), (1e-2, 0.25)])
+def test_texture_is_not_taken_for_noise(gain: float, error: float) -> None:
+    # A photograph as sharp as pixels can be, and not large.
+    law = sensors.law([taken(scene(320, 480, 0, 0), gain=gain).samples])
+    assert law.gain == pytest.approx(gain, rel=error)
+
+
 def test_no_noise_is_found_where_there_is_none() -> None:
     shot = taken(smooth(320, 480))
     law = sensors.law([shot.samples])
@@ -320,6 +339,36 @@ def test_hot_and_dead_pixels_are_found_and_mended(model: Restorer) -> None:
     assert "hot" in details.facts["saw"]
     clean = model.restore(replace(image, pixels=shot.samples[..., None])).pixels
     assert psnr(clean, details.image.pixels) > 38
+
+
+@pytest.mark.parametrize("width", [1.3, 2.0, 3.0])
+def test_stars_are_no_hot_pixels(width: float) -> None:
+    rng = np.random.default_rng(1)
+    sky = np.full((200, 300), 0.002)
+    for _ in range(120):
+        y, x, light = rng.uniform(3, 197), rng.uniform(3, 297), 0.02 * rng.pareto(1.0)
+        part = np.s_[max(0, int(y) - 6) : min(200, int(y) + 7), max(0, int(x) - 6) : min(300, int(x) + 7)]
+        down, right = np.mgrid[part]
+        sky[part] += light * np.exp(-((down - y) ** 2 + (right - x) ** 2) / 2 / (width / 2.355) ** 2)
+    stars = np.repeat(sensor.toned(np.clip(sky, 0, 1))[..., None], 3, axis=2).astype(np.float32)
+    shot = taken(stars, gain=5e-4)
+    gains = [shot.layout.gains[colour] for colour in CameraData().sites]
+    noise = [Curve(shot.sensor.read, 5e-4).scaled(gain) for gain in gains]
+    places = np.stack([rng.integers(4, 196, 20), rng.integers(4, 296, 20)], axis=1)
+
+    def hot(samples: NDArray[np.float32]) -> set[tuple[int, int]]:
+        light = samples.copy()
+        for (row, column), gain in zip(ORDER, gains, strict=True):
+            light[row::2, column::2] *= gain
+        rows, columns = sensors.struck(light, noise)[0]
+        return set(zip(rows.tolist(), columns.tolist(), strict=True))
+
+    assert not hot(shot.samples)
+    struck = shot.samples.copy()
+    struck[places[:, 0], places[:, 1]] += 0.3
+    wanted = {(int(y), int(x)) for y, x in places}
+    assert hot(struck) <= wanted
+    assert len(hot(struck)) >= 0.9 * len(wanted)
 
 
 def test_row_noise_is_found_and_taken_away(model: Restorer) -> None:
@@ -436,6 +485,75 @@ def test_a_sensor_that_is_not_known_is_one_clear_line(
         assert str(source) in told.err
 
 
+def unusual(path: Path, kind: str) -> None:
+    """Writes a file of a camera that has no Bayer mosaic, or one that nobody can read."""
+    rng = np.random.default_rng(0)
+    camera: list[Any] = [
+        (271, 2, 0, "Maker", True),
+        (272, 2, 0, "Model", True),
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, 0, "Maker Model", True),
+        (50717, 3, 1, 4095, True),
+    ]
+    pattern = b"\0\1\1\2"
+    if kind == "X-Trans":
+        rows = ("110112", "112110", "201021", "112110", "110112", "021201")
+        pattern = bytes(int(colour) for row in rows for colour in row)
+    elif kind == "four colours":
+        pattern = b"\0\1\3\2"
+        camera.append((50710, 1, 4, b"\0\1\2\3", True))
+    side = 6 if kind == "X-Trans" else 2
+    camera += [(33421, 3, 2, (side, side), True), (33422, 1, len(pattern), pattern, True)]
+    levels = rng.integers(1000, 2000, (60, 72)).astype(np.uint16)
+    how: Any = {"metadata": None, "software": False, "extratags": camera}
+    if kind == "monochrome":
+        tifffile.imwrite(path, levels, photometric="minisblack", **{**how, "extratags": camera[:5]})
+    else:
+        tifffile.imwrite(path, levels, photometric="cfa", **how)
+    with tifffile.TiffFile(path) as opened:
+        page: Any = opened.pages[0]
+        places = {tag: page.tags[tag].valueoffset for tag in (259, 262)}
+        start, length = page.dataoffsets[0], page.databytecounts[0]
+    content = bytearray(path.read_bytes())
+    if kind == "monochrome":
+        content[places[262] : places[262] + 2] = (34892).to_bytes(2, "little")
+    elif kind.startswith("encrypted"):
+        packing = {"encrypted, lossless JPEG": 7, "encrypted, deflate": 8, "encrypted, unknown": 34713}[kind]
+        content[places[259] : places[259] + 2] = packing.to_bytes(2, "little")
+        content[start : start + length] = rng.bytes(length)
+    elif kind == "Foveon":
+        content = bytearray(b"FOVb" + bytes((0, 0, 3, 2)) + rng.bytes(300))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("X-Trans", "a.dng", "6x6 pixels (X-Trans)"),
+        ("four colours", "a.dng", "other colours"),
+        ("monochrome", "a.dng", "no colours"),
+        ("encrypted, lossless JPEG", "a.dng", "not packed as it says"),
+        ("encrypted, deflate", "a.dng", "it is damaged"),
+        ("encrypted, unknown", "a.dng", "not a DNG file"),
+        ("Foveon", "a.x3f", "not a camera RAW file"),
+    ],
+)
+def test_what_no_mosaic_comes_of_is_developed_or_one_clear_line(
+    kind: str, name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unusual(tmp_path / name, kind)
+    status = cli.main(["denoise", str(tmp_path / name)])
+    told = capsys.readouterr()
+    assert words in told.out + told.err
+    left = {path.name for path in tmp_path.iterdir()} - {name}
+    if status == 0:
+        assert left == {"a.clean.tif"}
+    else:
+        assert not left
+        assert "\n" not in told.err.strip()
+        assert str(tmp_path / name) in told.err
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
 def test_a_truncated_file_is_one_line(share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
@@ -513,3 +631,25 @@ def test_only_raw_files_depend_on_the_model_for_mosaics(photo: Restorer, tmp_pat
     # Another model for mosaics.
     monkeypatch.setattr(other.instead("mosaic"), "fingerprint", lambda *kinds: "another")
     assert skipped(other) == {"b.png"}
+
+
+def test_inspect_states_the_law_of_the_sensor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shot = taken(blurred(320, 480), LAYOUTS["as Panasonic's"], gain=2e-3)
+    samples = shot.samples.copy()
+    samples[100, 200] = 0.9
+    samples += np.random.default_rng(1).standard_normal((320, 1)).astype(np.float32) * np.float32(0.004)
+    source = written(tmp_path / "a.dng", replace(shot, samples=samples), profile=False)
+    assert cli.main(["inspect", str(source)]) == 0
+    first, *colours = capsys.readouterr().out.splitlines()
+    assert first.startswith("sensor noise: gain 0.00")
+    assert "row noise" in first
+    assert [line.split(":")[0].strip() for line in colours] == ["red", "green", "blue"]
+    assert cli.main(["inspect", str(source), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["kind"], found["hot"], found["dead"], found["measured"]) == ("sensor", 1, 0, True)
+    assert (found["black"], found["white"]) == ([128, 130, 126, 128], 4095)
+    assert found["rows"] == pytest.approx(0.004, rel=0.25)
+    for colour in ("red", "green", "blue"):
+        assert found[colour]["gain"] == pytest.approx(2e-3, rel=0.08)
+    assert cli.main(["inspect", str(source), "--map", str(tmp_path / "map.png")]) == 0
+    assert (tmp_path / "map.png").exists()

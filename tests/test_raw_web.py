@@ -102,6 +102,15 @@ def test_the_page_gets_pictures_and_parts_of_them(served: Any, shot: Path) -> No
     assert np.abs(none - part).mean() > 1
 
 
+def test_inspect_states_the_law_of_the_sensor(served: Any, shot: Path) -> None:
+    answer = served.ask("POST", "/v1/inspect", shot.read_bytes(), **RAW)
+    assert answer.status == 200, answer.content
+    found = json.loads(answer.body)
+    assert (found["width"], found["height"]) == (WIDTH, HEIGHT)
+    assert "sensor noise" in found["diagnosis"]["summary"]
+    assert found["diagnosis"]["sensor"]["green"]["gain"] == pytest.approx(2e-3, rel=0.3)
+
+
 def test_what_has_no_mosaic_is_developed(served: Any, shot: Path, tmp_path: Path) -> None:
     tags: list[Any] = [(271, 2, 0, "M", True), (50706, 1, 4, bytes((1, 4, 0, 0)), True), (50708, 2, 0, "M", True)]
     levels = np.full((48, 60, 3), 9000, np.uint16)

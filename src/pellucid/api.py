@@ -158,7 +158,8 @@ def run(
 
 
 def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:
-    """Which noise is in an image, and how much: anything that `restore` takes; of a stack, its first image.
+    """Which noise is in an image, and how much: anything that `restore` takes; of a stack, its first image; of a RAW file, the
+    developed picture (the command states the law of its sensor).
 
     Needs no model. Raises members of `PellucidError`. See `pellucid.diagnosis.inspect`.
 

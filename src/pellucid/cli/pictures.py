@@ -580,7 +580,10 @@ def add_inspect(commands: Commands) -> None:
 
 def _inspect(options: argparse.Namespace) -> int:
     from pellucid import diagnosis, files, images, report, views
+    from pellucid.diagnosis import shot
 
+    # A map is drawn of the picture that people see.
+    how: dict[str, Any] = {"value_range": images.parse_range(options.range), "axes": options.axes, "mosaic": options.map is None}
     paths = [
         found for path in options.inputs for found in (files.list_images(path) if files.is_folder_of_pictures(path) else [path])
     ]
@@ -591,22 +594,25 @@ def _inspect(options: argparse.Namespace) -> int:
     failed = False
     for path in paths:
         try:
-            picture = files.read(path, value_range=images.parse_range(options.range), axes=options.axes)
+            picture = files.read(path, **how)
         except PellucidError as error:
             if len(paths) == 1:
                 raise
             print(f"pellucid: {shown(error)}", file=sys.stderr)
             failed = True
             continue
-        found = diagnosis.look(views.View((picture,)))
+        found: shot.Found | diagnosis.Diagnosis
+        found = diagnosis.look(views.View((picture,))) if picture.mosaic is None else shot.inspected(picture)
         if options.json:
+            mosaic = picture.mosaic
             white = picture.black + (picture.steps or 1.0) if picture.white is None else picture.white
-            values = {"black": picture.black, "white": white, "remarks": picture.remarks}
-            print(json.dumps({"input": str(path), **found.to_dict(), **values}), flush=True)
+            ends = {"black": picture.black, "white": white} if mosaic is None else {"black": mosaic.black, "white": mosaic.white}
+            print(json.dumps({"input": str(path), **found.to_dict(), **ends, "remarks": picture.remarks}), flush=True)
         else:
             print(shown(f"{path}: {found}") if len(paths) > 1 else str(found), flush=True)
-            for remark in picture.remarks:
+            for remark in (*(found.details() if isinstance(found, shot.Found) else ()), *picture.remarks):
                 print(shown(f"  {remark}"), flush=True)
         if options.map is not None:
+            assert isinstance(found, diagnosis.Diagnosis)
             report.noise_map(picture.pixels, found, options.map, overwrite=options.force)
     return 1 if failed else 0

@@ -8,7 +8,7 @@ the sensor's end (1).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,21 +20,22 @@ from pellucid.diagnosis.sampling import SIDE, between, by_order, transform
 from pellucid.maps import Curve
 from pellucid.mosaics import ORDER
 
-__all__ = ["NEAREST", "Law", "Marks", "beside", "law", "marks", "rows_of", "struck"]
+__all__ = ["NEAREST", "OVERLAP", "Law", "Marks", "beside", "law", "marks", "rows_of", "struck"]
 
 Plane = NDArray[np.float32]
 Values = NDArray[np.float64]
+Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
-LOW, MIDDLE, HIGH, HIGHEST = 4, 8, 9, 14
-"""Coefficients of order (row + column) LOW to MIDDLE tell whether there is texture in a block, lower ones how its light slopes;
-those from HIGH to HIGHEST are measured."""
+EVEN, ODD, HIGH, HIGHEST = (4, 6, 8), (5, 7), 9, 14
+"""Coefficients of these middle orders (row + column) tell whether there is texture in a block, lower ones how its light slopes;
+those from HIGH to HIGHEST are measured. Even and odd orders have the same texture, but noise of their own."""
 
 FEWEST = 40
 """The fewest blocks that say anything."""
 
-PLAIN = 2.0
-"""The power at middle orders, as a multiple of the noise's, up to which a block counts: what texture adds to the high ones is found
-with the law itself."""
+PLAIN, CALMER = 4.0, 2.0
+"""The power at even orders, as a multiple of the noise's, up to which a block counts: what texture adds to the high ones is found
+with the law itself. And the same at first, at all middle orders, while the law is known roughly."""
 
 STRAY = 3.0
 """Power at high orders, as a multiple of what is expected, from which a block does not count: an edge, or a pixel that does not
@@ -43,6 +44,10 @@ work. Noise alone has as much in one of a million blocks."""
 DOUBTED = 0.4
 """Where all blocks have texture, this power of how much less of it would be plain is taken off what was measured: too low a level
 costs a picture less than too high a one."""
+
+HELD = 0.25
+"""How firmly the share that texture adds to high orders is held towards 0, for the root of the number of blocks: two standard
+deviations of the product of two orders' noise, which is about 0.12."""
 
 CALM, BINS = 0.1, 12
 """The share of the blocks of like light from which the first law comes, the calmest, and the ranges of light."""
@@ -59,10 +64,7 @@ FLOORED = 0.02
 CLIPPED, TAIL = 0.98, 2.5
 """Light that may have been clipped; and how many standard deviations of its noise a block stays away from both ends."""
 
-LEAST_READ = 2e-5
-"""What there is of read noise beside `camera.READ`: rounding to 14 bits, as a share of the range."""
-
-DARK, UNSURE, SPREAD_READ, FARTHEST_READ = 0.02, 0.04, 0.8, 100.0
+DARK, UNSURE, SPREAD_READ, FARTHEST_READ = 0.02, 0.05, 0.8, 100.0
 """The darkest share of the blocks, by whose light and shot noise the read noise is told; how large a share of that shot noise the
 blocks may be wrong by; the standard deviation of the logarithm of the variance of cameras' read noise at one gain, and how many
 times the usual variance it may be: that of old cameras at ISO 100."""
@@ -71,12 +73,25 @@ BESIDE, PLENTY = 1.25, 500
 """How many times the variance of green's noise that of red or blue must be, or the inverse of that, to have a law of its own; and
 how many plain blocks there must be to say so."""
 
-STRUCK, SPREAD = 8.0, 5.0
+STRUCK, SPREAD = 8.0, 2.5
 """How many standard deviations a sample must be beyond all its neighbours to be hot or dead: Gaussian noise never is. And how many
 times as far as these are apart: fine texture seldom is."""
 
+LIT, LIT_BY_CHANCE = 0.06, 1.4
+"""The share of a light point that those which touch it get at least, where a lens drew it; and how many standard deviations of the
+noise chance may give them."""
+
 NEAREST = ((-2, 0), (2, 0), (0, -2), (0, 2))
 """The four nearest samples of the same site: down, right."""
+
+TOUCHING, BEYOND = ((-1, 0), (1, 0), (0, -1), (0, 1)), ((-3, 0), (3, 0), (0, -3), (0, 3))
+"""The four pixels that touch one, and those of the same sites behind them."""
+
+LIKE = tuple((down, right) for down in (-4, -2, 0, 2, 4) for right in (-4, -2, 0, 2, 4) if (down, right) != (0, 0))
+"""Samples of the same site around one."""
+
+OVERLAP = 8
+"""Rows that a band of a mosaic shares with the next: twice as far as hot pixels are looked at around."""
 
 NOTICED, FARTHEST = 3.0, 4.0
 """How many times as much as chance the rows must differ for there to be row noise; and how many times as much as most of them one
@@ -85,9 +100,12 @@ may, to be noise and no picture."""
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Of blocks of samples: their mean ``light``, and the mean power of a coefficient of ``middle`` and of ``high`` order."""
+    """Of blocks of samples: their mean ``light``, and the mean power of a coefficient of middle order, ``even`` and ``odd`` ones
+    and all (``middle``), and of ``high`` order."""
 
     light: Values
+    even: Values
+    odd: Values
     middle: Values
     high: Values
 
@@ -98,12 +116,12 @@ class _Blocks:
 @dataclass(frozen=True)
 class _Line:
     """The law of variances: ``gain`` times the light, and ``read``; the share ``spill`` of a block's texture at middle orders that
-    it has at high ones, too; blocks counted that had up to ``most`` times the noise's power at middle orders."""
+    it has at high ones, too; blocks counted that had up to ``beyond`` times as much power at even orders as is plain."""
 
     gain: float
     read: float
     spill: float = 0.0
-    most: float = PLAIN
+    beyond: float = 1.0
 
     def expected(self, light: Values) -> Values:
         """The variance at that light."""
@@ -119,23 +137,29 @@ class Law(NamedTuple):
     sure: bool = True
 
 
-def law(parts: Sequence[Plane], phase: tuple[int, int] = (0, 0)) -> Law:
+def law(parts: Sequence[Plane], phase: tuple[int, int] = (0, 0), step: float = 0.0) -> Law:
     """The noise of the green samples of parts (h, w) of a mosaic.
 
-    Each part begins at the same place of the mosaic, ``phase`` is that of its red samples. Green samples lie closer than those of
+    Each part begins at the same place of the mosaic, ``phase`` is that of its red samples; ``step`` is the distance of two values
+    that a file's whole numbers can have: rounding to them belongs to the read noise. Green samples lie closer than those of
     any other colour, on a lattice turned by 45 degrees: so the highest frequencies of its blocks have little of a picture that a
     lens drew. The variance of a sample is ``gain`` times its light, and the read noise's. Both are fitted by relative error (Foi et
     al. 2008) to the power of high frequencies, together with the share that texture adds, which is told by middle ones; blocks
     without much texture count, the law says anew which they are, until nothing changes. 0 and 0 where there are too few.
+
+    A block's texture is known but for the noise in its middle frequencies. Least squares would take that for texture, find that
+    texture adds too little, and noise too strong. So the even orders choose and weigh blocks and are the instrument for the odd
+    ones (two-stage least squares; Wright 1928): noise is independent in both.
     """
     blocks = _joined([_blocks(_diamonds(part, sum(phase) % 2 == 0), part) for part in parts])
     if len(blocks) < FEWEST:
         return Law(0.0, 0.0, sure=False)
-    line = _fitted(blocks, floored=min(float(part.min()) for part in parts) >= 0)
-    if line.most > PLAIN:
-        less = (PLAIN / line.most) ** DOUBTED
+    rounding = step**2 / 12
+    line = _fitted(blocks, rounding, floored=min(float(part.min()) for part in parts) >= 0)
+    if line.beyond > 1:
+        less = line.beyond**-DOUBTED
         gain = line.gain * less
-        return Law(gain, float(np.sqrt(_usual(gain) if gain > 0 else line.read * less)), sure=False)
+        return Law(gain, float(np.sqrt(_usual(gain, rounding) if gain > 0 else line.read * less)), sure=False)
     return Law(line.gain, float(np.sqrt(line.read)))
 
 
@@ -168,41 +192,58 @@ def beside(parts: Sequence[Plane], phase: tuple[int, int], gain: float, read: fl
     return factors[0], factors[1], factors[2]
 
 
-def _fitted(blocks: _Blocks, *, floored: bool) -> _Line:
-    line = _begun(blocks)
+def _fitted(blocks: _Blocks, rounding: float, *, floored: bool) -> _Line:
+    """The law by least squares, which is a little too high, and then by the instrument, which needs a law near the true one to
+    choose its blocks by."""
+    first = _settled(_begun(blocks), blocks, (blocks.middle, blocks.middle), CALMER, rounding, floored=floored)
+    line = _settled(first, blocks, (blocks.even, blocks.odd), PLAIN, rounding, floored=floored)
+    return line if line.gain > 0 or first.gain <= 0 else first
+
+
+def _settled(
+    line: _Line, blocks: _Blocks, textures: tuple[Values, Values], plain: float, rounding: float, *, floored: bool
+) -> _Line:
+    """The law, and the blocks that count by it, in turn; blocks are chosen and weighed by the first of the ``textures``."""
     for _ in range(ROUNDS):
         expected = line.expected(blocks.light)
         reach = TAIL * np.sqrt(expected)
         within = (blocks.light + reach < CLIPPED) & (blocks.light - reach > (0 if floored else -1))
-        ratio = np.where(within, blocks.middle / expected, np.inf)
-        most = max(PLAIN, float(np.partition(ratio, FEWEST - 1)[FEWEST - 1]))
-        texture = np.maximum(blocks.middle - expected, 0)
-        likely = expected + line.spill * texture
+        ratio = np.where(within, textures[0] / expected, np.inf)
+        most = max(plain, float(np.partition(ratio, FEWEST - 1)[FEWEST - 1]))
+        likely = expected + line.spill * np.maximum(textures[0] - expected, 0)
         kept = (ratio <= most) & np.isfinite(ratio) & (blocks.high < STRAY * likely)
         if kept.sum() < FEWEST // 2:
             break
-        found = _solved(blocks.light[kept], (blocks.middle - expected)[kept], blocks.high[kept], likely[kept])
+        light, scale = blocks.light[kept], 1 / likely[kept]
+        instruments, terms = (
+            np.stack([light, np.ones_like(light), (texture - expected)[kept]], axis=1) * scale[:, None] for texture in textures
+        )
+        found = _solved(light, instruments, terms, blocks.high[kept] * scale, scale, rounding)
         # Halfway: which blocks count depends on the law.
         before = line
         gain, read, spill = ((old + new) / 2 for old, new in zip((line.gain, line.read, line.spill), found, strict=True))
-        line = _Line(gain, read, spill, most)
+        line = _Line(gain, read, spill, most / plain)
         if abs(line.gain - before.gain) <= 1e-3 * before.gain and abs(line.read - before.read) <= 1e-3 * before.read:
             break
     return line
 
 
-def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tuple[float, float, float]:
+def _solved(
+    light: Values, instruments: Values, terms: Values, wanted: Values, scale: Values, rounding: float
+) -> tuple[float, float, float]:
     """Gain, read noise (its variance) and spill by relative error; the read noise as dark blocks tell it, or as cameras have it.
 
-    In a picture without shadows shot noise hides it, and what texture is left in dark blocks looks like it.
+    ``terms`` (n, 3) are a block's light, 1 and its texture, and ``wanted`` (n,) its high power, all times ``scale`` (n,). In a
+    picture without shadows shot noise hides the read noise, and what texture is left in dark blocks looks like it.
     """
-    terms = np.stack([light, np.ones_like(light), texture], axis=1) / likely[:, None]
-    wanted = power / likely
-    gain, spill = _least(terms[:, [0, 2]], wanted)
+    within, across = instruments.T @ terms, instruments.T
+    # Where there is little texture, chance decides how much of it two orders share: held towards 0 by as much.
+    within[2, 2] = max(0.0, within[2, 2]) + HELD * float(np.sqrt(len(light)))
+    gain, spill = _least(within, across @ wanted, [0, 2])
     if gain <= 0:
-        read, spill = _least(terms[:, 1:], wanted)
+        read, spill = _least(within, across @ wanted, [1, 2])
         return 0.0, read, min(spill, 1.0)
-    free = np.linalg.lstsq(terms, wanted, rcond=None)[0][1]
+    free = float((np.linalg.pinv(within) @ (across @ wanted))[1])
     # The variance of a mean of squares.
     information = terms.T @ terms * (sum(range(2 * SIDE - 1 - HIGHEST, 2 * SIDE - HIGH)) / 2)
     chance = float(np.sqrt(max(0.0, np.linalg.pinv(information)[1, 1])))
@@ -211,32 +252,31 @@ def _solved(light: Values, texture: Values, power: Values, likely: Values) -> tu
     # The gain without read noise is the largest that there can be; the usual read noise follows from the gain.
     for _ in range(3):
         error = max(float(np.hypot(chance, UNSURE * gain * dark)), FAINTEST)
-        usual = _usual(max(gain, 1e-3 * FAINTEST))
+        usual = _usual(max(gain, 1e-3 * FAINTEST), rounding)
         choices = usual * np.exp(np.linspace(-6, np.log(FARTHEST_READ), 425))
         cost = np.square((choices - free) / error) + np.square(np.log(choices / usual) / SPREAD_READ)
         read = float(choices[np.argmin(cost)])
-        gain, spill = _least(terms[:, [0, 2]], wanted - read / likely)
+        gain, spill = _least(within, across @ (wanted - read * scale), [0, 2])
     return gain, read, min(spill, 1.0)
 
 
-def _least(terms: Values, wanted: Values) -> list[float]:
-    """Least squares without numbers below 0: those that would be are 0, the lowest first."""
-    left = list(range(terms.shape[1]))
+def _least(within: Values, across: Values, columns: list[int]) -> list[float]:
+    """Solves the normal equations (3, 3) for some of the three numbers, none below 0: those that would be are 0, the lowest
+    first."""
+    left, answer = list(columns), dict.fromkeys(columns, 0.0)
     while left:
-        found = np.linalg.lstsq(terms[:, left], wanted, rcond=None)[0]
+        found = np.linalg.lstsq(within[np.ix_(left, left)], across[left], rcond=None)[0]
         if found.min() >= 0:
+            answer |= dict(zip(left, found.tolist(), strict=True))
             break
         left.pop(int(found.argmin()))
-    answer = [0.0] * terms.shape[1]
-    for index, column in enumerate(left):
-        answer[column] = float(found[index])
-    return answer
+    return [answer[column] for column in columns]
 
 
-def _usual(gain: float) -> float:
-    """The variance of the read noise that a real camera of this gain has."""
+def _usual(gain: float, rounding: float) -> float:
+    """The variance of the read noise that a real camera of this gain has, and of ``rounding``."""
     slope, offset = camera.READ
-    return float(np.exp(slope * np.log(gain) + offset)) + LEAST_READ**2
+    return float(np.exp(slope * np.log(gain) + offset)) + rounding
 
 
 def _begun(blocks: _Blocks) -> _Line:
@@ -250,7 +290,8 @@ def _begun(blocks: _Blocks) -> _Line:
     expected = np.full(len(calm), max(float(np.median(power)), FAINTEST))
     line = _Line(0.0, 0.0)
     for _ in range(4):
-        gain, read = _least(np.stack([light, np.ones_like(light)], axis=1) / expected[:, None], power / expected)
+        terms = np.stack([light, np.ones_like(light)], axis=1) / expected[:, None]
+        gain, read = _least(terms.T @ terms, terms.T @ (power / expected), [0, 1])
         line = _Line(gain, read)
         expected = line.expected(light)
     return line
@@ -293,12 +334,13 @@ def _blocks(values: Plane, plane: Plane) -> _Blocks:
         usable &= (values <= 0).mean(axis=1) < FLOORED
     values = values[usable]
     energies = np.square(transform[by_order] @ values.T)
-    middle, high = (energies[between(*orders)].mean(axis=0) for orders in ((LOW, MIDDLE), (HIGH, HIGHEST)))
-    return _Blocks(*(each.astype(np.float64) for each in (values.mean(axis=1), middle, high)))
+    even, odd = (np.concatenate([energies[between(order, order)] for order in orders]) for orders in (EVEN, ODD))
+    parts = (even, odd, np.concatenate([even, odd]), energies[between(HIGH, HIGHEST)])
+    return _Blocks(values.mean(axis=1).astype(np.float64), *(part.mean(axis=0).astype(np.float64) for part in parts))
 
 
 def _joined(parts: Sequence[_Blocks]) -> _Blocks:
-    return _Blocks(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("light", "middle", "high")))
+    return _Blocks(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(_Blocks)))
 
 
 @dataclass(frozen=True)
@@ -317,46 +359,71 @@ class Marks:
         return self.hot + self.dead
 
 
-def struck(mosaic: Plane, noise: Sequence[Curve]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which samples of a balanced mosaic (h, w) are hot, and which are dead; ``noise`` is the law at its four sites.
+def struck(mosaic: Plane, noise: Sequence[Curve]) -> tuple[Places, Places]:
+    """The rows and columns of the hot samples of a balanced mosaic (h, w), and of the dead ones; ``noise`` is the law at its four
+    sites.
 
-    Each must leave the eight nearest of its site behind by `STRUCK` standard deviations, and be twice as light, or half as light,
-    as the four pixels that touch it: a star, however small, lights these, too. The two outermost pixels are not judged.
+    Each must leave those of its site behind by `STRUCK` standard deviations, be twice as light, or half as light, as the four
+    pixels that touch it, and leave these as they are: a lens draws no star and no glint so small that they get nothing of it. The
+    two outermost pixels are not judged.
     """
-    light = mosaic.copy()
-    for (row, column), curve in zip(ORDER, noise, strict=True):
-        part = light[row::2, column::2]
-        part[...] = np.sqrt(curve.variance(np.maximum(part, 0)) + np.float32(1e-9))
-    sigma = light
     inner = mosaic[2:-2, 2:-2]
-    height, width = inner.shape
+    if inner.size == 0:
+        none = np.zeros(0, np.int64)
+        return (none, none), (none, none)
+    nearest = [_beside(mosaic, *place) for place in NEAREST]
+    highest, lowest = np.maximum.reduce(nearest), np.minimum.reduce(nearest)
+    # The noise of what is there beneath.
+    most = highest.copy()
+    for (row, column), curve in zip(ORDER, noise, strict=True):
+        part = most[row::2, column::2]
+        part[...] = np.float32(STRUCK) * np.sqrt(curve.variance(np.maximum(part, 0)) + np.float32(1e-9))
+    touching = [_beside(mosaic, *place) for place in TOUCHING]
+    hot = (inner - highest > most) & (inner > 2 * np.maximum.reduce(touching))
+    dead = (lowest - inner > most) & (2 * inner < np.minimum.reduce(touching))
+    found = []
+    for sign, which in ((np.float32(1), hot), (np.float32(-1), dead)):
+        rows, columns = np.nonzero(which)
+        alone = _alone(sign * mosaic, rows + 2, columns + 2, most[rows, columns] / np.float32(STRUCK))
+        found.append((rows[alone] + 2, columns[alone] + 2))
+    return found[0], found[1]
 
-    def at(down: int, right: int) -> Plane:
-        return mosaic[2 + down : 2 + down + height, 2 + right : 2 + right + width]
 
-    like = [at(down, right) for down in (-2, 0, 2) for right in (-2, 0, 2) if (down, right) != (0, 0)]
-    near = [at(-1, 0), at(1, 0), at(0, -1), at(0, 1)]
-    highest, lowest = np.maximum.reduce(like), np.minimum.reduce(like)
-    # The noise of what is there beneath; and texture, by how much the neighbours differ.
-    wide = np.pad(sigma, 2, mode="reflect")
-    around = np.maximum.reduce([wide[2 + down :, 2 + right :][: sigma.shape[0], : sigma.shape[1]] for down, right in NEAREST])
-    most = np.float32(STRUCK) * around[2:-2, 2:-2] + np.float32(SPREAD) * (highest - lowest)
-    hot, dead = np.zeros(mosaic.shape, bool), np.zeros(mosaic.shape, bool)
-    hot[2:-2, 2:-2] = (inner - highest > most) & (inner > 2 * np.maximum.reduce(near))
-    dead[2:-2, 2:-2] = (lowest - inner > most) & (2 * inner < np.minimum.reduce(near))
-    return hot, dead
+def _beside(mosaic: Plane, down: int, right: int) -> Plane:
+    """The samples that lie so many pixels from each, but for the two outermost."""
+    height, width = mosaic.shape
+    return mosaic[2 + down : height - 2 + down, 2 + right : width - 2 + right]
+
+
+def _alone(mosaic: Plane, rows: NDArray[np.int64], columns: NDArray[np.int64], sigma: Plane) -> NDArray[np.bool_]:
+    """Which of those pixels, light ones, stand alone: nothing else around them does, and they light none that touches them."""
+
+    def at(places: Sequence[tuple[int, int]]) -> Plane:
+        # Mirrored at the edges, where the mosaic goes on in step.
+        down, right = (np.abs(np.add.outer(index, [each[axis] for each in places])) for axis, index in enumerate((rows, columns)))
+        ends = mosaic.shape[0] - 1, mosaic.shape[1] - 1
+        down, right = (np.where(index > end, 2 * end - index, index) for index, end in zip((down, right), ends, strict=True))
+        values: Plane = mosaic[np.clip(down, 0, ends[0]), np.clip(right, 0, ends[1])]
+        return values
+
+    if not len(rows):
+        return np.zeros(0, bool)
+    own, like = mosaic[rows, columns], at(LIKE)
+    apart = own - like.max(axis=1) > np.float32(STRUCK) * sigma + np.float32(SPREAD) * np.ptp(like, axis=1)
+    lit = at(TOUCHING).mean(axis=1) - at(BEYOND).mean(axis=1)
+    alone: NDArray[np.bool_] = apart & (lit < np.float32(LIT) * (own - np.median(like, axis=1)) + np.float32(LIT_BY_CHANCE) * sigma)
+    return alone
 
 
 def marks(bands: Iterable[tuple[int, Plane]], noise: Sequence[Curve], rows: int) -> Marks:
     """Hot and dead pixels of a balanced mosaic that comes in ``bands``: the first row, an even one, and the samples (h, w),
-    ``rows`` rows and four more that the next one has, too."""
+    ``rows`` rows and `OVERLAP` more that the next one has, too."""
     down, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     count = [0, 0]
     for top, band in bands:
-        for index, which in enumerate(struck(band, noise)):
-            y, x = np.nonzero(which)
-            # Those near a band's lower end are the next one's, which begins four rows above it.
-            own = (y < rows + 2) & (y >= 2)
+        for index, (y, x) in enumerate(struck(band, noise)):
+            # Those near a band's ends are its neighbour's, but for the picture's own ends.
+            own = (y < rows + OVERLAP // 2) & (y >= (OVERLAP // 2 if top else 0))
             count[index] += int(own.sum())
             down.append(y[own] + top)
             right.append(x[own])

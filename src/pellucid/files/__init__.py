@@ -67,7 +67,11 @@ __all__ = [
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
 
-RAW_ENDINGS = (".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
+RAW_ENDINGS = (
+    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    # Older cameras, and those that few have.
+    *(".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".x3f"),
+)
 
 PNM_MEDIA = ("image/x-portable-anymap", "image/x-portable-graymap", "image/x-portable-pixmap", "image/x-portable-bitmap")
 
@@ -222,14 +226,15 @@ MAGIC = (
 """Bytes, where they stand, and the format that begins so: for a picture under another's name."""
 
 
-def read(path: Path, *, value_range: Range = "auto", axes: str | None = None) -> Image:
+def read(path: Path, *, value_range: Range = "auto", axes: str | None = None, mosaic: bool = False) -> Image:
     """The one picture in ``path``, upright; CMYK as sRGB.
 
-    ``value_range`` says which values are black and white, ``axes`` names the axes where the file does not: see `Reading`. Raises
+    ``value_range`` says which values are black and white, ``axes`` names the axes where the file does not, ``mosaic`` asks for what
+    a camera's sensor saw, which is not upright: see `Reading`. Raises
     `FileError` in one line when the file is missing, foreign, truncated, of a kind not known, or holds more than one picture;
     `MissingExtra` when its format needs a package that is not installed.
     """
-    with open_pages(path, value_range=value_range, axes=axes) as document:
+    with open_pages(path, value_range=value_range, axes=axes, mosaic=mosaic) as document:
         if document.count != 1:
             raise FileError(f"{path}: it has {document.count} pages, and only single pictures work here")
         page = next(iter(document.pages), None)

@@ -97,6 +97,14 @@ class Source:
         found = number(self.first, ORIENTATION) or 1
         return found if found in range(1, 9) else 1
 
+    def is_packed_as_said(self, content: bytes) -> bool:
+        """Whether each tile or strip that is said to be a JPEG begins as one: those of an encrypted file do not."""
+        if number(self.raw, 259) != 7:
+            return True
+        entry = self.raw.get(324) or self.raw.get(273)
+        places = [] if entry is None else np.frombuffer(entry[2], "<u2" if entry[0] == 3 else "<u4")
+        return all(content[place : place + 2] == b"\xff\xd8" for place in places)
+
 
 def source_of(content: bytes) -> Source:
     """What the file's directories say; empty where it is not built like a TIFF."""

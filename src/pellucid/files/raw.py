@@ -46,6 +46,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             raise FileError("it holds no picture")
         width, height = raw.sizes.raw_width, raw.sizes.raw_height
         remarks: tuple[str, ...] = ()
+        why = None
         if reading.mosaic:
             why = _not_bayer(raw)
             if why is None:
@@ -55,7 +56,14 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
-        values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
+        try:
+            values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
+        except rawpy.LibRawError as error:
+            if why is None:
+                raise
+            words = error.args[0] if error.args else b""
+            reason = words.decode("ascii", "replace") if isinstance(words, bytes) else str(words)
+            raise FileError(f"{why}, and LibRaw does not develop it ({reason})") from error
     return replace(picture_of(values, reading, full=True), exif=_exif(content), remarks=remarks)
 
 
@@ -105,6 +113,9 @@ def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     red = [names[index : index + 1] for index in pattern.ravel()].index(b"R")
     levels = raw.black_level_per_channel
     source = dng.source_of(content)
+    if not source.is_packed_as_said(content):
+        # LibRaw leaves out what it cannot unpack, and hands over what happened to be in memory there.
+        raise FileError("its samples are not packed as it says: it is damaged, or encrypted")
     data = CameraData(
         phase=(red // 2, red % 2),
         black=tuple(float(levels[index]) for index in pattern.ravel()),  # type: ignore[arg-type]  # there are four

@@ -33,6 +33,7 @@ from PIL import Image as PillowImage
 
 from pellucid import batch, chains, diagnosis, files, footage, memory, restorer, steps
 from pellucid.chains import Chain
+from pellucid.diagnosis import shot
 from pellucid.errors import EngineError, FileError, OptionError, PellucidError, SizeError
 from pellucid.files import base, clips, photographs
 from pellucid.images import Image
@@ -127,7 +128,7 @@ class Worker:
         progress(0)
         with (
             files.limited(job["pixels"], job["words"]),
-            files.open_pages(source, **batch.reading(how), memory=self._most) as document,
+            files.open_pages(source, **batch.reading(how), memory=self._most, mosaic=True) as document,
         ):
             page = next(iter(document.pages), None)
             if page is None:
@@ -135,7 +136,14 @@ class Worker:
             if document.count * _size(page) > job["pixels"]:
                 raise SizeError(f"{source}: {document.count} pages together are more than {job['words']}")
             progress(0.5)
+            sensed = page.pictures[0]
+            page = _pictured(page)
             details = _described(page, document.count) | {"diagnosis": _diagnosed(page)}
+            if sensed.mosaic is not None:
+                # The noise is measured before the picture is developed.
+                found = shot.inspected(sensed)
+                words = {"summary": str(found), "sigma": round(found.level, 4), "sensor": found.to_dict()}
+                details["diagnosis"] |= words
             if job["preview"]:
                 details["preview"] = _draw(source.with_name("before.png"), page)
             return details
