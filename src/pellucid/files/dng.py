@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class Source:
         if number(self.raw, 259) != 7:
             return True
         entry = self.raw.get(324) or self.raw.get(273)
-        places = [] if entry is None else np.frombuffer(entry[2], "<u2" if entry[0] == 3 else "<u4")
+        places: Any = [] if entry is None else np.frombuffer(entry[2], "<u2" if entry[0] == 3 else "<u4")
         return all(content[place : place + 2] == b"\xff\xd8" for place in places)
 
 
