@@ -468,7 +468,8 @@ def edited(content: bytes, chance: random.Random) -> bytes:
                 graph.output[0].name = chance.choice(("", "output", "none"))
         elif model.metadata_props:
             held = model.metadata_props[0]
-            with suppress(ValueError):
+            # The card may be a deep one by now.
+            with suppress(ValueError, RecursionError):
                 held.value = as_text(changed(json.loads(held.value), chance))
     return bytes(model.SerializeToString())
 

@@ -74,7 +74,7 @@ def test_the_numbers_are_the_protocols(folder: Path) -> None:
 def test_models_are_given_the_level_unless_blind(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, levels = restorer.load("photo"), []
     whole = model.restore
-    monkeypatch.setattr(model, "restore", lambda image, given: (levels.append(given.sigma), whole(image, given))[1])
+    monkeypatch.setattr(model, "restore", lambda image, given, **how: (levels.append(given.sigma), whole(image, given, **how))[1])
     loaded = evaluation.load_images(folder, limit=1)
     noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]
     for blind in (False, True):

@@ -170,6 +170,20 @@ def test_noise_around_a_picture_in_the_unit_is_told_from_a_range(gray: NDArray[n
         assert (image.black, image.white) == (array.min(), array.max())
 
 
+@pytest.mark.parametrize("scale", [1e-4, 1.5, 255.0])
+def test_a_stack_of_small_images_has_one_range(gray: NDArray[np.float64], scale: float) -> None:
+    stack = (noisy(gray / gray.max(), 15).reshape(10, 16, SIDE) * scale / 2).astype(np.float32)
+    stack[3] *= scale / stack[3].max()
+    model = restorer.load("photo-fast-gray")
+    with pytest.warns(RangeWarning, match=f"white {scale:.6g}"):
+        output = model.restore_batch(stack, sigma=15)
+    np.testing.assert_allclose(output, scale * model.restore_batch(stack / np.float32(scale), sigma=15, range="dtype"), rtol=1e-5)
+    counts = np.rint(stack / stack.max() * 4095).astype(np.uint16)
+    with pytest.warns(RangeWarning, match="white 4095"):
+        output = model.restore_batch(counts, sigma=15)
+    assert np.abs(output / 4095 - model.restore_batch(counts / np.float32(4095), sigma=15, range="dtype")).max() < 2e-4
+
+
 def test_frames_of_one_clip_have_one_range() -> None:
     frames = [np.full((24, 24), 0.0), *(np.linspace(0, top, 576).reshape(24, 24) for top in (2.0, 1.5, 0.5))]
     with pytest.warns(RangeWarning, match="white 2"):

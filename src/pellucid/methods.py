@@ -143,7 +143,8 @@ class Method:
         if self.model is not None:
             output = noisy
             for step, settings in self._steps(case):
-                output = step.restore(output, settings)
+                # What was degraded lies in [0, 1], wherever its noise reaches.
+                output = step.restore(output, settings, range="dtype")
             return output
         planes = noisy if noisy.ndim == 3 else noisy[..., None]
         output = find(self.name).function(planes, level)
@@ -154,7 +155,7 @@ class Method:
         if self.model is None:
             return stack
         for step, settings in self._steps(case):
-            stack = step.restore_batch(stack, settings)
+            stack = step.restore_batch(stack, settings, range="dtype")
         return stack
 
     def _steps(self, case: Degradation) -> list[tuple[Restorer, Settings]]:

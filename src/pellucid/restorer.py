@@ -420,11 +420,13 @@ class Restorer:
         picture = _picture(image)
         return predicted(View((picture,)), self.models, self.settings(settings, **given), found)
 
-    def restore_batch(self, stack: ArrayLike, settings: Settings | None = None, /, **given: Any) -> NDArray[Any]:
+    def restore_batch(
+        self, stack: ArrayLike, settings: Settings | None = None, /, *, range: Range = "auto", **given: Any
+    ) -> NDArray[Any]:
         """Many small gray images of one size, (n, h, w), at once: the same shape and dtype back.
 
-        Settings as of `restore`; a denoiser that takes a level needs ``sigma``, for small images are too small to measure. Raises
-        `ImageError` and `OptionError`, the latter where the task restores images one by one.
+        Settings and ``range`` as of `restore`, one range for all; a denoiser that takes a level needs ``sigma``, for small images
+        are too small to measure. Raises `ImageError` and `OptionError`, the latter where the task restores images one by one.
 
         >>> import numpy as np, pellucid
         >>> pellucid.load("digits").restore_batch(np.zeros((3, 28, 28))).shape
@@ -433,7 +435,17 @@ class Restorer:
         module = self.task.module()
         if not isinstance(module, Batching):
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
-        return module.batch(stack, self.models, self.settings(settings, **given))
+        values, chosen = np.asanyarray(stack), self.settings(settings, **given)
+        if values.ndim != 3 or values.size == 0 or values.dtype.name not in images.DEPTHS:
+            return module.batch(stack, self.models, chosen)
+        # One tall image is read as any other.
+        tall = images.from_array(values.reshape(-1, values.shape[2]), stacks.reading_of(range, None).value_range)
+        if (tall.black, tall.white, tall.mask) == (0, None, None):
+            return module.batch(stack, self.models, chosen)
+        ranges.warn(tall.remarks)
+        restored = module.batch(tall.pixels.reshape(values.shape), self.models, chosen)
+        output = images.to_array(images.with_pixels(tall, restored.reshape(tall.pixels.shape)))
+        return stacks.masked_as(stack, output.reshape(values.shape))
 
     def _passed(
         self, step: Pass, model: str, picture: Image, blend: _Blend, progress: Progress | None, rows: slice | None = None

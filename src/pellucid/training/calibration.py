@@ -184,7 +184,7 @@ def gain_examples(
         noisy = noise(crop, rng)
         sums = measured(View((images.from_array(noisy),)), model.models, DenoiseSettings())
         if isinstance(sums, gain.Measured):
-            restored = model.restore(noisy)
+            restored = model.restore(noisy, range="dtype")
             true = 10 * np.log10(np.square(noisy - crop).mean() / max(float(np.square(restored - crop).mean()), 1e-9))
             features.append(gain.features(sums))
             targets.append([true - gain.best(sums)])

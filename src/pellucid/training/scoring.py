@@ -303,7 +303,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
 def _scored(case: _Case, models: dict[str, Restorer], recipe: Recipe) -> dict[str, tuple[float, float | None]]:
     """The headline metric, and SSIM, of the picture as it was given and of each model's output."""
     outputs: dict[str, Any] = {recipe.task.before: case.before}
-    outputs |= {name: model.restore(case.given, _settings(case, model)) for name, model in models.items()}
+    outputs |= {name: model.restore(case.given, _settings(case, model), range="dtype") for name, model in models.items()}
     return {name: _compared(case.clean, np.clip(output, 0, 1), recipe.headline) for name, output in outputs.items()}
 
 
