@@ -207,6 +207,16 @@ def holed(kind: str) -> tuple[NDArray[Any], str]:
     return floats, ".npy"
 
 
+DEEP = FileSettings(depth="float32")
+
+
+def done(given: Path, target: Path, by: Any, how: Any, file: FileSettings = DEEP) -> NDArray[Any]:
+    """The values of a file that is restored into another one."""
+    (outcome,) = batch.restore_files(plan.plan([given], target), by, how, file)
+    assert outcome.error is None
+    return values(target)
+
+
 KINDS = ("colour of 8 bits", "gray of 16 bits", "counts of 12 bits", "transparent", "floats with NaN")
 
 
@@ -222,13 +232,6 @@ def test_a_chain_gives_what_its_steps_give_by_hand(kind: str, tmp_path: Path) ->
     first, second = chosen.steps
     models = {"denoise": api._kept("photo-fast"), "upscale": api._kept("upscale")}
     chain = chains.Chain(chosen, list(models.values()))
-    deep = FileSettings(depth="float32")
-
-    def done(given: Path, target: Path, by: Any, how: Any, file: FileSettings = deep) -> NDArray[Any]:
-        (outcome,) = batch.restore_files(plan.plan([given], target), by, how, file)
-        assert outcome.error is None
-        return values(target)
-
     done(source, tmp_path / "b.tif", models["denoise"], first.settings)
     by_hand = done(tmp_path / "b.tif", tmp_path / "c.tif", models["upscale"], second.settings)
     at_once = done(source, tmp_path / "d.tif", chain, chosen)
@@ -272,17 +275,23 @@ def test_a_large_picture_goes_through_a_file_and_gives_the_same(monkeypatch: Any
 
 @pytest.mark.parametrize("second", COMMANDS, ids=lambda row: row.name)
 @pytest.mark.parametrize("first", COMMANDS, ids=lambda row: row.name)
-def test_every_two_tasks_go_together_or_are_refused(first: Any, second: Any) -> None:
+def test_every_two_tasks_go_together_as_by_hand_or_are_refused(first: Any, second: Any, tmp_path: Path) -> None:
     try:
         chosen = steps.parse(f"{first.name}+{second.name}")
     except OptionError:
         assert second.early or first is second
         return
-    picture = images.from_array(noisy((32, 48, 3)))
-    output = pellucid.run(picture, chosen)
-    height, width, channels = output.pixels.shape
-    assert Shape(height, width, channels, output.alpha is not None) == chosen.answer(Shape(32, 48, 3, alpha=False))
-    assert output.dtype == np.uint8
+    source = tmp_path / "a.png"
+    files.write(source, images.from_array(noisy((32, 48, 3))))
+    models = [api._kept(step.model) for step in chosen.steps]
+    at_once = done(source, tmp_path / "b.tif", chains.Chain(chosen, models), chosen)
+    for number, (step, model) in enumerate(zip(chosen.steps, models, strict=True)):
+        by_hand = done(source, tmp_path / f"{number}.tif", model, step.settings)
+        source = tmp_path / f"{number}.tif"
+    np.testing.assert_array_equal(at_once, by_hand)
+    height, width, samples = at_once.shape
+    answer = chosen.answer(Shape(32, 48, 3, alpha=False))
+    assert (height, width, samples) == (answer.height, answer.width, answer.channels + answer.alpha)
 
 
 def test_progress_goes_from_nothing_to_all_over_all_steps() -> None:

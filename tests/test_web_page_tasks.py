@@ -471,6 +471,15 @@ def test_axe_finds_nothing(page: Page, picture: Path, theme: str) -> None:
     for task in page.run("return [...document.querySelectorAll('#tasks input')].map((each) => each.value)")[1:]:
         page.run("document.querySelector('#tasks input[value=' + arguments[0] + ']').click()", task)
         assert faults(page) == [], task
+    # A phone and a tablet; the default is a small window of a computer.
+    for width, height in ((390, 844), (820, 1180)):
+        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        page.until("document.documentElement.scrollWidth <= innerWidth")
+        page.shot(f"{theme}-{width}")
+        assert faults(page) == [], width
+    page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    page.shot(f"{theme}-1280")
     page.find("help").click()
     assert faults(page) == []
     page.find("keymap-close").click()
