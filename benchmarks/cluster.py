@@ -40,6 +40,7 @@ import pellucid
 from pellucid import files, images, manifest, samples, steps
 from pellucid.cli import pictures
 from pellucid.cluster import parts, stores, work
+from pellucid.cluster.portions import LARGE
 from pellucid.cluster.stores import Folder
 from pellucid.plan import Selection
 
@@ -376,9 +377,8 @@ def watched(word: bytes) -> Iterator[Callable[[], float]]:
         nonlocal peak
         while not over.wait(0.5):
             for process in _processes(word):
-                with suppress(OSError):
-                    status = Path(f"/proc/{process}/status").read_text()
-                    peak = max(peak, int(status.partition("VmHWM:")[2].split()[0]))
+                with suppress(OSError, IndexError):  # it has ended
+                    peak = max(peak, _highest(process))
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -387,6 +387,11 @@ def watched(word: bytes) -> Iterator[Callable[[], float]]:
     finally:
         over.set()
         watching.join()
+
+
+def _highest(process: int) -> int:
+    """The highest memory that a process had, KiB; ``ru_maxrss`` would be at least that of the process which started it."""
+    return int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0])
 
 
 def drive(folder: str) -> None:
@@ -401,17 +406,20 @@ def drive(folder: str) -> None:
             if row is None or row["status"] != "done":
                 raise SystemExit(f"a file failed: {row}")
             if not count:
-                first, at_first = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                first, at_first = time.perf_counter() - began, _highest(os.getpid())
             count += 1
         rest = time.perf_counter() - began - first
-        mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        mine = _highest(os.getpid())
         sizes = (f"{mine / 1024:.0f}", f"{(mine - at_first) / 1024:.0f}", f"{listing():.0f}")
     shutil.rmtree(f"{folder}-out")
     print(f"| {run.left_out.listed:,} | {count:,} | {' | '.join(sizes)} | {first:.1f} | {count / rest:.0f} |", flush=True)
 
 
 def large(room: Path, megapixels: int, model: str) -> None:
-    """One large picture by one process on one core, and in bands by two nodes of one core; and the memory of both."""
+    """One large picture by one process on one core, and in bands by two nodes of one core; and the memory of both.
+
+    One that is smaller than those that runs share is shared, too.
+    """
     from pellucid.cluster import rays
 
     source = made(room / "in", 1, round((megapixels * 1e6) ** 0.5))
@@ -423,7 +431,8 @@ def large(room: Path, megapixels: int, model: str) -> None:
         print(f"{megapixels} megapixels: one core {time.perf_counter() - began:.0f} s, {peak():.0f} MiB", flush=True)
     with cluster(2), watched(b"_Actor") as peak:
         began = time.perf_counter()
-        run = rays.ClusterRun(order(source, room / "out", model))
+        shared = LARGE._replace(bytes=0, pixels=min(LARGE.pixels, megapixels * 900_000))
+        run = rays.ClusterRun(order(source, room / "out", model), large=shared)
         list(run)
         print(f"{run.portions[1]} portions by two nodes {time.perf_counter() - began:.0f} s, {peak():.0f} MiB for an actor at most")
     same(source, room / "plain", room / "out")
