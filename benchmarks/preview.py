@@ -5,7 +5,7 @@
 A server on this machine is sent a noisy picture of 1024x1024 pixels and asked for the part that the page asks for: all that is
 visible, or as much of it as the service says that it restores soon enough. Each knob of `denoise` that the page shows live is moved
 in turn; the first request of each, which may load a model, is printed by itself. The page waits 0.15 s after the last movement
-before it asks.
+before it asks. After a hint of colour it asks at once, with a small copy of the picture.
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ def picture() -> bytes:
         return (Path(folder) / "noisy.png").read_bytes()
 
 
+def small_gray() -> bytes:
+    """The small copy of a gray picture that the page sends for the sketch after a hint, as PNG."""
+    gray = samples.photograph()[:320, :480].mean(axis=2).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        files.write(Path(folder) / "gray.png", images.from_array(gray))
+        return (Path(folder) / "gray.png").read_bytes()
+
+
 def asked(server: http.client.HTTPConnection, path: str, body: bytes | None = None) -> tuple[bytes, float]:
     """The answer of a request, and the seconds it took."""
     begun = time.perf_counter()
@@ -69,6 +77,10 @@ def main() -> int:
         for knob in KNOBS:
             took = [asked(server, f"/v1/restore?{knob}&{part}", body)[1] for _ in range(options.runs + 1)]
             found[knob] = {"first": took[0], "median": statistics.median(took[1:]), "most": max(took[1:])}
+        gray = small_gray()
+        hints = [f"hint={100 + 9 * number},{80 + 5 * number}%3D%23a03020" for number in range(options.runs + 1)]
+        took = [asked(server, f"/v1/restore?task=colorize&{hint}", gray)[1] for hint in hints]
+        found["a hint of colour"] = {"first": took[0], "median": statistics.median(took[1:]), "most": max(took[1:])}
         server.close()
     if options.json:
         print(json.dumps({"side": side, "seconds": found}))
