@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid import degradations, evaluation, restorer
+from pellucid import degradations, evaluation, images, restorer
 from pellucid.saving import replacing
 
 SMALL = 0.1
@@ -27,20 +27,21 @@ def main() -> int:
     parser.add_argument("--model", default="photo", help="the model (default: photo)")
     parser.add_argument("--out", type=Path, help="write the pairs as JSON")
     options = parser.parse_args()
-    images = evaluation.load_images(options.folder)
+    pictures = evaluation.load_images(options.folder)
     model = restorer.load(options.model)
     rows = []
     for sigma in options.sigma:
         noise = degradations.Gaussian(sigma)
-        for place, (name, clean) in zip(images.places, images.named, strict=True):
+        for place, (name, clean) in zip(pictures.places, pictures.named, strict=True):
             _, noisy = evaluation.degraded(clean, noise, place)
-            restoration = model.details(noisy, gain=True)
+            restoration = model.details(images.from_array(noisy), gain=True)
             predicted = restoration.facts["expected_gain"]
             if predicted is None:
                 print(f"{name} with {noise}: not taken for white noise", file=sys.stderr)
                 continue
+            restored = restoration.image.pixels.reshape(clean.shape)
             # The output is clipped, and the noise is compared as it was, unclipped.
-            true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(restoration.image - clean).mean())
+            true = 10 * np.log10(np.square(noisy - clean).mean() / np.square(restored - clean).mean())
             rows.append({"image": name, "sigma": sigma, "predicted": predicted, "true": float(true)})
         of_it = [row for row in rows if row["sigma"] == sigma]
         off = [abs(row["predicted"] - row["true"]) for row in of_it]

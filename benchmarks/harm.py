@@ -60,12 +60,12 @@ def main() -> int:
             for index, path in enumerate(paths):
                 clean = middle(path, channels)
                 given = clean.astype(np.float32)
-                scores.setdefault("clean, sigma 0 given: dB", []).append(psnr(clean, model.restore(given, sigma=0)))
-                scores.setdefault("clean, nothing given: dB", []).append(psnr(clean, model.restore(given)))
+                scores.setdefault("clean, sigma 0 given: dB", []).append(psnr(clean, model.restore(given, sigma=0, range="dtype")))
+                scores.setdefault("clean, nothing given: dB", []).append(psnr(clean, model.restore(given, range="dtype")))
                 for level in LEVELS:
                     noise = np.random.default_rng(index).standard_normal(clean.shape) * level / 255
                     noisy = (clean + noise).astype(np.float32)
-                    restored = model.restore(noisy, sigma=level)
+                    restored = model.restore(noisy, sigma=level, range="dtype")
                     scores.setdefault(f"sigma {level}: gain in dB", []).append(psnr(clean, restored) - psnr(clean, noisy))
                     for name, other in (("shift in levels", clean), ("shift beyond the noise's", noisy)):
                         shift = 255 * float(np.abs((restored - other).mean(axis=(0, 1))).max())

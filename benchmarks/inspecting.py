@@ -77,7 +77,7 @@ def cost(images: evaluation.Images) -> list[dict[str, float]]:
         times = []
         for call in (
             lambda noisy=noisy: diagnosis.inspect(np.atleast_3d(noisy)),
-            lambda noisy=noisy: model.restore(noisy, sigma=25),
+            lambda noisy=noisy: model.restore(noisy, sigma=25, range="dtype"),
         ):
             call()
             runs = []

@@ -94,10 +94,10 @@ def main() -> None:
             noisy = degradations.parse(text)(clean[..., :channels], np.random.default_rng(0))
             sigma = float(text[len("gaussian:") :]) if text.startswith("gaussian:") and "+" not in text else None
             denoise.TILE, denoise.FILLED_TILE = tiles
-            whole = photo.restore(noisy, sigma=sigma)
+            whole = photo.restore(noisy, sigma=sigma, range="dtype")
             assert cuts[-1].pieces == 1
             denoise.TILE, denoise.FILLED_TILE = (dict.fromkeys(tile, options.tile) for tile in tiles)
-            tiled = photo.restore(noisy, sigma=sigma)
+            tiled = photo.restore(noisy, sigma=sigma, range="dtype")
             cut, (high, wide) = cuts[-1], cuts[-1].piece
             assert cut.pieces > 1
             off = 255 * np.abs(tiled - whole)
