@@ -43,6 +43,11 @@ def test_one_picture_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
     assert plan.plan([source], tmp_path / "sub").pairs == ((source, tmp_path / "sub" / "a.png"),)
 
 
+@pytest.mark.parametrize("name", ["v1.2", "2024.05"])
+def test_digits_behind_a_dot_are_no_ending(name: str, tmp_path: Path) -> None:
+    assert plan.plan([put(tmp_path / "one.png")], tmp_path / name).folder == tmp_path / name
+
+
 def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path: Path) -> None:
     first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
     new = tmp_path / "new"

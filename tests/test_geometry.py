@@ -209,6 +209,12 @@ def test_dicom_states_the_size_of_its_pixels(tmp_path: Path, kind: str) -> None:
         dataset.ImagerPixelSpacing = [0.8, 0.4]
     measures.PixelSpacing = [0.6, 0.3]
     position.ImagePositionPatient, orientation.ImageOrientationPatient = [10, 20, 30], [1, 0, 0, 0, 0, -1]
+    region = Dataset()
+    region.RegionLocationMinX0, region.RegionLocationMaxX1 = 2, 9
+    region.RegionLocationMinY0, region.RegionLocationMaxY1 = 4, 19
+    region.ReferencePixelX0, region.PhysicalDeltaX, region.PhysicalDeltaY = 3, 0.06, 0.03
+    dataset.SequenceOfUltrasoundRegions = Sequence([region])
+    dataset.ShutterLeftVerticalEdge, dataset.ShutterRightVerticalEdge = 1, WIDTH
     dataset.PixelData = np.stack([values(1, "uint16") * 20] * frames).tobytes()
     pydicom.dcmwrite(tmp_path / "a.dcm", dataset, enforce_file_format=True)
     out = pydicom.dcmread(enlarged(tmp_path / "a.dcm", 3))
@@ -224,6 +230,11 @@ def test_dicom_states_the_size_of_its_pixels(tmp_path: Path, kind: str) -> None:
     # The outer corner of the first pixel is where it was: half a pixel before its middle, along rows and columns.
     assert position.ImagePositionPatient == pytest.approx([10 - 0.15 + 0.05, 20, 30 + 0.3 - 0.1])
     assert out.DerivationDescription == "enlarged"
+    region = out.SequenceOfUltrasoundRegions[0]
+    assert (region.RegionLocationMinX0, region.RegionLocationMaxX1) == (6, 29)
+    assert (region.RegionLocationMinY0, region.RegionLocationMaxY1) == (12, 59)
+    assert (region.ReferencePixelX0, out.ShutterLeftVerticalEdge, out.ShutterRightVerticalEdge) == (10, 1, 3 * WIDTH)
+    assert (region.PhysicalDeltaX, region.PhysicalDeltaY) == pytest.approx((0.02, 0.01))
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -64,6 +64,24 @@ def test_counts_in_sixteen_bits_are_restored_as_counts(gray: NDArray[np.float64]
     np.testing.assert_array_equal(after, pellucid.denoise(counts))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "stranger", "ends"),
+    [(0, 4000, 60000, (0, 4095)), (28000, 30500, 0, None), (271, 314, 0, None), (0, 900, 20000, (0, 1023))],
+)
+def test_one_value_far_beyond_the_counts_does_not_set_their_range(
+    low: int, high: int, stranger: int, ends: tuple[int, int] | None
+) -> None:
+    values = np.linspace(low, high, 10_000).astype(np.uint16).reshape(100, 100)
+    values[40, 50] = stranger
+    image = images.from_values(values, "auto")
+    assert (image.black, image.white) == (ends or (low, high))
+    assert image.mask is not None
+    assert np.argwhere(~np.asarray(image.mask.valid)).tolist() == [[40, 50]]
+    # A bright star is no stranger: there are values on the way to it.
+    values[10] = np.linspace(high, 60000, 100)
+    assert images.from_values(values, "auto").white is None
+
+
 @pytest.mark.parametrize("largest", [16384, 40000, 65535])
 def test_sixteen_bits_that_use_their_range_keep_it(largest: int) -> None:
     values = np.linspace(0, largest, 10_000).astype(np.uint16).reshape(100, 100)

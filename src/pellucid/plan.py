@@ -95,7 +95,8 @@ def plan(
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
-    ``out`` names a file where it has a format's ending, and a folder where it has none, where it is one already, or where
+    ``out`` names a file where it has a format's ending, and a folder where it has none (``v1.2`` has none), where it is one
+    already, or where
     ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
     made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
     their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), those of formats
@@ -223,11 +224,16 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
         raise OptionError(
             f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
         )
-    if several or not (out.suffix or exists(out)):
+    if several or not (_has_ending(out) or exists(out)):
         return True
     if not files.is_clip(out):
         files.check_written(out)
     return False
+
+
+def _has_ending(out: Path) -> bool:
+    """Whether a name has an ending: what follows the dot of a number or a date, as in ``v1.2``, is none, unless a format has it."""
+    return bool(out.suffix) and (not out.suffix[1:2].isdigit() or files.names_picture(out) or files.is_clip(out))
 
 
 def listed(

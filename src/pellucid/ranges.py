@@ -43,6 +43,10 @@ FEW = 1e-4
 """The share of the values at either end that may be hot or dead: they do not set the range where they lie as far beyond the rest as
 that is wide."""
 
+SINGLE, GAP_LEAST = 8, 255
+"""So many values may be hot or dead in any picture; and how far they lie beyond all others of 16 bits, at least, which is also as
+far as those reach."""
+
 REPEATED, LEAST = 4, 64
 """How often a value must be there to come up again and again, and how many others must be there to compare it with."""
 
@@ -302,20 +306,21 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
     own = dtype_ends(np.dtype(np.uint16))
     if white is None and full:
         return Found(own)
-    smallest, largest, reserved = int(own[1]), 0, False
+    counts = np.zeros(int(own[1]) + 1, np.int64)
     for band in bands():
-        if not band.size:
-            continue
-        here = int(band.max())
-        if here == own[1]:
-            reserved = True
-            # Of counts that stay far below, the largest value of all is none.
-            band = band[band != own[1]]
-            here = int(band.max()) if band.size else 0
-        if band.size:
-            smallest, largest = min(smallest, int(band.min())), max(largest, here)
-        if largest > max(COUNTS[-1], white or 0) and largest - smallest > FLATTEST:
-            return Found(own)
+        flat = band.ravel()
+        for start in range(0, flat.size, SAMPLE):
+            counts += np.bincount(flat[start : start + SAMPLE], minlength=len(counts))
+            if _is_wide(counts, white):
+                return Found(own)
+    reserved = bool(counts[-1]) and counts[:-1].any()
+    if reserved:
+        # Of counts that stay far below, the largest value of all is none.
+        counts[-1] = 0
+    used = np.flatnonzero(counts)
+    if not len(used):
+        return Found(own)
+    smallest, largest = _without_few(counts, used) if white is None else (int(used[0]), int(used[-1]))
     if white is not None and 0 < largest <= white and not reserved:
         return Found((0.0, float(white)))
     span = largest - smallest
@@ -324,7 +329,39 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
     top = next((top for top in COUNTS if largest <= top), int(own[1]))
     # Temperatures and the like lie far from 0 and close together.
     ends = (0.0, float(top)) if top <= 4 * span else (float(smallest), float(largest))
-    return Found(ends, (own[1],) if reserved else (), sought=True)
+    low, high = (smallest if used[0] < smallest else -np.inf), (largest if used[-1] > largest else np.inf)
+    return Found(ends, (own[1],) if reserved else (), low, high, sought=True)
+
+
+def _is_wide(counts: NDArray[np.int64], white: float | None) -> bool:
+    """Whether so many values of 16 bits are in use, all over their range, that they are no counts."""
+    total = int(counts[:-1].sum())
+    few = max(SINGLE, int(FEW * total))
+    reached = np.flatnonzero(np.cumsum(counts[-2::-1]) > few)
+    if not len(reached):
+        return False
+    largest = len(counts) - 2 - int(reached[0])
+    smallest = int(np.flatnonzero(np.cumsum(counts) > few)[0])
+    return largest > max(COUNTS[-1], white or 0) and largest - smallest > FLATTEST
+
+
+def _without_few(counts: NDArray[np.int64], used: NDArray[np.intp]) -> tuple[int, int]:
+    """The smallest and the largest of the values in use, without a few that lie far beyond all others, with nothing between."""
+    total = int(counts.sum())
+    low, high = int(used[0]), int(used[-1])
+    few = min(max(SINGLE, int(FEW * total)), total // LEAST)
+    below, above = np.cumsum(counts[used]), np.cumsum(counts[used][::-1])[::-1]
+    first, last = int(np.flatnonzero(below > few)[0]), int(np.flatnonzero(above > few)[-1])
+    span = int(used[last] - used[first])
+    for place in range(first, 0, -1):
+        if used[place] - used[place - 1] > max(span, GAP_LEAST):
+            low = int(used[place])
+            break
+    for place in range(last, len(used) - 1):
+        if used[place + 1] - used[place] > max(span, GAP_LEAST):
+            high = int(used[place])
+            break
+    return low, high
 
 
 def _seen(bands: Bands) -> tuple[float, float, NDArray[np.float64]]:

@@ -15,7 +15,21 @@ from numpy.typing import NDArray
 
 from pellucid import images, maps
 from pellucid.clipping import Clipping
-from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, places, quiet, sampling
+from pellucid.diagnosis import (
+    bands,
+    blotches,
+    clipped,
+    drawn,
+    estimator,
+    halftone,
+    impulses,
+    jpeg,
+    noise,
+    places,
+    quiet,
+    repeats,
+    sampling,
+)
 from pellucid.diagnosis.drawn import Squares
 from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
@@ -113,6 +127,17 @@ they are mostly dark."""
 FARTHEST = 3.0
 """How many times as strong at most for it to have been noise that the network spoke of."""
 
+FARTHER = 1.5
+"""How many times as strong as in calm blocks noise must be between details for neither to be noise."""
+
+FINE_DETAIL, SHARE_FINE = 0.3, 0.02
+"""Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
+Of photographs with noise of level `LOUD` at most 0.005 are; of pages and screens 0.02 to 0.25."""
+
+RINGING = 2.6
+"""Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
+no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
+
 STRONGEST = 60.0
 """Level in 8-bit levels of calm blocks, impulses included, from which noise looks like impulses; `STRONG` is without impulses."""
 
@@ -131,6 +156,12 @@ file for white noise is better there: by up to 6 dB; of a camera's noise and gra
 
 LARGER = 1.2
 """How many times the level that `noise.enlarged` measures such noise may have: bilinear kernels leave a fifth more."""
+
+PATTERNED = 12.0
+"""Level in 8-bit levels from which noise may be a pattern that repeats itself."""
+
+PATCHED = 0.1
+"""And share of impulses: with fewer, some patches have none, and may well come again."""
 
 SPECKED = 6.0
 """Level in 8-bit levels below which few impulses may be all that there is."""
@@ -161,7 +192,8 @@ class Diagnosis:
     by place, where it differs; ``rows`` and ``columns`` the standard deviation in 8-bit levels of whole rows or columns that are
     lighter and darker than their neighbours; ``blotches`` noise in colour alone that is many pixels wide;
     ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none; ``squares`` how pixels were repeated, of
-    which everything else here describes one.
+    which everything else here describes one; ``patterned``: the picture has detail of its own, letters or a pattern, that is as
+    strong as noise, and looks like it.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
@@ -190,6 +222,7 @@ class Diagnosis:
     blotches: Blotches | None = None
     halftone: float = 0.0
     squares: Squares | None = None
+    patterned: bool = False
 
     @property
     def sigma(self) -> float:
@@ -389,15 +422,37 @@ def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...
 
 
 def _believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
-    """The noise that was found, but where places are too quiet for it: then that of these places."""
-    white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
-    if not white or found.jpeg_quality is not None or not quiet.refutes(parts, found.curve, found.impulse_density):
+    """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or is full of
+    letters and the like: then that of these places."""
+    detailed = found.jpeg_quality is None and impulses.differing(parts, FINE_DETAIL) > SHARE_FINE
+    if found.jpeg_quality is not None or (found.kind == "clean" and not detailed):
         return found
-    level = quiet.level(parts)
-    if level < FAINTEST:
+    again = None
+    if detailed or found.sigma > PATTERNED or found.impulse_density > PATCHED:
+        # Letters make noise that seems to follow the light.
+        curve = Curve(found.sigma / 255) if detailed else found.curve
+        again = repeats.level(parts, replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12)))))
+    between = quiet.level(parts) if detailed or again is None else np.inf
+    white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
+    if again is not None:
+        level = min(again, between)
+    elif detailed and found.kind in ("clean", "gaussian") and found.sigma < LETTERS * between and between < PLAIN:
+        # The network hears too little between letters, where clipping leaves half of it.
+        level = between
+    elif (detailed and not found.curve.flat and between < LETTERS * found.sigma < LETTERS * MUTED) or (
+        (white or detailed) and found.kind != "clean" and quiet.refutes(parts, found.curve, found.impulse_density)
+    ):
+        level = between
+    elif detailed and found.kind == "gaussian" and found.sigma < LOUD:
+        if found.sigma < RINGING:
+            return Diagnosis("clean", sure=found.sure)
+        return replace(found, patterned=True)
+    else:
+        return found
+    if level < (RINGING if detailed else FAINTEST):
         return Diagnosis("clean", sure=found.sure)
     plain = Curve(level / 255)
-    return Diagnosis("gaussian", level, sure=found.sure, curve=plain, clipping=clipped.clipping(parts, plain))
+    return Diagnosis("gaussian", level, sure=found.sure, curve=plain, clipping=clipped.clipping(parts, plain), patterned=True)
 
 
 def _rows(parts: Sequence[Pixels], size: tuple[int, ...]) -> int:
@@ -464,6 +519,9 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
         density = impulses.counted(parts, said.white) if on_noise else said.density
     else:
         density = 0.0
+    if density > 0 and not impulses.stand_alone(parts, said.white if on_noise else 0.0, density):
+        # Letters, lines, edges.
+        density, said = 0.0, replace(said, density=0.0)
     white = quality is None and said.correlated < FAINTEST
     level = 0.0
     if density > 0 and on_noise:
@@ -498,7 +556,7 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
         return Diagnosis(
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
-    found = even or noise.curve(blocks, calm)
+    found, patterned = even or noise.curve(blocks, calm), False
     if not found.flat and even is None and SPARE < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
         # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
@@ -507,8 +565,13 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
     elif found.flat and calm > FARTHEST * heard:
         # Letters, or the like, in all blocks: between their lines there is room for strips.
-        strip = noise.strip_sigma(parts)
-        found = Curve(strip / 255) if 0 < strip < LETTERS * calm else found
+        strip, between = noise.strip_sigma(parts), quiet.level(parts)
+        if strip == 0 and between > FARTHER * calm:
+            # No place has noise alone, and nothing agrees on a level.
+            return Diagnosis("clean", sure=sure)
+        strip = strip or between
+        patterned = 0 < strip < LETTERS * calm
+        found = Curve(strip / 255) if patterned else found
     if found.flat and 255 * found.sigma < FAINTEST:
         return Diagnosis("clean", sure=sure)
     lost = clipped.clipping(parts, found)
@@ -519,7 +582,15 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
             found, lost = better, again
     kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
     return Diagnosis(
-        kind, 255 * found.sigma, found.gain, found.speckle, jpeg_quality=quality, sure=sure, curve=found, clipping=lost
+        kind,
+        255 * found.sigma,
+        found.gain,
+        found.speckle,
+        jpeg_quality=quality,
+        sure=sure,
+        curve=found,
+        clipping=lost,
+        patterned=patterned,
     )
 
 
@@ -560,7 +631,8 @@ def _struck(parts: Sequence[Pixels], blocks: sampling.Blocks, level: float) -> t
         # What impulses add to the level hides some of them.
         level = noise.struck_sigma(parts, density) or level
         density = impulses.counted(parts, level)
-    return (density, level) if density >= least and level > LEFT * heard else (0.0, 0.0)
+    real = density >= least and level > LEFT * heard and impulses.stand_alone(parts, level, density)
+    return (density, level) if real else (0.0, 0.0)
 
 
 def _mean_level(curve: Curve, blocks: sampling.Blocks) -> float:

@@ -30,8 +30,9 @@ WHITE, RESTLESS = 1.2, 1.05
 """How many times as strong middle frequencies may be as high ones: of texture they are stronger, of white noise not. And how many
 times that the high ones of all blocks may be."""
 
-ENOUGH = 0.3
-"""The share of cells that must be without texture."""
+ENOUGH, BESIDE = 0.2, 2
+"""The share of cells that must be without texture; and of the eight around one how many must be so, too, for it to count: fine
+texture looks like noise in a cell here and there, and noise does not stop at a cell's edge."""
 
 APART = 0.2
 """How far levels must be from what their intensity explains (standard deviation of their logarithm) for noise to differ."""
@@ -93,6 +94,10 @@ def _apart(planes: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> tu
         )
     level, light, white = measured[..., 0], measured[..., 1], measured[..., 2]
     told = (level > 0) & (white < WHITE)
+    framed = np.pad(told, 1).astype(np.intp)
+    down, right = told.shape
+    around = sum(framed[row : row + down, column : column + right] for row in range(3) for column in range(3))
+    told &= around - 1 >= BESIDE
     if min(told.shape) < 3 or told.mean() < ENOUGH:
         return level, told, 0.0
     explained = np.sqrt(curve.variance(light.astype(np.float32))) * 255

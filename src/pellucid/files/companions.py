@@ -6,9 +6,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["DEPTH", "GAIN_MAP", "PICTURE", "left_out", "remark", "without_companions"]
+__all__ = ["DEPTH", "GAIN_MAP", "PICTURE", "THUMBNAIL", "left_out", "remark", "without_companions"]
 
 GAIN_MAP, VIDEO, DEPTH, SOUND, PICTURE = "HDR gain map", "video", "depth map", "sound", "further picture"
+THUMBNAIL = "thumbnail"
+"""The small copy of the picture in EXIF: it shows the input."""
 
 GOOGLE = "http://ns.google.com/photos/"
 

@@ -100,11 +100,45 @@ COUNTED_DOWN, COUNTED_ACROSS = ("TotalPixelMatrixRows",), ("TotalPixelMatrixColu
 """Attributes that count rows and columns of more than one frame."""
 
 
+FIRSTS = (
+    ("RegionLocationMinX0", "TMLinePositionX0", "ShutterLeftVerticalEdge", "CollimatorLeftVerticalEdge"),
+    ("RegionLocationMinY0", "TMLinePositionY0", "ShutterUpperHorizontalEdge", "CollimatorUpperHorizontalEdge"),
+)
+LASTS = (
+    ("RegionLocationMaxX1", "TMLinePositionX1", "ShutterRightVerticalEdge", "CollimatorRightVerticalEdge"),
+    ("RegionLocationMaxY1", "TMLinePositionY1", "ShutterLowerHorizontalEdge", "CollimatorLowerHorizontalEdge"),
+)
+"""Attributes across, and down, that name the first and the last pixel of something; shutters and collimators count from 1."""
+
+MIDDLES = (("ReferencePixelX0", "DopplerSampleVolumeXPosition"), ("ReferencePixelY0", "DopplerSampleVolumeYPosition"))
+"""And one pixel, or a place between two."""
+
+DELTAS = ("PhysicalDeltaX", "PhysicalDeltaY")
+"""The size of a pixel in an ultrasound region, in the unit that it states."""
+
+
+def _places_fitted(dataset: Any, down: Fraction, across: Fraction) -> None:
+    """Changes what a data set says of places in its pixels: ultrasound regions, shutters, collimators."""
+    for place in (dataset, *(dataset.get("SequenceOfUltrasoundRegions") or ())):
+        for axis, grown in enumerate((across, down)):
+            for names, shift in ((FIRSTS[axis], 0), (LASTS[axis], 1)):
+                for name in names:
+                    if (value := place.get(name)) is not None:
+                        base = int(name.startswith(("Shutter", "Collimator")))
+                        setattr(place, name, round((int(value) - base + shift) * grown) - shift + base)
+            for name in MIDDLES[axis]:
+                if (value := place.get(name)) is not None:
+                    setattr(place, name, round(((int(value) + Fraction(1, 2)) * grown) - Fraction(1, 2)))
+            if (delta := place.get(DELTAS[axis])) is not None:
+                setattr(place, DELTAS[axis], float(delta) / float(grown))
+
+
 def _fit(dataset: Any, down: Fraction, across: Fraction) -> None:
     """Changes what a data set, and what lies in its sequences, says of the size of its pixels."""
     # Overlays are drawn pixel by pixel at the size that the picture had.
     for element in [element for element in dataset if element.tag.group & 0xFF00 == 0x6000 and element.tag.group <= 0x601E]:
         del dataset[element.tag]
+    _places_fitted(dataset, down, across)
     spacing = next((place.PixelSpacing for place in _within(dataset) if place.get("PixelSpacing")), None)
     directions = next((place.ImageOrientationPatient for place in _within(dataset) if place.get("ImageOrientationPatient")), None)
     rows, columns = (float(length) for length in spacing) if spacing else (0.0, 0.0)

@@ -12,7 +12,8 @@ from pellucid.errors import FileError
 from pellucid.files import codecs
 from pellucid.files.base import Reading, picture_of
 from pellucid.files.claims import check_size
-from pellucid.files.metadata import settled
+from pellucid.files.companions import remark
+from pellucid.files.metadata import settled, thumbnails
 from pellucid.images import Image
 
 __all__ = ["BARE", "CONTAINER", "from_jpegxl", "size_of"]
@@ -106,10 +107,17 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
             name, part = part[:4], _unpacked(part[4:])
         words.setdefault(name, part)
     # The decoder has turned the picture by the header, and EXIF's orientation does not count.
-    exif = settled(b"Exif\0\0" + words[b"Exif"][4 + int.from_bytes(words[b"Exif"][:4], "big") :])[1] if b"Exif" in words else None
+    given = b"Exif\0\0" + words[b"Exif"][4 + int.from_bytes(words[b"Exif"][:4], "big") :] if b"Exif" in words else None
+    exif = settled(given)[1] if given else None
     image = picture_of(values, reading, full=True)
     linear = ("the values are in linear light, which the output does not state",) if header.curve == LINEAR else ()
-    return replace(image, flat=False, exif=exif, xmp=words.get(b"xml ") or None, remarks=image.remarks + linear)
+    return replace(
+        image,
+        flat=False,
+        exif=exif,
+        xmp=words.get(b"xml ") or None,
+        remarks=image.remarks + linear + remark(thumbnails(given) if given else ()),
+    )
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid.files.companions import remark, without_companions
+from pellucid.files.companions import THUMBNAIL, remark, without_companions
 from pellucid.images import Image, Rows, whole
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "resolution_of",
     "settled",
     "stripped",
+    "thumbnails",
     "upright",
     "with_history",
 ]
@@ -54,6 +55,7 @@ def upright(image: Image) -> Image:
     turn = 1
     exif = image.exif
     if exif is not None:
+        image = replace(image, remarks=image.remarks + remark(thumbnails(exif)))
         turn, exif = settled(exif)
     turned = image if turn == 1 else _turned(image, turn)
     if image.xmp is None:
@@ -92,6 +94,23 @@ def _turned(image: Image, turn: int) -> Image:
 
 
 # -- EXIF -------------------------------------------------------------------------------------------------------------
+
+
+def thumbnails(exif: bytes) -> tuple[str, ...]:
+    """What `settled` leaves out of EXIF data, in words: a small copy of the picture, where there is one."""
+    data = exif.removeprefix(EXIF_HEAD)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return ()
+    try:
+        (first,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, first)
+        (second,) = struct.unpack_from(order + "I", data, first + 2 + 12 * count)
+        (count,) = struct.unpack_from(order + "H", data, second) if second else (0,)
+        tags = {struct.unpack_from(order + "H", data, second + 2 + 12 * index)[0] for index in range(count)}
+    except struct.error:
+        return ()
+    return (THUMBNAIL,) if THUMBNAIL_START in tags else ()
 
 
 def settled(exif: bytes) -> tuple[int, bytes | None]:

@@ -20,7 +20,7 @@ from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, joined, levels, picture_of, planes
 from pellucid.files.claims import check_size, content_of
 from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
-from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled
+from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled, thumbnails
 from pellucid.images import Image
 
 __all__ = [
@@ -402,7 +402,7 @@ def from_heif(content: bytes, reading: Reading) -> Image:
         # The container's own turn has been taken, and HEIF says that EXIF's does not count.
         exif=settled(exif)[1] if exif else None,
         xmp=xmp or None,
-        remarks=remark(tuple(gone)),
+        remarks=remark((*gone, *(thumbnails(exif) if exif else ()))),
         notes=HeifNotes(depth, int(picture.info.get("chroma") or 444), tuple((key, nclx[key]) for key in NCLX if key in nclx)),
     )
 

@@ -111,6 +111,10 @@ BEST_BYTES = 50
 """And for each pixel where the mean of several answers is taken: a mirrored copy of the input, its output, and their sum, each
 float32: 44 for five planes in and three out."""
 
+DOUBTED_BYTES = 70
+"""And for each pixel where what is taken away is held to what the noise explains: the picture once more, its output, and the random
+change."""
+
 HALO_SHARE = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
 With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
@@ -211,11 +215,12 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         )
     if settings.detail != 1:
         work = replace(work, piece=partial(detailing.detailed, work.piece, settings.detail), halo=work.halo + detailing.REACH)
+    more = (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0) + (DOUBTED_BYTES if noise.doubted else 0)
     once = base.Pass(
         work.piece,
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
         engine_bytes=ENGINE_BYTES[models.precision],
-        piece_bytes=PIECE_BYTES + (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0),
+        piece_bytes=PIECE_BYTES + more,
         room=len(card.maps),
         halo=work.halo,
         multiple_of=work.multiple_of,

@@ -1,0 +1,152 @@
+"""Detail that looks like noise: letters, tiles and lines are no impulses, no bands and no strong noise, and are not taken away."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
+
+import pellucid
+from pellucid.diagnosis import bands, impulses, places, repeats
+from pellucid.maps import Curve
+
+Levels = NDArray[np.uint8]
+
+WORDS = ["the quick brown fox", "jumps over", "a lazy dog", "while 413 pages", "of text lie", "(No. 42);", "i.e. 3.14;"]
+
+
+def levels(values: NDArray[np.floating]) -> Levels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def tight(size: int, pitch: int, paper: int, ink: int, side: int = 256) -> NDArray[np.float64]:
+    """Lines of letters close together (h, w)."""
+    rng = np.random.default_rng(size)
+    picture = PillowImage.new("L", (side, side), paper)
+    for top in range(6, side - size, pitch):
+        ImageDraw.Draw(picture).text((5, top), " ".join(rng.choice(WORDS, 20)), fill=ink, font=ImageFont.load_default(size))
+    return np.asarray(picture, dtype=np.float64)
+
+
+def tiles(side: int, colours: int) -> NDArray[np.float64]:
+    """A map of six kinds of tiles, each of random pixels (h, w, 3)."""
+    rng = np.random.default_rng(side)
+    kinds = rng.integers(0, 256, (colours, 3))[rng.integers(0, colours, (6, side, side))]
+    chosen = rng.integers(0, 6, (256 // side, 256 // side))
+    whole: NDArray[np.float64] = np.concatenate([np.concatenate(list(kinds[row]), axis=1) for row in chosen]).astype(np.float64)
+    return whole
+
+
+def noisy(clean: NDArray[np.float64], sigma: float) -> Levels:
+    return levels(clean + np.random.default_rng(1).normal(0, sigma, clean.shape))
+
+
+def as_jpeg(clean: NDArray[np.float64], quality: int) -> Levels:
+    file = io.BytesIO()
+    PillowImage.fromarray(levels(clean)).save(file, "JPEG", quality=quality)
+    return np.asarray(PillowImage.open(file))
+
+
+def psnr(clean: NDArray[np.float64], other: Levels) -> float:
+    return -10 * float(np.log10(np.square((levels(clean) - other.astype(np.float64)) / 255).mean() + 1e-12))
+
+
+@pytest.mark.parametrize(
+    ("size", "pitch", "paper", "ink", "sigma"),
+    [(7, 8, 255, 0, 3), (7, 8, 30, 220, 3), (10, 12, 30, 220, 3), (8, 11, 30, 220, 10), (9, 10, 255, 0, 5)],
+)
+def test_noise_between_letters_is_what_is_measured(size: int, pitch: int, paper: int, ink: int, sigma: float) -> None:
+    clean = tight(size, pitch, paper, ink)
+    given = noisy(clean, sigma)
+    found = pellucid.inspect(given)
+    assert found.impulse_density == 0
+    assert found.rows == found.columns == 0
+    assert found.kind == "gaussian"
+    assert found.sigma == pytest.approx(sigma, rel=0.25)
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+@pytest.mark.parametrize(("size", "pitch"), [(8, 11), (10, 12), (12, 17)])
+@pytest.mark.parametrize("quality", [95, 85])
+def test_letters_after_jpeg_have_no_impulses(size: int, pitch: int, quality: int) -> None:
+    for paper, ink in ((255, 0), (30, 220)):
+        clean = tight(size, pitch, paper, ink)
+        given = as_jpeg(clean, quality)
+        found = pellucid.inspect(given)
+        assert found.impulse_density == 0
+        assert found.rows == found.columns == 0
+        assert found.sigma < 12
+        assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+@pytest.mark.parametrize(("side", "colours", "sigma"), [(8, 6, 8), (16, 12, 8), (24, 32, 15), (16, 4, 3)])
+def test_tiles_repeat_themselves_and_noise_does_not(side: int, colours: int, sigma: float) -> None:
+    clean = tiles(side, colours)
+    given = noisy(clean, sigma)
+    found = pellucid.inspect(given)
+    assert (found.kind, found.impulse_density, found.patterned) == ("gaussian", 0, True)
+    assert found.sigma == pytest.approx(sigma, rel=0.2)
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+def test_white_noise_never_comes_again(photograph: NDArray[np.float64]) -> None:
+    rng = np.random.default_rng(0)
+    strong = (photograph[:256, :256] + rng.normal(0, 50 / 255, (256, 256, 3))).astype(np.float32)
+    assert repeats.level([strong], Curve(50 / 255)) is None
+    pattern = (tiles(16, 12) / 255 + rng.normal(0, 8 / 255, (256, 256, 3))).astype(np.float32)
+    assert repeats.level([pattern], Curve(70 / 255)) == pytest.approx(8, rel=0.1)
+    # What was measured is what comes again, too.
+    assert repeats.level([pattern], Curve(8 / 255)) is None
+    assert repeats.level([strong[:6, :6]], Curve(50 / 255)) is None
+
+
+@pytest.mark.parametrize(("density", "sigma"), [(0.02, 0), (0.05, 5), (0.2, 15), (0.4, 0)])
+def test_impulses_on_a_photograph_stand_alone(photograph: NDArray[np.float64], density: float, sigma: float) -> None:
+    rng = np.random.default_rng(2)
+    picture = noisy(photograph * 255, sigma) if sigma else levels(photograph * 255)
+    struck = rng.random(picture.shape[:2]) < density
+    picture[struck] = rng.integers(0, 256, (int(struck.sum()), 3))
+    assert impulses.stand_alone([picture.astype(np.float32) / np.float32(255)], sigma, density)
+    assert pellucid.inspect(picture).impulse_density == pytest.approx(density, rel=0.5)
+
+
+def test_letters_do_not_stand_alone() -> None:
+    for given in (noisy(tight(7, 8, 255, 0), 3), tight(10, 12, 30, 220)):
+        part = given[..., None].astype(np.float32) / np.float32(255)
+        assert not impulses.stand_alone([part], 3, 0.03)
+
+
+def test_a_dot_has_its_ink_from_a_stroke_and_a_hot_pixel_has_not(photograph: NDArray[np.float64]) -> None:
+    part = as_jpeg(tight(8, 11, 255, 0, 384), 95)[..., None].astype(np.float32) / np.float32(255)
+    assert impulses.spots([part]) is None
+    hot = photograph[..., 1:2].astype(np.float32)
+    hot[np.random.default_rng(3).random(hot.shape[:2]) < 0.002] = 1
+    found = impulses.spots([hot])
+    assert found is not None
+    assert found.share == pytest.approx(0.002, rel=0.4)
+
+
+def test_lines_of_letters_are_no_bands(photograph: NDArray[np.float64]) -> None:
+    for size, pitch in ((7, 8), (10, 12)):
+        part = as_jpeg(tight(size, pitch, 30, 220), 85)[..., None].astype(np.float32) / np.float32(255)
+        assert bands.measured([part]) == (0, 0)
+    lighter = np.random.default_rng(0).normal(0, 5 / 255, (photograph.shape[0], 1, 1))
+    assert bands.measured([(photograph + lighter).astype(np.float32)])[0] == pytest.approx(5 / 255, rel=0.25)
+
+
+def test_fine_texture_here_and_there_is_no_noise_that_differs() -> None:
+    rng = np.random.default_rng(0)
+    down, right = np.mgrid[:400, :640]
+    clean = 90 + 60 * np.sin(down / 90) * np.cos(right / 110)
+    for top, left in ((40, 80), (40, 400), (200, 240), (200, 560), (320, 120), (320, 400), (120, 320)):
+        clean[top : top + 40, left : left + 40] += rng.normal(0, 25, (40, 40))
+    part = (clean + rng.normal(0, 4, clean.shape))[..., None].astype(np.float32) / np.float32(255)
+    assert places.places([part], 1, Curve(4 / 255)) is None
+    ramp = (clean + np.linspace(2, 25, 640) * rng.normal(0, 1, clean.shape))[..., None].astype(np.float32) / np.float32(255)
+    found = places.places([ramp], 1, Curve(4 / 255))
+    assert found is not None
+    assert found.mean == pytest.approx(13.5, rel=0.2)
