@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import regular
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files.base import Document, Page, Reading, joined, picture_of
 from pellucid.files.claims import check_bytes, check_size
+from pellucid.files.embedded import MOST_IN_HEAD, size_of
 from pellucid.files.geometry import middle
 from pellucid.images import Nodata
 
@@ -24,6 +28,15 @@ __all__ = ["open_dicom", "save_dicom"]
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 """Transfer syntaxes: uncompressed, little-endian."""
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+"""The transfer syntax of a data set that is packed as a whole."""
+
+RUN_LENGTHS = "1.2.840.10008.1.2.5"
+"""The transfer syntax of frames that have no header with a size."""
+
+PIECE = 1 << 24
+"""Bytes that are unpacked at once to count them."""
 
 OF_VALUES = (
     *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTSequence", "VOILUTFunction", "ModalityLUTSequence"),
@@ -58,6 +71,7 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
 
     size = path.stat().st_size
     check_bytes(size, f"its {size} bytes")
+    _check_deflated(path)
     dataset = pydicom.dcmread(path)
     if "PixelData" not in dataset:
         raise FileError("it holds no pixels of whole numbers")
@@ -68,6 +82,7 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
     frames = 2 * depth * width * height * samples * max(0, count) if count > 1 else 0
     held = frames + max(depth + 4, 8) * width * height * samples
     check_size(width, height, samples, size, itemsize=depth, pages=count, held=held)
+    _check_frames(dataset, width, height, count)
     photometric = str(dataset.PhotometricInterpretation)
     if photometric not in ("MONOCHROME1", "MONOCHROME2", "RGB") and not photometric.startswith("YBR"):
         raise FileError(f"pixels of kind {photometric} are not read")
@@ -85,6 +100,43 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
 
     shape = (count,) if count > 1 else ()
     yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, inverted))
+
+
+def _check_deflated(path: Path) -> None:
+    """Raises `MemoryShort` where a data set that is packed as a whole unpacks to more bytes than there is memory for.
+
+    Its reader unpacks all of them, before it looks at any.
+    """
+    from pydicom.filereader import read_dataset, read_preamble
+
+    with regular.opened(path) as opened, io.BufferedReader(opened) as file:
+        read_preamble(file, False)
+        about = read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag >> 16 != 2)
+        if str(about.get("TransferSyntaxUID", "")) != DEFLATED:
+            return
+        unpacker, packed, count = zlib.decompressobj(-zlib.MAX_WBITS), file.read(), 0
+        while packed and (piece := unpacker.decompress(packed, PIECE)):
+            packed, count = unpacker.unconsumed_tail, count + len(piece)
+            # The whole, and the pixels once more.
+            check_bytes(2 * count, f"its {count} bytes and more, unpacked,")
+
+
+def _check_frames(dataset: Any, width: int, height: int, count: int) -> None:
+    """Raises `FileError` where a packed frame is a picture of another size by its own header, or of a kind whose size is not known
+    before it is unpacked: its decoder goes by that."""
+    from pydicom.encaps import generate_frames
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not syntax.is_encapsulated or syntax == RUN_LENGTHS:
+        return
+    table = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+    places = tuple(dataset[name].value for name in table) if all(name in dataset for name in table) else None
+    for frame in generate_frames(dataset.PixelData, number_of_frames=count, extended_offsets=places):
+        found = size_of(frame[:MOST_IN_HEAD])
+        if found is None:
+            raise FileError(f"frames packed by {syntax.name} of no known size are not read")
+        if found != (width, height):
+            raise FileError(f"a frame of {width}x{height} pixels holds a picture of {found[0]}x{found[1]}")
 
 
 SPACINGS = (
