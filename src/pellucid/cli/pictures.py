@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pellucid import steps
-from pellucid.cli import spreading
+from pellucid.cli import piping, spreading
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
@@ -270,7 +270,7 @@ def _beside(folder: Path) -> Callable[[Path], Path]:
 
 def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Always) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
-    from pellucid import files, plan
+    from pellucid import files, memory, plan
 
     if len(options.inputs) > 1 or options.inputs[0].is_dir():
         raise OptionError("standard input or output takes one picture; name a folder with --out for several")
@@ -284,14 +284,7 @@ def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Alway
     if options.json and options.out == PIPE:
         raise OptionError("--json and a picture cannot both go to the standard output; name a file for the picture with --out")
     if source == PIPE:
-        if sys.stdin is None:
-            raise FileError("standard input: it is closed")
-        content = sys.stdin.buffer.read()
-        try:
-            source = room / f"stdin{files.ending_of(content)}"
-        except FileError as error:
-            raise FileError(f"standard input: {error}") from error
-        source.write_bytes(content)
+        source = piping.received(room, memory.parse_size(options.memory) if options.memory is not None else None)
     ending = _ending(options.format)
     if options.out == PIPE:
         target = room / f"output{ending}" if ending is not None else files.writable_name(room / source.name, **always._asdict())
@@ -561,7 +554,8 @@ def _presets(options: argparse.Namespace) -> int:
             print(shown(f"{preset.name:18}{preset.summary}{' (your own)' if preset.own else ''}"))
             print(shown(f"{'':18}{text}"))
     if not options.json:
-        print(shown(f"your own: {steps.user_file()}"))
+        with suppress(RuntimeError):  # nobody has a file of presets who has neither HOME nor an entry for the user
+            print(shown(f"your own: {steps.user_file()}"))
     return 0
 
 
