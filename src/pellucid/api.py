@@ -18,6 +18,7 @@ from pellucid import chains, diagnosis, files, footage, images, ranges, restorer
 from pellucid.chains import Chain
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
+from pellucid.families import FAMILIES, names
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
 from pellucid.steps import Steps
@@ -27,7 +28,8 @@ from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "run", "write"]
 
-_loaded: dict[str, Restorer] = {}
+_loaded: dict[str, tuple[object, Restorer]] = {}
+"""Restorers by the names of their models, or whole paths, and what those files were (`_state`) when they were loaded."""
 
 
 def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "auto") -> Restorer:
@@ -42,10 +44,25 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
 
 def _kept(model: str | Path) -> Restorer:
     check_type("model", model, (str, Path), "a model's name or the path of a file")
-    key = str(model)
-    if key not in _loaded:
-        _loaded[key] = load(model)
-    return _loaded[key]
+    name = str(model)
+    if name in FAMILIES or name in names():
+        key, state = name, None
+    else:
+        # By its whole path, for the folder of the process may be another by now, and the file, too.
+        key = str(Path(name).absolute())
+        state = _state(key)
+    if key not in _loaded or _loaded[key][0] != state:
+        _loaded[key] = state, load(model)
+    return _loaded[key][1]
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """What tells whether the file of that name is another than before; its time of change is set by nobody but the system."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _restored(
@@ -109,7 +126,7 @@ def restore(
     ``image`` is an array (see `Restorer.restore`), an `Image` from `read`, or the path of a picture, which is read as an array of
     its own bit depth. ``range`` and ``axes`` as of `Restorer.restore`. ``settings`` are those of the model's task: ``sigma``,
     ``strength``, ``colour_noise`` and ``keep_grain`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model
-    stays loaded for the next call.
+    stays loaded for the next call, as long as its file is the same.
 
     ``out`` is the path of a file that the result is written to; the function then returns that path. ``image`` may be the path of
     a clip: it is restored into ``out`` with its sound and all else, as ``clip`` says. Without ``out`` the function returns an
