@@ -198,7 +198,7 @@ def test_links_in_a_circle_are_one_line_each(tmp_path: Path, gray_model: Path) -
     said = sorted(str(outcome.error) for outcome in outcomes)
     assert "None" in said
     assert sum("leads back" in line for line in said) == 1
-    assert sum("self.png" in line for line in said) == 1
+    assert sum("self.png: cannot be read: " in line for line in said) == 1
     assert all("\n" not in line for line in said)
 
 

@@ -374,6 +374,10 @@ def test_the_source_is_never_touched(tmp_path: Path, model: Restorer) -> None:
     with pytest.raises(FileError, match="is in the way"):
         footage.restore(source, tmp_path / "b.mp4", model, NOTHING)
     assert (other / "mine.txt").read_text() == "mine"
+    (other / "plan").write_text("[" * 60_000)
+    with pytest.raises(FileError, match="is in the way"):
+        footage.restore(source, tmp_path / "b.mp4", model, NOTHING)
+    assert (other / "mine.txt").exists()
     assert source.read_bytes() == content
 
 

@@ -296,6 +296,30 @@ def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed:
     assert np.abs(outputs[0] - outputs[2]).max() > 0.01
 
 
+def test_a_function_of_the_package_takes_the_file_that_is_there_now(
+    changed: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def weaker(model: Any) -> None:
+        from onnx import numpy_helper
+
+        for tensor in model.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float16(0.5), tensor.name))
+
+    sources = [changed(lambda model: None), changed(weaker)]
+    for name, source in zip("ab", sources, strict=True):
+        (tmp_path / name).mkdir()
+        shutil.copyfile(source, tmp_path / name / "model.onnx")
+    expected = [restorer.load(source).restore(picture()) for source in sources]
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    for name, right in zip("ab", expected, strict=True):
+        monkeypatch.chdir(tmp_path / name)
+        np.testing.assert_array_equal(pellucid.restore(picture(), model="model.onnx"), right)
+    status = Path("model.onnx").stat()
+    shutil.copyfile(sources[0], "model.onnx")
+    os.utime("model.onnx", ns=(status.st_atime_ns, status.st_mtime_ns))
+    np.testing.assert_array_equal(pellucid.restore(picture(), model="model.onnx"), expected[0])
+
+
 def test_what_a_compiled_graph_depends_on_is_in_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {compiled.key(b"model", precision="f32"), compiled.key(b"model", precision="bf16"), compiled.key(b"other")}
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -528,7 +552,7 @@ def test_presets_that_are_none_are_our_error(text: str, tmp_path: Path) -> None:
         steps.presets(tmp_path / "presets.toml")
 
 
-def test_who_has_no_home_has_the_shipped_presets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_no_home_has_the_shipped_presets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def nobody() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -537,6 +561,8 @@ def test_who_has_no_home_has_the_shipped_presets(monkeypatch: pytest.MonkeyPatch
     assert "scan" in steps.presets()
     with pytest.raises(OptionError, match="no preset 'nothing'"):
         steps.preset("nothing")
+    assert cli.main(["presets"]) == 0
+    assert "your own" not in capsys.readouterr().out
 
 
 def test_what_was_found_never_takes_the_place_of_the_picture_or_its_output(
@@ -749,7 +775,31 @@ def npy_header(path: Path, shape: tuple[int, ...], dtype: str = "<f8") -> None:
         file.write(bytes(1000))
 
 
+def dicom(path: Path, syntax: str, pixels: bytes) -> None:
+    """A DICOM file of 20x20 pixels of 8 bits, by its header, packed by that transfer syntax."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra dicom is not installed")
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
+    dataset.Rows = dataset.Columns = 20
+    dataset.SamplesPerPixel, dataset.PixelRepresentation, dataset.PhotometricInterpretation = 1, 0, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    packed = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    dataset.PixelData = pydicom.encaps.encapsulate([pixels]) if packed else pixels
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", packed
+    dataset.save_as(path, enforce_file_format=True)
+
+
+def jpeg_2000(head: bytes = b"") -> bytes:
+    """The beginning of a picture of 30,000x30,000 pixels of 8 bits, behind the boxes ``head``."""
+    return head + b"\xff\x4f\xff\x51" + struct.pack(">HH8IH3B", 41, 0, 30_000, 30_000, 0, 0, 30_000, 30_000, 0, 0, 1, 7, 1, 1)
+
+
 CLAIMS: dict[str, tuple[str, Any]] = {
+    "dicom-deflated": (".dcm", lambda path: dicom(path, "1.2.840.10008.1.2.1.99", bytes(96 << 20))),
+    "dicom-jpeg-2000": (".dcm", lambda path: dicom(path, "1.2.840.10008.1.2.4.90", jpeg_2000())),
+    "dicom-no-size": (".dcm", lambda path: dicom(path, "1.2.840.10008.1.2.4.90", jpeg_2000(bytes(300)))),
     "tiff-sides": (".tif", lambda path: tiff_of(path, sides=(30_000, 30_000))),
     "tiff-samples": (".tif", lambda path: tiff_of(path, sides=(400, 400), samples=300)),
     "tiff-many-samples": (".tif", lambda path: tiff_of(path, samples=65_535)),
@@ -807,7 +857,7 @@ def test_what_a_header_claims_is_checked_before_memory_is_taken(name: str, tmp_p
     with pytest.raises((FileError, MemoryShort)) as caught:
         read_through(path, limit)
     assert "\n" not in str(caught.value)
-    assert peak() - before < (2 * room if name == "tiff-shared-strips" else room // 2)
+    assert peak() - before < (2 * room if name in ("tiff-shared-strips", "dicom-deflated") else room // 2)
 
 
 # -- recipes and weights ----------------------------------------------------------------------------------------------
@@ -819,6 +869,7 @@ def test_what_a_header_claims_is_checked_before_memory_is_taken(name: str, tmp_p
         b"\xff\xfe\x00",
         b"a = " + b"[" * 30_000,
         b"a." * 10_000 + b"b = 1",
+        b"a = " + b"9" * 5000,
         b"name = 1",
         b'base = ["photo"]',
         b'base = "photo"\ndata = 5',
@@ -890,6 +941,11 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         ("pellucid denoise - --model seed-digits <&-", 1, b"pellucid: standard input: it is closed"),
         ("pellucid denoise noisy.png -o - --model seed-digits >&-", 1, b"pellucid: standard output: it is closed"),
         ("pellucid denoise noisy.png -o - --model seed-digits >/dev/full", 1, b"No space left on device"),
+        (
+            "pellucid denoise - -o a.png --model seed-digits </dev/zero",
+            1,
+            b"pellucid: standard input: no picture in a known format",
+        ),
         ("pellucid models >/dev/full", 1, b"pellucid: standard output: cannot be written: No space left on device"),
         ("pellucid --help >/dev/full", 1, b"standard output: cannot be written: No space left on device"),
         ("pellucid models 2>&- >/dev/full", 1, b""),
@@ -910,6 +966,15 @@ def test_closed_and_full_streams(command: str, status: int, said: bytes, noisy: 
     assert done.returncode == status, done.stderr
     assert len(lines) == bool(said), done.stderr
     assert all(said in line and line.startswith(b"pellucid: ") for line in lines)
+
+
+def test_a_pipe_that_does_not_end_is_one_line(noisy: Path) -> None:
+    endless = "(cat noisy.png; cat /dev/zero) | pellucid denoise - -o a.png --model seed-digits --memory"
+    for limit in ("300MiB", "1kB"):
+        done = shell(f"{endless} {limit}", noisy.parent)
+        assert done.returncode == 1
+        assert re.fullmatch(rb"pellucid: standard input: its \d+ bytes need .*more memory.*\n", done.stderr), done.stderr
+    assert sorted(path.name for path in noisy.parent.iterdir()) == ["noisy.png"]
 
 
 def test_an_open_error_stream_is_never_taken_for_the_output(noisy: Path) -> None:

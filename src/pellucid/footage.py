@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, depths, diagnosis, files, images, ranges, saving, scenes, windows
+from pellucid import __version__, depths, diagnosis, files, images, ranges, regular, saving, scenes, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
@@ -52,6 +52,9 @@ Areas = Callable[[Image], tuple[NDArray[np.float32] | None, tuple[str, ...]]]
 
 PARTS = "pellucid clip 1"
 """The first word of the plan in a folder of segments: only such a folder is ever emptied."""
+
+LONGEST_PLAN = 1 << 16
+"""Bytes of such a plan at most."""
 
 
 @dataclass(frozen=True)
@@ -397,8 +400,8 @@ def _folder(target: Path, key: str, *, resume: bool) -> Iterator[Path]:
 
 
 def _plan_in(plan: Path) -> str | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        content = json.loads(plan.read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        content = json.loads(regular.read(plan, LONGEST_PLAN))
         return str(content["key"]) if content["kind"] == PARTS else None
     return None
 

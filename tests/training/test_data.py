@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +260,11 @@ def test_a_wrong_file_is_neither_kept_nor_replaced(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="move it away"):
         list(mnist.fetch(tmp_path / "out", mirrors=(address,), checksums=checksums))
     assert mine.read_bytes() == b"mine"
+    if hasattr(os, "mkfifo"):
+        mine.unlink()
+        os.mkfifo(mine)
+        with pytest.raises(FileError, match="move it away"):
+            list(mnist.fetch(tmp_path / "out", mirrors=(address,), checksums=checksums))
 
 
 def test_gray_examples_for_a_colour_network_are_the_same_in_all_channels(folder: Path) -> None:

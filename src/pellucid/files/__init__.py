@@ -256,8 +256,11 @@ def check_length(path: Path, memory: int | None) -> None:
     if kind.in_parts:
         return
     with within(memory), _ours(path, kind, b""):
-        for file in saving.files_below(path) if kind.folder and path.is_dir() else (path,):
-            claims.check_length(file.stat().st_size)
+        try:
+            for file in saving.files_below(path) if kind.folder and path.is_dir() else (path,):
+                claims.check_length(file.stat().st_size)
+        except OSError as error:
+            raise FileError(f"cannot be read: {error.strerror}") from error
 
 
 @contextmanager
@@ -392,6 +395,8 @@ def _said(error: Exception) -> str:
     """The message of a decoder or an encoder, in one line of at most 200 characters."""
     if isinstance(error, UnidentifiedImageError):
         return "its beginning is not understood"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     told = error.args[0] if error.args else ""
     # LibRaw speaks in bytes.
     text = (told.decode("utf-8", "replace") if isinstance(told, bytes) else str(error)).strip()

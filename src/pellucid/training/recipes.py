@@ -295,6 +295,9 @@ def parse(text: str, where: str) -> Recipe:
         raise ModelError(f"recipe {where}: the file is not TOML: {error}") from error
     except PellucidError as error:
         raise ModelError(f"recipe {where}: {error}") from error
+    except ValueError as error:
+        # A number of thousands of digits.
+        raise ModelError(f"recipe {where}: the file has a value that is not taken: {str(error)[:100]}") from error
 
 
 def _based(data: dict[str, Any]) -> dict[str, Any]:
