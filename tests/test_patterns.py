@@ -150,3 +150,10 @@ def test_fine_texture_here_and_there_is_no_noise_that_differs() -> None:
     found = places.places([ramp], 1, Curve(4 / 255))
     assert found is not None
     assert found.mean == pytest.approx(13.5, rel=0.2)
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (16, 20), (64, 48)])
+def test_small_pictures_of_nothing_but_black_and_white_come_back(shape: tuple[int, int]) -> None:
+    # Every window is clipped: none tells a level.
+    picture = (np.random.default_rng(0).random(shape) < 0.5).astype(np.float32)
+    np.testing.assert_array_equal(pellucid.denoise(picture, model="photo-fast"), picture)

@@ -79,8 +79,11 @@ def refutes(parts: Sequence[NDArray[np.float32]], curve: Curve, density: float) 
 
 
 def level(parts: Sequence[NDArray[np.float32]]) -> float:
-    """The level of white noise, in 8-bit levels, that the quietest windows have."""
+    """The level of white noise, in 8-bit levels, that the quietest windows have; infinite where no window says anything, as in
+    pictures of nothing but black and white."""
     spread, _, ends = _windows(parts)
+    if not len(spread):
+        return np.inf
     found = float(np.quantile(spread, 0.05)) / 0.6
     calm = spread < CALM * found
     for _ in range(8):
