@@ -117,7 +117,7 @@ CLUSTER_ROWS = (
 
 CLI_ROWS = (
     {"arguments", "manual"},
-    {"spreading"},
+    {"spreading", "piping"},
     {"about", "pictures", "training", "evaluating", "serving"},
 )
 
@@ -139,15 +139,15 @@ FILES_ROWS = (
     {"metadata", "profiles"},
     {"directories", "geometry", "photographs"},
     {"dng"},
-    {"arrays", "dicom", "jpegxl", "omezarr", "png", "pnm", "raw"},
+    {"arrays", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},
-    {"tiff"},
+    {"dicom", "tiff"},
 )
 
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "quiet", "sensors"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "quiet", "repeats", "sensors"},
     {"doubt", "gain", "shot"},
 )
 
