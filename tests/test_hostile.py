@@ -1043,6 +1043,22 @@ def test_an_interrupt_while_it_ends_is_no_success() -> None:
         assert process.stderr.read() in (b"", b"pellucid: interrupted\n")
 
 
+def test_an_interrupt_while_it_begins_is_one_line() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pellucid.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from pellucid.__main__ import run\n"
+        "sys.argv = ['pellucid', 'models']\n"
+        "run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"pellucid: interrupted\n")
+
+
 def test_without_pytorch_each_command_says_what_brings_it(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -28,7 +28,13 @@ def run() -> NoReturn:
     plain = "pellucid.tasks" not in sys.modules
     if plain and sys.argv[1:] in (["--help"], ["-h"], ["--version"]) and _answered(sys.argv[1]):
         sys.exit(0)
-    from pellucid import cli
+    try:
+        from pellucid import cli
+    except KeyboardInterrupt:
+        # It takes a third of a second, and from there on `pellucid.cli.run` sees to it.
+        if sys.stderr is not None:
+            sys.stderr.write("pellucid: interrupted\n")
+        sys.exit(130)
 
     cli.run()
 
