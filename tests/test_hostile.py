@@ -296,6 +296,19 @@ def test_a_model_replaced_by_one_of_the_same_size_and_second_is_another(changed:
     assert np.abs(outputs[0] - outputs[2]).max() > 0.01
 
 
+def test_the_fingerprint_is_that_of_what_was_compiled(changed: Any, cache: Path, tmp_path: Path) -> None:
+    def renamed(model: Any) -> None:
+        model.producer_name = "another"
+
+    path = tmp_path / "model.onnx"
+    shutil.copyfile(changed(lambda model: None), path)
+    loaded = restorer.load(path)
+    before = restorer.load(path).fingerprint()
+    loaded.restore(picture())
+    shutil.copyfile(changed(renamed), path)
+    assert loaded.fingerprint() == before != restorer.load(path).fingerprint()
+
+
 def test_a_function_of_the_package_takes_the_file_that_is_there_now(
     changed: Any, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

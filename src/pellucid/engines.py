@@ -99,6 +99,7 @@ class Models:
         self._cards = {role: read_card(path) for role, path in self.paths.items()}
         self._graphs: dict[tuple[Path, int | None], Graph] = {}
         self._helpers: dict[str, Models] = {}
+        self._hashes: dict[Path, bytes] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -124,6 +125,7 @@ class Models:
         key = (self.paths[role], scale)
         with self._lock:
             if key not in self._graphs:
+                self._hash(key[0])
                 self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale)
             return self._graphs[key]
 
@@ -136,11 +138,18 @@ class Models:
             return self._helpers[family]
 
     def fingerprint(self) -> str:
-        """A hash of the files and the engine: two with the same fingerprint give the same outputs."""
+        """A hash of the files, as they were when they were compiled, and the engine: two with the same fingerprint give the same
+        outputs."""
         whole = hashlib.sha256(self.engine.encode())
         for role, path in sorted(self.paths.items()):
-            whole.update(f"{role}:".encode() + hashlib.sha256(_content(path)).digest())
+            whole.update(f"{role}:".encode() + self._hash(path))
         return whole.hexdigest()
+
+    def _hash(self, path: Path) -> bytes:
+        """Of the file's content when it was first asked for: it may be replaced, and what was compiled goes on."""
+        if path not in self._hashes:
+            self._hashes[path] = hashlib.sha256(_content(path)).digest()
+        return self._hashes[path]
 
 
 def all_finite(values: Planes) -> bool:
