@@ -440,7 +440,11 @@ def edited(content: bytes, chance: random.Random) -> bytes:
             node.attribute.append(helper.make_attribute(attribute.name, value))
         elif way == 2:
             tensor = chance.choice(graph.initializer)
-            values = numpy_helper.to_array(tensor).copy()
+            try:
+                values = numpy_helper.to_array(tensor).copy()
+            except ValueError:
+                # Its shape was changed before.
+                continue
             if values.size and values.dtype.kind in "iuf":
                 ends = (np.nan, np.inf, 6e4, 0) if values.dtype.kind == "f" else (0, 1, 100)
                 values[...] = np.where(

@@ -157,3 +157,13 @@ def test_small_pictures_of_nothing_but_black_and_white_come_back(shape: tuple[in
     # Every window is clipped: none tells a level.
     picture = (np.random.default_rng(0).random(shape) < 0.5).astype(np.float32)
     np.testing.assert_array_equal(pellucid.denoise(picture, model="photo-fast"), picture)
+
+
+@pytest.mark.parametrize("sigma", [5, 8, 12])
+def test_noise_on_light_letters_does_not_follow_the_light(sigma: float) -> None:
+    # Dark paper and light ink looked like speckle of level 69.
+    clean = tight(10, 12, 30, 220)
+    given = noisy(clean, sigma)
+    found = pellucid.inspect(given)
+    assert (found.kind, found.sigma) == ("gaussian", pytest.approx(sigma, rel=0.25))
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given)

@@ -439,7 +439,7 @@ def _believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
     elif detailed and found.kind in ("clean", "gaussian") and found.sigma < LETTERS * between and between < PLAIN:
         # The network hears too little between letters, where clipping leaves half of it.
         level = between
-    elif (detailed and not found.curve.flat and between < LETTERS * found.sigma < LETTERS * MUTED) or (
+    elif (detailed and not found.curve.flat and between < quiet.faintest(parts, found.curve)) or (
         (white or detailed) and found.kind != "clean" and quiet.refutes(parts, found.curve, found.impulse_density)
     ):
         level = between
