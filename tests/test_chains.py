@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import pellucid
 from pellucid import api, batch, chains, cli, files, images, plan, steps
+from pellucid.cli import pictures
 from pellucid.errors import FileError, OptionError
 from pellucid.files import base, metadata
 from pellucid.steps import Step
@@ -350,6 +351,28 @@ def test_a_folder_by_a_preset_resumed(tmp_path: Path, capsys: Any, monkeypatch: 
     listed = {entry["name"]: entry for entry in map(json.loads, capsys.readouterr().out.splitlines())}
     assert listed["tiny"]["own"]
     assert not listed["scan"]["own"]
+
+
+def test_pictures_stand_before_options_and_behind_them(monkeypatch: Any) -> None:
+    found: list[tuple[list[str], str | None, str]] = []
+
+    def seen(options: Any, *_: Any) -> int:
+        found.append(([str(each) for each in options.inputs], options.preset, options.depth))
+        return 0
+
+    monkeypatch.setattr(pictures, "_done", seen)
+    for line, expected in (
+        ("denoise a.png --depth 16", (["a.png"], None, "16")),
+        ("denoise --depth 16 a.png", (["a.png"], None, "16")),
+        ("--depth 16 denoise a.png", (["a.png"], None, "16")),
+        ("denoise a.png --depth 16 b.png", (["a.png", "b.png"], None, "16")),
+        ("--preset scan --depth 16 a.png", (["a.png"], "scan", "16")),
+        ("a.png --preset scan b.png", (["a.png", "b.png"], "scan", "auto")),
+        ("denoise --depth 16 -- -a.png", (["-a.png"], None, "16")),
+        ("denoise - -o -", (["-"], None, "auto")),
+    ):
+        assert cli.main(["run", *line.split()]) == 0
+        assert found.pop() == expected, line
 
 
 def test_wrong_use_in_a_line(tmp_path: Path, capsys: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 from pellucid import __version__
 from pellucid.cli import about, evaluating, pictures, serving, training
-from pellucid.cli.arguments import shown
+from pellucid.cli.arguments import Command, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 
 __all__ = ["main", "parser", "run"]
@@ -203,7 +203,7 @@ def parser() -> argparse.ArgumentParser:
         prog="pellucid", description="Denoises, enlarges, colours and cuts out pictures, on your own computer."
     )
     whole.add_argument("--version", action="version", version=f"pellucid {__version__}")
-    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    commands = whole.add_subparsers(parser_class=Command, required=True, metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
     return whole

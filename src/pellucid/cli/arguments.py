@@ -13,15 +13,44 @@ from pellucid.errors import MissingExtra, OptionError
 from pellucid.tasks import Task
 from pellucid.tasks.settings import Declared, Setting
 
-__all__ = ["Commands", "add", "add_engine", "add_model", "add_settings", "count", "number", "requiring", "settings_of", "shown"]
+__all__ = [
+    "Command",
+    "Commands",
+    "add",
+    "add_engine",
+    "add_model",
+    "add_settings",
+    "count",
+    "number",
+    "requiring",
+    "settings_of",
+    "shown",
+]
 
 Kept = TypeVar("Kept", bound=Declared)
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Command]"
 """The place where commands are added: the result of `ArgumentParser.add_subparsers`."""
 
 
-def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> argparse.ArgumentParser:
+class Command(argparse.ArgumentParser):
+    """A command's parser. With ``mixed`` arguments may stand on both sides of an option: ``run STEPS --depth 16 IN``."""
+
+    mixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The arguments, and those that are unknown."""
+        if not self.mixed:
+            return super().parse_known_args(args, namespace)
+        # The method for such arguments calls this one, once for the options and once for the rest.
+        self.mixed = False
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.mixed = True
+
+
+def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> Command:
     """A new command; ``run`` gets the parsed arguments and returns the exit status."""
     command = commands.add_parser(name, help=help_text, description=help_text)
     command.set_defaults(command=run)

@@ -60,6 +60,7 @@ def add_restoring(commands: Commands) -> None:
 def add_run(commands: Commands) -> None:
     """Adds `run`: several tasks in a row."""
     command = add(commands, "run", _run, "several tasks on each picture, one after the other")
+    command.mixed = True
     command.description = (
         "Does several tasks on each picture, one after the other. STEPS are their names joined by +, each with its settings: "
         "denoise:strength=0.8+upscale:scale=2. Nothing is rounded between them. Inside a value write : as %3A, + as %2B, % as %25."
