@@ -123,14 +123,26 @@ def test_soft_edges_blend_linearly() -> None:
 
 @pytest.mark.parametrize("task", [row for row in TASKS.values() if row.command], ids=lambda row: row.name)
 def test_every_task_takes_a_mask(task: Any) -> None:
-    """Black all over gives the output of strength 0, white all over that without a mask."""
+    """Black all over gives the picture, or the output of strength 0 where that has another shape; white all over that without a
+    mask."""
     picture = images.from_array(np.rint(noisy(3) * 255).astype(np.uint8))
     model = api._kept(task.model)
     settings = task.settings()
     black, white = (model.details(picture, settings, mask=np.full((7, 9), level)).image for level in (0.0, 1.0))
-    none = model.details(picture, task.settings(strength=0)).image
-    np.testing.assert_array_equal(images.to_array(black), images.to_array(none))
+    none = images.to_array(model.details(picture, task.settings(strength=0)).image)
+    spared = images.to_array(picture)
+    np.testing.assert_array_equal(images.to_array(black), spared if none.shape == spared.shape else none)
     np.testing.assert_array_equal(images.to_array(white), images.to_array(model.details(picture, settings).image))
+
+
+def test_a_colour_picture_keeps_its_colours_outside_the_mask() -> None:
+    """Soft edges lead from the picture to its new colours, whatever the strength: not to gray."""
+    values = np.repeat(noisy()[..., None], 3, axis=2).astype(np.float32) * np.float32((0.9, 0.6, 0.3))
+    model, mask = api._kept("colorize"), half(20)
+    for strength in (1.0, 0.4):
+        everywhere = model.restore(values, strength=strength)
+        expected = values + mask[..., None] * (everywhere - values)
+        np.testing.assert_allclose(model.restore(values, strength=strength, mask=mask), expected, atol=2e-6)
 
 
 def test_of_a_larger_output_the_rest_is_the_bicubic_enlargement(tmp_path: Path) -> None:

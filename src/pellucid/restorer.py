@@ -465,14 +465,20 @@ class Restorer:
             planes = np.empty((channels + step.room, *part.shape[:2]), np.float32)
             given = images.as_pixels(picture, part, out=planes[:channels])
             weight = None if weights is None else weighing.of_piece(weights, place, step.scale)
+            spared = step.spared or step.before
             if weight is not None and not weight.any():
-                output = given.copy() if step.before is None else step.before(given)
+                output = given.copy() if spared is None else spared(given)
                 return output.transpose(1, 2, 0)
             output = step.piece(given, place, planes)
-            if share < 1 or weight is not None:
+            if share < 1 and (weight is None or step.spared is not None):
                 before = given if step.before is None else step.before(given)
                 output -= before
-                output *= np.float32(share) if weight is None else np.float32(share) * weight
+                output *= np.float32(share)
+                output += before
+            if weight is not None:
+                before = given if spared is None else spared(given)
+                output -= before
+                output *= weight if step.spared is not None else np.float32(share) * weight
                 output += before
             # Noise may have left the range; a picture does not.
             np.clip(output, 0, 1, out=output)

@@ -61,6 +61,7 @@ class Pass:
     the side ``tile``.
 
     ``before`` makes the output of strength 0 from the picture's planes, in the shape of the piece's; None: the planes themselves.
+    ``spared`` makes what stands where a mask spares; None: as ``before``.
     Memory: ``engine_bytes`` for each pixel of the output of the piece that the engine works on, ``piece_bytes`` for each of every
     piece in flight. Neither is a guess: measure them.
     """
@@ -70,6 +71,7 @@ class Pass:
     engine_bytes: int
     piece_bytes: int
     before: Callable[[Planes], Planes] | None = None
+    spared: Callable[[Planes], Planes] | None = None
     room: int = 0
     channels: int | None = None
     scale: int = 1

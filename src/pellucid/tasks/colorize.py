@@ -116,6 +116,8 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
         engine_bytes=0,
         piece_bytes=PIECE_BYTES,
         before=partial(_gray, curve),
+        # A colour picture keeps its colours where nothing is to be done.
+        spared=None if view.shape[2] == 1 else np.copy,
         channels=3,
     )
 
