@@ -155,6 +155,18 @@ def test_an_old_photograph_denoised_enlarged_and_coloured(page: Page, tmp_path: 
     page.assert_quiet()
 
 
+def test_steps_and_a_look_for_all_that_are_chosen_while_pictures_are_at_work(page: Page, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for number, path in enumerate(paths):
+        files.write(path, images.from_array(noisy()[number : number + 24, :32]))
+    hand = Hand(page)
+    page.give("drop", *paths)
+    hand.choose("preset", "old-photo")
+    hand.press("apply-all")
+    page.until("[...document.querySelectorAll('#list li')].filter((e) => e.textContent.includes('denoise, upscale')).length === 4")
+    page.assert_quiet()
+
+
 def test_a_face_is_spared(page: Page, picture: Path) -> None:
     hand = Hand(page)
     page.give("drop", picture)

@@ -128,7 +128,7 @@ export function chosenSteps(text, trust) {
   Object.assign(entry, { steps: text, trust });
   settings();
   refresh(entry);
-  if (entry.details) restoreAgain(entry, true);
+  restoreAgain(entry, true);
 }
 
 // Whether a setting belongs to one picture alone: what is placed or painted on it.
@@ -147,6 +147,8 @@ export function applyToAll() {
     Object.assign(entry, { steps: page.chosen.steps, trust: page.chosen.trust });
   }
   history.record(before);
+  // What is under way was asked for with the settings before; what waits takes these when its turn comes.
+  for (const entry of others) if (entry.controller && entry.state === "restoring") stop(entry);
   const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
   for (const entry of others) refresh(entry);
   for (const entry of again) restoreAgain(entry, true);
