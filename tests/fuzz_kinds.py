@@ -481,6 +481,10 @@ def edited(content: bytes, chance: random.Random) -> bytes:
 # -- manifests, recipes -----------------------------------------------------------------------------------------------
 
 
+TOML_VALUES = ("-1", "0", "1e999", "nan", '"x"', "[]", "{}", "true", "2026-01-01", "[" * 300 + "]" * 300)
+"""What may stand behind the sign of equality, in recipes as in presets."""
+
+
 def records(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
     """Manifests of any lines, and recipes of any tables."""
     if find_spec("torch") is None or chance.random() < 0.5:
@@ -498,20 +502,7 @@ def records(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
     for _ in range(chance.choice((1, 1, 3))):
         place = chance.randrange(len(rows))
         if "=" in rows[place] and chance.random() < 0.7:
-            values = (
-                "-1",
-                "0",
-                "1e999",
-                "nan",
-                '"x"',
-                "[]",
-                "{}",
-                "true",
-                "2026-01-01",
-                "[" * 300 + "]" * 300,
-                "99999999999999999999",
-            )
-            rows[place] = rows[place].split("=")[0] + "= " + chance.choice(values)
+            rows[place] = rows[place].split("=")[0] + "= " + chance.choice((*TOML_VALUES, "9" * 20))
         elif chance.random() < 0.5:
             del rows[place]
             rows = rows or [""]

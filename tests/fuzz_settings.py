@@ -27,21 +27,8 @@ TEXTS: tuple[bytes, ...] = (
 HINTS: list[Any] = [[3, 2, "#87ceeb"], [5, 6, "red"], [0, 0, "#fff"]]
 
 VALUES = (
-    *(
-        "-1",
-        "0",
-        "1e999",
-        "nan",
-        '"x"',
-        "[]",
-        "{}",
-        "true",
-        "2026-01-01",
-        "[" * 300 + "]" * 300,
-        "9" * 30,
-        "9" * 5000,
-        '"\\u001b[2J"',
-    ),
+    *kinds.TOML_VALUES,
+    *("9" * 30, "9" * 5000, '"\\u001b[2J"'),
     *('"../../etc/passwd"', '"/dev/zero"', '"a.png"', "[[1, 2]]", '["1,2=red"]', '"denoise"', '"none"', '[{ task = "denoise" }]'),
 )
 """What may stand behind the sign of equality."""

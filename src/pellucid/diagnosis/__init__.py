@@ -432,15 +432,16 @@ def _believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
         # Letters make noise that seems to follow the light.
         curve = Curve(found.sigma / 255) if detailed else found.curve
         again = repeats.level(parts, replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12)))))
-    between = quiet.level(parts) if detailed or again is None else np.inf
+    looked = quiet.windows(parts)
+    between = quiet.level(looked) if detailed or again is None else np.inf
     white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
     if again is not None:
         level = min(again, between)
     elif detailed and found.kind in ("clean", "gaussian") and found.sigma < LETTERS * between and between < PLAIN:
         # The network hears too little between letters, where clipping leaves half of it.
         level = between
-    elif (detailed and not found.curve.flat and between < quiet.faintest(parts, found.curve)) or (
-        (white or detailed) and found.kind != "clean" and quiet.refutes(parts, found.curve, found.impulse_density)
+    elif (detailed and not found.curve.flat and between < quiet.faintest(looked, found.curve)) or (
+        (white or detailed) and found.kind != "clean" and quiet.refutes(looked, found.curve, found.impulse_density)
     ):
         level = between
     elif detailed and found.kind == "gaussian" and found.sigma < LOUD:
@@ -565,7 +566,7 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
         found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
     elif found.flat and calm > FARTHEST * heard:
         # Letters, or the like, in all blocks: between their lines there is room for strips.
-        strip, between = noise.strip_sigma(parts), quiet.level(parts)
+        strip, between = noise.strip_sigma(parts), quiet.level(quiet.windows(parts))
         if strip == 0 and between > FARTHER * calm:
             # No place has noise alone, and nothing agrees on a level.
             return Diagnosis("clean", sure=sure)

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from pellucid.maps import Curve
 
-__all__ = ["faintest", "level", "refutes"]
+__all__ = ["Windows", "faintest", "level", "refutes", "windows"]
+
+Windows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+"""What `windows` tells of each window."""
 
 WINDOWS = 40_000
 """How many windows are looked at, about."""
@@ -46,7 +49,7 @@ CALM = 1.8
 """How many times the level the standard deviation of a window may be that still counts as noise alone."""
 
 
-def _windows(parts: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def windows(parts: Sequence[NDArray[np.float32]]) -> Windows:
     """Standard deviation, in 8-bit levels, mean, as a share of full range, and count of black and white values of windows that are
     neither clipped nor flat."""
     pixels = sum(part.size for part in parts)
@@ -64,9 +67,9 @@ def _windows(parts: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float64],
     return np.concatenate(deviations), np.concatenate(means), np.concatenate(counts)
 
 
-def refutes(parts: Sequence[NDArray[np.float32]], curve: Curve, density: float) -> bool:
+def refutes(looked: Windows, curve: Curve, density: float) -> bool:
     """Whether more windows are too quiet than noise of this ``curve``, and impulses of this ``density``, explain."""
-    spread, light, _ = _windows(parts)
+    spread, light, _ = looked
     if len(spread) < WINDOWS // 100:
         return False
     if density > 0:
@@ -78,17 +81,17 @@ def refutes(parts: Sequence[NDArray[np.float32]], curve: Curve, density: float) 
     return float((spread < QUIET * noise).mean()) > MOST
 
 
-def faintest(parts: Sequence[NDArray[np.float32]], curve: Curve) -> float:
+def faintest(looked: Windows, curve: Curve) -> float:
     """The level, in 8-bit levels, of noise of this ``curve`` where it is faintest. In photographs with photon noise or speckle the
     quietest windows had 1.9 to 4.2 times as much; in letters, which look like such noise, a tenth to three quarters."""
-    _, light, _ = _windows(parts)
+    _, light, _ = looked
     return 255 * float(np.sqrt(np.quantile(curve.variance(light), 0.05))) if len(light) else 0.0
 
 
-def level(parts: Sequence[NDArray[np.float32]]) -> float:
+def level(looked: Windows) -> float:
     """The level of white noise, in 8-bit levels, that the quietest windows have; infinite where no window says anything, as in
     pictures of nothing but black and white."""
-    spread, _, ends = _windows(parts)
+    spread, _, ends = looked
     if not len(spread):
         return np.inf
     found = float(np.quantile(spread, 0.05)) / 0.6
