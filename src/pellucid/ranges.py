@@ -315,7 +315,7 @@ def _counts(bands: Bands, white: float | None, *, full: bool) -> Found:
                 return Found(own)
     reserved = bool(counts[-1]) and counts[:-1].any()
     if reserved:
-        # Of counts that stay far below, the largest value of all is none.
+        # The largest value of counts that stay far below is none.
         counts[-1] = 0
     used = np.flatnonzero(counts)
     if not len(used):

@@ -132,7 +132,7 @@ FARTHER = 1.5
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
-Of photographs with noise of level `LOUD` at most 0.005 are; of pages and screens 0.02 to 0.25."""
+In photographs with noise of level `LOUD` at most 0.005 are; in pages and screens 0.02 to 0.25."""
 
 RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is

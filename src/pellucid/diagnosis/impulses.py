@@ -66,7 +66,7 @@ that counts as far; and how far these may be apart, but for the highest and the 
 stands alone."""
 
 DENSITIES, ALONE_OF_FAR = (0.1, 0.2, 0.3, 0.5, 1.0), (0.37, 0.33, 0.26, 0.14, 0.09)
-"""At these shares of impulses, how many of the pixels that are far off must stand alone. Of impulses on photographs, with noise of
+"""At these shares of impulses, how many of the pixels that are far off must stand alone. On photographs, with noise of
 0 to 20 besides, at least 0.50, 0.62, 0.52 and 0.24 of them did at the first four; of letters, screens and hatching at most 0.35."""
 
 MANY = 24
@@ -101,7 +101,7 @@ MOST_SPOTS = 0.04
 
 COMPANY, NEARLY, ACCOMPANIED, ASKED = 6, 0.4, 0.6, 400
 """How many pixels away on each side a stroke is looked for that has the value of such a pixel, but for this share of how far that
-is off; how many of them may have one; and how many are asked. Of hot and wrong pixels on photographs, 0.05 to 2 %, at most 0.43 had
+is off; how many of them may have one; and how many are asked. On photographs with 0.05 to 2 % of hot ones at most 0.43 had
 one, nine in ten less than 0.3; of the dots and ends of letters, after JPEG or with faint noise, at least 0.72."""
 
 HIDDEN = 0.55

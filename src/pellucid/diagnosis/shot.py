@@ -85,7 +85,7 @@ class Found:
         return {"kind": "sensor", **laws, **marks, "rows": self.rows, "measured": self.measured, "stated": self.stated}
 
     def _laws(self) -> tuple[Curve, ...]:
-        """Of unbalanced red, green and blue."""
+        """The law of unbalanced red, green and blue."""
         return tuple(Curve(self.read, self.gain).raised(float(np.sqrt(factor))) for factor in self.beside)
 
     def curves(self, gains: Colour) -> tuple[Curve, Curve, Curve]:
