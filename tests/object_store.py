@@ -5,7 +5,6 @@ Between the server and its clients stands `Faulty`, which does to requests what 
 
 from __future__ import annotations
 
-import random
 import socket
 import threading
 import time
@@ -21,46 +20,46 @@ Chosen = Callable[[dict[str, Any]], str | None]
 """The name of the fault that a request, by its WSGI environment, shall have; None for none."""
 
 FAULTS = ("busy", "cut", "lost", "slow")
-"""Those that come by chance."""
+"""Those that come again and again."""
 
 
 @dataclass
 class Faulty:
-    """A WSGI application in front of another one, with faults by chance, the same ones for the same requests in the same order.
+    """A WSGI application in front of another one, with faults by the number of requests so far.
 
-    ``busy``: the share of requests that get a 503; ``cut``: of those with a body whose connection is lost in the middle of it;
-    ``lost``: of those that are done, but whose answer never arrives; ``slow``: of those that take ``seconds`` more. ``chosen``
-    names the fault of the requests that it picks, beside these ``short`` (the connection is lost in the middle of the answer) and
-    ``refused`` (a 403). ``page`` is how many names a listing's answer has at most. ``done`` counts what was done to how many;
-    ``requests`` are method and path of each, and whether it copies another object.
+    ``busy`` 9: each ninth request gets a 503 (0: none does); ``cut``: of those with a body, the connection is lost in the middle of
+    it; ``lost``: the request is done, but its answer never arrives; ``slow``: it takes ``seconds`` more. ``chosen`` names the fault
+    of the requests that it picks, beside these ``short`` (the connection is lost in the middle of the answer) and ``refused`` (a
+    403). ``page`` is how many names a listing's answer has at most. ``done`` counts what was done to how many; ``requests`` are
+    method and path of each, and whether it copies another object.
     """
 
     application: Answer
-    busy: float = 0.0
-    cut: float = 0.0
-    lost: float = 0.0
-    slow: float = 0.0
+    busy: int = 0
+    cut: int = 0
+    lost: int = 0
+    slow: int = 0
     seconds: float = 0.0
-    seed: int = 0
     chosen: Chosen | None = None
     page: int = 0
     done: Counter[str] = field(default_factory=Counter)
     requests: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._chance = random.Random(self.seed)
+        self._counted: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def perfect(self) -> None:
         """No faults from now on, and the next ones as if they were the first."""
-        self.busy = self.cut = self.lost = self.slow = 0.0
+        self.busy = self.cut = self.lost = self.slow = 0
         self.chosen, self.page = None, 0
-        self._chance = random.Random(self.seed)
+        self._counted.clear()
         self.done.clear()
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
         with self._lock:
-            faults = {name for name in FAULTS if self._chance.random() < getattr(self, name)}
+            faults = {name for name in FAULTS if (length or name != "cut") and self._due(name)}
             faults |= {self.chosen(environ) if self.chosen else None} - {None}
             copies = "HTTP_X_AMZ_COPY_SOURCE" in environ
             self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], copies))
@@ -69,8 +68,7 @@ class Faulty:
         if "slow" in faults:
             self.done["slow"] += 1
             time.sleep(self.seconds)
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if "cut" in faults and length:
+        if "cut" in faults:
             self.done["cut"] += 1
             environ["wsgi.input"].read(length // 2)
             return _hung_up(environ)
@@ -92,6 +90,12 @@ class Faulty:
             self.done["short"] += 1
             return _half(environ, b"".join(answer))
         return answer
+
+    def _due(self, fault: str) -> bool:
+        """Whether this request is the one of so many that has the fault."""
+        every = getattr(self, fault)
+        self._counted[fault] += 1
+        return bool(every) and self._counted[fault] % every == 0
 
 
 def _half(environ: dict[str, Any], body: bytes) -> Iterator[bytes]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,8 +47,8 @@ def store() -> Iterator[object_store.Faulty | None]:
 
 
 @pytest.fixture(scope="module")
-def cluster(store: object_store.Faulty | None) -> Iterator[Any]:
-    """Two nodes of one core each."""
+def nodes(store: object_store.Faulty | None) -> Iterator[Any]:
+    """The cluster that all tests share."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     made = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     made.add_node(num_cpus=1)
@@ -56,6 +56,14 @@ def cluster(store: object_store.Faulty | None) -> Iterator[Any]:
     yield made
     ray.shutdown()
     made.shutdown()
+
+
+@pytest.fixture
+def cluster(nodes: Any) -> Any:
+    """Two nodes of one core each: a test before may have killed one."""
+    if not nodes.worker_nodes:
+        nodes.add_node(num_cpus=1)
+    return nodes
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +83,16 @@ def plain(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     out = tmp_path_factory.mktemp("plain")
     assert cli.main(["denoise", str(source), "-o", str(out), "--sigma", "9", "--model", MODEL]) == 1
     return content(out)
+
+
+@pytest.fixture
+def bucket(store: object_store.Faulty | None) -> Any:
+    """The store's file system for a test itself, and what makes the network fail."""
+    if store is None:
+        pytest.skip("moto or s3fs is not installed: `make test-cluster` brings them")
+    import s3fs
+
+    return s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False), store
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -110,24 +128,23 @@ def test_two_nodes_do_the_work_of_one(cluster: Any, source: Path, plain: dict[st
     assert (again.left_out.skipped, again.left_out.failed_before) == (24, 1)
 
 
-def test_a_node_and_an_actor_are_lost_and_nothing_else(cluster: Any, source: Path, plain: dict[str, bytes], tmp_path: Path) -> None:
-    lost = cluster.add_node(num_cpus=1)
-    rows = []
-    for row in rays.ClusterRun(order(source, tmp_path / "out")):
-        assert row is not None
-        rows.append(row)
-        if len(rows) == 3:
-            cluster.remove_node(lost, allow_graceful=False)
-        if len(rows) == 6:
-            with suppress(ProcessLookupError):  # it was on the node
-                os.kill(int(row["process"].rpartition(":")[2]), signal.SIGKILL)
-    assert {row["input"] for row in rows} == {*plain, "bad.png"}
-    check(tmp_path / "out", plain)
-
-
-def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -> None:
+def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a stack, bands of one picture, and a page that cannot be read, beside a file that is not large."""
     import tifffile
+
+    from pellucid import tiling
+
+    whole = tiling.cut
+    monkeypatch.setattr(tiling, "cut", whole)
+
+    # It travels whole to the actors, so that they cut small pieces, too: a small picture has several bands then.
+    def loaded(how: dict[str, Any]) -> Any:
+        from pellucid import tiling
+
+        tiling.cut = lambda height, width, **given: whole(height, width, **{**given, "tile": 64})
+        return pictures._loaded("denoise", MODEL, how)
+
+    loaded({})
 
     source, out, plain = (tmp_path / name for name in ("in", "out", "plain"))
     source.mkdir()
@@ -143,10 +160,10 @@ def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -
         begin, length = file.pages[4].dataoffsets[0], file.pages[4].databytecounts[0]
     content[begin : begin + length] = bytes(length)
     (source / "cut.tif").write_bytes(content)
-    files.write(source / "bands.png", images.from_array(draw.integers(0, 256, (3000, 900), dtype=np.uint8)))
+    files.write(source / "bands.png", images.from_array(draw.integers(0, 256, (2400, 64), dtype=np.uint8)))
     files.write(source / "small.png", images.from_array(draw.integers(0, 256, (16, 20), dtype=np.uint8)))
     assert cli.main(["denoise", str(source), "-o", str(plain), "--sigma", "9", "--model", MODEL]) == 1
-    run = rays.ClusterRun(order(source, out), large=Large(bytes=0, pixels=6 * 30 * 40, portion=2 * 30 * 40))
+    run = rays.ClusterRun(replace(order(source, out), load=loaded), large=Large(bytes=0, pixels=6 * 30 * 40, portion=2 * 30 * 40))
     given = list(run)
     rows = {row["input"]: row for row in given if row is not None}
     assert {name: row["status"] for name, row in rows.items()} == {
@@ -164,26 +181,35 @@ def test_large_files_are_shared_and_put_together(cluster: Any, tmp_path: Path) -
     assert rows["bands.png"]["output_sha256"] == manifest.digest_of(out / "bands.png")
 
 
-def test_the_same_through_an_object_store_over_a_network_that_fails(
-    cluster: Any, store: object_store.Faulty | None, source: Path, plain: dict[str, bytes]
+def test_a_chain_goes_through_an_object_store_over_a_network_that_fails(
+    cluster: Any, bucket: Any, source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    if store is None:
-        pytest.skip("moto or s3fs is not installed: `make test-cluster` brings them")
-    import s3fs
-
-    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    """By the command, with nothing of the store but its environment; and nothing is on the terminal but our own line, and what
+    Ray's libraries write, each with its time."""
+    fs, store = bucket
     fs.mkdir("scans")
-    for path in source.iterdir():
-        fs.pipe_file(f"scans/in/{path.name}", path.read_bytes())
-    store.busy, store.cut, store.lost = 0.05, 0.1, 0.03
-    rows = [row for row in rays.ClusterRun(order("s3://scans/in", "s3://scans/out")) if row is not None]
+    names = ["bad.png", *(f"{number}.png" for number in range(7))]
+    for name in names:
+        content_of = (source / name).read_bytes()
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content_of)
+        fs.pipe_file(f"scans/in/{name}", content_of)
+    arguments = ["run", "denoise:sigma=9:model=photo-fast+denoise:sigma=5:model=photo-fast"]
+    assert cli.main([*arguments, str(tmp_path / "in"), "-o", str(tmp_path / "plain")]) == 1
+    capfd.readouterr()
+    store.busy, store.cut, store.lost = 29, 5, 41
+    assert cli.main([*arguments, "s3://scans/in", "-o", "s3://scans/out", "--cluster", "auto", "--json"]) == 1
     done = Counter(store.done)
     store.perfect()
     assert set(done) == {"busy", "cut", "lost"}
-    assert Counter(row["status"] for row in rows) == {"done": 24, "failed": 1}
+    shown, errors = capfd.readouterr()
+    rows = [json.loads(line) for line in shown.splitlines()]
+    assert Counter(row["status"] for row in rows) == {"done": 7, "failed": 1}
+    (line,) = (each for each in errors.splitlines() if not each.startswith("[20"))
+    assert line.startswith("done 7, skipped 0, failed 1, ")
     there = {path.rpartition("/")[2]: fs.cat_file(path) for path in fs.find("scans/out") if MANIFEST not in path}
-    assert there == plain
-    assert {row["input"] for row in parts.rows(stores.open_store("s3://scans/out"))} == {*plain, "bad.png"}
+    assert there == content(tmp_path / "plain")
+    assert {row["input"] for row in parts.rows(stores.open_store("s3://scans/out"))} == set(names)
 
 
 def test_the_command_says_where_there_is_no_cluster(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -195,31 +221,10 @@ def test_the_command_says_where_there_is_no_cluster(source: Path, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("task", ["film", "run"])
-def test_a_task_and_a_chain_go_over_the_cluster_by_the_command(
-    task: str, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """And nothing is on the terminal but our own line, and what Ray's libraries write, each with its time."""
-    source, given = tmp_path / "in", ["denoise:sigma=9:model=photo-fast+upscale:scale=2"] if task == "run" else []
-    source.mkdir()
-    files.write(source / "0.png", images.from_array(np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)))
-    arguments = [task, *given, str(source), "-o"]
-    assert cli.main([*arguments, str(tmp_path / "plain")]) == 0
-    capfd.readouterr()
-    assert cli.main([*arguments, str(tmp_path / "out"), "--cluster", "auto", "--cpus-per-actor", "1"]) == 0
-    (line,) = (each for each in capfd.readouterr().err.splitlines() if not each.startswith("[20"))
-    assert line.startswith("done 1, skipped 0, failed 0, ")
-    assert content(tmp_path / "out") == content(tmp_path / "plain")
-
-
 def test_a_listing_that_is_refused_in_the_middle_is_one_line(
-    cluster: Any, store: object_store.Faulty | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    cluster: Any, bucket: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if store is None:
-        pytest.skip("moto or s3fs is not installed: `make test-cluster` brings them")
-    import s3fs
-
-    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+    fs, store = bucket
     fs.mkdir("half")
     for number in range(5):
         fs.pipe_file(f"half/in/{number}.png", b"no picture")
@@ -232,3 +237,50 @@ def test_a_listing_that_is_refused_in_the_middle_is_one_line(
     store.perfect()
     lines = [line for line in capfd.readouterr().err.splitlines() if not line.startswith(("pellucid: s3://half/in/", "[20"))]
     assert lines == ["done 0, skipped 0, failed 0", "pellucid: s3://half/in: the store refuses it: Access Denied"]
+
+
+def test_a_node_and_an_actor_are_lost_and_nothing_else(
+    cluster: Any, source: Path, plain: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both in the middle of the run: each actor waits for that after its first files."""
+    import time
+
+    import psutil  # Ray brings it
+
+    go = tmp_path / "go"
+    monkeypatch.setattr(work.Worker, "_restored", work.Worker._restored)
+
+    # It travels whole to the actors.
+    def loaded(how: dict[str, Any]) -> Any:
+        from pellucid.cluster import work
+
+        whole, begun = work.Worker._restored, []
+
+        def restored(self: Any, item: Any, *more: Any) -> None:
+            begun.append(item)
+            while len(begun) > 8 and not go.exists():
+                time.sleep(0.02)
+            whole(self, item, *more)
+
+        work.Worker._restored = restored  # type: ignore[method-assign]
+        return pictures._loaded("denoise", MODEL, how)
+
+    def actors() -> list[Any]:
+        return [process for process in psutil.Process().children(recursive=True) if "_Actor" in " ".join(process.cmdline())]
+
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in rays.ClusterRun(replace(order(source, tmp_path / "out"), load=loaded)):
+            assert row is not None
+            rows.append(row)
+            if len(rows) == 3:
+                cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+                while not (left := actors()):
+                    time.sleep(0.05)
+                left[0].kill()
+                go.touch()
+        assert go.exists()
+    finally:
+        go.touch()
+    assert {row["input"] for row in rows} == {*plain, "bad.png"}
+    check(tmp_path / "out", plain)

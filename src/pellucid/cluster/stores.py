@@ -209,8 +209,9 @@ class Bucket(Store):
         import fsspec
 
         try:
-            # Lists are read once, and would fill the memory; sizes of objects must be those of now.
-            self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
+            # Lists are read once, and would fill the memory; sizes of objects must be those of now. The client is one for all of a
+            # process: a new one reads the whole description of S3, a quarter of a second of a core.
+            self._fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise OptionError(f"{url}: {error}") from error
         except Exception as error:  # each library has errors of its own for credentials that are not there
