@@ -1,5 +1,5 @@
-"""Some forty made pictures of situations in which denoisers go wrong, each with its clean truth; exits 1 if an output is worse than
-its input by more than a tenth of a dB.
+"""Made pictures of situations in which denoisers go wrong, each with its clean truth; exits 1 if an output is worse than its input
+by more than a tenth of a dB.
 
     pip install -e '.[bench]'
     python benchmarks/situations.py [--photos FOLDER] [--only WORD] [--json]
@@ -287,6 +287,21 @@ def by_place(shape: str, low: float, high: float) -> Callable[[Floats, np.random
     return make
 
 
+def in_part(shape: str, sigma: float) -> Callable[[Floats, np.random.Generator], Made]:
+    """Noise in the lower half, in the right one, or in a quarter; none elsewhere."""
+
+    def make(photo: Floats, rng: np.random.Generator) -> Made:
+        height, width = (side // 2 for side in photo.shape[:2])
+        noise = sigma * rng.standard_normal(photo.shape)
+        if shape in ("lower half", "quarter"):
+            noise[:height] = 0
+        if shape in ("right half", "quarter"):
+            noise[:, :width] = 0
+        return pair(photo, photo + noise)
+
+    return make
+
+
 def in_colour(width: float, sigma: float, fine: float) -> Callable[[Floats, np.random.Generator], Made]:
     """Blotches of colour, and fine noise besides."""
 
@@ -306,6 +321,26 @@ def struck(share: float, channels: int) -> Callable[[Floats, np.random.Generator
         return pair(clean, noisy)
 
     return make
+
+
+def one_channel(share: float, channel: int, *, ends: bool) -> Callable[[Floats, np.random.Generator], Made]:
+    """Impulses in a channel alone: black and white ones (``ends``), or of any value."""
+
+    def make(photo: Floats, rng: np.random.Generator) -> Made:
+        noisy = photo.copy()
+        there = rng.random(photo.shape[:2]) < share
+        count = int(there.sum())
+        noisy[there, channel] = 255 * rng.integers(0, 2, count) if ends else rng.integers(0, 256, count)
+        return pair(photo, noisy)
+
+    return make
+
+
+def struck_page(photo: Floats, rng: np.random.Generator) -> Made:
+    """A page of text with impulses of any value."""
+    clean = page(rng, 13)
+    noisy = np.where(rng.random(clean.shape) < 0.01, rng.integers(0, 256, clean.shape), clean)
+    return pair(clean, noisy)
 
 
 def inserted(photo: Floats, rng: np.random.Generator) -> Made:
@@ -389,6 +424,14 @@ SITUATIONS = (
     Situation("tight text, noise 5", lambda photo, rng: drawn(page(rng, 9, pitch=10), rng, 5)),
     Situation("tight small text, noise 3", lambda photo, rng: drawn(page(rng, 7, pitch=8), rng, 3)),
     Situation("dark page, noise 6", lambda photo, rng: drawn(page(rng, 11, 30, 220), rng, 6)),
+    Situation("noise 15 in the lower half", in_part("lower half", 15)),
+    Situation("noise 8 in the right half", in_part("right half", 8)),
+    Situation("noise 20 in a quarter", in_part("quarter", 20)),
+    Situation("bands in rows and columns", banded(6, 6, 0)),
+    Situation("faint bands under noise 15", banded(5, 0, 15)),
+    Situation("10 % of red black and white", one_channel(0.1, 0, ends=True)),
+    Situation("10 % of blue of any value", one_channel(0.1, 2, ends=False)),
+    Situation("page of text, 1 % of any value", struck_page),
     Situation("tiles of a game, noise 8", lambda photo, rng: drawn(tiles(rng, 16, 12), rng, 8)),
 )
 

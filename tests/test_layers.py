@@ -147,8 +147,8 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "blotches", "clipped", "drawn", "estimator", "halftone", "places", "quiet", "repeats", "sensors"},
-    {"doubt", "gain", "shot"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "grounds", "halftone", "quiet", "repeats", "sensors"},
+    {"doubt", "gain", "places", "shot"},
 )
 
 INNER = {

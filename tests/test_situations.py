@@ -21,6 +21,10 @@ GAINS = {
     "noise 6 under a bright sky": 1.0,
     "tight text, noise 5": 0.0,
     "dark page, noise 6": 2.0,
+    "noise 15 in the lower half": 3.0,
+    "bands in rows and columns": 7.0,
+    "10 % of blue of any value": 15.0,
+    "page of text, 1 % of any value": 3.0,
 }
 """By how many dB each output is better than its input, at least."""
 

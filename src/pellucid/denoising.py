@@ -361,6 +361,8 @@ def answer(
     learnt from is made fainter first. ``room`` as of `with_maps`.
     """
     card = graph.card
+    if noise.spots is not None and noise.spots.ground:
+        return maps.grounded(planes)
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     factor = noise.brightness(card)

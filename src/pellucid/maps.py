@@ -24,6 +24,7 @@ __all__ = [
     "box_mean",
     "candidates",
     "filled",
+    "grounded",
     "impulses",
     "local_mean",
     "sigma",
@@ -166,10 +167,12 @@ def _between(places: NDArray[Any], cells: int) -> Planes:
 
 @dataclass(frozen=True)
 class Spots:
-    """Few impulses on an image without other noise: the ``share`` of pixels, and whether each struck one channel ``alone``."""
+    """Impulses on an image without other noise: the ``share`` of pixels, whether each struck one channel ``alone``, and whether
+    they show because the ``ground`` around them is one exact value."""
 
     share: float
     alone: bool = False
+    ground: bool = False
 
 
 def sigma(planes: Planes, curve: Curve) -> Planes:
@@ -222,6 +225,22 @@ def spots(planes: Planes, alone: bool) -> NDArray[np.bool_]:
             chosen &= lonely
         struck[channel, rows[chosen] - 2, columns[chosen] - 2] = True
     return struck
+
+
+def grounded(planes: Planes) -> Planes:
+    """``planes`` (c, h, w) with each pixel replaced by the eight around it where these have one exact value, and it has another."""
+    answer = planes.copy()
+    if min(planes.shape[1:]) < 3:
+        return answer
+    height, width = planes.shape[1] - 2, planes.shape[2] - 2
+    ground = planes[:, :height, :width]
+    even = np.ones((height, width), bool)
+    for down in range(3):
+        for right in range(3):
+            if (down, right) != (1, 1):
+                even &= (planes[:, down : down + height, right : right + width] == ground).all(axis=0)
+    np.copyto(answer[:, 1:-1, 1:-1], ground, where=even)
+    return answer
 
 
 def candidates(

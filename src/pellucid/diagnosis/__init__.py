@@ -21,6 +21,7 @@ from pellucid.diagnosis import (
     clipped,
     drawn,
     estimator,
+    grounds,
     halftone,
     impulses,
     jpeg,
@@ -376,6 +377,9 @@ def inspect_parts(
         # Few grays make a drawing, and may be a print.
         return Diagnosis("halftone", halftone=apart)
     if seen.drawn:
+        few = None if seen.squares else grounds.impulses(whole)
+        if few is not None:
+            return Diagnosis("impulses", impulse_density=few.share, spots=few)
         # How, the whole picture tells.
         return Diagnosis("clean", squares=Squares(2, 2) if seen.squares else None)
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
@@ -413,12 +417,35 @@ def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...
         # A few pixels that stand out make noise of what has none.
         if few is not None and (found.kind == "clean" or _measured([_mended(part, few) for part in parts]).kind == "clean"):
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
-    if found.kind in ("gaussian", "poisson", "speckle") and parts[0] is whole[0] and size is not None:
-        rows = _rows(whole, size)
-        where = None if rows == 0 else places.places(whole, rows, found.curve)
+        if few is None and not found.patterned and (share := _in_one_channel(parts)) > 0:
+            return Diagnosis("impulses", impulse_density=share, sure=found.sure, spots=Spots(share, alone=True))
+    white = found.kind in ("gaussian", "poisson", "speckle")
+    if (white or found.kind == "clean") and parts[0] is whole[0] and size is not None and (rows := _rows(whole, size)) > 0:
+        where = (places.places(whole, rows, found.curve) if white else None) or _in_part(whole, rows)
         if where is not None:
             return Diagnosis("gaussian", where.mean, sure=found.sure, curve=Curve(where.mean / 255), places=where)
     return found
+
+
+def _in_one_channel(parts: Sequence[Pixels]) -> float:
+    """The share of pixels whose impulses strike a channel alone, of a picture that seems clean; 0 where there are none."""
+    shares = [0.0]
+    for channel in range(parts[0].shape[2] if parts[0].shape[2] > 1 else 0):
+        alone = [part[..., channel : channel + 1] for part in parts]
+        share = impulses.counted(alone, 0.0)
+        if SPARSEST <= share <= MANY and (impulses.extremes(alone) is not None or _measured(alone).impulse_density > 0):
+            shares.append(share)
+    return max(shares)
+
+
+def _in_part(parts: Sequence[Pixels], rows: int) -> Places | None:
+    """The level by place where noise is in some of the picture alone; None where the networks say that it is not noise there."""
+    for where, noisy in places.partial(parts, rows):
+        read = _Reading.of(noisy)
+        heard = read.said.white
+        if read.quality is None and heard > read.said.correlated and read.calm / BENT < heard < BENT * read.calm:
+            return where
+    return None
 
 
 def _believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
@@ -558,7 +585,7 @@ def _measured(parts: Sequence[Pixels], reading: _Reading | None = None) -> Diagn
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
     found, patterned = even or noise.curve(blocks, calm), False
-    if not found.flat and even is None and SPARE < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
+    if not found.flat and even is None and FAINTEST < heard < BENT * calm and BENT * heard < _mean_level(found, blocks) < PLAIN:
         # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):

@@ -13,7 +13,14 @@ LEAST = 1.6 / 255
 """Standard deviation of rows, as a share of full range, below which there are no bands."""
 
 ACROSS = 3.0
-"""How many times as far apart neighbouring rows must be as neighbouring columns, or the other way round."""
+"""How many times as far apart neighbouring rows must be as neighbouring columns, or the other way round, where `STRIPS` do not
+agree."""
+
+STRIPS, AGREE, IN_TURN = 3, 0.65, -0.25
+"""Into how many strips, side by side, a part is cut; how far the steps from row to row in one must agree with those in another (1:
+they are the same); and how far each step must undo the one before (-0.5: each row is lighter or darker by chance). On photographs
+with bands of 3 to 15 and noise up to 15, in one direction or both, they did by 0.61 to 1.0, and -0.3 to -0.52. None of 383 clean
+photographs, nor pages, screens and boxes, had rows so far apart that it was asked."""
 
 BEYOND = 2.0
 """And how many times as far as by chance, where there is noise besides."""
@@ -51,12 +58,36 @@ def measured(parts: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     if not found.size:
         return 0.0, 0.0
     rows, columns = (np.median(each, axis=0) for each in found)
-    return (
-        float(rows[0]) if rows[0] > max(LEAST, ACROSS * columns[0], BEYOND * rows[1]) and rows[2] < TOGETHER * rows[0] else 0.0,
-        float(columns[0])
-        if columns[0] > max(LEAST, ACROSS * rows[0], BEYOND * columns[1]) and columns[2] < TOGETHER * columns[0]
-        else 0.0,
-    )
+    return _level(parts, 0, rows, columns), _level(parts, 1, columns, rows)
+
+
+def _level(parts: Sequence[NDArray[np.float32]], axis: int, here: NDArray[np.float64], across: NDArray[np.float64]) -> float:
+    """The standard deviation of rows (axis 0) or columns, from the measures of `_apart` for them and for those across; 0 where they
+    are no bands."""
+    apart, chance, quarters = here
+    if apart <= max(LEAST, BEYOND * chance) or quarters >= TOGETHER * apart:
+        return 0.0
+    return float(apart) if apart > ACROSS * across[0] or _by_chance(parts, axis) else 0.0
+
+
+def _by_chance(parts: Sequence[NDArray[np.float32]], axis: int) -> bool:
+    """Whether rows (columns) are lighter and darker all the way across, each by chance: see `STRIPS`."""
+    found = []
+    for part in parts:
+        if min(part.shape[:2]) < FEWEST:
+            continue
+        steps = np.diff(part[..., part.shape[2] // 2], axis=axis)
+        strips = np.stack([np.median(strip, axis=1 - axis) for strip in np.array_split(steps, STRIPS, axis=1 - axis)])
+        strips -= np.median(strips, axis=1, keepdims=True)
+        usual = USUAL * np.median(np.abs(strips), axis=1, keepdims=True)
+        if not usual.all():
+            return False
+        # The picture's own edges count no more than others.
+        np.clip(strips, -3 * usual, 3 * usual, out=strips)
+        mean = strips.mean(axis=0) - strips.mean()
+        found.append((np.corrcoef(strips).min(), (mean[1:] * mean[:-1]).sum() / np.square(mean).sum()))
+    alike, in_turn = np.median(found, axis=0)
+    return bool(alike > AGREE and in_turn < IN_TURN)
 
 
 def _apart(part: NDArray[np.float32], axis: int) -> tuple[float, float, float]:

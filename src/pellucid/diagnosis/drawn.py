@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pellucid.diagnosis import impulses, jpeg
 
-__all__ = ["Sight", "Squares", "gray", "in_squares", "sight", "squares", "various"]
+__all__ = ["Sight", "Squares", "gray", "in_squares", "rectangles", "sight", "squares", "various"]
 
 CELL = 16
 """Side in pixels of the cells that are measured or left out."""
@@ -185,7 +185,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     taken = [
         part[CELL * top : CELL * bottom, CELL * first : CELL * last]
         for part, free in zip(parts, left, strict=True)
-        for top, bottom, first, last in _rectangles(free)
+        for top, bottom, first, last in rectangles(free)
     ]
     return Sight(taken or given)
 
@@ -421,7 +421,7 @@ def _summed(values: NDArray[np.uint32], base: int, axis: int) -> NDArray[np.uint
 # -- what is left -----------------------------------------------------------------------------------------------------
 
 
-def _rectangles(free: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+def rectangles(free: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
     """Rectangles of free cells (top, bottom, left, right), the largest first; none overlaps another."""
     answer: list[tuple[int, int, int, int]] = []
     room = free.copy()
