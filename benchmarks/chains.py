@@ -1,7 +1,7 @@
 """Chains beside single steps: the quality of denoise+upscale beside models that enlarge noisy pictures, and a chain's memory.
 
     python benchmarks/chains.py quality FOLDER [--sigma 5 15 25] [--count 12] [--side 768] [--out FILE.json]
-    python benchmarks/chains.py memory [--megapixels 6 33] [--out FILE.json]
+    python benchmarks/chains.py memory [--megapixels 6 33] [--ending .jpg] [--out FILE.json]
 
 Quality: clean photographs are halved (bicubic), get white noise, are clipped and rounded to 8 bits, and enlarged again; PSNR of the
 luma, without two pixels at each edge. Memory: the peak of a process that does both steps, and of one for each step by itself from
@@ -87,14 +87,18 @@ def memory(options: argparse.Namespace) -> dict[str, Any]:
             clean = samples.photograph()
             whole = np.tile(clean, (-(-side // clean.shape[0]), -(-side // clean.shape[1]), 1))[:side, :side]
             noise = np.random.default_rng(0).integers(-17, 18, (side, side, 1))
-            tifffile.imwrite(folder / "a.tif", np.clip(whole + noise, 0, 255).astype(np.uint8), tile=(256, 256), compression="zlib")
-            del whole, noise
+            noisy = np.clip(whole + noise, 0, 255).astype(np.uint8)
+            if options.ending == ".tif":
+                tifffile.imwrite(folder / "a.tif", noisy, tile=(256, 256), compression="zlib")
+            else:
+                pellucid.write(folder / f"a{options.ending}", noisy)
+            del whole, noise, noisy
 
             def peak(*arguments: str) -> float:
                 done = subprocess.run([sys.executable, "-c", PEAK, *arguments], capture_output=True, text=True, check=True)
                 return int(done.stdout.splitlines()[-1]) / 1024
 
-            a, b, c, d = (str(folder / f"{name}.tif") for name in "abcd")
+            a, b, c, d = (str(folder / f"{name}{'.tif' if name == 'b' else options.ending}") for name in "abcd")
             deep = ("--depth", "float32")
             first, second = (text.split(":") for text in options.steps.split("+"))
             flags = [[f"--{entry}" for entry in entries] for entries in (first[1:], second[1:])]
@@ -121,7 +125,9 @@ def main() -> int:
     command.set_defaults(run=quality)
     command = commands.add_parser("memory", help="peak memory of a chain and of its steps")
     command.add_argument("--megapixels", type=float, nargs="+", default=[6.0, 33.0], help="sizes of the picture")
-    command.add_argument("--steps", default="denoise:sigma=10+denoise:sigma=3", help="two steps")
+    fast = "denoise:model=photo-fast:sigma"
+    command.add_argument("--steps", default=f"{fast}=10+{fast}=3", help="two steps")
+    command.add_argument("--ending", default=".tif", help="that of the picture's file: .tif is read in bands, .jpg held in memory")
     command.set_defaults(run=memory)
     for command in commands.choices.values():
         command.add_argument("--out", type=Path, help="write the figures as JSON")

@@ -249,14 +249,19 @@ def test_a_chain_gives_what_its_steps_give_by_hand(kind: str, tmp_path: Path) ->
         )
 
 
-def test_a_large_picture_goes_through_a_file_and_gives_the_same(monkeypatch: Any, tmp_path: Path) -> None:
-    picture = noisy((90, 70, 3))
-    source = tmp_path / "a.tif"
-    files.write(source, images.from_array(picture))
+@pytest.mark.parametrize("kind", ["rows of a TIFF", *KINDS])
+def test_a_large_picture_goes_through_a_file_and_gives_the_same(kind: str, monkeypatch: Any, tmp_path: Path) -> None:
+    """Whatever its file is: what lies between two steps is not held in memory, and nor is the output."""
+    picture, ending = (noisy((90, 70, 3)), ".tif") if kind == "rows of a TIFF" else holed(kind)
+    source = tmp_path / f"a{ending}"
+    if ending == ".npy":
+        np.save(source, picture)
+    else:
+        files.write(source, images.from_array(picture))
     chosen = steps.parse("denoise:sigma=12+denoise:sigma=5+upscale:scale=2:noise=keep")
     model = api._kept("photo-fast")
     chain = chains.Chain(chosen, [model, model, api._kept("upscale")])
-    held = chain.details(files.read(source)).image
+    held = done(source, tmp_path / f"b{ending}", chain, chosen, FileSettings())
     monkeypatch.setattr(base, "BANDED", 1000)
     stored: list[Any] = []
     before = chains._stored
@@ -266,12 +271,15 @@ def test_a_large_picture_goes_through_a_file_and_gives_the_same(monkeypatch: Any
         return before(image)
 
     monkeypatch.setattr(chains, "_stored", counted)
-    (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "b.tif"), chain, chosen)
+    target = tmp_path / f"c{ending}"
+    (outcome,) = batch.restore_files(plan.plan([source], target), chain, chosen)
     assert outcome.error is None
     assert outcome.seconds > 0
-    assert stored == ["Rows", "Rows"]
-    np.testing.assert_array_equal(values(tmp_path / "b.tif"), images.to_array(held))
+    assert stored[0] == "Rows"
+    np.testing.assert_array_equal(values(target), held)
     assert not list(tmp_path.glob("pellucid-*"))
+    # From Python an array comes back for an array.
+    np.testing.assert_array_equal(images.to_array(chain.restore(files.read(source))), images.to_array(files.read(target)))
 
 
 @pytest.mark.parametrize("second", COMMANDS, ids=lambda row: row.name)
@@ -488,3 +496,26 @@ def test_a_depth_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="JPEG does not hold float32 as pellucid writes it; TIFF, NumPy, OpenEXR do"):
         files.check_depth(tmp_path / "a.jpg", "float32")
     files.check_depth(tmp_path / "a.jpg", "auto")
+
+
+@pytest.mark.parametrize("text", ["cutout:alpha_only", "film:show_damage"])
+def test_a_mask_is_the_same_alone_and_as_a_step(text: str, tmp_path: Path) -> None:
+    """In range and form: whatever black and white of the picture are, and without an axis for colours."""
+    chosen = steps.parse(text)
+    (step,) = chosen.steps
+    model = api._kept(step.model)
+    source = tmp_path / "a.npy"
+    np.save(source, holed("counts of 12 bits")[0])
+    found = []
+    for number, (by, how) in enumerate(((model, step.settings), (chains.Chain(chosen, [model]), chosen))):
+        done(source, tmp_path / f"{number}.tif", by, how, FileSettings(range="100:3000"))
+        image = files.read(tmp_path / f"{number}.tif")
+        assert (image.black, image.white) == (0, None)
+        found.append(image.pixels)
+    np.testing.assert_array_equal(*found)
+    picture = noisy((40, 52, 3))
+    for given in (picture, picture[None], np.ma.MaskedArray(picture, mask=picture > 200)):
+        axes = "ZYXS"[-given.ndim :]
+        alone, chained = model.restore(given, step.settings, axes=axes), pellucid.run(given, text, axes=axes)
+        assert alone.shape == chained.shape == given.shape[:-1]
+        np.testing.assert_array_equal(alone, chained)

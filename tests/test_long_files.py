@@ -11,7 +11,8 @@ import pytest
 
 from pellucid import batch, cli, files, images, manifest, plan, regular, restorer, tasks
 from pellucid.errors import FileError, PellucidError
-from pellucid.tasks.settings import LARGEST, FileSettings
+from pellucid.tasks.kinds import LARGEST
+from pellucid.tasks.settings import FileSettings
 
 LONG = 900 * 10**9
 

@@ -260,6 +260,8 @@ def restore_file(
     mosaic = confidence is None and takes_mosaics(restorer, how)
     with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory, mosaic=mosaic) as document:
         work.check_pages(source, document)
+        if sparing:
+            document = replace(document, pages=(_spared(page, restorer) for page in document.pages))
         return _passed(document, source, target, work, overwrite=False, watch=watch, named=True)
 
 
@@ -492,6 +494,7 @@ def _read(
         document = opened.enter_context(files.open_pages(source, **reading(work.how), sparing=True, memory=memory, mosaic=mosaic))
         work.check_pages(source, document)
         if document.count > 1:
+            document = replace(document, pages=(_spared(page, work.restorer) for page in document.pages))
             return _Open(source, target, digest, document, opened.pop_all().close)
         page = _first(source, iter(document.pages))
         if named and target.suffix == files.DNG and page.pictures[0].mosaic is None:
@@ -499,6 +502,7 @@ def _read(
             target = files.writable_name(target)
             if done(digest):
                 return Outcome(source, target, skipped=True)
+        page = _spared(page, work.restorer)
         if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
             return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close)
         return _Loaded(source, target, digest, replace(document, pages=()), page)
@@ -641,6 +645,13 @@ def serving(picture: Image, restorer: Restorer | Chain, settings: Settings | Ste
     assert isinstance(restorer, Restorer)
     other = restorer.instead("mosaic")
     return other, other.settings(**{name: getattr(settings, name) for name in other.task.settings.names()})
+
+
+def _spared(page: files.Page, restorer: Restorer | Chain) -> files.Page:
+    """The page; of a large picture that a chain restores, the output comes band by band, whatever its file is."""
+    if not isinstance(restorer, Chain) or _pixels(page) < base.BANDED:
+        return page
+    return replace(page, pictures=tuple(map(images.in_bands, page.pictures)))
 
 
 def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:

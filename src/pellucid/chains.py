@@ -24,7 +24,7 @@ from pellucid.files import base, metadata
 from pellucid.images import Image, Range, Rows
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.settings import Shape
+from pellucid.tasks.settings import Settings, Shape
 from pellucid.views import View
 
 __all__ = ["Chain", "load", "of"]
@@ -100,6 +100,7 @@ class Chain:
         if mask is not None:
             weighing.check(chosen.text(paths=False), chosen, image)
         source, shares = image, _shares(chosen, image)
+        held = not isinstance(image.pixels, Rows)
         # Only at the end the source's own values come back: until then the pixels around them are an image like others.
         image = replace(image, kept=None)
         done: list[Mapping[str, Any]] = []
@@ -108,6 +109,9 @@ class Chain:
         seconds = 0.0
         for number, (step, model) in enumerate(zip(chosen.steps[:-1], self.restorers, strict=False)):
             tell = None if progress is None else partial(_told, progress, sum(shares[:number]), shares[number])
+            if _is_large(image, step.settings):
+                # Its output goes straight to the temporary file.
+                image = images.in_bands(image)
             result = model.details(View((image,), found=found), step.settings, progress=tell, **beside)
             planes = _joined(planes, result)
             found = None
@@ -123,9 +127,11 @@ class Chain:
         seen = View((image,), found=found)
         last = self.restorers[-1].details(seen, chosen.steps[-1].settings, progress=tell, **beside)
         planes = _joined(planes, last)
-        output = last.image
+        output = images.held(last.image) if held else last.image
         if keep == "source":
             output = depths.as_source(output, source)
+            if chosen.masked:
+                output = replace(output, black=0.0, white=None)
             if mask is not None:
                 output = weighing.untouched(output, source, weighing.plane(mask))
         output = metadata.with_history(output, f"pellucid {__version__}", chosen.text(paths=False))
@@ -184,10 +190,20 @@ def _shares(chosen: Steps, image: Image) -> list[float]:
     return [each / sum(pixels) for each in pixels]
 
 
+def _is_large(image: Image, settings: Settings) -> bool:
+    """Whether a step's input or output is no longer held in memory between steps."""
+    height, width, channels = image.pixels.shape
+    answer = settings.answer(Shape(height, width, channels, image.alpha is not None))
+    return max(height * width, (answer.height or 0) * (answer.width or 0)) >= base.BANDED
+
+
 def _stored(image: Image) -> Image:
-    """The image with pixels that can be taken in any order: where they come band by band, in a temporary file without a name."""
-    if not isinstance(image.pixels, Rows):
+    """The image with pixels that can be taken in any order: where they come band by band, or are many, in a temporary file without
+    a name."""
+    height, width, _ = image.pixels.shape
+    if not isinstance(image.pixels, Rows) and height * width < base.BANDED:
         return image
+    image = images.in_bands(image)
     pixels = image.pixels
     # Many systems keep /tmp in memory, but not /var/tmp.
     place = "/var/tmp" if "TMPDIR" not in os.environ and os.access("/var/tmp", os.W_OK) else None

@@ -42,6 +42,7 @@ __all__ = [
     "gray",
     "held",
     "hidden_pixels",
+    "in_bands",
     "parse_range",
     "resized",
     "rows_of",
@@ -396,6 +397,18 @@ def held(image: Image) -> Image:
     mask = image.mask if image.mask is None else replace(image.mask, valid=whole(image.mask.valid), values=whole(image.mask.values))
     alpha, kept = (None if part is None else whole(part) for part in (image.alpha, image.kept))
     return replace(image, pixels=whole(image.pixels), alpha=alpha, mask=mask, kept=kept)
+
+
+def in_bands(image: Image) -> Image:
+    """The image with its pixels, alpha and mask as `Rows`, whatever they are now: what is made of it comes band by band, too."""
+
+    def rows(values: Any) -> Any:
+        if values is None or isinstance(values, Rows):
+            return values
+        return Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
+
+    mask = image.mask if image.mask is None else replace(image.mask, valid=rows(image.mask.valid), values=rows(image.mask.values))
+    return replace(image, pixels=rows(image.pixels), alpha=rows(image.alpha), mask=mask, kept=rows(image.kept))
 
 
 def to_values(image: Image, pixels: NDArray[Any], *, out: NDArray[Any] | None = None) -> NDArray[Any]:

@@ -57,13 +57,18 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
         sides = {"Y": height, "X": width, "S": channels + (first.alpha is not None)}
         # Gray may have become colour, or have got alpha.
         due = letters if "S" in letters or sides["S"] == 1 else f"{letters}S"
+        if first.flat and sides["S"] == 1:
+            # A mask of colours has no axis for them.
+            due = due.replace("S", "")
         before = dict(zip(letters, values.shape, strict=True))
         shape = tuple((before | sides)[letter] for letter in due)
         output = arrays.assembled(iter(pages), due, shape)
         if masked is None:
             return output
-        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, letters, strict=False)))
-        mask = masked[places] if due == letters else np.broadcast_to(masked[places][..., None], shape)
+        there = masked.any(axis=letters.index("S")) if "S" in letters and "S" not in due else masked
+        own = letters if there is masked else due
+        places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, own, strict=False)))
+        mask = there[places] if due == own else np.broadcast_to(there[places][..., None], shape)
         return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
 
     valid = None if masked is None else ~masked
@@ -110,6 +115,7 @@ def masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
         return output
     mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
     if mask.shape != output.shape:
-        # Gray has become colour, or has got alpha.
-        mask = np.broadcast_to(np.atleast_3d(mask).any(axis=2, keepdims=True), output.shape)
+        # Gray has become colour, has got alpha, or colours have become a mask.
+        there = np.atleast_3d(mask).any(axis=2)
+        mask = there if output.ndim == 2 else np.broadcast_to(there[..., None], output.shape)
     return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)

@@ -121,6 +121,11 @@ class Steps:
         }
 
     @property
+    def masked(self) -> bool:
+        """Whether the output is a mask, whose values are not in the picture's units any more."""
+        return _only_a_mask(self.steps[-1])
+
+    @property
     def inspects(self) -> bool:
         """Whether the first step measures the noise of its picture."""
         return self.steps[0].settings.inspects

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import diagnosis, images, mending, reels, wear
+from pellucid import alphas, diagnosis, images, mending, reels, wear
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
@@ -153,7 +153,7 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
     if entry is not None and settings.steady and not lone and entry.shift != (0.0, 0.0):
         finish = partial(_held_still, entry.shift, settings.strength)
     elif settings.show_damage:
-        finish = _alone
+        finish = alphas.as_mask
     return base.Job(card.name, (step,), finish=finish, facts=facts)
 
 
@@ -195,13 +195,6 @@ def _in_words(fading: Fading) -> str:
 
 def _nothing(planes: Pixels) -> Pixels:
     return np.zeros((1, *planes.shape[1:]), np.float32)
-
-
-def _alone(picture: Image, pixels: NDArray[Any] | Rows) -> Image:
-    """A gray picture of what was found."""
-    from pellucid.files import profiles
-
-    return profiles.fitting(images.with_pixels(picture, pixels))
 
 
 # -- whole frames -------------------------------------------------------------------------------------------------------

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import inspect
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
+from typing import Any, ClassVar, NamedTuple, Self
 
-from pellucid import regular
 from pellucid.errors import FileError, OptionError
+from pellucid.tasks.kinds import CHECKS, READERS, WORDS, Attached, Kind, as_number, check_type, shown, text_of
 
 __all__ = [
     "Always",
@@ -32,53 +30,6 @@ __all__ = [
     "setting",
     "shown",
 ]
-
-Kind = Literal["number", "flag", "choice", "text", "colour", "file", "point", "box", "hint", "palette"]
-"""The kinds of values. ``point`` is X,Y; ``box`` X0,Y0,X1,Y1; ``hint`` X,Y=COLOUR. They count pixels of the upright picture from 0
-at the top left; a box does not hold column X1 and row Y1. ``palette`` is a list of colours with commas between. ``file`` is the
-path of a file (see `Attached`)."""
-
-COLOURS = {
-    "black": "#000000",
-    "white": "#ffffff",
-    "gray": "#808080",
-    "silver": "#c0c0c0",
-    "red": "#ff0000",
-    "maroon": "#800000",
-    "crimson": "#dc143c",
-    "salmon": "#fa8072",
-    "pink": "#ffc0cb",
-    "orange": "#ffa500",
-    "gold": "#ffd700",
-    "yellow": "#ffff00",
-    "khaki": "#f0e68c",
-    "beige": "#f5f5dc",
-    "tan": "#d2b48c",
-    "brown": "#a52a2a",
-    "chocolate": "#d2691e",
-    "olive": "#808000",
-    "lime": "#00ff00",
-    "green": "#008000",
-    "darkgreen": "#006400",
-    "teal": "#008080",
-    "turquoise": "#40e0d0",
-    "cyan": "#00ffff",
-    "skyblue": "#87ceeb",
-    "steelblue": "#4682b4",
-    "blue": "#0000ff",
-    "navy": "#000080",
-    "indigo": "#4b0082",
-    "purple": "#800080",
-    "violet": "#ee82ee",
-    "magenta": "#ff00ff",
-}
-"""Names of colours that are taken beside #RRGGBB and #RGB, with their values in CSS."""
-
-FARTHEST = 10**9
-"""No picture has a side of so many pixels."""
-
-LARGEST = 1 << 30
-"""Bytes of the largest file that a setting names: a picture of 10^9 pixels."""
 
 METADATA = "pellucid"
 """The key under which a dataclass field keeps its `Setting`."""
@@ -109,34 +60,6 @@ class Always(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Attached:
-    """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""
-
-    name: str = field(compare=False)
-    sha256: str
-    path: Path | None = field(default=None, compare=False)
-
-    @classmethod
-    def of(cls, path: Path) -> Attached:
-        """The file at ``path``; `FileError` where it cannot be read."""
-        try:
-            return cls(path.name, regular.digest(path, LARGEST), path)
-        except OSError as error:
-            raise FileError(f"{path}: cannot be read: {error.strerror}") from error
-
-    @property
-    def file(self) -> Path:
-        """The path of the file; `OptionError` where only its name and content's hash are known."""
-        if self.path is None:
-            raise OptionError(f"{self.name}: the file itself is not there")
-        return self.path
-
-    def to_dict(self) -> dict[str, str]:
-        """The content for a manifest: the same file under another name gives the same output."""
-        return {"sha256": self.sha256}
-
-
-@dataclass(frozen=True)
 class Setting:
     """One setting: its ``help``, its ``kind`` (or several, tried in order) and its range.
 
@@ -147,6 +70,7 @@ class Setting:
     ``painted``: it is a mask, which can be painted on the page; ``proposes``: its values are different proposals, which the page
     shows side by side. ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file
     may have beside pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it.
+    ``of``: it concerns only files of this kind (``pictures``, ``clips``, or ``raw``), and is refused where there are none.
     ``name`` and ``default`` are those of the field it stands at."""
 
     help: str
@@ -168,6 +92,7 @@ class Setting:
     many: bool = False
     endings: tuple[str, ...] = ()
     changes_output: bool = True
+    of: str = ""
     name: str = ""
     default: Any = None
 
@@ -184,7 +109,7 @@ class Setting:
     @property
     def allowed(self) -> str:
         """The values that it takes, in words."""
-        return " or ".join(_WORDS[kind](self) for kind in self.kinds)
+        return " or ".join(WORDS[kind](self) for kind in self.kinds)
 
     def refused(self, value: Any) -> OptionError:
         """The error for a value that it does not take."""
@@ -202,7 +127,7 @@ class Setting:
 
     def _checked(self, value: Any) -> Any:
         for kind in self.kinds:
-            kept = _CHECKS[kind](self, value)
+            kept = CHECKS[kind](self, value)
             if kept is not None:
                 return kept
         raise self.refused(value)
@@ -218,7 +143,7 @@ class Setting:
             if kind == "file" and not paths:
                 continue
             try:
-                kept = _READERS[kind](self, text)
+                kept = READERS[kind](self, text)
             except FileError as error:
                 if len(self.kinds) == 1:
                     raise
@@ -231,7 +156,7 @@ class Setting:
         """The value as text: one entry, or one for each where there may be many; none for None. `read` reads it back."""
         if value is None:
             return []
-        return [_text(each) for each in (value if self.many else (value,))]
+        return [text_of(each) for each in (value if self.many else (value,))]
 
 
 def setting(default: Any, help: str, **how: Any) -> Any:
@@ -267,6 +192,10 @@ class Declared:
     def of(cls, given: Mapping[str, Any]) -> Self:
         """From values by name; `OptionError` for a name that is not one of the settings."""
         return cls(**cls.checked(given))
+
+    def given(self, of: str) -> tuple[str, ...]:
+        """The flags of the settings that are not at their defaults and concern only files of this kind (`Setting.of`)."""
+        return tuple(each.flag for each in self.declared() if each.of == of and getattr(self, each.name) != each.default)
 
     @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -363,7 +292,7 @@ class FileSettings(Declared):
     """Settings of the file and not of the picture in it: how its values are read, and how the output is written."""
 
     format: str | None = setting(
-        None, "the format of the output, such as png (default: each picture's own)", kind="text", label="Format"
+        None, "the format of the output, such as png (default: each picture's own)", kind="text", label="Format", of="pictures"
     )
     range: str = setting(
         "auto",
@@ -372,12 +301,14 @@ class FileSettings(Declared):
         kind="text",
         metavar="auto|dtype|LO:HI",
         label="Black and white",
+        of="pictures",
     )
     axes: str | None = setting(
         None,
         "an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)",
         kind="text",
         label="Axes of a stack",
+        of="pictures",
     )
     strip: bool = setting(
         False, "leave out EXIF, XMP, IPTC and texts; the colour profile stays", kind="flag", label="Drop metadata"
@@ -388,6 +319,7 @@ class FileSettings(Declared):
         kind="choice",
         choices=("auto", "8", "16", "float32"),
         label="Depth",
+        of="pictures",
     )
     mask: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
         None,
@@ -411,15 +343,16 @@ class ClipSettings(Declared):
     """Settings of a clip's file: which part of it is worked on, and how the output is encoded."""
 
     start: str | None = setting(
-        None, "where in a clip to begin: seconds, M:SS or H:MM:SS (default: at its beginning)", kind="text", metavar="TIME"
+        None, "where in a clip to begin: seconds, M:SS or H:MM:SS (default: at its beginning)", kind="text", metavar="TIME", of="clips"
     )
     end: str | None = setting(
-        None, "where in a clip to end; the frame at that time is left out (default: at its end)", kind="text", metavar="TIME"
+        None, "where in a clip to end; the frame at that time is left out (default: at its end)", kind="text", metavar="TIME", of="clips"
     )
     codec: str | None = setting(
         None,
         "how a clip is encoded: h264, hevc, av1, vp9, ffv1, prores and others (default: its own codec, where that can be written)",
         kind="text",
+        of="clips",
     )
     quality: float = setting(
         80.0,
@@ -427,217 +360,13 @@ class ClipSettings(Declared):
         low=0,
         high=100,
         metavar="Q",
+        of="clips",
     )
-    alone: bool = setting(False, "restore each frame of a clip by itself, without what the frames before it show", kind="flag")
-    lossless: bool = setting(False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag")
+    alone: bool = setting(False, "restore each frame of a clip by itself, without what the frames before it show", kind="flag", of="clips")
+    lossless: bool = setting(False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag", of="clips")
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return value.to_dict() if isinstance(value, Attached) else value
-
-
-# -- the kinds: in words, from a value, from text ---------------------------------------------------------------------
-
-
-def check_type(name: str, value: Any, kinds: type | tuple[type, ...], words: str) -> None:
-    """Raises `OptionError` where an argument of Python's functions is none of these types, which are ``words``."""
-    if not isinstance(value, kinds):
-        raise OptionError(f"{name} must be {words}, not {shown(value)}")
-
-
-def shown(value: Any) -> str:
-    """A value that was given, as a message names it."""
-    try:
-        return repr(value)[:60]
-    except ValueError:
-        # Python writes no whole number of more than 4300 digits.
-        return f"a {type(value).__name__} of too many digits"
-
-
-def _number_in_words(row: Setting) -> str:
-    if row.whole:
-        return f"a whole number from {row.low:g} to {row.high:g}"
-    if row.above:
-        return f"a number above {row.low:g} and up to {row.high:g}"
-    if math.isinf(row.low) or math.isinf(row.high):
-        return "a number"
-    return f"a number from {row.low:g} to {row.high:g}"
-
-
-_WORDS: dict[str, Callable[[Setting], str]] = {
-    "number": _number_in_words,
-    "flag": lambda row: "true or false",
-    "choice": lambda row: f"one of {', '.join(row.choices)}",
-    "text": lambda row: "text",
-    "colour": lambda row: "a colour (#RRGGBB, or a name such as red, skyblue, olive)",
-    "file": lambda row: "a file",
-    "point": lambda row: "a point X,Y in pixels",
-    "box": lambda row: "a box X0,Y0,X1,Y1 in pixels",
-    "hint": lambda row: "a hint X,Y=COLOUR",
-    "palette": lambda row: "colours with commas between",
-}
-
-
-def as_number(value: Any) -> float | None:
-    """The number as a float, also one of NumPy's; text, and truth values, that happen to read as numbers are mistakes."""
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if kind is not None:
-        # NumPy takes a length of time for a whole number.
-        real = kind in ("i", "u", "f") and value.shape == ()
-    else:
-        real = (isinstance(value, Real) and not isinstance(value, bool)) or type(value).__name__ == "Decimal"
-    if not real:
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _check_number(row: Setting, value: Any) -> float | int | None:
-    kept = as_number(value)
-    if kept is None or not math.isfinite(kept):
-        return None
-    within = row.low < kept <= row.high if row.above else row.low <= kept <= row.high
-    if row.whole:
-        return int(kept) if within and kept == int(kept) else None
-    return kept if within else None
-
-
-def _check_flag(row: Setting, value: Any) -> bool | None:
-    # NumPy has truth values of its own.
-    return bool(value) if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool") else None
-
-
-def _check_choice(row: Setting, value: Any) -> str | None:
-    return value if isinstance(value, str) and value in row.choices else None
-
-
-def _check_text(row: Setting, value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _check_colour(row: Setting, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    text = COLOURS.get(value.lower(), value.lower())
-    if re.fullmatch("#[0-9a-f]{3}", text):
-        text = "#" + "".join(2 * digit for digit in text[1:])
-    return text if re.fullmatch("#[0-9a-f]{6}", text) else None
-
-
-def _check_file(row: Setting, value: Any) -> Attached | None:
-    if isinstance(value, Attached):
-        return value
-    return Attached.of(Path(value)) if isinstance(value, str | Path) else None
-
-
-def _whole(value: Any, count: int) -> tuple[int, ...] | None:
-    """``count`` whole numbers of 0 or more."""
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != count:
-        return None
-    # NumPy has whole numbers of its own.
-    if any(isinstance(each, bool) or not isinstance(each, Integral) or as_number(each) is None for each in value):
-        return None
-    return tuple(map(int, value)) if all(0 <= each < FARTHEST for each in value) else None
-
-
-def _check_point(row: Setting, value: Any) -> tuple[int, ...] | None:
-    return _whole(value, 2)
-
-
-def _check_box(row: Setting, value: Any) -> tuple[int, ...] | None:
-    box = _whole(value, 4)
-    return box if box is not None and box[0] < box[2] and box[1] < box[3] else None
-
-
-def _check_hint(row: Setting, value: Any) -> tuple[int, int, str] | None:
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 3:
-        return None
-    point, colour = _whole(value[:2], 2), _check_colour(row, value[2])
-    return (point[0], point[1], colour) if point is not None and colour is not None else None
-
-
-def _check_palette(row: Setting, value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    colours = [_check_colour(row, each.strip()) for each in value.split(",")]
-    return None if None in colours else ",".join(each for each in colours if each is not None)
-
-
-_CHECKS: dict[str, Callable[[Setting, Any], Any]] = {
-    "number": _check_number,
-    "flag": _check_flag,
-    "choice": _check_choice,
-    "text": _check_text,
-    "colour": _check_colour,
-    "file": _check_file,
-    "point": _check_point,
-    "box": _check_box,
-    "hint": _check_hint,
-    "palette": _check_palette,
-}
-
-
-def _read_number(row: Setting, text: str) -> float | None:
-    try:
-        return _check_number(row, float(text))
-    except ValueError:
-        return None
-
-
-def _read_flag(row: Setting, text: str) -> bool | None:
-    return text == "true" if text in ("true", "false") else None
-
-
-def _read_file(row: Setting, text: str) -> Attached | None:
-    return Attached.of(Path(text)) if text else None
-
-
-def _read_whole(row: Setting, text: str) -> tuple[int, ...] | None:
-    parts = text.split(",")
-    return tuple(int(part) for part in parts) if all(re.fullmatch("[0-9]{1,9}", part) for part in parts) else None
-
-
-def _read_box(row: Setting, text: str) -> tuple[int, ...] | None:
-    return _check_box(row, _read_whole(row, text))
-
-
-def _read_point(row: Setting, text: str) -> tuple[int, ...] | None:
-    return _check_point(row, _read_whole(row, text))
-
-
-def _read_hint(row: Setting, text: str) -> tuple[int, int, str] | None:
-    place, _, colour = text.partition("=")
-    return _check_hint(row, (*(_read_whole(row, place) or ()), colour))
-
-
-_READERS: dict[str, Callable[[Setting, str], Any]] = {
-    "number": _read_number,
-    "flag": _read_flag,
-    "choice": _check_choice,
-    "text": _check_text,
-    "colour": _check_colour,
-    "file": _read_file,
-    "point": _read_point,
-    "box": _read_box,
-    "hint": _read_hint,
-    "palette": _check_palette,
-}
-assert set(_READERS) == set(_CHECKS) == set(_WORDS) == set(get_args(Kind))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, Attached):
-        return str(value.path if value.path is not None else value.name)
-    if isinstance(value, tuple) and len(value) == 3:
-        return f"{value[0]},{value[1]}={value[2]}"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value)

@@ -9,7 +9,8 @@ from typing import Any, get_args
 from pellucid import __version__, files, steps
 from pellucid.diagnosis import KINDS
 from pellucid.tasks import Fact
-from pellucid.tasks.settings import COLOURS, FileSettings, Kind, Setting
+from pellucid.tasks.kinds import COLOURS, Kind
+from pellucid.tasks.settings import FileSettings, Setting
 from pellucid.web.catalogue import FILES, READING, Catalogue
 from pellucid.web.limits import Limits
 from pellucid.web.uploads import BINARY, FIELD, clip_types, media_types
