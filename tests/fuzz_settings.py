@@ -14,7 +14,7 @@ from typing import Any
 import fuzz_kinds as kinds
 import numpy as np
 
-from pellucid import batch, images, restorer, steps, tasks
+from pellucid import images, restorer, steps, tasks, working
 from pellucid.restorer import Restorer
 from pellucid.tasks.settings import Declared, FileSettings, Setting
 from pellucid.views import View
@@ -94,7 +94,7 @@ def attached(chance: random.Random, folder: Path, wholes: kinds.Wholes) -> str |
         if chance.random() < 0.2 and not path.is_dir():
             put()
         if isinstance(given, FileSettings):
-            batch._Areas.of(given).fitted(picture)
+            working.Areas.of(given).fitted(picture)
         else:
             model = serving()[settings]
             model._prepared(View((picture,)), given)  # type: ignore[arg-type]  # of that task

@@ -14,6 +14,7 @@ SOURCE = Path(pellucid.__file__).parent
 
 ROWS = (
     {"errors", "families", "regular"},
+    {"tasks.kinds"},
     {"tasks.settings"},
     {"tasks.film_settings"},
     {"tasks"},
@@ -52,7 +53,7 @@ ROWS = (
     {"tasks.colorize_learning", "tasks.cutout_learning", "tasks.film_learning"},
     {"tasks.denoise"},
     {"tasks.*"},
-    {"stacks", "manifest"},
+    {"stacks", "manifest", "restoration"},
     {"restorer"},
     {"chains"},
     {"scenes", "windows"},
@@ -71,6 +72,7 @@ ROWS = (
     {"htmlreport"},
     {"training"},
     {"plan"},
+    {"working"},
     {"batch", "demo"},
     {"watching", "cluster"},
     {"web"},
@@ -79,7 +81,7 @@ ROWS = (
 """A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
 modules."""
 
-LIGHT = ("errors", "regular", "families", "tasks.settings", "tasks.film_settings", "tasks", "steps")
+LIGHT = ("errors", "regular", "families", "tasks.kinds", "tasks.settings", "tasks.film_settings", "tasks", "steps")
 """Modules of the standard library alone: ``pellucid --help`` reads them."""
 
 TYPES_FROM_BELOW = {"tasks"}
@@ -117,7 +119,7 @@ CLUSTER_ROWS = (
 
 CLI_ROWS = (
     {"arguments", "manual"},
-    {"spreading", "piping"},
+    {"beside", "showing", "spreading", "piping"},
     {"about", "pictures", "training", "evaluating", "serving"},
 )
 

@@ -452,11 +452,20 @@ def test_the_model_is_chosen_by_what_is_found_and_else_suggested() -> None:
     assert chosen.remarks == ()
     plain = model.details(coarse)
     assert plain.model == "upscale"
-    assert plain.remarks == ("by what was found upscale-photo enlarges this picture better: --auto chooses it",)
+    assert plain.remarks == ("by our measurements upscale:model=upscale-photo is better for this picture: --auto does it",)
     alone = api._kept("upscale-photo").details(coarse)
     np.testing.assert_array_equal(alone.image.pixels, chosen.image.pixels)
+    # The model that was named is not the best one for other pictures.
+    for spoilt, chain in ((np.zeros(()), "upscale"), (np.random.default_rng(0).normal(0, 15, (96, 128, 3)), "denoise+upscale")):
+        other = np.clip(clean[:96, :128] + spoilt, 0, 255).astype(np.uint8)
+        (line,) = api._kept("upscale-photo").details(images.from_array(other)).remarks
+        assert line == f"by our measurements {chain} is better for this picture: leave out the model upscale-photo"
+    # What is chosen already is not to be chosen.
+    for name, how, words in (("upscale", {"noise": "keep"}, "noise keep"), ("upscale-photo", {}, "upscale-photo was named")):
+        with pytest.raises(OptionError, match=words):
+            api._kept(name).details(coarse, auto=True, **how)
     # Nothing is suggested where there is nothing better, nor where the user has decided.
     noisy = np.clip(clean[:96, :128] + np.random.default_rng(0).normal(0, 15, (96, 128, 3)), 0, 255).astype(np.uint8)
     for given, how in ((images.from_array(noisy), {}), (images.from_array(clean[:96, :128]), {}), (coarse, {"noise": "keep"})):
         assert model.details(given, **how).remarks == ()
-        assert model.details(given, auto=True, **how).model == "upscale"
+        assert how or model.details(given, auto=True).model == "upscale"

@@ -44,8 +44,10 @@ def test_what_a_clip_cannot_have_is_one_line(served: Any, tmp_path: Path) -> Non
     playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n".encode()
     for query, content, media, status, words in (
         ("restore?sigma=0", long.read_bytes(), "video/mp4", 413, "20 frames together are more than"),
-        ("restore?preview=true", clip.read_bytes(), "video/mp4", 422, "preview, part and format are for pictures"),
-        ("restore?format=png", clip.read_bytes(), "video/mp4", 422, "preview, part and format are for pictures"),
+        ("restore?preview=true", clip.read_bytes(), "video/mp4", 422, "preview and part are for pictures"),
+        ("restore?format=png", clip.read_bytes(), "video/mp4", 422, "format is for pictures"),
+        ("restore?depth=16", clip.read_bytes(), "video/mp4", 422, "depth is for pictures"),
+        ("run?steps=denoise&range=0:99", clip.read_bytes(), "video/mp4", 422, "range is for pictures"),
         ("restore", clip.read_bytes()[:900], "video/mp4", 422, "it is damaged, or no clip"),
         ("restore", playlist, "video/mp4", 415, "the content is none that is known here"),
         ("inspect", clip.read_bytes(), "video/mp4", 415, "only pictures are inspected here"),

@@ -80,6 +80,8 @@ def _restored(
         check_type("out", out, (str, Path), "the path of a file")
     if clip is not None:
         check_type("clip", clip, ClipSettings, "ClipSettings")
+    _check_kinds(image, value_range, axes, clip, encoded=out is not None)
+    model.check(settings)
     if isinstance(image, Iterator):
         if out is not None:
             raise OptionError("out takes the path of a picture or a clip, and these are frames; write them with your own encoder")
@@ -109,6 +111,21 @@ def _restored(
     ranges.warn(first.remarks)
     write(out, restore(first, settings))
     return Path(out)
+
+
+def _check_kinds(image: Any, value_range: Range, axes: str | None, clip: ClipSettings | None, *, encoded: bool) -> None:
+    """`OptionError` for what would have no effect: on a picture, on frames, or on a clip that is not ``encoded``."""
+    frames = isinstance(image, Iterator)
+    moving = frames or (isinstance(image, str | Path) and files.is_clip(Path(image)))
+    if moving and ((isinstance(value_range, str), value_range) != (True, "auto") or axes is not None):
+        raise OptionError("range and axes are for pictures, and these are the frames of a clip: leave them out")
+    given = () if clip is None else tuple(flag.removeprefix("--") for flag in clip.given("clips"))
+    if given and not moving:
+        raise OptionError(f"clip: {given[0]} is for clips, and this is a picture: leave it out")
+    idle = [name for name in given if name != "alone" and (frames or (not encoded and name not in ("start", "end")))]
+    if idle:
+        words = "the path of a clip" if frames else "a clip that is written: name out"
+        raise OptionError(f"clip: {idle[0]} is for {words}, or leave it out")
 
 
 def restore(

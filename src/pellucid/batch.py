@@ -7,50 +7,33 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, partial
+from functools import partial
 from itertools import chain, islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pellucid import confidence as trusting
-from pellucid import files, footage, images, memory, saving, weighing
+from pellucid import files, footage, images, memory, saving
 from pellucid.chains import Chain
 from pellucid.errors import DiskFull, EngineError, FileError, ImageError, OptionError, PellucidError, SizeError
 from pellucid.files import base, photographs
-from pellucid.images import Image, Rows
+from pellucid.images import Rows
 from pellucid.manifest import Manifest, digest_of
 from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
+from pellucid.working import CLIP, PLAIN, Progress, Restore, Work, made_by, reading, serving, takes_mosaics
 
 __all__ = [
     "Outcome",
-    "Restore",
     "Tally",
     "document_of",
-    "reading",
     "restore_file",
     "restore_files",
     "restore_pages",
     "restore_variants",
 ]
-
-Progress = Callable[[float], None]
-"""Called with the share of a file that is done, 0 to 1."""
-
-Restore = Callable[..., Restoration]
-"""Restores a picture: called as `Restorer.details` with an `Image`, settings, and ``progress``, ``mask``, ``keep`` by name."""
-
-CLIP = ClipSettings()
-"""The default: a clip is encoded as it was, from its beginning to its end."""
-
-PLAIN = FileSettings()
-"""The default: values are read as each file states, and each output has its input's format and metadata."""
 
 AHEAD = 8_000_000
 """Pixels of a picture up to which the next one is read and the last one written while it is restored. A larger one takes so long
@@ -144,6 +127,16 @@ def restore_files(
         raise OptionError("--resume needs a folder of outputs; name it with --out")
     for path, reason in planned.failed:
         yield Outcome(path, path, error=reason)
+    work = Work.of(restorer, settings, how, progress, confidence, overwrite=overwrite)
+    work = replace(work, clip=clip, told=told, resume=resume, instead=restore)
+    pairs = []
+    for source, target in planned.pairs:
+        try:
+            if files.is_clip(source):
+                work.check_clip(source)
+            pairs.append((source, target))
+        except FileError as error:
+            yield _failed(source, target, error, source)
     manifest = None
     if planned.folder is not None:
         # The format is in the output's name.
@@ -151,10 +144,8 @@ def restore_files(
         manifest = Manifest(
             planned.folder,
             settings.to_dict() | written | clip.to_dict(),
-            made_by(restorer, how),
+            made_by(restorer, how, settings),
         )
-    work = _Work.of(restorer, settings, how, progress, confidence, overwrite=overwrite)
-    work = replace(work, clip=clip, told=told, resume=resume, instead=restore)
     read = partial(
         _read,
         work=work,
@@ -163,7 +154,7 @@ def restore_files(
         overwrite=overwrite,
         resume=resume,
         # A mosaic's errors are not foretold: its confidence is that of the developed picture.
-        mosaic=confidence is None and takes_mosaics(restorer, how),
+        mosaic=confidence is None and takes_mosaics(restorer, how, settings),
         named=planned.named,
     )
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
@@ -186,7 +177,7 @@ def restore_files(
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         try:
             reading: Future[_Loaded | _Open | _Clip | Outcome] | None = None
-            for index, (source, target) in enumerate(planned.pairs):
+            for index, (source, target) in enumerate(pairs):
                 if target.parent not in swept:
                     swept.add(target.parent)
                     _sweep(target.parent)
@@ -197,8 +188,8 @@ def restore_files(
                     yield from settled(0)
                     if full:
                         break
-                elif index + 1 < len(planned.pairs):
-                    reading = reader.submit(read, *planned.pairs[index + 1])
+                elif index + 1 < len(pairs):
+                    reading = reader.submit(read, *pairs[index + 1])
                 result: _Restored | Outcome
                 if isinstance(loaded, _Loaded):
                     result = _restore(loaded, work)
@@ -253,11 +244,12 @@ def restore_file(
     `PellucidError` and `OSError`; an exception from ``watch`` or ``progress`` ends it, too. A ``target`` in DNG stands for any
     that fits: where a camera's file had to be developed first, its `Outcome.output` is another (`files.writable_name`).
     """
-    work = _Work.of(restorer, settings or restorer.settings(), how, progress, None if confidence is None else lambda _: confidence)
+    settings = settings or restorer.settings()
+    work = Work.of(restorer, settings, how, progress, None if confidence is None else lambda _: confidence)
     if files.is_clip(source):
         raise FileError(f"{source}: this is a clip, and only pictures work here")
     work.check(target)
-    mosaic = confidence is None and takes_mosaics(restorer, how)
+    mosaic = confidence is None and takes_mosaics(restorer, how, settings)
     with files.open_pages(source, **reading(how), sparing=sparing, memory=restorer.memory, mosaic=mosaic) as document:
         work.check_pages(source, document)
         if sparing:
@@ -266,10 +258,10 @@ def restore_file(
 
 
 def document_of(
-    source: Path, restorer: Restorer | Chain, how: FileSettings = PLAIN, first: int = 0
+    source: Path, restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings = PLAIN, first: int = 0
 ) -> AbstractContextManager[files.Document]:
     """The file as `restore_files` reads it, from the page ``first`` on."""
-    beside: dict[str, Any] = {"memory": restorer.memory, "mosaic": takes_mosaics(restorer, how), "first": first}
+    beside: dict[str, Any] = {"memory": restorer.memory, "mosaic": takes_mosaics(restorer, how, settings), "first": first}
     return files.open_pages(source, **reading(how), sparing=True, **beside)
 
 
@@ -280,9 +272,9 @@ def restore_pages(
 
     What goes wrong is an outcome, as there.
     """
-    work = _Work.of(restorer, settings, how, None)
+    work = Work.of(restorer, settings, how, None)
     try:
-        with document_of(source, restorer, how, pages.start) as document:
+        with document_of(source, restorer, settings, how, pages.start) as document:
             for page in islice(document.pages, len(pages)):
                 for picture in _of_one_picture(page, settings).pictures:
                     restore(picture, settings, **work.beside(picture)[0])
@@ -291,83 +283,7 @@ def restore_pages(
     return Outcome(source, source, pages=len(pages))
 
 
-def reading(how: FileSettings) -> dict[str, Any]:
-    """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
-    spared = how.mask is not None or how.protect is not None
-    return {"value_range": images.parse_range(how.range), "axes": how.axes, "keep": spared}
-
-
 # -- one file ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Work:
-    """The work that each file gets: what restores a picture, the settings, where to work, and who is shown the progress."""
-
-    restorer: Restorer | Chain
-    settings: Settings | Steps
-    how: FileSettings
-    areas: _Areas
-    progress: Progress | None
-    clip: ClipSettings = CLIP
-    told: footage.Told | None = None
-    resume: bool = False
-    confidence: Callable[[Path], Path] | None = None
-    overwrite: bool = False
-    instead: Restore | None = None
-
-    @classmethod
-    def of(
-        cls,
-        restorer: Restorer | Chain,
-        settings: Settings | Steps,
-        how: FileSettings,
-        progress: Progress | None,
-        confidence: Callable[[Path], Path] | None = None,
-        *,
-        overwrite: bool = False,
-    ) -> _Work:
-        """Reads the masks; `FileError` for one that is no picture, `MemoryShort` for one that is too large."""
-        with files.within(restorer.memory):
-            areas = _Areas.of(how)
-        return cls(restorer, settings, how, areas, progress, confidence=confidence, overwrite=overwrite)
-
-    @property
-    def restore(self) -> Restore:
-        """Restores a picture, with these settings."""
-        return self.instead or self.restorer.details
-
-    def beside(self, picture: Image) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What `restore` is given beside a picture and its settings, and lines about masks that were scaled to its size."""
-        weights, remarks = self.areas.fitted(picture)
-        given: dict[str, Any] = {} if weights is None else {"mask": weights}
-        # Not rounded to the picture's own depth where another one is asked for.
-        if self.how.depth != "auto":
-            given["keep"] = "float32"
-        if self.confidence is not None:
-            given["confidence"] = True
-        return given, remarks
-
-    def check(self, target: Path) -> None:
-        """Before the work: `FileError` where the output's format does not hold the depth, or the other picture is there."""
-        files.check_depth(target, self.how.depth)
-        if self.confidence is not None:
-            place = self.confidence(target)
-            files.check_written(place)
-            if exists(place) and not self.overwrite:
-                raise FileError(f"{place} exists; --force overwrites it")
-
-    def check_pages(self, source: Path, document: files.Document) -> None:
-        """`FileError` for a stack, where the other picture is wanted."""
-        if self.confidence is not None and document.count > 1:
-            raise FileError(f"{source}: it has {document.count} pages, and the confidence is that of one picture")
-
-    def keep_planes(self, target: Path, result: Restoration) -> None:
-        """Writes the other picture."""
-        if self.confidence is not None:
-            place = self.confidence(target)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            trusting.save(place, result.planes, result.image, overwrite=self.overwrite)
 
 
 @dataclass(frozen=True)
@@ -377,37 +293,6 @@ class _Clip:
     source: Path
     target: Path
     digest: str
-
-
-@dataclass(frozen=True)
-class _Areas:
-    """Where to work and what to spare: weights (h, w) of any size, 1 in full, each with the name of its file; None: everywhere."""
-
-    work: tuple[str, NDArray[np.float32]] | None = None
-    spare: tuple[str, NDArray[np.float32]] | None = None
-
-    @classmethod
-    def of(cls, how: FileSettings) -> _Areas:
-        """Reads the files."""
-        areas = (
-            None if each is None else (each.name, weighing.of_image(files.read(each.file))) for each in (how.mask, how.protect)
-        )
-        return cls(*areas)
-
-    def fitted(self, picture: Image) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
-        """The weights of a picture, and lines about masks that were scaled to its size."""
-        height, width = picture.pixels.shape[:2]
-        weights, remarks = None, []
-        for area, spared in ((self.work, False), (self.spare, True)):
-            if area is None:
-                continue
-            name, plane = area
-            if plane.shape != (height, width):
-                remarks.append(f"mask {name} is scaled from {plane.shape[1]}x{plane.shape[0]} to {width}x{height}")
-            share = weighing.fitted(plane, height, width)
-            share = 1 - share if spared else share
-            weights = share if weights is None else weights * share
-        return weights, tuple(remarks)
 
 
 @dataclass(frozen=True)
@@ -442,24 +327,11 @@ class _Restored:
     page: files.Page
 
 
-def made_by(restorer: Restorer | Chain, how: FileSettings) -> Callable[[PurePath], str]:
-    """What gives the fingerprint of the models that restore a file of that name: for RAW those that take mosaics, too."""
-    fingerprint = cache(restorer.fingerprint)
-    more = ("mosaic",) if takes_mosaics(restorer, how) else ()
-    return lambda source: fingerprint(*(more if files.is_raw(source) else ()))
-
-
-def takes_mosaics(restorer: Restorer | Chain, how: FileSettings) -> bool:
-    """Whether RAW files are read as the sensor saw them. Masks, other depths and chains are for pictures: these are developed."""
-    plain = how.mask is None and how.protect is None and how.depth == "auto"
-    return plain and isinstance(restorer, Restorer) and restorer.serves("mosaic")
-
-
 def _read(
     source: Path,
     target: Path,
     *,
-    work: _Work,
+    work: Work,
     memory: int | None,
     manifest: Manifest | None,
     overwrite: bool,
@@ -487,8 +359,6 @@ def _read(
         if done(digest):
             return Outcome(source, target, skipped=True)
         if files.is_clip(source):
-            if work.confidence is not None:
-                raise FileError(f"{source}: this is a clip, and the confidence is that of one picture")
             return _Clip(source, target, digest)
         work.check(target)
         document = opened.enter_context(files.open_pages(source, **reading(work.how), sparing=True, memory=memory, mosaic=mosaic))
@@ -512,7 +382,7 @@ def _read(
         opened.close()
 
 
-def _restore(loaded: _Loaded, work: _Work) -> _Restored | Outcome:
+def _restore(loaded: _Loaded, work: Work) -> _Restored | Outcome:
     try:
         page, first, seconds = _restore_page(loaded.page, work, work.progress)
         work.keep_planes(loaded.target, first)
@@ -533,7 +403,7 @@ def _write(done: _Restored, *, how: FileSettings, manifest: Manifest | None, ove
     return done.outcome
 
 
-def _restore_open(opened: _Open, work: _Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
+def _restore_open(opened: _Open, work: Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
     note = partial(manifest.note, opened.source, opened.target, opened.digest) if manifest is not None else None
     try:
         return _passed(opened.document, opened.source, opened.target, work, overwrite=overwrite, before=note)
@@ -543,7 +413,7 @@ def _restore_open(opened: _Open, work: _Work, *, manifest: Manifest | None, over
         opened.close()
 
 
-def _restore_clip(found: _Clip, work: _Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
+def _restore_clip(found: _Clip, work: Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
     source, target = found.source, found.target
     note = partial(manifest.note, source, target, found.digest) if manifest is not None else None
     how: dict[str, Any] = {"overwrite": overwrite, "resume": work.resume, "strip": work.how.strip}
@@ -570,7 +440,7 @@ def _passed(
     document: files.Document,
     source: Path,
     target: Path,
-    work: _Work,
+    work: Work,
     *,
     overwrite: bool,
     before: Callable[[Path], None] | None = None,
@@ -615,7 +485,7 @@ def _passed(
     return _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
 
 
-def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> tuple[files.Page, Restoration, float]:
+def _restore_page(page: files.Page, work: Work, progress: Progress | None) -> tuple[files.Page, Restoration, float]:
     """The page restored, how its first picture came about, and the seconds of all its pictures."""
     page = _of_one_picture(page, work.settings)
     results: list[Restoration] = []
@@ -635,16 +505,6 @@ def _restore_page(page: files.Page, work: _Work, progress: Progress | None) -> t
         results.append(replace(result, image=replace(result.image, remarks=result.image.remarks + remarks)))
     restored = files.at_depth(replace(page, pictures=tuple(result.image for result in results)), work.how.depth)
     return restored, results[0], sum(result.seconds for result in results)
-
-
-def serving(picture: Image, restorer: Restorer | Chain, settings: Settings | Steps) -> tuple[Restorer | Chain, Any]:
-    """What restores a picture, and how: for what a camera's sensor saw it is the row that knows such pictures, with the same
-    settings."""
-    if picture.mosaic is None:
-        return restorer, settings
-    assert isinstance(restorer, Restorer)
-    other = restorer.instead("mosaic")
-    return other, other.settings(**{name: getattr(settings, name) for name in other.task.settings.names()})
 
 
 def _spared(page: files.Page, restorer: Restorer | Chain) -> files.Page:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import __version__, depths, images, restorer, stacks, steps, weighing
+from pellucid import __version__, depths, images, memory, restorer, stacks, steps, weighing
 from pellucid import confidence as trusting
 from pellucid.errors import OptionError
 from pellucid.files import base, metadata
@@ -64,6 +64,24 @@ class Chain:
         """The steps as they were asked for."""
         return self.steps
 
+    def check(self, chosen: Any) -> None:
+        """Before any picture is looked at: raises `OptionError` for a step whose settings its model does not take."""
+        for step, model in zip(chosen.steps, self.restorers, strict=True):
+            try:
+                model.check(step.settings)
+            except OptionError as error:
+                raise OptionError(f"step {step.task.name}: {error}") from error
+            if kept := step.settings.given("raw"):
+                raise OptionError(
+                    f"step {step.task.name}: {kept[0]} keeps what a camera's sensor saw, and steps work on developed pictures: "
+                    f"use 'pellucid {step.task.name}' for it"
+                )
+
+    def trusted(self, chosen: Any) -> tuple[str, ...]:
+        """The names of the planes that say how far to trust the output; `OptionError` where a step has none."""
+        pairs = zip(chosen.steps, self.restorers, strict=True)
+        return tuple(dict.fromkeys(name for step, model in pairs for name in model.trusted(step.settings)))
+
     def restore(
         self, image: ArrayLike | Image, chosen: Steps | None = None, /, *, range: Range = "auto", axes: str | None = None
     ) -> Any:
@@ -90,15 +108,18 @@ class Chain:
 
         A `View` of an `Image` brings what the first step need not look for. ``mask`` as of `Restorer.details`, for all steps.
         ``keep`` float32: the image is left as a file of float32 holds it, with black and white at 0 and 1. ``confidence`` adds
-        planes, those of earlier steps at the size of the output: the last deviation of an error that a step foretells, and what any
-        step may have invented. ``progress`` is called with (done, of) over all steps, each of which counts by the size of its
-        output.
+        planes, those of all steps together (`pellucid.confidence.joined`); `OptionError` where a step has none. ``progress`` is
+        called with (done, of) over all steps, each of which counts by the size of its output. Raises `MemoryShort` before the first
+        step where there is too little memory for a later one.
         """
         chosen = self.steps if chosen is None else chosen
         found = image.found if isinstance(image, View) else None
         image = image.picture if isinstance(image, View) else image
+        if confidence:
+            self.trusted(chosen)
         if mask is not None:
             weighing.check(chosen.text(paths=False), chosen, image)
+        self._check_memory(chosen, image)
         source, shares = image, _shares(chosen, image)
         held = not isinstance(image.pixels, Rows)
         # Only at the end the source's own values come back: until then the pixels around them are an image like others.
@@ -139,13 +160,26 @@ class Chain:
         facts = partial(_facts, tuple(done), last)
         return Restoration(output, models, seconds + last.seconds, output.remarks, planes, facts)
 
+    def _check_memory(self, chosen: Steps, image: Image) -> None:
+        """`MemoryShort` where there is too little memory for a later step; the first one says so itself."""
+        shape, kept = image.pixels.shape, 0
+        alpha = image.alpha is not None
+        for number, (step, model) in enumerate(zip(chosen.steps, self.restorers, strict=True)):
+            height, width, channels = shape
+            banded = isinstance(image.pixels, Rows) if number == 0 else height * width >= base.BANDED
+            most, engine = model.needs(step.settings, shape, banded=banded)
+            if number:
+                # The step before is over; its output is there, and what its engine keeps.
+                between = 0 if banded else 4 * height * width * channels
+                memory.check(kept + between + most, self.memory, f"step {step.task.name}: {width}x{height} pixels")
+            kept += engine
+            answer = step.settings.answer(Shape(height, width, channels, alpha))
+            shape, alpha = (answer.height or height, answer.width or width, answer.channels), answer.alpha
+
 
 def _joined(planes: Mapping[str, NDArray[Any]], result: Restoration) -> dict[str, NDArray[Any]]:
-    """The planes of the steps before, at the size of a step's output, with its own."""
-    height, width = result.image.pixels.shape[:2]
-    before = trusting.fitted(planes, height, width)
-    both = {name: before[name] | plane for name, plane in result.planes.items() if name == "invented" and name in before}
-    return before | dict(result.planes) | both
+    """The planes of the steps before with those of a step."""
+    return trusting.joined(planes, result.planes, *result.image.pixels.shape[:2])
 
 
 def load(chosen: Steps | str, *, device: str = "auto", engine: str = "auto", memory: int | None = None) -> Chain:
@@ -194,7 +228,7 @@ def _is_large(image: Image, settings: Settings) -> bool:
     """Whether a step's input or output is no longer held in memory between steps."""
     height, width, channels = image.pixels.shape
     answer = settings.answer(Shape(height, width, channels, image.alpha is not None))
-    return max(height * width, (answer.height or 0) * (answer.width or 0)) >= base.BANDED
+    return bool(max(height * width, (answer.height or 0) * (answer.width or 0)) >= base.BANDED)
 
 
 def _stored(image: Image) -> Image:

@@ -6,7 +6,7 @@ output may show what no pixel of the input says. The picture is gray, black wher
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pellucid import files, images, maps, ranges
 from pellucid.errors import FileError
 from pellucid.images import Image
 
-__all__ = ["STEP", "WHITE", "drawn", "fitted", "invented", "save"]
+__all__ = ["STEP", "WHITE", "check", "drawn", "fitted", "invented", "joined", "save"]
 
 WHITE = 32
 """The standard deviation in 8-bit levels that is drawn white; black is none, and gray levels lie evenly between."""
@@ -58,6 +58,20 @@ def fitted(planes: Planes, height: int, width: int) -> dict[str, NDArray[Any]]:
     }
 
 
+def joined(before: Planes, after: Planes, height: int, width: int) -> dict[str, NDArray[Any]]:
+    """The planes of two steps, one after the other, at the size of the output: the root of the sum of both squared deviations, as
+    of errors that have nothing to do with each other, and what either may have invented."""
+    both = fitted(before, height, width)
+    for name, plane in fitted(after, height, width).items():
+        if name not in both:
+            both[name] = plane
+        elif name == "invented":
+            both[name] = both[name] | plane
+        else:
+            both[name] = np.hypot(both[name], plane)
+    return both
+
+
 def drawn(planes: Planes) -> NDArray[np.uint8]:
     """The planes as a gray picture (h, w): ``confidence`` from black to `WHITE`, ``invented`` hatched."""
     shape = next(iter(planes.values())).shape
@@ -69,17 +83,26 @@ def drawn(planes: Planes) -> NDArray[np.uint8]:
     return np.asarray(gray, dtype=np.uint8)
 
 
+def check(path: Path, names: Sequence[str]) -> None:
+    """Before the work: raises `FileError` where no such file is written, or where it would hold numbers and a task that has planes
+    of these ``names`` has none."""
+    kind = files.check_written(path)
+    if not kind.depths:
+        raise FileError(f"{path}: {kind.name} is written from its own kind alone; name a PNG, or a TIFF for numbers")
+    if "float32" in kind.depths and "confidence" not in names:
+        raise FileError(f"{path}: this task says only where its output may be invented; name a PNG for that")
+
+
 def save(path: Path, planes: Planes, picture: Image, *, overwrite: bool = False) -> None:
     """Writes the planes: a TIFF or an array has the deviation itself, in the units of the ``picture``'s values, as float32 (what
     may be invented is not in it); other formats have the drawn picture. Raises `FileError`."""
+    check(path, tuple(planes))
     kind = files.check_written(path)
     if "float32" not in kind.depths:
         words = f"standard deviation of the error: black 0, white {WHITE} levels of 255; hatched: may be invented"
         gray = images.from_array(drawn(planes))
         files.write(path, replace(gray, text=(("Comment", words),)) if kind.name == "PNG" else gray, overwrite=overwrite)
         return
-    if "confidence" not in planes:
-        raise FileError(f"{path}: this task says only where its output may be invented; name a PNG for that")
     white = ranges.dtype_ends(picture.dtype)[1] if picture.white is None else picture.white
     values = planes["confidence"] * np.float32(white - picture.black)
     files.write(path, Image(pixels=values[..., None], dtype=np.dtype(np.float32), flat=True), overwrite=overwrite)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Plan", "Selection", "clean_name", "exists", "listed", "name_in_folder", "plan", "varied"]
+__all__ = ["Plan", "Selection", "clean_name", "exists", "has_ending", "listed", "name_in_folder", "plan", "varied"]
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
 
@@ -224,14 +224,14 @@ def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
         raise OptionError(
             f"--out {out}: several pictures need a folder, but this names one picture; end the name in / for a folder"
         )
-    if several or not (_has_ending(out) or exists(out)):
+    if several or not (has_ending(out) or exists(out)):
         return True
     if not files.is_clip(out):
         files.check_written(out)
     return False
 
 
-def _has_ending(out: Path) -> bool:
+def has_ending(out: Path) -> bool:
     """Whether a name has an ending: what follows the dot of a number or a date, as in ``v1.2``, is none, unless a format has it."""
     return bool(out.suffix) and (not out.suffix[1:2].isdigit() or files.names_picture(out) or files.is_clip(out))
 

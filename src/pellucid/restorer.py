@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pellucid import confidence as trusting
 from pellucid import diagnosis, images, memory, ranges, stacks, tasks, tiling, weighing
 from pellucid.cards import Card, read_card
 from pellucid.diagnosis import Diagnosis
@@ -26,8 +27,9 @@ from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files.base import Reading
 from pellucid.files.claims import within
 from pellucid.images import Image, Range, Rows
+from pellucid.restoration import Restoration
 from pellucid.tasks import Task
-from pellucid.tasks.base import Batching, Job, Pass
+from pellucid.tasks.base import Batching, Checking, Job, Loading, Pass
 from pellucid.tasks.settings import Settings, as_number, check_type, shown
 from pellucid.tiling import Place
 from pellucid.views import View
@@ -46,63 +48,6 @@ levels of the whole output, and within 0.2, 0.2 and 0.3 on average (with 16: 2, 
 
 Progress = Callable[[int, int], None]
 """Called with (pieces done, pieces in all)."""
-
-
-@dataclass(frozen=True)
-class Restoration:
-    """A restored image and how it came about.
-
-    ``image`` is the input, restored: an `Image` for an `Image`, an array for an array. ``model`` is the name of the file that
-    served, ``seconds`` the time it took. ``remarks`` are lines on how the input was read (which values are black and white where
-    they were found, and what was no image), and on what the task found. ``facts`` are the facts of the task's row by name
-    (`pellucid.tasks.TASKS`). ``planes`` are those that say how far to trust the output, each (h, w), where they were asked for:
-    ``confidence``, the standard deviation of the error in [0, 1], and ``invented`` (see `pellucid.confidence`).
-
-    >>> import numpy as np, pellucid
-    >>> details = pellucid.load("photo").details(np.zeros((40, 60), np.uint8), sigma=20)
-    >>> details.model, details.image.shape
-    ('photo-gray', (40, 60))
-    """
-
-    image: Any
-    model: str
-    seconds: float
-    remarks: tuple[str, ...] = ()
-    planes: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
-    ask: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False, compare=False)
-
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """The facts by name, worked out when first asked for."""
-        return {} if self.ask is None else dict(self.ask())
-
-    def __getstate__(self) -> dict[str, Any]:
-        # `ask` may hold graphs and pictures, so another process gets the facts alone.
-        return {
-            "image": self.image,
-            "model": self.model,
-            "seconds": self.seconds,
-            "remarks": self.remarks,
-            "planes": self.planes,
-            "ask": None,
-            "facts": self.facts,
-        }
-
-    @property
-    def sigma(self) -> float | None:
-        """The noise level that was used, in 8-bit levels: at middle gray where it depends on intensity; None where the model takes
-        none."""
-        return self.facts.get("sigma")
-
-    @property
-    def estimated(self) -> bool:
-        """Whether the noise level was measured from the image."""
-        return bool(self.facts.get("estimated", False))
-
-    @property
-    def diagnosis(self) -> Diagnosis | None:
-        """The noise that was found; None where the image was not inspected."""
-        return self.facts.get("diagnosis")
 
 
 @dataclass(frozen=True)
@@ -308,9 +253,14 @@ class Restorer:
         if shared and not (isinstance(image, Image | View) and len(job.passes) == 1):
             raise OptionError("rows and passed are for an Image or a View that has bands")
         held = job.held or len(job.passes) > 1 or confidence
+        # After how many passes those before the task's own are over.
+        ahead = len(job.ahead.passes) if confidence and job.ahead is not None else None
         picture = images.held(picture) if held else picture
         source = picture if job.image is None else images.held(job.image) if held else job.image
+        before: Mapping[str, NDArray[Any]] = {}
         for number, step in enumerate(job.passes):
+            if number == ahead:
+                before = _planes(job.ahead, picture, source)
             tell = progress if number + 1 == len(job.passes) else _before_the_last(progress)
             blend = _Blend(chosen.share, weights, keep)
             pixels = passed if passed is not None else self._passed(step, job.model, source, blend, tell, rows)
@@ -324,7 +274,7 @@ class Restorer:
         if weights is not None:
             output = weighing.untouched(output, picture, weights)
         remarks = output.remarks
-        planes = job.trust(picture, output) if confidence and job.trust is not None else {}
+        planes = trusting.joined(before, _planes(job, picture, output), *output.pixels.shape[:2]) if confidence else {}
         if not isinstance(image, Image | View):
             output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
             if weights is not None:
@@ -333,6 +283,37 @@ class Restorer:
         result = Restoration(image=output, model=job.model, seconds=seconds, remarks=remarks, planes=planes, ask=job.facts)
         # An array may be changed before its facts are asked for: a camera's buffer has the next picture by then.
         return result if isinstance(image, Image | View) else replace(result, ask=partial(dict, result.facts))
+
+    def check(self, settings: Any) -> None:
+        """Before any picture is looked at: raises `OptionError` for settings that this model does not take."""
+        for row in settings.declared():
+            if row.name not in self.takes and getattr(settings, row.name) != row.default:
+                raise OptionError(f"model {self.card.name!r} takes no {row.name}; leave it out")
+        module = self.task.module()
+        if isinstance(module, Checking):
+            module.check(self.models, settings)
+
+    def trusted(self, settings: Any) -> tuple[str, ...]:
+        """The names of the planes that say how far to trust an output; `OptionError` where there are none."""
+        names = settings.trusted(self.card.maps)
+        if not names:
+            raise OptionError(f"{self.task.name} does not say here how far to trust its output; leave out the confidence")
+        return tuple(names)
+
+    def needs(self, settings: Settings, shape: tuple[int, int, int], *, banded: bool) -> tuple[int, int]:
+        """The bytes of memory that a picture of that ``shape`` (height, width, channels; ``banded``: in `Rows`) takes at least,
+        float32 in and out, and those of them that the engine keeps. 0 where the task does not say that before the work."""
+        module = self.task.module()
+        if not isinstance(module, Loading):
+            return 0, 0
+        most = kept = 0
+        for step in module.loads(self.models, settings):
+            pieces = _cut(step, shape)
+            held = max((pixels for (_, scale), pixels in self._held.items() if scale == step.scale), default=0)
+            more, engine = _needed(step, shape, pieces, held, 1, banded=banded, itemsize=4)
+            most, kept = max(most, kept + more), kept + engine
+            shape = (shape[0] * step.scale, shape[1] * step.scale, step.channels or shape[2])
+        return most, kept
 
     def bands(self, image: Image | View, settings: Settings | None = None, /, **given: Any) -> int:
         """In how many bands a picture goes through, from above to below: those that ``rows`` of `details` chooses from.
@@ -516,14 +497,12 @@ class Restorer:
         """How many pieces may be at work at once; `MemoryShort` when there is no memory even for one. No output depends on it."""
         room = memory.room(self.memory)
         pixels = pieces.piece[0] * pieces.piece[1] * step.scale**2
-        # A picture that is not held goes through bands, two of which are read and two written at once.
-        height, width, channels = picture.pixels.shape
-        high = min(height, 4 * pieces.piece[0]) if isinstance(picture.pixels, Rows) else height
-        output = high * width * step.scale**2 * (step.channels or channels) * kept.itemsize
+        height, width, _ = shape = picture.pixels.shape
         most = 1 if pieces.pieces == 1 else IN_FLIGHT
         held = self._held.get((model, step.scale), 0)
+        banded = isinstance(picture.pixels, Rows)
         for count in range(most, 0, -1):
-            needed = output + step.engine_bytes * max(0, pixels - held) + count * step.piece_bytes * pixels
+            needed, _ = _needed(step, shape, pieces, held, count, banded=banded, itemsize=kept.itemsize)
             if room is None or needed <= room:
                 break
         memory.check(needed, self.memory, f"{width}x{height} pixels")
@@ -561,6 +540,24 @@ def load(name: str | Path = "photo", *, device: str = "auto", engine: str = "aut
         raise ModelError(f"model {card.name!r} is for the task {card.task!r}; this version has {', '.join(tasks.TASKS)}")
     models = Models({"gray" if card.channels == 1 else "colour": path}, device=device, engine=engine)
     return Restorer(card.name, tasks.find(card.task), models, memory=memory)
+
+
+def _needed(
+    step: Pass, shape: tuple[int, ...], pieces: tiling.Cut, held: int, count: int, *, banded: bool, itemsize: int
+) -> tuple[int, int]:
+    """Bytes of a pass with so many pieces in flight, and those of them that the engine keeps, which has had pieces of ``held``
+    pixels."""
+    # A picture that is not held goes through bands, two of which are read and two written at once.
+    height, width, channels = shape
+    high = min(height, 4 * pieces.piece[0]) if banded else height
+    pixels = pieces.piece[0] * pieces.piece[1] * step.scale**2
+    output = high * width * step.scale**2 * (step.channels or channels) * itemsize
+    engine = step.engine_bytes * max(0, pixels - held)
+    return output + engine + count * step.piece_bytes * pixels, engine
+
+
+def _planes(job: Job | None, picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
+    return {} if job is None or job.trust is None else job.trust(picture, output)
 
 
 def _cut(step: Pass, shape: tuple[int, ...]) -> tiling.Cut:

@@ -65,7 +65,7 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
         output = arrays.assembled(iter(pages), due, shape)
         if masked is None:
             return output
-        there = masked.any(axis=letters.index("S")) if "S" in letters and "S" not in due else masked
+        there = np.asarray(masked.any(axis=letters.index("S"))) if "S" in letters and "S" not in due else masked
         own = letters if there is masked else due
         places = np.ix_(*(masks.nearest(size, before[letter]) for size, letter in zip(shape, own, strict=False)))
         mask = there[places] if due == own else np.broadcast_to(there[places][..., None], shape)
@@ -116,6 +116,6 @@ def masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:
     mask = masks.enlarged(np.ma.getmaskarray(given), *output.shape[:2])
     if mask.shape != output.shape:
         # Gray has become colour, has got alpha, or colours have become a mask.
-        there = np.atleast_3d(mask).any(axis=2)
+        there = np.asarray(np.atleast_3d(mask).any(axis=2))
         mask = there if output.ndim == 2 else np.broadcast_to(there[..., None], output.shape)
     return np.ma.MaskedArray(output, mask=mask, fill_value=given.fill_value)

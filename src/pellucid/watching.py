@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pellucid import batch, files, plan, regular, saving
+from pellucid import batch, files, plan, regular, saving, working
 from pellucid.batch import Outcome
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError, PellucidError
@@ -69,7 +69,7 @@ class Watch:
         self._over = {path: state for path, state in self._over.items() if path in now}
         return whole
 
-    def done(self, paths: list[Path], progress: batch.Progress | None = None) -> Generator[Outcome, None, None]:
+    def done(self, paths: list[Path], progress: working.Progress | None = None) -> Generator[Outcome, None, None]:
         """Restores these pictures, those left out that have their output. A picture that fails is tried again when it changes; one
         for which the disk has no room, at the next look."""
         planned = self._planned(paths)
@@ -98,7 +98,7 @@ class Watch:
         return Plan(tuple(pairs), tuple(failed), self.out)
 
     def outcomes(
-        self, every: float, stop: threading.Event, *, once: bool = False, progress: batch.Progress | None = None
+        self, every: float, stop: threading.Event, *, once: bool = False, progress: working.Progress | None = None
     ) -> Iterator[Outcome]:
         """Looks every so many seconds until ``stop`` is set, and restores what is whole; with ``once`` what is there now."""
         self.look()

@@ -6,19 +6,17 @@ import argparse
 import json
 import os
 import signal
-import stat
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from pellucid import steps
-from pellucid.cli import piping, spreading
+from pellucid.cli import beside, piping, showing, spreading
 from pellucid.cli.arguments import Commands, add, add_engine, add_model, add_settings, number, settings_of, shown
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.steps import Steps
@@ -26,7 +24,7 @@ from pellucid.tasks import TASKS, Task
 from pellucid.tasks.settings import Always, ClipSettings, FileSettings, Settings
 
 if TYPE_CHECKING:
-    from pellucid import batch, plan
+    from pellucid import plan
     from pellucid.chains import Chain
     from pellucid.restorer import Restorer
 
@@ -126,35 +124,7 @@ def _add_work(command: argparse.ArgumentParser) -> None:
 
 def _restore(options: argparse.Namespace) -> int:
     task: Task = options.task
-    settings, loaded = settings_of(task.settings, options), partial(_loaded, task.name, options.model)
-    others = {name: place for name in task.settings.BESIDE if (place := getattr(options, name)) is not None}
-    for name, place in others.items():
-        if place == "-" or (Path(place).is_file() and not options.force):
-            raise FileError(f"--{name} {place}: " + ("name a file" if place == "-" else "the file exists; --force overwrites it"))
-    inputs = list(options.inputs)
-    if others and str(PIPE) in map(str, inputs):
-        raise OptionError(f"--{next(iter(others))} reads a picture once more, and standard input can be read once")
-    for name, place in others.items():
-        if any(os.path.realpath(place) == os.path.realpath(other) for other in (*map(str, inputs), options.out) if other):
-            raise OptionError(f"--{name} {place}: this is the picture or its output; name another file")
-    before = {name: _state(place) for name, place in others.items()}
-    status = _done(options, task, settings, loaded)
-    for name, place in others.items():
-        if status == 0 and _state(place) != before[name]:
-            raise OptionError(f"--{name} {place}: this is the output, which stays; name another file")
-        if status == 0:
-            again = argparse.Namespace(**{**vars(options), "inputs": inputs, "out": place, "confidence": None})
-            status = _done(again, task, settings.beside(name), loaded)
-    return status
-
-
-def _state(place: str) -> tuple[int, int] | None:
-    """What tells whether a file has been written anew; None where there is none. Other shares may write to a folder at any time."""
-    try:
-        found = Path(place).stat()
-    except OSError:
-        return None
-    return (found.st_ino, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+    return _done(options, task, settings_of(task.settings, options), partial(_loaded, task.name, options.model))
 
 
 def _loaded(task: str, name: str, how: dict[str, Any]) -> Restorer:
@@ -196,14 +166,15 @@ def _done(
     loaded: Callable[[dict[str, Any]], Restorer | Chain],
 ) -> int:
     """Plans, restores and shows; ``task`` has the outputs' mark and facts, ``loaded`` gives what restores them."""
-    from pellucid import batch, footage, memory, plan
+    from pellucid import footage, memory, working
 
     how, clip = settings_of(FileSettings, options), settings_of(ClipSettings, options)
+    others = beside.asked(options, settings)
     if spreading.asked(options):
-        return spreading.done(options, task, settings, (how, clip), loaded, mosaic=_mosaic(task, how, options))
+        return _spread(options, task, settings, (how, clip), loaded, others)
     options.inputs = [Path(each) for each in options.inputs]
     # Before any file is looked at.
-    batch.reading(how)
+    working.reading(how)
     footage.check(clip)
     # A path forgets the slash at its end.
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
@@ -211,62 +182,94 @@ def _done(
     piped = PIPE in options.inputs or options.out == PIPE
     if piped and len(settings.each()) > 1:
         raise OptionError("standard input or output takes one picture, and these settings ask for several")
+    if others and PIPE in options.inputs:
+        raise OptionError(f"--{next(iter(others))} reads a picture once more, and standard input can be read once")
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
-            selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-            ending = _ending(options.format)
             how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, **Always.of(settings.answer)._asdict()}
-            how_named["clip_ending"] = ".mkv" if clip.lossless else None
-            how_named["mosaic"] = _mosaic(task, how, options)
-            planned = plan.plan(options.inputs, options.out, selection, ending=ending, **how_named)
+            how_named["mosaic"] = _mosaic(task, settings, how, options)
+            planned = _planned(options, clip, options.out, how_named, _ending(options.format))
         else:
             planned = _pipe_plan(options, task.mark, Path(room), Always.of(settings.answer))
+        working.check_kinds(planned, settings, how, clip)
+        sides = beside.places(options, planned, settings, others)
+        runs = [(planned, settings, beside.confidences(options.confidence))]
+        for name, place in others.items():
+            other = settings.beside(name)  # type: ignore[union-attr]  # steps have none
+            named = {"mark": task.mark, "folder": sides[name].folder, **Always.of(other.answer)._asdict()}
+            # A file has its own ending, whatever the format of the outputs is.
+            ending = _ending(options.format) if sides[name].folder else None
+            runs.append((_planned(options, clip, Path(place), named, ending), other, None))
         room_for = memory.parse_size(options.memory) if options.memory is not None else None
         model = loaded({"device": options.device, "engine": options.engine, "memory": room_for})
-        shown = _Shown(planned, task, settings, options)
-        run: dict[str, Any] = {"overwrite": options.force, "resume": options.resume, "clip": clip}
-        run["confidence"] = _trusted(options.confidence, planned)
-        outcomes = batch.restore_variants(planned, model, settings, how, **run, progress=shown.progress, told=shown.frames)
-        status = shown.all(outcomes)
+        status = 0
+        for work in runs:
+            status = status or _worked(options, task, model, (how, clip), *work)
         if options.out == PIPE and status == 0:
             sys.stdout.buffer.write(planned.pairs[0][1].read_bytes())
             sys.stdout.buffer.flush()
     return status
 
 
-def _mosaic(task: Task | Steps, how: FileSettings, options: argparse.Namespace) -> bool:
-    """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks and
-    other depths are for pictures."""
+def _worked(
+    options: argparse.Namespace,
+    task: Task | Steps,
+    model: Restorer | Chain,
+    hows: tuple[FileSettings, ClipSettings],
+    planned: plan.Plan,
+    settings: Settings | Steps,
+    confidence: Callable[[Path], Path] | None,
+) -> int:
+    """Restores what is planned, and shows each outcome; the exit status."""
+    from pellucid import batch
+
+    how, clip = hows
+    seen = showing.Shown(planned, task, settings, options, piped=PIPE in (*options.inputs, options.out))
+    run: dict[str, Any] = {"overwrite": options.force, "resume": options.resume, "clip": clip, "confidence": confidence}
+    return seen.all(batch.restore_variants(planned, model, settings, how, **run, progress=seen.progress, told=seen.frames))
+
+
+def _planned(
+    options: argparse.Namespace, clip: ClipSettings, out: Path | None, named: dict[str, Any], ending: str | None
+) -> plan.Plan:
+    from pellucid import plan
+
+    selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
+    return plan.plan(options.inputs, out, selection, ending=ending, clip_ending=".mkv" if clip.lossless else None, **named)
+
+
+def _spread(
+    options: argparse.Namespace,
+    task: Task | Steps,
+    settings: Settings | Steps,
+    hows: tuple[FileSettings, ClipSettings],
+    loaded: Callable[[dict[str, Any]], Restorer | Chain],
+    others: Mapping[str, str],
+) -> int:
+    """The same by several processes."""
+    for name, place in others.items():
+        beside.check_folder(name, place, options)
+    status = spreading.done(options, task, settings, hows, loaded, mosaic=_mosaic(task, settings, hows[0], options))
+    for name, place in others.items():
+        if status == 0:
+            again = argparse.Namespace(**{**vars(options), "out": place})
+            status = spreading.done(again, task, settings.beside(name), hows, loaded, mosaic=False)  # type: ignore[union-attr]
+    return status
+
+
+def _mosaic(task: Task | Steps, settings: Settings | Steps, how: FileSettings, options: argparse.Namespace) -> bool:
+    """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks,
+    other depths and some settings are for pictures."""
     plain = how.mask is None and how.protect is None and how.depth == "auto"
     return (
         plain
         and options.confidence is None
         and isinstance(task, Task)
+        and isinstance(settings, Settings)
+        and not settings.pictured
         and "mosaic" in dict(task.instead)
         and options.model == task.model
     )
-
-
-def _trusted(given: str | None, planned: plan.Plan) -> Callable[[Path], Path] | None:
-    """The path of the confidence by that of an output: the one file, or NAME.confidence.png in a folder."""
-    from pellucid import files
-
-    if given is None:
-        return None
-    place = Path(given)
-    if given.endswith(("/", os.sep)) or place.is_dir() or not place.suffix:
-        return _beside(place)
-    if len(planned.pairs) + len(planned.failed) > 1:
-        raise OptionError(f"--confidence {given}: several pictures need a folder; end its name in /")
-    files.check_written(place)
-    if any(os.path.realpath(place) in map(os.path.realpath, pair) for pair in planned.pairs):
-        raise OptionError(f"--confidence {given}: this is the picture or its output; name another file")
-    return lambda target: place
-
-
-def _beside(folder: Path) -> Callable[[Path], Path]:
-    """The path of the confidence in a folder."""
-    return lambda target: folder / f"{target.stem}.confidence.png"
 
 
 def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Always) -> plan.Plan:
@@ -300,166 +303,6 @@ def _ending(name: str | None) -> str | None:
     return files.ending_named(name) if name is not None else None
 
 
-class _Shown:
-    """The lines that the user reads about a run: one for each file, a bar on a terminal, and the sum of many files."""
-
-    def __init__(self, planned: plan.Plan, task: Task | Steps, settings: Settings | Steps, options: argparse.Namespace) -> None:
-        from pellucid import batch
-
-        self._task = task
-        self._settings = settings
-        self._options = options
-        self._total = (len(planned.pairs) + len(planned.failed)) * len(settings.each())
-        self._tally = batch.Tally()
-        self._bar = _Bar(planned) if sys.stderr.isatty() else None
-        self._begun = time.perf_counter()
-
-    def all(self, outcomes: Generator[batch.Outcome, None, None]) -> int:
-        """Shows every outcome as it comes; the exit status."""
-        interrupted = False
-        try:
-            for outcome in outcomes:
-                self._show(outcome)
-        except KeyboardInterrupt:
-            interrupted = True
-            # If it came while something was shown here, the file that is being written is still to be finished and shown.
-            with suppress(KeyboardInterrupt, StopIteration):
-                self._show(outcomes.throw(KeyboardInterrupt()))
-        if self._bar is not None:
-            self._bar.clear()
-        if self._total > 1:
-            self._sum_up()
-        if interrupted:
-            raise KeyboardInterrupt
-        return 1 if self._tally.failed else 0
-
-    def progress(self, share: float) -> None:
-        """Shows how far the picture in hand is, 0 to 1."""
-        if self._bar is not None:
-            self._bar.draw(self._tally, share)
-
-    def frames(self, done: int, count: int | None) -> None:
-        """Shows how many frames of the clip in hand are done."""
-        if self._bar is not None:
-            self._bar.frames(self._tally, done, count)
-
-    def _show(self, outcome: batch.Outcome) -> None:
-        options = self._options
-        self._tally.add(outcome)
-        if self._bar is not None:
-            self._bar.clear()
-        if options.json:
-            print(json.dumps(outcome.to_dict(self._task)), flush=True)
-        elif outcome.error is not None:
-            if self._total == 1:
-                print(f"pellucid: {shown(outcome.error)}", file=sys.stderr)
-        elif not outcome.skipped:
-            # A picture that goes to the standard output has it for itself.
-            place = sys.stderr if options.out == PIPE else sys.stdout
-            _print_done(outcome, self._settings, place, named=PIPE not in (*options.inputs, options.out))
-        if self._bar is not None:
-            self._bar.done(outcome)
-            if self._total > 1:
-                self._bar.draw(self._tally, 0.0)
-
-    def _sum_up(self) -> None:
-        tally = self._tally
-        seconds = time.perf_counter() - self._begun
-        rate = f", {tally.pixels / 1e6:.1f} megapixels in {seconds:.1f} s" if tally.done else ""
-        rest = self._total - tally.done - tally.skipped - len(tally.failed)
-        left = f", not tried {rest}" if rest else ""
-        print(f"done {tally.done}, skipped {tally.skipped}, failed {len(tally.failed)}{left}{rate}", file=sys.stderr)
-        for outcome in tally.failed:
-            print(f"failed: {shown(outcome.error)}", file=sys.stderr)
-
-
-def _print_done(outcome: batch.Outcome, settings: Settings | Steps, place: TextIO, *, named: bool = True) -> None:
-    """A line about an output, ``named`` with its files, and the remarks on it."""
-    count = f", {outcome.pages} pages" if outcome.pages > 1 else f", {outcome.frames} frames" if outcome.frames > 1 else ""
-    size = f"{outcome.width}x{outcome.height}{count}"
-    names = f"{outcome.input} -> {outcome.output}: " if named else ""
-    parts = (size, outcome.model, settings.line(outcome.facts), f"{outcome.seconds:.2f} s")
-    print(shown(f"{names}{', '.join(part for part in parts if part)}"), file=place, flush=True)
-    for remark in outcome.remarks:
-        print(shown(f"  {remark}"), file=place, flush=True)
-
-
-class _Bar:
-    """One line on a terminal that is drawn anew: files done, megapixels a second, how far the picture in hand is, time left."""
-
-    def __init__(self, planned: plan.Plan) -> None:
-        self._begun = time.perf_counter()
-        self._drawn = self._begun
-        self._total = len(planned.pairs) + len(planned.failed)
-        # The time left goes by the size of the files: they may differ much.
-        self._sizes = {source: _size(source) for source, _ in planned.pairs}
-        self._sources = [source for source, _ in planned.pairs]
-        self._left = sum(self._sizes.values())
-        self._worked = 0
-        self._ended = 0
-        self._clip: tuple[float, int] | None = None
-
-    def done(self, outcome: batch.Outcome) -> None:
-        """Counts a file that is over."""
-        size = self._sizes.get(outcome.input, 0)
-        self._left -= size
-        self._worked += 0 if outcome.skipped else size
-        self._ended += outcome.input in self._sizes
-        self._clip = None
-
-    def frames(self, tally: batch.Tally, done: int, count: int | None) -> None:
-        """The line for a clip, its rate and the time left by the frames of this run."""
-        now = time.perf_counter()
-        if self._clip is None or done < self._clip[1] or not done:
-            # Frames that an earlier run has finished take no time in this one.
-            self._clip = (now, done)
-        if now - self._drawn < (1.0 if self._drawn == self._begun else 0.12):
-            return
-        self._drawn = now
-        files = f"{tally.done + tally.skipped + len(tally.failed)}/{self._total} files  " if self._total > 1 else ""
-        begun, before = self._clip
-        if not done:
-            text = "looking for scenes"
-        else:
-            rate = (done - before) / max(now - begun, 1e-6)
-            text = f"{done}/{count} frames  {rate:.1f} frames/s"
-            if rate and count is not None:
-                left = round((count - done) / rate)
-                text += f"  {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
-        print(f"\r\x1b[K{files}{text}", end="", file=sys.stderr, flush=True)
-
-    def draw(self, tally: batch.Tally, share: float) -> None:
-        now = time.perf_counter()
-        # A picture that is done at once needs no bar, and a terminal no more than eight lines a second.
-        if share > 0 and now - self._drawn < (1.0 if self._drawn == self._begun else 0.12):
-            return
-        self._drawn = now
-        seconds = now - self._begun
-        count = tally.done + tally.skipped + len(tally.failed)
-        parts = [f"{count}/{self._total} files  {tally.pixels / 1e6 / seconds:.1f} megapixels/s"] if self._total > 1 else []
-        if share > 0:
-            parts.append(f"{100 * share:.0f} %")
-        ahead = self._sizes[self._sources[self._ended]] if self._ended < len(self._sources) else 0
-        worked = self._worked + share * ahead
-        if worked and count < self._total:
-            left = round(seconds * (self._left - share * ahead) / worked)
-            parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
-        print(f"\r\x1b[K{'  '.join(parts)}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        # Return, and erase to the end of the line (ECMA-48, EL).
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
-def _size(path: Path) -> int:
-    from pellucid import saving
-
-    try:
-        return sum(file.stat().st_size for file in saving.files_below(path)) if path.is_dir() else path.stat().st_size
-    except OSError:
-        return 0
-
-
 # -- watch -------------------------------------------------------------------------------------------------------------
 
 
@@ -482,18 +325,18 @@ def add_watch(commands: Commands) -> None:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    from pellucid import batch, chains, memory, plan, watching
+    from pellucid import chains, memory, plan, watching, working
 
     chosen = steps.preset(options.preset) if options.preset is not None else steps.parse(options.steps)
     how = settings_of(FileSettings, options)
-    batch.reading(how)
+    working.reading(how)
     _ending(how.format)
     room = memory.parse_size(options.memory) if options.memory is not None else None
     chain = chains.load(chosen, device=options.device, engine=options.engine, memory=room)
     selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
-    if options.confidence is not None and Path(options.confidence).suffix:
-        raise OptionError(f"--confidence {options.confidence}: a watched folder needs a folder for them")
-    trusted = None if options.confidence is None else _beside(Path(options.confidence))
+    if options.confidence is not None:
+        beside.check_several(beside.CONFIDENCE, options.confidence)
+    trusted = beside.confidences(options.confidence)
     watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force, trusted)
     stop = threading.Event()
     failed = False
@@ -508,7 +351,7 @@ def _watch(options: argparse.Namespace) -> int:
         try:
             for outcome in outcomes:
                 failed = failed or outcome.error is not None
-                _show_watched(outcome, chosen, options)
+                showing.show_watched(outcome, chosen, options)
         except KeyboardInterrupt:
             if not stop.is_set():
                 raise
@@ -525,15 +368,6 @@ def _ended_by(end: Callable[..., None]) -> Iterator[None]:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-
-
-def _show_watched(outcome: batch.Outcome, chosen: Steps, options: argparse.Namespace) -> None:
-    if options.json:
-        print(json.dumps(outcome.to_dict(chosen)), flush=True)
-    elif outcome.error is not None:
-        print(f"pellucid: {shown(outcome.error)}", file=sys.stderr, flush=True)
-    elif not outcome.skipped:
-        _print_done(outcome, chosen, sys.stdout)
 
 
 # -- presets ----------------------------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def divided(
     """
     if files.is_clip(path):
         return []
-    with batch.document_of(path, restorer, how) as document:
+    with batch.document_of(path, restorer, settings, how) as document:
         page = next(iter(document.pages), None)
         if page is None:
             return []

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from pellucid import __version__, batch, files, footage, manifest, plan, saving
+from pellucid import __version__, batch, files, footage, manifest, plan, saving, working
 from pellucid.chains import Chain
 from pellucid.cluster import parts, portions, stores
 from pellucid.cluster.portions import Large, Portion
@@ -97,7 +97,7 @@ class Order:
     def check(self) -> tuple[Store, Store]:
         """The stores; `PellucidError` where nothing can be done."""
         source, out = stores.open_store(self.source), stores.open_store(self.out)
-        batch.reading(self.how)
+        working.reading(self.how)
         footage.check(self.clip)
         if self.ending is not None:
             files.check_written(Path(f"output{self.ending}"), **self.always._asdict())
@@ -174,7 +174,7 @@ class Worker:
         written |= self.order.clip.to_dict()
         each = self.order.settings.each().items()
         variants = {name: parts.plain(settings.to_dict() | written) for name, settings in each}
-        fingerprint = batch.made_by(self.restorer, self.order.how)
+        fingerprint = working.made_by(self.restorer, self.order.how, self.order.settings)
 
         def of(item: Item) -> dict[str, str]:
             model = fingerprint(PurePosixPath(item.input))

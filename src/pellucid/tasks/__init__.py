@@ -144,6 +144,15 @@ class DenoiseSettings(Settings):
         """The larger of `strength` and `colour_noise`: above 1 the model is given more noise than there is."""
         return max(self.strength, self.colour_noise or 0.0)
 
+    @property
+    def pictured(self) -> bool:
+        """Detail, the dots of a print and the gain are those of pictures."""
+        return self.detail != 1 or self.descreen or self.gain
+
+    def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
+        """``confidence``, where the noise is known: a blind model does not say it."""
+        return ("confidence",) if "sigma" in maps else ()
+
     def line(self, facts: Mapping[str, Any]) -> str:
         """The noise level, or the noise that was found, what it was raised to, and the gain that is expected."""
         sigma, saw, gain = (facts.get(name) for name in ("sigma", "saw", "expected_gain"))
@@ -205,11 +214,15 @@ class UpscaleSettings(Settings):
     )
     auto: bool = setting(
         False,
-        "choose the model by what is found, too: that for photographs enlarges pictures with JPEG artefacts better; without this a "
-        "line suggests it",
+        "do what measured best for the noise that is found: take it away first, or enlarge by the model that learnt JPEG artefacts; "
+        "without this noise is taken away all the same, and a line suggests the model",
         kind="flag",
-        label="Choose the model by the picture",
+        label="Do what is best for the noise found",
     )
+
+    def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
+        """``invented``, and where the noise is looked at ``confidence``: what is left of it."""
+        return ("invented",) if self.noise == "keep" else ("confidence", "invented")
 
     @property
     def inspects(self) -> bool:
@@ -300,6 +313,10 @@ class ColorizeSettings(Settings):
         main=True,
         proposes=True,
     )
+
+    def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
+        """Where colours may be invented."""
+        return ("invented",)
 
     def answer(self, given: Shape) -> Shape:
         """Three channels, whatever the picture has."""

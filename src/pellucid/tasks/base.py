@@ -79,6 +79,15 @@ class Pass:
     multiple_of: int = 1
 
 
+def load(tile: int, engine_bytes: int, piece_bytes: int, *, scale: int = 1, channels: int | None = None) -> Pass:
+    """What a pass asks of memory, without its work (see `Loading`)."""
+    return Pass(_undone, tile, engine_bytes, piece_bytes, scale=scale, channels=channels)
+
+
+def _undone(planes: Planes, place: Place, room: Planes) -> Planes:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Job:
     """The work to be done for one picture.
@@ -89,6 +98,7 @@ class Job:
     or of the picture and its own pixels where there is none.
     ``facts`` are asked for after the last piece: values by the names in the task's row. ``trust`` makes the planes that say how far
     to trust the output (`pellucid.confidence`), from the picture and the output, both held, where the task has such planes.
+    ``ahead`` is the work before the task's own, whose passes come first among ``passes``: its planes count, too.
     """
 
     model: str
@@ -98,6 +108,7 @@ class Job:
     finish: Callable[[Image, NDArray[Any] | Rows], Image] = images.with_pixels
     facts: Callable[[], Mapping[str, Any]] = _nothing
     trust: Callable[[Image, Image], Mapping[str, NDArray[Any]]] | None = None
+    ahead: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -378,6 +389,22 @@ class Surveying(Protocol):
 
     def survey(self) -> Survey:
         """A look that begins."""
+
+
+@runtime_checkable
+class Checking(Protocol):
+    """A task's module that can say before any picture is looked at that settings do not go with a model."""
+
+    def check(self, models: Models, settings: Any) -> None:
+        """Raises `OptionError` for settings that these models do not take."""
+
+
+@runtime_checkable
+class Loading(Protocol):
+    """A task's module that can say before the work how much memory it takes: a chain asks all its steps before the first one."""
+
+    def loads(self, models: Models, settings: Any) -> Sequence[Pass]:
+        """What the passes over a picture ask of memory at least (`load`)."""
 
 
 @runtime_checkable

@@ -129,6 +129,11 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     return base.Job(card.name, (step,), finish=_finished, facts=facts, trust=trust)
 
 
+def loads(models: Models, settings: ColorizeSettings) -> tuple[base.Pass, ...]:
+    """One pass, which makes three channels."""
+    return (base.load(TILE, 0, PIECE_BYTES, channels=3),)
+
+
 def _side(card: Card) -> int:
     """The side of the square with as many pixels as the whole picture is looked at with: that at which a picture's things are as
     large as they were in training, which saw squares of ``part`` to all of the shorter side. 256 for the shipped model."""

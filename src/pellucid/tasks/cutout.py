@@ -64,10 +64,9 @@ class Found:
 
 def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     """Looks at the whole picture, small; then a pass that refines the answer in each piece. A picture that is transparent already
-    keeps its alpha unless ``settings.again``. Raises `OptionError` for a point or a box outside the picture, and
-    for a background behind a mask."""
-    if settings.alpha_only and settings.background is not None:
-        raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
+    keeps its alpha unless ``settings.again``. Raises `OptionError` for a point or a box outside the picture, and as
+    `check`."""
+    check(models, settings)
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
@@ -106,6 +105,17 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         finish=partial(_finished, settings, behind is not None, found.warning),
         facts=lambda: facts,
     )
+
+
+def check(models: Models, settings: CutoutSettings) -> None:
+    """Raises `OptionError` for a background behind a mask."""
+    if settings.alpha_only and settings.background is not None:
+        raise OptionError("alpha_only gives the mask alone, and nothing can be put behind that: leave out the background")
+
+
+def loads(models: Models, settings: CutoutSettings) -> tuple[base.Pass, ...]:
+    """One pass."""
+    return (base.load(TILE, ENGINE_BYTES, PIECE_BYTES, channels=1 if settings.alpha_only else None),)
 
 
 # -- the whole picture ------------------------------------------------------------------------------------------------

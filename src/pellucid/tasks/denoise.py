@@ -47,6 +47,7 @@ __all__ = [
     "expected_gain",
     "follow",
     "known",
+    "left",
     "measured",
     "noise_of",
     "prepare",
@@ -171,9 +172,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         return _by_squares(view, models, settings, repeated)
     plan = _plan(view, models, settings.sigma)
     card = models.card(plan.role)
-    if settings.most > 1 and "sigma" not in card.maps:
-        name = "strength" if settings.strength > 1 else "colour_noise"
-        raise OptionError(f"model {card.name!r} is blind: it takes no noise level to raise; {name} goes up to 1 for it")
+    _check_raised(card, settings)
     found = replace(plan.noise, keep_grain=settings.keep_grain)
     noise = found.raised(max(1.0, settings.strength))
 
@@ -228,6 +227,25 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     return base.Job(card.name, (once,), facts=facts, trust=None if noise.level is None else trust)
 
 
+def _check_raised(card: Card, settings: DenoiseSettings) -> None:
+    if settings.most > 1 and "sigma" not in card.maps:
+        name = "strength" if settings.strength > 1 else "colour_noise"
+        raise OptionError(f"model {card.name!r} is blind: it takes no noise level to raise; {name} goes up to 1 for it")
+
+
+def check(models: Models, settings: DenoiseSettings) -> None:
+    """Raises `OptionError` where a blind model is to take away more than it does by itself."""
+    _check_raised(models.card(next(iter(models))), settings)
+
+
+def loads(models: Models, settings: DenoiseSettings) -> tuple[base.Pass, ...]:
+    """One pass, as where no impulses are found; none where nothing may be to do."""
+    if settings.sigma == 0 and settings.detail == 1:
+        return ()
+    more = (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0)
+    return (base.load(TILE[models.precision], ENGINE_BYTES[models.precision], PIECE_BYTES + more),)
+
+
 def _trusted(noise: Noise, channels: int, picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
     """The standard deviation of the error at each pixel, by what is known of the ``noise``; nothing where there is none."""
     height, width = output.pixels.shape[:2]
@@ -240,6 +258,13 @@ def _trusted(noise: Noise, channels: int, picture: Image, output: Image) -> Mapp
         noise = replace(noise, local=noise.places.sigma(0, 0, height, width, (height, width)))
     level = noise.sigma(given)
     return {"confidence": doubt.expected(given, restored, level, white=noise.white, density=noise.density)}
+
+
+def left(view: View, models: Models, output: Image) -> Mapping[str, NDArray[Any]]:
+    """The planes of an output of another task, at the picture's size: how far off it is, by the noise of the picture and what is
+    left of it."""
+    plan = _plan(view, models, None)
+    return _trusted(plan.noise, plan.channels, view.picture, output)
 
 
 def noise_of(view: View, models: Models, settings: DenoiseSettings) -> Noise:

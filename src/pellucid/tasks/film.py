@@ -157,6 +157,18 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
     return base.Job(card.name, (step,), finish=finish, facts=facts)
 
 
+def check(models: Models, settings: FilmSettings) -> None:
+    """Raises `OptionError` where damage is asked for of a model that does not say where it is."""
+    card = models.card(next(iter(models)))
+    if settings.show_damage and card.answer == "residual" and not card.maps:
+        raise OptionError(f"model {card.name!r} mends without saying where; leave out the damage")
+
+
+def loads(models: Models, settings: FilmSettings) -> tuple[base.Pass, ...]:
+    """One pass."""
+    return (base.load(TILE, ENGINE_BYTES, PIECE_BYTES, channels=1 if settings.show_damage else None),)
+
+
 def survey() -> reels.Reel:
     """A look at all frames of a clip, before the work: `reels.Reel.entries` say what is to be done about each."""
     return reels.Reel()
@@ -173,8 +185,7 @@ def _roles(models: Models) -> tuple[Graph | None, Graph | None]:
 
 def _mended_at_once(models: Models, card: Card, settings: FilmSettings) -> base.Job:
     """The work of a model that finds and fills at once, from one picture."""
-    if settings.show_damage:
-        raise OptionError(f"model {card.name!r} mends without saying where; leave out the damage")
+    check(models, settings)
     graph = models.graph(next(iter(models)))
 
     def piece(planes: Pixels, place: Place, room: Pixels) -> Pixels:

@@ -62,6 +62,7 @@ FARTHEST = 10**9
 LARGEST = 1 << 30
 """Bytes of the largest file that a setting names: a picture of 10^9 pixels."""
 
+
 @dataclass(frozen=True)
 class Attached:
     """A file that a setting names. Two are equal where their contents are: a changed file is a changed setting."""

@@ -261,6 +261,11 @@ class Settings(Declared):
         return self.strength
 
     @property
+    def pictured(self) -> bool:
+        """Whether a camera's RAW file is developed first, because these settings are for pictures alone."""
+        return False
+
+    @property
     def inspects(self) -> bool:
         """Whether the noise of the picture is measured. In a clip that is done once for a scene, not in each frame."""
         return False
@@ -280,6 +285,11 @@ class Settings(Declared):
     def beside(self, name: str) -> Self:
         """The settings that make the other picture of that name, one of `BESIDE`."""
         raise OptionError(f"there is no picture {name!r} beside this one")
+
+    def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
+        """The names of the planes that say how far to trust an output (`pellucid.confidence`), by a model that is given these
+        ``maps`` beside the picture; none where the task does not say that."""
+        return ()
 
     @classmethod
     def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
@@ -343,10 +353,18 @@ class ClipSettings(Declared):
     """Settings of a clip's file: which part of it is worked on, and how the output is encoded."""
 
     start: str | None = setting(
-        None, "where in a clip to begin: seconds, M:SS or H:MM:SS (default: at its beginning)", kind="text", metavar="TIME", of="clips"
+        None,
+        "where in a clip to begin: seconds, M:SS or H:MM:SS (default: at its beginning)",
+        kind="text",
+        metavar="TIME",
+        of="clips",
     )
     end: str | None = setting(
-        None, "where in a clip to end; the frame at that time is left out (default: at its end)", kind="text", metavar="TIME", of="clips"
+        None,
+        "where in a clip to end; the frame at that time is left out (default: at its end)",
+        kind="text",
+        metavar="TIME",
+        of="clips",
     )
     codec: str | None = setting(
         None,
@@ -362,8 +380,12 @@ class ClipSettings(Declared):
         metavar="Q",
         of="clips",
     )
-    alone: bool = setting(False, "restore each frame of a clip by itself, without what the frames before it show", kind="flag", of="clips")
-    lossless: bool = setting(False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag", of="clips")
+    alone: bool = setting(
+        False, "restore each frame of a clip by itself, without what the frames before it show", kind="flag", of="clips"
+    )
+    lossless: bool = setting(
+        False, "encode a clip without any loss (FFV1, in a file with the ending .mkv)", kind="flag", of="clips"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ Noise is looked for first, and taken away by the family `HELPER` where that is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations_with_replacement
@@ -67,23 +67,29 @@ PROCESSED_ROLE = "processed"
 """The role of the file that learnt from JPEG: with qualities from `COARSE` to `FINE` it is better than the other behind `HELPER`,
 by 0.22 dB at quality 70 on the 17 held-out photographs, and by 0.03 to 0.18 with noise of level 5 under it, at 2, 3 and 4 times."""
 
+LEARNT_MODEL, CLEAN, CLEAN_ROLE = "upscale-photo", "upscale", "clean"
+"""The model that learnt from noise and JPEG, the one for all other pictures, and the role that stands for that where the first was
+named: a clean picture gains 1.27 dB by it, one with white noise of level 5 0.67 by way of `HELPER`, with JPEG 85 over grain
+0.34."""
+
 STUDIO_LUMA = np.array([65.481, 128.553, 24.966])
 """Rec. 601 luma in 8-bit levels above 16, from red, green and blue in [0, 1]: what papers on enlarging score."""
 
 
 def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
     """A pass for each factor, behind that of `denoise` where there is noise to take away. Where the factors' product is not the
-    scale itself, the last output is scaled down."""
+    scale itself, the last output is scaled down. Raises `OptionError` as `check`."""
+    check(models, settings)
     role = better = next(iter(models))
-    if settings.noise == "auto" and PROCESSED_ROLE in models:
-        better = _better(diagnosis.look(view), role)
+    if settings.noise == "auto":
+        better = _better(diagnosis.look(view), models)
         role = better if settings.auto else role
     card = models.card(role)
     factors = _factors(card.scales, settings.scale)
     wanted = settings.answer(Shape(*view.shape, view.picture.alpha is not None))
     exact = bool(np.prod(factors) == settings.scale)
-    first, facts = _first(view, models, card, settings)
-    passes = list(first)
+    ahead = _ahead(view, models, card, settings)
+    passes = [] if ahead is None else list(ahead.passes)
     for factor in factors:
         graph = models.graph(role, factor)
         passes.append(
@@ -107,39 +113,72 @@ def prepare(view: View, models: Models, settings: UpscaleSettings) -> base.Job:
             output = images.with_pixels(output, np.clip(smaller, 0, 1, out=smaller))
         if better != role:
             # It is measured, not sure: the user decides.
-            suggested = f"by what was found {models.card(better).name} enlarges this picture better: --auto chooses it"
-            output = replace(output, remarks=(*output.remarks, suggested))
+            output = replace(output, remarks=(*output.remarks, _suggested(diagnosis.look(view), better)))
         return alphas.with_alpha_resized(output)
 
+    def facts() -> Mapping[str, Any]:
+        if settings.noise == "keep":
+            return {}
+        found = diagnosis.look(view)
+        return {"saw": str(found), "diagnosis": found} if ahead is None else {**ahead.facts(), "denoised": True}
+
+    def trust(picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
+        """Where the enlargement has detail that the picture cannot hold; and how far off its noise is that was not taken away."""
+        height, width = picture.pixels.shape[:2]
+        planes: dict[str, NDArray[Any]] = {"invented": confidence.invented(images.floating(output).pixels, height, width)}
+        if settings.noise != "keep" and ahead is None:
+            small = images.resized(images.floating(output).pixels, height, width, images.BICUBIC)
+            left = images.with_pixels(picture, np.clip(small, 0, 1, out=small))
+            planes |= denoise.left(View((picture,), found=diagnosis.look(view)), models.helper(HELPER), left)
+        return planes
+
     held = not exact or view.picture.alpha is not None
-    return base.Job(card.name, tuple(passes), held=held, finish=finish, facts=facts, trust=_trusted)
+    return base.Job(card.name, tuple(passes), held=held, finish=finish, facts=facts, trust=trust, ahead=ahead)
 
 
-def _trusted(picture: Image, output: Image) -> Mapping[str, NDArray[Any]]:
-    """Where the enlargement has detail that the picture cannot hold."""
-    height, width = picture.pixels.shape[:2]
-    return {"invented": confidence.invented(images.floating(output).pixels, height, width)}
+def check(models: Models, settings: UpscaleSettings) -> None:
+    """Raises `OptionError` where ``auto`` is to choose what was chosen already: the model, or what becomes of the noise."""
+    if settings.auto and settings.noise != "auto":
+        raise OptionError(f"auto decides what becomes of the noise, and so does noise {settings.noise}: leave one of them out")
+    if settings.auto and PROCESSED_ROLE not in models:
+        name = models.card(next(iter(models))).name
+        raise OptionError(f"auto chooses the model, and {name} was named: leave one of them out")
 
 
-def _better(found: Diagnosis, role: str) -> str:
-    """The role of the file that enlarges a picture with this noise best, noise that harms it taken away first."""
+def loads(models: Models, settings: UpscaleSettings) -> tuple[base.Pass, ...]:
+    """A pass for each factor."""
+    factors = _factors(models.card(next(iter(models))).scales, settings.scale)
+    return tuple(base.load(TILE // factor, ENGINE_BYTES, PIECE_BYTES, scale=factor) for factor in factors)
+
+
+def _better(found: Diagnosis, models: Models) -> str:
+    """The role of the file that enlarges a picture with this noise best, noise that harms it taken away first; `CLEAN_ROLE` where
+    `LEARNT_MODEL` was named, and another were better."""
+    role = next(iter(models))
     quality = found.jpeg_quality
-    if quality is None or not COARSE <= quality <= FINE or found.impulse_density > 0 or found.sigma >= LEARNT:
-        return role
-    return PROCESSED_ROLE
+    processed = quality is not None and COARSE <= quality <= FINE and found.impulse_density == 0 and found.sigma < LEARNT
+    if processed:
+        return PROCESSED_ROLE if PROCESSED_ROLE in models else role
+    return CLEAN_ROLE if models.card(role).name == LEARNT_MODEL else role
 
 
-def _first(
-    view: View, models: Models, card: Card, settings: UpscaleSettings
-) -> tuple[tuple[base.Pass, ...], Callable[[], Mapping[str, Any]]]:
-    """The passes before the first factor, and the facts about the noise."""
+def _suggested(found: Diagnosis, better: str) -> str:
+    """A line for the user on the chain that would do better: it is measured on many pictures, not on this one, so the user
+    decides."""
+    if better == CLEAN_ROLE:
+        chain = CLEAN if found.kind == "clean" else f"denoise+{CLEAN}"
+        return f"by our measurements {chain} is better for this picture: leave out the model {LEARNT_MODEL}"
+    return f"by our measurements upscale:model={LEARNT_MODEL} is better for this picture: --auto does it"
+
+
+def _ahead(view: View, models: Models, card: Card, settings: UpscaleSettings) -> base.Job | None:
+    """The work before the first factor: taking noise away; None where nothing is to be taken away."""
     if settings.noise == "keep":
-        return (), dict
+        return None
     found = diagnosis.look(view)
     if not _harms(found, card) and (settings.noise == "auto" or found.kind == "clean"):
-        return (), lambda: {"saw": str(found), "diagnosis": found}
-    job = denoise.ahead(view, models.helper(HELPER))
-    return job.passes, lambda: {**job.facts(), "denoised": True}
+        return None
+    return denoise.ahead(view, models.helper(HELPER))
 
 
 def _harms(found: Diagnosis, card: Card) -> bool:

@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pellucid import __version__, batch, files, saving, steps
+from pellucid import __version__, files, saving, steps, working
 from pellucid.errors import OptionError, PellucidError
 from pellucid.files import encoders
 from pellucid.restorer import MARGIN
@@ -306,7 +306,7 @@ class Restore(_Picture):
         asked = self._asked(given)
         own_texts = _among(given, FileSettings)
         how = FileSettings.read(own_texts, paths=False)
-        batch.reading(how)
+        working.reading(how)
         preview = _flag(given, "preview")
         confidence = _flag(given, "confidence")
         if confidence and not preview:
@@ -326,8 +326,10 @@ class Restore(_Picture):
         settings, job = asked.read(uploads)
         always = Always.of(settings.answer)._asdict()
         clip = files.is_clip(source)
-        if clip and (preview or part is not None or ending is not None):
-            raise OptionError("this is a clip: preview, part and format are for pictures")
+        if clip and (preview or part is not None):
+            raise OptionError("this is a clip: preview and part are for pictures")
+        if clip and (given_of := how.given("pictures")):
+            raise OptionError(f"this is a clip: {given_of[0].removeprefix('--')} is for pictures; leave it out")
         target = place.folder / f"output{ending or source.suffix}"
         # A worker that finds no mosaic in a camera's file, or has no use for it, writes in another format.
         mosaic = how.depth == "auto" and not any(always.values())
@@ -418,7 +420,7 @@ class Inspect(_Picture):
         _check_names(given, (*READING, "preview", "ticket"), "a setting of inspect")
         preview = _flag(given, "preview")
         how = FileSettings.read(_among(given, FileSettings), paths=False)
-        batch.reading(how)
+        working.reading(how)
         _accepted(request, ["multipart/form-data"] if preview else ["application/json"])
         source = (await self._uploads(request, place))[FIELD]
         if files.is_clip(source):

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, chains, diagnosis, files, footage, memory, restorer, steps
+from pellucid import batch, chains, diagnosis, files, footage, memory, restorer, steps, working
 from pellucid.chains import Chain
 from pellucid.diagnosis import shot
 from pellucid.errors import EngineError, FileError, OptionError, PellucidError, SizeError
@@ -128,7 +128,7 @@ class Worker:
         progress(0)
         with (
             files.limited(job["pixels"], job["words"]),
-            files.open_pages(source, **batch.reading(how), memory=self._most, mosaic=True) as document,
+            files.open_pages(source, **working.reading(how), memory=self._most, mosaic=True) as document,
         ):
             page = next(iter(document.pages), None)
             if page is None:
@@ -262,14 +262,16 @@ class Worker:
         key = _key(job)
         with (
             files.limited(job["pixels"], job["words"]),
-            files.open_pages(source, **batch.reading(how), memory=self._most, mosaic=batch.takes_mosaics(model, how)) as document,
+            files.open_pages(
+                source, **working.reading(how), memory=self._most, mosaic=working.takes_mosaics(model, how, settings)
+            ) as document,
         ):
             page = next(iter(document.pages), None)
             if page is None or page.kind != "picture":
                 raise OptionError("parts are shown of pictures in gray or in red, green and blue alone")
             view = View(page.pictures, found=self._found.get(key))
             progress(0.2)
-            serving, settings = batch.serving(view.picture, model, settings)
+            serving, settings = working.serving(view.picture, model, settings)
             assert isinstance(serving, restorer.Restorer)
             shown = serving.part(view, _as_it_lies(view.picture, tuple(job["part"])), settings)
         self._remember(key, view.found)

@@ -1,0 +1,122 @@
+"""Pictures that are written beside the outputs, such as ``--confidence`` and ``--damage``: where, refused before any work."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pellucid.errors import FileError, OptionError
+from pellucid.steps import Steps
+from pellucid.tasks.settings import Attached, FileSettings, Settings
+
+if TYPE_CHECKING:
+    from pellucid import plan
+
+__all__ = ["CONFIDENCE", "Place", "asked", "check_folder", "check_several", "confidences", "places"]
+
+CONFIDENCE = "confidence"
+"""The option whose picture comes with the output; those of `Settings.BESIDE` are made by a run of their own."""
+
+
+class Place(NamedTuple):
+    """Where such a picture is written, and whether that is a ``folder`` for those of several pictures."""
+
+    path: Path
+    folder: bool
+
+
+def asked(options: argparse.Namespace, settings: Settings | Steps) -> dict[str, str]:
+    """The other pictures that are asked for, but for the confidence: where they are written, by the names of their options."""
+    names = settings.BESIDE if isinstance(settings, Settings) else ()
+    return {name: place for name in names if (place := getattr(options, name)) is not None}
+
+
+def places(
+    options: argparse.Namespace, planned: plan.Plan, settings: Settings | Steps, others: Mapping[str, str]
+) -> dict[str, Place]:
+    """Where each of these pictures is written; `OptionError` and `FileError` for a place that cannot be: the kind of its file, one
+    file for several pictures, a file that exists, or that is an input, an output or another of them."""
+    given = dict(others) if options.confidence is None else {CONFIDENCE: options.confidence, **others}
+    several = len(planned.pairs) + len(planned.failed) > 1 or len(settings.each()) > 1
+    taken = {os.path.realpath(path): "this is the picture or its output" for pair in planned.pairs for path in pair}
+    taken |= {os.path.realpath(path): "this is a file that a setting names" for path in _attached(options, settings)}
+    found: dict[str, Place] = {}
+    for name, text in given.items():
+        place = _place(name, text, several=several)
+        real = os.path.realpath(text)
+        if not place.folder:
+            if real in taken:
+                raise OptionError(f"--{name} {text}: {taken[real]}; name another file")
+            _check_file(name, text, planned, force=options.force)
+        elif name != CONFIDENCE and planned.folder is not None and os.path.realpath(place.path) == os.path.realpath(planned.folder):
+            raise OptionError(f"--{name} {text}: this is the folder of the outputs; name another one")
+        taken[real] = f"--{name} is written there"
+        found[name] = place
+    return found
+
+
+def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
+    """Raises an error where a run that several processes share cannot have a folder there."""
+    if text == "-":
+        raise FileError(f"--{name} -: name a folder")
+    if any(os.path.realpath(text) == os.path.realpath(other) for other in (*map(str, options.inputs), str(options.out))):
+        raise OptionError(f"--{name} {text}: this is the folder of the pictures or of the outputs; name another one")
+
+
+def confidences(given: str | None) -> Callable[[Path], Path] | None:
+    """The path of the confidence by that of an output: the one file, or NAME.confidence.png in a folder."""
+    if given is None:
+        return None
+    place = _place(CONFIDENCE, given, several=False)
+    if place.folder:
+        return lambda target: place.path / f"{target.stem}.{CONFIDENCE}.png"
+    return lambda target: place.path
+
+
+def check_several(name: str, text: str) -> None:
+    """`OptionError` where one file is named for the pictures of a folder that is watched."""
+    _place(name, text, several=True)
+
+
+def _place(name: str, text: str, *, several: bool) -> Place:
+    from pellucid import plan
+
+    path = Path(text)
+    if text == "-":
+        raise FileError(f"--{name} -: name a file")
+    if path.is_dir() or text.endswith(("/", os.sep)) or not plan.has_ending(path):
+        if plan.exists(path) and not path.is_dir():
+            raise FileError(f"--{name} {text}: this is a file, and its name is a folder's; name a file with an ending")
+        return Place(path, folder=True)
+    if several:
+        raise OptionError(f"--{name} {text}: several pictures need a folder; end its name in /")
+    return Place(path, folder=False)
+
+
+def _check_file(name: str, text: str, planned: plan.Plan, *, force: bool) -> None:
+    """Raises `FileError` for a file of a kind that is not written, or that exists."""
+    from pellucid import files, plan
+    from pellucid.files import encoders
+
+    path = Path(text)
+    clip = name != CONFIDENCE and any(files.is_clip(source) for source, _ in planned.pairs)
+    try:
+        if clip:
+            encoders.container_of(path)
+        else:
+            files.check_written(path)
+    except FileError as error:
+        raise FileError(f"--{name} {error}") from error
+    if plan.exists(path) and not force:
+        raise FileError(f"--{name} {text}: the file exists; --force overwrites it")
+
+
+def _attached(options: argparse.Namespace, settings: Settings | Steps) -> Iterable[Path]:
+    """The files that settings name."""
+    kinds = [settings] if isinstance(settings, Settings) else [step.settings for step in settings.steps]
+    values = [getattr(each, row.name) for each in kinds for row in each.declared()]
+    values += [getattr(options, row.name) for row in FileSettings.declared()]
+    return [each.path for each in values if isinstance(each, Attached) and each.path is not None]
