@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pellucid import batch, cli, files, images, samples
-from pellucid.cli import pictures
+from pellucid.cli import showing
 from pellucid.tasks import denoise
 
 
@@ -84,7 +84,7 @@ def test_denoise_takes_stacks_ranges_and_strips(tmp_path: Path, capsys: pytest.C
         (["denoise", "{noisy}", "-o", "{folder}/out.dng"], 1),
         (["denoise", "missing.png"], 1),
         (["denoise", "{noisy}", "--model", "nonesuch"], 1),
-        (["denoise", "{noisy}", "--model", "digits", "--sigma", "5"], 1),
+        (["denoise", "{noisy}", "--model", "digits", "--sigma", "5"], 2),
         (["denoise", "{noisy}", "-o", "{noisy}"], 2),
         (["evaluate", "missing", "--model", "photo", "--noise", "gaussian:5"], 1),
         (["evaluate", "{folder}", "--model", "photo", "--noise", "fog:5"], 2),
@@ -411,7 +411,7 @@ def test_a_terminal_sees_how_far_a_large_picture_is(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     # Each look at the clock is two seconds after the one before.
     ticks = itertools.count(0, 2)
-    monkeypatch.setattr(pictures.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(showing.time, "perf_counter", lambda: float(next(ticks)))
     assert run("denoise", tmp_path / "large.png", "--model", gray_model, "--sigma", 9) == 0
     drawn = capsys.readouterr().err.split("\r\x1b[K")
     shares = [int(found[1]) for found in (re.match(r"(\d+) %", line) for line in drawn) if found]

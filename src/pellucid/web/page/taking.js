@@ -3,19 +3,21 @@
 import { Cancelled, post } from "./api.js";
 import { chosenFolder, saveInto } from "./folders.js";
 import { refresh, show } from "./list.js";
-import { $, page, say, taskOf, warn } from "./page.js";
+import { $, page, say, warn } from "./page.js";
 import { enqueue, progress } from "./queue.js";
 import { BLENDED, moved, restore, shareOf, stale } from "./requests.js";
 import { zip } from "./zip.js";
 
+// Named after what made the result, whatever is set by now.
 function answerName(entry, media) {
+  const { steps, task } = entry.result.asked.query;
   const dot = entry.name.lastIndexOf(".");
   const stem = dot > 0 ? entry.name.slice(0, dot) : entry.name;
   const own = dot > 0 ? entry.name.slice(dot).toLowerCase() : "";
   const format = page.service.formats.find((each) => each.media_types.includes(media));
   const ending = !format || format.endings.includes(own) ? entry.name.slice(dot > 0 ? dot : entry.name.length) : format.endings[0];
-  const preset = page.service.presets.find((each) => each.steps === entry.steps);
-  const mark = entry.steps ? (preset ? preset.name : "steps") : taskOf(entry).mark;
+  const preset = page.service.presets.find((each) => each.steps === steps);
+  const mark = steps ? (preset ? preset.name : "steps") : page.service.tasks.find((each) => each.name === task).mark;
   return `${stem}.${mark}${ending || (format ? format.endings[0] : "")}`;
 }
 
