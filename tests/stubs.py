@@ -39,7 +39,7 @@ from pellucid.api import write as write
 from pellucid.diagnosis import Diagnosis as Diagnosis
 """
 
-_Attached = "pellucid.tasks.settings.Attached"
+_Attached = "pellucid.tasks.kinds.Attached"
 
 
 def _type(hint: object) -> str:

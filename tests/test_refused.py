@@ -72,7 +72,7 @@ def test_each_setting_of_files_is_known_to_clips_or_refused_for_them() -> None:
 @pytest.mark.parametrize("first", [["denoise"], ["run", "denoise+upscale"]], ids=["task", "chain"])
 def test_what_clips_do_not_know_is_refused_for_them(first: list[str], row: Setting, clip: Path, picture: Path, capsys: Any) -> None:
     line = refused([*first, clip, *flags(row)], capsys)
-    assert row.flag in line
+    assert f"{row.flag} is for {working.KINDS[row.of]}, and there are none here" in line
     assert not list(clip.parent.glob("*.clean*"))
     # In a folder the pictures are done; a clip keeps its own format.
     how = FileSettings(**{row.name: OTHERS[row.name]})
@@ -93,6 +93,18 @@ def test_what_pictures_do_not_know_is_refused_for_them(row: Setting, picture: Pa
     if row.name != "alone":
         with pytest.raises(OptionError, match=f"clip: {row.name} is for the path of a clip"):
             pellucid.denoise(iter([np.zeros((8, 8), np.uint8)]), clip=asked)
+
+
+def test_a_picture_alone_has_no_axes(picture: Path, capsys: Any) -> None:
+    assert "--axes is for TIFF, NumPy and other arrays" in refused(["denoise", picture, "--axes", "YXS"], capsys)
+
+
+def test_a_watch_says_at_once_what_does_not_go(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "in").mkdir()
+    told = ["watch", tmp_path / "in", "-o", tmp_path / "out", "--once", "--steps"]
+    assert "does not say here how far" in refused([*told, "cutout", "--confidence", f"{tmp_path / 'doubt'}/"], capsys)
+    assert "several pictures need a folder" in refused([*told, "denoise", "--confidence", tmp_path / "c.png"], capsys)
+    assert "steps work on developed pictures" in refused([*told, "denoise:keep_mosaic"], capsys)
 
 
 def test_python_reads_no_clip_by_a_range_and_encodes_nothing_unasked(clip: Path) -> None:

@@ -35,6 +35,9 @@ Restore = Callable[..., Restoration]
 CLIP = ClipSettings()
 """The default: a clip is encoded as it was, from its beginning to its end."""
 
+KINDS = {"pictures": "pictures", "stacks": "TIFF, NumPy and other arrays", "clips": "clips", "raw": "RAW files of cameras"}
+"""The kinds of files that a setting may be for (`Setting.of`), in words."""
+
 PLAIN = FileSettings()
 """The default: values are read as each file states, and each output has its input's format and metadata."""
 
@@ -104,7 +107,7 @@ class Work:
 
     def check_clip(self, source: Path) -> None:
         """`FileError` for a clip, where something is asked for that only pictures have. Its format is its own."""
-        given = [flag for flag in self.how.given("pictures") if flag != "--format"]
+        given = [flag for flag in self.how.given("pictures", "stacks") if flag != "--format"]
         if self.confidence is not None:
             given.append("--confidence")
         if given:
@@ -165,10 +168,11 @@ def check_kinds(planned: Plan, settings: Settings | Steps, how: FileSettings, cl
     sources = [source for source, _ in planned.pairs]
     there = {
         "pictures": any(not files.is_clip(source) for source in sources),
+        "stacks": any(files.is_stack(source) for source in sources),
         "clips": any(files.is_clip(source) for source in sources),
         "raw": any(files.is_raw(source) for source in sources),
     }
-    for of, words in (("pictures", "pictures"), ("clips", "clips"), ("raw", "RAW files of cameras")):
+    for of, words in KINDS.items():
         given = [flag for each in (settings, how, clip) if isinstance(each, Declared) for flag in each.given(of)]
         if given and sources and not there[of]:
             raise OptionError(f"{given[0]} is for {words}, and there are none here: leave it out")

@@ -337,6 +337,8 @@ def _watch(options: argparse.Namespace) -> int:
     if options.confidence is not None:
         beside.check_several(beside.CONFIDENCE, options.confidence)
     trusted = beside.confidences(options.confidence)
+    # What does not go together is said at once, and not at the first picture.
+    working.Work.of(chain, chosen, how, None, trusted)
     watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force, trusted)
     stop = threading.Event()
     failed = False

@@ -49,6 +49,7 @@ __all__ = [
     "is_folder_of_pictures",
     "is_folder_picture",
     "is_raw",
+    "is_stack",
     "limited",
     "list_images",
     "load_mnist",
@@ -580,6 +581,12 @@ def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = 
     if kind is None or held is None or held == wanted:
         return path
     return path.with_suffix(next(ending for ending, count in kind.holds.items() if count == wanted))
+
+
+def is_stack(path: PurePath) -> bool:
+    """Whether a file of this name may hold several pages, so that its axes are asked for."""
+    kind = _ENDINGS.get(path.suffix.lower())
+    return kind is not None and kind.name in STACKS
 
 
 def is_raw(path: PurePath) -> bool:

@@ -214,8 +214,8 @@ class UpscaleSettings(Settings):
     )
     auto: bool = setting(
         False,
-        "do what measured best for the noise that is found: take it away first, or enlarge by the model that learnt JPEG artefacts; "
-        "without this noise is taken away all the same, and a line suggests the model",
+        "do what measured best for the noise that is found: take it away first, or enlarge by the model that learnt JPEG artefacts "
+        "(without this, noise is taken away all the same, and a line suggests the model)",
         kind="flag",
         label="Do what is best for the noise found",
     )

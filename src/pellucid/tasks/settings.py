@@ -70,7 +70,7 @@ class Setting:
     ``painted``: it is a mask, which can be painted on the page; ``proposes``: its values are different proposals, which the page
     shows side by side. ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file
     may have beside pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it.
-    ``of``: it concerns only files of this kind (``pictures``, ``clips``, or ``raw``), and is refused where there are none.
+    ``of``: it concerns only files of this kind (``pictures``, ``stacks``, ``clips`` or ``raw``), and is refused without any.
     ``name`` and ``default`` are those of the field it stands at."""
 
     help: str
@@ -193,9 +193,9 @@ class Declared:
         """From values by name; `OptionError` for a name that is not one of the settings."""
         return cls(**cls.checked(given))
 
-    def given(self, of: str) -> tuple[str, ...]:
-        """The flags of the settings that are not at their defaults and concern only files of this kind (`Setting.of`)."""
-        return tuple(each.flag for each in self.declared() if each.of == of and getattr(self, each.name) != each.default)
+    def given(self, *of: str) -> tuple[str, ...]:
+        """The flags of the settings that are not at their defaults and concern only files of these kinds (`Setting.of`)."""
+        return tuple(each.flag for each in self.declared() if each.of in of and getattr(self, each.name) != each.default)
 
     @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -318,7 +318,7 @@ class FileSettings(Declared):
         "an array's or a TIFF's axes, first to last: Y and X, S for colour, other letters for a stack (such as TZYX)",
         kind="text",
         label="Axes of a stack",
-        of="pictures",
+        of="stacks",
     )
     strip: bool = setting(
         False, "leave out EXIF, XMP, IPTC and texts; the colour profile stays", kind="flag", label="Drop metadata"

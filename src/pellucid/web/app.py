@@ -328,7 +328,7 @@ class Restore(_Picture):
         clip = files.is_clip(source)
         if clip and (preview or part is not None):
             raise OptionError("this is a clip: preview and part are for pictures")
-        if clip and (given_of := how.given("pictures")):
+        if clip and (given_of := how.given("pictures", "stacks")):
             raise OptionError(f"this is a clip: {given_of[0].removeprefix('--')} is for pictures; leave it out")
         target = place.folder / f"output{ending or source.suffix}"
         # A worker that finds no mosaic in a camera's file, or has no use for it, writes in another format.
