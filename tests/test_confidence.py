@@ -116,6 +116,33 @@ def test_of_a_chain_it_has_the_size_of_the_output(noisy: NDArray[np.uint8]) -> N
     assert planes["confidence"].mean() == pytest.approx(alone.mean(), rel=0.05)
 
 
+def test_of_an_enlargement_it_has_what_is_left_of_the_noise(noisy: NDArray[np.uint8], clean: NDArray[np.float64]) -> None:
+    """However the noise was taken away first; and as much as the whole chain is off."""
+    picture = images.from_array(noisy[:96, :128])
+    alone = api._kept("photo").details(picture, confidence=True).planes["confidence"].mean()
+    assert alone > 2 / 255
+    for text in ("upscale:auto", "upscale:noise=remove", "denoise+upscale"):
+        planes = chains.of(steps.parse(text), api._kept).details(picture, confidence=True).planes
+        assert planes["confidence"].shape == planes["invented"].shape == (192, 256)
+        assert planes["confidence"].mean() == pytest.approx(alone, rel=0.05), text
+    # A model that learnt from noise has faint noise left to it, and takes most of it.
+    faint = np.clip(np.rint(np.random.default_rng(2).normal(clean[:96, :128], 5)), 0, 255).astype(np.uint8)
+    left = api._kept("upscale-photo").details(images.from_array(faint), confidence=True)
+    assert not left.facts.get("denoised")
+    assert 1 < 255 * left.planes["confidence"].mean() < 5
+
+
+def test_deviations_of_two_steps_add_up_as_of_errors_apart() -> None:
+    first = {"confidence": np.full((4, 6), 0.03, np.float32), "invented": np.eye(4, 6, dtype=bool)}
+    second = {"confidence": np.full((4, 6), 0.04, np.float32), "invented": np.zeros((4, 6), bool)}
+    both = confidence.joined(first, second, 4, 6)
+    np.testing.assert_allclose(both["confidence"], 0.05, rtol=1e-6)
+    np.testing.assert_array_equal(both["invented"], first["invented"])
+    # A step that finds nothing to do leaves what was known, and either may be smaller than the output.
+    none = {"confidence": np.zeros((2, 3), np.float32)}
+    np.testing.assert_array_equal(confidence.joined(first, none, 4, 6)["confidence"], first["confidence"])
+
+
 def test_the_picture_and_the_numbers(tmp_path: Path) -> None:
     level = np.linspace(0, 0.2, 64, dtype=np.float32)[None].repeat(32, axis=0)
     planes: dict[str, NDArray[Any]] = {"confidence": level, "invented": np.zeros((32, 64), bool)}
