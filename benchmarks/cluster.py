@@ -135,6 +135,7 @@ def cost(only: str) -> None:
         ("upscale 2 times, colour", "upscale:scale=2", 3),
         ("colorize", "colorize", 1),
         ("cutout", "cutout", 3),
+        ("film, colour", "film", 3),
     ):
         if only not in name:
             continue

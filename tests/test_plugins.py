@@ -92,6 +92,20 @@ def test_the_widget_of_napari_shows_a_strength_at_once(noisy: Any, monkeypatch: 
         viewer.close()
 
 
+def test_the_sliders_of_napari_have_room_for_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    host = pytest.importorskip("napari.qt")
+    application = host.get_qapp()
+    widget = napari.denoise_widget()
+    widget.native.setStyleSheet(host.get_stylesheet("dark"))
+    widget.native.show()
+    application.processEvents()
+    for slider in (widget[2], widget[4]):
+        (line,) = (child.lineEdit() for child in slider.native.children() if hasattr(child, "lineEdit"))
+        assert line.width() > line.fontMetrics().horizontalAdvance("0.00")
+    widget.native.close()
+
+
 def test_an_enlarged_layer_covers_the_same_place(noisy: Any) -> None:
     values, settings, _ = napari.upscale_layer(layer(noisy[..., 1], scale=(2.0, 3.0)), scale=2)
     assert values.shape == (96, 128)

@@ -103,6 +103,7 @@ def denoise_widget() -> Any:
     import napari
     from magicgui.widgets import ComboBox, Container, FloatSlider, FloatSpinBox, Label, PushButton
     from napari.layers import Image
+    from qtpy.QtWidgets import QAbstractSpinBox
 
     def images(_: Any) -> list[Any]:
         viewer = napari.current_viewer()
@@ -115,7 +116,10 @@ def denoise_widget() -> Any:
     button = PushButton(text="Denoise")
     line = Label(value="")
     widget = Container(widgets=[layer, sigma, grain, button, strength, line])
-    widget.min_width = 320  # the sliders have their values beside them
+    widget.min_width = 320
+    for box in (box for slider in (grain, strength) for box in slider.native.findChildren(QAbstractSpinBox)):
+        # Without its arrows, napari's style leaves a value a single pixel.
+        box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.PlusMinus)
     shown: dict[str, Any] = {}
 
     def work() -> None:

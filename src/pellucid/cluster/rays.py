@@ -34,7 +34,8 @@ Shared = tuple[Item, list[Portion]]
 """A large file, and its portions."""
 
 ITEMS = 4
-"""Inputs that go to an actor at once: a lost actor loses no more."""
+"""Inputs whose rows an actor hands back together. A block of paths has some times as many; that of a lost actor goes to another one
+whole."""
 
 BLOCK = 1024
 """Bytes of a block of paths or rows. Ray would gather 128 MiB before the first actor gets any."""
