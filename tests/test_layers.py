@@ -16,7 +16,7 @@ ROWS = (
     {"errors", "families", "regular"},
     {"tasks.kinds"},
     {"tasks.settings"},
-    {"tasks.film_settings"},
+    {"tasks.colorize_settings", "tasks.cutout_settings", "tasks.film_settings"},
     {"tasks"},
     {"steps"},
     {"memory", "protobuf"},
@@ -81,7 +81,18 @@ ROWS = (
 """A package has one row, or its modules have rows of their own: ``tasks`` is then its ``__init__``, ``tasks.*`` all its other
 modules."""
 
-LIGHT = ("errors", "regular", "families", "tasks.kinds", "tasks.settings", "tasks.film_settings", "tasks", "steps")
+LIGHT = (
+    "errors",
+    "regular",
+    "families",
+    "tasks.kinds",
+    "tasks.settings",
+    "tasks.colorize_settings",
+    "tasks.cutout_settings",
+    "tasks.film_settings",
+    "tasks",
+    "steps",
+)
 """Modules of the standard library alone: ``pellucid --help`` reads them."""
 
 TYPES_FROM_BELOW = {"tasks"}

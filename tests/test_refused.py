@@ -156,6 +156,14 @@ def test_a_picture_beside_the_output_is_refused_before_the_work(task: str, optio
     assert not (folder / "out").exists()
 
 
+def test_a_figure_beside_an_inspection_is_refused_before_it(picture: Path, capsys: Any) -> None:
+    (picture.parent / "there.png").write_bytes(b"x")
+    told = ["inspect", picture, "--map"]
+    assert "a figure is a PNG file" in refused([*told, picture.parent / "x.jpg"], capsys)
+    assert "the file exists; --force overwrites it" in refused([*told, picture.parent / "there.png"], capsys)
+    assert "this is the picture; name another file" in refused([*told, picture, "--force"], capsys)
+
+
 @pytest.mark.parametrize("text", ["upscale:noise=keep", "colorize", "denoise:model=seed-digits", "film+denoise", "denoise+cutout"])
 def test_numbers_that_nobody_has_are_refused_before_the_work(text: str, picture: Path, monkeypatch: Any) -> None:
     """A task without a deviation of its error refuses a TIFF of it, one that says nothing any file."""

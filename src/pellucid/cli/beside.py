@@ -15,7 +15,7 @@ from pellucid.tasks.settings import Attached, FileSettings, Settings
 if TYPE_CHECKING:
     from pellucid import plan
 
-__all__ = ["CONFIDENCE", "Place", "asked", "check_folder", "check_several", "confidences", "places"]
+__all__ = ["CONFIDENCE", "Place", "asked", "check_figure", "check_folder", "check_several", "confidences", "places"]
 
 CONFIDENCE = "confidence"
 """The option whose picture comes with the output; those of `Settings.BESIDE` are made by a run of their own."""
@@ -64,6 +64,16 @@ def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
         raise FileError(f"--{name} -: name a folder")
     if any(os.path.realpath(text) == os.path.realpath(other) for other in (*map(str, options.inputs), str(options.out))):
         raise OptionError(f"--{name} {text}: this is the folder of the pictures or of the outputs; name another one")
+
+
+def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    """Raises an error for a figure that cannot be written: no PNG, one of the pictures, or a file that exists."""
+    if path.suffix.lower() != ".png":
+        raise OptionError(f"--{name} {path}: a figure is a PNG file; its name must end in .png")
+    if os.path.realpath(path) in map(os.path.realpath, inputs):
+        raise OptionError(f"--{name} {path}: this is the picture; name another file")
+    if path.exists() and not force:
+        raise FileError(f"--{name} {path}: the file exists; --force overwrites it")
 
 
 def confidences(given: str | None) -> Callable[[Path], Path] | None:

@@ -422,6 +422,8 @@ def _inspect(options: argparse.Namespace) -> int:
         raise FileError(f"{options.inputs[0]}: this folder holds no pictures")
     if options.map is not None and len(paths) > 1:
         raise OptionError(f"--map takes one picture, not {len(paths)}")
+    if options.map is not None:
+        beside.check_figure("map", options.map, paths, force=options.force)
     failed = False
     for path in paths:
         try:

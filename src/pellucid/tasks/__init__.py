@@ -8,13 +8,15 @@ Standard library alone: ``pellucid --help`` reads this table, and a task's modul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import OptionError
+from pellucid.tasks.colorize_settings import ColorizeSettings
+from pellucid.tasks.cutout_settings import CutoutSettings
 from pellucid.tasks.film_settings import FilmSettings
-from pellucid.tasks.settings import Attached, Settings, Shape, setting
+from pellucid.tasks.settings import Settings, Shape, setting
 
 if TYPE_CHECKING:
     from pellucid.tasks.base import TaskModule
@@ -240,197 +242,6 @@ class UpscaleSettings(Settings):
         """Both sides times ``scale``, rounded."""
         height, width = (None if side is None else max(1, round(side * self.scale)) for side in given[:2])
         return given._replace(height=height, width=width)
-
-
-@dataclass(frozen=True)
-class ColorizeSettings(Settings):
-    """The settings of colouring: see each field's declaration."""
-
-    hint: tuple[tuple[int, int, str], ...] = setting(
-        (),
-        "the colour of a place, X,Y=COLOUR: its pixel in the upright picture from 0 at the top left, and #RRGGBB or a name; the "
-        "light stays the picture's own",
-        kind="hint",
-        many=True,
-        metavar="X,Y=COLOUR",
-        label="Hints",
-        main=True,
-    )
-    hints: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "a file of hints: JSON ([[X, Y, COLOUR], ...]), or a picture with alpha of any size that shows scribbles of colour",
-        kind="file",
-        endings=(".json",),
-        label="File of hints",
-    )
-    like: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "a colour picture of a similar scene: its colours are taken where light and texture are alike",
-        kind="file",
-        label="Like",
-    )
-    palette: Attached | str | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "the only colours that may come: a list such as #7b3f00,#87ceeb,olive, or a picture whose colours these are",
-        kind=("palette", "file"),
-        metavar="FILE|COLOURS",
-        label="Palette",
-    )
-    saturation: float = setting(
-        1.0,
-        "how strong the colours are: 0 is gray, 1 as proposed, 2 twice as strong",
-        low=0,
-        high=2,
-        step=0.01,
-        label="Saturation",
-        main=True,
-    )
-    sure: float = setting(
-        0.0,
-        "leave gray what the model is less sure of than this, 0 to 1; hints stay",
-        low=0,
-        high=1,
-        step=0.01,
-        label="Leave gray below",
-    )
-    variants: int = setting(
-        1,
-        "how many different proposals, each a picture of its own (NAME.colour-1.EXT and so on)",
-        low=1,
-        high=9,
-        step=1,
-        whole=True,
-        label="Variants",
-    )
-    draw: int = setting(
-        0,
-        "which proposal: 0 is the likeliest, others differ",
-        low=0,
-        high=99,
-        step=1,
-        whole=True,
-        label="Proposal",
-        main=True,
-        proposes=True,
-    )
-
-    def trusted(self, maps: Sequence[str]) -> tuple[str, ...]:
-        """Where colours may be invented."""
-        return ("invented",)
-
-    def answer(self, given: Shape) -> Shape:
-        """Three channels, whatever the picture has."""
-        return given._replace(channels=3)
-
-    def each(self) -> Mapping[str, ColorizeSettings]:
-        """As many as ``variants``, drawn one after the other."""
-        if self.variants == 1:
-            return {"": self}
-        return {f"{number + 1}": replace(self, variants=1, draw=self.draw + number) for number in range(self.variants)}
-
-    def line(self, facts: Mapping[str, Any]) -> str:
-        """How sure the model is of its colours."""
-        sure = facts.get("sure")
-        words = "" if sure is None else f"sure {sure:.2f}"
-        return f"{words}, from a colour picture's light" if facts.get("was_colour") else words
-
-
-@dataclass(frozen=True)
-class CutoutSettings(Settings):
-    """The settings of cutting out: see each field's declaration."""
-
-    point: tuple[tuple[int, int], ...] = setting(
-        (),
-        "a place in what is meant, in pixels of the upright picture from the top left; may be given several times",
-        kind="point",
-        many=True,
-        metavar="X,Y",
-        label="Belongs to it",
-        main=True,
-    )
-    not_point: tuple[tuple[int, int], ...] = setting(
-        (),
-        "a place in what is not meant; may be given several times",
-        kind="point",
-        many=True,
-        metavar="X,Y",
-        label="Does not belong to it",
-        main=True,
-    )
-    box: tuple[int, int, int, int] | None = setting(
-        None,
-        "a box around what is meant: its first column and row, and those behind its last",
-        kind="box",
-        metavar="X0,Y0,X1,Y1",
-        label="Box around it",
-        main=True,
-    )
-    add: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "a picture of any size, painted by hand: what is white there belongs to it, whatever is found; gray in part",
-        kind="file",
-        label="Add (painted)",
-        painted=True,
-    )
-    remove: Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "the same for what is taken away, whatever is found",
-        kind="file",
-        label="Take away (painted)",
-        painted=True,
-    )
-    background: str | Attached | None = setting(  # noqa: RUF009  # `Attached` is frozen
-        None,
-        "what to put behind it: a colour, a picture, or blur for the picture's own background out of focus (default: nothing)",
-        kind=("choice", "colour", "file"),
-        choices=("blur",),
-        metavar="COLOUR|PICTURE|blur",
-        label="Background",
-        main=True,
-    )
-    alpha_only: bool = setting(
-        False, "give the mask alone, a gray picture: white is what is kept", kind="flag", label="The mask alone", main=True
-    )
-    crop: bool = setting(False, "cut off the edges where nothing is left", kind="flag", label="Cut off what is empty")
-    strength: float = setting(
-        1.0,
-        "how much of the background to take away: 0 keeps the picture whole, 1 takes it away in full",
-        low=0,
-        high=1,
-        step=0.01,
-        label="Strength",
-    )
-    sure: float = setting(
-        0.5,
-        "warn where the model is less sure of its answer than this, 0 to 1",
-        low=0,
-        high=1,
-        step=0.05,
-        label="Warn below",
-        changes_output=False,
-    )
-    again: bool = setting(
-        False, "cut out anew where the picture is transparent already; else it stays as it is", kind="flag", label="Cut out anew"
-    )
-
-    def line(self, facts: Mapping[str, Any]) -> str:
-        """The share that is left, and how sure the model is."""
-        sure, share = facts.get("sure"), facts.get("share")
-        parts = [] if share is None else [f"{100 * share:.0f} % left"]
-        return ", ".join(parts if sure is None else [*parts, f"sure {sure:.2f}"])
-
-    def answer(self, given: Shape) -> Shape:
-        """Alpha beside the picture's channels; one channel for the mask alone; no alpha where there is a background."""
-        sides = (None, None) if self.crop else given[:2]
-        if self.alpha_only:
-            return Shape(*sides, 1, alpha=False)
-        return Shape(*sides, given.channels, alpha=self.background is None)
-
-    @classmethod
-    def taken_by(cls, maps: Sequence[str]) -> tuple[str, ...]:
-        """A model that was not taught points or boxes takes none."""
-        needs = {"point": "prompt+", "not_point": "prompt-", "box": "box"}
-        return tuple(name for name in cls.names() if name not in needs or needs[name] in maps)
 
 
 @dataclass(frozen=True)
