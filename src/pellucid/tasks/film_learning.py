@@ -44,6 +44,9 @@ LONE, TOGETHER = 1.0, 0.5
 REACH = 16
 """Pixels that the camera moves at most, from frame to frame."""
 
+IN_FRONT = 0.5
+"""The share of what is like damage, in clips, that moves by itself: rain, snow, and what is nearer to the camera than the rest."""
+
 IN_DAMAGE = 8.0
 """How many times a damaged pixel counts when filling is learnt: there are few."""
 
@@ -110,9 +113,12 @@ class Learning(base.Learning):
         lone = bool(rng.random() < self.alone)
         if rng.random() < self.colourless:
             clean = images.gray(clean)
-        likes = LIKES_ALONE if lone else LIKES
-        scene = _like_damage(clean, likes, rng) if rng.random() < self.like else clean
+        like = bool(rng.random() < self.like)
+        in_front = like and not lone and bool(rng.random() < IN_FRONT)
+        scene = _like_damage(clean, LIKES_ALONE if lone else LIKES, rng) if like and not in_front else clean
         frames, moves = _moving(scene, 1 if lone else 3, rng)
+        if in_front:
+            _draw_in_front(frames, moves, rng)
         middle = len(frames) // 2
         level = 0.0 if rng.random() < 0.4 else float(rng.uniform(0, self.grain))
         defects = [] if rng.random() < self.unworn else _local(lone, rng)
@@ -275,15 +281,85 @@ Drawing = Callable[[Any, int, int, np.random.Generator], None]
 
 def _like_damage(scene: Pixels, likes: tuple[Drawing, ...], rng: np.random.Generator) -> Pixels:
     """The scene with one of ``likes`` drawn into it, sharp or a little soft."""
-    height, width, _ = scene.shape
-    canvas = PillowImage.new("L", (2 * width, 2 * height))
-    likes[int(rng.integers(len(likes)))](ImageDraw.Draw(canvas), 2 * width, 2 * height, rng)
-    share = np.asarray(canvas.reduce(2), np.float32)[..., None] / np.float32(255)
-    if rng.random() < 0.5:
-        share = (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / 4
-    colour = np.full(3, rng.random()) if rng.random() < 0.7 else rng.random(3)
+    height, width, channels = scene.shape
+    draw = likes[int(rng.integers(len(likes)))]
+    share = _softly(_shares(height, width, lambda on: draw(on, 2 * width, 2 * height, rng)), rng)
     shown = share * np.float32(rng.uniform(0.4, 1))
-    return np.asarray(scene + shown * (colour[: scene.shape[2]].astype(np.float32) - scene), dtype=np.float32)
+    return np.asarray(scene + shown * (_any_colour(channels, rng) - scene), dtype=np.float32)
+
+
+def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.Generator) -> None:
+    """Draws into each frame (n, h, w, c) rain or snow, each drop of which falls by itself, or one of `LIKES` that is nearer to the
+    camera than the rest, or sways: it moves by another way than the picture."""
+    count, height, width, channels = frames.shape
+    if rng.random() < 0.6:
+        fall = _fall(height, width, count, rng)
+        layers = [_shares(height, width, partial(fall, at)) for at in range(count)]
+        soft = False
+    else:
+        draw = LIKES[int(rng.integers(len(LIKES)))]
+        tall, wide = height + 4 * REACH, width + 4 * REACH
+        layer = _shares(tall, wide, lambda on: draw(on, 2 * wide, 2 * tall, rng))
+        nearer, sway = rng.uniform(0, 2.0), rng.normal(0, 2.0, 2)
+        layers = []
+        for at, move in enumerate(moves):
+            top, left = (
+                2 * REACH + int(np.clip(round(nearer * part + own * (at - count // 2)), -2 * REACH, 2 * REACH))
+                for part, own in zip(move, sway, strict=True)
+            )
+            layers.append(layer[top : top + height, left : left + width])
+        soft = bool(rng.random() < 0.5)
+    colour, strength = _any_colour(channels, rng), np.float32(rng.uniform(0.4, 1))
+    for frame, share in zip(frames, layers, strict=True):
+        shown = (_softened(share) if soft else share) * strength
+        frame += shown * (colour - frame)
+
+
+def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Callable[[int, Any], None]:
+    """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. Larger flakes are nearer, and fall faster."""
+    tall, wide = 2 * height, 2 * width
+    many = int(tall * wide / np.exp(rng.uniform(np.log(700), np.log(8000))))
+    top, left, near = rng.uniform(0, tall, many), rng.uniform(0, wide, many), rng.uniform(0.4, 1, many)
+    fill, slant = int(rng.integers(80, 256)), float(rng.normal(0, 0.25))
+    if rng.random() < 0.5:
+        length, speed = rng.uniform(10, 70), rng.uniform(20, 120)
+        thick = int(rng.integers(1, 4))
+
+        def rain(at: int, on: Any) -> None:
+            for y, x, share in zip(top, left, near, strict=True):
+                here = (y + at * speed * share) % (tall + length) - length
+                on.line([(x + slant * here, here), (x + slant * (here + length * share), here + length * share)], fill=fill, width=thick)
+
+        return rain
+    size, speed = rng.uniform(1.5, 7), rng.uniform(2, 30)
+    across = rng.normal(0, 0.5 * speed, many)
+
+    def snow(at: int, on: Any) -> None:
+        for y, x, share, aside in zip(top, left, near, across, strict=True):
+            here, there, half = (y + at * speed * share) % tall, (x + at * aside) % wide, size * share
+            on.ellipse([there - half, here - half, there + half, here + half], fill=fill)
+
+    return snow
+
+
+def _shares(height: int, width: int, draw: Callable[[Any], None]) -> Pixels:
+    """What ``draw`` draws on a canvas of twice the size, as shares (height, width, 1)."""
+    canvas = PillowImage.new("L", (2 * width, 2 * height))
+    draw(ImageDraw.Draw(canvas))
+    return np.asarray(canvas.reduce(2), np.float32)[..., None] / np.float32(255)
+
+
+def _softly(share: Pixels, rng: np.random.Generator) -> Pixels:
+    return _softened(share) if rng.random() < 0.5 else share
+
+
+def _softened(share: Pixels) -> Pixels:
+    return (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / np.float32(4)
+
+
+def _any_colour(channels: int, rng: np.random.Generator) -> Pixels:
+    colour = np.full(3, rng.random()) if rng.random() < 0.7 else rng.random(3)
+    return colour[:channels].astype(np.float32)
 
 
 def _wires(draw: Any, width: int, height: int, rng: np.random.Generator) -> None:

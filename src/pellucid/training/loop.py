@@ -213,8 +213,7 @@ def train(
             processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
             pinned=fabric.device.type == "cuda",
         )
-        slow = pictures.kind == "composed" or (pictures.kind == "clean" and recipe.task.sees == "whole")
-        if plan.echo > 1 and fabric.device.type == "cuda" and slow:
+        if plan.echo > 1 and fabric.device.type == "cuda" and pictures.kind in ("composed", "clean"):
             made_ahead = echo.echoed(made_ahead, plan.echo, recipe.task.maps, fabric.device, seed=seed)
     with _stop_signals() as stopping:
         while True:
