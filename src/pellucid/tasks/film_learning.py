@@ -316,7 +316,8 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
 
 
 def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Callable[[int, Any], None]:
-    """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. Larger flakes are nearer, and fall faster."""
+    """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. What is nearer is larger, and falls
+    faster."""
     tall, wide = 2 * height, 2 * width
     many = int(tall * wide / np.exp(rng.uniform(np.log(700), np.log(8000))))
     top, left, near = rng.uniform(0, tall, many), rng.uniform(0, wide, many), rng.uniform(0.4, 1, many)
@@ -328,7 +329,9 @@ def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Call
         def rain(at: int, on: Any) -> None:
             for y, x, share in zip(top, left, near, strict=True):
                 here = (y + at * speed * share) % (tall + length) - length
-                on.line([(x + slant * here, here), (x + slant * (here + length * share), here + length * share)], fill=fill, width=thick)
+                on.line(
+                    [(x + slant * here, here), (x + slant * (here + length * share), here + length * share)], fill=fill, width=thick
+                )
 
         return rain
     size, speed = rng.uniform(1.5, 7), rng.uniform(2, 30)
@@ -350,7 +353,11 @@ def _shares(height: int, width: int, draw: Callable[[Any], None]) -> Pixels:
 
 
 def _softly(share: Pixels, rng: np.random.Generator) -> Pixels:
-    return _softened(share) if rng.random() < 0.5 else share
+    """In focus, nearly, or far out of it."""
+    draw = rng.random()
+    for _ in range(0 if draw < 0.5 else 1 if draw < 0.8 else int(rng.integers(2, 7))):
+        share = _softened(share)
+    return share
 
 
 def _softened(share: Pixels) -> Pixels:
@@ -418,9 +425,22 @@ def _dots(draw: Any, width: int, height: int, rng: np.random.Generator, least: i
         draw.ellipse([x - half, y - half, x + half, y + half], fill=int(rng.integers(80, 256)))
 
 
-LIKES: tuple[Drawing, ...] = (_wires, _fence, _hair, _writing, _rain, _dots)
+def _blades(draw: Any, width: int, height: int, rng: np.random.Generator) -> None:
+    """Blades of grass and twigs, a few of which stand out: wide at one end, pointed at the other, and bent."""
+    side, way = float(rng.uniform(3, 12)), rng.uniform(0, 2 * np.pi)
+    for _ in range(int(rng.integers(3, 25))):
+        steps, long = 12, rng.uniform(4, 16)
+        angles = way + rng.normal(0, 0.5) + rng.normal(0, 0.08) * np.arange(steps)
+        ahead = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        spine = rng.uniform(0, (width, height)) + long * np.cumsum(ahead, axis=0)
+        half = side * np.linspace(1, 0, steps)[:, None] * ahead[:, ::-1] * (-1, 1)
+        outline = np.concatenate([spine + half, (spine - half)[::-1]])
+        draw.polygon([(float(x), float(y)) for x, y in outline], fill=int(rng.integers(200, 256)))
+
+
+LIKES: tuple[Drawing, ...] = (_wires, _fence, _hair, _writing, _rain, _dots, _blades)
 """What is drawn into a photograph as part of it."""
 
-LIKES_ALONE: tuple[Drawing, ...] = (_fence, _hair, _writing, partial(_dots, least=100))
+LIKES_ALONE: tuple[Drawing, ...] = (_fence, _hair, _writing, partial(_dots, least=100), _blades)
 """The same in a picture alone, where only what comes in numbers can be told from dust and hairs: a network that had all of the
 above found neither."""

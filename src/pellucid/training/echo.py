@@ -2,9 +2,9 @@
 
 After Choi et al. 2019, "Faster Neural Network Training with Data Echoing".
 
-Batches that are composed of several images, or worn as film is, cost 15 to 30 ms of a core for each example, so a GPU waits. The examples that came last
-stay on the device, and each step draws from them at random, mirrored or not, until each has been learnt from as often as the recipe
-allows. Which examples a step draws depends on how fast they come, so two runs are not alike.
+Batches that are composed of several images, or worn as film is, cost 15 to 30 ms of a core for each example, so a GPU waits. The
+examples that came last stay on the device, and each step draws from them at random, mirrored or not, until each has been learnt
+from as often as the recipe allows. Which examples a step draws depends on how fast they come, so two runs are not alike.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def echoed(
     """
     first = next(made)
     if any(first.again) or first.neighbours is not None or first.probe is not None:
-        raise TrainingError("training.echo: examples with a second look, or without a clean image, are learnt from once; leave it out")
+        raise TrainingError(
+            "training.echo: examples with a second look, or without a clean image, are learnt from once; leave it out"
+        )
     size = len(first.input)
     waiting: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=4)
     over = threading.Event()
