@@ -180,7 +180,9 @@ def test_denoise_tells_the_gain_and_keeps_grain(noisy: Path, tmp_path: Path, cap
     np.testing.assert_array_equal(files.read(tmp_path / "c.png").pixels, files.read(clean).pixels)
 
 
-@pytest.mark.parametrize(("what", "examples", "told"), [("noise", 12, "called noisy"), ("gain", 4, "gain: off by")])
+@pytest.mark.parametrize(
+    ("what", "examples", "told"), [("noise", 12, "called noisy"), ("gain", 4, "gain: off by"), ("fading", 30, "unfaded touched")]
+)
 def test_calibrate_makes_weights(
     what: str, examples: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,7 +28,7 @@ ROWS = (
     {"laws"},
     {"asked", "wear"},
     {"motion"},
-    {"clipping", "following", "reels"},
+    {"clipping", "following", "paths"},
     {"mending"},
     {"camera"},
     {"sensor"},
@@ -36,6 +36,7 @@ ROWS = (
     {"degradations"},
     {"metrics"},
     {"diagnosis"},
+    {"reels"},
     {"tiling"},
     {"weighing"},
     {"matting", "cutting"},
@@ -116,6 +117,7 @@ TRAINING_ROWS = (
     {"export"},
     {"scoring"},
     {"figures", "calibration"},
+    {"fading"},
     {"page", "tensorboard"},
     {"run"},
 )
@@ -161,7 +163,7 @@ DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
     {"bands", "blotches", "clipped", "drawn", "estimator", "grounds", "halftone", "quiet", "repeats", "sensors"},
-    {"doubt", "gain", "places", "shot"},
+    {"doubt", "dyes", "gain", "places", "shot"},
 )
 
 INNER = {

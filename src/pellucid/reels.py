@@ -9,15 +9,17 @@ All motion is in shares of the frame's longer side, so that it holds at any size
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid.diagnosis import dyes
 from pellucid.images import Pixels
+from pellucid.paths import jumps, median_around, spread_of, trembles, trembling, unsteady
 
-__all__ = ["CELLS", "SIDE", "Entry", "Fading", "Reel", "faded", "moved_by", "shifted", "spread", "unfaded"]
+__all__ = ["CELLS", "SIDE", "Entry", "Fading", "Reel", "corners", "faded", "moved_by", "shifted", "spread", "unfaded"]
 
 SIDE = 320
 """Pixels of the longer side of the frames that are looked at: motion is found to a twentieth of a pixel in them."""
@@ -25,26 +27,11 @@ SIDE = 320
 CELLS = 3, 4
 """Rows and columns of the areas whose brightness is followed."""
 
-SLOW = 16.0, 9.0, 5.0, 3.0
-"""Frames, the standard deviations of the windows over which motion and brightness are smooth: the first that suffices. In the first
-one chance is down to a fifth."""
-
-TURNS = 1.0, 1.6
-"""How many times what trembles may be left beside a smooth course of motion, and of brightness, which turns more slowly."""
-
-TREMBLES = 0.35
-"""How much of what is not slow must change from frame to frame, to be of the gate or the lamp: a hand that holds a camera, and
-clouds, take several frames for each turn."""
-
-WANDERS = 0.00022
-"""Standard deviation of the gate's wandering from which it is mended, as a share of the longer side: a sixth of a pixel of 720."""
+WANDERS = 0.0003
+"""Standard deviation of the gate's wandering from which it is mended, as a share of the longer side: a fifth of a pixel of 720."""
 
 FLICKERS = 0.004
 """The same for brightness, in its logarithm: one level of 255."""
-
-PLAIN = 1.12
-"""How many times as much as after the smooth course may be left after a plain one (still, even, or ever faster), for that to be
-it."""
 
 FLASH = 0.18
 """Change of the logarithm of brightness for one frame that is no flicker of a lamp but a flash: 20 %."""
@@ -54,6 +41,13 @@ FLASHES = 6.0
 
 STEP = 0.25
 """Change of the logarithm of brightness that stays: no flicker, but another scene."""
+
+FALLS = 0.8, 1.2, 1.6
+"""Powers of the square of the distance with which light falls off to the corners, that are tried."""
+
+DARKER, SURE, ALIKE = 0.05, 4.0, 8.0
+"""The least share missing in the corners that is mended, by how many times its error it must be known, and how many measurements
+count as one."""
 
 BRIGHTEST = 0.30
 """The largest correction of brightness, in its logarithm."""
@@ -78,16 +72,24 @@ class Fading:
 @dataclass(frozen=True)
 class Entry:
     """What is to be done about one frame: ``gain``, a factor of its values for each of `CELLS`; ``shift``, by how much it is moved
-    down and right, in shares of the longer side; and the ``fading`` of its scene."""
+    down and right, in shares of the longer side; and the ``fading`` of its scene.
+
+    ``vignette`` is the share of light that is missing in the corners, and the power with which it falls (`corners`).
+    ``light`` is the logarithm of its brightness beside other frames of its scene, flicker left out, and ``flash`` whether that is
+    short: both are meant, and tell a frame from those around it.
+    """
 
     gain: tuple[tuple[float, ...], ...] = ((1.0,),)
     shift: tuple[float, float] = (0.0, 0.0)
     fading: Fading = field(default_factory=Fading)
+    light: float = 0.0
+    flash: bool = False
+    vignette: tuple[float, float] = (0.0, 1.0)
 
     @property
     def level(self) -> bool:
         """Whether its brightness stays."""
-        return all(value == 1 for row in self.gain for value in row)
+        return self.vignette[0] == 0 and all(value == 1 for row in self.gain for value in row)
 
 
 class Reel:
@@ -95,6 +97,7 @@ class Reel:
 
     def __init__(self) -> None:
         self._last: Pixels | None = None
+        self._shape: tuple[int, int] | None = None
         self._moves: list[tuple[float, float]] = []
         self._gains: list[Pixels] = []
         self._means: list[float] = []
@@ -104,7 +107,7 @@ class Reel:
         """The next frame, (h, w, c), small (`SIDE`)."""
         plane = small.mean(axis=2, dtype=np.float32)
         self._means.append(float(plane.mean()))
-        self._colours.append(small[::4, ::4].copy() if len(self._means) % 12 == 1 else np.empty((0, 0, small.shape[2]), np.float32))
+        self._colours.append(dyes.sampled(small) if len(self._means) % 12 == 1 else np.empty((0, small.shape[2]), np.float32))
         if self._last is None or self._last.shape != plane.shape:
             self._moves.append((0.0, 0.0))
             self._gains.append(np.zeros(CELLS, np.float32))
@@ -114,13 +117,58 @@ class Reel:
             self._moves.append((down / side, right / side))
             self._gains.append(gain)
         self._last = plane
+        self._shape = plane.shape[0], plane.shape[1]
 
     def entries(self, firsts: Sequence[int]) -> list[Entry]:
         """What is to be done about each frame; ``firsts`` are the first frames of the scenes."""
-        found: list[Entry] = []
-        for first, after in pairwise([*sorted({*firsts, *self._steps()}), len(self._means)]):
-            found += self._scene(first, after)
-        return found
+        scenes = list(pairwise([*sorted({*firsts, *self._steps()}), len(self._means)]))
+        vignette = self._vignette(scenes)
+        parts = [self._scene(first, after) for first, after in scenes]
+        film = any(entry.shift != (0.0, 0.0) or not entry.level for part in parts for entry in part)
+        fadings = self._fadings(scenes, OFTENER if film else 1.0)
+        return [
+            replace(entry, vignette=vignette, fading=fading) for part, fading in zip(parts, fadings, strict=True) for entry in part
+        ]
+
+    def _vignette(self, scenes: Sequence[tuple[int, int]]) -> tuple[float, float]:
+        """How much light the corners of the reel lack, and the power of the fall; nothing where that is not sure.
+
+        What the camera passes gets darker on its way out, wherever it began: the brightness of an area goes with how far the camera
+        has moved it. So what the scene shows has no say, and a camera that stands still says nothing.
+        """
+        if self._shape is None:
+            return 0.0, 1.0
+        ways, lights = [], []
+        for first, after in scenes:
+            if after - first < 5:
+                continue
+            moves, gains = np.array(self._moves[first:after]), np.stack(self._gains[first:after]).astype(np.float64)
+            moves[0], gains[0] = 0, 0
+            light = np.cumsum(gains.reshape(after - first, -1), axis=0)
+            # What all areas have in common is the lamp's, and each one's mean is the scene's.
+            lights.append(_centred(light))
+            ways.append(np.cumsum(moves, axis=0) * max(self._shape))
+        if not lights:
+            return 0.0, 1.0
+        light = np.concatenate(lights)
+        best = (0.0, 1.0, np.inf, 0.0)
+        for power in FALLS:
+            slope = _slopes(self._shape, power)
+            course = np.concatenate([_centred(-way @ slope) for way in ways])
+            level, rest, error = _line(course.ravel(), light.ravel())
+            if rest < best[2]:
+                best = (level, power, rest, error)
+        level, power, _, error = best
+        # The logarithm falls faster than the light: halfway to where the areas lie, by so much.
+        level /= 1 + level / 4
+        return (round(min(level, 0.8), 4), power) if level > max(DARKER, SURE * error) else (0.0, 1.0)
+
+    def _fadings(self, scenes: Sequence[tuple[int, int]], odds: float) -> list[Fading]:
+        """How each scene has faded: as the others have, where it does not contradict them. A scene that says nothing stays."""
+        alone = [dyes.belief([part for part in self._colours[first:after] if len(part)]) for first, after in scenes]
+        together = iter(dyes.agreed([each for each in alone if each is not None]))
+        channels = self._colours[0].shape[1] if self._colours else 3
+        return [_fading(None if each is None else next(together), channels, UNSURE_OF_CLIPS, odds) for each in alone]
 
     def _steps(self) -> list[int]:
         """Frames with which brightness is another for good: a cut that nobody told, or a lamp that went on."""
@@ -134,94 +182,86 @@ class Reel:
 
     def _scene(self, first: int, after: int) -> list[Entry]:
         count = after - first
-        fading = faded([small for small in self._colours[first:after] if small.size])
+        course = np.cumsum([float(each.mean()) for each in self._gains])[first:after]
         if count < 5:
-            return [Entry(fading=fading)] * count
-        steps = np.array(self._moves[first:after])
-        steps[0] = 0
-        path = np.cumsum(steps, axis=0)
-        shift = np.stack([_wandering(path[:, axis], WANDERS, TURNS[0]) for axis in (0, 1)], axis=1)
+            return [Entry(light=round(float(light), 5)) for light in course]
+        shift = self._shifts(first, after)
         gains = np.stack(self._gains[first:after]).astype(np.float64)
         gains[0] = 0
         bright = np.cumsum(gains.reshape(count, -1), axis=0)
         whole = bright.mean(axis=1)
         # A flash, and what is black, tell nothing of the lamp.
         lit = np.array(self._means[first:after]) > DARK
-        sudden = whole - _median_around(whole)
-        calm = lit & (np.abs(sudden) < max(FLASH, FLASHES * _spread_of(sudden[lit])))
-        flicker = _wandering(whole, FLICKERS, TURNS[1], calm)
-        areas = np.stack([_wandering(bright[:, cell] - whole, FLICKERS, TURNS[1], calm) for cell in range(bright.shape[1])], axis=1)
+        sudden = whole - median_around(whole)
+        calm = lit & (np.abs(sudden) < max(FLASH, FLASHES * spread_of(sudden[lit])))
+        flash = lit & ~calm & (_apart_for_a_moment(whole) > FLASH / 2)
+        flicker = trembling(whole, FLICKERS, calm)
+        areas = np.stack([trembling(bright[:, cell] - whole, FLICKERS, calm) for cell in range(bright.shape[1])], axis=1)
         wrong = np.clip(flicker[:, None] + areas, -BRIGHTEST, BRIGHTEST)
+        light = course - wrong.mean(axis=1)
         return [
             Entry(
                 ((1.0,),) if not np.any(row) else tuple(map(tuple, np.exp(-row).reshape(CELLS).round(5).tolist())),
                 (round(-float(down), 7), round(-float(right), 7)),
-                fading,
+                light=round(float(bright), 5),
+                flash=bool(sudden),
             )
-            for row, (down, right) in zip(wrong, shift, strict=True)
+            for row, (down, right), bright, sudden in zip(wrong, shift, light, flash, strict=True)
         ]
 
-
-def _wandering(path: NDArray[np.float64], least: float, turns: float, calm: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """What of a path is neither slow nor too faint; nothing where it does not tremble. Frames that are not ``calm`` have no say,
-    and none of it."""
-    weight = np.ones(len(path)) if calm is None else calm.astype(float)
-    if weight.sum() < 5:
-        return np.zeros(len(path))
-    # A camera that turns sooner leaves more than what changes from frame to frame accounts for.
-    between = path[1:-1] - (path[:-2] + path[2:]) / 2
-    trembling = _spread_of(between[weight[1:-1] > 0])
-    for window in SLOW:
-        rest = path - _slow(path, weight, window)
-        if _spread_of(rest[weight > 0]) <= turns * trembling:
-            break
-    # Once more without what stands out.
-    spread = 1.4826 * np.median(np.abs(rest[weight > 0])) + 1e-9
-    sure = weight * (np.abs(rest) < 4 * spread)
-    if sure.sum() >= 5:
-        rest = path - _slow(path, sure, window)
-    # At the ends of a scene a window knows half: a plain course of the whole of it, where that says as much, is surer.
-    time = np.linspace(-1, 1, len(path))
-    for order in range(3):
-        plain = path - np.polynomial.Polynomial.fit(time, path, order, w=np.maximum(sure, 1e-6))(time)
-        most = PLAIN * float(np.sqrt(np.square(rest[sure > 0]).mean()))
-        if float(np.sqrt(np.square(plain[sure > 0]).mean())) <= most:
-            rest = plain
-            break
-    rest *= weight
-    whole = _spread_of(rest[weight > 0])
-    between = rest[1:-1] - (rest[:-2] + rest[2:]) / 2
-    trembling = _spread_of(between[weight[1:-1] > 0])
-    return rest if whole >= least and trembling > TREMBLES * whole else np.zeros(len(path))
+    def _shifts(self, first: int, after: int) -> NDArray[np.float64]:
+        """By how much the gate has moved each frame of a scene, (n, 2)."""
+        steps = np.array(self._moves[first:after])
+        steps[0] = 0
+        parts = []
+        for begin, end in pairwise([0, *(place for place in jumps(steps) if place), len(steps)]):
+            part = steps[begin:end].copy()
+            part[0] = 0
+            gate = unsteady(np.cumsum(part, axis=0))
+            parts.append(np.stack([axis if trembles(axis, WANDERS) else np.zeros_like(axis) for axis in gate.T], axis=1))
+        return np.concatenate(parts)
 
 
-def _spread_of(values: NDArray[np.float64]) -> float:
-    """The standard deviation that most values agree on."""
-    return float(1.4826 * np.median(np.abs(values))) if values.size else 0.0
+def _apart_for_a_moment(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """By how much each value differs from those before it and from those behind it, where both do so alike."""
+    sides = []
+    for turn in (1, -1):
+        part = path[::turn]
+        before = [np.median(part[max(0, place - 3) : place]) if place else part[0] for place in range(len(part))]
+        sides.append((part - np.array(before))[::turn])
+    alike = np.sign(sides[0]) == np.sign(sides[1])
+    return np.where(alike, np.minimum(np.abs(sides[0]), np.abs(sides[1])), 0)
 
 
-def _slow(path: NDArray[np.float64], weight: NDArray[np.float64], window: float) -> NDArray[np.float64]:
-    """The path as parabolas fitted in a window around each frame say (Cleveland 1979): lines would cut off the camera's turns."""
-    count = len(path)
-    reach = round(2.5 * window)
-    slow = np.empty(count)
-    for place in range(count):
-        low, high = max(0, place - reach), min(count, place + reach + 1)
-        away = (np.arange(low, high) - place) / window
-        near = np.exp(-(away**2) / 2) * weight[low:high]
-        if np.count_nonzero(near) < 4:
-            slow[place] = path[place]
-            continue
-        basis = np.stack([np.ones_like(away), away, away**2])
-        matrix = (basis * near) @ basis.T + 1e-9 * np.eye(3)
-        slow[place] = np.linalg.solve(matrix, (basis * near) @ path[low:high])[0]
-    return slow
+def _centred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values (n, areas) without the mean of each frame, then of each area."""
+    apart = values - values.mean(axis=1, keepdims=True)
+    return np.asarray(apart - apart.mean(axis=0))
 
 
-def _median_around(path: NDArray[np.float64]) -> NDArray[np.float64]:
-    padded = np.pad(path, 3, mode="reflect")
-    around: NDArray[np.float64] = np.median(np.lib.stride_tricks.sliding_window_view(padded, 7), axis=1)
-    return around
+def _slopes(shape: tuple[int, int], power: float) -> NDArray[np.float64]:
+    """By how much the light of each of `CELLS` changes for each pixel that it moves down and right, (2, areas), at a level of 1."""
+    places = [(np.arange(count) + 0.5) / count * 2 - 1 for count in CELLS]
+    down, right = (each.ravel() for each in np.meshgrid(*places, indexing="ij"))
+    far = (down**2 + right**2) / 2
+    outward = power * np.maximum(far, 1e-3) ** (power - 1)
+    return np.stack([outward * down * 2 / shape[0], outward * right * 2 / shape[1]])
+
+
+def _line(course: NDArray[np.float64], light: NDArray[np.float64]) -> tuple[float, float, float]:
+    """The slope that most agree on, what is left, and the slope's error, by Tukey's weights."""
+    weight = np.ones_like(light)
+    slope = 0.0
+    for _ in range(8):
+        power = float((weight * course * course).sum())
+        if power < 1e-9:
+            return 0.0, np.inf, np.inf
+        slope = float((weight * course * light).sum()) / power
+        rest = light - slope * course
+        spread = spread_of(rest) + 1e-6
+        weight = np.square(np.maximum(1 - np.square(rest / (4.7 * spread)), 0))
+    # Areas of one frame, and frames that follow one another, err alike: as if there were `ALIKE` times fewer.
+    return slope, float(np.minimum(np.abs(rest), 4.7 * spread).mean()), spread * (ALIKE / power) ** 0.5
 
 
 # -- one frame held against the one before -----------------------------------------------------------------------------
@@ -360,62 +400,39 @@ def _gains(before: Pixels, frame: Pixels, down: float, right: float, gain: float
 
 # -- fading ------------------------------------------------------------------------------------------------------------
 
-DARKEST = 1.5
-"""The share in per cent of a scene that stands for its black: it has no colour in most scenes, whatever they show."""
+UNSURE, UNSURE_OF_CLIPS = 0.05, 0.1
+"""The chance that dyes have not faded, from which colours stay as they are, of pictures alone and of clips, which show more: chosen
+on photographs held out of the training, of which 1.8 % and 3.3 % were touched unfaded."""
 
-MEAN = 0.3
-"""How much the mean colour of a scene counts beside that of its black: it is near gray, but for what the scene shows."""
+OFTENER = 4.0
+"""How many times as likely a clip has faded whose gate or lamp trembles: it is film, and was kept for long."""
 
-LOSSES = np.array([1.0, 0.3, 0.6]), np.array([0.0, 0.04, 0.15])
-"""What cyan, magenta and yellow lose in the dark, as shares of cyan's loss, and what the base then lacks of red, green and blue: of
-most films of the 1950s to 1970s (Wilhelm and Brower 1993; `pellucid.wear.whole.Fading`)."""
-
-GUESSES = np.arange(0, 0.75, 0.025)
-"""The losses of cyan that are tried."""
-
-UNLIKELY = 0.25
-"""How much colour a loss must explain, in the logarithm, for each unit of it."""
-
-PROVED, REFUTED = 0.3, 0.05
-"""How much colour of black it must explain, in the logarithm, and how much of the colour of the whole: photographs
-that have not faded are to be left alone. Chosen on 16 photographs: one of these was touched unworn."""
+LEAST_LOST = 0.03
+"""The loss of cyan from which colours are mended."""
 
 
 def faded(samples: Sequence[Pixels]) -> Fading:
-    """How the dyes of a scene have faded, from small frames (h, w, c) of it.
+    """How the dyes of a scene have faded, from small pictures (h, w, c) of it (`pellucid.diagnosis.dyes`)."""
+    channels = samples[0].shape[2] if samples else 3
+    return _fading(dyes.belief([dyes.sampled(small) for small in samples]), channels, UNSURE)
 
-    A dye that has lost a part of its density leaves its channel's values at a power below 1, so that black is no longer black, and
-    takes on a colour. Cyan goes first on most films: that one loss is sought which leaves least colour in the scene's black.
-    """
-    nothing = Fading((1.0,) * 3, (1.0,) * 3)
-    if not samples or samples[0].shape[2] != 3:
-        channels = samples[0].shape[2] if samples else 3
-        return Fading((1.0,) * channels, (1.0,) * channels)
-    values = np.concatenate([small.reshape(-1, 3) for small in samples]).astype(np.float64)
-    if len(values) < 200 or np.abs(values - values.mean(axis=1, keepdims=True)).max() < 0.02:
+
+def _fading(belief: dyes.Belief | None, channels: int, unsure: float, odds: float = 1.0) -> Fading:
+    """What is to be mended by what is believed, if fading is ``odds`` times as likely beforehand as it was to the network: the mean
+    loss, or nothing where that is not sure."""
+    nothing = Fading((1.0,) * channels, (1.0,) * channels)
+    if belief is None:
         return nothing
-    values = values[:: max(1, len(values) // 20_000)]
-    black, mean = np.array([_colours_left(_unfaded_by(values, loss)) for loss in GUESSES]).T
-    best = int(np.argmin(black + MEAN * mean + UNLIKELY * GUESSES))
-    explained, gained = black[0] - black[best], mean[0] - mean[best]
-    if best < 2 or best == len(GUESSES) - 1 or explained < PROVED or gained < REFUTED:
+    chances = belief.chances * np.where(dyes.LOSSES > 0, odds, 1)
+    chances /= chances.sum()
+    if chances[0] > unsure:
         return nothing
-    powers, factors = 1 - GUESSES[best] * LOSSES[0], 1 - GUESSES[best] * LOSSES[1]
+    cyan = float(chances @ dyes.LOSSES)
+    if cyan < LEAST_LOST:
+        return nothing
+    _, magenta, yellow = (1 - chances[0]) * belief.dyes
+    powers, factors = 1 - np.array([cyan, magenta, yellow]), 1 - cyan * dyes.BASE
     return Fading(tuple(np.round(powers, 4).tolist()), tuple(np.round(factors, 4).tolist()))
-
-
-def _unfaded_by(values: NDArray[np.float64], loss: float) -> NDArray[np.float64]:
-    whole: NDArray[np.float64] = np.clip(values / (1 - loss * LOSSES[1]), 0, 1.2) ** (1 / (1 - loss * LOSSES[0]))
-    return whole
-
-
-def _colours_left(values: NDArray[np.float64]) -> tuple[float, float]:
-    """How much red and blue differ from green, in the logarithm, in the black of the scene, and on the whole."""
-    light = values.mean(axis=1)
-    parts = (values[light <= np.percentile(light, DARKEST)], values)
-    middles = [np.log(np.median(part, axis=0) + 0.02) for part in parts]
-    first, second = (float(abs(red - green) + abs(blue - green) / 2) for red, green, blue in middles)
-    return first, second
 
 
 def unfaded(planes: Pixels, fading: Fading) -> Pixels:
@@ -444,6 +461,15 @@ def spread(grid: Pixels, height: int, width: int) -> Pixels:
         first, second = result.take(low, axis), result.take(np.minimum(low + 1, count - 1), axis)
         result = first + share * (second - first)
     return np.asarray(result, dtype=np.float32)
+
+
+def corners(vignette: tuple[float, float], height: int, width: int) -> Pixels:
+    """The factor (height, width) that gives the corners their light back."""
+    level, power = vignette
+    down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    across = np.linspace(-1, 1, width, dtype=np.float32)[None]
+    dark = np.float32(level) * ((down**2 + across**2) / 2) ** np.float32(power)
+    return np.asarray(1 / np.maximum(1 - dark, np.float32(0.2)), dtype=np.float32)
 
 
 def shifted(pixels: Pixels, down: float, right: float) -> Pixels:

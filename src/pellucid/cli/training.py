@@ -228,17 +228,22 @@ def _pack(options: argparse.Namespace) -> int:
 
 def add_calibrate(commands: Commands) -> None:
     """Adds `calibrate`."""
-    command = add(commands, "calibrate", _calibrate, "train the small networks behind 'inspect', '--gain' and '--confidence'")
+    command = add(
+        commands, "calibrate", _calibrate, "train the small networks behind 'inspect', '--gain', '--confidence' and '--defade'"
+    )
     command.add_argument(
         "what",
-        choices=("noise", "gain", "confidence"),
+        choices=("noise", "gain", "confidence", "fading"),
         help="noise: the network that measures noise; gain: the network that predicts what 'photo' gains; confidence: the network "
-        "that predicts how far each pixel is off",
+        "that predicts how far each pixel is off; fading: the network that reads how far dyes have faded",
     )
     command.add_argument("--images", type=Path, help="a folder of clean photographs, or a pack (default: those of 'fetch photos')")
     command.add_argument("-o", "--out", type=Path, required=True, metavar="FILE.npz", help="the weights' file")
     command.add_argument(
-        "--examples", type=count, default=16_000, help="examples to learn from (default: 16000; gain needs 3500, confidence 1200)"
+        "--examples",
+        type=count,
+        default=16_000,
+        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 36000)",
     )
     command.add_argument("--seed", type=int, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
@@ -248,14 +253,14 @@ def _calibrate(options: argparse.Namespace) -> int:
     from pellucid import restorer
 
     with requiring("train"):
-        from pellucid.training import calibration, recipes
+        from pellucid.training import calibration, fading, recipes
         from pellucid.training.pictures import load
 
     if options.out.suffix != ".npz":
         raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
-    table = replace(recipes.find("photo").data, scales=(1.0,))
+    table = replace(recipes.find("film-find" if options.what == "fading" else "photo").data, scales=(1.0,))
     pictures = load(options.images, table)
 
     def show(done: int, of: int) -> None:
@@ -270,6 +275,17 @@ def _calibrate(options: argparse.Namespace) -> int:
         print(shown(options.out))
         held = calibration.doubt_examples(models, list(pictures.valid), max(20, options.examples // 8), options.seed + 1)
         for line in calibration.doubt_scores(doubt, held):
+            print(line, file=sys.stderr)
+        return 0
+    if options.what == "fading":
+        dyes = fading.trained(
+            fading.examples(list(pictures.train), options.examples, options.seed, show),
+            steps=min(5000, options.examples),
+            seed=options.seed,
+        )
+        calibration.save(dyes, options.out, overwrite=options.force)
+        print(shown(options.out))
+        for line in fading.scores(dyes, fading.examples(list(pictures.valid), max(60, options.examples // 8), options.seed + 1)):
             print(line, file=sys.stderr)
         return 0
     of_gain = options.what == "gain"

@@ -76,6 +76,9 @@ and 0.05 % were, with rain, snow, wires and the like before the camera 0.046 %."
 GRAINY = 2.5
 """The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
 
+LIGHTER = 0.02
+"""Change of the logarithm of light from which frames are brought into the light of others."""
+
 BORROWED = 7, 13
 """Rows and columns from which grain is borrowed for what was filled."""
 
@@ -120,16 +123,17 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
     found = (view.found or diagnosis.look(view)) if settings.inspects else None
     level = 0.0 if found is None else float(found.sigma)
     grain = level if level >= GRAINY and settings.grain < 1 and not lone else None
+    around = _around(view)
     work = _Work(
         find,
         fill,
         settings,
-        around=_around(view),
+        around=around,
         gain=None if entry is None or lone or not settings.deflicker else _gain(entry, height, width),
         fading=fading,
         grain=level / 255,
         keep=1.0 if grain is None else settings.grain,
-        rare=RARE_ALONE if len(view.frames) < 3 else RARE if 0 < view.at < len(view.frames) - 1 else RARE_AT_ENDS,
+        rare=_rare(view, around),
         scales=(1, *(2 ** (power + 1) for power, least in enumerate(LARGE) if height * width > least)),
     )
 
@@ -213,18 +217,30 @@ def _nothing(planes: Pixels) -> Pixels:
 
 
 def _around(view: View) -> tuple[Pixels, Pixels] | None:
-    """The two nearest frames of a clip in the place and the light of the one that is mended; None for a picture alone."""
-    places = sorted((abs(place - view.at), place) for place in range(len(view.frames)) if place != view.at)[:2]
-    if len(places) < 2:
+    """The two nearest frames of a clip in the place and the light of the one that is mended; None for a picture alone, and for a
+    flash, which no other frame is like."""
+    places = [place for place in range(len(view.frames)) if place != view.at]
+    if view.clip:
+        places = [place for place in places if view.clip[place].flash == view.clip[view.at].flash]
+    nearest = sorted((abs(place - view.at), place) for place in places)[:2]
+    if len(view.frames) < 3 or not nearest:
         return None
     frame = _floats(view.picture)
     brought = []
-    for _, place in sorted(places, key=lambda each: each[1]):
+    for _, place in sorted(nearest, key=lambda each: each[1]):
         other = _floats(view.frames[place])
         if view.clip:
             other = _alike(other, view.clip[place], view.clip[view.at])
         brought.append(mending.brought(frame, other))
-    return brought[0], brought[1]
+    # Beside a flash there is one neighbour: it stands on both sides.
+    return brought[0], brought[-1]
+
+
+def _rare(view: View, around: tuple[Pixels, Pixels] | None) -> float:
+    if around is None:
+        return RARE_ALONE
+    between = 0 < view.at < len(view.frames) - 1 and around[0] is not around[1]
+    return RARE if between else RARE_AT_ENDS
 
 
 def _floats(picture: Image) -> Pixels:
@@ -233,17 +249,23 @@ def _floats(picture: Image) -> Pixels:
 
 
 def _alike(pixels: Pixels, own: Entry, wanted: Entry) -> Pixels:
-    """A frame in the light of another one: flicker is no damage, whether it stays or not."""
-    if own.gain == wanted.gain:
+    """A frame in the light of another one: flicker is no damage, whether it stays or not, nor is a fade."""
+    change = wanted.light - own.light
+    if abs(change) < LIGHTER:
+        change = 0.0
+    if own.gain == wanted.gain and change == 0:
         return pixels
     grids = (np.array(each.gain, np.float32) for each in (own, wanted))
     first, second = (np.broadcast_to(grid, reels.CELLS) for grid in grids)
-    light = reels.spread(first / second, *pixels.shape[:2])
+    light = reels.spread(np.float32(np.exp(change)) * first / second, *pixels.shape[:2])
     return np.asarray(np.clip(pixels * light[..., None], 0, 1), dtype=np.float32)
 
 
 def _gain(entry: Entry, height: int, width: int) -> Pixels | None:
-    return None if entry.level else reels.spread(np.array(entry.gain, np.float32), height, width)
+    if entry.level:
+        return None
+    light = reels.spread(np.array(entry.gain, np.float32), height, width)
+    return light if entry.vignette[0] == 0 else light * reels.corners(entry.vignette, height, width)
 
 
 def _held_still(shift: tuple[float, float], strength: float, picture: Image, pixels: NDArray[Any] | Rows) -> Image:

@@ -297,12 +297,26 @@ LEVELS = (0, 3, 6, 12, 20, 30, 45, 80, 300)
 """Bounds of the levels by which it is said how well errors are foretold."""
 
 
-def train(learnt: Examples, *, steps: int = 6000, seed: int = 0, members: int = 1) -> estimator.Weights:
-    """The network trained on the examples: three layers, Huber loss, Adam, the rate falling to 0.
+def _huber(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return nn.functional.smooth_l1_loss(answer, target, beta=0.2)
+
+
+def train(
+    learnt: Examples,
+    *,
+    steps: int = 6000,
+    seed: int = 0,
+    members: int = 1,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = _huber,
+    hidden: int = HIDDEN,
+    jitter: float = 0.05,
+) -> estimator.Weights:
+    """The network trained on the examples: three layers, Adam, the rate falling to 0; ``jitter`` is the deviation of noise that is
+    added to features.
 
     With several ``members``, each from other random weights, the network answers their mean: they lie side by side in its layers.
     """
-    trained = [_trained(learnt, steps, seed + index) for index in range(members)]
+    trained = [_trained(learnt, steps, seed + index, loss=loss, hidden=hidden, jitter=jitter) for index in range(members)]
     if members == 1:
         return trained[0]
     first, *between, last = zip(*(member.layers for member in trained), strict=True)
@@ -323,10 +337,6 @@ def _diagonal(matrices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     for index, matrix in enumerate(matrices):
         whole[heights[index] : heights[index + 1], widths[index] : widths[index + 1]] = matrix
     return whole
-
-
-def _huber(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return nn.functional.smooth_l1_loss(answer, target, beta=0.2)
 
 
 def _trained(

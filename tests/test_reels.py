@@ -1,0 +1,178 @@
+"""What is true of a reel as a whole: the gate beside the camera's way, flashes, dyes that have faded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pellucid import paths, reels, wear
+from pellucid.diagnosis import dyes
+from pellucid.images import Pixels
+from pellucid.training import fading
+
+COUNT = 64
+TIME = np.arange(COUNT)
+
+# Pixels of a frame whose longer side is 352.
+CAMERAS = {
+    "still": 0.0 * TIME,
+    "even": 0.7 * TIME,
+    "pan and back": 100 * np.sin(2 * np.pi * 0.8 * TIME / COUNT + 1),
+    "starts and stops": 60 * np.clip((TIME - 15) / 30, 0, 1) ** 2 * (3 - 2 * np.clip((TIME - 15) / 30, 0, 1)),
+}
+
+
+def worn_gate(seed: int) -> NDArray[np.float64]:
+    """The shifts (n, 2) that `pellucid.wear` makes."""
+    frames = np.zeros((COUNT, 8, 8, 3), np.float32)
+    return wear.wear(frames, "weave:1", np.random.default_rng(seed)).shift.astype(np.float64)
+
+
+@pytest.mark.parametrize(("camera", "most"), [("still", 0.1), ("even", 0.5), ("pan and back", 0.6), ("starts and stops", 0.9)])
+def test_the_gate_is_parted_from_the_camera(camera: str, most: float) -> None:
+    gate = worn_gate(1)
+    path = CAMERAS[camera][:, None] + gate + np.random.default_rng(2).normal(0, 0.03, gate.shape)
+    left = gate - 352 * paths.unsteady(path / 352)
+    assert left.std(axis=0).mean() < most * gate.std(axis=0).mean()
+
+
+@pytest.mark.parametrize("camera", list(CAMERAS))
+def test_a_steady_camera_goes_its_way(camera: str) -> None:
+    path = CAMERAS[camera][:, None] + np.random.default_rng(3).normal(0, 0.02, (COUNT, 1))
+    gate = paths.unsteady(path / 352)[:, 0]
+    assert not paths.trembles(gate, reels.WANDERS)
+
+
+@pytest.mark.parametrize("turns", [0.03, 0.06, 0.1])
+def test_a_hand_that_holds_the_camera_stays(turns: float) -> None:
+    # An oscillation driven by chance: the hand's turns, in shares of a frame.
+    rng = np.random.default_rng(4)
+    place, speed, path = 0.0, 0.0, []
+    for step in range(4 * (COUNT + 50)):
+        speed += 0.25 * (-((2 * np.pi * turns) ** 2) * place - 0.5 * 2 * np.pi * turns * speed) + rng.normal()
+        place += 0.25 * speed
+        if step % 4 == 0:
+            path.append(place)
+    hand = np.array(path[50:])
+    hand *= 2 / hand.std()
+    gate = paths.unsteady((hand + rng.normal(0, 0.03, COUNT))[:, None] / 352)[:, 0]
+    assert not paths.trembles(gate, reels.WANDERS)
+
+
+def test_a_frame_that_was_not_found_stays_and_spoils_no_other() -> None:
+    gate = worn_gate(5)[:, :1]
+    path = gate.copy()
+    path[30] += 25
+    found = 352 * paths.unsteady(path / 352)
+    assert found[30] == 0
+    others = np.delete(gate - found, 30)
+    assert others.std() < 0.25 * gate.std()
+
+
+def test_a_long_scene_is_parted_in_windows_without_seams() -> None:
+    rng = np.random.default_rng(6)
+    gate = rng.normal(0, 1, (250, 1))
+    left = gate - 352 * paths.unsteady(gate / 352)
+    assert left.std() < 0.25
+    assert np.abs(np.diff(left[:, 0])).max() < 0.25
+
+
+def test_a_jump_is_for_good_and_a_tremble_is_not() -> None:
+    rng = np.random.default_rng(7)
+    path = rng.normal(0, 1, (60, 2)) / 352
+    path[25:] += 20 / 352
+    assert paths.jumps(np.diff(path, axis=0, prepend=path[:1])) == [25]
+    path[25:] -= 20 / 352
+    path[40] += 20 / 352
+    assert paths.jumps(np.diff(path, axis=0, prepend=path[:1])) == []
+
+
+# -- light --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_flash_and_a_fade_are_told_from_the_frames_around_them(photograph: Pixels) -> None:
+    small = photograph[::4, ::4]
+    light = np.ones(24)
+    light[10] = 1.8
+    light[16:] *= np.linspace(1, 0.2, 8)
+    reel = reels.Reel()
+    for factor in light:
+        reel.add(np.clip(small * 0.5 * np.float32(factor), 0, 1))
+    found = reel.entries((0,))
+    assert [number for number, each in enumerate(found) if each.flash] == [10]
+    assert all(each.level for each in found)
+    np.testing.assert_allclose(np.exp([each.light for each in found]), light, rtol=0.06)
+
+
+# -- dyes ---------------------------------------------------------------------------------------------------------------
+
+
+def faded(values: Pixels, cyan: float) -> Pixels:
+    """Values (n, 3) whose dyes have lost so much."""
+    worn = wear.wear(values[None, None], f"fading:{cyan}", np.random.default_rng(0)).frames[0, 0]
+    return np.asarray(worn, np.float32)
+
+
+def test_a_photograph_has_not_faded_and_what_it_has_lost_is_read(photograph: Pixels) -> None:
+    values = dyes.sampled(photograph[::2, ::2])
+    unworn = dyes.belief([values])
+    assert unworn is not None
+    assert unworn.chances[0] > reels.UNSURE
+    before = 0.0
+    for cyan in (0.4, 0.55, 0.7):
+        found = dyes.belief([faded(values, cyan)])
+        assert found is not None
+        assert found.chances.sum() == pytest.approx(1)
+        mean = float(found.chances @ dyes.LOSSES)
+        assert mean > before
+        assert mean == pytest.approx(cyan, abs=0.2)
+        before = mean
+
+
+def test_gray_toned_and_tiny_pictures_have_no_dyes(photograph: Pixels) -> None:
+    gray = dyes.sampled(photograph[::2, ::2]).mean(axis=1, keepdims=True)
+    for tone in ((1.0, 1.0, 1.0), (0.8, 1.0, 1.3), (1.2, 1.0, 0.9)):
+        assert dyes.belief([gray ** np.array(tone, np.float32)]) is None
+    assert dyes.belief([gray]) is None
+    assert dyes.belief([photograph[:10, :10].reshape(-1, 3)]) is None
+    assert dyes.belief([]) is None
+    assert reels.faded([photograph[::4, ::4, :1]]).none
+
+
+def test_dust_has_no_say(photograph: Pixels) -> None:
+    small = photograph[::2, ::2].copy()
+    clean = dyes.sampled(small)
+    small[::12, ::12] = 1
+    np.testing.assert_allclose(dyes.sampled(small), clean, atol=0.15)
+    assert np.abs(dyes.sampled(small) - clean).mean() < 0.003
+
+
+def belief(best: int, sure: float) -> dyes.Belief:
+    chances = np.full(len(dyes.LOSSES), (1 - sure) / (len(dyes.LOSSES) - 1))
+    chances[best] = sure
+    return dyes.Belief(chances, np.array([1, 0.3, 0.6]) * dyes.LOSSES[best])
+
+
+def test_scenes_of_a_reel_agree_and_one_that_contradicts_keeps_its_own() -> None:
+    first, doubtful, other = belief(7, 0.9), belief(7, 0.2), belief(0, 0.999)
+    alike = dyes.agreed([first, doubtful, belief(7, 0.8)])
+    assert all(int(np.argmax(each.chances)) == 7 for each in alike)
+    assert alike[1].chances[7] > doubtful.chances[7]
+    apart = dyes.agreed([first, first, other])
+    assert apart[2] is other
+    assert dyes.agreed([doubtful]) == [doubtful]
+
+
+def test_made_examples_say_what_was_lost() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.random((500, 3), np.float32)
+    lost = np.array([fading.faded_examples(values, np.random.default_rng(seed))[1] for seed in range(300)])
+    faded = lost[:, 0] > 0
+    assert 0.4 < faded.mean() < 0.6
+    assert (lost[:, 1] <= 0.6 * lost[:, 0] + 1e-9).all()
+    assert lost.max() <= fading.LEVELS[1]
+    worn, _ = fading.faded_examples(values, np.random.default_rng(1))
+    assert worn.shape == values.shape
+    assert worn.min() >= 0
+    assert worn.max() <= 1
