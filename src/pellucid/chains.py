@@ -71,7 +71,7 @@ class Chain:
                 model.check(step.settings)
             except OptionError as error:
                 raise OptionError(f"step {step.task.name}: {error}") from error
-            if kept := step.settings.given("raw"):
+            if kept := step.settings.given("mosaics"):
                 raise OptionError(
                     f"step {step.task.name}: {kept[0]} keeps what a camera's sensor saw, and steps work on developed pictures: "
                     f"use 'pellucid {step.task.name}' for it"

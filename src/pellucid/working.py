@@ -35,7 +35,7 @@ Restore = Callable[..., Restoration]
 CLIP = ClipSettings()
 """The default: a clip is encoded as it was, from its beginning to its end."""
 
-KINDS = {"pictures": "pictures", "stacks": "TIFF, NumPy and other arrays", "clips": "clips", "raw": "RAW files of cameras"}
+KINDS = {"pictures": "pictures", "stacks": "TIFF, NumPy and other arrays", "clips": "clips", "mosaics": "RAW files of cameras"}
 """The kinds of files that a setting may be for (`Setting.of`), in words."""
 
 PLAIN = FileSettings()
@@ -170,7 +170,7 @@ def check_kinds(planned: Plan, settings: Settings | Steps, how: FileSettings, cl
         "pictures": any(not files.is_clip(source) for source in sources),
         "stacks": any(files.is_stack(source) for source in sources),
         "clips": any(files.is_clip(source) for source in sources),
-        "raw": any(files.is_raw(source) for source in sources),
+        "mosaics": any(files.is_raw(source) for source in sources),
     }
     for of, words in KINDS.items():
         given = [flag for each in (settings, how, clip) if isinstance(each, Declared) for flag in each.given(of)]
@@ -180,7 +180,7 @@ def check_kinds(planned: Plan, settings: Settings | Steps, how: FileSettings, cl
 
 def _check_mosaics(restorer: Restorer | Chain, settings: Settings | Steps, how: FileSettings, *, trusted: bool) -> None:
     """`OptionError` where what a sensor saw is to be kept, and something else needs a picture that is developed."""
-    given = settings.given("raw") if isinstance(settings, Settings) else ()
+    given = settings.given("mosaics") if isinstance(settings, Settings) else ()
     if given and (trusted or not takes_mosaics(restorer, how, settings)):
         raise OptionError(
             f"{given[0]} keeps what a camera's sensor saw, and masks, another depth or model, detail, the dots of a print, the "

@@ -116,7 +116,7 @@ class DenoiseSettings(Settings):
         "of a RAW file: write the sensor's mosaic without its noise, for a developer's own demosaicing, and not its colours",
         kind="flag",
         label="Keep the mosaic of RAW files",
-        of="raw",
+        of="mosaics",
     )
     gain: bool = setting(
         False,
