@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import clipped, estimator, fine, impulses, jpeg, noise, sampling
 from pellucid.errors import ImageError
 from pellucid.maps import Curve
 
@@ -125,7 +125,7 @@ def test_a_curve_that_nobody_hears_is_texture(photograph: NDArray[np.float64], m
     bent = Curve(speckle=0.008)
     monkeypatch.setattr(noise, "curve", lambda blocks, sigma: bent)
     monkeypatch.setattr(noise, "even_curve", lambda blocks, sigma: None)
-    assert diagnosis._mean_level(bent, sampling.blocks([noisy])) > 7.5
+    assert fine.mean_level(bent, sampling.blocks([noisy])) > 7.5
     found = diagnosis.inspect(noisy)
     assert found.kind == "gaussian"
     assert found.sigma == pytest.approx(5, rel=0.1)

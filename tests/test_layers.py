@@ -163,7 +163,9 @@ DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
     {"bands", "blotches", "clipped", "drawn", "estimator", "grounds", "halftone", "quiet", "repeats", "sensors"},
-    {"doubt", "dyes", "gain", "places", "shot"},
+    {"described", "doubt", "dyes", "gain", "places", "shot"},
+    {"fine"},
+    {"believing"},
 )
 
 INNER = {

@@ -1,0 +1,288 @@
+"""The noise that is a few pixels wide at most, of parts that are no drawing and have no black and white impulses.
+
+Calm blocks, counts and the networks each say something of it; here it is decided which of them is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, quiet, sampling
+from pellucid.diagnosis.described import FAINTEST, Diagnosis
+from pellucid.images import Pixels
+from pellucid.maps import Curve
+
+__all__ = ["BENT", "LETTERS", "LOUD", "MANY", "PLAIN", "SPARE", "SPARSEST", "Reading", "mean_level", "measured"]
+
+PROCESSED = 2.1
+"""Level in 8-bit levels below which correlated noise is left alone: so faint nobody sees it, and fine texture looks like it (of
+102 clean pictures, gray and colour, that were not learnt from, two were said to have more, and none between 1.4 and that)."""
+
+ENDS = 0.06, 0.9
+"""Light beyond which a tone curve hides noise."""
+
+STRAY = 0.15
+"""Share of such pixels that a place may have and still be looked at again."""
+
+BETWEEN = 0.15, 0.75
+"""Mean light of the places that are looked at again where a picture seems clean: a tone curve hides noise near black and white, and
+a bright sky has most of the calm blocks."""
+
+COVERED = 0.9
+"""Share of the picture from which such places are the picture."""
+
+LEAST_BETWEEN = 12
+"""How many such places, `sampling.ACROSS` a side, there must be: the texture of fewer is taken for noise."""
+
+HIDDEN = 4.0
+"""Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so
+much there, of 495 at three quarters one (texture looks like faint correlated noise)."""
+
+SPARSEST = 0.015
+"""Share of impulses of any value below which there are none: so many pixels of fine texture look like one."""
+
+OUTSIDE = 0.005
+"""Share of the values beyond black and white above which noise was not clipped."""
+
+CLEAR = 0.006
+"""Share of impulses of any value that is believed where there is noise besides: of 51 held-out photographs with nothing but
+Gaussian or photon noise below `STRONG`, none was said to have a tenth of that."""
+
+MANY = 0.4
+"""Share of impulses from which nobody can tell whether noise between them was clipped."""
+
+LOUD = 20.0
+"""Level in 8-bit levels from which impulses are counted whatever the network hears: it takes a fifth of those on noise of level 35
+for noise."""
+
+SURE, SURER = 0.025, 0.1
+"""Share of impulses of any value that is believed on noise of level `LOUD` and more; the second is for noise that seems to grow
+with the light. None of 30 held-out photographs with noise of level 35 had a third of that; with a tenth of impulses on top, all had
+three times as much."""
+
+LEFT = 0.38
+"""Least ratio of the level without impulses to the level with them: 30 % of impulses raise a level of 15 to 35."""
+
+ROUNDS = 3
+"""How often the level and the share of impulses are measured in turn."""
+
+STRONG = 40.0
+"""Level in 8-bit levels from which noise that was clipped, or photon noise of few photons, looks like impulses, too."""
+
+OVERRATED = 1.4
+"""How many times as strong as the network says the noise of calm blocks must be for the network to be believed instead."""
+
+PLAIN = 12.0
+"""Level in 8-bit levels above which the network alone is believed; below, the geometric mean of both measurements is nearer."""
+
+BENT = 1.4
+"""How many times as strong as the network says noise must be, by a curve through the intensities, for the curve to be doubted,
+below `PLAIN`; and how many times fainter calm blocks may be than it says: of noise that does follow the light they have less, for
+they are mostly dark."""
+
+FARTHEST = 3.0
+"""How many times as strong at most for it to have been noise that the network spoke of."""
+
+FARTHER = 1.5
+"""How many times as strong as in calm blocks noise must be between details for neither to be noise."""
+
+STRONGEST = 60.0
+"""Level in 8-bit levels of calm blocks, impulses included, from which noise looks like impulses; `STRONG` is without impulses."""
+
+MUTED, LEAST_MUTED, HEAPED = 30.0, 8.0, 0.1
+"""Level in 8-bit levels from which noise that was clipped is measured by what clipping leaves of it, and from which it is where
+more than that share of all values is black or white."""
+
+MOSTLY, LETTERS = 0.15, 0.75
+"""Share of black and white values from which paper that is clipped is looked at; and of the level that blocks have it must be
+fainter than, to be believed."""
+
+SMOOTHER, SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.15, 1.3, 1.75, 1.1, 1.35, 5.0
+"""How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least (where it is `BENT` times
+as strong as the networks say, and otherwise) and at most; of 159 clean photographs none seemed to have such noise of level 2.
+And by how many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The
+file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed noise."""
+
+LARGER = 1.2
+"""How many times the level that `noise.enlarged` measures such noise may have: bilinear kernels leave a fifth more."""
+
+SPARE = 3.0
+"""Level in 8-bit levels below which what is found between impulses is texture, not noise."""
+
+FINE = 92
+"""JPEG quality above which nothing is to be done about it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The JPEG ``quality``, the ``blocks``, the level of the ``calm`` ones, and ``said``, the network's estimate from these."""
+
+    quality: int | None
+    blocks: sampling.Blocks
+    calm: float
+    said: estimator.Estimate
+
+    @classmethod
+    def of(cls, parts: Sequence[Pixels]) -> Reading:
+        """What the ``parts`` (h, w, channels) say."""
+        quality, rougher = jpeg.quality(parts)
+        blocks = sampling.blocks(parts)
+        calm = noise.white_sigma(blocks)
+        seen = estimator.features(parts, blocks, calm, quality, rougher)
+        return cls(quality, blocks, calm, estimator.answer(estimator.load(), seen))
+
+
+def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnosis:
+    """The noise of parts that are no drawing and have no black and white impulses; ``reading`` where they were read before."""
+    read = Reading.of(parts) if reading is None else reading
+    quality, blocks, calm, said = read.quality, read.blocks, read.calm, read.said
+    sure = min(1.0, len(blocks.values) / 2000)
+    even = noise.even_curve(blocks, calm) if calm < LOUD else None
+    if (
+        (even is None or even.flat)
+        and clipped.share(parts) > MOSTLY
+        and max(said.correlated, calm) > max(FAINTEST, BENT * said.white)
+    ):
+        # Blocks without white paper have nothing but letters.
+        level = clipped.paper(parts)
+        if level is not None and level < LETTERS * max(said.white, said.correlated, calm):
+            plain = Curve(level / 255)
+            if level < FAINTEST:
+                return Diagnosis("clean", sure=sure)
+            return Diagnosis("gaussian", level, sure=sure, curve=plain, clipping=clipped.clipping(parts, plain))
+    heard = said.white
+    if impulses.beyond(parts) > OUTSIDE:
+        # Strong noise that was not clipped: impulses keep to the range.
+        measured = max(said.white, calm)
+        # Of few photons, or speckle: as strong in the light as to look like impulses there.
+        bent = not noise.curve(blocks, measured).flat
+        if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
+            said = estimator.Estimate(measured, said.correlated, 0.0)
+    on_noise = said.white >= SPARE
+    if said.density >= (CLEAR if on_noise else SPARSEST) and said.white < STRONG:
+        density = impulses.counted(parts, said.white) if on_noise else said.density
+    else:
+        density = 0.0
+    if density > 0 and not impulses.stand_alone(parts, said.white if on_noise else 0.0, density):
+        # Letters, lines, edges.
+        density, said = 0.0, replace(said, density=0.0)
+    white = quality is None and said.correlated < FAINTEST
+    level = 0.0
+    if density > 0 and on_noise:
+        # The network hears impulses as noise, too; of a picture too small to measure it is all there is.
+        level = noise.struck_sigma(parts, density) or said.white
+    elif density == 0 and white and LOUD <= max(heard, calm) < STRONGEST:
+        density, level = _struck(parts, blocks, max(heard, calm))
+    if density > 0 and white:
+        curve = Curve(level / 255)
+        lost = clipped.clipping(parts, curve) if density < MANY else None
+        return Diagnosis("impulses", level, impulse_density=density, sure=sure, curve=curve, clipping=lost)
+    if quality is None:
+        calmer, lack, surely = noise.resampled(blocks)
+        loud = max(said.white, said.correlated)
+        least = UNDERRATED if lack > SMOOTHED else BENT if lack > SMOOTHER and surely and calmer > SPARE else np.inf
+        if lack < SMOOTHEST and least * loud < calmer < (FAR if surely else NEAR) * loud:
+            curve = Curve(calmer / 255)
+            return Diagnosis("gaussian", calmer, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
+    if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
+        hidden = _between(parts)
+        if hidden is not None:
+            return hidden
+        compressed = quality is not None and quality <= FINE
+        return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
+    if said.correlated > said.white or quality is not None:
+        level = max(said.correlated, said.white)
+        large = noise.enlarged(blocks) if quality is None else 0.0
+        if large > 0:
+            # The networks learnt from none so smooth, and say several times as much.
+            level = min(level, LARGER * large)
+        # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.
+        reach = noise.length(blocks)
+        return Diagnosis(
+            "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
+        )
+    found, patterned = even or noise.curve(blocks, calm), False
+    if not found.flat and even is None and FAINTEST < heard < BENT * calm and BENT * heard < mean_level(found, blocks) < PLAIN:
+        # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
+        found = Curve(heard / 255)
+    elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
+        # Texture adds to what calm blocks have; a page whose paper is clipped has none left but those that are full of letters.
+        found = Curve((heard if calm > max(PLAIN, OVERRATED * heard) else float(np.sqrt(calm * heard))) / 255)
+    elif found.flat and calm > FARTHEST * heard:
+        # Letters, or the like, in all blocks: between their lines there is room for strips.
+        strip, between = noise.strip_sigma(parts), quiet.level(quiet.windows(parts))
+        if strip == 0 and between > FARTHER * calm:
+            # No place has noise alone, and nothing agrees on a level.
+            return Diagnosis("clean", sure=sure)
+        strip = strip or between
+        patterned = 0 < strip < LETTERS * calm
+        found = Curve(strip / 255) if patterned else found
+    if found.flat and 255 * found.sigma < FAINTEST:
+        return Diagnosis("clean", sure=sure)
+    lost = clipped.clipping(parts, found)
+    if lost is not None and mean_level(found, blocks) > (MUTED if clipped.share(parts) < HEAPED else LEAST_MUTED):
+        better = clipped.fitted(parts, lost)
+        again = None if better is None else clipped.clipping(parts, better)
+        if better is not None and again is not None:
+            found, lost = better, again
+    kind = "poisson" if found.gain > 0 else "speckle" if found.speckle > 0 else "gaussian"
+    return Diagnosis(
+        kind,
+        255 * found.sigma,
+        found.gain,
+        found.speckle,
+        jpeg_quality=quality,
+        sure=sure,
+        curve=found,
+        clipping=lost,
+        patterned=patterned,
+    )
+
+
+def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
+    """The noise of the places that are neither bright nor dark; None where they are the whole picture, or as clean as it seems."""
+    side = sampling.ACROSS
+    cut = [
+        part[top : top + side, left : left + side]
+        for part in parts
+        for top in range(0, part.shape[0] - side + 1, side)
+        for left in range(0, part.shape[1] - side + 1, side)
+    ]
+    middling = [each for each in cut if _is_between(each)]
+    if not LEAST_BETWEEN <= len(middling) < COVERED * len(cut):
+        return None
+    read = Reading.of(middling)
+    loud = len(read.blocks.values) > 0 and max(read.said.white, read.said.correlated) > HIDDEN
+    return measured(middling, read) if loud else None
+
+
+def _is_between(place: Pixels) -> bool:
+    light = place.mean(axis=2)
+    stray = float(((light < ENDS[0]) | (light > ENDS[1])).mean())
+    return BETWEEN[0] < float(light.mean()) < BETWEEN[1] and stray < STRAY
+
+
+def _struck(parts: Sequence[Pixels], blocks: sampling.Blocks, level: float) -> tuple[float, float]:
+    """The share of impulses of any value on strong noise, and that noise's level, which is at most ``level``; 0 and 0 where there
+    are none."""
+    heard, density = level, impulses.counted(parts, level)
+    if density < SURE:
+        return 0.0, 0.0
+    # Of noise that grows with the light, what is in the light is far off, too.
+    least = SURE if noise.curve(blocks, level).flat else SURER
+    for _ in range(ROUNDS):
+        if density < least:
+            return 0.0, 0.0
+        # What impulses add to the level hides some of them.
+        level = noise.struck_sigma(parts, density) or level
+        density = impulses.counted(parts, level)
+    real = density >= least and level > LEFT * heard and impulses.stand_alone(parts, level, density)
+    return (density, level) if real else (0.0, 0.0)
+
+
+def mean_level(curve: Curve, blocks: sampling.Blocks) -> float:
+    """The standard deviation of the noise all over the picture, in 8-bit levels."""
+    return 255 * float(np.sqrt(curve.variance(blocks.means / 255).mean()))
