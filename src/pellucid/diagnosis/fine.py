@@ -102,9 +102,10 @@ fainter than, to be believed."""
 
 SMOOTHER, SMOOTHED, SMOOTHEST, UNDERRATED, NEAR, FAR = 1.15, 1.3, 1.75, 1.1, 1.35, 5.0
 """How much of it the highest frequencies of noise that was shrunk or turned lack, as a factor, at least (where it is `BENT` times
-as strong as the networks say, and otherwise) and at most; of 159 clean photographs none seemed to have such noise of level 2.
-And by how many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere. The
-file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed noise."""
+as strong as the networks say, and otherwise) and at most; of 159 clean photographs none seemed to have such noise of level 2. And
+by how many times it must be stronger than the network says, and may be, where the very calmest blocks were clipped, and elsewhere.
+The file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed
+noise."""
 
 LARGER = 1.2
 """How many times the level that `noise.enlarged` measures such noise may have: bilinear kernels leave a fifth more."""
