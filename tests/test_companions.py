@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 import pellucid
 from pellucid import batch, files, images, plan
 from pellucid.errors import FileError
-from pellucid.files import companions, metadata
+from pellucid.files import companions
 from pellucid.tasks import DenoiseSettings
 
 KEPT = '<dc:title xmlns:dc="http://purl.org/dc/elements/1.1/">a</dc:title>'
@@ -226,15 +226,14 @@ def test_jpeg_xl_that_is_not_read_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_thumbnail_is_left_out_and_named_beside_what_is_lost(tmp_path: Path) -> None:
+def test_a_thumbnail_that_is_left_out_is_named(tmp_path: Path) -> None:
     small = b"\xff\xd8 a small copy \xff\xd9"
     head = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 3, 1, 1, 26)
     exif = head + struct.pack("<HHHIIHHIII", 2, 0x0201, 4, 1, 56, 0x0202, 4, 1, len(small), 0) + small
     PillowImage.new("RGB", (32, 24), (90, 120, 40)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
     image = files.read(tmp_path / "a.jpg")
-    assert image.remarks == ()
-    assert companions.remark(("video", "thumbnail")) == ("not read, and not in the output: video, thumbnail",)
+    assert image.remarks == ("not read, and not in the output: thumbnail",)
     assert image.exif is not None
     assert small not in image.exif
-    assert metadata.thumbnails(exif) == ("thumbnail",)
-    assert metadata.thumbnails(head[:-4] + bytes(4)) == ()
+    PillowImage.new("RGB", (32, 24)).save(tmp_path / "b.jpg", exif=b"Exif\0\0" + head[:-4] + bytes(4))
+    assert files.read(tmp_path / "b.jpg").remarks == ()

@@ -94,6 +94,5 @@ def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[
 
 
 def remark(gone: tuple[str, ...]) -> tuple[str, ...]:
-    """A line for the user on what is not read. A thumbnail alone, which most photographs have and nobody loses anything by, is not
-    worth one."""
-    return (f"not read, and not in the output: {', '.join(gone)}",) if set(gone) - {THUMBNAIL} else ()
+    """A line for the user on what is not read."""
+    return (f"not read, and not in the output: {', '.join(gone)}",) if gone else ()
