@@ -164,6 +164,8 @@ def test_a_users_presets_come_first(tmp_path: Path) -> None:
     [
         ("[a", "it is no TOML"),
         ("a = 1", "preset a: write a summary, and steps"),
+        ("[a]\nsummary = 3\nsteps = [{task = 'denoise'}]", "preset a: write a summary, and steps"),
+        ("[a]\nsteps = [{task = 'denoise'}]\nmask = 'm.png'", "preset a: 'mask' has no place here"),
         ("[a]\nsteps = []", "preset a: name at least one step"),
         ("[a]\nsteps = ['denoise']", "preset a: each step is a table"),
         ("[a]\nsteps = [{task = 'sharpen'}]", "preset a: 'sharpen' is no step"),

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import api, batch, files, images, plan, steps, weighing
+from pellucid import api, batch, files, images, plan, steps, weighing, working
 from pellucid.chains import Chain
 from pellucid.errors import ImageError, OptionError
 from pellucid.tasks import TASKS, DenoiseSettings, UpscaleSettings
@@ -176,6 +176,31 @@ def test_another_size_is_scaled_and_said(tmp_path: Path) -> None:
     assert ((fitted >= 0) & (fitted <= 1)).all()
 
 
+@pytest.mark.parametrize(
+    ("mask", "lines"),
+    [
+        # The values 0 and 1 in a file of 8 bits: a person sees black, and so does the tool.
+        (np.ones((HEIGHT, WIDTH), np.uint8), ("mask m.npy is black or nearly so: its brightest pixel has 0.4% of white",)),
+        (
+            np.zeros((HEIGHT, WIDTH), np.uint8),
+            ("mask m.npy is black or nearly so: its brightest pixel has 0.0% of white", "the masks leave no pixel to work on"),
+        ),
+        (half(), ()),
+    ],
+)
+def test_a_mask_that_does_hardly_anything_says_so(mask: NDArray[Any], lines: tuple[str, ...], tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", mask)
+    areas = working.Areas.of(FileSettings(mask=Attached.of(tmp_path / "m.npy")))
+    assert areas.fitted(images.from_array(noisy()))[1] == lines
+
+
+def test_what_is_to_be_done_and_spared_at_once_leaves_nothing() -> None:
+    weights, lines = working.Areas(("m", half()), ("p", half())).fitted(images.from_array(noisy()))
+    assert weights is not None
+    assert not weights.any()
+    assert lines == ("the masks leave no pixel to work on",)
+
+
 def test_alpha_is_the_mask_of_a_cut_out(tmp_path: Path) -> None:
     cut = np.full((HEIGHT, WIDTH, 4), 10, np.uint8)
     cut[..., 3] = np.rint(half() * 255)
@@ -236,5 +261,5 @@ def test_pieces_where_nothing_is_to_be_done_are_not_computed(monkeypatch: Any) -
 
 def test_no_mask_where_the_size_is_not_known() -> None:
     picture = np.rint(noisy(3) * 255).astype(np.uint8)
-    with pytest.raises(OptionError, match="with a mask the output must keep its size"):
+    with pytest.raises(OptionError, match="a mask cannot be fitted to an output that is cut off"):
         api._kept("cutout").restore(picture, crop=True, mask=half())

@@ -182,7 +182,7 @@ def run(
     (80, 100)
     """
     if (chosen is None) == (preset is None):
-        raise OptionError("name the steps, such as 'denoise+upscale:scale=2', or a preset")
+        raise OptionError("name the steps, such as 'denoise+upscale:scale=2', or a preset, one of the two")
     if chosen is not None:
         check_type("chosen", chosen, (str, Steps), "steps, such as 'denoise+upscale:scale=2'")
     found = steps.preset(preset) if preset is not None else steps.parse(chosen) if isinstance(chosen, str) else chosen

@@ -326,10 +326,13 @@ def _presets(text: str, file: str, folder: Path, *, own: bool) -> dict[str, Pres
 def _preset(name: str, table: Any, where: str, folder: Path, *, own: bool) -> Preset:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", name):
         raise OptionError(f"{where}: a name has letters, digits, - and _, at most 40")
-    if not isinstance(table, dict) or not set(table) <= {"summary", "steps"} or not isinstance(table.get("steps"), list):
+    summary, entries = (table.get("summary", ""), table.get("steps")) if isinstance(table, dict) else ("", None)
+    if not isinstance(entries, list) or not isinstance(summary, str):
         raise OptionError(f"{where}: write a summary, and steps as a list of tables: steps = [{{task = 'denoise'}}]")
+    if unknown := sorted(set(table) - {"summary", "steps"}):
+        raise OptionError(f"{where}: {unknown[0]!r} has no place here; a preset has a summary and steps")
     steps = []
-    for entry in table["steps"]:
+    for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("task"), str) or not isinstance(entry.get("model", ""), str):
             raise OptionError(f"{where}: each step is a table with the name of its task, such as {{task = 'denoise'}}")
         rest = {key: value for key, value in entry.items() if key not in ("task", "model")}
@@ -339,7 +342,7 @@ def _preset(name: str, table: Any, where: str, folder: Path, *, own: bool) -> Pr
             raise OptionError(f"{where}: {error}") from error
         steps.append(step)
     try:
-        return Preset(name, str(table.get("summary", "")), Steps(tuple(steps), name), own)
+        return Preset(name, summary, Steps(tuple(steps), name), own)
     except OptionError as error:
         raise OptionError(f"{where}: {error}") from error
 

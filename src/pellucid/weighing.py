@@ -55,7 +55,7 @@ def check(task: str, settings: Settings | Steps, picture: Image) -> None:
     """Raises `OptionError` where the size of the output is not known before the work: no mask can be fitted to it."""
     height, width, channels = picture.pixels.shape
     if None in settings.answer(Shape(height, width, channels, picture.alpha is not None))[:2]:
-        raise OptionError(f"{task}: with a mask the output must keep its size; leave out the cutting of edges")
+        raise OptionError(f"{task}: a mask cannot be fitted to an output that is cut off (crop); leave out one of them")
 
 
 def fitted(weights: Weights, height: int, width: int) -> Weights:

@@ -126,6 +126,10 @@ class Work:
             trusting.save(place, result.planes, result.image, overwrite=self.overwrite)
 
 
+FAINT = 0.02
+"""A mask whose brightest pixel is below this share of white is most likely one of 0 and 1 in a file of 8 or 16 bits."""
+
+
 @dataclass(frozen=True)
 class Areas:
     """Where to work and what to spare: weights (h, w) of any size, 1 in full, each with the name of its file; None: everywhere."""
@@ -142,7 +146,7 @@ class Areas:
         return cls(*areas)
 
     def fitted(self, picture: Image) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
-        """The weights of a picture, and lines about masks that were scaled to its size."""
+        """The weights of a picture, and lines about masks that were scaled to its size, or that hardly do anything."""
         height, width = picture.pixels.shape[:2]
         weights, remarks = None, []
         for area, spared in ((self.work, False), (self.spare, True)):
@@ -151,9 +155,14 @@ class Areas:
             name, plane = area
             if plane.shape != (height, width):
                 remarks.append(f"mask {name} is scaled from {plane.shape[1]}x{plane.shape[0]} to {width}x{height}")
+            brightest = float(plane.max())
+            if brightest < FAINT:
+                remarks.append(f"mask {name} is black or nearly so: its brightest pixel has {brightest:.1%} of white")
             share = weighing.fitted(plane, height, width)
             share = 1 - share if spared else share
             weights = share if weights is None else weights * share
+        if weights is not None and not weights.any():
+            remarks.append("the masks leave no pixel to work on")
         return weights, tuple(remarks)
 
 

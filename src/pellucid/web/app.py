@@ -388,7 +388,7 @@ class Run(Restore):
         _check_names(given, ("steps", "preset", *FileSettings.names(), "preview", "confidence", "ticket"), "a setting of run")
         text, preset = _only(given, "steps"), _only(given, "preset")
         if (text is None) == (preset is None):
-            raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset")
+            raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset, one of the two")
         before = self.service.catalogue.preset(preset) if preset is not None else steps.parse(text or "", paths=False)
         self.service.catalogue.check(before)
         parts = {
