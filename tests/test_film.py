@@ -212,6 +212,15 @@ def test_gray_pictures_stay_gray_and_small_ones_are_taken() -> None:
     assert model.restore(np.zeros((1, 1, 3), np.uint8)).shape == (1, 1, 3)
 
 
+def test_gray_in_three_channels_gets_no_colours() -> None:
+    noise = np.random.default_rng(4).normal(0, 12, (40, 56))
+    gray = np.clip(np.rint(np.linspace(60, 180, 56) + noise), 0, 255).astype(np.uint8)
+    model = pellucid.load("film")
+    output = model.restore(np.dstack([gray] * 3))
+    assert (output[..., 0] != gray).any()
+    np.testing.assert_array_equal(output, np.dstack([model.restore(gray)] * 3))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_rain_snow_and_things_before_the_camera_are_no_damage(seed: int) -> None:
     learning = film_learning.Learning(alone=0.0, unworn=1.0, like=1.0, grain=0.0)

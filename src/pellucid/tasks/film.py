@@ -86,7 +86,7 @@ BORROWED = 7, 13
 @dataclass(frozen=True)
 class _Work:
     """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light. ``gain`` (h, w): what its values
-    are multiplied by. ``grain``: its level, in [0, 1], and ``keep`` the share that stays."""
+    are multiplied by. ``grain``: its level, in [0, 1], and ``keep`` the share that stays. ``gray``: gray in three channels."""
 
     find: Graph | None
     fill: Graph | None
@@ -96,6 +96,7 @@ class _Work:
     fading: Fading | None = None
     grain: float = 0.0
     keep: float = 1.0
+    gray: bool = False
     rare: float = RARE_ALONE
     scales: tuple[int, ...] = (1,)
     counted: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
@@ -133,6 +134,7 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
         fading=fading,
         grain=level / 255,
         keep=1.0 if grain is None else settings.grain,
+        gray=diagnosis.is_gray(view),
         rare=_rare(view, around),
         scales=(1, *(2 ** (power + 1) for power, least in enumerate(LARGE) if height * width > least)),
     )
@@ -294,6 +296,10 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     result = frame
     if hole.any() or work.keep < 1:
         result = _filled(work, frame, around, mending.grown(hole, 1))
+        if work.gray:
+            # A network of three channels gives faint colours to gray, and later steps would take it for a colour picture.
+            still = (result == frame).all(axis=2, keepdims=True)
+            result = np.where(still, frame, result.mean(axis=2, keepdims=True))
     output = result.transpose(2, 0, 1)
     output = output.mean(axis=0, keepdims=True) if len(planes) == 1 else output
     if work.gain is not None:
