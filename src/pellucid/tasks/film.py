@@ -73,6 +73,9 @@ the ends of scenes, where both neighbours lie on one side and a thing that moves
 for less than a thousandth of what is unworn to be taken for damage, on 30 pictures that are held out for validation: 0.002, 0.011
 and 0.05 % were, with rain, snow, wires and the like before the camera 0.046 %."""
 
+RARE_IN_FLASH = 1e4
+"""The same in a flash, which no other frame is like: what is burnt out in it looks like damage, and hardly anybody sees what is."""
+
 GRAINY = 2.5
 """The level of noise, in 8-bit levels, from which it is taken for grain: a clean picture comes back at 42 dB or better."""
 
@@ -240,7 +243,7 @@ def _around(view: View) -> tuple[Pixels, Pixels] | None:
 
 def _rare(view: View, around: tuple[Pixels, Pixels] | None) -> float:
     if around is None:
-        return RARE_ALONE
+        return RARE_IN_FLASH if view.clip and view.clip[view.at].flash else RARE_ALONE
     between = 0 < view.at < len(view.frames) - 1 and around[0] is not around[1]
     return RARE if between else RARE_AT_ENDS
 
