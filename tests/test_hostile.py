@@ -589,7 +589,7 @@ def test_what_was_found_never_takes_the_place_of_the_picture_or_its_output(
         assert cli.main(["film", str(source), *where, "--damage", str(tmp_path / damage), "--force"]) == 2
         assert "name another file" in capsys.readouterr().err
     assert source.read_bytes() == given
-    assert files.read(tmp_path / "a.mended.png").pixels.shape == (40, 40, 3)
+    assert sorted(tmp_path.iterdir()) == [source]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows")

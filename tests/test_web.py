@@ -610,7 +610,7 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/restore?preview=perhaps", b"png", {}, 422, "preview must be true or false"),
         ("/v1/restore?ticket=short", b"png", {}, 422, "ticket"),
         ("/v1/restore?axes=ZYX", b"png", {}, 200, ""),
-        ("/v1/restore?model=digits&sigma=5", b"png", {}, 422, "blind"),
+        ("/v1/restore?model=digits&sigma=5", b"png", {}, 422, "takes no sigma"),
         ("/v1/restore?model=upscale", b"png", {}, 422, "model must be one of photo"),
         ("/v1/restore?scale=2", b"png", {}, 422, "'scale' is not a setting of denoise"),
         ("/v1/restore?task=upscale&model=photo", b"png", {}, 422, "model must be one of upscale"),

@@ -113,6 +113,10 @@ LARGER = 1.2
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
 
+UNHEARD = 2.5
+"""How many times as strong as the networks say noise that follows the light may be for texture to account for it, where they hear
+less than `SPARE`: of a picture with filled pixels between the others they hear less than there is."""
+
 FINE = 92
 """JPEG quality above which nothing is to be done about it."""
 
@@ -206,7 +210,8 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
             "correlated", jpeg_quality=quality, correlated=level, correlation_length=reach, sure=sure, curve=Curve(level / 255)
         )
     found, patterned = even or noise.curve(blocks, calm), False
-    if not found.flat and even is None and FAINTEST < heard < BENT * calm and BENT * heard < mean_level(found, blocks) < PLAIN:
+    most = PLAIN if heard > SPARE else UNHEARD * heard
+    if not found.flat and even is None and FAINTEST < heard < BENT * calm and BENT * heard < mean_level(found, blocks) < most:
         # Texture in the light, or in the dark: noise of that kind would have been heard, and calm blocks would have less of it.
         found = Curve(heard / 255)
     elif found.flat and heard < calm < min(STRONG, FARTHEST * heard):
