@@ -84,9 +84,7 @@ def test_the_examples_run(name: str, folder: Path) -> None:
 
 
 def test_most_modules_that_people_import_have_examples() -> None:
-    assert {"pellucid", "pellucid.api", "pellucid.restorer", "pellucid.images", "pellucid.diagnosis.described"} <= set(
-        WITH_EXAMPLES
-    )
+    assert {"pellucid", "pellucid.api", "pellucid.restorer", "pellucid.images", "pellucid.diagnosis"} <= set(WITH_EXAMPLES)
 
 
 @pytest.mark.parametrize("name", ["restore", "run", "inspect", "load", "read", "write", *commands()])

@@ -1,8 +1,8 @@
-"""Examples that are learnt from several times."""
+"""Batches learnt from several times."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,25 +14,64 @@ from pellucid.errors import TrainingError
 from pellucid.training.batches import Batch
 from pellucid.training.echo import echoed
 
-
-def made(number: int) -> Batch:
-    """A batch of two examples whose planes say which they are."""
-    planes = np.full((2, 3, 4, 4), number, np.float32)
-    planes[:, 2] = np.arange(4)
-    return Batch(planes, planes[:, :1], weight=np.ones((2, 1, 4, 4), np.float32), again=(False, False))
+CPU = torch.device("cpu")
 
 
-def test_examples_come_again_mirrored_or_not_and_coordinates_stay() -> None:
-    again = echoed((made(number) for number in itertools.count()), 3, ("y", "x"), torch.device("cpu"), kept=8)
-    for batch in itertools.islice(again, 40):
-        assert torch.equal(batch.input[:, 2], torch.arange(4.0).expand(2, 4, 4))
-        assert torch.equal(batch.input[:, :1], batch.target)
-        assert batch.weight is not None
-        assert batch.weight.shape == (2, 1, 4, 4)
-    again.close()  # type: ignore[attr-defined]  # a generator
+def _made(count: int, taken: list[int]) -> Iterator[Batch]:
+    """Batches of two examples: example n holds n, its column, and a coordinate; after ``count`` the same again, noted in taken."""
+    across = np.linspace(-1, 1, 4, dtype=np.float32)
+    for number in range(10**6):
+        taken.append(number)
+        planes = np.empty((2, 3, 2, 4), dtype=np.float32)
+        planes[:, 0] = np.array([2 * number, 2 * number + 1], dtype=np.float32)[:, None, None] % (2 * count)
+        planes[:, 1] = np.arange(4)
+        planes[:, 2] = across
+        yield Batch(planes, planes[:, 1:2].copy(), planes[:, :1].copy(), weight=planes[:, 1:2] + 1)
 
 
-@pytest.mark.parametrize("given", [{"again": (True, False)}, {"probe": np.zeros((2, 1, 4, 4), np.float32)}])
+def test_each_example_is_learnt_from_so_often_and_keeps_its_planes() -> None:
+    taken: list[int] = []
+    stream = echoed(_made(10**5, taken), 3, ("near", "x"), CPU, kept=8)
+    both = set()
+    for step in range(60):
+        batch = next(stream)
+        given, target, base, weight = (torch.as_tensor(each) for each in (batch.input, batch.target, batch.enlarged, batch.weight))
+        assert given.dtype == torch.float32
+        # No more steps than three for each batch that came.
+        assert step < 3 * len(taken)
+        for row in range(2):
+            columns = given[row, 1, 0].tolist()
+            both.add(tuple(columns))
+            assert torch.equal(given[row, 1], target[row, 0])
+            assert torch.equal(weight[row, 0], target[row, 0] + 1)
+            assert torch.equal(given[row, 0], base[row, 0])
+            # The coordinate stays where the picture is mirrored.
+            assert given[row, 2, 0].tolist() == np.float16(np.linspace(-1, 1, 4)).tolist()
+    assert both == {(0.0, 1.0, 2.0, 3.0), (3.0, 2.0, 1.0, 0.0)}
+    stream.close()  # type: ignore[attr-defined]  # a generator
+
+
+def test_the_last_examples_alone_are_kept() -> None:
+    taken: list[int] = []
+    stream = echoed(_made(10**5, taken), 2, (), CPU, kept=4)
+    drawn = [float(torch.as_tensor(next(stream).input)[0, 0, 0, 0]) for _ in range(200)]
+    stream.close()  # type: ignore[attr-defined]  # a generator
+    # Four examples are kept: none is older than two batches before the newest that can have come, five of which wait.
+    assert max(drawn) > 100
+    assert all(value >= 2 * (step // 2 - 1) - 2 for step, value in enumerate(drawn))
+
+
+def test_an_error_in_making_a_batch_is_raised() -> None:
+    def made() -> Iterator[Batch]:
+        yield next(_made(4, []))
+        raise ValueError("no such image")
+
+    stream = echoed(made(), 2, (), CPU, kept=4)
+    with pytest.raises(ValueError, match="no such image"):
+        list(stream)
+
+
+@pytest.mark.parametrize("given", [{"again": (True, False)}, {"probe": np.zeros((2, 1, 2, 4), np.float32)}])
 def test_examples_with_more_than_planes_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="echo"):
-        next(echoed((replace(made(0), **given) for _ in range(1)), 3, (), torch.device("cpu")))
+        next(echoed((replace(batch, **given) for batch in _made(4, [])), 3, (), CPU))
