@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pellucid.diagnosis import dyes
 from pellucid.images import Pixels
 from pellucid.paths import jumps, median_around, spread_of, trembles, trembling, unsteady
+from pellucid.wear.whole import BASE
 
 __all__ = ["CELLS", "SIDE", "Entry", "Fading", "Reel", "corners", "faded", "moved_by", "shifted", "spread", "unfaded"]
 
@@ -121,9 +122,10 @@ class Reel:
 
     def entries(self, firsts: Sequence[int]) -> list[Entry]:
         """What is to be done about each frame; ``firsts`` are the first frames of the scenes."""
-        scenes = list(pairwise([*sorted({*firsts, *self._steps()}), len(self._means)]))
+        light = np.cumsum([float(each.mean()) for each in self._gains])
+        scenes = list(pairwise([*sorted({*firsts, *_steps(light)}), len(self._means)]))
         vignette = self._vignette(scenes)
-        parts = [self._scene(first, after) for first, after in scenes]
+        parts = [self._scene(first, after, light[first:after]) for first, after in scenes]
         film = any(entry.shift != (0.0, 0.0) or not entry.level for part in parts for entry in part)
         fadings = self._fadings(scenes, OFTENER if film else 1.0)
         return [
@@ -170,19 +172,9 @@ class Reel:
         channels = self._colours[0].shape[1] if self._colours else 3
         return [_fading(None if each is None else next(together), channels, UNSURE_OF_CLIPS, odds) for each in alone]
 
-    def _steps(self) -> list[int]:
-        """Frames with which brightness is another for good: a cut that nobody told, or a lamp that went on."""
-        path = np.cumsum([float(each.mean()) for each in self._gains])
-        found = []
-        for place in range(1, len(path)):
-            before, behind = path[max(0, place - 4) : place], path[place : place + 4]
-            if abs(path[place] - path[place - 1]) > STEP and abs(np.median(behind) - np.median(before)) > STEP:
-                found.append(place)
-        return found
-
-    def _scene(self, first: int, after: int) -> list[Entry]:
+    def _scene(self, first: int, after: int, course: NDArray[np.float64]) -> list[Entry]:
+        """What is to be done about each frame of a scene; ``course`` is the logarithm of its brightness."""
         count = after - first
-        course = np.cumsum([float(each.mean()) for each in self._gains])[first:after]
         if count < 5:
             return [Entry(light=round(float(light), 5)) for light in course]
         shift = self._shifts(first, after)
@@ -220,6 +212,16 @@ class Reel:
             gate = unsteady(np.cumsum(part, axis=0))
             parts.append(np.stack([axis if trembles(axis, WANDERS) else np.zeros_like(axis) for axis in gate.T], axis=1))
         return np.concatenate(parts)
+
+
+def _steps(path: NDArray[np.float64]) -> list[int]:
+    """Frames with which brightness is another for good: a cut that nobody told, or a lamp that went on."""
+    found = []
+    for place in range(1, len(path)):
+        before, behind = path[max(0, place - 4) : place], path[place : place + 4]
+        if abs(path[place] - path[place - 1]) > STEP and abs(np.median(behind) - np.median(before)) > STEP:
+            found.append(place)
+    return found
 
 
 def _apart_for_a_moment(path: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -431,7 +433,7 @@ def _fading(belief: dyes.Belief | None, channels: int, unsure: float, odds: floa
     if cyan < LEAST_LOST:
         return nothing
     _, magenta, yellow = (1 - chances[0]) * belief.dyes
-    powers, factors = 1 - np.array([cyan, magenta, yellow]), 1 - cyan * dyes.BASE
+    powers, factors = 1 - np.array([cyan, magenta, yellow]), 1 - cyan * BASE
     return Fading(tuple(np.round(powers, 4).tolist()), tuple(np.round(factors, 4).tolist()))
 
 

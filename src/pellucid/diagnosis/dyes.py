@@ -21,16 +21,13 @@ from numpy.typing import NDArray
 from pellucid.diagnosis import estimator
 from pellucid.images import Pixels
 
-__all__ = ["BASE", "LOSSES", "Belief", "agreed", "belief", "features", "load", "sampled"]
+__all__ = ["LOSSES", "Belief", "agreed", "belief", "chances_of", "features", "load", "sampled"]
 
 LOSSES = np.concatenate([[0.0], np.linspace(0.05, 0.8, 16)])
 """The losses of cyan whose chances the network says; the first is none."""
 
 PRIOR = np.concatenate([[0.5], np.full(16, 0.5 / 16)])
 """Their chances among the pictures that it has learnt from."""
-
-BASE = np.array([0.0, 0.04, 0.15])
-"""What the base lacks of red, green and blue for each unit of cyan's loss."""
 
 BLOCK = 4
 """Rows and columns of a small picture of which the median counts: dust and scratches have no say in it."""
@@ -124,8 +121,13 @@ def belief(samples: Sequence[Pixels], weights: estimator.Weights | None = None) 
     if _toned(values):
         return None
     answer = (load() if weights is None else weights).of(features(values)).astype(np.float64)
-    chances = np.exp(answer[: len(LOSSES)] - answer[: len(LOSSES)].max())
-    return Belief(chances / chances.sum(), np.clip(answer[len(LOSSES) :], 0, 0.9))
+    return Belief(chances_of(answer[: len(LOSSES)]), np.clip(answer[len(LOSSES) :], 0, 0.9))
+
+
+def chances_of(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Chances (..., n) whose logarithms are known but for what all have in common."""
+    chances = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(chances / chances.sum(axis=-1, keepdims=True))
 
 
 def _toned(values: Pixels) -> bool:
@@ -144,8 +146,7 @@ def agreed(beliefs: Sequence[Belief]) -> list[Belief]:
         return list(beliefs)
     said = np.log(np.array([each.chances for each in beliefs]) + 1e-6) - np.log(PRIOR)
     total = EVEN * said.sum(axis=0) + (1 - EVEN) * said.mean(axis=0) + np.log(PRIOR)
-    chances = np.exp(total - total.max())
-    whole = Belief(chances / chances.sum(), np.mean([each.dyes for each in beliefs], axis=0))
+    whole = Belief(chances_of(total), np.mean([each.dyes for each in beliefs], axis=0))
     best = int(np.argmax(whole.chances))
     return [own if said[at].max() - said[at, best] > APART else whole for at, own in enumerate(beliefs)]
 

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from pellucid.diagnosis import dyes, estimator
 from pellucid.training.calibration import Examples, train
+from pellucid.wear import whole
 
 __all__ = ["examples", "faded_examples", "scores", "trained"]
 
@@ -24,7 +25,7 @@ TWICE = 3
 PAIRS = 0.35
 """The share of the scenes that are of two pictures: more scenes than there are pictures."""
 
-USUAL = 0.3, 0.6
+USUAL = whole.Fading.magenta, whole.Fading.yellow
 """Losses of magenta and yellow as shares of cyan's, of half of the faded pictures; those of the others are drawn from `OTHERS`."""
 
 OTHERS = (0.0, 0.6), (0.2, 0.9)
@@ -107,7 +108,7 @@ def faded_examples(
         cyan = float(rng.uniform(*LEVELS))
         magenta, yellow = USUAL if rng.random() < 0.5 else (float(rng.uniform(*each)) for each in OTHERS)
         lost = cyan, magenta * cyan, yellow * cyan
-        values = values ** (1 - np.array(lost)) * (1 - cyan * dyes.BASE)
+        values = values ** (1 - np.array(lost)) * (1 - cyan * whole.BASE)
     if rng.random() < 0.5:
         values = values + rng.normal(0, rng.uniform(0, 0.008), values.shape)
     if rng.random() < 0.5:
@@ -147,8 +148,7 @@ def scores(weights: estimator.Weights, held: Examples) -> list[str]:
     """Lines for people: how often unfaded pictures would be touched, and by how much losses are off."""
     answer = weights.of(held.features).astype(np.float64)
     count = len(dyes.LOSSES)
-    chances = np.exp(answer[:, :count] - answer[:, :count].max(axis=1, keepdims=True))
-    chances /= chances.sum(axis=1, keepdims=True)
+    chances = dyes.chances_of(answer[:, :count])
     true = held.targets[:, 0]
     none = chances[:, 0]
     lines = []

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from pellucid.wear.reel import Defect, Reel, Stage, drawn_count, split
 from pellucid.wear.shapes import patchy, speck, upsampled
 
-__all__ = ["Fading", "FilmGrain", "Flicker", "Splices", "Stains", "Vignette", "Weave", "moved"]
+__all__ = ["BASE", "Fading", "FilmGrain", "Flicker", "Splices", "Stains", "Vignette", "Weave", "moved"]
 
 Pixels = NDArray[np.float32]
+
+BASE = np.array([0.0, 0.04, 0.15])
+"""What the base of a faded film lacks of red, green and blue for each unit of cyan's loss."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class Fading(Defect):
     def wear(self, reel: Reel, rng: np.random.Generator) -> None:
         """Raises each colour to its power."""
         powers = 1 - self.level * np.array([1, self.magenta, self.yellow], np.float32)
-        base = 1 - self.level * np.array([0, 0.04, 0.15], np.float32)
+        base = 1 - self.level * BASE.astype(np.float32)
         if reel.shape[3] != 3:
             powers, base = powers[1:2], base[1:2]
         reel.fading = np.stack([powers, base]).astype(np.float32)
