@@ -29,6 +29,7 @@ __all__ = [
     "local_mean",
     "sigma",
     "spots",
+    "surrounded",
     "unlikely",
 ]
 
@@ -232,15 +233,26 @@ def grounded(planes: Planes) -> Planes:
     answer = planes.copy()
     if min(planes.shape[1:]) < 3:
         return answer
-    height, width = planes.shape[1] - 2, planes.shape[2] - 2
-    ground = planes[:, :height, :width]
-    even = np.ones((height, width), bool)
-    for down in range(3):
-        for right in range(3):
-            if (down, right) != (1, 1):
-                even &= (planes[:, down : down + height, right : right + width] == ground).all(axis=0)
+    even = surrounded(planes, 3)
+    ground = planes[:, : even.shape[0], : even.shape[1]]
     np.copyto(answer[:, 1:-1, 1:-1], ground, where=even)
     return answer
+
+
+def surrounded(planes: Planes, side: int) -> NDArray[np.bool_]:
+    """Where squares (h + 1 - side, w + 1 - side) of an odd ``side`` begin in ``planes`` (c, h, w) whose pixels are all equal but
+    for the one in the middle."""
+    # Each pixel but the middle one equals that beside it and that below it, and so all of them are equal.
+    across, down = ((planes[:, :, 1:] == planes[:, :, :-1]).all(axis=0), (planes[:, 1:] == planes[:, :-1]).all(axis=0))
+    height, width = planes.shape[1] + 1 - side, planes.shape[2] + 1 - side
+    even = np.ones((height, width), bool)
+    middle = side // 2
+    for row in range(side):
+        for column in range(side - 1):
+            if row != middle or column not in (middle - 1, middle):
+                even &= across[row : row + height, column : column + width]
+                even &= down[column : column + height, row : row + width]
+    return even
 
 
 def candidates(

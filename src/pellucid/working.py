@@ -205,13 +205,10 @@ def made_by(restorer: Restorer | Chain, how: FileSettings, settings: Settings | 
 
 
 def takes_mosaics(restorer: Restorer | Chain, how: FileSettings, settings: Settings | Steps) -> bool:
-    """Whether RAW files are read as the sensor saw them. Masks, other depths, some settings and chains are for pictures: these are
-    developed."""
-    plain = how.mask is None and how.protect is None and how.depth == "auto"
+    """Whether RAW files are read as the sensor saw them. Chains and what is `pictured` are for pictures: files are developed."""
     return (
-        plain
-        and isinstance(settings, Settings)
-        and not settings.pictured
+        isinstance(settings, Settings)
+        and not (settings.pictured or how.pictured)
         and isinstance(restorer, Restorer)
         and restorer.serves("mosaic")
     )

@@ -258,15 +258,13 @@ def _spread(
 
 
 def _mosaic(task: Task | Steps, settings: Settings | Steps, how: FileSettings, options: argparse.Namespace) -> bool:
-    """Whether the outputs of RAW files are DNG: the task's own family gives them to the row that knows what a sensor saw. Masks,
-    other depths and some settings are for pictures."""
-    plain = how.mask is None and how.protect is None and how.depth == "auto"
+    """Whether the outputs of RAW files are DNG, by the rule of `working.takes_mosaics` before any model is open: the task's own
+    family gives them to the row that knows what a sensor saw."""
     return (
-        plain
-        and options.confidence is None
+        options.confidence is None
         and isinstance(task, Task)
         and isinstance(settings, Settings)
-        and not settings.pictured
+        and not (settings.pictured or how.pictured)
         and "mosaic" in dict(task.instead)
         and options.model == task.model
     )

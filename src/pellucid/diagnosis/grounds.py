@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.maps import Spots
+from pellucid.maps import Spots, surrounded
 
 __all__ = ["impulses"]
 
@@ -37,9 +37,7 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     for part in parts:
         if min(part.shape[:2]) < SIDE:
             continue
-        across = (part[:, 1:] == part[:, :-1]).all(axis=2)
-        down = (part[1:] == part[:-1]).all(axis=2)
-        free = _even(across, down)
+        free = surrounded(part.transpose(2, 0, 1), SIDE)
         middle = SIDE // 2
         off = free & (part[middle:-middle, middle:-middle] != part[: 1 - SIDE, : 1 - SIDE]).any(axis=2)
         struck += int(np.count_nonzero(off))
@@ -50,21 +48,6 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     if not few or not all(len(each) and CHANCE[0] < np.mean(each) < CHANCE[1] for each in spread):
         return None
     return Spots(struck / places, ground=True)
-
-
-def _even(across: NDArray[np.bool_], down: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where squares begin whose pixels are all equal but for the middle: from which pixels are equal to the one beside (h, w - 1),
-    and to the one below (h - 1, w)."""
-    height, width = down.shape[0] + 2 - SIDE, across.shape[1] + 2 - SIDE
-    even = np.ones((height, width), bool)
-    middle = SIDE // 2
-    for row in range(SIDE):
-        for column in range(SIDE - 1):
-            if row != middle or column not in (middle - 1, middle):
-                even &= across[row : row + height, column : column + width]
-            if row != middle or column not in (middle - 1, middle):
-                even &= down[column : column + height, row : row + width]
-    return even
 
 
 def _excess(found: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -70,7 +70,7 @@ class Setting:
     ``painted``: it is a mask, which can be painted on the page; ``proposes``: its values are different proposals, which the page
     shows side by side. ``follows`` names the setting whose value it has where its own is None. ``endings`` are those that a file
     may have beside pictures'. ``changes_output`` is False for what is only reported: resuming a folder does not look at it.
-    ``of``: it concerns only files of this kind (``pictures``, ``stacks``, ``clips`` or ``raw``), and is refused without any.
+    ``of``: it concerns only files of this kind (``pictures``, ``stacks``, ``clips`` or ``mosaics``), and is refused without any.
     ``name`` and ``default`` are those of the field it stands at."""
 
     help: str
@@ -346,6 +346,11 @@ class FileSettings(Declared):
         label="What to spare (mask)",
         painted=True,
     )
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a camera's RAW file is developed first: masks and other depths are for pictures."""
+        return self.mask is not None or self.protect is not None or self.depth != "auto"
 
 
 @dataclass(frozen=True)
