@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import images, mending, reels, samples, wear
+from pellucid import footage, images, mending, reels, samples, wear
 from pellucid.errors import OptionError
 from pellucid.tasks import FilmSettings, film_learning
 from pellucid.tasks.settings import Shape
@@ -195,6 +195,21 @@ def test_pictures_with_damage_get_better_and_only_there(photograph: Pixels) -> N
     assert not touched[~near].any()
     truth, damage = 255 * worn.beneath[0], worn.damage[0]
     assert gain(levels.astype(np.float32), mended.astype(np.float32), truth, damage) > 3
+
+
+def test_grain_is_gathered_over_time(photograph: Pixels) -> None:
+    clean = np.stack([photograph[2 * place : 2 * place + 160, 3 * place : 3 * place + 224] for place in range(4)])
+    worn = np.rint(255 * wear.wear(clean, "film-grain:12", np.random.default_rng(2)).frames).astype(np.uint8)
+    model = pellucid.load("film")
+
+    def errors(alone: bool) -> list[float]:
+        made = footage.each(iter(worn), model, model.settings(defade=False), alone=alone)
+        return [float(np.square(frame - 255 * truth).mean()) for frame, truth in zip(made, clean, strict=True)]
+
+    together, itself = errors(alone=False), errors(alone=True)
+    # The level is known from the second frame on.
+    assert np.mean(together[2:]) < 0.7 * np.mean(itself[2:])
+    assert all(one < 1.02 * other for one, other in zip(together, itself, strict=True))
 
 
 def test_an_unworn_picture_is_hardly_touched(photograph: Pixels) -> None:

@@ -13,7 +13,7 @@ from clips_made import COUNT, HEIGHT, WIDTH, Sound, make, planes, told
 from PIL import Image as PillowImage
 
 import pellucid
-from pellucid import cli, diagnosis, footage, restorer, scenes
+from pellucid import cli, diagnosis, footage, images, restorer, scenes
 from pellucid.errors import OptionError
 from pellucid.files import clips
 from pellucid.maps import Curve
@@ -219,6 +219,30 @@ def test_levels_follow_what_is_measured_without_jumps() -> None:
     # Each scene has its own; one without a measurement that of the nearest.
     first, second, third = scenes.levels_of([(0, gaussian(5)), (60, gaussian(30))], (0, 30, 50))
     assert (first.at(3).sigma, second.at(31).sigma, third.at(70).sigma) == (pytest.approx(5), pytest.approx(5), pytest.approx(30))
+
+
+@pytest.mark.parametrize("level", [5.0, 12.0])
+def test_two_frames_say_how_strong_grain_is_where_one_cannot(photograph: Any, level: float) -> None:
+    rng = np.random.default_rng(3)
+
+    def grainy(top: int, left: int) -> Any:
+        noise = rng.normal(0, 1, (258, 322, 3))
+        noise = (noise[:-2] + noise[1:-1] + noise[2:])[:256]
+        noise = (noise[:, :-2] + noise[:, 1:-1] + noise[:, 2:]) / 3 * level / 255
+        return images.from_array(np.clip(photograph[top : top + 256, left : left + 320] + noise, 0, 1).astype(np.float32))
+
+    def found(sigma: float, kind: str = "correlated") -> diagnosis.Diagnosis:
+        return diagnosis.Diagnosis(kind, correlated=sigma, curve=Curve(sigma / 255))
+
+    one, two = grainy(20, 30), grainy(23, 37)
+    raised = scenes.beside(found(0.4 * level), one, two)
+    assert raised.sigma == pytest.approx(level, rel=0.12)
+    assert raised.correlated == pytest.approx(raised.sigma)
+    # It is never lowered: a codec may have copied the noise. Nor is another picture a measure of it, another size, or white noise.
+    for left in (found(0.95 * level), found(3 * level), found(0.4 * level, "gaussian")):
+        assert scenes.beside(left, one, two) is left
+    for other in (one, grainy(144, 288), images.from_array(photograph[:200, :300])):
+        assert scenes.beside(few := found(0.4 * level), one, other) is few
 
 
 def test_noise_is_measured_at_the_beginning_of_each_scene_and_now_and_then() -> None:

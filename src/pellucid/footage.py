@@ -273,6 +273,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
     inspects = line.stages[0].settings.inspects
     samples: dict[int, Any] = {}
     count, since = 0, -1
+    last: Image | None = None
     for frame in clips.frames(clip, span):
         if frame.fields and not clip.interlaced:
             # Noise is measured in frames as they will be: once more from the beginning.
@@ -280,8 +281,13 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
         small = scenes.thumbnail(frame.planes[0], 2**clip.layout.depth - 1)
         begins = cuts.add(small)
         since = 0 if begins else since + 1
+        if inspects and last is not None:
+            # Where a cut lies between, the two are nowhere alike, and nothing changes.
+            samples[frame.number - 1] = scenes.beside(samples[frame.number - 1], last, windows.picture(frame.planes, clip.layout))
+        last = None
         if since % scenes.EVERY == 0:
-            samples[frame.number] = diagnosis.look(View((windows.picture(frame.planes, clip.layout),))) if inspects else None
+            last = windows.picture(frame.planes, clip.layout)
+            samples[frame.number] = diagnosis.look(View((last,))) if inspects else None
         for module, survey in looks.values():
             survey.add(windows.small(frame.planes, clip.layout, module.LOOK))
         count += 1

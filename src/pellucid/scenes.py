@@ -1,7 +1,8 @@
 """The scenes of a clip: where it cuts, and the noise of each scene.
 
 Noise that is measured in each frame by itself jumps from frame to frame, and with it the output: it flickers. So the kind of noise
-is decided once for each scene, and its level follows what is measured now and then.
+is decided once for each scene, and its level follows what is measured now and then. Grain looks like texture in one frame; the next
+frame has the same texture and other grain, so the two together say how strong grain is (`beside`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import diagnosis
+from pellucid import diagnosis, images, motion
 from pellucid.diagnosis import Diagnosis
-from pellucid.images import Image
+from pellucid.images import Image, Pixels
 from pellucid.views import View
 
-__all__ = ["EVERY", "Cuts", "Follower", "Levels", "levels_of", "place_of", "spread", "thumbnail"]
+__all__ = ["EVERY", "Cuts", "Follower", "Levels", "beside", "levels_of", "place_of", "spread", "thumbnail"]
 
 SMALL = 64
 """Pixels of the longer side of the picture in which cuts are looked for: a mean over a hundred pixels has little noise."""
@@ -39,6 +40,21 @@ EVERY = 48
 
 STEADY = 0.05
 """Change of the level, as a share, that is not followed: measurements of one level differ by as much."""
+
+CALM = 0.5
+"""The share of the blocks, those with the least detail, in which two frames are held against each other: there a motion that is
+wrong by a part of a pixel adds least."""
+
+LOWEST = 0.1, 0.3, 0.5
+"""Of the levels that those blocks show: shares below a low one, below the one that is believed (others hold things that change),
+and below the median."""
+
+UNEVEN = 1.4
+"""How many times the low one the median may be: noise gives blocks about one level (1.1 to 1.25 times), motion that was not
+found gives them levels far apart (twice and more)."""
+
+LEAST_RAISED, MOST_RAISED = 1.15, 4.0
+"""How many times the level of one frame two frames must show for it to be raised, and how far it is raised at most."""
 
 
 def thumbnail(plane: NDArray[np.generic], white: float) -> NDArray[np.float32]:
@@ -136,6 +152,50 @@ def _at_level(found: Diagnosis, factor: float) -> Diagnosis:
     )
 
 
+def beside(found: Diagnosis, picture: Image, other: Image) -> Diagnosis:
+    """What was ``found`` of a frame's noise, held against a frame ``other`` of the same scene: correlated noise, of which one frame
+    shows a half or less where there is texture, at the level by which the two differ once motion is undone.
+
+    Never less than what was found: where a codec has copied blocks from frame to frame, their noise is the same.
+    """
+    if found.kind != "correlated" or picture.pixels.shape != other.pixels.shape:
+        return found
+    one, two = (images.floating(each).pixels for each in (picture, other))
+    if min(one.shape[:2]) < 4 * motion.BLOCK:
+        return found
+    noise = found.sigma / 255
+    moves = motion.find(one.mean(axis=2), two.mean(axis=2), noise * 2**0.5, noise)
+    shown = motion.moved(np.ascontiguousarray(two.transpose(2, 0, 1)), moves).transpose(1, 2, 0)
+    light = _blocks(one).mean(axis=(1, 2, 3))
+    # Noise is cut off at black and white.
+    seen = np.abs(light - 0.5) < 0.45
+    if not seen.any():
+        return found
+    # Blocks have their own means: light may change. None has more noise than it has variance.
+    noisy = np.minimum(_variances(one - shown) / 2, _variances(one))[seen]
+    detail = _variances((one + shown) / 2)[seen] - noisy / 2
+    times = noisy / np.maximum(found.curve.variance(light[seen]), 1e-12)
+    calm = times[np.argsort(detail, kind="stable")[: max(1, round(CALM * len(times)))]]
+    low, factor, middle = (float(np.sqrt(value)) for value in np.quantile(calm, LOWEST))
+    if middle > UNEVEN * low or factor < LEAST_RAISED:
+        return found
+    return _at_level(found, min(factor, MOST_RAISED))
+
+
+def _blocks(pixels: Pixels) -> Pixels:
+    """Whole blocks (n, side, side, c) of a frame (h, w, c)."""
+    side, (height, width, channels) = motion.BLOCK, pixels.shape
+    rows, columns = height // side, width // side
+    parts = pixels[: rows * side, : columns * side].reshape(rows, side, columns, side, channels).swapaxes(1, 2)
+    return np.ascontiguousarray(parts).reshape(-1, side, side, channels)
+
+
+def _variances(pixels: Pixels) -> NDArray[np.float64]:
+    """The variance in each block of a frame (h, w, c), the mean of its channels."""
+    variances: NDArray[np.float64] = _blocks(pixels).var(axis=(1, 2), dtype=np.float64).mean(axis=1)
+    return variances
+
+
 class Follower:
     """The noise of frames that come one after the other and are not known ahead: asked for each in turn."""
 
@@ -143,6 +203,7 @@ class Follower:
         self._cuts = Cuts()
         self._number = -1
         self._samples: list[tuple[int, Diagnosis]] = []
+        self._measured: Image | None = None
         self._first = 0
         self.begins = True
         """Whether a scene begins with the frame that was asked for last."""
@@ -155,6 +216,11 @@ class Follower:
             self._samples, self._first = [], self._number
         if (self._number - self._first) % EVERY == 0:
             self._samples.append((self._number, diagnosis.look(View((picture,)))))
+            self._measured = picture
+        elif self._measured is not None:
+            place, found = self._samples[-1]
+            self._samples[-1] = place, beside(found, self._measured, picture)
+            self._measured = None
         return Levels(tuple(self._samples)).at(self._number)
 
 

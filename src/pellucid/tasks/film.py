@@ -22,12 +22,12 @@ from pellucid.engines import Graph, Models
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels, Rows
 from pellucid.reels import Entry, Fading
-from pellucid.tasks import FilmSettings, base
+from pellucid.tasks import DenoiseSettings, FilmSettings, base, denoise
 from pellucid.tasks.film_learning import Learning, filling_maps, finding_maps
 from pellucid.tiling import Place
 from pellucid.views import View
 
-__all__ = ["CASES", "LOOK", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scored", "survey"]
+__all__ = ["CASES", "LOOK", "METRICS", "PROTOCOL", "RUN_IN", "Learning", "follow", "known", "prepare", "scored", "survey"]
 
 CASES: tuple[str, ...] = (
     "scratches:6+dust:2+hairs:3+blotches:3",
@@ -45,6 +45,8 @@ PROTOCOL: Mapping[str, str] = {
 }
 
 LOOK = reels.SIDE
+
+RUN_IN = denoise.RUN_IN
 
 TILE = 1024
 """Side in pixels of the square that no piece has more pixels than."""
@@ -89,7 +91,8 @@ BORROWED = 7, 13
 @dataclass(frozen=True)
 class _Work:
     """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light. ``gain`` (h, w): what its values
-    are multiplied by. ``grain``: its level, in [0, 1], and ``keep`` the share that stays. ``gray``: gray in three channels."""
+    are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w), and ``keep`` the share that stays. ``gray``: gray in
+    three channels."""
 
     find: Graph | None
     fill: Graph | None
@@ -97,7 +100,7 @@ class _Work:
     around: tuple[Pixels, Pixels] | None = None
     gain: Pixels | None = None
     fading: Fading | None = None
-    grain: float = 0.0
+    grain: float | Pixels = 0.0
     keep: float = 1.0
     gray: bool = False
     rare: float = RARE_ALONE
@@ -135,7 +138,7 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
         around=around,
         gain=None if entry is None or lone or not settings.deflicker else _gain(entry, height, width),
         fading=fading,
-        grain=level / 255,
+        grain=level / 255 if found is None or found.places is None else found.places.sigma(0, 0, height, width, (height, width)),
         keep=1.0 if grain is None else settings.grain,
         gray=diagnosis.is_gray(view),
         rare=_rare(view, around),
@@ -182,6 +185,21 @@ def loads(models: Models, settings: FilmSettings) -> tuple[base.Pass, ...]:
 def survey() -> reels.Reel:
     """A look at all frames of a clip, before the work: `reels.Reel.entries` say what is to be done about each."""
     return reels.Reel()
+
+
+def follow(view: View, settings: FilmSettings, notes: Any) -> base.Followed:
+    """A frame with strong grain, fused with those before it as a noisy one is (`denoise.follow`).
+
+    Damage is new in each frame, and what is new comes from the frame alone: it is still to be found. Where grain is to be kept, or
+    nothing but damage touched, the frame stays alone.
+    """
+    found = view.found
+    if found is None or found.sigma < GRAINY or settings.grain > 0 or settings.only_damage or settings.show_damage:
+        return base.Followed(view, settings)
+    followed = denoise.follow(view, DenoiseSettings(), notes)
+    frames = list(view.frames)
+    frames[view.at] = followed.view.picture
+    return base.Followed(View(tuple(frames), view.at, followed.view.found, view.clip), settings, followed.notes)
 
 
 def _roles(models: Models) -> tuple[Graph | None, Graph | None]:
@@ -298,7 +316,8 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
         return np.where(hole, chance, np.float32(0))[None]
     result = frame
     if hole.any() or work.keep < 1:
-        result = _filled(work, frame, around, mending.grown(hole, 1))
+        grain = work.grain if isinstance(work.grain, float) else _part(work.grain, place, frame)
+        result = _filled(work, frame, around, mending.grown(hole, 1), grain)
         if work.gray:
             # A network of three channels gives faint colours to gray, and later steps would take it for a colour picture.
             still = (result == frame).all(axis=2, keepdims=True)
@@ -349,20 +368,22 @@ def _smaller(pixels: Pixels, scale: int) -> Pixels:
     return mean
 
 
-def _filled(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, hole: NDArray[np.bool_]) -> Pixels:
+def _filled(
+    work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None, hole: NDArray[np.bool_], grain: float | Pixels
+) -> Pixels:
     """The frame with its hole filled, and without a share of its grain."""
     rough = mending.roughly_filled(frame, hole)
     filled = rough
     if work.fill is not None:
-        maps = filling_maps(rough, around, hole.astype(np.float32), work.grain)
+        maps = filling_maps(rough, around, hole.astype(np.float32), grain)
         given = np.concatenate([rough, maps], axis=2)
         filled = rough - work.fill(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0].transpose(1, 2, 0)
     share = mending.softened(hole)[..., None]
     rest = frame if work.keep >= 1 else filled + np.float32(work.keep) * (frame - filled)
-    if work.grain > 0 and work.keep > 0:
+    if np.any(grain) and work.keep > 0:
         # What was filled has no grain: that of its surroundings, a few pixels away.
-        grain = np.where(hole[..., None], 0, frame - filled) * np.float32(work.keep)
-        filled = filled + np.roll(grain, BORROWED, (0, 1))
+        borrowed = np.where(hole[..., None], 0, frame - filled) * np.float32(work.keep)
+        filled = filled + np.roll(borrowed, BORROWED, (0, 1))
     return np.asarray(rest + share * (filled - rest), dtype=np.float32)
 
 

@@ -60,10 +60,14 @@ def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> Pixels:
     return np.concatenate([before, after, lone, looks], axis=2)
 
 
-def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float) -> Pixels:
-    """The planes (h, w, 9) beside a roughly filled frame (h, w, 3) for a network that fills; ``damage`` (h, w) are shares."""
+def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float | Pixels) -> Pixels:
+    """The planes (h, w, 9) beside a roughly filled frame (h, w, 3) for a network that fills; ``damage`` (h, w) are shares.
+
+    ``grain`` is its level in [0, 1], one for all pixels or (h, w).
+    """
     before, after = (frame, frame) if around is None else around
-    level = np.full((*frame.shape[:2], 1), grain, np.float32)
+    level = np.empty((*frame.shape[:2], 1), np.float32)
+    level[..., 0] = grain
     lone = np.full_like(level, LONE if around is None else TOGETHER)
     return np.concatenate([before, after, lone, damage[..., None], level], axis=2)
 
@@ -283,7 +287,7 @@ def _like_damage(scene: Pixels, likes: tuple[Drawing, ...], rng: np.random.Gener
     """The scene with one of ``likes`` drawn into it, sharp or a little soft."""
     height, width, channels = scene.shape
     draw = likes[int(rng.integers(len(likes)))]
-    share = _softly(_shares(height, width, lambda on: draw(on, 2 * width, 2 * height, rng)), rng)
+    share = _softened(_shares(height, width, lambda on: draw(on, 2 * width, 2 * height, rng)), _softness(rng))
     shown = share * np.float32(rng.uniform(0.4, 1))
     return np.asarray(scene + shown * (_any_colour(channels, rng) - scene), dtype=np.float32)
 
@@ -295,7 +299,7 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
     if rng.random() < 0.6:
         fall = _fall(height, width, count, rng)
         layers = [_shares(height, width, partial(fall, at)) for at in range(count)]
-        soft = False
+        softness = 0
     else:
         draw = LIKES[int(rng.integers(len(LIKES)))]
         tall, wide = height + 4 * REACH, width + 4 * REACH
@@ -308,10 +312,10 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
                 for part, own in zip(move, sway, strict=True)
             )
             layers.append(layer[top : top + height, left : left + width])
-        soft = bool(rng.random() < 0.5)
+        softness = _softness(rng)
     colour, strength = _any_colour(channels, rng), np.float32(rng.uniform(0.4, 1))
     for frame, share in zip(frames, layers, strict=True):
-        shown = (_softened(share) if soft else share) * strength
+        shown = _softened(share, softness) * strength
         frame += shown * (colour - frame)
 
 
@@ -352,16 +356,16 @@ def _shares(height: int, width: int, draw: Callable[[Any], None]) -> Pixels:
     return np.asarray(canvas.reduce(2), np.float32)[..., None] / np.float32(255)
 
 
-def _softly(share: Pixels, rng: np.random.Generator) -> Pixels:
-    """In focus, nearly, or far out of it."""
+def _softness(rng: np.random.Generator) -> int:
+    """How often a drawing is softened: it is in focus, nearly, or far out of it."""
     draw = rng.random()
-    for _ in range(0 if draw < 0.5 else 1 if draw < 0.8 else int(rng.integers(2, 7))):
-        share = _softened(share)
+    return 0 if draw < 0.5 else 1 if draw < 0.8 else int(rng.integers(2, 7))
+
+
+def _softened(share: Pixels, times: int) -> Pixels:
+    for _ in range(times):
+        share = (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / np.float32(4)
     return share
-
-
-def _softened(share: Pixels) -> Pixels:
-    return (share + np.roll(share, 1, 0) + np.roll(share, 1, 1) + np.roll(share, (1, 1), (0, 1))) / np.float32(4)
 
 
 def _any_colour(channels: int, rng: np.random.Generator) -> Pixels:
