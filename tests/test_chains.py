@@ -171,6 +171,7 @@ def test_a_users_presets_come_first(tmp_path: Path) -> None:
         ("[a]\nsteps = [{task = 'sharpen'}]", "preset a: 'sharpen' is no step"),
         ("[a]\nsteps = [{task = 'denoise', sigma = '400'}]", "preset a: sigma must be"),
         ("[a]\nsteps = [{task = 'upscale'}, {task = 'denoise'}]", "preset a: denoise comes after upscale"),
+        ("[a]\nsteps = [{task = 'colorize', hints = 'missing.json'}]", "preset a: missing.json: "),
         ("['../a']\nsteps = [{task = 'denoise'}]", "a name has letters"),
     ],
 )

@@ -69,10 +69,10 @@ def check(needed: int, limit: int | None, what: str) -> None:
     """Raises `MemoryShort`, in which ``what`` need so many bytes, where `room` has fewer."""
     there = room(limit)
     if there is not None and needed > there:
-        raise MemoryShort(
-            f"{what} need {shown(needed)} more memory, and {shown(max(0, there))} may be used "
-            f"({'--memory sets that limit' if limit is not None else '--memory SIZE allows more'})"
-        )
+        may = f"{shown(there)} may be used (--memory SIZE allows more)"
+        if limit is not None:
+            may = f"this process has {shown(limit - there)} of the {shown(limit)} that --memory allows"
+        raise MemoryShort(f"{what} need {shown(needed)} more memory, and {may}")
 
 
 def _groups(root: Path) -> Iterator[int]:

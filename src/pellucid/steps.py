@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pellucid import regular, tasks
-from pellucid.errors import OptionError
+from pellucid.errors import FileError, OptionError
 from pellucid.tasks import Fact, Task
 from pellucid.tasks.settings import Attached, Setting, Settings, Shape, check_type
 
@@ -338,7 +338,7 @@ def _preset(name: str, table: Any, where: str, folder: Path, *, own: bool) -> Pr
         rest = {key: value for key, value in entry.items() if key not in ("task", "model")}
         try:
             step = Step.of(entry["task"], _beside(entry["task"], rest, folder), entry.get("model"))
-        except OptionError as error:
+        except (FileError, OptionError) as error:
             raise OptionError(f"{where}: {error}") from error
         steps.append(step)
     try:
