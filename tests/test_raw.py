@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -565,6 +567,56 @@ def test_a_truncated_file_is_one_line(share: float, tmp_path: Path, capsys: pyte
     assert not (tmp_path / "a.clean.dng").exists()
 
 
+def panasonic(path: Path, width: int = 140, height: int = 640) -> None:
+    """Writes a RW2, which LibRaw reads beyond its end without a word. 14 samples lie in 16 bytes: two as they are, and the steps of
+    the others; each 16 KiB begin with what belongs behind."""
+    rng = np.random.default_rng(0)
+    groups = b""
+    for _ in range(width * height // 14):
+        bits = "".join(f"{value:012b}" for value in rng.integers(1000, 3000, 2))
+        bits += "".join(("00" if index % 3 == 2 else "") + f"{128 + rng.integers(-20, 20):08b}" for index in range(2, 14))
+        groups += int(bits, 2).to_bytes(16, "little")
+    groups += bytes(-len(groups) % 0x4000)
+    blocks = [groups[start : start + 0x4000] for start in range(0, len(groups), 0x4000)]
+    samples = b"".join(block[0x2008:] + block[:0x2008] for block in blocks)
+    begin = 8 + 2 + 12 * 7 + 4
+    numbers = ((2, 3, width), (3, 3, height), (45, 3, 4), (273, 4, 0xFFFFFFFF), (279, 4, len(samples)), (280, 4, begin))
+    table = (
+        struct.pack("<HHI", 1, 7, 4) + b"0300" + b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in numbers)
+    )
+    path.write_bytes(b"IIU\0" + struct.pack("<IH", 8, 7) + table + bytes(4) + samples)
+
+
+def test_a_file_that_is_read_beyond_its_end_is_one_line(tmp_path: Path) -> None:
+    panasonic(tmp_path / "whole.rw2")
+    content = (tmp_path / "whole.rw2").read_bytes()
+    assert mosaic_in(tmp_path / "whole.rw2").pixels.shape == (640, 140, 1)
+    for name, rest in (("none.rw2", 0x4000 * 7), ("half.rw2", 0x4000 * 3)):
+        (tmp_path / name).write_bytes(content[:-rest])
+        with pytest.raises(FileError, match=rf"it ends before its picture does: \d+ bytes of at least {len(content)}"):
+            mosaic_in(tmp_path / name)
+        with pytest.raises(FileError, match="it ends before its picture does"):
+            files.read(tmp_path / name)
+    # A maker who counts wrong, by bytes that hold no samples.
+    longer = content[:74] + (int.from_bytes(content[74:78], "little") + 0x4000).to_bytes(4, "little") + content[78:]
+    (tmp_path / "short.rw2").write_bytes(longer)
+    np.testing.assert_array_equal(mosaic_in(tmp_path / "short.rw2").pixels, mosaic_in(tmp_path / "whole.rw2").pixels)
+
+
+def test_the_library_says_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
+    (tmp_path / "a.dng").write_bytes(content[: len(content) // 2])
+    with pytest.raises(rawpy.LibRawError), rawpy.imread(str(tmp_path / "a.dng")) as opened:
+        opened.raw_image.sum()
+    assert "Unexpected end of file" in capfd.readouterr().err
+    with pytest.raises(FileError):
+        mosaic_in(tmp_path / "a.dng")
+    assert capfd.readouterr().err == ""
+    with reading._hushed():
+        os.write(2, b"a: Unexpected end of file\nanother thread's\n")
+    assert capfd.readouterr().err == "another thread's\n"
+
+
 # -- the parts --------------------------------------------------------------------------------------------------------
 
 
@@ -653,3 +705,14 @@ def test_inspect_states_the_law_of_the_sensor(tmp_path: Path, capsys: pytest.Cap
         assert found[colour]["gain"] == pytest.approx(2e-3, rel=0.08)
     assert cli.main(["inspect", str(source), "--map", str(tmp_path / "map.png")]) == 0
     assert (tmp_path / "map.png").exists()
+
+
+@pytest.mark.parametrize("contrast", [0.15, 0.45])
+def test_a_zone_plate_is_neither_noise_nor_rows(contrast: float) -> None:
+    down, right = np.mgrid[:256, :256] - 127.5
+    rings = 0.5 + contrast * np.cos(np.pi / 256 * (down**2 + right**2))
+    shot = taken(np.repeat(rings[..., None], 3, axis=2).astype(np.float32), gain=5e-4)
+    law = sensors.law([shot.samples])
+    assert not law.sure
+    assert 1 / 4 < law.gain / 5e-4 < 4
+    assert sensors.rows_of(shot.samples)[0] == 0

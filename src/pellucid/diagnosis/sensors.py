@@ -45,6 +45,10 @@ DOUBTED = 0.4
 """Where all blocks have texture, this power of how much less of it would be plain is taken off what was measured: too low a level
 costs a picture less than too high a one."""
 
+CALMEST, OF_CALMEST, REFUTED = 0.01, 0.42, 0.2
+"""The share of the blocks that are the calmest; what share of noise's mean power they have at the most, where there is noise alone
+(chi square of 21 coefficients); and how far they may stay below that for the law to hold."""
+
 HELD = 0.25
 """How firmly the share that texture adds to high orders is held towards 0, for the root of the number of blocks: two standard
 deviations of the product of two orders' noise, which is about 0.12."""
@@ -92,6 +96,9 @@ LIKE = tuple((down, right) for down in (-4, -2, 0, 2, 4) for right in (-4, -2, 0
 
 OVERLAP = 8
 """Rows that a band of a mosaic shares with the next: twice as far as hot pixels are looked at around."""
+
+ALIKE = -0.2
+"""The correlation of two neighbouring rows' differences up to which there is row noise, whose own is -2/3."""
 
 NOTICED, FARTHEST = 3.0, 4.0
 """How many times as much as chance the rows must differ for there to be row noise; and how many times as much as most of them one
@@ -156,6 +163,12 @@ def law(parts: Sequence[Plane], phase: tuple[int, int] = (0, 0), step: float = 0
         return Law(0.0, 0.0, sure=False)
     rounding = step**2 / 12
     line = _fitted(blocks, rounding, floored=min(float(part.min()) for part in parts) >= 0)
+    shares = blocks.high / line.expected(blocks.light)
+    calmest = float(np.quantile(shares, CALMEST)) / OF_CALMEST
+    if calmest < REFUTED and blocks.high.min() > 0:
+        # A test pattern, which is texture alone.
+        gain = max(line.gain, line.read) * calmest
+        return Law(gain, float(np.sqrt(_usual(gain, rounding))), sure=False)
     if line.beyond > 1:
         less = line.beyond**-DOUBTED
         gain = line.gain * less
@@ -452,6 +465,9 @@ def rows_of(mosaic: Plane) -> tuple[float, Plane]:
     if found < NOTICED * max(chance, 1e-7) or power <= 0:
         return 0.0, off
     middle[np.abs(middle) > FARTHEST * found] = 0
+    if float((middle[2:] * middle[:-2]).mean()) > ALIKE * found**2:
+        # One that is too light makes its neighbours look too dark; those of a pattern are alike.
+        return 0.0, off
     held = (chance**2 / power) / 1.5
     for _ in range(60):
         error = middle - (off[2:-2] - (off[:-4] + off[4:]) / 2)

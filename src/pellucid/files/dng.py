@@ -10,15 +10,17 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import developing, images
+from pellucid import developing, images, memory
 from pellucid.camera import RGB_TO_XYZ
 from pellucid.errors import FileError
 from pellucid.files import codecs
@@ -47,6 +49,9 @@ HEADS = {
 """How RAW files begin that are built like a TIFF, and their order of bytes; Olympus' and Panasonic's have marks of their own."""
 
 MAKER_NOTE, DNG_PRIVATE = 0x927C, 50740
+
+PANASONIC_PLACE = 280
+"""Where the samples of a RW2 begin, whose own tag for that holds no place."""
 
 LARGEST = 2**32 - 2**20
 """Bytes that a file may have: places in it are numbers of 32 bits."""
@@ -101,9 +106,16 @@ class Source:
         """Whether each tile or strip that is said to be a JPEG begins as one: those of an encrypted file do not."""
         if number(self.raw, 259) != 7:
             return True
-        entry = self.raw.get(324) or self.raw.get(273)
-        places: Any = [] if entry is None else np.frombuffer(entry[2], "<u2" if entry[0] == 3 else "<u4")
-        return all(content[place : place + 2] == b"\xff\xd8" for place in places)
+        return all(content[place : place + 2] == b"\xff\xd8" for place in _numbers(self.raw.get(324) or self.raw.get(273)))
+
+    @property
+    def end(self) -> int:
+        """Bytes that the file has at least, by what it says of the places of its pixels; 0 where it says nothing of them."""
+        tiled = 324 in self.raw
+        starts, lengths = (_numbers(self.raw.get(code)) for code in ((324, 325) if tiled else (273, 279)))
+        if starts == [0xFFFFFFFF]:
+            starts = _numbers(self.raw.get(PANASONIC_PLACE))
+        return max((start + length for start, length in zip(starts, lengths, strict=False)), default=0)
 
 
 def source_of(content: bytes) -> Source:
@@ -121,7 +133,7 @@ def source_of(content: bytes) -> Source:
     except struct.error:
         return Source()
     raw: Entries = first
-    for start in _numbers(first.get(SUB)):
+    for start in _numbers(first.get(SUB))[:16]:
         try:
             inner = read_directory(read, start, order=order)
         except struct.error:
@@ -167,10 +179,11 @@ def _maker_note(read: Callable[[int, int], bytes], place: int, order: str) -> by
 
 
 def _numbers(entry: Entry | None) -> list[int]:
+    """The whole numbers of an entry, however many."""
     if entry is None or entry[0] not in (3, 4, 13):
         return []
-    size = 2 if entry[0] == 3 else 4
-    return [int.from_bytes(entry[2][start : start + size], "little") for start in range(0, size * min(entry[1], 16), size)]
+    found: list[int] = np.frombuffer(entry[2], "<u2" if entry[0] == 3 else "<u4").tolist()
+    return found
 
 
 def doubles(entry: Entry | None) -> tuple[float, ...]:
@@ -238,20 +251,25 @@ def _placed(file: BinaryIO, content: bytes | None, entries: Entries | None = Non
 
 
 def _written_tiles(file: BinaryIO, image: Image, small: _Small) -> Iterator[tuple[int, int]]:
-    """The place and the length of each tile, from left to right and from above to below."""
-    height, width, samples = image.pixels.shape
+    """The place and the length of each tile, from left to right and from above to below. All cores pack."""
+    height, width, _ = image.pixels.shape
     side = _tile(width)
-    for top in range(0, height, side):
-        values = _values(image, top, min(top + side, height))
-        small.add(values)
-        for left in range(0, width, side):
-            tile = values[:, left : left + side]
-            missing = ((0, side - tile.shape[0]), (0, side - tile.shape[1]), (0, 0))
-            # Beyond the edge a tile goes on two by two, as a mosaic does: that packs best.
-            tile = np.pad(tile, missing, mode="symmetric") if any(map(any, missing)) else tile
-            tile = np.ascontiguousarray(tile if samples == 3 else tile[..., 0])
-            packed = bytes(codecs.imagecodecs().jpeg_encode(tile, lossless=True, bitspersample=16, predictor=1))
-            yield _placed(file, packed), len(packed)
+    with ThreadPoolExecutor(memory.cores()) as pool:
+        for top in range(0, height, side):
+            values = _values(image, top, min(top + side, height))
+            shown = pool.submit(small.add, values)
+            for packed in pool.map(_packed, [values[:, left : left + side] for left in range(0, width, side)], repeat(side)):
+                yield _placed(file, packed), len(packed)
+            shown.result()
+
+
+def _packed(tile: NDArray[np.uint16], side: int) -> bytes:
+    """A tile as lossless JPEG, as large as all are."""
+    missing = ((0, side - tile.shape[0]), (0, side - tile.shape[1]), (0, 0))
+    # Beyond the edge a tile goes on two by two, as a mosaic does: that packs best.
+    tile = np.pad(tile, missing, mode="symmetric") if any(map(any, missing)) else tile
+    tile = np.ascontiguousarray(tile if tile.shape[2] == 3 else tile[..., 0])
+    return bytes(codecs.imagecodecs().jpeg_encode(tile, lossless=True, bitspersample=16, predictor=1))
 
 
 def _values(image: Image, top: int, bottom: int) -> NDArray[np.uint16]:

@@ -4,6 +4,12 @@
 from __future__ import annotations
 
 import io
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +40,15 @@ TURNS = {0: 1, 3: 3, 5: 8, 6: 6}
 """LibRaw's flip -> EXIF's orientation."""
 
 
+BEYOND = 1 << 16
+"""More bytes than a decoder takes at once."""
+
+CHATTER = re.compile(rb"^.*: (Unexpected end of file|data corrupted at -?\d+)\r?\n", re.MULTILINE)
+"""Lines that LibRaw writes to the process's standard error, beside the error that it raises."""
+
+_hushing = threading.Lock()
+
+
 def from_raw(content: bytes, reading: Reading) -> Image:
     """The picture in a camera's RAW file, by its own white balance, upright, without brightening; or, where ``reading.mosaic`` asks
     for it and the sensor has a Bayer mosaic, its samples (`Image.mosaic`), as they lie in the file. Raises `MissingExtra`."""
@@ -41,7 +56,7 @@ def from_raw(content: bytes, reading: Reading) -> Image:
         import rawpy
     except ModuleNotFoundError as error:
         raise MissingExtra("rawpy", "raw") from error
-    with rawpy.imread(io.BytesIO(content)) as raw:
+    with _hushed(), rawpy.imread(io.BytesIO(content)) as raw:
         if raw.sizes.width * raw.sizes.height == 0:
             raise FileError("it holds no picture")
         width, height = raw.sizes.raw_width, raw.sizes.raw_height
@@ -52,10 +67,12 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             if why is None:
                 # The mosaic as LibRaw has it, and the visible part.
                 check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
+                _check_end(raw, content)
                 return _mosaic(raw, content, sparing=reading.sparing)
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
+        _check_end(raw, content)
         try:
             values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
         except rawpy.LibRawError as error:
@@ -65,6 +82,28 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             reason = words.decode("ascii", "replace") if isinstance(words, bytes) else str(words)
             raise FileError(f"{why}, and LibRaw does not develop it ({reason})") from error
     return replace(picture_of(values, reading, full=True), exif=_exif(content), remarks=remarks)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Within, what anybody writes to the process's standard error waits, and LibRaw's own lines are dropped: rawpy cannot turn them
+    off. One thread at a time."""
+    with _hushing:
+        try:
+            real = os.dup(2)
+        except OSError:
+            # It is closed: nobody reads it.
+            yield
+            return
+        with os.fdopen(real, "wb", buffering=0) as out, tempfile.TemporaryFile() as waiting:
+            os.dup2(waiting.fileno(), 2)
+            try:
+                yield
+            finally:
+                os.dup2(real, 2)
+                waiting.seek(0)
+                with suppress(OSError):
+                    out.write(CHATTER.sub(b"", waiting.read()))
 
 
 def developed(image: Image) -> Image:
@@ -134,6 +173,26 @@ def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     if sparing and height * width >= BANDED:
         pixels = Rows(pixels.shape, pixels.dtype, lambda top, bottom: samples[top:bottom, :, None])
     return Image(pixels=pixels, dtype=np.dtype(np.uint16), size=(height, width), mosaic=data)
+
+
+def _check_end(raw: Any, content: bytes) -> None:
+    """Raises `FileError` where samples lie beyond the file's end: LibRaw reads on in some kinds of file, and says nothing.
+
+    Not all makers count right, so what the file says of its length is no proof: other bytes beyond its end give other samples.
+    """
+    import rawpy
+
+    end, samples = dng.source_of(content).end, raw.raw_image
+    if end <= len(content) or samples is None:
+        return
+    beyond = np.random.default_rng(0).bytes(min(end - len(content), 2 * samples.size) + BEYOND)
+    try:
+        with rawpy.imread(io.BytesIO(content + beyond)) as again:
+            whole = np.array_equal(samples, again.raw_image)
+    except rawpy.LibRawError:
+        whole = False
+    if not whole:
+        raise FileError(f"it ends before its picture does: {len(content)} bytes of at least {end}")
 
 
 def _gains(raw: Any) -> tuple[float, float, float]:
