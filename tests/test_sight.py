@@ -662,7 +662,7 @@ def printed(photo: NDArray[np.float64], pitch: float, angle: float) -> NDArray[n
     return white.reshape(photo.shape[0], fine, photo.shape[1], fine).mean(axis=(1, 3)) * 235 + 12
 
 
-@pytest.mark.parametrize(("pitch", "angles"), [(4, (45,)), (5.6, (30,)), (8, (10,)), (6.4, (15, 75, 45))])
+@pytest.mark.parametrize(("pitch", "angles"), [(4, (45,)), (5.6, (30,)), (8, (0,)), (11, (15,)), (6.4, (0, 75, 45))])
 def test_a_print_in_dots_is_named_and_left_alone_unless_asked(
     photograph: NDArray[np.float64], pitch: float, angles: tuple[float, ...]
 ) -> None:
@@ -684,6 +684,32 @@ def test_a_print_in_dots_is_named_and_left_alone_unless_asked(
     assert halftone.pitch([restored.astype(np.float32) / np.float32(255)]) is None
 
 
+@pytest.mark.parametrize(
+    ("pitch", "angle", "kind"),
+    [
+        (8, 0, "two values"),
+        (7, 5, "two values"),
+        (3, 0, "noise"),
+        (9.5, 0, "noise"),
+        (13, 45, "noise"),
+        (4, 0, "JPEG"),
+        (13, 5, "JPEG"),
+    ],
+)
+def test_dots_are_as_far_apart_as_they_were_made(photograph: NDArray[np.float64], pitch: float, angle: float, kind: str) -> None:
+    print_ = printed(photograph[:320, :384, 1] * 255, pitch, angle)
+    if kind == "two values":
+        print_ = 255.0 * (print_ > 128)
+    elif kind == "noise":
+        print_ = noisy(print_, 8).astype(np.float64)
+    else:
+        file = io.BytesIO()
+        PillowImage.fromarray(levels(print_)).save(file, "JPEG", quality=85)
+        print_ = np.asarray(PillowImage.open(file), dtype=np.float64)
+    found = pellucid.inspect(levels(print_))
+    assert (found.kind, found.halftone) == ("halftone", pytest.approx(pitch, rel=0.03))
+
+
 def test_what_has_no_screen_is_no_print(photograph: NDArray[np.float64]) -> None:
     down, right = np.mgrid[:384, :384]
     made = {name: picture for name, picture in drawings().items() if min(picture.shape[:2]) > 200}
@@ -693,6 +719,8 @@ def test_what_has_no_screen_is_no_print(photograph: NDArray[np.float64]) -> None
     PillowImage.fromarray(levels(photograph * 255)).save(file, "JPEG", quality=10)
     made["JPEG"] = np.asarray(PillowImage.open(file))
     made["page"] = levels(page(11, 255, 0))
+    made["chessboard"] = np.uint8(200) * ((down // 8 + right // 8) % 2).astype(np.uint8)[..., None]
+    made["grid"] = np.where((down % 8 < 2) | (right % 8 < 2), 60, 220).astype(np.uint8)[..., None]
     bricks = ((down % 24) < 3) | (((right + 24 * (down // 24 % 2)) % 48) < 3)
     made["bricks"] = np.where(bricks, 200, 120).astype(np.uint8)[..., None]
     threads = np.sin(2 * np.pi * (right + 3 * np.sin(down / 40)) / 5.5) * np.sin(2 * np.pi * (down + 4 * np.sin(right / 50)) / 5.2)

@@ -132,7 +132,7 @@ def inspect_parts(
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := impulses.extremes(part)) is not None:
             return _salt_and_pepper(part, struck)
-    if not (seen.drawn and seen.recurring) and (apart := halftone.pitch(whole)) is not None:
+    if not seen.squares and (apart := halftone.pitch(whole, drawn=seen.drawn and seen.recurring)) is not None:
         # Few grays make a drawing, and may be a print.
         return Diagnosis("halftone", halftone=apart)
     if seen.drawn:

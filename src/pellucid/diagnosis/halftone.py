@@ -1,7 +1,8 @@
 """Whether a picture is a print in dots (halftone), and how far these are apart.
 
-A screen of dots is a square lattice, turned against the pixels: in the spectra of all windows alike there are two peaks, at a right
-angle and equally far from the middle. Bricks and windows have their peaks on the axes, cloth has them elsewhere in each window.
+A screen of dots is a square lattice: in the spectra of all windows alike there are two waves, at a right angle and equally far from
+the middle, and their multiples. Bricks and windows have their waves along the axes, and more besides; cloth has them elsewhere in
+each window.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SIDE = 64
 FEWEST, MOST = 6, 24
 """How many windows there must be, and how many are looked at."""
 
-NEAREST, FARTHEST = 2.2, 12.0
+NEAREST, FARTHEST = 2.2, 14.5
 """Distances of the dots in pixels that are looked for."""
 
 BUSY = 6.0
@@ -33,18 +34,36 @@ STRONG = 8.0
 """Amplitude in 8-bit levels that the waves must have."""
 
 OFF_AXIS, NEAR = 3, 1.6
-"""How many steps of the spectrum a peak must be away from either axis, since what is drawn stands upright; and how near to where it
-should be the other one is."""
+"""How many steps of the spectrum a wave must be away from either axis for two waves to be enough, since what is drawn stands
+upright; and how near to where it should be another one is."""
 
 ALIKE = 0.3
-"""By how many steps of the spectrum a peak may be farther from the middle in one window than in another (six in ten of them):
+"""By how many steps of the spectrum a wave may be farther from the middle in one window than in another (six in ten of them):
 threads of cloth are nowhere as even as a screen."""
 
+MULTIPLES = (2 + 2j, 2 + 1j, 1 + 2j, 2 + 0j, 1 + 1j, 1 + 0j)
+"""Which wave of its lattice the strongest one may be, as so many of the first and of the second, along real and imaginary."""
 
-def pitch(parts: Sequence[NDArray[np.float32]]) -> float | None:
+ORDERS = 4
+"""So many times the first wave are looked for in what `_is_all` counts."""
+
+ALL, FIRST, EQUAL = 0.7, 0.22, 0.5
+"""Which share of a window's power, beyond the picture's own, an upright lattice must have, and its two first waves (medians); and
+how far the powers of these may be apart (natural logarithm). Prints of light and dark tones have 0.86 to 1, 0.36 to 0.94 and 0 to
+0.2; maps of tiles at most 0.26, ordered dithering 0.02 to 0.11 in its first waves, letters of one width 0.85 and more apart."""
+
+FINER = 0.6
+"""What share of the first wave's frequency counts as the picture's own."""
+
+TONES = 3.0
+"""Standard deviation in 8-bit levels of the windows' means: dots differ in size with the light, those of a chessboard do not."""
+
+
+def pitch(parts: Sequence[NDArray[np.float32]], *, drawn: bool = False) -> float | None:
     """How far the dots of a print are apart in the ``parts`` (h, w, channels), in pixels; None where there are none.
 
-    Of several inks, each with a lattice of its own, the coarsest.
+    Of several inks, each with a lattice of its own, the coarsest. ``drawn``: details recur, as they do in drawings, and in prints
+    whose dots lie on the pixels; then the lattice must be nearly all that there is.
     """
     windows = [
         part[top : top + SIDE, left : left + SIDE]
@@ -57,10 +76,10 @@ def pitch(parts: Sequence[NDArray[np.float32]]) -> float | None:
         return None
     cut = np.stack(windows)
     channels = cut.shape[3]
-    first = _lattice(cut[..., channels // 2])
+    first = _lattice(cut[..., channels // 2], drawn)
     if first is None or channels == 1:
         return first
-    found = [first, *(_lattice(cut[..., channel]) for channel in range(channels) if channel != channels // 2)]
+    found = [first, *(_lattice(cut[..., channel], drawn) for channel in range(channels) if channel != channels // 2)]
     return max(apart for apart in found if apart is not None)
 
 
@@ -68,15 +87,18 @@ _hann = np.hanning(SIDE + 1)[:SIDE]
 _window = np.outer(_hann, _hann).astype(np.float32)
 _rows = np.fft.fftfreq(SIDE, 1 / SIDE)[:, None] * np.ones(SIDE // 2)
 _columns = np.arange(SIDE // 2) * np.ones((SIDE, 1))
-_far = np.hypot(_rows, _columns)
+_places = _columns + 1j * _rows
+_far = np.abs(_places)
 _inside = (_far > SIDE / FARTHEST) & (_far < SIDE / NEAREST)
 _rings = np.rint(_far).astype(np.intp)
 
 
-def _lattice(cut: NDArray[np.float32]) -> float | None:
+def _lattice(cut: NDArray[np.float32], drawn: bool) -> float | None:
     """The pitch of the lattice in windows (n, `SIDE`, `SIDE`)."""
-    values = (cut - cut.mean(axis=(1, 2), keepdims=True)) * np.float32(255)
-    values = values[values.std(axis=(1, 2)) > BUSY]
+    means = cut.mean(axis=(1, 2), keepdims=True)
+    values = (cut - means) * np.float32(255)
+    busy = values.std(axis=(1, 2)) > BUSY
+    values = values[busy]
     if len(values) < FEWEST:
         return None
     powers = np.abs(np.fft.rfft2(values * _window)[..., : SIDE // 2]) ** 2
@@ -86,37 +108,62 @@ def _lattice(cut: NDArray[np.float32]) -> float | None:
     for ring in np.unique(_rings):
         usual[ring] = np.median(height[np.abs(_rings - ring) <= 1])
     waves = (height - usual[_rings] > ABOVE) & (2 * np.sqrt(power) > STRONG * (SIDE / 2) ** 2)
-    upright = np.minimum(np.abs(_rows), _columns) < OFF_AXIS
-    height = np.where(waves & _inside & ~upright, height - usual[_rings], 0.0)
+    height = np.where(waves & _inside, height - usual[_rings], 0.0)
     row, column = (int(place) for place in np.unravel_index(int(np.argmax(height)), height.shape))
     if height[row, column] <= 0:
         return None
-    first = float(_rows[row, column]), float(_columns[row, column])
-    if not _wave(waves, -first[1], first[0]):
+    strongest = _peak(np.log(power + 1), row, column)
+    for multiple in MULTIPLES:
+        wave = strongest / multiple
+        if abs(wave) > SIDE / FARTHEST and waves[_near(wave)].any() and waves[_near(1j * wave)].any():
+            break
+    else:
         return None
-    exact = _middles(powers, row, column)
-    low, high = np.quantile(exact, (0.2, 0.8))
-    if high - low > ALIKE:
+    low, high = np.quantile(_middles(powers, row, column), (0.2, 0.8))
+    if high - low > ALIKE * abs(multiple):
         return None
-    far = float(np.median(exact))
-    half = (first[0] - first[1]) / 2, (first[0] + first[1]) / 2
-    if _wave(waves, *half) and _wave(waves, -half[1], half[0]):
-        # Those were the diagonals of the lattice.
-        far /= np.sqrt(2)
-    return SIDE / far
+    upright = min(abs(wave.real), abs(wave.imag)) < OFF_AXIS
+    if (upright or drawn) and not (_is_all(powers, wave) and 255 * float(means[busy].std()) > TONES):
+        return None
+    return SIDE / abs(wave)
 
 
-def _wave(waves: NDArray[np.bool_], row: float, column: float) -> bool:
-    """Whether there is a wave near these frequencies, or, which is the same, near their negatives."""
-    if column < 0:
-        row, column = -row, -column
-    return bool(waves[np.hypot(_rows - row, _columns - column) < NEAR].any())
+def _near(wave: complex) -> NDArray[np.bool_]:
+    """Where in a spectrum (rows, columns) this wave is, or, which is the same, its negative."""
+    answer: NDArray[np.bool_] = np.minimum(np.abs(_places - wave), np.abs(_places + wave)) < NEAR
+    return answer
+
+
+def _is_all(powers: NDArray[np.float32], wave: complex) -> bool:
+    """Whether spectra (n, rows, columns) have hardly more than the lattice of this wave and the one at a right angle to it, the two
+    of them equally strong."""
+    fine = _far > FINER * abs(wave)
+    orders = [complex(first, second) for first in range(ORDERS + 1) for second in range(-ORDERS, ORDERS + 1) if first or second]
+    lattice = np.any([_near(wave * order) for order in orders], axis=0) & fine
+    first = (_near(wave) | _near(1j * wave)) & fine
+    whole = np.maximum(powers[:, fine].sum(axis=1), 1e-9)
+    share, of_first = (np.median(powers[:, there].sum(axis=1) / whole) for there in (lattice, first))
+    one, other = (np.log(powers[:, _near(each)].mean(axis=1) + 1) for each in (wave, 1j * wave))
+    return bool(share > ALL and of_first > FIRST and np.median(np.abs(one - other)) < EQUAL)
+
+
+def _peak(height: NDArray[np.floating], row: int, column: int) -> complex:
+    """Where the wave at a peak of a spectrum's logarithm is, between its steps, columns along real: a parabola's, either way."""
+
+    def at(down: int, right: int) -> float:
+        # A real picture's spectrum has the negatives of its frequencies, too.
+        return float(height[down % SIDE, right] if right >= 0 else height[-down % SIDE, -right])
+
+    middle, shifts = at(row, column), []
+    for down, right in ((0, 1), (1, 0)):
+        before, after = at(row - down, column - right), at(row + down, min(column + right, SIDE // 2 - 1))
+        shifts.append(0.5 * (before - after) / min(before - 2 * middle + after, -1e-6))
+    return complex(_columns[row, column] + shifts[0], _rows[row, column] + shifts[1])
 
 
 def _middles(powers: NDArray[np.float32], row: int, column: int) -> NDArray[np.float64]:
-    """How far from the middle of each window's spectrum (n, rows, columns) the peak is, between its steps."""
-    places = np.ix_(np.arange(row - 1, row + 2) % SIDE, np.arange(column - 1, min(column + 2, SIDE // 2)))
+    """How far from the middle of each window's spectrum (n, rows, columns) the wave is, between its steps."""
+    places = np.ix_(np.arange(row - 1, row + 2) % SIDE, np.arange(max(column - 1, 0), min(column + 2, SIDE // 2)))
     weights = np.sqrt(powers[:, places[0], places[1]]).astype(np.float64)
-    down, right = ((weights * each[places]).sum(axis=(1, 2)) for each in (_rows, _columns))
-    answer: NDArray[np.float64] = np.hypot(down, right) / np.maximum(weights.sum(axis=(1, 2)), 1e-9)
+    answer: NDArray[np.float64] = np.abs((weights * _places[places]).sum(axis=(1, 2))) / np.maximum(weights.sum(axis=(1, 2)), 1e-9)
     return answer
