@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid import maps
+from pellucid import degradations, diagnosis, maps
 from pellucid.diagnosis import bands, grounds, places
 
 Levels = NDArray[np.uint8]
@@ -61,8 +61,17 @@ def test_what_has_no_noise_comes_back_to_the_bit(photo: NDArray[np.float64]) -> 
 @pytest.mark.parametrize("sigma", [0, 25])
 def test_the_same_noise_everywhere_is_not_in_part(photo: NDArray[np.float64], sigma: int) -> None:
     picture = floats(photo + sigma * np.random.default_rng(3).standard_normal(photo.shape))
-    assert not list(places.partial([picture], 1))
+    assert not list(places.partial([picture], 1, maps.NONE))
     assert pellucid.inspect(levels(255 * picture)).places is None
+
+
+@pytest.mark.parametrize("kind", ["speckle:0.1", "poisson:30:clip"])
+def test_noise_that_is_faint_in_the_dark_is_not_in_part(photo: NDArray[np.float64], kind: str) -> None:
+    clean = (photo / 255).astype(np.float32)
+    clean[:, :160] *= np.float32(0.15)
+    noisy = degradations.parse(kind)(clean, np.random.default_rng(0)).astype(np.float32)
+    found = diagnosis.inspect(noisy)
+    assert (found.kind, found.places) == (kind.split(":")[0], None)
 
 
 @pytest.mark.parametrize(("rows", "columns", "sigma"), [(6, 6, 0), (5, 5, 8), (5, 0, 12)])

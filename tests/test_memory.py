@@ -88,7 +88,9 @@ def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monke
     # The engine keeps its room: the same picture again needs no more.
     assert two.restore(noisy, sigma=10) is not None
     little = restorer.load(gray_model, memory=GIB + 1000)
-    with pytest.raises(EngineError, match=r"300x200 pixels need \d+ MiB more memory, and this process has 1.0 GiB of the 1.0 GiB that"):
+    with pytest.raises(
+        EngineError, match=r"300x200 pixels need \d+ MiB more memory, and this process has 1.0 GiB of the 1.0 GiB that"
+    ):
         little.restore(noisy, sigma=10)
     files.write(tmp_path / "a.png", images.from_array(noisy))
     (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.png"], None), little, DenoiseSettings(sigma=10))
@@ -126,7 +128,9 @@ def test_a_picture_that_a_setting_names_has_the_budget_too(
     monkeypatch.setattr(memory, "used", lambda: GIB)
     sparing = restorer.load(tasks.find(task).model, memory=GIB + 100_000)
     given: dict[str, Any] = {setting: tmp_path / "large.png"}
-    with pytest.raises(PellucidError, match=r"400x300 pixels( of 4 samples)? need .* more memory, and this process has 1.0 GiB of the 1.0 GiB that"):
+    with pytest.raises(
+        PellucidError, match=r"400x300 pixels( of 4 samples)? need .* more memory, and this process has 1.0 GiB of the 1.0 GiB that"
+    ):
         sparing.restore(np.zeros((8, 8, 3), np.uint8), **given)
 
 

@@ -432,6 +432,32 @@ def test_noise_that_was_enlarged_is_not_overrated(
     assert float(np.sqrt(np.square(off).mean())) < (0.75 if colours == 1 else 0.67) * level
 
 
+@pytest.mark.parametrize(("kernel", "change"), [("BILINEAR", 1.1), ("LANCZOS", 1.2), ("BICUBIC", 1.33), ("LANCZOS", 1.5)])
+def test_the_period_of_its_detail_tells_that_noise_was_enlarged(
+    photograph: NDArray[np.float64], kernel: str, change: float
+) -> None:
+    clean = photograph[100:300, 60:300, 1] * 255
+    before, after = (
+        np.asarray(
+            PillowImage.fromarray(values.astype(np.float32)).resize(
+                (round(240 * change), round(200 * change)), PillowImage.Resampling[kernel]
+            )
+        )
+        for values in (clean, clean + np.random.default_rng(0).normal(0, 15, clean.shape))
+    )
+    true = float(np.sqrt(np.square(after - before).mean()))
+    part = levels(after)[..., None] / np.float32(255)
+    assert noise.interpolated([part], sampling.blocks([part])) == pytest.approx(true, rel=0.2)
+    assert pellucid.inspect(levels(after)).sigma == pytest.approx(true, rel=0.2)
+
+
+@pytest.mark.parametrize("kind", ["gaussian:10", "camera:0.002", "grain:8", "jpeg:60"])
+def test_other_noise_has_no_period(photograph: NDArray[np.float64], kind: str) -> None:
+    clean = photograph[:320, :320].astype(np.float32)
+    part = degradations.parse(kind)(clean, np.random.default_rng(1)).astype(np.float32)
+    assert noise.interpolated([part], sampling.blocks([part])) == 0
+
+
 def test_one_door_for_every_picture(photograph: NDArray[np.float64]) -> None:
     picture = noisy(photograph * 255, 15)
     assert pellucid.load().inspect(picture) == pellucid.inspect(picture)

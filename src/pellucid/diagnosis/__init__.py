@@ -180,7 +180,7 @@ def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...
             return Diagnosis("impulses", impulse_density=share, sure=found.sure, spots=Spots(share, alone=True))
     white = found.kind in ("gaussian", "poisson", "speckle")
     if (white or found.kind == "clean") and parts[0] is whole[0] and size is not None and (rows := _rows(whole, size)) > 0:
-        where = (places.places(whole, rows, found.curve) if white else None) or _in_part(whole, rows)
+        where = (places.places(whole, rows, found.curve) if white else None) or _in_part(whole, rows, found.curve)
         if where is not None:
             return Diagnosis("gaussian", where.mean, sure=found.sure, curve=Curve(where.mean / 255), places=where)
     return found
@@ -197,9 +197,9 @@ def _in_one_channel(parts: Sequence[Pixels]) -> float:
     return max(shares)
 
 
-def _in_part(parts: Sequence[Pixels], rows: int) -> Places | None:
+def _in_part(parts: Sequence[Pixels], rows: int, curve: Curve) -> Places | None:
     """The level by place where noise is in some of the picture alone; None where the networks say that it is not noise there."""
-    for where, noisy in places.partial(parts, rows):
+    for where, noisy in places.partial(parts, rows, curve):
         read = Reading.of(noisy)
         heard = read.said.white
         if read.quality is None and heard > read.said.correlated and read.calm / BENT < heard < BENT * read.calm:

@@ -107,8 +107,9 @@ by how many times it must be stronger than the network says, and may be, where t
 The file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed
 noise."""
 
-LARGER = 1.2
-"""How many times the level that `noise.enlarged` measures such noise may have: bilinear kernels leave a fifth more."""
+LARGER, SLIGHTLY = 1.2, 1.1
+"""How many times the level that `noise.enlarged` and `noise.interpolated` measure such noise may have: after the former bilinear
+kernels leave a fifth more."""
 
 SPARE = 3.0
 """Level in 8-bit levels below which what is found between impulses is texture, not noise."""
@@ -204,6 +205,8 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
         if large > 0:
             # The networks learnt from none so smooth, and say several times as much.
             level = min(level, LARGER * large)
+        elif quality is None and (slightly := noise.interpolated(parts, blocks)) > 0:
+            level = min(level, SLIGHTLY * slightly)
         # The same at every intensity: what calm blocks say of it by intensity is too much of texture to be better than that.
         reach = noise.length(blocks)
         return Diagnosis(

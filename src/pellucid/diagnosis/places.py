@@ -84,11 +84,12 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
     return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
 
 
-def partial(parts: Sequence[NDArray[np.float32]], rows: int) -> Iterator[tuple[Places, list[NDArray[np.float32]]]]:
+def partial(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Iterator[tuple[Places, list[NDArray[np.float32]]]]:
     """The level by place where some of the picture has white noise and some has none, and the parts (h, w, channels) that have it:
     first by the cells that have no texture, then by more of them; nothing where it is not so.
 
-    ``parts`` as of `places`. What of the picture has no noise gets the level 0.
+    ``parts`` as of `places`. Where the ``curve`` by intensity says that noise follows the light, only that counts as without noise
+    which would have less even if noise were in proportion to the light. What of the picture has no noise gets the level 0.
     """
     first, *others = (1, 0, 2) if parts[0].shape[2] == 3 else (0,)
     grid = _cells([part[..., first] for part in parts], rows)
@@ -107,6 +108,9 @@ def partial(parts: Sequence[NDArray[np.float32]], rows: int) -> Iterator[tuple[P
         if noisy.mean() < IN_PART:
             continue
         quiet = ~noisy & (level > 0) & (level < QUIETER * np.quantile(level[noisy], 0.1))
+        if not curve.flat:
+            share = level / np.maximum(grid[..., 1], 1e-3)
+            quiet &= share < QUIETER * np.quantile(share[noisy], 0.1)
         if quiet.mean() >= QUIET:
             filled = _filled(np.where(noisy, _around(level, noisy, own=True), 0.0), noisy | quiet)
             yield Places(tuple(tuple(float(value) for value in row) for row in filled)), _cut(parts, noisy)
