@@ -338,6 +338,12 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, model: Restorer) -> Non
         "half.mp4": (made.read_bytes()[: len(broken) // 2], "it is damaged"),
         "half.mkv": (long.read_bytes()[: long.stat().st_size // 2], "it is cut off: it states 0:00:02"),
     }
+    # The last frames alone are missing.
+    for ending, codec, share in ((".webm", "libvpx-vp9", 0.95), (".avi", "mpeg4", 0.95), (".mp4", "libx264", 0.98)):
+        options = {"movflags": "faststart"} if ending == ".mp4" else {}
+        whole = make(tmp_path / f"whole{ending}", codec, time_base=Fraction(1, 1000), count=20, container_options=options)
+        content = whole.read_bytes()
+        cases[f"nearly{ending}"] = (content[: int(share * len(content))], "bytes are missing, and it has frames up to 0:00:00.")
     sound = tmp_path / "sound.mp4"
     with av.open(str(made)) as file, av.open(str(sound), "w") as out:
         track = out.add_stream_from_template(file.streams.audio[0])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import FileError, OptionError
+from pellucid.files import ends
 from pellucid.files.claims import check_size
 from pellucid.files.encoders import Container, container_of, library
 from pellucid.files.yuv import MATRICES, Layout, Planes
@@ -32,6 +33,9 @@ HIGH = 720
 TAIL = Fraction(1, 4), 4
 """Seconds, or frames where these are longer, by which all tracks of a clip may end before the length that its header states: more
 is missing from a file that was cut off."""
+
+NEXT = Fraction(3, 2)
+"""Frames after the last one at which a clip ends, at the latest, where nothing is missing."""
 
 READERS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpeg,mpegts"
 """FFmpeg's names of the readers that a clip may be read by."""
@@ -261,10 +265,10 @@ def frames(clip: Clip, span: Span = Span(), *, skip: int = 0) -> Iterator[Frame]
             if number >= skip:
                 yield Frame(number, pts, int(frame.duration or 0), _planes(frame, clip), bool(frame.interlaced_frame))
             number += 1
-    _check_end(clip, span, last)
+    _check_end(clip, span, last, number)
 
 
-def _check_end(clip: Clip, span: Span, last: int | None) -> None:
+def _check_end(clip: Clip, span: Span, last: int | None, count: int) -> None:
     if last is None:
         raise FileError(f"{clip.path}: there is no frame between --start and --end")
     if clip.duration is None or span.end is not None:
@@ -274,6 +278,14 @@ def _check_end(clip: Clip, span: Span, last: int | None) -> None:
     if reached + spare < clip.duration and _ends(clip.path) + spare < clip.duration:
         raise FileError(
             f"{clip.path}: it is cut off: it states {_clock(clip.duration)} and has frames up to {_clock(reached)}; "
+            "with --end these are taken"
+        )
+    lacks = ends.missing(clip.path)
+    few = span.whole and clip.count is not None and count < clip.count
+    # Without the last bytes no frame may be missing, but an index.
+    if lacks and (few or reached + NEXT / clip.rate < clip.duration):
+        raise FileError(
+            f"{clip.path}: it is cut off: its last {lacks} bytes are missing, and it has frames up to {_clock(reached)}; "
             "with --end these are taken"
         )
 
