@@ -28,7 +28,7 @@ ROWS = (
     {"laws"},
     {"asked", "wear"},
     {"motion"},
-    {"clipping", "following", "paths"},
+    {"clipping", "following", "moving", "paths"},
     {"mending"},
     {"camera"},
     {"sensor"},
@@ -51,7 +51,8 @@ ROWS = (
     {"wholes"},
     {"tasks.base"},
     {"hinting", "tinting"},
-    {"tasks.colorize_learning", "tasks.cutout_learning", "tasks.film_learning"},
+    {"tasks.denoise_clips"},
+    {"tasks.colorize_learning", "tasks.cutout_learning", "tasks.denoise_learning", "tasks.film_learning"},
     {"tasks.denoise"},
     {"tasks.*"},
     {"stacks", "manifest", "restoration"},
@@ -146,7 +147,7 @@ WEB_ROWS = (
 )
 
 FILES_ROWS = (
-    {"claims", "codecs", "encoders", "matroska", "stored", "yuv"},
+    {"claims", "codecs", "encoders", "ends", "matroska", "stored", "yuv"},
     {"clips"},
     {"joining"},
     {"base", "companions", "idx", "packing"},

@@ -18,6 +18,7 @@ from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, Planes, in_channels
+from pellucid.following import BESIDE, Beside
 from pellucid.maps import NONE, Curve, Extremes, Places, Spots
 from pellucid.tiling import Place
 
@@ -89,7 +90,8 @@ class Noise:
     the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
     by themselves, on an image that has no other noise. ``places`` is the level by place, where it differs, and ``local`` what that
     is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
-    ``patterned``: the picture has detail of its own that looks like noise.
+    ``patterned``: the picture has detail of its own that looks like noise. ``beside`` is what a network is given beside a frame
+    that was fused with others, and ``around`` what that is in one piece.
     """
 
     level: float | None
@@ -105,6 +107,8 @@ class Noise:
     local: NDArray[np.float32] | None = field(default=None, compare=False)
     more: float = 1.0
     patterned: bool = False
+    beside: Beside | None = field(default=None, compare=False)
+    around: NDArray[np.float32] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
@@ -190,6 +194,7 @@ class Noise:
             curve=self.curve.scaled(factor),
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
             local=None if self.local is None else self.local * np.float32(factor),
+            around=None if self.around is None else self.around * np.float32(factor),
         )
 
     def raised(self, factor: float) -> Noise:
@@ -283,6 +288,11 @@ def with_maps(
     for index, name in enumerate(card.maps):
         if name == "impulses":
             given[channels + index] = chance
+        elif name in BESIDE and noise.around is not None:
+            given[channels + index] = noise.around[BESIDE.index(name)]
+        elif "-" in name:
+            # A frame alone stands for those around it.
+            given[channels + index] = given["rgb".index(name[-1]) % channels]
         else:
             given[channels + index] = noise.curve.sigma if noise.flat else noise.sigma(given[:channels])
             if noise.share < 1:
@@ -365,6 +375,8 @@ def answer(
         return maps.grounded(planes)
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
+    if noise.beside is not None and place is not None:
+        noise = replace(noise, around=noise.beside.planes(place))
     factor = noise.brightness(card)
     if factor != 1:
         noise = noise.scaled(factor)

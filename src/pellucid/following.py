@@ -3,7 +3,8 @@
 A Kalman filter for each pixel. The fused frame before is moved to this one (`pellucid.motion`) and made as light as it; how far
 both disagree beyond what noise explains is taken for change, and change is believed. So what stands still or moves as a whole
 gathers the light of many frames, and what is new comes from this frame alone: no ghosts. Beside the fused frame comes the share of
-the noise that each place has left, and the still denoiser is given that.
+the noise that each place has left, and the denoiser is given that. A network that learnt to look at more (`Beside`) gets the frame
+itself, what the frames before it show, and the next frame, too: it sees what the filter had to leave out.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from pellucid.images import Pixels
 from pellucid.maps import Places
 from pellucid.motion import BLOCK, box, find, moved, shrunk
+from pellucid.views import Window
 
-__all__ = ["RUN_IN", "Fused", "fuse", "levels"]
+__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "fuse", "levels"]
 
 NEW = 1.25
 """How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
@@ -62,6 +64,10 @@ RUN_IN = 12
 CELL = 4
 """Side in pixels of the cells in which the level that is left is stated."""
 
+BESIDE = ("noise", "old", *(f"{which}-{colour}" for which in ("noisy", "before", "after") for colour in "rgb"))
+"""The planes that a network may take beside a fused frame: the standard deviation of the noise of the frame itself, and that of
+what the frames before it show; these two, and the next frame, each of the latter where this frame has it."""
+
 
 @dataclass(frozen=True)
 class _Window:
@@ -93,16 +99,48 @@ two levels, where noise has level 20."""
 class Fused:
     """A frame with what those before it tell: ``pixels`` (h, w, c), float32, and the ``share`` (h, w) of the noise's variance that
     is left, 1 where nothing is known of earlier frames. ``usual``: how many times the stated noise the `WINDOWS` have shown so far;
-    None before any was looked at, and for white noise."""
+    None before any was looked at, and for white noise. ``before`` and ``old``: what those frames show, in the place and the light
+    of this one, and the share of the noise that it has; None where nothing was taken from them."""
 
     pixels: Pixels
     share: Pixels
     usual: tuple[float, ...] | None = None
+    before: Pixels | None = None
+    old: Pixels | None = None
 
     @property
     def alone(self) -> bool:
         """Whether nothing of earlier frames is in it."""
         return bool((self.share == 1).all())
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a network is given beside a fused frame: the frame as it came, the frames ``before`` and ``after`` it as they lie in it,
+    (h, w, 3), and the ``noise`` of the first two by place."""
+
+    noisy: Pixels
+    before: Pixels
+    after: Pixels
+    noise: Places
+    old: Places
+
+    def planes(self, place: Window) -> Pixels:
+        """The planes `BESIDE` (11, h, w) of a piece; beyond the frame they are mirrored, as pieces are."""
+        top, left, height, width = place.top, place.left, place.height, place.width
+        within = self.noisy.shape[:2]
+        rows, columns = (
+            np.pad(np.arange(size), (0, max(0, begin + length - size)), mode="symmetric")[begin : begin + length]
+            for size, begin, length in zip(within, (top, left), (height, width), strict=True)
+        )
+        planes = np.empty((len(BESIDE), height, width), np.float32)
+        for index, level in enumerate((self.noise, self.old)):
+            planes[index] = level.sigma(top, left, height, width, within)
+        inside = top + height <= within[0] and left + width <= within[1]
+        for index, frame in enumerate((self.noisy, self.before, self.after)):
+            part = frame[top : top + height, left : left + width] if inside else frame[rows][:, columns]
+            planes[2 + 3 * index : 5 + 3 * index] = part.transpose(2, 0, 1)
+        return planes
 
 
 def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = True) -> Fused:
@@ -137,14 +175,39 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, (height, width)) / variance
     prior[_spread(new, BLOCK, (height, width))] = np.float32(1e6)
     gain = prior / (prior + 1)
-    return Fused(before + gain[..., None] * difference, gain, usual)
+    return Fused(before + gain[..., None] * difference, gain, usual, before, share)
 
 
 def levels(variance: Pixels, fused: Fused) -> Places:
     """The noise that is left in a fused frame, in 8-bit levels, cell by cell."""
-    left = variance * fused.share
-    grid = 255 * np.sqrt(shrunk(left, CELL))
+    return _in_cells(variance * fused.share)
+
+
+def _in_cells(variance: Pixels) -> Places:
+    grid = 255 * np.sqrt(shrunk(variance, CELL))
     return Places(tuple(map(tuple, grid.tolist())))
+
+
+def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:
+    """What a network is given beside the frame ``pixels`` (h, w, 3) that was ``fused``; ``after`` is the next frame of the scene,
+    None where there is none. None where nothing was taken from frames before."""
+    if fused.before is None or fused.old is None:
+        return None
+    there = None if after is None else _next(fused, variance, after)
+    return Beside(
+        pixels, fused.before, fused.pixels if there is None else there, _in_cells(variance), _in_cells(variance * fused.old)
+    )
+
+
+def _next(fused: Fused, variance: Pixels, after: Pixels) -> Pixels | None:
+    """The next frame as it lies in this one; None where most of it is something else, as after a cut that nobody found."""
+    channels = after.shape[2]
+    noise, left = float(variance.mean()) / channels, float(fused.share.mean())
+    motion = find(_mean(fused.pixels), _mean(after), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise)))
+    there = moved(after.transpose(2, 0, 1), motion).transpose(1, 2, 0)
+    apart = shrunk(_mean(np.square(there - fused.pixels)), BLOCK)
+    expected = shrunk(variance * (1 + fused.share), BLOCK)
+    return None if (apart > 2 * expected).mean() > 2 * MOST_NEW else there
 
 
 def _change(

@@ -181,9 +181,16 @@ def each(
     """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
 
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
-    itself. Black and white are those of the frames so far.
+    itself. Black and white are those of the frames so far. A model that looks at the next frame, too, gives each back once that has
+    come.
     """
     line = Line(restorer, settings, alone=alone)
+    for result in line.each(_pictures(frames)):
+        yield images.to_array(result.image)
+
+
+def _pictures(frames: Iterator[NDArray[Any]]) -> Iterator[Image]:
+    """The frames as pictures of one range of values."""
     ends: tuple[float, float] | None = None
     for values in frames:
         array = np.asarray(values)
@@ -196,7 +203,7 @@ def each(
             ends = own if ends is None else (min(ends[0], own[0]), max(ends[1], own[1]))
         if ends is not None and ends != own:
             picture = images.from_array(array, ends, sparing=True)
-        yield images.to_array(line.each(picture).image)
+        yield picture
 
 
 def arrays(source: Path, how: ClipSettings | None = None) -> Iterator[NDArray[Any]]:

@@ -82,12 +82,23 @@ class Stage:
         self._notes: Any = None
         self.surveying = module if isinstance(module, Surveying) and not alone else None
         self.around = model.task.frames - 1 if not alone else 0
+        self._next = self._following.next_frames(model.models) if self._following is not None else 0
         self.run_in = self._following.RUN_IN if self._following is not None else 0
 
     @property
     def behind(self) -> int:
         """Frames before the first one that the stage must be given."""
         return max(self.run_in, self.around)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it looks at the next frame."""
+        return self._next > 0
+
+    @property
+    def ahead(self) -> int:
+        """Frames behind the last one that it must be given."""
+        return max(self._next, self.around)
 
     def begin(self) -> None:
         """The next frame is the first."""
@@ -101,14 +112,15 @@ class Stage:
         self, number: int, frames: Iterator[Moving], first: int, after: int, known: Known
     ) -> Iterator[tuple[Moving, Restoration]]:
         """The frames from ``first`` to before ``after``, restored. ``number`` is that of the stage; the ``frames`` come in their
-        order, all of one scene: `behind` before the first one and `around` behind the last, as far as the scene has them."""
+        order, all of one scene: `behind` before the first one and `ahead` behind the last, as far as the scene has them."""
         self.begin()
         scene = known.scene(first)
 
         def seen(window: Sequence[Moving], frame: Moving) -> View:
             at = next(place for place, each in enumerate(window) if each.number == frame.number)
             entries = known.of_frames(self.task, [each.number for each in window])
-            return View(tuple(each.picture for each in window), at, known.noise(number, frame.number), entries)
+            found = known.noise(number, frame.number)
+            return View(tuple(each.picture for each in window), at, found, entries, looked_ahead=self.looks_ahead)
 
         def views() -> Iterator[tuple[Moving, View]]:
             coming = Coming(frames)
@@ -117,7 +129,11 @@ class Stage:
                 if frame.number >= after:
                     return
                 if frame.number >= first:
-                    window = windows.window(frame, recent, coming.ahead(self.around), self.around + 1, scene)
+                    later = coming.ahead(self.ahead)
+                    if self.looks_ahead:
+                        window = [frame, *(each for each in later if each.number < scene[1])]
+                    else:
+                        window = windows.window(frame, recent, later, self.around + 1, scene)
                     yield frame, seen(window, frame)
                 elif frame.number >= first - self.run_in and self._following is not None:
                     self._notes = self._following.follow(seen([frame], frame), self.settings, self._notes).notes
@@ -178,7 +194,7 @@ class Line:
 
     def ahead(self, stages: int | None = None) -> int:
         """Frames behind the last one that they need."""
-        return sum(each.around for each in self.stages[:stages])
+        return sum(each.ahead for each in self.stages[:stages])
 
     def over(
         self, frames: Iterator[Moving], first: int, after: int, known: Known, stages: int | None = None
@@ -191,7 +207,7 @@ class Line:
         bounds = [(first, after)]
         for stage in reversed(chosen[1:]):
             begin, end = bounds[0]
-            bounds.insert(0, (max(low, begin - stage.behind), min(high, end + stage.around)))
+            bounds.insert(0, (max(low, begin - stage.behind), min(high, end + stage.ahead)))
         done: dict[int, list[Restoration]] = {}
 
         def passed_on(made: Iterator[tuple[Moving, Restoration]]) -> Iterator[Moving]:
@@ -209,28 +225,21 @@ class Line:
                 del done[other]
             yield frame, self._together([*before, result])
 
-    def each(self, picture: Image) -> Restoration:
-        """The next of frames that are not known ahead: each stage measures its noise as far as its scene has come."""
-        given = picture
-        results: list[Restoration] = []
-        if isinstance(self.settings, Steps):
-            # Not as the whole numbers that it may hold: outputs would be rounded to such, too.
-            picture = replace(images.floating(picture), kept=None)
+    def each(self, pictures: Iterator[Image]) -> Iterator[Restoration]:
+        """Frames that are not known ahead: each stage measures its noise as far as its scene has come. One that looks at the next
+        frame gives a frame back once that has come."""
+        chain = isinstance(self.settings, Steps)
+        # Not as the whole numbers that they may hold: outputs would be rounded to such, too.
+        coming: Iterator[_Coming] = (
+            _Coming(picture, replace(images.floating(picture), kept=None) if chain else picture, []) for picture in pictures
+        )
         for stage, follower in zip(self.stages, self._followers, strict=True):
-            if results:
-                picture = depths.between(results[-1].image)
-                results[-1] = _without_pixels(results[-1])
-            view = View((picture,))
-            if stage.settings.inspects:
-                pixels = images.floating(picture).pixels
-                small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
-                view.found = follower.of(picture, small)
-                if follower.begins:
-                    stage.begin()
-            results.append(stage.restored(view))
-        if isinstance(self.settings, Steps):
-            results[-1] = replace(results[-1], image=depths.as_source(results[-1].image, given))
-        return self._together(results)
+            coming = _one_by_one(stage, follower, coming)
+        for frame in coming:
+            results = frame.results
+            if chain:
+                results[-1] = replace(results[-1], image=depths.as_source(results[-1].image, frame.given))
+            yield self._together(results)
 
     def facts_as_json(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a frame as JSON holds them."""
@@ -246,6 +255,44 @@ class Line:
         facts = {"steps": tuple({"model": each.model, "facts": each.facts} for each in results)}
         seconds = sum(each.seconds for each in results)
         return replace(last, model="+".join(each.model for each in results), seconds=seconds, ask=lambda: facts)
+
+
+@dataclass(frozen=True)
+class _Coming:
+    """A frame that came, the ``picture`` for the first stage, and the ``results`` of the stages so far."""
+
+    given: Image
+    picture: Image
+    results: list[Restoration]
+
+
+def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Coming]) -> Iterator[_Coming]:
+    """The frames after one more stage."""
+
+    def restored(frame: _Coming, view: View) -> _Coming:
+        result = stage.restored(view)
+        return replace(frame, results=[*map(_without_pixels, frame.results), result])
+
+    waiting: tuple[_Coming, View] | None = None
+    for frame in frames:
+        picture = depths.between(frame.results[-1].image) if frame.results else frame.picture
+        view, begins = View((picture,), looked_ahead=stage.looks_ahead), False
+        if stage.settings.inspects:
+            pixels = images.floating(picture).pixels
+            small = scenes.thumbnail(pixels[..., min(1, pixels.shape[2] - 1)], 1.0)
+            view.found = follower.of(picture, small)
+            begins = follower.begins
+        if waiting is not None:
+            if not begins:
+                waiting[1].frames += view.frames
+            yield restored(*waiting)
+        if begins:
+            stage.begin()
+        waiting = (frame, view) if stage.looks_ahead else None
+        if waiting is None:
+            yield restored(frame, view)
+    if waiting is not None:
+        yield restored(*waiting)
 
 
 def _without_pixels(result: Restoration) -> Restoration:

@@ -40,13 +40,26 @@ class View:
     ``frames`` are the pictures that one output looks at: the picture itself, or those of a clip around it that exist; ``at`` is
     the place of the picture among them. ``found`` is the picture's diagnosis once somebody has looked: nobody need look twice.
     ``clip`` is what a survey of the whole clip says of each of the frames (`tasks.base.Surveying`); None for a picture alone.
+    ``beside`` is what stands beside a frame that was made of several (`tasks.base.Following`); ``looked_ahead``: the next frame is
+    among the frames, where the scene has one.
     """
 
-    def __init__(self, frames: tuple[Image, ...], at: int = 0, found: Any = None, clip: tuple[Any, ...] | None = None) -> None:
+    def __init__(
+        self,
+        frames: tuple[Image, ...],
+        at: int = 0,
+        found: Any = None,
+        clip: tuple[Any, ...] | None = None,
+        *,
+        beside: Any = None,
+        looked_ahead: bool = False,
+    ) -> None:
         self.frames = frames
         self.at = at
         self.found = found
         self.clip = clip
+        self.beside = beside
+        self.looked_ahead = looked_ahead
 
     @property
     def picture(self) -> Image:

@@ -220,6 +220,11 @@ class Learning:
     words: ClassVar[str] = "the noisy image"
     plain: ClassVar[Literal["noise", "shrink", "mosaic"] | None] = None
 
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> type[Learning]:
+        """The class that a recipe's ``[task]`` table fills: this one, unless the task learns in several ways."""
+        return cls
+
     @property
     def metric(self) -> str | None:
         """The row of `pellucid.metrics.METRICS` that scores held-out images while a network learns; None: the task's headline."""
@@ -268,6 +273,10 @@ class Learning:
         """Planes of the target (h, w, planes) as a picture, (h, w, 1 or 3), to be looked at and scored; ``image`` is the network's
         input without its maps (of an example, `Pair.image`)."""
         return planes
+
+    def view(self, pair: Pair) -> View | None:
+        """An example of `composed` as `prepare` is given it, where that is more than the image; None: the image alone."""
+        return None
 
     def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> Pair:
         """The example with this very degradation: validation scores every run alike."""
@@ -368,6 +377,9 @@ class Following(Protocol):
         """The frame, with ``notes`` of the one before it in the same scene; None for a scene's first frame. Cheap: it is called for
         frames that are not restored, too. What `Settings.share` says is left to the caller: the share of the returned settings is
         1, and the rest is the frame as it was."""
+
+    def next_frames(self, models: Models) -> int:
+        """How many of the frames behind it a view has, as far as the scene goes, where it is ``looked_ahead``."""
 
 
 class Survey(Protocol):

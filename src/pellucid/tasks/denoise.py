@@ -16,9 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pellucid import asked, denoising, detailing, diagnosis, following, images, maps, wholes
+from pellucid import asked, denoising, detailing, diagnosis, images, maps, wholes
 from pellucid.cards import Card
-from pellucid.clipping import LEAST_LEFT
 from pellucid.degradations import Degradation
 from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, doubt, gain
@@ -27,8 +26,9 @@ from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image, Pixels
 from pellucid.maps import Curve, Extremes
-from pellucid.motion import box, shrunk
 from pellucid.tasks import DenoiseSettings, base
+from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames
+from pellucid.tasks.denoise_learning import OverTime
 from pellucid.tiling import Place
 from pellucid.views import View
 
@@ -49,6 +49,7 @@ __all__ = [
     "known",
     "left",
     "measured",
+    "next_frames",
     "noise_of",
     "prepare",
     "scored",
@@ -73,14 +74,6 @@ CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:2
 METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
 
 PROTOCOL: Mapping[str, str] = {"crop": "none", "psnr": "per image over all pixels and channels"}
-
-RUN_IN = following.RUN_IN
-
-FOLLOWED = ("gaussian", "poisson", "speckle", "correlated")
-"""The kinds of noise (of `pellucid.diagnosis.KINDS`) that are gathered over time in a clip."""
-
-FAINT = 2.0
-"""Level in 8-bit levels below which a frame is not fused with others: there is less noise than motion in part pixels would blur."""
 
 MEASURED = 17
 """Side in pixels of the window in which training measures the standard deviation of noise that follows no known law."""
@@ -272,49 +265,6 @@ def noise_of(view: View, models: Models, settings: DenoiseSettings) -> Noise:
     return _plan(view, models, settings.sigma).noise
 
 
-def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
-    """A frame fused with those before it (`pellucid.following`), and the level that is left of its noise, place by place.
-
-    Impulses and noise too faint to see, grain that is to be kept and colours that go their own way are left to the frame alone.
-    """
-    found = view.found
-    if settings.sigma is not None:
-        curve = Curve(settings.sigma / 255)
-        parts = view.parts(diagnosis.windows(*view.shape[:2]))
-        found = Diagnosis("gaussian", gaussian_sigma=settings.sigma, curve=curve, clipping=diagnosis.clipping(parts, curve))
-    alone = settings.apart or settings.keep_grain > 0 or settings.descreen
-    if found is None or alone or found.kind not in FOLLOWED or found.impulse_density > 0 or found.sigma < FAINT:
-        return base.Followed(view, settings)
-    pixels = images.floating(view.picture).pixels
-    variance = _variance(pixels, found)
-    fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
-    if fused.alone:
-        return base.Followed(view, settings, fused)
-    picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
-    left = replace(found, places=following.levels(variance, fused))
-    once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
-    return base.Followed(View((picture,), found=left), once, fused)
-
-
-def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
-    """The variance (h, w) of the noise of a frame (h, w, c), by the light around each place: fainter where it is cut off at black
-    and white."""
-    height, width, channels = pixels.shape
-    if found.places is not None:
-        return np.square(found.places.sigma(0, 0, height, width, (height, width)))
-    if found.curve.flat and found.clipping is None:
-        return np.full((height, width), found.curve.sigma**2, np.float32)
-    cell = following.CELL
-    light = [box(shrunk(pixels[..., channel], cell), 3) for channel in range(channels)]
-    if found.clipping is None:
-        each = [found.curve.variance(plane) for plane in light]
-    else:
-        least = (LEAST_LEFT * found.clipping.curve.sigma) ** 2
-        each = [np.maximum(found.clipping.variance(plane), least) for plane in light]
-    whole = np.mean(each, axis=0, dtype=np.float32)
-    return whole.repeat(cell, 0).repeat(cell, 1)[:height, :width]
-
-
 def ahead(view: View, models: Models) -> base.Job:
     """The passes that take the noise out of a picture before another task has it, and their facts; none where it is clean.
 
@@ -462,6 +412,10 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     if found.impulse_density > 0 and not _knows_impulses(card):
         # A network that learnt from none can only treat them as noise.
         noise = Noise(found.sigma, found.curve)
+    if view.beside is not None and channels == view.shape[2] and noise.white:
+        role = "clip" if "clip" in models else role
+        card = models.card(role)
+        noise = replace(noise, beside=view.beside if looks_around(card) else None)
     if _learnt_clipped(card):
         noise = replace(noise, clipping=None)
     return _Plan(role, noise, found, channels)
@@ -615,6 +569,11 @@ class Learning(base.Learning):
     name: ClassVar[str] = "denoise"
     sources: ClassVar[tuple[str, ...]] = ("clean", "pairs", "noisy")
     plain: ClassVar[Literal["noise", "shrink"] | None] = "noise"
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> type[base.Learning]:
+        """Clips, where the table says so, else pictures."""
+        return OverTime if table.get("clips") else cls
 
     def __post_init__(self) -> None:
         if not self.noise:

@@ -4,7 +4,8 @@ After Choi et al. 2019, "Faster Neural Network Training with Data Echoing".
 
 Batches that are composed of several images, or worn as film is, cost 15 to 30 ms of a core for each example, so a GPU waits. The
 examples that came last stay on the device, and each step draws from them at random, mirrored or not, until each has been learnt
-from as often as the recipe allows. Which examples a step draws depends on how fast they come, so two runs are not alike.
+from as often as the recipe allows. A processor does the same where processes beside it make the batches (``--workers``).
+Which examples a step draws depends on how fast they come, so two runs are not alike.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import torch
 from pellucid.errors import TrainingError
 from pellucid.training.batches import Batch
 
-__all__ = ["KEPT", "echoed"]
+__all__ = ["FEW", "KEPT", "echoed"]
 
 KEPT = 3072
 """Examples kept on the device: at 288 pixels and 18 planes 9 GB."""
+
+FEW = 1024
+"""The same in the memory of a processor."""
 
 COORDINATES = ("x",)
 """Planes that stay as they are where a picture is mirrored across."""

@@ -37,6 +37,7 @@ __all__ = [
     "beginning",
     "can_write_models",
     "card_of",
+    "for_planes",
     "load_weights",
     "network_of",
     "save_weights",
@@ -171,6 +172,23 @@ def beginning(start: str, channels: int) -> tuple[Card | None, dict[str, torch.T
     if path.suffix == ".checkpoint":
         return None, checkpoint_weights(path)
     return load_weights(path)
+
+
+def for_planes(weights: dict[str, torch.Tensor], card: Card, recipe: Recipe) -> dict[str, torch.Tensor]:
+    """The weights of a card's network for one that is given other planes beside the image: those of planes that both have, by their
+    names, and zero for new ones. So it begins with the same answers, and learns what the new planes are good for."""
+    wanted, held = recipe.task.maps, card.maps
+    first = next((name for name, value in weights.items() if value.ndim == 4), None)
+    channels = recipe.task.planes(recipe.data.channels)[0]
+    if wanted == held or channels != card.channels or first is None or weights[first].shape[1] != channels + len(held):
+        return weights
+    old = weights[first]
+    new = old.new_zeros((old.shape[0], channels + len(wanted), *old.shape[2:]))
+    new[:, :channels] = old[:, :channels]
+    for index, name in enumerate(wanted):
+        if name in held:
+            new[:, channels + index] = old[:, channels + held.index(name)]
+    return weights | {first: new}
 
 
 def network_of(card: Card, weights: dict[str, torch.Tensor]) -> Network:

@@ -213,8 +213,9 @@ def train(
             processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
             pinned=fabric.device.type == "cuda",
         )
-        if plan.echo > 1 and fabric.device.type == "cuda" and pictures.kind in ("composed", "clean"):
-            made_ahead = echo.echoed(made_ahead, plan.echo, recipe.task.maps, fabric.device, seed=seed)
+        if plan.echo > 1 and (fabric.device.type == "cuda" or workers) and pictures.kind in ("composed", "clean"):
+            kept = echo.KEPT if fabric.device.type == "cuda" else echo.FEW
+            made_ahead = echo.echoed(made_ahead, plan.echo, recipe.task.maps, fabric.device, kept=kept, seed=seed)
     with _stop_signals() as stopping:
         while True:
             over = stopping.is_set() or run.stalled or bool(run.diverged)

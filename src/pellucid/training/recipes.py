@@ -249,7 +249,7 @@ def _task(table: dict[str, Any]) -> Learning:
         raise ModelError(f"recipe: unknown task {name!r}; known: {', '.join(tasks.TASKS)}")
     if "noise" in table:
         table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in table["noise"])
-    learning: type[Learning] = tasks.find(name).module().Learning
+    learning: type[Learning] = tasks.find(name).module().Learning.of(table)
     return _filled(learning, table, "task")
 
 

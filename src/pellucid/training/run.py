@@ -157,6 +157,8 @@ def _adapted(request: Request, store: Store) -> tuple[Recipe, dict[str, torch.Te
         card, start = export.beginning(begun, recipe.data.channels)
         if card is not None and begun in (*FAMILIES, *names()):
             recipe = recipes.with_network_of(recipe, Recipe.from_dict(card.recipe))
+        if card is not None:
+            start = export.for_planes(start, card, recipe)
     if request.held_out is not None:
         recipe = replace(recipe, data=replace(recipe.data, held_out=request.held_out))
     if request.patience is not None:

@@ -124,7 +124,8 @@ class Scores:
 class _Case:
     """An image ``given`` to restore, (h, w, channels), float32 in [0, 1], and the perfect output ``clean``.
 
-    ``before`` is the output of strength 0. ``degradation`` is None for a pair, whose noise is its own.
+    ``before`` is the output of strength 0. ``degradation`` is None for a pair, whose noise is its own. ``view`` is what a model is
+    given where that is more than the image.
     """
 
     noise: str
@@ -132,6 +133,7 @@ class _Case:
     given: NDArray[np.float32]
     before: NDArray[np.float32]
     degradation: Degradation | None
+    view: View | None = None
 
 
 def score(
@@ -284,7 +286,7 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
             # The answer of strength 0 has the target's planes; where the example's base has others, nothing is answered.
             nothing = pair.base if pair.base.shape == pair.clean.shape else np.zeros_like(pair.clean)
             clean, before = (recipe.task.picture(pair.image, planes) for planes in (pair.clean, nothing))
-            yield _Case(str(noise), clean, pair.image, before, base.stated(noise, clean, index))
+            yield _Case(str(noise), clean, pair.image, before, base.stated(noise, clean, index), recipe.task.view(pair))
         return
     picture = pictures.valid[index]
     window = _window(picture.shape)
@@ -303,7 +305,12 @@ def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Re
 def _scored(case: _Case, models: dict[str, Restorer], recipe: Recipe) -> dict[str, tuple[float, float | None]]:
     """The headline metric, and SSIM, of the picture as it was given and of each model's output."""
     outputs: dict[str, Any] = {recipe.task.before: case.before}
-    outputs |= {name: model.restore(case.given, _settings(case, model), range="dtype") for name, model in models.items()}
+    for name, model in models.items():
+        settings = _settings(case, model)
+        if case.view is None:
+            outputs[name] = model.restore(case.given, settings, range="dtype")
+        else:
+            outputs[name] = model.details(case.view, settings).image.pixels
     return {name: _compared(case.clean, np.clip(output, 0, 1), recipe.headline) for name, output in outputs.items()}
 
 

@@ -1,0 +1,93 @@
+"""Noise taken out of a clip over time: what a frame is given of those around it, before it is restored.
+
+`pellucid.following` fuses it with the frames before. A network that learnt to (`TAKES`) looks at them itself, and at the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pellucid import diagnosis, following, images
+from pellucid.cards import Card
+from pellucid.clipping import LEAST_LEFT
+from pellucid.diagnosis import Diagnosis
+from pellucid.engines import Models
+from pellucid.images import Pixels
+from pellucid.maps import Curve
+from pellucid.motion import box, shrunk
+from pellucid.tasks import DenoiseSettings, base
+from pellucid.views import View
+
+__all__ = ["MAPS", "RUN_IN", "follow", "looks_around", "next_frames"]
+
+RUN_IN = following.RUN_IN
+
+MAPS: tuple[str, ...] = ("sigma", *following.BESIDE)
+"""The planes beside a fused frame, for a network that looks around: the level that is left of its noise, and `following.BESIDE`."""
+
+FOLLOWED = ("gaussian", "poisson", "speckle", "correlated")
+"""The kinds of noise (of `pellucid.diagnosis.KINDS`) that are gathered over time in a clip."""
+
+FAINT = 2.0
+"""Level in 8-bit levels below which a frame is not fused with others: there is less noise than motion in part pixels would blur."""
+
+
+def looks_around(card: Card) -> bool:
+    """Whether a network takes the frames around the one that it restores."""
+    return following.BESIDE[0] in card.maps
+
+
+def next_frames(models: Models) -> int:
+    """How many frames behind each one are looked at by one of these files."""
+    return int(any(looks_around(models.card(role)) for role in models))
+
+
+def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
+    """A frame fused with those before it (`pellucid.following`), and the level that is left of its noise, place by place; the next
+    frame of the scene stands behind it in the view, where somebody looks at it.
+
+    Impulses and noise too faint to see, grain that is to be kept and colours that go their own way are left to the frame alone.
+    """
+    found = view.found
+    if settings.sigma is not None:
+        curve = Curve(settings.sigma / 255)
+        parts = view.parts(diagnosis.windows(*view.shape[:2]))
+        found = Diagnosis("gaussian", gaussian_sigma=settings.sigma, curve=curve, clipping=diagnosis.clipping(parts, curve))
+    alone = settings.apart or settings.keep_grain > 0 or settings.descreen
+    if found is None or alone or found.kind not in FOLLOWED or found.impulse_density > 0 or found.sigma < FAINT:
+        return base.Followed(view, settings)
+    pixels = images.floating(view.picture).pixels
+    variance = _variance(pixels, found)
+    fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
+    if fused.alone:
+        return base.Followed(view, settings, fused)
+    picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
+    left = replace(found, places=following.levels(variance, fused))
+    beside = None
+    if view.looked_ahead and pixels.shape[2] == 3:
+        after = view.frames[view.at + 1 :]
+        beside = following.beside(pixels, variance, fused, images.floating(after[0]).pixels if after else None)
+    once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
+    return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
+
+
+def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
+    """The variance (h, w) of the noise of a frame (h, w, c), by the light around each place: fainter where it is cut off at black
+    and white."""
+    height, width, channels = pixels.shape
+    if found.places is not None:
+        return np.square(found.places.sigma(0, 0, height, width, (height, width)))
+    if found.curve.flat and found.clipping is None:
+        return np.full((height, width), found.curve.sigma**2, np.float32)
+    cell = following.CELL
+    light = [box(shrunk(pixels[..., channel], cell), 3) for channel in range(channels)]
+    if found.clipping is None:
+        each = [found.curve.variance(plane) for plane in light]
+    else:
+        least = (LEAST_LEFT * found.clipping.curve.sigma) ** 2
+        each = [np.maximum(found.clipping.variance(plane), least) for plane in light]
+    whole = np.mean(each, axis=0, dtype=np.float32)
+    return whole.repeat(cell, 0).repeat(cell, 1)[:height, :width]
