@@ -21,7 +21,7 @@ from pellucid.files.clips import Frame
 from pellucid.images import Image
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.base import Followed, Following, Surveying
+from pellucid.tasks.base import Followed, Following, LookingAhead, Surveying
 from pellucid.tasks.settings import Settings
 from pellucid.views import View
 from pellucid.windows import Coming
@@ -82,7 +82,7 @@ class Stage:
         self._notes: Any = None
         self.surveying = module if isinstance(module, Surveying) and not alone else None
         self.around = model.task.frames - 1 if not alone else 0
-        self._next = self._following.next_frames(model.models) if self._following is not None else 0
+        self._next = module.next_frames(model.models) if self._following is not None and isinstance(module, LookingAhead) else 0
         self.run_in = self._following.RUN_IN if self._following is not None else 0
 
     @property

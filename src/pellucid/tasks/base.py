@@ -28,6 +28,7 @@ __all__ = [
     "Following",
     "Job",
     "Learning",
+    "LookingAhead",
     "NoiseRange",
     "Pair",
     "Pass",
@@ -378,8 +379,13 @@ class Following(Protocol):
         frames that are not restored, too. What `Settings.share` says is left to the caller: the share of the returned settings is
         1, and the rest is the frame as it was."""
 
+
+@runtime_checkable
+class LookingAhead(Protocol):
+    """A `Following` module that some models have look at frames behind the one that is restored."""
+
     def next_frames(self, models: Models) -> int:
-        """How many of the frames behind it a view has, as far as the scene goes, where it is ``looked_ahead``."""
+        """How many: a view has them behind the frame, as far as the scene goes, and is ``looked_ahead``."""
 
 
 class Survey(Protocol):
