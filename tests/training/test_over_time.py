@@ -29,7 +29,7 @@ Frames = list[NDArray[np.uint8]]
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
     whole = recipes.find("digits-video")
-    plan = replace(whole.training, minutes=0, steps=60, batch=4, rate=0.004, warmup=5, ema=0.9, precision="float32", validations=1)
+    plan = replace(whole.training, minutes=0, steps=40, batch=3, rate=0.006, warmup=5, ema=0.9, precision="float32", validations=1)
     data = replace(whole.data, patch=SIDE)
     return replace(whole, training=plan, data=data, network=replace(whole.network, widths=(16, 24), blocks=(1, 1)))
 
@@ -78,8 +78,8 @@ def test_a_short_run_beats_the_fused_frame_and_the_frame_by_itself(recipe: Recip
         output = model.details(view, DenoiseSettings()).image.pixels
         alone = model.restore(pair.maps[..., 3:6], sigma=50)
         gains.append([psnr(output, pair.clean) - psnr(other, pair.clean) for other in (pair.base, alone)])
-    assert np.mean(gains, axis=0)[0] > 1, gains
-    assert np.mean(gains, axis=0)[1] > 0.5, gains
+    assert np.mean(gains, axis=0)[0] > 0.3, gains
+    assert np.mean(gains, axis=0)[1] > 1, gains
 
 
 def test_an_example_is_what_the_restorer_gives_the_network(recipe: Recipe, pictures: Pictures, model: Restorer) -> None:
