@@ -21,11 +21,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import pellucid
-from pellucid import degradations, files, footage, metrics, report, restorer, samples
+from pellucid import degradations, files, footage, images, metrics, report, restorer, samples
 from pellucid.clipping import Clipping
 from pellucid.screening import FIRST, clean_frames, noisy_frames, score
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent / "tests"))
+
+import shots  # noqa: E402  # beside the tests
+
 Levels = NDArray[np.uint8]
 
 CLIPS = (("intel-asl-brother.mkv", 50), ("mdn-flower.mp4", 20))
@@ -136,7 +140,40 @@ def clips(folder: Path | None) -> None:
     saved("clips.webp", np.concatenate(rows))
 
 
-PICTURES: dict[str, Callable[[Path | None], None]] = {"demo": demo, "clipped": clipped, "training": training, "clips": clips}
+def zone_plate(_: Path | None) -> None:
+    """Rings that get finer up to what pixels can hold, through a sensor's mosaic: by LibRaw's best ways of demosaicing, and by
+    `raw`; with the noise of ISO 100, and of ISO 3,200."""
+    import rawpy
+
+    side = 352
+    down, right = np.mgrid[:side, :side] - (side - 1) / 2
+    gray = 0.5 + 0.45 * np.cos(np.pi / side * (down**2 + right**2))
+    scene = np.repeat(gray[..., None], 3, axis=2).astype(np.float32)
+    rows = []
+    with tempfile.TemporaryDirectory() as place:
+        source, output = Path(place) / "shot.dng", Path(place) / "clean.tif"
+        for iso in (100, 3200):
+            shot = shots.taken(scene, gain=1.6e-7 * iso)
+            shots.written(source, shot, profile=False)
+            row = []
+            for way in (rawpy.DemosaicAlgorithm.AHD, rawpy.DemosaicAlgorithm.DHT):
+                with rawpy.imread(str(source)) as opened:
+                    row.append(opened.postprocess(demosaic_algorithm=way, use_camera_wb=True, no_auto_bright=True))
+            subprocess.run([sys.executable, "-m", "pellucid", "denoise", source, "-o", output, "--force"], check=True)
+            row.append(np.rint(255 * np.asarray(images.floating(files.read(output)).pixels)).astype(np.uint8))
+            rows.append(np.concatenate(row, axis=1))
+            chroma = [np.ptp(part[8:-8, 8:-8].astype(float), axis=2).mean() for part in row]
+            print(f"  ISO {iso}: largest less least of the three colours, mean: {', '.join(f'{each:.1f}' for each in chroma)}")
+    saved("zone-plate.webp", np.concatenate(rows))
+
+
+PICTURES: dict[str, Callable[[Path | None], None]] = {
+    "demo": demo,
+    "clipped": clipped,
+    "training": training,
+    "zone-plate": zone_plate,
+    "clips": clips,
+}
 
 
 def main() -> int:

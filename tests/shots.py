@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pellucid import camera
 from pellucid.sensor import Sensor
 
-__all__ = ["LAYOUTS", "Layout", "Shot", "taken", "write_dng", "written"]
+__all__ = ["LAYOUTS", "X_TRANS", "Layout", "Shot", "taken", "write_dng", "written"]
 
 Pixels = NDArray[np.float32]
 
@@ -21,7 +21,7 @@ Pixels = NDArray[np.float32]
 @dataclass(frozen=True)
 class Layout:
     """How a maker's files lie: the ``phase`` of red, ``black`` at the four samples, ``white``, EXIF's ``turn``, the order of
-    bytes, and which part is meant to be shown."""
+    bytes, and which part is meant to be shown; ``pattern``: the rows of a mosaic that is no Bayer one."""
 
     phase: tuple[int, int] = (0, 0)
     black: tuple[int, int, int, int] = (512, 512, 512, 512)
@@ -30,7 +30,17 @@ class Layout:
     order: Literal["<", ">"] = "<"
     crop: tuple[int, int, int, int] | None = None
     gains: tuple[float, float, float] = (2.0, 1.0, 1.6)
+    pattern: tuple[str, ...] = ()
 
+    def colours(self) -> NDArray[np.uint8]:
+        """The colour of each sample of the smallest part that comes again: 0 red, 1 green, 2 blue."""
+        if self.pattern:
+            return np.array([[int(colour) for colour in row] for row in self.pattern], np.uint8)
+        return np.array([[(row ^ self.phase[0]) + (column ^ self.phase[1]) for column in (0, 1)] for row in (0, 1)], np.uint8)
+
+
+X_TRANS = ("110112", "112110", "201021", "112110", "110112", "021201")
+"""Fujifilm's mosaic."""
 
 LAYOUTS = {
     "as Nikon's": Layout(phase=(0, 0), black=(1008, 1008, 1008, 1008), white=15520, order="<"),
@@ -66,8 +76,8 @@ def taken(
     sensor = Sensor(False, balanced, layout.gains, exposure, gain, usual if read is None else read, False)
     colours = sensor.colours(scene)
     height, width = colours.shape[:2]
-    down, right = np.mgrid[:height, :width] % 2
-    sites = (down ^ layout.phase[0]) + (right ^ layout.phase[1])
+    own = layout.colours()
+    sites = np.tile(own, (height // len(own) + 1, width // len(own) + 1))[:height, :width]
     ideal = np.take_along_axis(colours, sites[..., None], axis=2)[..., 0] / np.array(layout.gains, np.float32)[sites]
     noise = rng.standard_normal(ideal.shape, dtype=np.float32)
     samples = ideal + noise * np.sqrt(np.float32(sensor.gain) * ideal + np.float32(sensor.read**2))
@@ -92,14 +102,14 @@ def write_dng(path: Path, samples: Pixels, matrix: NDArray[np.float64], layout: 
     down, right = np.mgrid[:height, :width] % 2
     black = np.array(layout.black)[2 * down + right]
     levels = np.clip(np.rint(samples * (layout.white - black) + black), 0, layout.white).astype(np.uint16)
-    pattern = bytes((row ^ layout.phase[0]) + (column ^ layout.phase[1]) for row in (0, 1) for column in (0, 1))
+    pattern = layout.colours()
     tags: list[Any] = [
         (271, 2, 0, "Maker", True),
         (272, 2, 0, "Model", True),
         (274, 3, 1, layout.turn, True),
         (306, 2, 0, "2024:05:17 12:00:00", True),
-        (33421, 3, 2, (2, 2), True),
-        (33422, 1, 4, pattern, True),
+        (33421, 3, 2, pattern.shape, True),
+        (33422, 1, pattern.size, pattern.tobytes(), True),
         (50706, 1, 4, bytes((1, 4, 0, 0)), True),
         (50708, 2, 0, "Maker Model", True),
         (50713, 3, 2, (2, 2), True),

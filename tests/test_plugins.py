@@ -283,6 +283,8 @@ procedure.run(config)
 above, below = image.get_layers()
 print("made", above.get_name(), above.get_offsets()[1:], below.get_name())
 image.remove_layer(below)
+# A file holds what lies on the canvas.
+above.set_offsets(0, 0)
 Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, Gio.File.new_for_path("FOLDER/out.png"), None)
 """
 

@@ -33,7 +33,7 @@ from pellucid.tasks import raw as task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shots import LAYOUTS, Layout, taken, written
+from shots import LAYOUTS, X_TRANS, Layout, taken, written
 
 rawpy = pytest.importorskip("rawpy", reason="the extra raw is not installed")
 
@@ -435,6 +435,19 @@ def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path
     assert "a.clean.tif" in capsys.readouterr().out
 
 
+def test_x_trans_comes_out_in_its_colours_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = []
+    for name, pattern in (("bayer", ()), ("x-trans", X_TRANS)):
+        # LibRaw develops no smaller ones.
+        shot = taken(smooth(512, 516), Layout(pattern=pattern))
+        written(tmp_path / f"{name}.dng", shot, profile=False)
+        assert cli.main(["denoise", str(tmp_path / f"{name}.dng"), "-o", str(tmp_path / f"{name}.tif")]) == 0
+        pictures.append(images.floating(files.read(tmp_path / f"{name}.tif")).pixels)
+        assert ("6x6 pixels (X-Trans)" in capsys.readouterr().out) == bool(pattern)
+    assert pictures[0].shape == pictures[1].shape
+    assert metrics.METRICS["ciede2000"].function(*(each[8:-8, 8:-8] for each in pictures), data_range=1.0) < 0.5
+
+
 XTRANS = ("121101", "010212", "121101", "101121", "212010", "101121")
 
 
@@ -499,8 +512,7 @@ def unusual(path: Path, kind: str) -> None:
     ]
     pattern = b"\0\1\1\2"
     if kind == "X-Trans":
-        rows = ("110112", "112110", "201021", "112110", "110112", "021201")
-        pattern = bytes(int(colour) for row in rows for colour in row)
+        pattern = bytes(int(colour) for row in X_TRANS for colour in row)
     elif kind == "four colours":
         pattern = b"\0\1\3\2"
         camera.append((50710, 1, 4, b"\0\1\2\3", True))
