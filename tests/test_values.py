@@ -343,7 +343,8 @@ def test_padding_of_dicom_comes_back_exactly(
     after = pydicom.dcmread(output).pixel_array
     np.testing.assert_array_equal(after[~there], values[~there])
     assert error(after, clean, there) < 0.6 * error(values, clean, there)
-    assert any(remark.startswith("padding ") for remark in outcome.remarks)
+    said = f"padding {padding}" if limit is None else f"padding {min(padding, limit)} to {max(padding, limit)}"
+    assert any(remark.startswith(f"{said}: ") for remark in outcome.remarks)
     (large,) = batch.restore_files(plan.plan([tmp_path / "a.dcm"], tmp_path / "large.dcm"), pellucid.load("upscale"))
     wide = pydicom.dcmread(large.output).pixel_array
     np.testing.assert_array_equal(

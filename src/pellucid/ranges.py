@@ -136,11 +136,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Nodata:
-    """Values that a file states to be no image: from ``low`` to ``high``; ``name`` is what the file calls them."""
+    """Values that a file states to be no image: from ``low`` to ``high``; ``name`` is what the file calls them, ``stored`` the
+    first and the last as they are in the file, where it has light and dark the other way round."""
 
     low: float
     high: float
     name: str = "nodata"
+    stored: tuple[float, float] | None = None
 
     @property
     def single(self) -> bool:
@@ -150,7 +152,8 @@ class Nodata:
     @property
     def words(self) -> str:
         """Its name and the values."""
-        return f"{self.name} {self.low:.10g}" + ("" if self.single else f" to {self.high:.10g}")
+        low, high = self.stored or (self.low, self.high)
+        return f"{self.name} {low:.10g}" + ("" if self.single else f" to {high:.10g}")
 
     def together(self, channels: int, dtype: np.dtype[Any]) -> bool:
         """Whether it counts only where all channels have it: in colours without sign it is a usual value of any one of them."""

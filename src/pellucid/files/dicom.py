@@ -235,9 +235,11 @@ def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata 
         return None
     # Some writers state a negative value without its sign.
     values = [int(end) - 65536 if signed and int(end) > 32767 else int(end) for end in ends if end is not None]
-    if inverted:
-        values = [(-1 if signed else 2**stored - 1) - value for value in values]
-    return Nodata(min(values), max(values), "padding")
+    low, high = float(min(values)), float(max(values))
+    if not inverted:
+        return Nodata(low, high, "padding")
+    most = -1 if signed else 2**stored - 1
+    return Nodata(most - high, most - low, "padding", (low, high))
 
 
 def _inverted(values: Any, stored: int, signed: bool) -> Any:
