@@ -163,12 +163,29 @@ def rings(_: Path | None) -> None:
     print(f"  false colour, levels of 255 from the least to the largest of a pixel: {', '.join(f'{each:.1f}' for each in false)}")
 
 
+def moving(folder: Path | None) -> None:
+    """A short clip: noisy, frame by frame, over time."""
+    if folder is None:
+        print("clips-moving.webp: needs --clips")
+        return
+    name, sigma = CLIPS[0]
+    given, _ = noisy_frames(clean_frames(folder / name, 15, 20, 176), degradations.parse(f"gaussian:{sigma}"))
+    model = restorer.load("photo-fast")
+    both = [list(footage.each(iter(given), model, model.settings(), alone=alone)) for alone in (True, False)]
+    rows = [np.concatenate(shown, axis=1) for shown in zip(given, *both, strict=True)][FIRST:]
+    frames = [Image.fromarray(row) for row in rows]
+    with files.replacing(DOCS / "clips-moving.webp", overwrite=True) as temporary:
+        frames[0].save(temporary, "WEBP", save_all=True, append_images=frames[1:], duration=100, loop=0, quality=55, method=6)
+    print(f"clips-moving.webp: {len(frames)} frames, {(DOCS / 'clips-moving.webp').stat().st_size // 1024} KB", flush=True)
+
+
 PICTURES: dict[str, Callable[[Path | None], None]] = {
     "demo": demo,
     "clipped": clipped,
     "training": training,
     "rings": rings,
     "clips": clips,
+    "moving": moving,
 }
 
 
