@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from pellucid import asked, baselines, cli, colour, files, hinting, images, metrics, restorer, spreading, tinting
+from pellucid import asked, baselines, cli, colour, files, hinting, images, metrics, restorer, spreading, tinting, walls
 from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import OptionError
 from pellucid.files import metadata, profiles
@@ -291,6 +291,49 @@ def test_saturated_hints_move_nothing_behind_a_textured_edge(shipped: restorer.R
         assert moved[at[:, 0], at[:, 1]].mean() > 15
         # A thirtieth of the picture from the edge.
         assert moved[away >= 10].max() < 1, (near, far)
+
+
+@pytest.mark.parametrize("shape", ["ring", "pair"])
+def test_a_hint_moves_nothing_behind_a_strong_edge_that_is_as_light(shipped: restorer.Restorer, shape: str) -> None:
+    rng = np.random.default_rng(5)
+    rows, columns = np.mgrid[:240, :320]
+    first, second = (np.hypot(rows - 120, columns - x) - 55 for x in (85, 235))
+    # A line of eight pixels around a thing in the light of its ground; two things of one light.
+    ring = np.hypot(rows - 120, columns - 160) - 70
+    away, other = (ring, np.abs(ring) < 4) if shape == "ring" else (first, (first > 0) & (second > 0))
+    for near, far in ((35, 80), (80, 50)):
+        given = colour.gray_of((np.where(other, far, near) + 6 * rng.uniform(-1, 1, (240, 320))).astype(np.float32))
+        at = np.argwhere(away < -8)[rng.choice((away < -8).sum(), 4, replace=False)]
+        hints = [(int(x), int(y), ("#c02020", "#2040c0")[number % 2]) for number, (y, x) in enumerate(at)]
+        plain, hinted = (colour.lab_of(shipped.restore(given, hint=each)) for each in ([], hints))
+        moved = metrics.colour_difference(plain, hinted)
+        assert moved[away < -8].mean() > 5
+        assert moved[away >= 14].max() < 1, (near, far)
+
+
+def test_texture_parts_no_surface_and_a_closed_edge_does() -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:120, :160]
+    inside = np.hypot(rows - 60, columns - 80) < 35
+    leaves = np.repeat(np.repeat(rng.uniform(20, 80, (20, 27)), 6, axis=0), 6, axis=1)[:120, :160]
+    assert len(np.unique(walls.parts(leaves.astype(np.float32)))) == 1
+    for texture in (0, 9):
+        light = np.where(inside, 75, 40) + texture * rng.uniform(-1, 1, (120, 160))
+        labels = walls.parts(light.astype(np.float32))
+        assert labels[60, 80] != labels[5, 5]
+        assert (labels[inside] == labels[60, 80]).mean() > 0.9
+        assert (labels[~inside] == labels[5, 5]).mean() > 0.9
+
+
+@pytest.mark.parametrize("away", [1, 2, 5])
+def test_hints_that_contradict_one_another_make_no_colour_beyond_theirs(shipped: restorer.Restorer, away: int) -> None:
+    light = np.full((240, 320), 50, np.float32) + np.random.default_rng(0).uniform(-5, 5, (240, 320)).astype(np.float32)
+    codes = ("#ff0000", "#0000ff", "#00c000")
+    hints = [(150 + away * (number % 6), 110 + away * (number // 6), codes[number % 3]) for number in range(30)]
+    made = colour.lab_of(shipped.restore(colour.gray_of(light), hint=hints))
+    assert np.isfinite(made).all()
+    asked_for = colour.lab_of(np.array([[255, 0, 0], [0, 0, 255], [0, 192, 0]], np.float32) / 255)
+    assert np.hypot(made[..., 1], made[..., 2]).max() < np.hypot(asked_for[:, 1], asked_for[:, 2]).max() + 1
 
 
 def _at(light: float) -> NDArray[np.float32]:

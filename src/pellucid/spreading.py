@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import walls
+
 __all__ = ["COLOUR", "LIGHT", "MOST", "Surroundings", "propagated", "reached", "squares", "surroundings", "traits"]
 
 Planes = NDArray[np.float32]
@@ -111,7 +113,10 @@ def propagated(light: Planes, even: Planes, hints: NDArray[np.floating], around:
     weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
     said = (alike @ weights.astype(np.float32)).reshape(height, width, 2)
     sure = np.square(alike.max(axis=1)).reshape(height, width) + np.float32(1e-4)
-    return _met(_settled(even + _evened(said, light, sure), alike, hints[:, 2:]), light, hints)
+    found = _met(_settled(even + _evened(said, light, sure), alike, hints[:, 2:]), light, hints)
+    # No colour is beyond all that was said and proposed: hints that contradict one another side by side would make some.
+    known = np.concatenate([hints[:, 2:], even.reshape(-1, 2)])
+    return np.clip(found, known.min(axis=0), known.max(axis=0), out=found)
 
 
 def reached(light: Planes, even: Planes, hints: NDArray[np.floating], around: Surroundings | None = None) -> Planes:
@@ -132,20 +137,21 @@ BRIGHT = slice(2, 5)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the light around each pixel is (h, w): its mean ``near`` and ``far``, how ``rough`` it is, and that of the ``side`` of
-    an edge that the pixel is on."""
+    """What the light around each pixel is (h, w): its mean ``near`` and ``far``, how ``rough`` it is, that of the ``side`` of
+    an edge that the pixel is on, and the number of the ``part`` of the picture that strong edges close in."""
 
     near: Planes
     far: Planes
     rough: Planes
     side: Planes
+    part: NDArray[np.intp]
 
 
 def surroundings(light: Planes) -> Surroundings:
     """The surroundings of each pixel of a small picture's ``light`` (h, w)."""
     near = _mean(light, NEAR)
     rough = np.log(np.sqrt(np.maximum(_mean(np.square(light - near), NEAR), 0)) + 2)
-    return Surroundings(near, _mean(light, FAR), rough, _side(light))
+    return Surroundings(near, _mean(light, FAR), rough, _side(light), walls.parts(light))
 
 
 def traits(light: Planes, even: Planes, around: Surroundings | None = None) -> Planes:
@@ -168,7 +174,8 @@ def traits(light: Planes, even: Planes, around: Surroundings | None = None) -> P
 
 def _likeness(light: Planes, even: Planes, at: NDArray[np.intp], around: Surroundings) -> Planes:
     """How alike all pixels are to those ``at`` (h * w, n), 0 to 1: by the distance q of their traits, that of their light l alone,
-    and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2)."""
+    and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2); not at all where only ways over strong
+    edges lead from one to the other."""
     looks = traits(light, even, around)
     others = looks[at]
     squared = squares(looks, others)
@@ -181,6 +188,7 @@ def _likeness(light: Planes, even: Planes, at: NDArray[np.intp], around: Surroun
     squared += steps
     np.negative(squared, out=squared)
     likeness: Planes = np.exp(squared, out=squared)
+    likeness *= around.part.reshape(-1, 1) == around.part.ravel()[at]
     return likeness
 
 
