@@ -143,3 +143,13 @@ def test_a_stack_is_restored_as_its_images_are(photograph: NDArray[np.float64]) 
         together = photo.restore_batch(stack, sigma=sigma)
         each = np.stack([photo.restore(image, sigma=sigma) for image in stack])
         assert np.abs(together - each).mean() < 0.01
+
+
+def test_what_is_expected_of_clipped_noise_is_undone_again() -> None:
+    light = np.linspace(0, 1, 400, dtype=np.float32).reshape(1, 20, 20)
+    clipping = Clipping(Curve(0.15))
+    mean = clipping.expected(light)
+    rng = np.random.default_rng(0)
+    drawn = np.clip(light + rng.normal(0, 0.15, (4000, 20, 20)).astype(np.float32), 0, 1).mean(axis=0)
+    assert np.abs(mean[0] - drawn).max() < 0.01
+    assert np.abs(clipping.undone(mean.copy()) - light).max() < 0.01

@@ -66,6 +66,11 @@ class Clipping:
         answer *= np.float32(self.factor)
         return answer
 
+    def expected(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The mean of the clipped noise on ``pixels`` of any shape, in [0, 1], of the image without a factor."""
+        table = _table(self.curve, self.low, self.high)
+        return np.interp(pixels, np.linspace(0, 1, NODES), table.mean).astype(np.float32)
+
     def undone(self, answer: maps.Planes) -> maps.Planes:
         """Replaces ``answer`` (c, h, w), the mean of clipped noise, by the intensities behind it, in place."""
         table = _table(self.curve, self.low, self.high)

@@ -83,7 +83,7 @@ def test_a_short_run_beats_the_fused_frame_and_the_frame_by_itself(recipe: Recip
 
 
 def test_an_example_is_what_the_restorer_gives_the_network(recipe: Recipe, pictures: Pictures, model: Restorer) -> None:
-    pair = held_out_pair(pictures, recipe, degradations.parse("gaussian:50:clip"), 3)
+    pair = held_out_pair(pictures, recipe, degradations.parse("gaussian:50"), 3)
     view = recipe.task.view(pair)
     assert view is not None
     given: list[NDArray[np.float32]] = []

@@ -90,7 +90,9 @@ class OverTime(base.Learning):
         followed = follow(view, DenoiseSettings(), notes)
         if rng.random() < self.alone:
             followed = base.Followed(view, DenoiseSettings())
-        return _example(followed.view, found, np.ascontiguousarray(clean[before]))
+        # As a still denoiser's answer: what was cut off at black and white is put back behind the network.
+        target = clean[before] if found.clipping is None else found.clipping.expected(clean[before])
+        return _example(followed.view, found, np.ascontiguousarray(target))
 
     def _made(self, drawn: base.Drawn, side: int, count: int, rng: np.random.Generator) -> Pixels:
         ground = _levels(drawn("grounds", int(side * rng.uniform(1, 3))))
