@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,14 @@ def test_finding_damage_is_scored_by_its_overlap() -> None:
     # By PSNR, the mask of a network that finds nothing beats that of one that finds all, a pixel too wide.
     assert recipes.find("film-find").validated.name == "iou"
     assert recipes.find("film-fill").validated is recipes.find("film-fill").headline
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "eight_bits"),
+    [("photo-int8", "raw", True), ("photo-int8", "photo", True), ("own", "photo-int8", True), ("own", "photo", False)],
+)
+def test_a_shipped_network_is_taken_in_8_bits_where_the_recipe_learns_in_them(own: str, other: str, eight_bits: bool) -> None:
+    given = recipes.find(other)
+    network = asdict(recipes.with_network_of(recipes.find(own), given).network)  # type: ignore[call-overload]
+    assert network["int8"] == eight_bits
+    assert network["widths"] == given.network.widths  # type: ignore[attr-defined]

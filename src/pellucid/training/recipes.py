@@ -347,9 +347,11 @@ def with_channels(recipe: Recipe, channels: int) -> Recipe:
 
 
 def with_network_of(recipe: Recipe, other: Recipe) -> Recipe:
-    """The recipe with the network, the channels and, where its task takes maps, the maps of ``other``."""
+    """The recipe with the network and channels of ``other``, and its maps where the task takes some; in 8 bits where either is."""
     data = recipe.to_dict()
-    data["network"] = other.to_dict()["network"]
+    own, data["network"] = data["network"], other.to_dict()["network"]
+    if own.get("int8") and "int8" in data["network"] and not data["network"].get("norm"):
+        data["network"]["int8"] = True
     data["data"]["channels"] = other.data.channels
     if "maps" in data["task"]:
         data["task"]["maps"] = other.task.maps
