@@ -120,8 +120,8 @@ def gains_of(frames: Sequence[Any], model: Restorer, sigma: float = SIGMA) -> li
     curve = Curve(sigma / 255)
     clipping = diagnosis.clipping([given[0]], curve)
     found = Diagnosis("gaussian", gaussian_sigma=sigma, curve=curve, clipping=clipping)
-    for frame, pixels in zip(frames, given, strict=True):
-        view = View((Image(pixels),), found=found)
+    for number, (frame, pixels) in enumerate(zip(frames, given, strict=True)):
+        view = View(tuple(Image(each) for each in (pixels, *given[number + 1 : number + 2])), found=found, looked_ahead=True)
         followed = denoise.follow(view, DenoiseSettings(), notes)
         notes = followed.notes
         alone = rms(model.details(view, DenoiseSettings()).image.pixels, frame)
@@ -234,3 +234,19 @@ def test_a_clip_is_better_than_its_frames_and_resumes_to_the_same_bytes(
 def ten(planes: Any) -> Any:
     """Planes of 8 bits as such of 10."""
     return lambda number: [(4 * part.astype(np.uint16) + part // 64).astype(np.uint16) for part in planes(number)]
+
+
+def test_black_without_noise_is_followed_as_well(photograph: Any) -> None:
+    """Photon noise leaves none where there is no light."""
+    clean = photograph[:96, :160].copy()
+    clean[:, :80] = 0
+    rng, curve = np.random.default_rng(0), Curve(gain=1 / 30)
+    found = Diagnosis("poisson", poisson_gain=1 / 30, curve=curve)
+    notes: Any = None
+    for _ in range(4):
+        pixels = np.asarray(np.clip(rng.poisson(30 * clean) / 30, 0, 1), np.float32)
+        followed = denoise.follow(View((Image(pixels), Image(pixels)), found=found, looked_ahead=True), DenoiseSettings(), notes)
+        notes = followed.notes
+        assert np.isfinite(followed.view.picture.pixels).all()
+        assert followed.view.picture.pixels[:, :70].max() < 0.5 / 255
+    assert notes.share.mean() < 0.8

@@ -34,6 +34,9 @@ FOLLOWED = ("gaussian", "poisson", "speckle", "correlated")
 FAINT = 2.0
 """Level in 8-bit levels below which a frame is not fused with others: there is less noise than motion in part pixels would blur."""
 
+ROUNDING = np.float32(1 / (12 * 255**2))
+"""The variance of rounding to 8 bits, as a share of full range squared: where light has no noise at black, this is left."""
+
 
 def looks_around(card: Card) -> bool:
     """Whether a network takes the frames around the one that it restores."""
@@ -60,7 +63,7 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     if found is None or alone or found.kind not in FOLLOWED or found.impulse_density > 0 or found.sigma < FAINT:
         return base.Followed(view, settings)
     pixels = images.floating(view.picture).pixels
-    variance = _variance(pixels, found)
+    variance = np.maximum(_variance(pixels, found), ROUNDING)
     fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
     if fused.alone:
         return base.Followed(view, settings, fused)
