@@ -1,9 +1,11 @@
 """Noisy clips: the denoiser over time beside frame by frame, with noise that `pellucid evaluate` does not make, and its speed.
 
     python benchmarks/clips.py CLIP... --model photo --noise libraw --sigma 0.003 0.01 --frames 12
+    python benchmarks/clips.py PICTURE... --model photo
     python benchmarks/clips.py NOISY-CLIP --model photo-fast --speed
 
-Scores are those of `pellucid.screening`. ``--noise libraw`` has LibRaw develop one camera's RAW file of each frame (`cameras.py`).
+A picture becomes a clip that is made of it (`pellucid.moving`), always the same. Scores are those of `pellucid.screening`.
+``--noise libraw`` has LibRaw develop one camera's RAW file of each frame (`cameras.py`).
 ``flicker`` is a share of that of the model frame by frame.
 """
 
@@ -11,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import degradations, footage, restorer
+from pellucid import degradations, files, footage, images, moving, restorer
 from pellucid.screening import OneCamera, clean_frames, noisy_frames, score
 from pellucid.tasks.settings import ClipSettings
 
@@ -37,6 +40,13 @@ def by_libraw(clean: list[Pixels], gain: float, camera: int) -> tuple[list[NDArr
     return given, truth
 
 
+def made(path: Path, count: int, side: int) -> list[Pixels]:
+    """Frames of a picture under a camera, with a part of it that passes in front."""
+    levels = images.to_levels(images.floating(files.read(path)).pixels, np.dtype(np.uint8))
+    rng = np.random.default_rng(zlib.crc32(path.stem.encode()))
+    return list(moving.frames(levels, [moving.cut_out(levels, side // 2, rng)], side, count, rng))
+
+
 def speed(path: Path, name: str) -> None:
     """Prints the seconds that each frame of a clip takes, decoding and restoring alone, and the ratio of both ways."""
     model = restorer.load(name)
@@ -55,7 +65,7 @@ def speed(path: Path, name: str) -> None:
 def main() -> None:
     """Prints a line for each clip and level."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path, nargs="+", help="clips to measure on")
+    parser.add_argument("clips", type=Path, nargs="+", help="clips, or pictures, to measure on")
     parser.add_argument("--model", default="photo")
     parser.add_argument(
         "--noise", choices=("gaussian", "camera", "libraw"), default="gaussian", help="what --sigma is the strength of"
@@ -71,7 +81,10 @@ def main() -> None:
         if options.speed:
             speed(path, options.model)
             continue
-        clean = clean_frames(path, options.frames, options.skip, options.crop)
+        if files.is_clip(path):
+            clean = clean_frames(path, options.frames, options.skip, options.crop)
+        else:
+            clean = made(path, options.frames, options.crop or 176)
         model = restorer.load(options.model)
         for sigma in options.sigma:
             if options.noise == "libraw":

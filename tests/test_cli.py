@@ -256,6 +256,7 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "digits-film",
         "digits-raw",
         "digits-upscale",
+        "digits-video",
         "film-fill",
         "film-find",
         "own",
@@ -274,9 +275,10 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "seed-digits",
         "upscale",
         "upscale-photo",
+        "video",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 26
+    assert len(json.loads(capsys.readouterr().out)) == 28
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
