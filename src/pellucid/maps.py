@@ -136,9 +136,10 @@ class Places:
     def sigma(self, top: int, left: int, height: int, width: int, within: tuple[int, int]) -> Planes:
         """The plane (h, w) for a piece of an image whose height and width are ``within``, as shares of full range."""
         grid = np.array(self.levels, dtype=np.float32) / np.float32(255)
-        down = _between((np.arange(top, top + height) + 0.5) / within[0], grid.shape[0])
-        right = _between((np.arange(left, left + width) + 0.5) / within[1], grid.shape[1])
-        return np.asarray(down @ grid @ right.T, dtype=np.float32)
+        # Rows first: they are the few.
+        for begin, length, whole in ((top, height, within[0]), (left, width, within[1])):
+            grid = _between(grid, (np.arange(begin, begin + length) + 0.5) / whole).T
+        return np.ascontiguousarray(grid)
 
     def raised(self, factor: float) -> Places:
         """Levels that are ``factor`` times as high everywhere."""
@@ -160,10 +161,14 @@ class Places:
         return float(np.sqrt(np.square(self.levels).mean()))
 
 
-def _between(places: NDArray[Any], cells: int) -> Planes:
-    """How much each of the ``cells`` of a side counts at each of the ``places`` (0 to 1), (places, cells)."""
-    at = np.clip(places * cells - 0.5, 0, cells - 1)
-    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(cells)), 0), dtype=np.float32)
+def _between(rows: Planes, places: NDArray[Any]) -> Planes:
+    """The values (places, columns) at each of the ``places`` (0 to 1) along the ``rows``: on straight lines between their middles."""
+    at = np.clip(places * len(rows) - 0.5, 0, len(rows) - 1)
+    first = np.minimum(at.astype(np.intp), max(len(rows) - 2, 0))
+    share = (at - first).astype(np.float32)[:, None]
+    between: Planes = rows[first] * (1 - share)
+    between += rows[np.minimum(first + 1, len(rows) - 1)] * share
+    return between
 
 
 @dataclass(frozen=True)
