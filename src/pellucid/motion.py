@@ -298,8 +298,10 @@ def _totals(plane: Pixels, side: int, blocks: tuple[int, int]) -> Part:
     tall, wide = blocks[0] * side, blocks[1] * side
     if plane.shape != (tall, wide):
         plane = np.pad(plane, ((0, max(0, tall - plane.shape[0])), (0, max(0, wide - plane.shape[1]))))[:tall, :wide]
-    rows = plane.reshape(blocks[0], side, wide).sum(axis=1, dtype=np.float32)
-    totals: Part = rows.reshape(*blocks, side).sum(axis=2, dtype=np.float64)
+    rows = plane[::side].copy()
+    for first in range(1, side):
+        rows += plane[first::side]
+    totals: Part = (rows.reshape(*blocks, side) @ np.ones(side, np.float32)).astype(np.float64)
     return totals
 
 
@@ -332,8 +334,10 @@ def shrunk(plane: Pixels, scale: int) -> Pixels:
         return plane
     down, right = -plane.shape[0] % scale, -plane.shape[1] % scale
     padded = np.pad(plane, ((0, down), (0, right)), mode="edge") if down or right else plane
-    # Rows first, then a product: NumPy adds short rows slowly.
-    rows = padded.reshape(len(padded) // scale, scale, padded.shape[1]).sum(axis=1, dtype=np.float32)
+    # Rows first, one after the other, then a product: NumPy adds short rows slowly.
+    rows = padded[::scale] + padded[1::scale]
+    for first in range(2, scale):
+        rows += padded[first::scale]
     means: Pixels = rows.reshape(len(rows), rows.shape[1] // scale, scale) @ np.full(scale, scale**-2, np.float32)
     return means
 
