@@ -167,3 +167,39 @@ def test_noise_on_light_letters_does_not_follow_the_light(sigma: float) -> None:
     found = pellucid.inspect(given)
     assert (found.kind, found.sigma) == ("gaussian", pytest.approx(sigma, rel=0.25))
     assert psnr(clean, pellucid.restore(given)) > psnr(clean, given)
+
+
+@pytest.mark.parametrize(("value", "density", "sigma"), [(255, 0.005, 0), (0, 0.02, 10), (0, 0.2, 0), (255, 0.3, 10)])
+def test_impulses_of_one_end_are_named_counted_and_taken_away(
+    photograph: NDArray[np.float64], value: int, density: float, sigma: float
+) -> None:
+    clean = photograph[:288, :288] * 255
+    struck = np.random.default_rng(5).random(clean.shape[:2]) < density
+    for true in (clean[..., 1], clean):
+        given = noisy(true, sigma) if sigma else levels(true)
+        # Filled pixels have no noise, and no detail.
+        without = psnr(true, pellucid.restore(given, sigma=sigma)) if sigma else 45 - 30 * density
+        given[struck] = value
+        found = pellucid.inspect(given)
+        assert found.kind == "salt-pepper"
+        assert found.impulse_density == pytest.approx(density, rel=0.15, abs=0.0015)
+        assert found.extremes is not None
+        assert (found.extremes.pepper, found.extremes.salt)[value == 0] == 0
+        assert ("white" if value else "black") in str(found)
+        assert found.sigma == pytest.approx(sigma, rel=0.15, abs=0.1)
+        assert psnr(true, pellucid.restore(given)) > without - 0.5 - 10 * density
+
+
+@pytest.mark.parametrize("light", [0.3, 1.0, 1.6])
+def test_strong_noise_at_one_end_of_the_range_is_no_impulses(photograph: NDArray[np.float64], light: float) -> None:
+    rng = np.random.default_rng(0)
+    clean = np.clip(photograph[:320, :320] * light, 0, 1)
+    for given in (
+        clean + rng.normal(0, 75 / 255, clean.shape),
+        rng.poisson(clean * 4) / 4,
+        clean * (1 + rng.normal(0, 0.4, clean.shape)),
+        np.where(rng.random((*clean.shape[:2], 1)) < 0.3, rng.random(clean.shape), clean),
+    ):
+        part = np.rint(np.clip(given, 0, 1) * 255).astype(np.float32) / np.float32(255)
+        assert impulses.extremes([part]) is None
+        assert impulses.extremes([np.ascontiguousarray(part[..., 1:2])]) is None

@@ -129,7 +129,10 @@ class Diagnosis:
         if self.correlated > 0:
             found.append(f"correlated noise (grain, or a camera's processed noise), noise level {self.correlated:.1f}")
         if self.impulse_density > 0:
-            what = "salt and pepper" if self.extremes is not None else "impulses (wrong pixels of any value)"
+            what = "impulses (wrong pixels of any value)"
+            if self.extremes is not None:
+                black, white = self.extremes.pepper > 0, self.extremes.salt > 0
+                what = "salt and pepper" if black and white else "salt (white pixels)" if white else "pepper (black pixels)"
             share = f"{self.impulse_density:.1%}" if self.impulse_density >= 0.005 else f"{self.impulse_density:.2%}"
             found.append(f"{what}, {share} of the pixels")
         for name, level in (("rows", self.rows), ("columns", self.columns)):

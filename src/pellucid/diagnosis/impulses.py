@@ -19,6 +19,9 @@ CELL = 32
 FEWEST = 0.002
 """Share of pixels, black and white each, below which there are no impulses."""
 
+DARK = 0.25
+"""How far the darkest (brightest) value of a picture may be from the end of the range to be that of its impulses."""
+
 NEAR = 0.06
 """What lies so near to an end without reaching it is counted beside what is at it."""
 
@@ -28,6 +31,17 @@ CONTINUOUS = 1e-3
 APART = 0.2
 """How far from an end all but one of a pixel's four neighbours are at least, for a pixel at the end, or near it, to be counted as
 standing alone."""
+
+FEW, FEW_ALONE, MANY_ALONE = 0.15, (0.1, 0.25, 4.0), (0.25, 0.25, 3.0)
+"""`NEAR`, `APART` and `SPIKE` where one end alone seems to be struck: below the share `FEW`, and above. Strong noise that was
+clipped has many pixels there, and as many farther off; texture has few."""
+
+OTHERS = 0.05
+"""How many pixels that are far from their neighbours there may be beside three times as many as impulses of one end."""
+
+MOST_ALONE, TOGETHER_ALONE = 0.5, 0.25
+"""The most pixels that are impulses of one end alone, since counts of few photons and dark pictures have more at black; and the
+correlation that neighbours may have in that."""
 
 SPIKE = 4.0
 """How many times as many lonely pixels must be at an end as near it: noise that was clipped there has about as many at either."""
@@ -123,8 +137,6 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
     if unclipped:
         # Noise beyond the range was not clipped; impulses on top of it are exactly black and white.
         ends = [0.0, 1.0]
-    if ends[0] > 0.25 or ends[1] < 0.75:
-        return None
     found = _shares(parts, ends, unclipped)
     if found is None and parts[0].shape[2] > 1:
         # Each channel struck on its own: a pixel is one as soon as one of its channels is.
@@ -133,8 +145,17 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
         ]
         struck = [shares for shares in each if shares is not None]
         if len(struck) == len(each):
-            found = tuple(1 - float(np.prod([1 - shares[side] for shares in struck])) for side in (0, 1))
-    if found is None or any(_regular(parts, value) for value in ends):
+            # Struck together, they are fewer pixels.
+            pixels = sum(part[..., 0].size for part in parts)
+            low, high = (
+                min(
+                    1 - float(np.prod([1 - shares[side] for shares in struck])),
+                    float(sum(np.count_nonzero((part == np.float32(ends[side])).any(axis=2)) for part in parts) / pixels),
+                )
+                for side in (0, 1)
+            )
+            found = low, high
+    if found is None or any(share > 0 and _regular(parts, value) for value, share in zip(ends, found, strict=True)):
         return None
     # More than all pixels are not struck.
     most = min(1.0, 1 / max(found[0] + found[1], 1e-6))
@@ -226,57 +247,75 @@ def _in_company(plane: NDArray[np.float32], rows: NDArray[np.intp], columns: NDA
     return answer
 
 
-def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: bool) -> tuple[float, ...] | None:
-    """The shares of black and of white impulses that replace all channels of a pixel; None where there are none."""
+def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: bool) -> tuple[float, float] | None:
+    """The shares of black and of white impulses that replace all channels of a pixel; None where there are none.
+
+    One end alone may be struck. Both are easier to believe: noise and texture put lonely pixels at one end or the other.
+    """
     pixels = sum(part.size for part in parts)
-    for value in ends:
-        # Most pictures have no more to look at.
-        if sum(np.count_nonzero(part == np.float32(value)) for part in parts) < FEWEST * pixels:
-            return None
-    shares = tuple(_share(parts, value, inward, whole) for value, inward in zip(ends, (1, -1), strict=True))
-    if min(shares) < FEWEST:
-        return None
-    if max(shares) > 2 * min(shares):
-        # Black or white areas fill even the quarter with the least.
-        return (min(shares),) * 2
-    return shares
+    # Most pictures have no more to look at.
+    there = [
+        within and sum(np.count_nonzero(part == np.float32(value)) for part in parts) >= FEWEST / 2 * pixels
+        for value, within in zip(ends, (ends[0] <= DARK, ends[1] >= 1 - DARK), strict=True)
+    ]
+    low, high = (
+        _share(parts, value, inward, whole, alone=not all(there)) if some else 0.0
+        for value, inward, some in zip(ends, (1, -1), there, strict=True)
+    )
+    if min(low, high) >= FEWEST and max(low, high) <= 2 * min(low, high):
+        return low, high
+    sure = [
+        share if share > 0 and _share(parts, value, inward, whole, alone=True) > 0 else 0.0
+        for value, inward, share in zip(ends, (1, -1), (low, high), strict=True)
+    ]
+    if max(sure) >= FEWEST and differing(parts, FAR) > OTHERS + 3 * max(sure):
+        # Impulses of any value, or strong noise, some of which are at an end.
+        sure = [0.0, 0.0]
+    if max(sure) >= max(FEWEST, low, high):
+        return low, high
+    # Black or white areas may fill even the quarter with the least.
+    least = min(low, high) if min(low, high) >= FEWEST else 0.0
+    return (least, least) if least > 0 else (sure[0], sure[1]) if max(sure) >= FEWEST else None
 
 
-def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whole: bool) -> float:
+def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whole: bool, alone: bool) -> float:
     """The share of pixels that are impulses of this value; 0 where what is there is no work of chance.
 
-    ``whole``: whether values beyond the range show that nothing was clipped.
+    ``whole``: whether values beyond the range show that nothing was clipped. ``alone``: whether there may be none at the other end.
     """
     struck = [(part == np.float32(value)).all(axis=2) if part.shape[2] > 1 else part[..., 0] == np.float32(value) for part in parts]
     count = np.concatenate([_cells(there) for there in struck])
-    if len(count) < 8 or count.mean() < FEWEST:
+    if len(count) < 8 or count.mean() < FEWEST / 2:
         return 0.0
     # The quarter with the least: in most pictures nothing there is quite black or white, and nothing else need be looked at.
     least = count <= np.quantile(count, 0.25)
     low = float(count[least].mean())
-    if low < FEWEST / 4 and not whole:
+    if (low < FEWEST / 4 and not whole) or (alone and low > MOST_ALONE):
         return 0.0
     inside = _inside(parts, value, inward)
     if inside is None:
         return 0.0
-    if whole and inside < CONTINUOUS:
+    if whole and not alone and inside < CONTINUOUS:
         # No value of unclipped noise is exactly black or white by chance.
         return float(np.mean(np.concatenate([there.ravel() for there in struck])))
-    pair = np.concatenate([_cells(np.pad(there[:, 1:] & there[:, :-1], ((0, 0), (1, 0)))) for there in struck])
-    if float(pair[least].mean()) > TOGETHER * max(low, FEWEST) ** 2 + 0.002:
+    pairs = np.concatenate([_cells(np.pad(there[:, 1:] & there[:, :-1], ((0, 0), (1, 0)))) for there in struck])
+    pair = float(pairs[least].mean())
+    if pair > TOGETHER * max(low, FEWEST) ** 2 + 0.002 or (alone and pair > low**2 + TOGETHER_ALONE * low * (1 - low) + 0.002):
         return 0.0
-    # Photon counts of a dim picture have few levels: the next one counts as near.
-    near = np.float32(max(NEAR, 1.5 * inside))
+    near, apart_by, spike = (NEAR, APART, SPIKE) if not alone else FEW_ALONE if low < FEW else MANY_ALONE
+    if inside < near or sum(len(np.unique(part)) for part in _some(parts, ROWS)) <= MANY:
+        # Photon counts of a dim picture have few levels: the next one counts as near.
+        near = max(near, 1.5 * inside)
     lonely = lonely_near = 0
     for part, there in zip(parts, struck, strict=True):
         around, apart = np.ones_like(there), np.ones_like(there)
         for channel in range(part.shape[2]):
             distance = (part[..., channel] - np.float32(value)) * np.float32(inward)
-            around &= (distance > 0) & (distance < near)
-            apart &= _second_nearest(distance) > APART
+            around &= distance < np.float32(near)
+            apart &= _second_nearest(distance) > apart_by
         lonely += int(np.count_nonzero(there & apart))
-        lonely_near += int(np.count_nonzero(around & apart))
-    if lonely < SPIKE * lonely_near:
+        lonely_near += int(np.count_nonzero(around & apart & ~there))
+    if lonely < max(1, spike * lonely_near):
         return 0.0
     # What selecting the quarter takes away: a normal variable below its quarter has the mean -1.27.
     share = low
