@@ -203,3 +203,16 @@ def test_strong_noise_at_one_end_of_the_range_is_no_impulses(photograph: NDArray
         part = np.rint(np.clip(given, 0, 1) * 255).astype(np.float32) / np.float32(255)
         assert impulses.extremes([part]) is None
         assert impulses.extremes([np.ascontiguousarray(part[..., 1:2])]) is None
+
+
+@pytest.mark.parametrize(("side", "sigma", "channels"), [(8, 8, 3), (16, 12, 3), (4, 8, 1), (8, 25, 3)])
+def test_tiles_keep_their_pixels_where_the_level_is_given(side: int, sigma: float, channels: int) -> None:
+    clean = tiles(side, 6)[:128, :128, :channels].squeeze()
+    given = noisy(clean, sigma)
+    assert psnr(clean, pellucid.restore(given, sigma=sigma)) > psnr(clean, given) - 0.1
+
+
+def test_letters_keep_their_edges_where_the_level_is_given() -> None:
+    clean = tight(9, 10, 255, 0)
+    given = noisy(clean, 10)
+    assert psnr(clean, pellucid.restore(given, sigma=10)) > psnr(clean, given) + 0.5

@@ -396,12 +396,13 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
-        if not noise.nothing and sigma and not _learnt_clipped(card):
+        if not noise.nothing and sigma:
             # A gray picture's three channels say what one says.
             parts = [
                 part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))
             ]
-            noise = replace(noise, clipping=diagnosis.clipping(parts, noise.curve))
+            lost = None if _learnt_clipped(card) else diagnosis.clipping(parts, noise.curve)
+            noise = replace(noise, clipping=lost, patterned=diagnosis.fine_detail(parts, sigma))
         return _Plan(role, noise, None, channels)
     if found is None:
         found = diagnosis.look(view)
