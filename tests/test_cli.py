@@ -224,6 +224,7 @@ def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
         "seed-digits",
         "upscale",
         "upscale-photo",
+        "video",
     }
     for row in rows:
         assert {"name", "task", "bytes", "scores", "licence", "training_images"} <= set(row)

@@ -12,7 +12,7 @@ import pytest
 from clips_made import make
 from numpy.typing import NDArray
 
-from pellucid import diagnosis, following, footage, motion, restorer
+from pellucid import diagnosis, following, footage, motion, moving, restorer
 from pellucid.diagnosis import Diagnosis
 from pellucid.images import Image
 from pellucid.maps import Curve
@@ -250,3 +250,18 @@ def test_black_without_noise_is_followed_as_well(photograph: Any) -> None:
         assert np.isfinite(followed.view.picture.pixels).all()
         assert followed.view.picture.pixels[:, :70].max() < 0.5 / 255
     assert notes.share.mean() < 0.8
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_a_network_that_looks_around_is_nearer_than_the_filter(seed: int, photograph: Any, model: Restorer) -> None:
+    """A camera that moves, and a thing before it; the photograph taught no model."""
+    levels = np.asarray(np.rint(255 * photograph), np.uint8)
+    rng = np.random.default_rng(seed)
+    clean = moving.frames(levels, [moving.cut_out(levels, 60, rng)], 128, 6, rng)
+    given = [np.clip(np.rint(255 * frame), 0, 255).astype(np.uint8) for frame in noisy(list(clean), 40, seed)]
+    settings = DenoiseSettings(sigma=40)
+    errors = {}
+    for name, each in (("filter", restorer.load("photo-fast-color")), ("network", model)):
+        made = list(footage.each(iter(given), each, settings))
+        errors[name] = [rms(frame / 255, truth) for frame, truth in zip(made, clean, strict=True)][2:]
+    assert np.mean(np.log10(errors["filter"])) > np.mean(np.log10(errors["network"])) + 0.005

@@ -32,6 +32,7 @@ __all__ = [
     "apart",
     "as_gray",
     "finished",
+    "mean",
     "straightened",
     "with_maps",
 ]
@@ -510,6 +511,20 @@ def as_gray(
 ) -> NDArray[np.float32]:
     """`answer_as_gray` of a piece at its place."""
     return answer_as_gray(lambda plane: piece(plane, place), planes)
+
+
+def mean(
+    piece: Callable[..., NDArray[np.float32]],
+    other: Callable[..., NDArray[np.float32]],
+    planes: NDArray[np.float32],
+    place: Place,
+    room: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """The mean of two answers for a piece, whose errors differ."""
+    answer = piece(planes, place, room)
+    answer += other(planes, place)
+    answer *= np.float32(0.5)
+    return answer
 
 
 def apart(

@@ -28,12 +28,12 @@ _IMPULSES = {"impulses": "photo-impulses", "processed": "photo-camera"}
 FAMILIES: dict[str, Family] = {
     "photo": Family(
         "denoise",
-        {"gray": "photo-gray", "colour": "photo-color", **_IMPULSES},
+        {"gray": "photo-gray", "colour": "photo-color", **_IMPULSES, "second": "video"},
         "Takes noise of any kind and level, and JPEG artefacts, out of photographs",
     ),
     "photo-fast": Family(
         "denoise",
-        {"gray": "photo-fast-gray", "colour": "photo-fast-color", **_IMPULSES},
+        {"gray": "photo-fast-gray", "colour": "photo-fast-color", **_IMPULSES, "clip": "video"},
         "Does the work of photo in less time, and leaves a little more noise",
     ),
     "digits": Family("denoise", {"gray": "digits"}, "Takes Gaussian noise and impulses out of handwritten digits"),

@@ -182,7 +182,7 @@ def each(
 
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
     itself. Black and white are those of the frames so far. A model that looks at the next frame, too, gives each back once that has
-    come.
+    come, but for the first of a scene.
     """
     line = Line(restorer, settings, alone=alone)
     for result in line.each(_pictures(frames)):

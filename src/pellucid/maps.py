@@ -162,7 +162,7 @@ class Places:
 
 
 def _between(rows: Planes, places: NDArray[Any]) -> Planes:
-    """The values (places, columns) at each of the ``places`` (0 to 1) along the ``rows``: on straight lines between their middles."""
+    """The values (places, columns) at ``places`` (0 to 1) along the ``rows``: on straight lines between their middles."""
     at = np.clip(places * len(rows) - 0.5, 0, len(rows) - 1)
     first = np.minimum(at.astype(np.intp), max(len(rows) - 2, 0))
     share = (at - first).astype(np.float32)[:, None]

@@ -66,8 +66,8 @@ class Restorer:
     Graphs are compiled when first needed; safe to share between threads. Can be pickled: another process compiles its own.
 
     >>> import pellucid
-    >>> pellucid.load("photo")
-    <Restorer 'photo' for denoise: gray photo-gray, colour photo-color, impulses photo-impulses, processed photo-camera>
+    >>> pellucid.load("film")
+    <Restorer 'film' for film: find film-find, fill film-fill>
     """
 
     def __init__(self, name: str, task: Task, models: Models, *, memory: int | None = None) -> None:

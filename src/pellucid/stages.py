@@ -96,6 +96,11 @@ class Stage:
         return self._next > 0
 
     @property
+    def goes_on(self) -> bool:
+        """Whether frames before the next one have told anything: a scene's first frame is restored without those around it."""
+        return self._notes is not None
+
+    @property
     def ahead(self) -> int:
         """Frames behind the last one that it must be given."""
         return max(self._next, self.around)
@@ -227,7 +232,7 @@ class Line:
 
     def each(self, pictures: Iterator[Image]) -> Iterator[Restoration]:
         """Frames that are not known ahead: each stage measures its noise as far as its scene has come. One that looks at the next
-        frame gives a frame back once that has come."""
+        frame gives a frame back once that has come, but for the first one of a scene."""
         chain = isinstance(self.settings, Steps)
         # Not as the whole numbers that they may hold: outputs would be rounded to such, too.
         coming: Iterator[_Coming] = (
@@ -288,7 +293,7 @@ def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Comin
             yield restored(*waiting)
         if begins:
             stage.begin()
-        waiting = (frame, view) if stage.looks_ahead else None
+        waiting = (frame, view) if stage.looks_ahead and stage.goes_on else None
         if waiting is None:
             yield restored(frame, view)
     if waiting is not None:

@@ -105,6 +105,10 @@ BEST_BYTES = 50
 """And for each pixel where the mean of several answers is taken: a mirrored copy of the input, its output, and their sum, each
 float32: 44 for five planes in and three out."""
 
+BESIDE_BYTES = 120
+"""And for each pixel of a frame of a clip beside which others stand: eleven planes, their copy in the network's input, and a second
+output."""
+
 DOUBTED_BYTES = 70
 """And for each pixel where what is taken away is held to what the noise explains: the picture once more, its output, and the random
 change."""
@@ -146,13 +150,15 @@ BATCH = 512
 class _Plan:
     """The role of the file that serves, the noise that it is given, and the diagnosis, where the picture was inspected.
 
-    ``channels`` are those that the file is given: 1 for a gray picture that is stored as red, green and blue.
+    ``channels`` are those that the file is given: 1 for a gray picture that is stored as red, green and blue. ``second`` is the
+    role of a file that answers, too, given what stands beside a frame of a clip: the mean of both answers is taken.
     """
 
     role: str
     noise: Noise
     diagnosis: Diagnosis | None
     channels: int
+    second: str | None = None
 
 
 def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
@@ -194,6 +200,10 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         # Not one pixel would change but for rounding.
         return base.Job(card.name, facts=facts, trust=trust)
     work = _work(view, models, plan, noise, straight, settings)
+    if plan.second is not None:
+        second = _work(view, models, replace(plan, role=plan.second), replace(noise, beside=view.beside), straight, settings)
+        steps = math.lcm(work.multiple_of, second.multiple_of)
+        work = _Work(partial(denoising.mean, work.piece, second.piece), max(work.halo, second.halo), steps)
     if settings.apart:
         colour = found.raised(max(1.0, settings.colour_noise or 0.0))
         other = None if plan.channels == 1 or colour == noise else _work(view, models, plan, colour, straight, settings)
@@ -208,6 +218,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     if settings.detail != 1:
         work = replace(work, piece=partial(detailing.detailed, work.piece, settings.detail), halo=work.halo + detailing.REACH)
     more = (APART_BYTES if settings.apart else 0) + (BEST_BYTES if settings.best else 0) + (DOUBTED_BYTES if noise.doubted else 0)
+    more += BESIDE_BYTES if view.beside is not None else 0
     once = base.Pass(
         work.piece,
         tile=(TILE if noise.density == 0 else FILLED_TILE)[models.precision],
@@ -413,13 +424,15 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     if found.impulse_density > 0 and not _knows_impulses(card):
         # A network that learnt from none can only treat them as noise.
         noise = Noise(found.sigma, found.curve)
+    second = None
     if view.beside is not None and channels == view.shape[2] and noise.white:
         role = "clip" if "clip" in models else role
         card = models.card(role)
         noise = replace(noise, beside=view.beside if looks_around(card) else None)
+        second = "second" if "second" in models else None
     if _learnt_clipped(card):
         noise = replace(noise, clipping=None)
-    return _Plan(role, noise, found, channels)
+    return _Plan(role, noise, found, channels, second)
 
 
 def _given(card: Card, sigma: float | None) -> Noise:
