@@ -216,3 +216,12 @@ def test_letters_keep_their_edges_where_the_level_is_given() -> None:
     clean = tight(9, 10, 255, 0)
     given = noisy(clean, 10)
     assert psnr(clean, pellucid.restore(given, sigma=10)) > psnr(clean, given) + 0.5
+
+
+def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArray[np.float64]) -> None:
+    rng = np.random.default_rng(4)
+    given = levels(photograph[:320, :320] * 255)
+    struck = rng.random(given.shape[:2]) < 0.012
+    given[struck, rng.integers(0, 3, int(struck.sum()))] = 255
+    assert impulses.extremes([given.astype(np.float32) / np.float32(255)]) is None
+    assert (pellucid.restore(given) != given).mean() < 0.012

@@ -154,7 +154,8 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
                 )
                 for side in (0, 1)
             )
-            found = low, high
+            # Few hot pixels of one channel each leave the other channels as they were: `spots` knows which.
+            found = (low, high) if min(low, high) > 0 or max(low, high) >= MOST_SPOTS else None
     if found is None or any(share > 0 and _regular(parts, value) for value, share in zip(ends, found, strict=True)):
         return None
     # More than all pixels are not struck.
