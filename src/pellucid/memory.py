@@ -35,8 +35,8 @@ def parse_size(text: str) -> int:
 
 
 def shown(size: float) -> str:
-    """A number of bytes as people read it: MiB below one GiB, GiB above."""
-    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+    """A number of bytes as people read it: MiB below one GiB, and 1 where it is less, GiB above."""
+    return f"{max(float(size > 0), size / 2**20):.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
 
 
 def cores() -> int:
