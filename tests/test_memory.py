@@ -71,7 +71,7 @@ def test_without_control_groups_the_machine_counts(tmp_path: Path) -> None:
 
 def test_no_answer_depends_on_the_budget(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 96))
-    noisy = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
+    noisy = np.rint(np.random.default_rng(0).normal(128, 10, (200, 300))).astype(np.uint8)
     at_once: list[int] = []
     stream = restorer.tiling.stream
     monkeypatch.setattr(restorer.tiling, "stream", lambda *given, **how: at_once.append(how["in_flight"]) or stream(*given, **how))
