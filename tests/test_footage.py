@@ -245,9 +245,27 @@ def test_two_frames_say_how_strong_grain_is_where_one_cannot(photograph: Any, le
         assert scenes.beside(few := found(0.4 * level), one, other) is few
 
 
+def test_the_level_of_grain_does_not_jump_where_it_is_measured_anew(photograph: Any) -> None:
+    rng = np.random.default_rng(5)
+    follower, found = scenes.Follower(), []
+    for number in range(52):
+        part = photograph[number % 2 : 192 + number % 2, :256] if number in (0, 1, 48, 49) else photograph[:192, :256]
+        if number in (0, 1, 48, 49):
+            noise = rng.normal(0, 1, (194, 258, 3))
+            noise = (noise[:-2] + noise[1:-1] + noise[2:])[:192]
+            part = np.clip(part + (noise[:, :-2] + noise[:, 1:-1] + noise[:, 2:]) / 3 * 8 / 255, 0, 1)
+        picture = images.from_array(np.ascontiguousarray(part, dtype=np.float32))
+        small = scenes.thumbnail(np.asarray(part[..., 1], np.float32), 1.0)
+        found.append(follower.of(picture, small))
+    levels = [each.sigma for each in found if each is not None][1:]
+    assert max(levels) < 1.15 * min(levels)
+
+
 def test_noise_is_measured_at_the_beginning_of_each_scene_and_now_and_then() -> None:
     # 1 and 5 were taken for cuts when they came; 60 is a cut that was found at once, 91 one that was found later.
-    assert scenes.spread((0, 1, 5, 53, 60, 108), (0, 60, 91)) == (0, 53, 60, 108)
+    assert scenes.spread((0, 1, 5, 53, 60, 108), (0, 60, 91), 120) == (0, 53, 60, 108)
+    # No next frame was held against the last one of a scene.
+    assert scenes.spread((0, 48, 49), (0, 49), 50) == (0, 49)
 
 
 def test_the_level_is_one_for_a_scene_so_that_nothing_flickers(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

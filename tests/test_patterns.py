@@ -205,19 +205,6 @@ def test_strong_noise_at_one_end_of_the_range_is_no_impulses(photograph: NDArray
         assert impulses.extremes([np.ascontiguousarray(part[..., 1:2])]) is None
 
 
-@pytest.mark.parametrize(("side", "sigma", "channels"), [(8, 8, 3), (16, 12, 3), (4, 8, 1), (8, 25, 3)])
-def test_tiles_keep_their_pixels_where_the_level_is_given(side: int, sigma: float, channels: int) -> None:
-    clean = tiles(side, 6)[:128, :128, :channels].squeeze()
-    given = noisy(clean, sigma)
-    assert psnr(clean, pellucid.restore(given, sigma=sigma)) > psnr(clean, given) - 0.1
-
-
-def test_letters_keep_their_edges_where_the_level_is_given() -> None:
-    clean = tight(9, 10, 255, 0)
-    given = noisy(clean, 10)
-    assert psnr(clean, pellucid.restore(given, sigma=10)) > psnr(clean, given) + 0.5
-
-
 def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(4)
     given = levels(photograph[:320, :320] * 255)

@@ -116,8 +116,8 @@ class Fused:
 
 @dataclass(frozen=True)
 class Beside:
-    """What a network is given beside a fused frame: the frame as it came, the frames ``before`` and ``after`` it as they lie in it,
-    (h, w, 3), and the ``noise`` of the first two by place."""
+    """The frames that a network is given beside a fused one: the frame as it came, those ``before`` and ``after`` it as they lie in
+    it, (h, w, 3), and the ``noise`` of the first two by place."""
 
     noisy: Pixels
     before: Pixels
@@ -189,8 +189,8 @@ def _in_cells(variance: Pixels) -> Places:
 
 
 def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:
-    """What a network is given beside the frame ``pixels`` (h, w, 3) that was ``fused``; ``after`` is the next frame of the scene,
-    None where there is none. None where nothing was taken from frames before."""
+    """The frames that a network is given beside ``pixels`` (h, w, 3), a frame that was ``fused``; ``after`` is the next frame of
+    the scene, None where there is none. None where nothing was taken from frames before."""
     if fused.before is None or fused.old is None:
         return None
     there = None if after is None else _next(fused, variance, after)

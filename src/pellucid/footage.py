@@ -302,7 +302,7 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
             told(0, clip.count)
     firsts = cuts.firsts
     entries = {task: tuple(survey.entries(firsts)) for task, (_, survey) in looks.items()}
-    places = scenes.spread(tuple(samples), firsts)
+    places = scenes.spread(tuple(samples), firsts, count)
     measured = [(place, samples[place]) for place in places] if inspects else []
     known = Known(firsts, count, (scenes.levels_of(measured, firsts),), entries)
     for number, stage in enumerate(line.stages[1:], 1):

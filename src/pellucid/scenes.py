@@ -46,8 +46,8 @@ CALM = 0.5
 wrong by a part of a pixel adds least."""
 
 LOWEST = 0.1, 0.3, 0.5
-"""Of the levels that those blocks show: shares below a low one, below the one that is believed (others hold things that change),
-and below the median."""
+"""Which of the levels that those blocks show count: shares below a low one, below the one that is believed (others hold things that
+change), and below the median."""
 
 UNEVEN = 1.4
 """How many times the low one the median may be: noise gives blocks about one level (1.1 to 1.25 times), motion that was not
@@ -153,7 +153,7 @@ def _at_level(found: Diagnosis, factor: float) -> Diagnosis:
 
 
 def beside(found: Diagnosis, picture: Image, other: Image) -> Diagnosis:
-    """What was ``found`` of a frame's noise, held against a frame ``other`` of the same scene: correlated noise, of which one frame
+    """The noise ``found`` in a frame, held against a frame ``other`` of the same scene: correlated noise, of which one frame
     shows a half or less where there is texture, at the level by which the two differ once motion is undone.
 
     Never less than what was found: where a codec has copied blocks from frame to frame, their noise is the same.
@@ -168,13 +168,13 @@ def beside(found: Diagnosis, picture: Image, other: Image) -> Diagnosis:
     shown = motion.moved(np.ascontiguousarray(two.transpose(2, 0, 1)), moves).transpose(1, 2, 0)
     light = _blocks(one).mean(axis=(1, 2, 3))
     # Noise is cut off at black and white.
-    seen = np.abs(light - 0.5) < 0.45
-    if not seen.any():
+    within = np.abs(light - 0.5) < 0.45
+    if not within.any():
         return found
     # Blocks have their own means: light may change. None has more noise than it has variance.
-    noisy = np.minimum(_variances(one - shown) / 2, _variances(one))[seen]
-    detail = _variances((one + shown) / 2)[seen] - noisy / 2
-    times = noisy / np.maximum(found.curve.variance(light[seen]), 1e-12)
+    noisy = np.minimum(_variances(one - shown) / 2, _variances(one))[within]
+    detail = _variances((one + shown) / 2)[within] - noisy / 2
+    times = noisy / np.maximum(found.curve.variance(light[within]), 1e-12)
     calm = times[np.argsort(detail, kind="stable")[: max(1, round(CALM * len(times)))]]
     low, factor, middle = (float(np.sqrt(value)) for value in np.quantile(calm, LOWEST))
     if middle > UNEVEN * low or factor < LEAST_RAISED:
@@ -203,7 +203,7 @@ class Follower:
         self._cuts = Cuts()
         self._number = -1
         self._samples: list[tuple[int, Diagnosis]] = []
-        self._measured: Image | None = None
+        self._measured: tuple[Image, Diagnosis] | None = None
         self._first = 0
         self.begins = True
         """Whether a scene begins with the frame that was asked for last."""
@@ -213,14 +213,17 @@ class Follower:
         self._number += 1
         self.begins = self._cuts.add(small) or self._number == 0
         if self.begins:
-            self._samples, self._first = [], self._number
-        if (self._number - self._first) % EVERY == 0:
-            self._samples.append((self._number, diagnosis.look(View((picture,)))))
-            self._measured = picture
-        elif self._measured is not None:
-            place, found = self._samples[-1]
-            self._samples[-1] = place, beside(found, self._measured, picture)
+            self._samples, self._first, self._measured = [], self._number, None
+        if self._measured is not None:
+            before, found = self._measured
+            held = self._number - 1, beside(found, before, picture)
+            # The first of a scene has counted as it was: there was no other.
+            self._samples = [held] if self._samples[-1][0] == held[0] else [*self._samples, held]
             self._measured = None
+        if (self._number - self._first) % EVERY == 0:
+            self._measured = picture, diagnosis.look(View((picture,)))
+            if not self._samples:
+                self._samples = [(self._number, self._measured[1])]
         return Levels(tuple(self._samples)).at(self._number)
 
 
@@ -229,13 +232,14 @@ def place_of(firsts: Sequence[int], number: int) -> int:
     return bisect_right(firsts, number) - 1
 
 
-def spread(places: Sequence[int], firsts: Sequence[int]) -> tuple[int, ...]:
-    """Those of the frames ``places`` that lie `EVERY` frames apart in their scene: before all frames are known, noise of small
-    frames is taken for cuts."""
+def spread(places: Sequence[int], firsts: Sequence[int], count: int) -> tuple[int, ...]:
+    """Those of the frames ``places`` that lie `EVERY` frames apart in their scene: before all ``count`` frames are known, noise of
+    small frames is taken for cuts. A scene's last frame, which no next one was held against, counts only where it is the first."""
     kept: list[int] = []
     for place in places:
         alone = not kept or place_of(firsts, kept[-1]) != place_of(firsts, place)
-        if alone or place - kept[-1] >= EVERY:
+        last = place + 1 == count or place + 1 in firsts
+        if alone or (place - kept[-1] >= EVERY and not last):
             kept.append(place)
     return tuple(kept)
 

@@ -25,7 +25,7 @@ from pellucid.diagnosis import (
     places,
     sampling,
 )
-from pellucid.diagnosis.believing import believed, fine_detail
+from pellucid.diagnosis.believing import believed
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -33,19 +33,7 @@ from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import Curve, Extremes, Places, Spots
 from pellucid.views import View
 
-__all__ = [
-    "KINDS",
-    "Diagnosis",
-    "clipping",
-    "fine_detail",
-    "inspect",
-    "inspect_parts",
-    "is_gray",
-    "look",
-    "smaller",
-    "squares",
-    "windows",
-]
+__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "smaller", "squares", "windows"]
 
 windows = sampling.windows
 clipping = clipped.of_told

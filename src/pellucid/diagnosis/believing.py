@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import erfc, sqrt
 
 import numpy as np
 
@@ -14,14 +13,11 @@ from pellucid.diagnosis.fine import LETTERS, LOUD, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
-__all__ = ["believed", "fine_detail"]
+__all__ = ["believed"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
 In photographs with noise of level `LOUD` at most 0.005 are; in pages and screens 0.02 to 0.25."""
-
-BY_CHANCE = 1.5
-"""And how many times as many pixels as noise alone puts there may be beside them."""
 
 RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
@@ -32,12 +28,6 @@ PATTERNED = 12.0
 
 PATCHED = 0.1
 """And share of impulses: with fewer, some patches have none, and may well come again."""
-
-
-def fine_detail(parts: Sequence[Pixels], sigma: float) -> bool:
-    """Whether a picture with noise of ``sigma`` (8-bit levels) has more fine detail than photographs: letters, lines or tiles."""
-    chance = erfc(255 * FINE_DETAIL / (impulses.AROUND * max(sigma, 1.0) * sqrt(2)))
-    return impulses.differing(parts, FINE_DETAIL) > SHARE_FINE + BY_CHANCE * chance
 
 
 def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:

@@ -62,7 +62,7 @@ TONES = 3.0
 def pitch(parts: Sequence[NDArray[np.float32]], *, drawn: bool = False) -> float | None:
     """How far the dots of a print are apart in the ``parts`` (h, w, channels), in pixels; None where there are none.
 
-    Of several inks, each with a lattice of its own, the coarsest. ``drawn``: details recur, as they do in drawings, and in prints
+    Where several inks have a lattice each, the coarsest counts. ``drawn``: details recur, as they do in drawings, and in prints
     whose dots lie on the pixels; then the lattice must be nearly all that there is.
     """
     windows = [

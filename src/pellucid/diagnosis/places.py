@@ -89,7 +89,7 @@ def partial(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> It
     first by the cells that have no texture, then by more of them; nothing where it is not so.
 
     ``parts`` as of `places`. Where the ``curve`` by intensity says that noise follows the light, only that counts as without noise
-    which would have less even if noise were in proportion to the light. What of the picture has no noise gets the level 0.
+    which would have less even if noise were in proportion to the light. The parts without noise get the level 0.
     """
     first, *others = (1, 0, 2) if parts[0].shape[2] == 3 else (0,)
     grid = _cells([part[..., first] for part in parts], rows)

@@ -15,6 +15,9 @@ __all__ = ["missing"]
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp")
 """The first boxes of files."""
 
+LATER = (b"moof", b"mfra", b"sidx", b"ssix", b"uuid", b"meta", b"udta", b"emsg", b"prft")
+"""Boxes that may follow them. Behind others lies no box: some cameras append what is theirs alone."""
+
 EBML, SEGMENT = 0x1A45DFA3, 0x18538067
 
 MOST = 100_000
@@ -44,6 +47,8 @@ def _boxes(file: BinaryIO, held: int) -> int:
         head = file.read(16)
         if len(head) < 8:
             break
+        if head[4:8] not in (*BOXES, *LATER):
+            return held
         size = int.from_bytes(head[:4], "big")
         if size == 1:
             size = int.from_bytes(head[8:], "big")
@@ -78,7 +83,8 @@ def _chunks(file: BinaryIO, held: int) -> int:
         if head[:4] != b"RIFF" or len(head) < 8:
             return at
         size = int.from_bytes(head[4:], "little")
-        if size == 0:
+        if size in (0, 0xFFFFFFFF):
+            # As of a stream that was being written.
             return held
         at += 8 + size
     return at

@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,9 @@ def from_raw(content: bytes, reading: Reading) -> Image:
         import rawpy
     except ModuleNotFoundError as error:
         raise MissingExtra("rawpy", "raw") from error
-    with _hushed(), rawpy.imread(io.BytesIO(content)) as raw:
+    # LibRaw has nothing to say of a file that is whole, as far as its directories tell.
+    whole = 0 < dng.source_of(content).end <= len(content)
+    with nullcontext() if whole else _hushed(), rawpy.imread(io.BytesIO(content)) as raw:
         if raw.sizes.width * raw.sizes.height == 0:
             raise FileError("it holds no picture")
         width, height = raw.sizes.raw_width, raw.sizes.raw_height
@@ -88,22 +90,22 @@ def from_raw(content: bytes, reading: Reading) -> Image:
 def _hushed() -> Iterator[None]:
     """Within, what anybody writes to the process's standard error waits, and LibRaw's own lines are dropped: rawpy cannot turn them
     off. One thread at a time."""
-    with _hushing:
+    with _hushing, ExitStack() as open_:
         try:
-            real = os.dup(2)
+            waiting = open_.enter_context(tempfile.TemporaryFile())
+            out = open_.enter_context(os.fdopen(os.dup(2), "wb", buffering=0))
         except OSError:
-            # It is closed: nobody reads it.
+            # It is closed, and nobody reads it; or no file can be made.
             yield
             return
-        with os.fdopen(real, "wb", buffering=0) as out, tempfile.TemporaryFile() as waiting:
-            os.dup2(waiting.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(real, 2)
-                waiting.seek(0)
-                with suppress(OSError):
-                    out.write(CHATTER.sub(b"", waiting.read()))
+        os.dup2(waiting.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(out.fileno(), 2)
+            waiting.seek(0)
+            with suppress(OSError):
+                out.write(CHATTER.sub(b"", waiting.read()))
 
 
 def developed(image: Image) -> Image:

@@ -407,13 +407,12 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
     card = models.card(role)
     if sigma is not None or not card.maps:
         noise = _given(card, sigma)
-        if not noise.nothing and sigma:
+        if not noise.nothing and sigma and not _learnt_clipped(card):
             # A gray picture's three channels say what one says.
             parts = [
                 part[..., 1:2] if channels < view.shape[2] else part for part in view.parts(diagnosis.windows(*view.shape[:2]))
             ]
-            lost = None if _learnt_clipped(card) else diagnosis.clipping(parts, noise.curve)
-            noise = replace(noise, clipping=lost, patterned=diagnosis.fine_detail(parts, sigma))
+            noise = replace(noise, clipping=diagnosis.clipping(parts, noise.curve))
         return _Plan(role, noise, None, channels)
     if found is None:
         found = diagnosis.look(view)
@@ -425,7 +424,9 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         # A network that learnt from none can only treat them as noise.
         noise = Noise(found.sigma, found.curve)
     second = None
-    if view.beside is not None and channels == view.shape[2] and noise.white:
+    whole = found is not None and (found.rows > 0 or found.columns > 0 or found.blotches is not None)
+    if view.beside is not None and channels == view.shape[2] and noise.white and not whole:
+        # Bands and blotches are taken from the fused frame alone.
         role = "clip" if "clip" in models else role
         card = models.card(role)
         noise = replace(noise, beside=view.beside if looks_around(card) else None)

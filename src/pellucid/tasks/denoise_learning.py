@@ -39,7 +39,7 @@ class OverTime(base.Learning):
     ``alone`` is the share of the examples that are given without the frames around them: at 1 the network learns to restore frame
     by frame, to compare with.
 
-    Of ``grounds``, photographs, and ``things`` with alpha clips are made (`pellucid.moving`); ``clips`` are strips of square frames
+    Clips are made of ``grounds``, photographs, and ``things`` with alpha (`pellucid.moving`); ``clips`` are strips of square frames
     of real ones, one below the other.
     """
 

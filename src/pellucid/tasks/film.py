@@ -190,11 +190,12 @@ def survey() -> reels.Reel:
 def follow(view: View, settings: FilmSettings, notes: Any) -> base.Followed:
     """A frame with strong grain, fused with those before it as a noisy one is (`denoise.follow`).
 
-    Damage is new in each frame, and what is new comes from the frame alone: it is still to be found. Where grain is to be kept, or
-    nothing but damage touched, the frame stays alone.
+    Damage is new in each frame, and what is new comes from the frame alone: it is still to be found. Where grain is to be kept,
+    some of the frame as it was, or all but damage, the frame stays alone.
     """
     found = view.found
-    if found is None or found.sigma < GRAINY or settings.grain > 0 or settings.only_damage or settings.show_damage:
+    kept = settings.grain > 0 or settings.share < 1
+    if found is None or found.sigma < GRAINY or kept or settings.only_damage or settings.show_damage:
         return base.Followed(view, settings)
     followed = denoise.follow(view, DenoiseSettings(), notes)
     frames = list(view.frames)
