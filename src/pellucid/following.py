@@ -20,7 +20,7 @@ from pellucid.maps import Places
 from pellucid.motion import BLOCK, box, find, moved, shrunk
 from pellucid.views import Window
 
-__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "fuse", "levels"]
+__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "fuse", "in_cells", "levels"]
 
 NEW = 1.25
 """How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
@@ -183,9 +183,17 @@ def levels(variance: Pixels, fused: Fused) -> Places:
     return _in_cells(variance * fused.share)
 
 
+def in_cells(sigma: Pixels) -> Places:
+    """The level by place, of noise whose standard deviation at each pixel is ``sigma`` (h, w), as a share of full range."""
+    return _of_grid(shrunk(sigma, CELL))
+
+
 def _in_cells(variance: Pixels) -> Places:
-    grid = 255 * np.sqrt(shrunk(variance, CELL))
-    return Places(tuple(map(tuple, grid.tolist())))
+    return _of_grid(np.sqrt(shrunk(variance, CELL)))
+
+
+def _of_grid(grid: Pixels) -> Places:
+    return Places(tuple(map(tuple, (255 * grid).tolist())))
 
 
 def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:

@@ -259,14 +259,15 @@ def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: 
         within and sum(np.count_nonzero(part == np.float32(value)) for part in parts) >= FEWEST / 2 * pixels
         for value, within in zip(ends, (ends[0] <= DARK, ends[1] >= 1 - DARK), strict=True)
     ]
+    alone = not all(there)
     low, high = (
-        _share(parts, value, inward, whole, alone=not all(there)) if some else 0.0
+        _share(parts, value, inward, whole, alone) if some else 0.0
         for value, inward, some in zip(ends, (1, -1), there, strict=True)
     )
     if min(low, high) >= FEWEST and max(low, high) <= 2 * min(low, high):
         return low, high
     sure = [
-        share if share > 0 and _share(parts, value, inward, whole, alone=True) > 0 else 0.0
+        share if share > 0 and (alone or _share(parts, value, inward, whole, alone=True) > 0) else 0.0
         for value, inward, share in zip(ends, (1, -1), (low, high), strict=True)
     ]
     if max(sure) >= FEWEST and differing(parts, FAR) > OTHERS + 3 * max(sure):

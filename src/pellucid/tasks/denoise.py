@@ -424,9 +424,7 @@ def _plan(view: View, models: Models, sigma: float | None, found: Diagnosis | No
         # A network that learnt from none can only treat them as noise.
         noise = Noise(found.sigma, found.curve)
     second = None
-    whole = found is not None and (found.rows > 0 or found.columns > 0 or found.blotches is not None)
-    if view.beside is not None and channels == view.shape[2] and noise.white and not whole:
-        # Bands and blotches are taken from the fused frame alone.
+    if view.beside is not None and channels == view.shape[2] and noise.white:
         role = "clip" if "clip" in models else role
         card = models.card(role)
         noise = replace(noise, beside=view.beside if looks_around(card) else None)

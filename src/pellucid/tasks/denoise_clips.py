@@ -70,7 +70,9 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
     left = replace(found, places=following.levels(variance, fused))
     beside = None
-    if view.looked_ahead and pixels.shape[2] == 3:
+    # Bands and blotches are taken from the fused frame alone, and the network knows white noise.
+    whole = found.rows > 0 or found.columns > 0 or found.blotches is not None
+    if view.looked_ahead and pixels.shape[2] == 3 and found.kind != "correlated" and not whole:
         after = view.frames[view.at + 1 :]
         beside = following.beside(pixels, variance, fused, images.floating(after[0]).pixels if after else None)
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))

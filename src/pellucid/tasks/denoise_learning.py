@@ -16,8 +16,7 @@ from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels
-from pellucid.maps import Curve, Places
-from pellucid.motion import shrunk
+from pellucid.maps import Curve
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tasks.denoise_clips import MAPS, follow
 from pellucid.tiling import Place
@@ -108,7 +107,7 @@ class OverTime(base.Learning):
     def view(self, pair: base.Pair) -> View:
         """An example as the task's `prepare` gets it."""
         planes = pair.maps.transpose(2, 0, 1)
-        left, noise, old = (Places(tuple(map(tuple, (255 * shrunk(plane, following.CELL)).tolist()))) for plane in planes[:3])
+        left, noise, old = (following.in_cells(plane) for plane in planes[:3])
         noisy, before, after = (np.ascontiguousarray(pair.maps[..., at : at + 3]) for at in (3, 6, 9))
         level = left.mean
         found = Diagnosis("gaussian", gaussian_sigma=level, curve=Curve(level / 255), places=left)
