@@ -25,8 +25,14 @@ GRID = 4
 STILL, WHOLE = 0.25, 0.25
 """The share of the cameras that stand still, and of those that move by whole pixels: nothing is made softer there."""
 
-SLOWEST, FASTEST, FASTEST_THING = 0.3, 20.0, 40.0
-"""Pixels from frame to frame of slow cameras and things, of fast cameras, and of fast things."""
+SLOWEST = 0.3
+"""Pixels from frame to frame of slow cameras and things."""
+
+FASTEST, FASTEST_THING = 20.0, 40.0
+"""The same of fast cameras and of fast things."""
+
+MOST = 1 / 8, 1 / 4
+"""The share of a frame's side that cameras and things go at most: in small frames everything would be new otherwise."""
 
 BLURRED = 0.25
 """The share of the clips that are exposed for half the time between two frames."""
@@ -138,7 +144,7 @@ def _camera(side: int, count: int, rng: np.random.Generator) -> _Path:
     trembles = rng.normal(0, rng.uniform(0, 1.2), (2 * count + 1, 2)) if rng.random() < 0.4 else None
     if chance < STILL:
         return _Path(none, none, 0.0, none, 0.0, trembles=trembles if rng.random() < 0.3 else None)
-    step = _way(FASTEST, rng)
+    step = _way(min(FASTEST, MOST[0] * side), rng)
     if chance < STILL + WHOLE:
         return _Path(none, np.rint(step), 0.0, none, 0.0)
     turn, growth = (float(rng.normal(0, 0.006)) * (rng.random() < 0.5) for _ in range(2))
@@ -212,7 +218,7 @@ def _pass(made: Pixels, thing: Levels, times: NDArray[np.int_], exposed: NDArray
     swings = rng.random() < 0.4
     path = _Path(
         rng.uniform(0.1, 0.9, 2) * side,
-        _way(FASTEST_THING, rng) if rng.random() < 0.85 else np.zeros(2),
+        _way(min(FASTEST_THING, MOST[1] * side), rng) if rng.random() < 0.85 else np.zeros(2),
         0.0,
         rng.normal(0, 8, 2) if swings else np.zeros(2),
         float(rng.uniform(0.2, 1.5)),

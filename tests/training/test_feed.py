@@ -114,6 +114,8 @@ def test_processes_pay_where_cores_are_many(large_machine: dict[str, int]) -> No
     recipe = recipes.find("photo")
     assert [feed.workers(recipe, cores) for cores in (1, 4, 7, 8, 16, 64)] == [0, 0, 0, 6, 14, 14]
     assert [feed.workers(recipe, 16, 2), feed.workers(recipe, 8, 2)] == [6, 0]
+    echoing = recipes.find("digits-video")
+    assert [feed.workers(echoing, cores) for cores in (1, 2, 7)] == [1, 1, 1]
     assert 1 <= feed.cores() <= (os.cpu_count() or 1)
     with pytest.raises(OptionError, match="0 or more"):
         feed.check(-1)

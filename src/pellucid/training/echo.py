@@ -4,7 +4,7 @@ After Choi et al. 2019, "Faster Neural Network Training with Data Echoing".
 
 Batches that are composed of several images, or worn as film is, cost 15 to 30 ms of a core for each example, so a GPU waits. The
 examples that came last stay on the device, and each step draws from them at random, mirrored or not, until each has been learnt
-from as often as the recipe allows. A processor does the same where processes beside it make the batches (``--workers``).
+from as often as the recipe allows. A processor does the same where processes beside it make the batches.
 Which examples a step draws depends on how fast they come, so two runs are not alike.
 """
 

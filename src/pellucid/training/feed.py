@@ -47,11 +47,14 @@ def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
     """The default number of processes that make batches, for each of ``runs`` runs on ``cores`` cores; 0: threads make them.
 
     All cores but two, at most `MOST`, and no more than shared memory has room for; but batches that are composed cost so much that
-    they may as well go through pipes.
+    they may as well go through pipes. With few cores none, or one where the recipe learns from each example several times: it makes
+    the next ones meanwhile.
     """
     # On a Mac, the system's own libraries may break in a forked process.
-    if cores // runs < MANY_CORES or not _can_fork() or sys.platform == "darwin":
+    if not _can_fork() or sys.platform == "darwin":
         return 0
+    if cores // runs < MANY_CORES:
+        return int(recipe.training.echo > 1)
     count = min(cores // runs - 2, MOST)
     if not recipe.task.named:
         count = min(count, _room(recipe, runs))

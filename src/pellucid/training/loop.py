@@ -203,6 +203,7 @@ def train(
     if fabric.device.type == "cuda" and workers is None and ondevice.serves(pictures, recipe):
         made_ahead = ondevice.batches(pictures, recipe, seed, run.steps, fabric.global_rank, device=fabric.device)
     else:
+        processes = feed.workers(recipe, feed.cores(), world) if workers is None else workers
         made_ahead = feed.batches(
             pictures,
             recipe,
@@ -210,10 +211,10 @@ def train(
             run.steps,
             fabric.global_rank,
             threads=max(2, feed.cores() - 2),
-            processes=feed.workers(recipe, feed.cores(), world) if workers is None else workers,
+            processes=processes,
             pinned=fabric.device.type == "cuda",
         )
-        if plan.echo > 1 and (fabric.device.type == "cuda" or workers) and pictures.kind in ("composed", "clean"):
+        if plan.echo > 1 and (fabric.device.type == "cuda" or processes) and pictures.kind in ("composed", "clean"):
             kept = echo.KEPT if fabric.device.type == "cuda" else echo.FEW
             made_ahead = echo.echoed(made_ahead, plan.echo, recipe.task.maps, fabric.device, kept=kept, seed=seed)
     with _stop_signals() as stopping:

@@ -115,8 +115,8 @@ class Training:
     takes any, and serves the others. ``clip`` bounds the gradient's norm (0: no bound). ``ema`` is the decay of the weights' moving
     average, which is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the hardware has
     it. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a row without a
-    better score than the best before (0: never). ``echo`` is how often an NVIDIA GPU may learn from each example
-    that cores have made, where they come slower than it learns (`pellucid.training.echo`).
+    better score than the best before (0: never). ``echo`` is how often each example may be learnt from that
+    processes have made, where they come slower than the device learns (`pellucid.training.echo`).
     """
 
     batch: int = 16
