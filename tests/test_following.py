@@ -129,6 +129,17 @@ def gains_of(frames: Sequence[Any], model: Restorer, sigma: float = SIGMA) -> li
     return gains
 
 
+def test_a_raised_strength_takes_more_of_a_clips_noise(photograph: Any, model: Restorer) -> None:
+    """Of noise that is stated too low, more goes where the strength is raised; over time as in a picture."""
+    clean = photograph[100:196, 120:280]
+    frames = [np.clip(frame, 0, 1) for frame in noisy([clean] * 4)]
+    left = []
+    for strength in (1.0, 1.5, 2.0):
+        settings = DenoiseSettings(sigma=SIGMA / 2, strength=strength)
+        left.append(rms(list(footage.each(iter(frames), model, settings))[2], clean))
+    assert left[2] < left[1] < 0.8 * left[0]
+
+
 @pytest.mark.parametrize("sigma", [20.0, 50.0])
 def test_no_ghosts(sigma: float, photograph: Any, model: Restorer) -> None:
     """A cut that nobody found, a flash, and a thing of 20 pixels that moves by 40 a frame: no frame is worse than by itself."""

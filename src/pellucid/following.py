@@ -9,7 +9,7 @@ itself, what the frames before it show, and the next frame, too: it sees what th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 from pellucid.maps import Places
-from pellucid.motion import BLOCK, box, find, moved, shrunk
+from pellucid.motion import BLOCK, Motion, back, box, find, moved, shrunk
 from pellucid.views import Window
 
-__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "fuse", "in_cells", "levels"]
+__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "foresee", "fuse", "in_cells", "levels"]
 
 NEW = 1.25
 """How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
@@ -100,13 +100,16 @@ class Fused:
     """A frame with what those before it tell: ``pixels`` (h, w, c), float32, and the ``share`` (h, w) of the noise's variance that
     is left, 1 where nothing is known of earlier frames. ``usual``: how many times the stated noise the `WINDOWS` have shown so far;
     None before any was looked at, and for white noise. ``before`` and ``old``: what those frames show, in the place and the light
-    of this one, and the share of the noise that it has; None where nothing was taken from them."""
+    of this one, and the share of the noise that it has; None where nothing was taken from them. ``noise``: the variance of the
+    frame's noise. ``coming``: how the next frame has moved from this one, where that was looked for already."""
 
     pixels: Pixels
     share: Pixels
     usual: tuple[float, ...] | None = None
     before: Pixels | None = None
     old: Pixels | None = None
+    noise: float = 0.0
+    coming: Motion | None = None
 
     @property
     def alone(self) -> bool:
@@ -152,21 +155,23 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     is not taken for noise.
     """
     height, width, channels = pixels.shape
-    alone = Fused(pixels, np.ones((height, width), np.float32))
+    # Plane by plane: NumPy is slow where it goes along three channels.
+    planes = _planes(pixels)
+    alone = Fused(_picture(planes), np.ones((height, width), np.float32), noise=float(variance.mean()))
     if past is None or past.pixels.shape != pixels.shape or min(height, width) < 2 * BLOCK:
         return alone
-    if float(np.abs((pixels - past.pixels).mean(axis=(0, 1))).max()) > FADES:
+    last = _planes(past.pixels)
+    if float(np.abs(planes.mean(axis=(1, 2)) - last.mean(axis=(1, 2))).max()) > FADES:
         return alone
     wide = 1.0 if white else (past.usual or (1.0, 4.0))[1]
-    noise, left = wide * float(variance.mean()) / channels, float(past.share.mean())
-    motion = find(_mean(pixels), _mean(past.pixels), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left)))
-    shown = moved(np.concatenate([past.pixels.transpose(2, 0, 1), past.share[None]]), motion)
-    before, share = shown[:channels].transpose(1, 2, 0), np.clip(shown[channels], 1e-3, 1)
+    motion = _motion(past, pixels, wide) if past.coming is None else past.coming
+    shown = moved(np.concatenate([last, past.share[None]]), motion)
+    before, share = shown[:channels], np.clip(shown[channels], 1e-3, 1)
     expected = variance * (1 + share)
-    lit = _lit(before, pixels, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
+    lit = _lit(before, planes, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
     if lit is None:
         return alone
-    before, difference = lit, pixels - lit
+    difference = planes - lit
     change, new, usual = _change(difference, expected, past.usual, white=white)
     if new.mean() > MOST_NEW:
         return alone
@@ -175,7 +180,9 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, (height, width)) / variance
     prior[_spread(new, BLOCK, (height, width))] = np.float32(1e6)
     gain = prior / (prior + 1)
-    return Fused(before + gain[..., None] * difference, gain, usual, before, share)
+    difference *= gain
+    difference += lit
+    return replace(alone, pixels=_picture(difference), share=gain, usual=usual, before=_picture(lit), old=share)
 
 
 def levels(variance: Pixels, fused: Fused) -> Places:
@@ -196,40 +203,55 @@ def _of_grid(grid: Pixels) -> Places:
     return Places(tuple(map(tuple, (255 * grid).tolist())))
 
 
+def foresee(fused: Fused, after: Pixels) -> Fused:
+    """The same with how the frame ``after`` it (h, w, c) has moved, for noise that is white: `fuse` takes it from there."""
+    fits = after.shape == fused.pixels.shape and min(after.shape[:2]) >= 2 * BLOCK
+    return replace(fused, coming=_motion(fused, after)) if fits else fused
+
+
 def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:
     """The frames that a network is given beside ``pixels`` (h, w, 3), a frame that was ``fused``; ``after`` is the next frame of
-    the scene, None where there is none. None where nothing was taken from frames before."""
+    the scene, which was foreseen; None where there is none. None where nothing was taken from frames before."""
     if fused.before is None or fused.old is None:
         return None
-    there = None if after is None else _next(fused, variance, after)
+    there = None if after is None or fused.coming is None else _next(fused, fused.coming, variance, after)
     return Beside(
         pixels, fused.before, fused.pixels if there is None else there, _in_cells(variance), _in_cells(variance * fused.old)
     )
 
 
-def _next(fused: Fused, variance: Pixels, after: Pixels) -> Pixels | None:
+def _motion(fused: Fused, after: Pixels, wide: float = 1.0) -> Motion:
+    """Where each block of a frame is found in the ``fused`` one before it."""
+    noise, left = wide * fused.noise / after.shape[2], float(fused.share.mean())
+    return find(
+        _mean(_planes(after)), _mean(_planes(fused.pixels)), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left))
+    )
+
+
+def _next(fused: Fused, coming: Motion, variance: Pixels, after: Pixels) -> Pixels | None:
     """The next frame as it lies in this one; None where most of it is something else, as after a cut that nobody found."""
-    channels = after.shape[2]
-    noise, left = float(variance.mean()) / channels, float(fused.share.mean())
-    motion = find(_mean(fused.pixels), _mean(after), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise)))
-    there = moved(after.transpose(2, 0, 1), motion).transpose(1, 2, 0)
-    apart = shrunk(_mean(np.square(there - fused.pixels)), BLOCK)
+    noise, left = fused.noise / after.shape[2], float(fused.share.mean())
+    both = float(np.sqrt(noise * (1 + left)))
+    own, planes = _planes(fused.pixels), _planes(after)
+    motion = find(_mean(own), _mean(planes), both, float(np.sqrt(noise)), near=back(coming))
+    there = moved(planes, motion)
+    apart = shrunk(_mean(np.square(there - own)), BLOCK)
     expected = shrunk(variance * (1 + fused.share), BLOCK)
-    return None if (apart > 2 * expected).mean() > 2 * MOST_NEW else there
+    return None if (apart > 2 * expected).mean() > 2 * MOST_NEW else _picture(there)
 
 
 def _change(
     difference: Pixels, expected: Pixels, past: tuple[float, ...] | None, *, white: bool
 ) -> tuple[Pixels, NDArray[np.bool_], tuple[float, ...] | None]:
-    """How much of a difference (h, w, c) noise does not explain, in frames of half the size; the blocks that are new as a whole;
+    """How much of a difference (c, h, w) noise does not explain, in frames of half the size; the blocks that are new as a whole;
     and what is usual."""
-    channels = difference.shape[2]
+    channels = len(difference)
     usual: list[float] = []
     energy, noise = shrunk(_mean(np.square(difference)), 2), shrunk(expected, 2)
     smooth = box(noise, 5)
     planes = {"mean": [shrunk(_mean(difference), 2)], "colour": []}
     if channels == 3:
-        planes["colour"] = [shrunk(difference[..., one] - difference[..., 1], 2) for one in (0, 2)]
+        planes["colour"] = [shrunk(difference[one] - difference[1], 2) for one in (0, 2)]
     change = np.zeros_like(energy)
     for number, window in enumerate(WINDOWS):
         if window.of == "channels":
@@ -263,13 +285,12 @@ def _squares(plane: Pixels, window: _Window) -> Pixels:
     return box(squares, window.second) if window.second > 1 else squares
 
 
-def _lit(before: Pixels, pixels: Pixels, expected: Pixels, wide: float) -> Pixels | None:
-    """The frame ``before``, as light as ``pixels`` (h, w, c): contrast and lightness of each channel as a whole, as light fades,
+def _lit(before: Pixels, planes: Pixels, expected: Pixels, wide: float) -> Pixels | None:
+    """The frame ``before``, as light as ``planes`` (c, h, w): contrast and lightness of each channel as a whole, as light fades,
     and then block by block, as it wanders; None for a flash, or another picture. ``wide`` is how many times as much noise means
     over blocks have as if it were white."""
-    channels = pixels.shape[2]
-    one, other = (np.stack([shrunk(part[..., channel], BLOCK) for channel in range(channels)]) for part in (pixels, before))
-    apart, noise = shrunk(_mean(np.square(pixels - before)), BLOCK), shrunk(expected, BLOCK)
+    one, other = (np.stack([shrunk(plane, BLOCK) for plane in part]) for part in (planes, before))
+    apart, noise = shrunk(_mean(np.square(planes - before)), BLOCK), shrunk(expected, BLOCK)
     variance = noise * np.float32(wide / BLOCK**2)
     contrast = _contrast(one, other, variance)
     if contrast is None:
@@ -279,15 +300,13 @@ def _lit(before: Pixels, pixels: Pixels, expected: Pixels, wide: float) -> Pixel
     # A block in which other things have changed, too, has no say.
     alike = (apart - np.square(one - other).mean(axis=0) < 1.2 * noise).astype(np.float32)
     count = np.float32(9) * box(alike, 3)
-    lit = np.empty_like(pixels)
-    for channel in range(channels):
+    lit = np.empty_like(planes)
+    for channel, plane in enumerate(before):
         mean = np.float32(9) * box(away[channel] * alike, 3) / np.maximum(count, 1)
         # As James and Stein's estimator: what chance makes is not followed.
         sure = np.maximum(0, 1 - 4 * variance / np.maximum(count, 1) / np.maximum(np.square(mean), 1e-12))
-        plane = _between(np.where(count >= 2, mean * sure, 0), pixels.shape[:2])
-        plane += factors[channel] * before[..., channel]
-        plane += offsets[channel]
-        lit[..., channel] = plane
+        np.multiply(plane, factors[channel], out=lit[channel])
+        lit[channel] += offsets[channel] + _between(np.where(count >= 2, mean * sure, 0), plane.shape)
     return lit
 
 
@@ -317,13 +336,13 @@ def _contrast(one: Pixels, other: Pixels, variance: Pixels) -> tuple[Pixels, Pix
 
 def _between(blocks: Pixels, shape: tuple[int, ...]) -> Pixels:
     """A value for each pixel (h, w) between those of the blocks around it."""
-    for size in shape[:2]:
-        at = np.clip((np.arange(size, dtype=np.float32) + 0.5) / BLOCK - 0.5, 0, len(blocks) - 1)
-        first = np.minimum(at.astype(np.intp), max(len(blocks) - 2, 0))
-        part = (at - first)[:, None]
+    part = ((np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32)[:, None]
+    values: Pixels = np.pad(blocks, 1, mode="edge").astype(np.float32)
+    for _ in range(2):
         # Turned each time: rows first, then columns.
-        blocks = ((1 - part) * blocks[first] + part * blocks[np.minimum(first + 1, len(blocks) - 1)]).T
-    return np.ascontiguousarray(blocks, dtype=np.float32)
+        between = values[:-1, None] + part * np.diff(values, axis=0)[:, None]
+        values = between.reshape(-1, values.shape[1])[BLOCK // 2 :].T
+    return values[: shape[0], : shape[1]]
 
 
 def _spread(part: NDArray[Any], scale: int, shape: tuple[int, int]) -> NDArray[Any]:
@@ -331,7 +350,19 @@ def _spread(part: NDArray[Any], scale: int, shape: tuple[int, int]) -> NDArray[A
     return np.repeat(np.repeat(part, scale, 0), scale, 1)[: shape[0], : shape[1]]
 
 
-def _mean(pixels: Pixels) -> Pixels:
-    """The mean (h, w) of the channels."""
-    mean: Pixels = pixels @ np.full(pixels.shape[2], 1 / pixels.shape[2], np.float32)
-    return mean
+def _planes(pixels: Pixels) -> Pixels:
+    """A picture (h, w, c) as planes (c, h, w), one behind the other in memory."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _picture(planes: Pixels) -> Pixels:
+    return planes.transpose(1, 2, 0)
+
+
+def _mean(planes: Pixels) -> Pixels:
+    """The mean (h, w) of planes."""
+    total: Pixels = planes[0].copy()
+    for plane in planes[1:]:
+        total += plane
+    total *= np.float32(1 / len(planes))
+    return total

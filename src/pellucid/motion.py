@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["BLOCK", "Motion", "box", "find", "moved", "shrunk"]
+__all__ = ["BLOCK", "Motion", "back", "box", "find", "moved", "shrunk"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose motion is found."""
@@ -45,6 +46,12 @@ STEPS = ((8, 3), (4, 4), (2, 4))
 TOGETHER = 2
 """The first of these steps in each size move all blocks as one affine motion."""
 
+AGAIN = 2
+"""How many of the last steps are taken where the motion is nearly known."""
+
+TURNS = 3
+"""Times that it is asked anew from where in the other frame a block comes."""
+
 SOLVED = 8
 """Times that blocks are balanced with their neighbours in a step."""
 
@@ -64,6 +71,9 @@ BLURRED = 0.0586
 TAPS = 8
 """Pixels whose weighted mean is a pixel between them, along each side."""
 
+STRIP = 256
+"""Cells that are moved at a time."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -79,23 +89,42 @@ class Motion:
         return not (self.down.any() or self.right.any())
 
 
-def find(frame: Pixels, before: Pixels, noise: float, old: float) -> Motion:
+def find(frame: Pixels, before: Pixels, noise: float, old: float, *, near: Motion | None = None) -> Motion:
     """The motion between two planes (h, w) of one size, at least `BLOCK` pixels each way.
 
     ``noise`` is the standard deviation of their difference without motion, ``old`` that of the noise in ``before``, both as shares
-    of full range.
+    of full range. ``near``: about how it moves, where that is known; then it is only made finer.
     """
     blocks = -(-frame.shape[0] // BLOCK), -(-frame.shape[1] // BLOCK)
-    sizes = {2: (shrunk(frame, 2), shrunk(before, 2))}
-    for scale in (4, 8):
-        sizes[scale] = shrunk(sizes[scale // 2][0], 2), shrunk(sizes[scale // 2][1], 2)
+    half = shrunk(frame, 2), shrunk(before, 2)
     noise = max(noise, 1e-4)
-    motion = _searched(*sizes[SMALLEST], blocks, noise)
-    for scale, steps in STEPS:
-        one, other = (_smooth(plane) for plane in sizes[scale])
-        for step in range(steps):
-            motion = _finer(one, other, motion, scale, noise, old, together=step < TOGETHER)
-    return _sure(*sizes[2], motion, noise)
+    if near is None:
+        sizes = {2: half}
+        for scale in (4, 8):
+            sizes[scale] = shrunk(sizes[scale // 2][0], 2), shrunk(sizes[scale // 2][1], 2)
+        motion = _searched(*sizes[SMALLEST], blocks, noise)
+        steps = [(scale, step < TOGETHER) for scale, count in STEPS for step in range(count)]
+    else:
+        sizes, motion = {2: half}, near
+        steps = [(2, False)] * AGAIN
+    smooth: dict[int, tuple[Pixels, Pixels]] = {}
+    for scale, together in steps:
+        if scale not in smooth:
+            smooth[scale] = _smooth(sizes[scale][0]), _smooth(sizes[scale][1])
+        motion = _finer(*smooth[scale], motion, scale, noise, old, together=together)
+    return _sure(*half, motion, noise)
+
+
+def back(motion: Motion) -> Motion:
+    """Where about each block of the frame *before* is found in the frame that moved so."""
+    blocks = motion.down.shape
+    rows, columns = np.ogrid[: blocks[0], : blocks[1]]
+    down, right = -motion.down, -motion.right
+    for _ in range(TURNS):
+        y = np.clip(rows + np.rint(down / BLOCK), 0, blocks[0] - 1).astype(np.intp)
+        x = np.clip(columns + np.rint(right / BLOCK), 0, blocks[1] - 1).astype(np.intp)
+        down, right = -motion.down[y, x], -motion.right[y, x]
+    return Motion(down, right)
 
 
 def moved(planes: Pixels, motion: Motion) -> Pixels:
@@ -103,7 +132,7 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     (Lanczos, four lobes); beyond the edge the last pixel is repeated."""
     if motion.none:
         return planes
-    height, width = planes.shape[1:]
+    count, height, width = planes.shape
     rows, columns = -(-height // CELL), -(-width // CELL)
     # Cells beyond the edge are left out.
     fine = _between(motion)
@@ -111,17 +140,26 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     there = np.nonzero((down != 0) | (right != 0))
     down, right = down[there], right[there]
     whole = np.floor(down).astype(np.intp), np.floor(right).astype(np.intp)
-    around = np.arange(CELL + TAPS - 1) - (TAPS // 2 - 1)
-    y = np.clip((there[0] * CELL + whole[0])[:, None] + around, 0, height - 1)
-    x = np.clip((there[1] * CELL + whole[1])[:, None] + around, 0, width - 1)
-    places = y[:, :, None] * width + x[:, None, :]
     first, second = _weights(down - whole[0]), _weights(right - whole[1]).swapaxes(-1, -2)
-    answer = np.pad(planes, ((0, 0), (0, rows * CELL - height), (0, columns * CELL - width)))
-    parts = np.empty(places.shape, np.float32)
-    for plane, own in zip(planes, answer, strict=True):
-        np.take(plane, places, out=parts, mode="clip")
-        own.reshape(rows, CELL, columns, CELL).swapaxes(1, 2)[there] = first @ parts @ second
-    return answer[:, :height, :width]
+    # Rows of all planes lie beside each other, so that one product serves them all.
+    side = CELL + TAPS - 1
+    beyond = ((side, side + rows * CELL - height), (0, 0), (side, side + columns * CELL - width))
+    framed = np.pad(planes.transpose(1, 0, 2), beyond, mode="edge")
+    tall, _, wide = framed.shape
+    y, x = (
+        np.clip(cells * CELL + moves + side + 1 - TAPS // 2, 0, most - side)
+        for cells, moves, most in zip(there, whole, (tall, wide), strict=True)
+    )
+    places = ((y * count * wide + x)[:, None] + np.arange(side * count) * wide).reshape(-1, side * count)
+    lines = sliding_window_view(framed.ravel(), side)
+    answer = np.ascontiguousarray(framed[side : side + rows * CELL, :, side : side + columns * CELL])
+    cells = answer.reshape(rows, CELL, count, columns, CELL).transpose(0, 3, 1, 2, 4)
+    # Few at a time: they stay in the processor's cache.
+    for begin in range(0, len(places), STRIP):
+        strip = slice(begin, begin + STRIP)
+        parts = (lines[places[strip]] @ second[strip]).reshape(-1, side, count * CELL)
+        cells[there[0][strip], there[1][strip]] = (first[strip] @ parts).reshape(-1, CELL, count, CELL)
+    return answer[:height, :, :width].transpose(1, 0, 2)
 
 
 def _between(motion: Motion) -> Motion:
@@ -148,11 +186,10 @@ def _weights(part: NDArray[np.float64]) -> Pixels:
     distance = part.reshape(-1, 1) - (np.arange(TAPS) - (TAPS // 2 - 1))
     taps = np.sinc(distance) * np.sinc(distance / (TAPS // 2))
     taps /= taps.sum(axis=1, keepdims=True)
-    matrices = np.zeros((len(taps), CELL, CELL + TAPS - 1), np.float32)
-    at = np.arange(CELL)
-    for tap in range(TAPS):
-        matrices[:, at, at + tap] = taps[:, tap, None]
-    return matrices
+    # Each row of a matrix is the one before, one further.
+    row = np.zeros((len(taps), 2 * CELL + TAPS - 2), np.float32)
+    row[:, CELL - 1 : CELL - 1 + TAPS] = taps
+    return np.ascontiguousarray(sliding_window_view(row, CELL + TAPS - 1, axis=1)[:, ::-1])
 
 
 # -- how it is found --------------------------------------------------------------------------------------------------
@@ -174,10 +211,12 @@ def _searched(frame: Pixels, before: Pixels, blocks: tuple[int, int], noise: flo
         # Without what comes from beyond the edge.
         inner = apart[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
         whole.append(float(inner.mean()) if inner.size else np.inf)
-    sums = away.reshape(len(shifts), blocks[0], side, blocks[1], side).sum(axis=(2, 4))
+    # Long rows added, one after the other: NumPy adds short ones slowly.
+    rows = np.add.reduce([away[:, first::side] for first in range(side)])
+    sums = np.add.reduce([rows[..., first::side] for first in range(side)])
     around = np.pad(sums, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
-    near = (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) / np.float32(9 * side * side)
+    near = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
+    near = (near[..., :-2] + near[..., 1:-1] + near[..., 2:]) / np.float32(9 * side * side)
     none, most = len(shifts) // 2, int(np.argmin(whole))
     # The mean of absolute differences of Gaussian noise varies by 0.6 of its deviation.
     spare = np.float32(CHANCE * 0.6 * noise / SMALLEST / (3 * side))

@@ -65,16 +65,17 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     pixels = images.floating(view.picture).pixels
     variance = np.maximum(_variance(pixels, found), ROUNDING)
     fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
+    # Bands and blotches are taken from the fused frame alone, and the network knows white noise.
+    whole = found.rows > 0 or found.columns > 0 or found.blotches is not None
+    around = view.looked_ahead and pixels.shape[2] == 3 and found.kind != "correlated" and not whole
+    after = [images.floating(each).pixels for each in view.frames[view.at + 1 :][:1]] if around else []
+    if after:
+        fused = following.foresee(fused, after[0])
     if fused.alone:
         return base.Followed(view, settings, fused)
     picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
     left = replace(found, places=following.levels(variance, fused))
-    beside = None
-    # Bands and blotches are taken from the fused frame alone, and the network knows white noise.
-    whole = found.rows > 0 or found.columns > 0 or found.blotches is not None
-    if view.looked_ahead and pixels.shape[2] == 3 and found.kind != "correlated" and not whole:
-        after = view.frames[view.at + 1 :]
-        beside = following.beside(pixels, variance, fused, images.floating(after[0]).pixels if after else None)
+    beside = following.beside(pixels, variance, fused, after[0] if after else None) if around else None
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
     return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
 
