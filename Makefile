@@ -139,7 +139,8 @@ SCREEN = $(shell command -v xvfb-run >/dev/null && echo 'xvfb-run -a -s "-screen
 test-plugins: .venv-napari/done ## the tests of plugins in napari itself, and in GIMP 3 and darktable's Lua where they are installed
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(SCREEN) .venv-napari/bin/python -m pytest -W default -rs tests/test_plugins.py
 
-# With a screen of its own where there is xvfb-run; the drawing needs OpenGL, which Mesa has in software.
+# With a screen of its own where there is xvfb-run; the drawing needs OpenGL, which Mesa has in software. The workflow `checks` has the
+# names of the Debian packages that Qt needs.
 napari-picture: .venv-napari/done ## docs/napari.webp: napari's window with the plugin
 	$(SCREEN) .venv-napari/bin/python docs/napari_picture.py docs/napari.webp
 

@@ -38,7 +38,7 @@ def main(path: Path) -> int:
     strength.value = 0.7
     assert not np.array_equal(output.data, whole), "the strength shows at once"
     # Side by side: the left half of the window is the noisy layer.
-    viewer.grid.enabled = True
+    viewer.canvas.grid.enabled = True
     viewer.reset_view()
     for _ in range(20):
         napari._qt.qt_event_loop.get_qapp().processEvents()
