@@ -6,6 +6,8 @@ piece as on the whole picture.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -111,7 +113,18 @@ def coefficients(picture: Pixels, alpha: Pixels) -> Pixels:
 
 
 def _fitted(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
-    """The factors of one round."""
+    """The factors of one round: two halves at once, each with all that its windows reach."""
+    height, middle = len(alpha), len(alpha) // 2
+
+    def half(top: int, bottom: int) -> Pixels:
+        first, last = max(0, top - 2 * radius), min(height, bottom + 2 * radius)
+        return _fitted_part(picture[first:last], alpha[first:last], radius)[top - first : bottom - first]
+
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(half, (0, middle), (middle, height))))
+
+
+def _fitted_part(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
     channels = picture.shape[2]
     guide, level = picture.astype(np.float64), alpha[..., None].astype(np.float64)
     weight = (2 * level - 1) ** 2 + 1e-3

@@ -138,18 +138,21 @@ def _averaged(planes: Pixels, block: int) -> Pixels:
     """Planes (c, h, w), averaged in square blocks; those at the lower and right edge have fewer pixels."""
     if block == 1:
         return planes
-    down, right = (-planes.shape[axis] % block for axis in (1, 2))
-    # The edge repeated would count twice; the blocks that are cut short are averaged over what they have.
-    padded = np.pad(planes, ((0, 0), (0, down), (0, right)))
-    counts = np.pad(np.ones(planes.shape[1:], np.float32), ((0, down), (0, right)))
-
-    def summed(values: NDArray[np.float32]) -> NDArray[np.float32]:
-        *rest, height, width = values.shape
-        # Rows first: NumPy adds long rows much faster than short ones.
-        rows = values.reshape(*rest, height // block, block, width).sum(axis=-2)
-        return np.asarray(rows.reshape(*rest, height // block, width // block, block).sum(axis=-1), dtype=np.float32)
-
-    return summed(padded) / summed(counts)
+    height, width = planes.shape[1:]
+    down, right = -height % block, -width % block
+    if down or right:
+        planes = np.pad(planes, ((0, 0), (0, down), (0, right)))
+    # One row after the other, then one column: NumPy adds the few values of a block slowly.
+    rows = planes[:, ::block].copy()
+    for first in range(1, block):
+        rows += planes[:, first::block]
+    sums = rows[:, :, ::block].copy()
+    for first in range(1, block):
+        sums += rows[:, :, first::block]
+    # The blocks that are cut short are averaged over what they have.
+    tall, wide = (np.minimum(block, size - np.arange(0, size, block)).astype(np.float32) for size in (height, width))
+    sums /= tall[:, None] * wide
+    return sums
 
 
 def _spread(whole: int, part: int, count: int) -> list[int]:
