@@ -179,6 +179,14 @@ def test_code_stands_in_fences(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=lambda path: path.name)
+def test_text_is_easy_to_read_and_to_compare(path: Path) -> None:
+    # Beside code, tables, headings and what a program writes.
+    text = re.sub(r"(?ms)^```.*?^```$|^<!-- \w+: by .*?^<!-- end of \w+ -->$|^[|#].*?$", "", path.read_text("utf-8"))
+    assert [line for line in text.splitlines() if len(line) > 180] == []
+    assert re.findall(r"(?m)(?:^(?:[-*] |\d+\. )?|[.?!*] )(?:Of|What) .*", text) == []
+
+
+@pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=lambda path: path.name)
 def test_what_is_not_run_has_a_reason(path: Path) -> None:
     for block in blocks(path):
         for reason in (block.reason, *(reason for _, reason in block.lines)):
