@@ -68,11 +68,8 @@ chance alone makes them so much less in one of fifty."""
 BLURRED = 0.0586
 """The share of white noise's variance that is left in the slopes of a frame after `_smooth`."""
 
-TAPS = 8
+TAPS = 6
 """Pixels whose weighted mean is a pixel between them, along each side."""
-
-STRIP = 256
-"""Cells that are moved at a time."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def back(motion: Motion) -> Motion:
 
 def moved(planes: Pixels, motion: Motion) -> Pixels:
     """Planes (c, h, w) of the frame before, as they lie in this one. Pixels between pixels are means weighted by a windowed sinc
-    (Lanczos, four lobes); beyond the edge the last pixel is repeated."""
+    (Lanczos, three lobes); beyond the edge the last pixel is repeated."""
     if motion.none:
         return planes
     count, height, width = planes.shape
@@ -154,11 +151,8 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     lines = sliding_window_view(framed.ravel(), side)
     answer = np.ascontiguousarray(framed[side : side + rows * CELL, :, side : side + columns * CELL])
     cells = answer.reshape(rows, CELL, count, columns, CELL).transpose(0, 3, 1, 2, 4)
-    # Few at a time: they stay in the processor's cache.
-    for begin in range(0, len(places), STRIP):
-        strip = slice(begin, begin + STRIP)
-        parts = (lines[places[strip]] @ second[strip]).reshape(-1, side, count * CELL)
-        cells[there[0][strip], there[1][strip]] = (first[strip] @ parts).reshape(-1, CELL, count, CELL)
+    parts = (lines[places] @ second).reshape(-1, side, count * CELL)
+    cells[there] = (first @ parts).reshape(-1, CELL, count, CELL)
     return answer[:height, :, :width].transpose(1, 0, 2)
 
 
