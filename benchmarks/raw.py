@@ -19,6 +19,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,10 +97,10 @@ def restored(model: Restorer, path: Path) -> tuple[Picture, task.Found, CameraDa
     return shown, task.measured(image, image.mosaic), image.mosaic
 
 
-def told(model: Restorer, path: Path, shot: Shot) -> Picture:
+def told(model: Restorer, path: Path, gain: float, read: float) -> Picture:
     """The same where the law of the noise is known."""
     real = task.measured
-    task.measured = lambda picture, data: task.Found(shot.sensor.gain, shot.sensor.read)
+    task.measured = lambda picture, data: task.Found(gain, read)
     try:
         return restored_only(model, path)
     finally:
@@ -149,42 +150,67 @@ def demosaicing(model: Restorer, scene: Picture, place: Path) -> dict[str, float
     }
 
 
-def laws(path: Path, seed: int) -> list[dict[str, Any]]:
-    """The measured law of the noise of a photograph's shots, as shares of the true one."""
+def soft(path: Path, seed: int) -> Iterator[tuple[int, Shot, sensors.Law]]:
+    """Shots of a photograph enlarged twice, as soft as lenses draw: their ISO, and the measured law of their noise."""
     pixels = images.floating(files.read(path)).pixels
     scene = np.clip(images.enlarged(pixels[: pixels.shape[0] // 2 * 2, : pixels.shape[1] // 2 * 2], 2), 0, 1)
-    found = []
     for iso in ISO:
         shot = taken(scene, gain=GAIN * iso, seed=seed)
         # As a file of 14 bits has them: rounding adds to the read noise.
         samples = np.rint(np.minimum(shot.samples, 1) * STEPS) / np.float32(STEPS)
-        gain, read, sure = sensors.law([samples], step=1 / STEPS)
+        yield iso, replace(shot, samples=samples), sensors.law([samples], step=1 / STEPS)
+
+
+def laws(path: Path, seed: int) -> list[dict[str, Any]]:
+    """The measured law of the noise of a photograph's shots, as shares of the true one."""
+    found = []
+    for iso, shot, (gain, read, sure) in soft(path, seed):
         true = float(np.hypot(shot.sensor.read, 1 / (STEPS * np.sqrt(12))))
         found.append({"image": path.name, "iso": iso, "gain": gain / shot.sensor.gain, "read": read / true, "sure": sure})
     return found
 
 
+def cost(model: Restorer, place: Path, shot: Shot, law: sensors.Law | None = None) -> float:
+    """How much PSNR the measured law costs against the true one, in dB; ``law``: as measured on the whole of what is a part."""
+    source = written(place / "shot.dng", shot, profile=False)
+    blindly, _, data = restored(model, source)
+    if law is not None:
+        blindly = told(model, source, law.gain, law.read)
+    truth = truth_of(shot, data)
+    return scored(truth, told(model, source, shot.sensor.gain, shot.sensor.read)) - scored(truth, blindly)
+
+
+def own_noise(scene: Picture) -> float:
+    """The gain of the photograph's own noise, as a multiple of that of the lowest ISO: by how much the gain of shots with four
+    times as much noise is too high. Without any more noise, what is fine and what is rounded cannot be told from it."""
+    found = [sensors.law([taken(scene, gain=4 * GAIN * ISO[0], seed=seed).samples]).gain for seed in range(9)]
+    return max(0.0, float(np.median(found)) / (GAIN * ISO[0]) - 4)
+
+
 def blind(model: Restorer, paths: list[Path], place: Path) -> None:
-    """Prints how much PSNR the measured law costs at the lowest ISO against the true one, and each photograph's own noise, which
-    counts as truth: the gain of its noise as a multiple of the shot's."""
-    costs = []
+    """Prints how much PSNR the measured law costs against the true one: on crops at the lowest ISO, beside each photograph's own
+    noise, which counts as truth; and on shots as soft as lenses draw, of whose noise nothing is the photograph's, at each ISO."""
+    costs: list[tuple[float, float]] = []
+    softly: list[list[float]] = []
     for number, path in enumerate(paths):
         scene = middle(path, SIDE, step=8)
         if scene is None:
             continue
-        gain = GAIN * ISO[0]
-        shot = taken(scene, gain=gain, seed=number)
-        own = sensors.law([taken(scene, seed=number).samples]).gain / gain
-        source = written(place / "shot.dng", shot, profile=False)
-        shown, _, data = restored(model, source)
-        truth = truth_of(shot, data)
-        costs.append((own, scored(truth, told(model, source, shot)) - scored(truth, shown)))
-        print(f"{path.name[:40]:<40} own noise {own:5.2f} times, the measured law costs {costs[-1][1]:+.2f} dB", flush=True)
-    for words, most in (("all", np.inf), ("own noise below 3 times", 3.0)):
-        kept = [cost for own, cost in costs if own < most]
-        print(
-            f"{words}: {len(kept)} photographs, mean {np.mean(kept):+.3f} dB, within 0.1 dB in {sum(cost < 0.1 for cost in kept)}"
-        )
+        costs.append((own_noise(scene), cost(model, place, taken(scene, gain=GAIN * ISO[0], seed=number))))
+        softly.append([])
+        for _, shot, law in soft(path, number):
+            top, left = ((side - SIDE) // 4 * 2 for side in shot.samples.shape)
+            part = (slice(top, top + SIDE), slice(left, left + SIDE))
+            softly[-1].append(cost(model, place, replace(shot, colours=shot.colours[part], samples=shot.samples[part]), law))
+        words = ", ".join(f"{each:+.3f}" for each in softly[-1])
+        print(f"{path.name[:40]:<40} own noise {costs[-1][0]:4.1f} times: {costs[-1][1]:+.2f} dB; soft: {words}", flush=True)
+    for name, kept in (
+        ("all", [each for _, each in costs]),
+        ("own noise below that of the shot", [each for own, each in costs if own < 1]),
+        *((f"soft, ISO {iso}", [each[index] for each in softly]) for index, iso in enumerate(ISO)),
+    ):
+        within = sum(each <= 0.1 for each in kept)
+        print(f"{name}: {len(kept)} shots, mean {np.mean(kept):+.3f} dB, most {max(kept):+.3f}, within 0.1 dB in {within}")
 
 
 def main() -> int:
@@ -224,7 +250,11 @@ def main() -> int:
                 source = written(place / "shot.dng", shot, profile=False)
                 own, found, data = restored(raw, source)
                 truth = truth_of(shot, data)
-                made = {"raw": own, "raw, told": told(raw, source, shot), **after_demosaicing(source, truth, photo)}
+                made = {
+                    "raw": own,
+                    "raw, told": told(raw, source, shot.sensor.gain, shot.sensor.read),
+                    **after_demosaicing(source, truth, photo),
+                }
                 row: dict[str, Any] = {
                     "image": path.name,
                     "iso": iso,

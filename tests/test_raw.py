@@ -615,6 +615,25 @@ def test_a_file_that_is_read_beyond_its_end_is_one_line(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mosaic_in(tmp_path / "short.rw2").pixels, mosaic_in(tmp_path / "whole.rw2").pixels)
 
 
+@pytest.mark.parametrize(
+    ("place", "words"), [("beyond the end", "it ends before its picture does"), ("encrypted", "not packed as it")]
+)
+def test_tiles_of_a_linear_file_that_are_none_are_no_black_picture(place: str, words: str, photo: Restorer, tmp_path: Path) -> None:
+    run(photo, written(tmp_path / "a.dng", taken(scene(), gain=1e-3)), tmp_path / "linear.dng")
+    assert files.read(tmp_path / "linear.dng").pixels.shape == (64, 96, 3)
+    content = bytearray((tmp_path / "linear.dng").read_bytes())
+    with tifffile.TiffFile(tmp_path / "linear.dng") as opened:
+        page: Any = opened.pages[0].pages[0]
+        value, start = page.tags[324].valueoffset, page.dataoffsets[0]
+    if place == "encrypted":
+        content[start : start + 1000] = np.random.default_rng(0).bytes(1000)
+    else:
+        content[value : value + 4] = len(content).to_bytes(4, "little")
+    (tmp_path / "bad.dng").write_bytes(content)
+    with pytest.raises(FileError, match=words):
+        files.read(tmp_path / "bad.dng")
+
+
 def test_the_library_says_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
     (tmp_path / "a.dng").write_bytes(content[: len(content) // 2])

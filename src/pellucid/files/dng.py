@@ -53,6 +53,9 @@ MAKER_NOTE, DNG_PRIVATE = 0x927C, 50740
 PANASONIC_PLACE = 280
 """Where the samples of a RW2 begin, whose own tag for that holds no place."""
 
+JPEGS = (7, 34892)
+"""How tiles are packed that are JPEG, lossless or lossy."""
+
 LARGEST = 2**32 - 2**20
 """Bytes that a file may have: places in it are numbers of 32 bits."""
 
@@ -104,7 +107,7 @@ class Source:
 
     def is_packed_as_said(self, content: bytes) -> bool:
         """Whether each tile or strip that is said to be a JPEG begins as one: those of an encrypted file do not."""
-        if number(self.raw, 259) != 7:
+        if number(self.raw, 259) not in JPEGS:
             return True
         return all(content[place : place + 2] == b"\xff\xd8" for place in _numbers(self.raw.get(324) or self.raw.get(273)))
 

@@ -69,12 +69,12 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             if why is None:
                 # The mosaic as LibRaw has it, and the visible part.
                 check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
-                _check_end(raw, content)
+                _check_samples(raw, content)
                 return _mosaic(raw, content, sparing=reading.sparing)
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
-        _check_end(raw, content)
+        _check_samples(raw, content)
         try:
             values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
         except rawpy.LibRawError as error:
@@ -154,9 +154,6 @@ def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     red = [names[index : index + 1] for index in pattern.ravel()].index(b"R")
     levels = raw.black_level_per_channel
     source = dng.source_of(content)
-    if not source.is_packed_as_said(content):
-        # LibRaw leaves out what it cannot unpack, and hands over what happened to be in memory there.
-        raise FileError("its samples are not packed as it says: it is damaged, or encrypted")
     data = CameraData(
         phase=(red // 2, red % 2),
         black=tuple(float(levels[index]) for index in pattern.ravel()),  # type: ignore[arg-type]  # there are four
@@ -177,24 +174,29 @@ def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     return Image(pixels=pixels, dtype=np.dtype(np.uint16), size=(height, width), mosaic=data)
 
 
-def _check_end(raw: Any, content: bytes) -> None:
-    """Raises `FileError` where samples lie beyond the file's end: LibRaw reads on in some kinds of file, and says nothing.
+def _check_samples(raw: Any, content: bytes) -> None:
+    """Raises `FileError` where samples are not what the file says, or lie beyond its end: LibRaw leaves out what it cannot unpack,
+    or reads on, and says nothing.
 
     Not all makers count right, so what the file says of its length is no proof: other bytes beyond its end give other samples.
     """
     import rawpy
 
-    end, samples = dng.source_of(content).end, raw.raw_image
-    if end <= len(content) or samples is None:
+    source, samples = dng.source_of(content), raw.raw_image
+    short = FileError(f"it ends before its picture does: {len(content)} bytes of at least {source.end}")
+    if not source.is_packed_as_said(content):
+        damaged = FileError("its samples are not packed as it says: it is damaged, or encrypted")
+        raise short if source.end > len(content) else damaged
+    if source.end <= len(content) or samples is None:
         return
-    beyond = np.random.default_rng(0).bytes(min(end - len(content), 2 * samples.size) + BEYOND)
+    beyond = np.random.default_rng(0).bytes(min(source.end - len(content), 2 * samples.size) + BEYOND)
     try:
         with rawpy.imread(io.BytesIO(content + beyond)) as again:
             whole = np.array_equal(samples, again.raw_image)
     except rawpy.LibRawError:
         whole = False
     if not whole:
-        raise FileError(f"it ends before its picture does: {len(content)} bytes of at least {end}")
+        raise short
 
 
 def _gains(raw: Any) -> tuple[float, float, float]:
