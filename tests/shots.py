@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +11,38 @@ from typing import Any, Literal
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
-from pellucid import camera
+from pellucid import camera, files, images, samples
 from pellucid.sensor import Sensor
 
-__all__ = ["LAYOUTS", "X_TRANS", "Layout", "Shot", "taken", "write_dng", "written"]
+__all__ = [
+    "LAYOUTS",
+    "X_TRANS",
+    "Layout",
+    "Shot",
+    "developed",
+    "mosaic_in",
+    "scene",
+    "smooth",
+    "taken",
+    "write_dng",
+    "write_raf",
+    "written",
+]
 
 Pixels = NDArray[np.float32]
+
+
+def scene(height: int = 64, width: int = 96, top: int = 120, left: int = 200) -> NDArray[np.float32]:
+    return samples.photograph()[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
+
+
+def smooth(height: int = 64, width: int = 96) -> NDArray[np.float32]:
+    """Colours that change slowly: every way of demosaicing gives the same."""
+    down, right = np.mgrid[:height, :width].astype(np.float32)
+    planes = [0.3 + 0.3 * right / width, 0.5 + 0.2 * np.sin(down / 20), 0.6 - 0.3 * right / width * down / height]
+    return np.stack(planes, axis=2).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -126,3 +153,54 @@ def write_dng(path: Path, samples: Pixels, matrix: NDArray[np.float64], layout: 
         tags += [(50719, 5, 2, _ratios((left, top)), True), (50720, 5, 2, _ratios((wide, high)), True)]
     tifffile.imwrite(path, levels, photometric="cfa", metadata=None, software=False, byteorder=layout.order, extratags=tags)
     return path
+
+
+def write_raf(path: Path, shot: Shot) -> Path:
+    """A shot as Fujifilm's cameras write them: big-endian sizes and white balance; a JPEG with EXIF; and 16 bits a sample behind a
+    directory of their own. LibRaw knows the black level, 1024, and the range of 14 bits; red comes first in a Bayer mosaic."""
+    height, width = shot.samples.shape
+    black, white = 1024, 16383
+    levels = np.clip(np.rint(shot.samples * (white - black) + black), 0, white).astype("<u2")
+    exif = Image.Exif()
+    exif.endian = "<"
+    exif[271], exif[272], exif[274], exif[306] = "FUJIFILM", "X-A1", shot.layout.turn, "2024:05:17 12:00:00"
+    exif.get_ifd(0x8769)[0x8827] = 800
+    preview = io.BytesIO()
+    Image.new("RGB", (64, 48), (90, 100, 110)).save(preview, "JPEG", exif=exif.tobytes())
+    # Without the part that a camera does not write, before EXIF.
+    jpeg = preview.getvalue()
+    jpeg = jpeg[:2] + jpeg[4 + int.from_bytes(jpeg[4:6], "big") :]
+    red, green, blue = (round(302 * gain) for gain in shot.layout.gains)
+    sizes = [(0x100, (height, width)), (0x110, (0, 0)), (0x111, (height, width)), (0x121, (height, width))]
+    entries = [(code, struct.pack(">2H", *size)) for code, size in sizes]
+    if shot.layout.pattern:
+        entries.append((0x131, shot.layout.colours().tobytes()[::-1]))
+    entries.append((0x2FF0, struct.pack(">4H", green, red, green, blue)))
+    about = struct.pack(">I", len(entries)) + b"".join(struct.pack(">2H", code, len(value)) + value for code, value in entries)
+    first, behind = 26, 26 + 2 + 12 * 6 + 4
+    longs = [(0xF001, width), (0xF002, height), (0xF003, 14), (0xF007, behind + 16), (0xF008, levels.nbytes)]
+    table = b"".join(struct.pack("<2H2I", code, 4, 1, value) for code, value in longs)
+    body = struct.pack("<2sHI3H2I4xH", b"II", 42, 8, 1, 0xF000, 13, 1, first, 6) + table
+    body += struct.pack("<2H2I4x4I", 0xF00A, 4, 4, behind, *(black,) * 4) + levels.tobytes()
+    content, places = b"FUJIFILMCCD-RAW 0201FF129502" + b"X-A1".ljust(32, b"\0") + b"0100" + bytes(20), b""
+    start = 160
+    for part in (jpeg, about, body):
+        places += struct.pack(">2I", start, len(part))
+        start += len(part)
+    path.write_bytes((content + places).ljust(160, b"\0") + jpeg + about + body)
+    return path
+
+
+def mosaic_in(path: Path) -> images.Image:
+    """The samples in a file, as RAW is restored from."""
+    with files.open_pages(path, mosaic=True) as document:
+        return next(iter(document.pages)).pictures[0]
+
+
+def developed(path: Path, **how: Any) -> NDArray[np.float32]:
+    """What LibRaw makes of a file."""
+    import rawpy
+
+    with rawpy.imread(str(path)) as opened:
+        plain: dict[str, Any] = {"use_camera_wb": True, "no_auto_bright": True, "adjust_maximum_thr": 0.0, "output_bps": 16}
+        return np.asarray(opened.postprocess(**plain, **how), np.float32) / np.float32(65535)

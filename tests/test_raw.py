@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
-import struct
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,12 +17,11 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import batch, cli, developing, files, images, metrics, plan, restorer, samples, sensor
+from pellucid import batch, cli, developing, files, images, metrics, plan, restorer, sensor
 from pellucid.diagnosis import sensors
 from pellucid.diagnosis import shot as shot_noise
 from pellucid.errors import FileError, OptionError
 from pellucid.files import dng
-from pellucid.files import raw as reading
 from pellucid.maps import Curve
 from pellucid.mosaics import ORDER, CameraData
 from pellucid.restorer import Restorer
@@ -33,20 +29,9 @@ from pellucid.tasks import raw as task
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shots import LAYOUTS, X_TRANS, Layout, taken, written
+from shots import LAYOUTS, Layout, developed, mosaic_in, scene, smooth, taken, written
 
 rawpy = pytest.importorskip("rawpy", reason="the extra raw is not installed")
-
-
-def scene(height: int = 64, width: int = 96, top: int = 120, left: int = 200) -> NDArray[np.float32]:
-    return samples.photograph()[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
-
-
-def smooth(height: int = 64, width: int = 96) -> NDArray[np.float32]:
-    """Colours that change slowly: every way of demosaicing gives the same."""
-    down, right = np.mgrid[:height, :width].astype(np.float32)
-    planes = [0.3 + 0.3 * right / width, 0.5 + 0.2 * np.sin(down / 20), 0.6 - 0.3 * right / width * down / height]
-    return np.stack(planes, axis=2).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +44,10 @@ def photo() -> Restorer:
     return restorer.load("photo")
 
 
-def mosaic_in(path: Path) -> images.Image:
-    with files.open_pages(path, mosaic=True) as document:
-        return next(iter(document.pages)).pictures[0]
-
-
 def run(photo: Restorer, source: Path, target: Path, **given: Any) -> batch.Outcome:
     (outcome,) = batch.restore_files(plan.plan([source], target, mosaic=True), photo, photo.settings(**given))
     assert outcome.error is None, outcome.error
     return outcome
-
-
-def developed(path: Path, **how: Any) -> NDArray[np.float32]:
-    """What LibRaw makes of a file."""
-    with rawpy.imread(str(path)) as opened:
-        plain = {"use_camera_wb": True, "no_auto_bright": True, "adjust_maximum_thr": 0.0, "output_bps": 16}
-        return np.asarray(opened.postprocess(**plain, **how), np.float32) / np.float32(65535)
 
 
 def psnr(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -384,268 +357,6 @@ def test_row_noise_is_found_and_taken_away(model: Restorer) -> None:
     assert not none.any()
     textured = taken(scene(160, 240), gain=2e-4)
     assert sensors.rows_of(textured.samples)[0] == 0
-
-
-# -- from the shell ---------------------------------------------------------------------------------------------------
-
-
-def test_the_command_writes_dng_pictures_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shot = taken(scene(), gain=1e-3)
-    for name in ("a.dng", "b.dng"):
-        written(tmp_path / name, shot)
-    assert cli.main(["denoise", str(tmp_path / "a.dng"), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["output"] == str(tmp_path / "a.clean.dng")
-    assert told["model"] == "raw"
-    assert "sensor noise" in told["saw"]
-    assert cli.main(["denoise", str(tmp_path / "a.dng"), "-o", str(tmp_path / "a.jpg")]) == 0
-    with PillowImage.open(tmp_path / "a.jpg") as picture:
-        assert picture.size == (96, 64)
-        assert picture.getexif()[271] == "Maker"
-    folder = ["denoise", str(tmp_path), "-o", str(tmp_path / "out"), "--include", "?.dng"]
-    assert cli.main(folder) == 0
-    assert sorted(path.name for path in (tmp_path / "out").glob("*.dng")) == ["a.dng", "b.dng"]
-    capsys.readouterr()
-    assert cli.main([*folder, "--resume"]) == 0
-    assert "skipped 2" in capsys.readouterr().err
-
-
-def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = tmp_path / "a.dng"
-    tags: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
-        (50717, 3, 1, 65535, True),
-    ]
-    levels = np.full((48, 60, 3), 9000, np.uint16)
-    tifffile.imwrite(source, levels, photometric=34892, metadata=None, software=False, extratags=tags)
-    assert cli.main(["denoise", str(source)]) == 0
-    told = capsys.readouterr().out
-    assert "a.clean.tif" in told
-    assert "three colours each already" in told
-    assert (tmp_path / "a.clean.tif").exists()
-    assert not (tmp_path / "a.clean.dng").exists()
-    assert cli.main(["denoise", str(source), "-o", str(tmp_path / "b.dng")]) == 1
-    assert "developed: write TIFF" in capsys.readouterr().err
-    # Another model is for developed pictures.
-    written(source, taken(scene(), gain=1e-3))
-    assert cli.main(["denoise", str(source), "--model", "photo-fast", "--force"]) == 0
-    assert "a.clean.tif" in capsys.readouterr().out
-
-
-def test_x_trans_comes_out_in_its_colours_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pictures = []
-    for name, pattern in (("bayer", ()), ("x-trans", X_TRANS)):
-        # LibRaw develops no smaller ones.
-        shot = taken(smooth(512, 516), Layout(pattern=pattern))
-        written(tmp_path / f"{name}.dng", shot, profile=False)
-        assert cli.main(["denoise", str(tmp_path / f"{name}.dng"), "-o", str(tmp_path / f"{name}.tif")]) == 0
-        pictures.append(images.floating(files.read(tmp_path / f"{name}.tif")).pixels)
-        assert ("6x6 pixels (X-Trans)" in capsys.readouterr().out) == bool(pattern)
-    assert pictures[0].shape == pictures[1].shape
-    assert metrics.METRICS["ciede2000"].function(*(each[8:-8, 8:-8] for each in pictures), data_range=1.0) < 0.5
-
-
-XTRANS = ("121101", "010212", "121101", "101121", "212010", "101121")
-
-
-@pytest.mark.parametrize(
-    ("rows", "names", "words"),
-    [
-        (("01", "12"), b"RGBG", None),
-        (("21", "30"), b"BGRG", None),
-        (("01", "32"), b"RGBG", None),
-        (XTRANS, b"RGBG", "X-Trans"),
-        (("01", "21"), b"RGBG", "no Bayer mosaic"),
-        (("01", "23"), b"RGBE", "other colours"),
-        (("00", "00"), b"RGBG", "other colours"),
-    ],
-)
-def test_a_mosaic_is_known_by_its_pattern(rows: tuple[str, ...], names: bytes, words: str | None) -> None:
-    pattern = np.array([[int(colour) for colour in row] for row in rows])
-    kind = SimpleNamespace(name="Flat")
-    opened = SimpleNamespace(raw_pattern=pattern, raw_type=kind, raw_image=pattern, num_colors=3, color_desc=names)
-    why = reading._not_bayer(opened)
-    assert why is None if words is None else words in str(why)
-    opened.num_colors = 1
-    assert "no colours" in str(reading._not_bayer(opened))
-
-
-@pytest.mark.parametrize(("kind", "words"), [("other colours", "no Bayer mosaic"), ("no light", "black level")])
-def test_a_sensor_that_is_not_known_is_one_clear_line(
-    kind: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    tags: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
-        (33421, 3, 2, (2, 2), True),
-        (33422, 1, 4, bytes((0, 1, 2, 1) if kind == "other colours" else (0, 1, 1, 2)), True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
-        (50714, 3, 1, 4095 if kind == "no light" else 128, True),
-        (50717, 3, 1, 4095, True),
-    ]
-    source = tmp_path / "a.dng"
-    levels = np.random.default_rng(0).integers(1000, 2000, (60, 72)).astype(np.uint16)
-    tifffile.imwrite(source, levels, photometric="cfa", metadata=None, software=False, extratags=tags)
-    status = cli.main(["denoise", str(source)])
-    told = capsys.readouterr()
-    assert words in told.out + told.err
-    assert not (tmp_path / "a.clean.dng").exists()
-    assert (status == 0) == (tmp_path / "a.clean.tif").exists()
-    if status:
-        assert "\n" not in told.err.strip()
-        assert str(source) in told.err
-
-
-def unusual(path: Path, kind: str) -> None:
-    """Writes a file of a camera that has no Bayer mosaic, or one that nobody can read."""
-    rng = np.random.default_rng(0)
-    camera: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
-        (50717, 3, 1, 4095, True),
-    ]
-    pattern = b"\0\1\1\2"
-    if kind == "X-Trans":
-        pattern = bytes(int(colour) for row in X_TRANS for colour in row)
-    elif kind == "four colours":
-        pattern = b"\0\1\3\2"
-        camera.append((50710, 1, 4, b"\0\1\2\3", True))
-    side = 6 if kind == "X-Trans" else 2
-    camera += [(33421, 3, 2, (side, side), True), (33422, 1, len(pattern), pattern, True)]
-    levels = rng.integers(1000, 2000, (60, 72)).astype(np.uint16)
-    how: Any = {"metadata": None, "software": False, "extratags": camera}
-    if kind == "monochrome":
-        tifffile.imwrite(path, levels, photometric="minisblack", **{**how, "extratags": camera[:5]})
-    else:
-        tifffile.imwrite(path, levels, photometric="cfa", **how)
-    with tifffile.TiffFile(path) as opened:
-        page: Any = opened.pages[0]
-        places = {tag: page.tags[tag].valueoffset for tag in (259, 262)}
-        start, length = page.dataoffsets[0], page.databytecounts[0]
-    content = bytearray(path.read_bytes())
-    if kind == "monochrome":
-        content[places[262] : places[262] + 2] = (34892).to_bytes(2, "little")
-    elif kind.startswith("encrypted"):
-        packing = {"encrypted, lossless JPEG": 7, "encrypted, deflate": 8, "encrypted, unknown": 34713}[kind]
-        content[places[259] : places[259] + 2] = packing.to_bytes(2, "little")
-        content[start : start + length] = rng.bytes(length)
-    elif kind == "Foveon":
-        content = bytearray(b"FOVb" + bytes((0, 0, 3, 2)) + rng.bytes(300))
-    path.write_bytes(content)
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "words"),
-    [
-        ("X-Trans", "a.dng", "6x6 pixels (X-Trans)"),
-        ("four colours", "a.dng", "other colours"),
-        ("monochrome", "a.dng", "no colours"),
-        ("encrypted, lossless JPEG", "a.dng", "not packed as it says"),
-        ("encrypted, deflate", "a.dng", "it is damaged"),
-        ("encrypted, unknown", "a.dng", "not a DNG file"),
-        ("Foveon", "a.x3f", "not a camera RAW file"),
-    ],
-)
-def test_what_no_mosaic_comes_of_is_developed_or_one_clear_line(
-    kind: str, name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    unusual(tmp_path / name, kind)
-    status = cli.main(["denoise", str(tmp_path / name)])
-    told = capsys.readouterr()
-    assert words in told.out + told.err
-    left = {path.name for path in tmp_path.iterdir()} - {name}
-    if status == 0:
-        assert left == {"a.clean.tif"}
-    else:
-        assert not left
-        assert "\n" not in told.err.strip()
-        assert str(tmp_path / name) in told.err
-
-
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
-def test_a_truncated_file_is_one_line(share: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
-    (tmp_path / "a.dng").write_bytes(content[: int(share * len(content))])
-    assert cli.main(["denoise", str(tmp_path / "a.dng")]) == 1
-    told = capsys.readouterr().err.strip()
-    assert "\n" not in told
-    assert str(tmp_path / "a.dng") in told
-    assert not (tmp_path / "a.clean.dng").exists()
-
-
-def panasonic(path: Path, width: int = 140, height: int = 640) -> None:
-    """Writes a RW2, which LibRaw reads beyond its end without a word. 14 samples lie in 16 bytes: two as they are, and the steps of
-    the others; each 16 KiB begin with what belongs behind."""
-    rng = np.random.default_rng(0)
-    groups = b""
-    for _ in range(width * height // 14):
-        bits = "".join(f"{value:012b}" for value in rng.integers(1000, 3000, 2))
-        bits += "".join(("00" if index % 3 == 2 else "") + f"{128 + rng.integers(-20, 20):08b}" for index in range(2, 14))
-        groups += int(bits, 2).to_bytes(16, "little")
-    groups += bytes(-len(groups) % 0x4000)
-    blocks = [groups[start : start + 0x4000] for start in range(0, len(groups), 0x4000)]
-    samples = b"".join(block[0x2008:] + block[:0x2008] for block in blocks)
-    begin = 8 + 2 + 12 * 7 + 4
-    numbers = ((2, 3, width), (3, 3, height), (45, 3, 4), (273, 4, 0xFFFFFFFF), (279, 4, len(samples)), (280, 4, begin))
-    table = (
-        struct.pack("<HHI", 1, 7, 4) + b"0300" + b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in numbers)
-    )
-    path.write_bytes(b"IIU\0" + struct.pack("<IH", 8, 7) + table + bytes(4) + samples)
-
-
-def test_a_file_that_is_read_beyond_its_end_is_one_line(tmp_path: Path) -> None:
-    panasonic(tmp_path / "whole.rw2")
-    content = (tmp_path / "whole.rw2").read_bytes()
-    assert mosaic_in(tmp_path / "whole.rw2").pixels.shape == (640, 140, 1)
-    for name, rest in (("none.rw2", 0x4000 * 7), ("half.rw2", 0x4000 * 3)):
-        (tmp_path / name).write_bytes(content[:-rest])
-        with pytest.raises(FileError, match=rf"it ends before its picture does: \d+ bytes of at least {len(content)}"):
-            mosaic_in(tmp_path / name)
-        with pytest.raises(FileError, match="it ends before its picture does"):
-            files.read(tmp_path / name)
-    # A maker who counts wrong, by bytes that hold no samples.
-    longer = content[:74] + (int.from_bytes(content[74:78], "little") + 0x4000).to_bytes(4, "little") + content[78:]
-    (tmp_path / "short.rw2").write_bytes(longer)
-    np.testing.assert_array_equal(mosaic_in(tmp_path / "short.rw2").pixels, mosaic_in(tmp_path / "whole.rw2").pixels)
-
-
-@pytest.mark.parametrize(
-    ("place", "words"), [("beyond the end", "it ends before its picture does"), ("encrypted", "not packed as it")]
-)
-def test_tiles_of_a_linear_file_that_are_none_are_no_black_picture(place: str, words: str, photo: Restorer, tmp_path: Path) -> None:
-    run(photo, written(tmp_path / "a.dng", taken(scene(), gain=1e-3)), tmp_path / "linear.dng")
-    assert files.read(tmp_path / "linear.dng").pixels.shape == (64, 96, 3)
-    content = bytearray((tmp_path / "linear.dng").read_bytes())
-    with tifffile.TiffFile(tmp_path / "linear.dng") as opened:
-        page: Any = opened.pages[0].pages[0]
-        value, start = page.tags[324].valueoffset, page.dataoffsets[0]
-    if place == "encrypted":
-        content[start : start + 1000] = np.random.default_rng(0).bytes(1000)
-    else:
-        content[value : value + 4] = len(content).to_bytes(4, "little")
-    (tmp_path / "bad.dng").write_bytes(content)
-    with pytest.raises(FileError, match=words):
-        files.read(tmp_path / "bad.dng")
-
-
-def test_the_library_says_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    content = written(tmp_path / "whole.dng", taken(scene(), gain=1e-3)).read_bytes()
-    (tmp_path / "a.dng").write_bytes(content[: len(content) // 2])
-    with pytest.raises(rawpy.LibRawError), rawpy.imread(str(tmp_path / "a.dng")) as opened:
-        opened.raw_image.sum()
-    assert "Unexpected end of file" in capfd.readouterr().err
-    with pytest.raises(FileError):
-        mosaic_in(tmp_path / "a.dng")
-    assert capfd.readouterr().err == ""
-    with reading._hushed():
-        os.write(2, b"a: Unexpected end of file\nanother thread's\n")
-    assert capfd.readouterr().err == "another thread's\n"
 
 
 # -- the parts --------------------------------------------------------------------------------------------------------
