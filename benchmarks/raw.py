@@ -5,7 +5,7 @@
 
 Photographs of FOLDER that recipe `raw` holds out (by their names; `--all` takes every one) are seen by a simulated sensor through
 a Bayer mosaic, in three phases in turn, with the noise of a large sensor from ISO 100 to 25,600; that is written as a DNG. `raw`
-reads the file. LibRaw demosaics and develops it for all others: `photo` by itself, and with the level told (the root mean square
+reads the file. LibRaw demosaics and develops it for all others: `photo` by itself, and with the level given (the root mean square
 of the true error); OpenCV's non-local means at the best of four strengths; wavelets (BayesShrink); LibRaw's own FBDD. Scores are
 PSNR after the same development, and in linear light, without eight pixels at each edge; the truth is the light that the sensor
 saw in all three colours. A second table has demosaicing alone: no noise, no camera, sRGB's linear values through the mosaic,
@@ -97,7 +97,7 @@ def restored(model: Restorer, path: Path) -> tuple[Picture, task.Found, CameraDa
     return shown, task.measured(image, image.mosaic), image.mosaic
 
 
-def told(model: Restorer, path: Path, gain: float, read: float) -> Picture:
+def with_law(model: Restorer, path: Path, gain: float, read: float) -> Picture:
     """The same where the law of the noise is known."""
     real = task.measured
     task.measured = lambda picture, data: task.Found(gain, read)
@@ -173,11 +173,11 @@ def laws(path: Path, seed: int) -> list[dict[str, Any]]:
 def cost(model: Restorer, place: Path, shot: Shot, law: sensors.Law | None = None) -> float:
     """How much PSNR the measured law costs against the true one, in dB; ``law``: as measured on the whole of what is a part."""
     source = written(place / "shot.dng", shot, profile=False)
-    blindly, _, data = restored(model, source)
+    shown, _, data = restored(model, source)
     if law is not None:
-        blindly = told(model, source, law.gain, law.read)
+        shown = with_law(model, source, law.gain, law.read)
     truth = truth_of(shot, data)
-    return scored(truth, told(model, source, shot.sensor.gain, shot.sensor.read)) - scored(truth, blindly)
+    return scored(truth, with_law(model, source, shot.sensor.gain, shot.sensor.read)) - scored(truth, shown)
 
 
 def own_noise(scene: Picture) -> float:
@@ -252,7 +252,7 @@ def main() -> int:
                 truth = truth_of(shot, data)
                 made = {
                     "raw": own,
-                    "raw, told": told(raw, source, shot.sensor.gain, shot.sensor.read),
+                    "raw, told": with_law(raw, source, shot.sensor.gain, shot.sensor.read),
                     **after_demosaicing(source, truth, photo),
                 }
                 row: dict[str, Any] = {
