@@ -52,6 +52,19 @@ CHAPTERS = {
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "benchmarks/RESULTS.md")
 """Pages beside the folder ``docs``."""
 
+LIMITS = {
+    "denoise": "noise.md#how-good-it-is",
+    "upscale": "upscaling.md#not-possible",
+    "cutout": "cutout.md#what-it-does-not-do",
+    "colorize": "colour.md#colour-that-is-not-there-is-a-guess",
+    "film": "film.md#limits",
+    "raw": "raw.md#what-is-developed-first",
+    "video": "clips.md#noise-taken-out-over-time",
+    "digits": "digits.md#how-well-they-do",
+    "seed-digits": "digits.md#how-well-they-do",
+}
+"""Where the pages say what the files of a task, or one file, cannot do."""
+
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 
 
@@ -189,7 +202,8 @@ def card_page(name: str) -> str:
         lines += [f"| {each.count} | {_cell(each.source)} | {_cell(each.licence)} |" for each in card.training_images]
     else:
         lines.append("The card names none.")
-    return "\n".join([*lines, "", "Limits: [where it fails](../fails.md), and the page of the task.", ""])
+    place = LIMITS[name if name in LIMITS else card.task]
+    return "\n".join([*lines, "", f"Limits: [where it fails](../fails.md), and [what it reaches](../{place}).", ""])
 
 
 def _cell(text: str) -> str:

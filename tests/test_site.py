@@ -104,6 +104,7 @@ def test_each_model_has_its_card(pages: dict[str, str], name: str) -> None:
     assert page.startswith(f"# {name}\n")
     assert "| licence of the weights | Apache-2.0 |" in page
     assert "| serves in | `" in page
+    assert re.search(r"(?m)^Limits: .*\(\.\./fails\.md\).*\(\.\./\w+\.md#[\w-]+\)\.$", page)
 
 
 def test_docstrings_become_markdown(site: dict[str, Any]) -> None:
