@@ -89,6 +89,20 @@ def test_what_an_index_must_know_is_there(project: dict[str, Any]) -> None:
     assert (Path(pellucid.__file__).parent / "py.typed").exists()
 
 
+def test_a_source_distribution_has_what_pages_lead_to_and_rules_work_on() -> None:
+    lines = [line.split() for line in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()]
+    files = {"LICENSE", "pyproject.toml", *(name for command, *names in lines if command == "include" for name in names)}
+    folders = {"src": ["*"], **{folder: patterns for command, folder, *patterns in lines if command == "recursive-include"}}
+    checked = re.search(r"ruff check (.*)", (ROOT / "Makefile").read_text("utf-8"))
+    assert checked is not None
+    assert {*checked[1].split(), ".github"} <= folders.keys()
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    targets = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s:]+)[)#]", page.read_text("utf-8"))]
+    for path in [*pages, *((page.parent / link).resolve() for page, link in targets)]:
+        top, *rest = path.relative_to(ROOT).parts
+        assert any(path.match(pattern) for pattern in folders.get(top, ())) if rest else top in files, path
+
+
 def test_every_dependency_is_explained(project: dict[str, Any]) -> None:
     page = (ROOT / "docs" / "dependencies.md").read_text("utf-8").lower()
     lines = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
