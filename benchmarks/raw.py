@@ -209,6 +209,8 @@ def blind(model: Restorer, paths: list[Path], place: Path) -> None:
         ("own noise below that of the shot", [each for own, each in costs if own < 1]),
         *((f"soft, ISO {iso}", [each[index] for each in softly]) for index, iso in enumerate(ISO)),
     ):
+        if not kept:
+            continue
         within = sum(each <= 0.1 for each in kept)
         print(f"{name}: {len(kept)} shots, mean {np.mean(kept):+.3f} dB, most {max(kept):+.3f}, within 0.1 dB in {within}")
 
