@@ -21,6 +21,7 @@ import pellucid
 from pellucid import cli, families, tasks
 from pellucid.cards import read_card
 from pellucid.cli import manual
+from pellucid.metrics import carded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -212,7 +213,11 @@ def _cell(text: str) -> str:
 
 def _scores(scores: dict[str, float]) -> list[str]:
     return (
-        ["| measured on | score |", "|---|---|", *(f"| {_cell(key)} | {value:g} |" for key, value in scores.items())]
+        [
+            "| measured on | score |",
+            "|---|---|",
+            *(f"| {_cell(key)} | {value:g} {carded(key).unit} |" for key, value in scores.items()),
+        ]
         if scores
         else []
     )

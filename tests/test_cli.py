@@ -206,6 +206,8 @@ def test_calibrate_makes_weights(
 def test_models_lists_every_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models") == 0
     text = capsys.readouterr().out
+    assert re.search(r"held-out gaussian:25, blind: \d\d\.\d\d dB\n", text)
+    assert re.search(r"held-out alpha:box, IoU: 0\.\d\d\d\n", text)
     assert run("models", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     assert {row["name"] for row in rows} == {

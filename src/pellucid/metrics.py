@@ -17,6 +17,7 @@ __all__ = [
     "METRICS",
     "PSNR_CAP",
     "Metric",
+    "carded",
     "ciede2000",
     "colour_difference",
     "difference",
@@ -272,6 +273,15 @@ METRICS: dict[str, Metric] = {
     )
 }
 """Name -> metric. `pellucid.tasks.base.TaskModule.METRICS` names those that score a task."""
+
+
+def carded(name: str) -> Metric:
+    """The metric of the score that a card has under ``name``: the one that the name ends with (`Metric.suffix`), else PSNR.
+
+    >>> carded("held-out alpha:box, IoU").name, carded("held-out gaussian:25, blind").unit
+    ('iou', 'dB')
+    """
+    return next((row for row in METRICS.values() if row.suffix and name.endswith(row.suffix)), METRICS["psnr"])
 
 
 COMPARED = ("psnr", "ssim", "ms_ssim")

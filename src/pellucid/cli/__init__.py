@@ -200,7 +200,7 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The parser of the program: a command for each of `COMMANDS`."""
     whole: argparse.ArgumentParser = _Parser(
-        prog="pellucid", description="Denoises, enlarges, colours and cuts out pictures, on your own computer."
+        prog="pellucid", description="Denoises, enlarges, colours, cuts out and mends pictures and clips, on your own computer."
     )
     whole.add_argument("--version", action="version", version=f"pellucid {__version__}")
     commands = whole.add_subparsers(parser_class=Command, required=True, metavar="COMMAND")

@@ -222,6 +222,7 @@ def add_models(commands: Commands) -> None:
 
 def _models(options: argparse.Namespace) -> int:
     from pellucid.cards import read_card
+    from pellucid.metrics import carded
 
     cards = {name: read_card(shipped_path(name)) for name in names()}
     sizes = {name: shipped_path(name).stat().st_size for name in names()}
@@ -252,7 +253,8 @@ def _models(options: argparse.Namespace) -> int:
         for source in card.training_images:
             print(f"  trained on {source.count} images: {source.source}; {source.licence}")
         for noise, value in card.scores.items():
-            print(f"  {noise}: {value:.2f} dB")
+            metric = carded(noise)
+            print(f"  {noise}: {value:.{metric.digits}f} {metric.unit}".rstrip())
     return 0
 
 
