@@ -158,6 +158,7 @@ FILES_ROWS = (
     {"arrays", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},
     {"dicom", "tiff"},
+    {"tiff_writing"},
 )
 
 DIAGNOSIS_ROWS = (

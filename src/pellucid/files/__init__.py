@@ -21,7 +21,7 @@ from PIL import UnidentifiedImageError
 
 from pellucid import depths, developing, regular, saving
 from pellucid.errors import FileError, MemoryShort, OptionError, PellucidError, SizeError
-from pellucid.files import arrays, claims, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff
+from pellucid.files import arrays, claims, dicom, dng, geometry, jpegxl, omezarr, photographs, png, pnm, raw, tiff, tiff_writing
 from pellucid.files.base import Document, Format, Page, Reading
 from pellucid.files.claims import content_of, limited, within
 from pellucid.files.encoders import is_clip
@@ -108,7 +108,7 @@ FORMATS: tuple[Format, ...] = (
         (".tif", ".tiff"),
         media=("image/tiff",),
         open=tiff.open_tiff,
-        save=tiff.save_tiff,
+        save=tiff_writing.save_tiff,
         inks=True,
         depths=ALL_DEPTHS,
         in_parts=True,
