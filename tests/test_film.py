@@ -207,6 +207,11 @@ def test_grain_is_gathered_over_time(photograph: Pixels) -> None:
         return [float(np.square(frame - 255 * truth).mean()) for frame, truth in zip(made, clean, strict=True)]
 
     together, itself = errors(alone=False), errors(alone=True)
+    result = model.details(worn[0])
+    assert model.settings().line(result.facts).endswith(f"grain of level {result.facts['grain']:.1f} taken away")
+    kept = model.details(worn[0], model.settings(grain=1))
+    assert kept.facts["grain"] is None
+    assert "grain" not in model.settings(grain=1).line(kept.facts)
     # The level is known from the second frame on.
     assert np.mean(together[2:]) < 0.7 * np.mean(itself[2:])
     assert all(one < 1.02 * other for one, other in zip(together, itself, strict=True))

@@ -494,7 +494,12 @@ TASKS: dict[str, Task] = {
                     label="faded",
                 ),
                 Fact(
-                    "grain", "the level of the grain that was taken away, in 8-bit levels; null where it was left", _NUMBER_OR_NULL
+                    "grain",
+                    "the level of the grain that was taken away, in 8-bit levels; null where it was left",
+                    _NUMBER_OR_NULL,
+                    header="Grain",
+                    digits=1,
+                    label="grain",
                 ),
             ),
             frames=3,

@@ -84,5 +84,6 @@ class FilmSettings(Settings):
         """How much was damaged, and what else was done."""
         share = facts.get("damaged")
         parts = [] if share is None else [f"{100 * share:.2f} % damaged"]
-        parts += [str(facts[name]) for name in ("faded",) if facts.get(name)]
+        parts += [str(facts["faded"])] if facts.get("faded") else []
+        parts += [f"grain of level {facts['grain']:.1f} taken away"] if facts.get("grain") else []
         return ", ".join(parts)
