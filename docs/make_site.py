@@ -120,7 +120,7 @@ def _described(name: str, thing: Any, level: int) -> Iterator[str]:
     except (TypeError, ValueError):
         signature = ""
     if signature and not (isinstance(thing, type) and issubclass(thing, BaseException)):
-        yield from ("```text", f"{name.rpartition('.')[2]}{signature}", "```", "")
+        yield from ("```text", _called(f"{name.rpartition('.')[2]}{signature}"), "```", "")
     yield from (_markdown(inspect.getdoc(thing) or ""), "")
     if isinstance(thing, type) and not issubclass(thing, BaseException):
         for inner, member in vars(thing).items():
@@ -133,8 +133,24 @@ def _described(name: str, thing: Any, level: int) -> Iterator[str]:
                 yield from _described(f"{name}.{inner}", function, level + 1)
 
 
+def _called(signature: str) -> str:
+    """A signature with a line for each parameter where it is long, and its types without quotes."""
+    signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature)
+    if len(signature) <= 80:
+        return signature
+    depth, lines = 0, [""]
+    for at, letter in enumerate(signature):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == ")" and depth == 0:
+            return "\n".join([lines[0], *(f"    {line.strip()}" for line in lines[1:]), signature[at:]])
+        lines[-1] += letter
+        if depth == 1 and letter in "(,":
+            lines.append("")
+    return signature
+
+
 def _markdown(text: str) -> str:
-    """A docstring as Markdown: examples and what is set in become blocks."""
+    """A docstring as Markdown: examples and what is set in become blocks, lines about one parameter a list."""
     lines: list[str] = []
     inside = False
     for line in [*text.replace("``", "`").splitlines(), ""]:
@@ -144,7 +160,7 @@ def _markdown(text: str) -> str:
         if code != inside and (code or not line.strip() or not inside):
             lines.append("```python" if code and line.startswith(">>>") else "```text" if code else "```")
             inside = code
-        lines.append(line if inside else _plain(line))
+        lines.append(line if inside else re.sub(r"^(`\w+`: )", r"- \1", _plain(line)))
     return "\n".join([*lines, "```"] if inside else lines)
 
 

@@ -112,3 +112,13 @@ def test_docstrings_become_markdown(site: dict[str, Any]) -> None:
     assert site["_markdown"](text) == (
         "Takes \\*one\\* of `a` \\[b].\n\n```text\n    set in\n```\n\n```python\n>>> f(1)\n2\n```\n\nAfter.\n"
     )
+
+
+def test_a_long_signature_has_a_line_for_each_parameter(site: dict[str, Any]) -> None:
+    assert site["_called"]("f(a: 'int') -> 'str'") == "f(a: int) -> str"
+    long = f"{'f' * 60}(a: 'tuple[int, str]' = (1, 2), *, b: str = 'c') -> 'dict[int, str]'"
+    assert site["_called"](long) == f"{'f' * 60}(\n    a: tuple[int, str] = (1, 2),\n    *,\n    b: str = 'c'\n) -> dict[int, str]"
+
+
+def test_lines_about_one_parameter_become_a_list(site: dict[str, Any]) -> None:
+    assert site["_markdown"]("Takes:\n``a``: one\n``b``: another") == "Takes:\n- `a`: one\n- `b`: another\n"
