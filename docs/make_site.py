@@ -50,6 +50,9 @@ CHAPTERS = {
 }
 """The pages of ``docs`` in the order in which a reader meets them. Others come last."""
 
+TITLES = {"package": "The text on an index"}
+"""Pages that the tree calls otherwise than they call themselves."""
+
 BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "benchmarks/RESULTS.md")
 """Pages beside the folder ``docs``."""
 
@@ -243,7 +246,8 @@ def contents(made: dict[str, list[str]]) -> str:
     """The tree of pages, at the end of the first one."""
     blocks = []
     for caption, names in made.items():
-        blocks += ["```{toctree}", ":hidden:", f":caption: {caption}", "", *names, "```", ""]
+        entries = [f"{TITLES[name]} <{name}>" if name in TITLES else name for name in names]
+        blocks += ["```{toctree}", ":hidden:", f":caption: {caption}", "", *entries, "```", ""]
     return "\n".join(blocks)
 
 

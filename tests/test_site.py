@@ -68,7 +68,7 @@ def test_code_keeps_what_looks_like_a_link(site: dict[str, Any]) -> None:
 
 
 def test_every_page_is_in_the_tree(pages: dict[str, str]) -> None:
-    tree = set(re.findall(r"(?m)^([\w/-]+)$", pages["index.md"].partition("```{toctree}")[2]))
+    tree = set(re.findall(r"(?m)^(?:[\w ]+ <)?([\w/-]+)>?$", pages["index.md"].partition("```{toctree}")[2]))
     assert {place.removesuffix(".md") for place in pages} - tree == {"index"}
 
 
