@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -298,6 +299,20 @@ def test_every_file_has_a_row() -> None:
     for package, rows in INNER.items():
         inner = {name.split(".")[1] for name in files_of_the_package() if name.startswith(f"{package}.")}
         assert {name for name in inner if rank(rows, name) is None} == set()
+
+
+def test_the_page_names_every_file_and_none_that_is_not_there() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "architecture.md").read_text("utf-8")
+    named = set()
+    for row in re.findall(r"(?m)^\| `.*$", page.partition("## Layers")[2].partition("The longest way")[0]):
+        _, files, purpose, _ = row.split("|")
+        named |= set(re.findall(r"`([\w/]+\.py)`", files))
+        for folder in re.findall(r"`([\w/]+/)`", files):
+            named |= {f"{folder}{name}" for name in re.findall(r"`([\w/]+\.py)`", purpose)}
+    assert {name for name in named if "NAME" not in name and not (SOURCE / name).is_file()} == set()
+    there = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.name != "__init__.py"}
+    # One for each task, and one for each network.
+    assert {name for name in there - named if not name.startswith(("tasks/", "training/networks/"))} == set()
 
 
 def test_imports_go_upwards_only() -> None:
