@@ -165,7 +165,7 @@ FILES_ROWS = (
 DIAGNOSIS_ROWS = (
     {"sampling", "impulses"},
     {"noise", "jpeg"},
-    {"bands", "blotches", "clipped", "drawn", "estimator", "grounds", "halftone", "quiet", "repeats", "sensors"},
+    {"bands", "blotches", "clipped", "drawn", "estimator", "grounds", "halftone", "palette", "quiet", "repeats", "sensors"},
     {"described", "doubt", "dyes", "gain", "places", "shot"},
     {"fine"},
     {"believing"},

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid.diagnosis import bands, impulses, places, repeats
+from pellucid.diagnosis import bands, impulses, palette, places, repeats
 from pellucid.maps import Curve
 
 Levels = NDArray[np.uint8]
@@ -212,3 +212,59 @@ def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArr
     given[struck, rng.integers(0, 3, int(struck.sum()))] = 255
     assert impulses.extremes([given.astype(np.float32) / np.float32(255)]) is None
     assert (pellucid.restore(given) != given).mean() < 0.012
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("wide", "slope"), [(0.1, 0.8), (0.1, 1.3), (0.25, 0.8)])
+def test_stars_narrower_than_a_pixel_are_no_impulses(wide: float, slope: float, seed: int) -> None:
+    # Drawn five times as large: any brightness, anywhere within a pixel.
+    rng = np.random.default_rng(seed)
+    fine, count = np.zeros((960, 1280)), 2000
+    light = np.minimum(0.15 * rng.uniform(0.001, 1, count) ** (-1 / slope), 40)
+    np.add.at(fine, (rng.integers(0, 960, count), rng.integers(0, 1280, count)), light)
+    window = np.exp(-np.square(np.arange(-8, 9) / (5 * wide)) / 2)
+    for axis in (0, 1):
+        fine = np.apply_along_axis(lambda line: np.convolve(line, window / window.sum(), "same"), axis, fine)
+    stars = fine.reshape(192, 5, 256, 5).sum(axis=(1, 3)) * 255
+    for ground, sigma in ((90, 12), (20, 2)):
+        given = levels(ground + stars + sigma * rng.standard_normal(stars.shape))
+        found = pellucid.inspect(given)
+        assert found.impulse_density == 0
+        assert sigma < 12 or (found.kind, found.sigma) == ("gaussian", pytest.approx(sigma, rel=0.1))
+    assert impulses.extremes([given[..., None].astype(np.float32) / np.float32(255)]) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "colours", "sigma", "size", "channels"),
+    [(4, 4, 5, 128, 1), (4, 6, 8, 192, 3), (4, 11, 8, 128, 3), (8, 6, 8, 192, 3), (8, 11, 25, 256, 3), (12, 6, 25, 192, 3)],
+)
+def test_tiles_keep_their_pixels(side: int, colours: int, sigma: float, size: int, channels: int) -> None:
+    clean = tiles(side, colours)[:size, :size, :channels].squeeze()
+    given = noisy(clean, sigma)
+    found = pellucid.inspect(given)
+    assert (found.kind, found.patterned) == ("gaussian", True)
+    assert found.sigma == pytest.approx(sigma, rel=0.2)
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+@pytest.mark.parametrize("sigma", [4, 10, 20])
+def test_few_colours_show_the_level_in_their_histogram(photograph: NDArray[np.float64], sigma: float) -> None:
+    def of(picture: Levels) -> palette.Colours | None:
+        return palette.of([picture.astype(np.float32) / np.float32(255)])
+
+    given = noisy(tiles(4, 12), sigma)
+    found = of(given)
+    assert found is not None
+    assert found.level == pytest.approx(sigma, rel=0.15)
+    assert found.refute(1.5 * sigma)
+    assert not found.refute(sigma)
+    # Wherever the pixels are.
+    elsewhere = of(np.random.default_rng(0).permutation(given.reshape(-1, 3)).reshape(given.shape))
+    assert elsewhere is not None
+    assert elsewhere.level == found.level
+    # A photograph has many.
+    assert of(noisy(photograph * 255, 50)) is None
+    clean = of(levels(tiles(4, 12)))
+    assert clean is not None
+    assert clean.level == 0
+    assert found.fainter(clean)

@@ -757,3 +757,21 @@ def test_what_has_no_screen_is_no_print(photograph: NDArray[np.float64]) -> None
     page_of_text = np.squeeze(made["page"])
     assert (pellucid.restore(page_of_text, descreen=True) == page_of_text).all()
     assert halftone.pitch([np.zeros((64, 64, 1), np.float32)]) is None
+
+
+@pytest.mark.parametrize("angle", [0, 7, 30, 45])
+@pytest.mark.parametrize("pattern", ["check", "grid", "weave"])
+def test_what_is_woven_under_uneven_light_is_no_print(pattern: str, angle: float) -> None:
+    down, right = np.mgrid[:256, :320].astype(np.float64)
+    turn, pitch = np.deg2rad(angle), {"check": 6, "grid": 9.5, "weave": 5}[pattern]
+    along, across = np.cos(turn) * right + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * right
+    one, other = (np.clip(pitch * (np.abs(axis / pitch % 1 - 0.5) - 0.25) + 0.5, 0, 1) for axis in (along, across))
+    pattern_ = {"check": (one + other) / 2, "grid": np.minimum(one, other), "weave": one * other + (1 - one) * (1 - other)}[pattern]
+    light = 1 + 0.4 * np.sin(down / 70) * np.cos(right / 90)
+    clean = (60 + 120 * pattern_) * light
+    given = noisy(clean, 12)
+    found = pellucid.inspect(given)
+    assert (found.kind, found.halftone) == ("gaussian", 0)
+    assert found.sigma == pytest.approx(12, rel=0.1)
+    before, after = (np.square(clean - pixels).mean() for pixels in (given, pellucid.restore(given)))
+    assert after < before / 1.3

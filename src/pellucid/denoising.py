@@ -308,11 +308,13 @@ def finished(
     card: Card,
     noise: Noise,
     sigma: NDArray[np.float32] | None = None,
+    share: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Overwrites ``output`` with the restored pixels (c, h, w): ``output`` itself (clean image) or ``pixels - output`` (residual).
 
     ``sigma`` is the level map; None where it is flat, or where noise was clipped: clipped noise is fainter, but its tail is as long
-    as before.
+    as before. ``share`` (h, w), of the noise that is taken away: what clipping did is undone in proportion, since values that
+    still have their noise are no means.
     """
     if card.answer == "clean":
         return output
@@ -326,7 +328,11 @@ def finished(
             _within_noise(output, noise.level)
             output *= np.float32(min(1.0, noise.level / FAINTEST))
     answer = np.subtract(pixels, output, out=output)
-    return answer if noise.clipping is None else noise.clipping.undone(answer)
+    if noise.clipping is None:
+        return answer
+    if share is None:
+        return noise.clipping.undone(answer)
+    return np.asarray(answer + share * (noise.clipping.undone(answer.copy()) - answer), np.float32)
 
 
 def _within_noise(output: NDArray[np.float32], level: float) -> None:
@@ -340,8 +346,9 @@ def _within_noise(output: NDArray[np.float32], level: float) -> None:
     output *= np.square(allowed / np.maximum(energy, allowed))
 
 
-def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise: Noise, place: Place | None) -> None:
-    """Scales down the residual ``output`` (c, h, w), in its place, to the share of it that the noise explains.
+def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise: Noise, place: Place | None) -> Planes:
+    """Scales down the residual ``output`` (c, h, w), in its place, to the share of it that the noise explains, and returns that
+    share (h, w).
 
     The residual's product with the noise is the noise's variance times the residual's divergence, on average (Stein 1981), whatever
     the picture: a second run on the picture with a small random change tells that. Beside its own energy it is the share of the
@@ -356,7 +363,12 @@ def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise
     moved[:channels] += np.float32(MOVED) * level * change
     product = ((graph(moved[None])[0] - output) * change).mean(axis=0) * (level / np.float32(MOVED))
     energy = maps.box_mean(np.square(output).mean(axis=0, dtype=np.float32), EXPLAINED)
-    output *= np.clip(maps.box_mean(np.asarray(product, np.float32), EXPLAINED) / np.maximum(energy, np.float32(1e-9)), 0, 1)
+    # Less what chance may have made of it.
+    chance = np.sqrt(maps.box_mean(np.square(product, dtype=np.float32), EXPLAINED)) / np.float32(EXPLAINED)
+    explained = maps.box_mean(np.asarray(product, np.float32), EXPLAINED) - chance
+    share = np.asarray(np.clip(explained / np.maximum(energy, np.float32(1e-9)), 0, 1), np.float32)
+    output *= share
+    return share
 
 
 def answer(
@@ -406,9 +418,10 @@ def _answer_of_all(
     by_map = "sigma" in card.maps and not noise.flat and noise.clipping is None
     sigma = given[len(planes) + card.maps.index("sigma")] if by_map else None
     output = graph(given[None])[0]
+    share = None
     if noise.doubted and card.answer != "clean":
-        _explained(output, graph, given, len(planes), noise, place)
-    output = finished(shown, output, card, noise, sigma)
+        share = _explained(output, graph, given, len(planes), noise, place)
+    output = finished(shown, output, card, noise, sigma, share)
     if noise.passes > 1:
         first = output
         given = with_maps(planes, card, noise, first=first)

@@ -21,11 +21,13 @@ from pellucid.diagnosis import (
     grounds,
     halftone,
     impulses,
+    jpeg,
     noise,
+    palette,
     places,
     sampling,
 )
-from pellucid.diagnosis.believing import believed
+from pellucid.diagnosis.believing import believed, few_colours, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -132,9 +134,10 @@ def inspect_parts(
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := impulses.extremes(part)) is not None:
             return _salt_and_pepper(part, struck)
-    if not seen.squares and (apart := halftone.pitch(whole, drawn=seen.drawn and seen.recurring)) is not None:
-        # Few grays make a drawing, and may be a print.
-        return Diagnosis("halftone", halftone=apart)
+    # Few grays make a drawing, and may be a print.
+    lattice = None if seen.squares else halftone.lattice(whole, drawn=seen.drawn and seen.recurring)
+    if lattice is not None and lattice.dots:
+        return Diagnosis("halftone", halftone=lattice.apart)
     if seen.drawn:
         few = None if seen.squares else grounds.impulses(whole)
         if few is not None:
@@ -144,6 +147,8 @@ def inspect_parts(
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
+    if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
+        return patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
         return _plain(parts, whole, size)
@@ -151,6 +156,10 @@ def inspect_parts(
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
             straight = [part - np.expand_dims(bands.offsets(part, axis, level), 1 - axis) for part in straight]
+    colours = few_colours(parts)
+    if colours is not None and not colours.fainter(palette.of(straight)):
+        # Bands widen colours as noise does, and without them colours are narrower; tiles are mixed up.
+        return _plain(parts, whole, size)
     found = _plain(straight, whole, None)
     if found.jpeg_quality is not None:
         # A JPEG's blocks begin and end in whole rows.
@@ -178,7 +187,8 @@ def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
         if few is None and not found.patterned and (share := _in_one_channel(parts)) > 0:
             return Diagnosis("impulses", impulse_density=share, sure=found.sure, spots=Spots(share, alone=True))
-    white = found.kind in ("gaussian", "poisson", "speckle")
+    # Tiles and letters differ from place to place, too.
+    white = found.kind in ("gaussian", "poisson", "speckle") and not found.patterned
     if (white or found.kind == "clean") and parts[0] is whole[0] and size is not None and (rows := _rows(whole, size)) > 0:
         where = (places.places(whole, rows, found.curve) if white else None) or _in_part(whole, rows, found.curve)
         if where is not None:

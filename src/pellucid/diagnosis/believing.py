@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import erfc, sqrt
 
 import numpy as np
 
-from pellucid.diagnosis import clipped, impulses, quiet, repeats
+from pellucid.diagnosis import clipped, impulses, palette, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
 from pellucid.diagnosis.fine import LETTERS, LOUD, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
-__all__ = ["believed"]
+__all__ = ["believed", "few_colours", "patterned"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
 In photographs with noise of level `LOUD` at most 0.005 are; in pages and screens 0.02 to 0.25."""
+
+BY_CHANCE = 1.5
+"""And how many times as many pixels as noise alone puts there may be beside them, on a picture of few colours."""
+
+LESS = 0.75
+"""Share of the level that was found which that of noise on few colours must be below, to refute it."""
 
 RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
@@ -36,6 +43,10 @@ def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
     detailed = found.jpeg_quality is None and impulses.differing(parts, FINE_DETAIL) > SHARE_FINE
     if found.jpeg_quality is not None or (found.kind == "clean" and not detailed):
         return found
+    few = few_colours(parts) if detailed else None
+    # Noise that follows the light leaves dark colours narrow.
+    if few is not None and (found.kind in ("clean", "correlated") or few.refute(LESS * 255 * found.curve.sigma)):
+        return patterned(parts, few.level, RINGING, found.sure)
     again = None
     if detailed or found.sigma > PATTERNED or found.impulse_density > PATCHED:
         # Letters make noise that seems to follow the light.
@@ -63,10 +74,26 @@ def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
     )
     level = next((level for refuted, level in doubts if refuted), None)
     if level is None:
-        if not (detailed and found.kind == "gaussian" and found.sigma < LOUD):
+        if not (detailed and found.kind == "gaussian" and (few is not None or found.sigma < LOUD)):
             return found
         return replace(found, patterned=True) if found.sigma >= RINGING else Diagnosis("clean", sure=found.sure)
-    if level < (RINGING if detailed else FAINTEST):
-        return Diagnosis("clean", sure=found.sure)
+    return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
+
+
+def few_colours(parts: Sequence[Pixels]) -> palette.Colours | None:
+    """The few colours of tiles, letters and the like; None in other pictures, and where there is no noise on them."""
+    fine = impulses.differing(parts, FINE_DETAIL)
+    few = palette.of(parts) if fine > SHARE_FINE else None
+    if few is None or few.level == 0:
+        return None
+    # Noise alone puts pixels far from their neighbours, too.
+    alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * few.level * sqrt(2)))
+    return few if fine > SHARE_FINE + BY_CHANCE * alone else None
+
+
+def patterned(parts: Sequence[Pixels], level: float, least: float = FAINTEST, sure: float = 1.0) -> Diagnosis:
+    """White noise of this ``level`` (8-bit levels) on a picture of letters or patterns; none where it is below the ``least``."""
+    if level < least:
+        return Diagnosis("clean", sure=sure)
     plain = Curve(level / 255)
-    return Diagnosis("gaussian", level, sure=found.sure, curve=plain, clipping=clipped.clipping(parts, plain), patterned=True)
+    return Diagnosis("gaussian", level, sure=sure, curve=plain, clipping=clipped.clipping(parts, plain), patterned=True)
