@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+import pellucid
 from pellucid import degradations, diagnosis, images
 from pellucid.diagnosis import clipped, estimator, fine, impulses, jpeg, noise, sampling
 from pellucid.errors import ImageError
@@ -303,3 +304,19 @@ def test_a_picture_made_larger_by_repeating_its_pixels_is_drawn(factor: int, pho
     # Whatever the phase, but not where noise came afterwards.
     noisy = np.clip(large + np.random.default_rng(0).normal(0, 15, large.shape), 0, 255).astype(np.uint8)
     assert diagnosis.inspect(images.from_array(noisy).pixels).kind == "gaussian"
+
+
+def test_noise_is_seen_beside_a_bright_sky_however_large(photograph: NDArray[np.float64]) -> None:
+    clean, rows = photograph[:384, :320] * 0.7 + 0.05, 253
+    clean[:rows] = np.linspace(0.94, 0.98, rows)[:, None, None]
+    noise = np.random.default_rng(0).standard_normal(clean.shape)
+    noise += (np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / 2
+    noise *= 6 / 255 / noise.std()
+    # A tone curve leaves next to none in the light.
+    noise[:rows] *= 0.08
+    given = (np.rint(255 * np.clip(clean + noise, 0, 1)) / 255).astype(np.float32)
+    found = diagnosis.inspect(given)
+    assert (found.kind, found.correlated) == ("correlated", pytest.approx(6, rel=0.3))
+    off = [float(np.square(pixels - clean).mean()) for pixels in (given, pellucid.restore(given))]
+    assert off[1] < off[0] / 1.25
+    assert diagnosis.inspect((np.rint(255 * clean) / 255).astype(np.float32)).kind == "clean"

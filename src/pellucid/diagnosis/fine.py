@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, quiet, sampling
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
@@ -34,8 +35,14 @@ a bright sky has most of the calm blocks."""
 COVERED = 0.9
 """Share of the picture from which such places are the picture."""
 
-LEAST_BETWEEN = 12
-"""How many such places, `sampling.ACROSS` a side, there must be: the texture of fewer is taken for noise."""
+LEAST_BETWEEN, FEW_BETWEEN, ALIKE = 7, 12, 0.8
+"""How many such places, `sampling.ACROSS` a side, there must be; and below how many they must be alike, since the texture of so few
+is taken for noise: all but one have that share of the fine detail that they usually have, which is fainter than the noise. Of 587
+clean photographs at half size 62 had so few places, and none of them noise by that."""
+
+SQUARE, CALM, FINEST = 8, 0.1, 0.7
+"""Side in pixels of the squares of a place whose fine detail is measured; the share of them that are the calm ones; and how much of
+it there is in them of processed noise, as a share of its level."""
 
 HIDDEN = 4.0
 """Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so
@@ -264,8 +271,31 @@ def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
     if not LEAST_BETWEEN <= len(middling) < COVERED * len(cut):
         return None
     read = Reading.of(middling)
-    loud = len(read.blocks.values) > 0 and max(read.said.white, read.said.correlated) > HIDDEN
-    return measured(middling, read) if loud else None
+    level = max(read.said.white, read.said.correlated) if len(read.blocks.values) else 0.0
+    if level < HIDDEN:
+        return None
+    fine = _fine_detail(middling)
+    usual = float(np.median(fine))
+    if len(middling) < FEW_BETWEEN and not (usual < level and fine[1] > ALIKE * usual):
+        return None
+    found = measured(middling, read)
+    most = float(fine[0]) / FINEST
+    if found.kind != "correlated" or found.correlated < most:
+        return found
+    # No place has less than the noise.
+    return replace(found, correlated=most, curve=Curve(most / 255))
+
+
+def _fine_detail(places: Sequence[Pixels]) -> NDArray[np.float64]:
+    """How much fine detail the calm parts of each of the places (h, w, channels) have, in 8-bit levels; the least first."""
+    calm = []
+    for place in places:
+        plane = place[..., place.shape[2] // 2]
+        fine = np.square(plane[1:-1, 1:-1] - (plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]) / 4)
+        rows, columns = (side // SQUARE for side in fine.shape)
+        squares = fine[: rows * SQUARE, : columns * SQUARE].reshape(rows, SQUARE, columns, SQUARE).mean(axis=(1, 3))
+        calm.append(255 * float(np.sqrt(np.quantile(squares, CALM))))
+    return np.sort(np.array(calm))
 
 
 def _is_between(place: Pixels) -> bool:
