@@ -280,9 +280,9 @@ def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
         return None
     found = measured(middling, read)
     most = float(fine[0]) / FINEST
-    if found.kind != "correlated" or found.correlated < most:
+    if found.kind != "correlated" or found.jpeg_quality is not None or found.correlated < most:
         return found
-    # No place has less than the noise.
+    # No place has less than the noise, unless JPEG took its fine detail away.
     return replace(found, correlated=most, curve=Curve(most / 255))
 
 
