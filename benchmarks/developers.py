@@ -95,12 +95,12 @@ def difference(one: Picture, other: Picture) -> float:
     """Mean CIEDE2000 of the middles: RawTherapee cuts four pixels off the edges of a mosaic, and none off those of colours."""
     height, width = (min(pair) - 2 * EDGE for pair in zip(one.shape[:2], other.shape[:2], strict=True))
 
-    def middle(picture: Picture) -> Picture:
+    def cut(picture: Picture) -> Picture:
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
         return picture[top : top + height, left : left + width]
 
     found: Any = metrics.METRICS["ciede2000"].function
-    return float(found(middle(one), middle(other), data_range=1.0))
+    return float(found(cut(one), cut(other), data_range=1.0))
 
 
 def wavelets(path: Path, shot: Shot, strength: float) -> Path:

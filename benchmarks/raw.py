@@ -130,7 +130,7 @@ def after_demosaicing(path: Path, truth: Picture, photo: Restorer) -> dict[str, 
         "LibRaw + wavelets": denoise_wavelet(noisy, channel_axis=2, convert2ycbcr=True, rescale_sigma=True).astype(np.float32),
         "LibRaw + non-local means": max(means, key=lambda made: scored(truth, made)),
         "LibRaw + photo": photo.restore(np.clip(noisy, 0, 1)),
-        "LibRaw + photo, told": photo.restore(np.clip(noisy, 0, 1), sigma=min(255.0, error)),
+        "LibRaw + photo, level given": photo.restore(np.clip(noisy, 0, 1), sigma=min(255.0, error)),
     }
 
 
@@ -254,7 +254,7 @@ def main() -> int:
                 truth = truth_of(shot, data)
                 made = {
                     "raw": own,
-                    "raw, told": with_law(raw, source, shot.sensor.gain, shot.sensor.read),
+                    "raw, law given": with_law(raw, source, shot.sensor.gain, shot.sensor.read),
                     **after_demosaicing(source, truth, photo),
                 }
                 row: dict[str, Any] = {

@@ -222,7 +222,7 @@ def card_page(name: str) -> str:
         lines += [f"| {each.count} | {_cell(each.source)} | {_cell(each.licence)} |" for each in card.training_images]
     else:
         lines.append("The card names none.")
-    place = LIMITS[name if name in LIMITS else card.task]
+    place = LIMITS.get(name, LIMITS.get(card.task, "fails.md"))
     return "\n".join([*lines, "", f"Limits: [where it fails](../fails.md), and [what it reaches](../{place}).", ""])
 
 

@@ -129,6 +129,38 @@ def gains_of(frames: Sequence[Any], model: Restorer, sigma: float = SIGMA) -> li
     return gains
 
 
+@pytest.mark.parametrize("shape", [(97, 131), (32, 33), (160, 200)])
+def test_a_frame_that_was_foreseen_is_fused_as_one_that_was_not(shape: tuple[int, int], photograph: Any) -> None:
+    """A clip that is continued, or begins elsewhere, has looked ahead at other frames, and must have the same bytes."""
+    height, width = shape
+    frames = noisy([photograph[3 * number :, 2 * number :][:height, :width] for number in range(4)])
+    variance = np.full(shape, (SIGMA / 255) ** 2, np.float32)
+    one: following.Fused | None = None
+    two: following.Fused | None = None
+    for number, frame in enumerate(frames):
+        one, two = (following.fuse(frame, variance, past) for past in (one, two))
+        np.testing.assert_array_equal(one.pixels, two.pixels)
+        np.testing.assert_array_equal(one.share, two.share)
+        if number + 1 < len(frames):
+            two = following.foresee(two, frames[number + 1])
+
+
+def test_motion_is_known_both_ways(photograph: Any) -> None:
+    """A camera that grows and pans, and a thing that goes its own way: the way back is near the way there."""
+    rows, columns = (np.arange(12)[:, None] - 5.5, np.arange(14)[None] - 6.5)
+    grown = motion.Motion(6 + 0.02 * 16 * rows + 0 * columns, -3 + 0.02 * 16 * columns + 0 * rows)
+    again = motion.back(grown)
+    # Where a block at p was at p + m(p), one at q = p + m(p) comes from q - m(p); m differs by 0.32 pixels from block to block.
+    np.testing.assert_allclose(again.down[2:-2, 2:-2], -grown.down[2:-2, 2:-2] / 1.02, atol=0.35)
+    np.testing.assert_allclose(again.right[2:-2, 2:-2], -grown.right[2:-2, 2:-2] / 1.02, atol=0.35)
+    one, two = (plane[..., 1] for plane in noisy([photograph[:192, :256], photograph[5:197, 11:267]], 10))
+    there = motion.find(one, two, 0.055, 0.04)
+    found = motion.find(two, one, 0.055, 0.04, near=motion.back(there))
+    straight = motion.find(two, one, 0.055, 0.04)
+    for near, far in ((found.down, straight.down), (found.right, straight.right)):
+        assert np.median(np.abs(near - far)) < 0.05
+
+
 def test_a_raised_strength_takes_more_of_a_clips_noise(photograph: Any, model: Restorer) -> None:
     """Of noise that is stated too low, more goes where the strength is raised; over time as in a picture."""
     clean = photograph[100:196, 120:280]

@@ -281,7 +281,12 @@ def test_a_file_that_is_read_beyond_its_end_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "words"), [("beyond the end", "it ends before its picture does"), ("encrypted", "not packed as it")]
+    ("place", "words"),
+    [
+        ("beyond the end", "it ends before its picture does"),
+        ("lossy, beyond the end", "it is damaged"),
+        ("encrypted", "not packed as it"),
+    ],
 )
 def test_tiles_of_a_linear_file_that_are_none_are_no_black_picture(place: str, words: str, tmp_path: Path) -> None:
     written(tmp_path / "a.dng", taken(scene(), gain=1e-3))
@@ -290,11 +295,13 @@ def test_tiles_of_a_linear_file_that_are_none_are_no_black_picture(place: str, w
     content = bytearray((tmp_path / "linear.dng").read_bytes())
     with tifffile.TiffFile(tmp_path / "linear.dng") as opened:
         page: Any = opened.pages[0].pages[0]
-        value, start = page.tags[324].valueoffset, page.dataoffsets[0]
+        packing, value, start = page.tags[259].valueoffset, page.tags[324].valueoffset, page.dataoffsets[0]
     if place == "encrypted":
         content[start : start + 1000] = np.random.default_rng(0).bytes(1000)
     else:
         content[value : value + 4] = len(content).to_bytes(4, "little")
+    if place.startswith("lossy"):
+        content[packing : packing + 2] = (34892).to_bytes(2, "little")
     (tmp_path / "bad.dng").write_bytes(content)
     with pytest.raises(FileError, match=words):
         files.read(tmp_path / "bad.dng")

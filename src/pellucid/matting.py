@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images
+from pellucid import images, memory
 from pellucid.images import Pixels
 from pellucid.tiling import Place
 
@@ -120,7 +120,7 @@ def _fitted(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
         first, last = max(0, top - 2 * radius), min(height, bottom + 2 * radius)
         return _fitted_part(picture[first:last], alpha[first:last], radius)[top - first : bottom - first]
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(min(2, memory.cores())) as pool:
         return np.concatenate(list(pool.map(half, (0, middle), (middle, height))))
 
 

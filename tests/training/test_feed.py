@@ -116,6 +116,8 @@ def test_processes_pay_where_cores_are_many(large_machine: dict[str, int]) -> No
     assert [feed.workers(recipe, 16, 2), feed.workers(recipe, 8, 2)] == [6, 0]
     echoing = recipes.find("digits-video")
     assert [feed.workers(echoing, cores) for cores in (1, 2, 7)] == [1, 1, 1]
+    large_machine["free"] = 1 << 20
+    assert [feed.workers(recipes.find(name), 2) for name in ("film-find", "digits-video")] == [0, 1]
     assert 1 <= feed.cores() <= (os.cpu_count() or 1)
     with pytest.raises(OptionError, match="0 or more"):
         feed.check(-1)

@@ -79,7 +79,8 @@ def add_train(commands: Commands) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="processes that make the batches; 0: threads make them (default: with eight cores or more, all but two, at most 14)",
+        help="processes that make the batches; 0: threads make them (default: with eight cores or more all but two, at most 14; "
+        "with fewer one, where examples are slow to make)",
     )
     command.add_argument(
         "--tensorboard", type=Path, metavar="DIR", help="write logs for TensorBoard into a folder of the model's name"

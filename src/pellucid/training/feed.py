@@ -31,7 +31,7 @@ from pellucid.training.recipes import Recipe
 __all__ = ["MANY_CORES", "batches", "check", "cores", "workers"]
 
 MANY_CORES = 8
-"""Cores from which processes make the batches."""
+"""Cores from which processes make the batches of any recipe."""
 
 MOST = 14
 """The most processes: each has the run's files open, and their batches take shared memory."""
@@ -54,7 +54,7 @@ def workers(recipe: Recipe, cores: int, runs: int = 1) -> int:
     if not _can_fork() or sys.platform == "darwin":
         return 0
     if cores // runs < MANY_CORES:
-        return int(recipe.training.echo > 1)
+        return int(recipe.training.echo > 1 and (bool(recipe.task.named) or _room(recipe, runs) > 0))
     count = min(cores // runs - 2, MOST)
     if not recipe.task.named:
         count = min(count, _room(recipe, runs))
