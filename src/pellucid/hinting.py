@@ -178,29 +178,32 @@ def likened(bright: Pixels, proposed: Pixels, reference: tuple[Pixels, Pixels, P
     """
     light, guessed, true = reference
     theirs, ours = (_looks(*each) for each in ((light, guessed), (bright, proposed)))
-    chosen = np.random.default_rng(0).choice(len(theirs), min(LOOKED_AT, len(theirs)), replace=False)
-    weights = np.exp(spreading.squares(ours, theirs[chosen]) * np.float32(-0.5 / ALIKE**2))
+    count = theirs.shape[1]
+    chosen = np.random.default_rng(0).choice(count, min(LOOKED_AT, count), replace=False)
+    weights = spreading.squares(ours, theirs[:, chosen])
+    weights *= np.float32(-0.5 / ALIKE**2)
+    np.exp(weights, out=weights)
     colours = true.reshape(-1, 2)[chosen]
-    total = weights.sum(axis=1)[:, None] + np.float32(1e-9)
-    liked = weights @ colours / total
-    varies = np.maximum(weights @ np.square(colours).sum(axis=1)[:, None] / total - np.square(liked).sum(axis=1)[:, None], 0)
+    total = weights.sum(axis=0) + np.float32(1e-9)
+    liked = colours.T @ weights / total
+    varies = np.maximum(np.square(colours).sum(axis=1) @ weights / total - np.square(liked).sum(axis=0), 0)
     share = LIKED / (1 + varies / np.float32(SPREAD**2)) * total / (total + np.float32(FEW))
     share = share.reshape(bright.shape) * (1 - _near(hints, bright.shape))
-    moved: Pixels = (proposed + share[..., None] * (liked.reshape(proposed.shape) - proposed)).astype(np.float32)
+    moved: Pixels = (proposed + share[..., None] * (liked.T.reshape(proposed.shape) - proposed)).astype(np.float32)
     return moved
 
 
 def _looks(light: Pixels, proposed: Pixels) -> Pixels:
-    """What makes places of two pictures alike (h * w, traits)."""
+    """What makes places of two pictures alike (traits, h * w)."""
     looks = spreading.traits(light, proposed)
     height, width = light.shape
     order = np.empty(light.size, np.float32)
     order[np.argsort(light, axis=None, kind="stable")] = np.linspace(0, 100, light.size)
     # Half by rank, half by value: exposure differs, but black stays black.
-    looks[:, 2] = (order + light.ravel()) / np.float32(2 * spreading.LIGHT)
-    looks[:, 0] = np.repeat(np.arange(height, dtype=np.float32) * np.float32(HIGH / height), width)
-    looks[:, 1] = 0
-    looks[:, 6:] *= np.float32(spreading.COLOUR / PROPOSED)
+    looks[2] = (order + light.ravel()) / np.float32(2 * spreading.LIGHT)
+    looks[0] = np.repeat(np.arange(height, dtype=np.float32) * np.float32(HIGH / height), width)
+    looks[1] = 0
+    looks[6:] *= np.float32(spreading.COLOUR / PROPOSED)
     return looks
 
 

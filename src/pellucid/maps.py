@@ -29,6 +29,7 @@ __all__ = [
     "local_mean",
     "sigma",
     "spots",
+    "sums",
     "surrounded",
     "unlikely",
 ]
@@ -336,6 +337,25 @@ def box_mean(plane: Planes, side: int) -> Planes:
             mean[start : start + STRIP] = (total[:, side:] - total[:, :-side]) / side
         plane = mean
     return plane
+
+
+def sums(plane: Planes, count: int, axis: int) -> Planes:
+    """The sums of ``count`` neighbours along an axis of a plane (h, w), which gets ``count`` - 1 shorter: of sums of 1, 2, 4, ...
+    of them, which takes a quarter of the time of running sums, and float32 holds them."""
+    size = plane.shape[axis] - count + 1
+
+    def part(values: Planes, start: int, length: int) -> Planes:
+        return values[start : start + length] if axis == 0 else values[:, start : start + length]
+
+    total, power, start = np.zeros_like(part(plane, 0, size)), 1, 0
+    while True:
+        if count & power:
+            total += part(plane, start, size)
+            start += power
+        if 2 * power > count:
+            return total
+        plane = part(plane, 0, plane.shape[axis] - power) + part(plane, power, plane.shape[axis] - power)
+        power *= 2
 
 
 def _pulled(light: NDArray[Any], good: NDArray[Any], levels: int) -> NDArray[Any]:

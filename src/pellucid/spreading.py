@@ -9,6 +9,7 @@ pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import walls
+from pellucid.maps import sums
 
-__all__ = ["COLOUR", "LIGHT", "MOST", "Surroundings", "propagated", "reached", "squares", "surroundings", "traits"]
+__all__ = ["COLOUR", "LIGHT", "MOST", "Spread", "Surroundings", "propagated", "squares", "surroundings", "traits"]
 
 Planes = NDArray[np.float32]
 
@@ -89,46 +91,94 @@ MOST = 128
 """Hints that are used at most: of more, each is the mean of some that are near one another."""
 
 
-def propagated(light: Planes, even: Planes, hints: NDArray[np.floating], around: Surroundings | None = None) -> Planes:
+def propagated(light: Planes, even: Planes, hints: NDArray[np.floating]) -> Planes:
     """Chroma (h, w, 2) on the even scale that has the colours of the ``hints`` at their places and where the picture is like these;
     elsewhere it is the proposal.
 
     ``light`` is L (h, w) of the small picture, ``even`` the proposal (h, w, 2), ``hints`` (n, 4): y, x in its pixels, and chroma on
-    the even scale. Without hints, the proposal itself. ``around`` are the `surroundings` of the light where they are known.
+    the even scale. Without hints, the proposal itself.
 
     >>> light = np.full((32, 32), 50.0, dtype=np.float32)
     >>> red = propagated(light, np.zeros((32, 32, 2), np.float32), np.array([[16, 16, 25.0, 10.0]]))
     >>> [round(float(value)) for value in red[16, 16]]
     [25, 10]
     """
-    hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
-    if not len(hints):
+    return Spread(light, hints).propagated(even) if np.size(hints) else even
+
+
+class Spread:
+    """Hints (n, 4), at least one, in a picture of ``light`` (h, w), as for `propagated`: what does not depend on the proposal is
+    worked out once."""
+
+    def __init__(self, light: Planes, hints: NDArray[np.floating]) -> None:
+        self.light = light
+        self.hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
+        self.rows, self.columns = (np.clip(self.hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate(light.shape))
+        self.at = self.rows * light.shape[1] + self.columns
+        around = surroundings(light)
+        looks = _standing(light, around)
+        bright = [*(np.float32(EDGE**0.5) * looks[BRIGHT]), around.side.ravel() * np.float32(SIDE**0.5 / LIGHT)]
+        self.away = squares(looks, looks[:, self.at])
+        self.barred = squares(bright, [trait[self.at] for trait in bright])
+        part = around.part.ravel()
+        for row, number in zip(self.barred, part[self.at], strict=True):
+            row[part != number] = np.inf
+
+    def propagated(self, even: Planes) -> Planes:
+        """`propagated` for the proposal ``even`` (h, w, 2)."""
+        light, hints = self.light, self.hints
+        alike = self._likeness(even)
+        missing = hints[:, 2:] - even[self.rows, self.columns]
+        within = alike[:, self.at].T.astype(np.float64)
+        weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(hints)), missing.astype(np.float64))
+        said = (weights.T.astype(np.float32) @ alike).reshape(2, *light.shape)
+        sure = np.square(alike.max(axis=0)).reshape(light.shape) + np.float32(1e-4)
+        found = self._met(_settled(even.transpose(2, 0, 1) + _evened(said, light, sure), alike, hints[:, 2:]))
+        # No colour is beyond all that was said and proposed: hints that contradict one another side by side would make some.
+        known = np.concatenate([hints[:, 2:], even.reshape(-1, 2)])
+        return np.clip(found, known.min(axis=0), known.max(axis=0), out=found)
+
+    def reached(self, even: Planes) -> Planes:
+        """How far the hints concern each pixel (h, w), 0 to 1: 1 where the picture is somewhat like one of their places, 0 behind a
+        strong edge."""
+        nearest = self._likeness(even).max(axis=0).reshape(self.light.shape)
+        return np.asarray(np.clip(CONCERNED * (nearest - FARTHEST), 0, 1), dtype=np.float32)
+
+    def _likeness(self, even: Planes) -> Planes:
+        """How alike all pixels are to the hints' places (n, h * w), 0 to 1: by the distance q of their traits, that of their light
+        l alone, and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2); not at all where only
+        ways over strong edges lead from one to the other."""
+        chroma = np.ascontiguousarray(even.reshape(-1, 2).T) / np.float32(COLOUR)
+        likeness = squares(chroma, chroma[:, self.at])
+        likeness += self.away
+        # Row by row: that stays in the processor's cache.
+        for row, barred in zip(likeness, self.barred, strict=True):
+            steps = np.sqrt(row)
+            row *= np.float32(REACH**-2)
+            row += steps
+            row += barred
+            np.negative(row, out=row)
+            np.exp(row, out=row)
+        return likeness
+
+    def _met(self, even: Planes) -> Planes:
+        """``even`` with what is still missing at each hint added there, and around it where the light is the same."""
+        light, rows, columns = self.light, self.rows, self.columns
+        bright = light[rows, columns]
+
+        def share(down: NDArray[Any], across: NDArray[Any], lighter: NDArray[Any]) -> Planes:
+            away = (np.square(down) + np.square(across)) / (2 * EVENED**2) + np.square(lighter / (2 * STEADY))
+            return np.asarray(np.exp(-away), dtype=np.float32)
+
+        among = share(rows[:, None] - rows, columns[:, None] - columns, bright[:, None] - bright)
+        missing = self.hints[:, 2:] - even[rows, columns]
+        weights = np.linalg.solve(among + 0.01 * np.eye(len(rows)), missing.astype(np.float64))
+        for row, column, level, weight in zip(rows, columns, bright, weights.astype(np.float32), strict=True):
+            top, left = max(0, row - 3 * EVENED), max(0, column - 3 * EVENED)
+            part = light[top : row + 3 * EVENED + 1, left : column + 3 * EVENED + 1]
+            down, across = np.arange(part.shape[0]) + top - row, np.arange(part.shape[1]) + left - column
+            even[top : top + len(down), left : left + len(across)] += share(down[:, None], across, part - level)[..., None] * weight
         return even
-    height, width = light.shape
-    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    at = rows * width + columns
-    alike = _likeness(light, even, at, around or surroundings(light))
-    missing = hints[:, 2:] - even.reshape(-1, 2)[at]
-    within = alike[at].astype(np.float64)
-    weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(at)), missing.astype(np.float64))
-    said = (alike @ weights.astype(np.float32)).reshape(height, width, 2)
-    sure = np.square(alike.max(axis=1)).reshape(height, width) + np.float32(1e-4)
-    found = _met(_settled(even + _evened(said, light, sure), alike, hints[:, 2:]), light, hints)
-    # No colour is beyond all that was said and proposed: hints that contradict one another side by side would make some.
-    known = np.concatenate([hints[:, 2:], even.reshape(-1, 2)])
-    return np.clip(found, known.min(axis=0), known.max(axis=0), out=found)
-
-
-def reached(light: Planes, even: Planes, hints: NDArray[np.floating], around: Surroundings | None = None) -> Planes:
-    """How far the ``hints`` concern each pixel (h, w), 0 to 1: 1 where the picture is somewhat like one of their places, 0 behind a
-    strong edge. Arguments as for `propagated`."""
-    hints = _thinned(np.asarray(hints, dtype=np.float32).reshape(-1, 4), light.shape)
-    height, width = light.shape
-    if not len(hints):
-        return np.zeros((height, width), dtype=np.float32)
-    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    nearest = _likeness(light, even, rows * width + columns, around or surroundings(light)).max(axis=1).reshape(height, width)
-    return np.asarray(np.clip(CONCERNED * (nearest - FARTHEST), 0, 1), dtype=np.float32)
 
 
 BRIGHT = slice(2, 5)
@@ -154,10 +204,14 @@ def surroundings(light: Planes) -> Surroundings:
     return Surroundings(near, _mean(light, FAR), rough, _side(light), walls.parts(light))
 
 
-def traits(light: Planes, even: Planes, around: Surroundings | None = None) -> Planes:
-    """What makes pixels alike (h * w, traits), in steps."""
+def traits(light: Planes, even: Planes) -> Planes:
+    """What makes pixels alike (traits, h * w), in steps."""
+    return np.concatenate([_standing(light, surroundings(light)), even.reshape(-1, 2).T / np.float32(COLOUR)])
+
+
+def _standing(light: Planes, around: Surroundings) -> Planes:
+    """Those of the `traits` that no proposal changes."""
     height, width = light.shape
-    around = around or surroundings(light)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     planes = [
         rows / PLACE,
@@ -166,30 +220,19 @@ def traits(light: Planes, even: Planes, around: Surroundings | None = None) -> P
         around.near / LIGHT,
         around.far / FAR_LIGHT,
         around.rough / ROUGH,
-        even[..., 0] / COLOUR,
-        even[..., 1] / COLOUR,
     ]
-    return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes], axis=1)
+    return np.stack([np.asarray(plane, dtype=np.float32).ravel() for plane in planes])
 
 
-def _likeness(light: Planes, even: Planes, at: NDArray[np.intp], around: Surroundings) -> Planes:
-    """How alike all pixels are to those ``at`` (h * w, n), 0 to 1: by the distance q of their traits, that of their light l alone,
-    and that of their sides s of edges, exp(-q - (q / `REACH`)^2 - `EDGE` l^2 - `SIDE` s^2); not at all where only ways over strong
-    edges lead from one to the other."""
-    looks = traits(light, even, around)
-    others = looks[at]
-    squared = squares(looks, others)
-    steps = np.sqrt(squared)
-    squared *= np.float32(REACH**-2)
-    squared += steps
-    side = around.side.reshape(-1, 1) * np.float32(SIDE**0.5 / LIGHT)
-    bright = np.concatenate([np.float32(EDGE**0.5) * looks[:, BRIGHT], side], axis=1)
-    steps = squares(bright, bright[at])
-    squared += steps
-    np.negative(squared, out=squared)
-    likeness: Planes = np.exp(squared, out=squared)
-    likeness *= around.part.reshape(-1, 1) == around.part.ravel()[at]
-    return likeness
+def squares(looks: Sequence[Planes] | Planes, others: Sequence[Planes] | Planes) -> Planes:
+    """The squared distances (m, n) of all ``looks`` (traits, n) to ``others`` (traits, m)."""
+    squared = np.zeros((len(others[0]), len(looks[0])), dtype=np.float32)
+    for trait, other in zip(looks, others, strict=True):
+        for row, value in zip(squared, other, strict=True):
+            step = trait - value
+            step *= step
+            row += step
+    return squared
 
 
 def _side(light: Planes) -> Planes:
@@ -201,53 +244,29 @@ def _side(light: Planes) -> Planes:
     return np.asarray(_mean(mean * counts, ASIDE) / _mean(counts, ASIDE), dtype=np.float32)
 
 
-def squares(looks: Planes, others: Planes) -> Planes:
-    """The squared distances (n, m) of rows."""
-    squared: Planes = looks @ (-2 * others.T)
-    squared += np.square(looks).sum(axis=1)[:, None]
-    squared += np.square(others).sum(axis=1)
-    np.maximum(squared, 0, out=squared)
-    return squared
-
-
-def _met(even: Planes, light: Planes, hints: Planes) -> Planes:
-    """``even`` with what is still missing at each hint added there, and around it where the light is the same."""
-    height, width = light.shape
-    rows, columns = (np.clip(hints[:, axis].astype(int), 0, side - 1) for axis, side in enumerate((height, width)))
-    bright = light[rows, columns]
-
-    def share(down: NDArray[Any], across: NDArray[Any], lighter: NDArray[Any]) -> Planes:
-        away = (np.square(down) + np.square(across)) / (2 * EVENED**2) + np.square(lighter / (2 * STEADY))
-        return np.asarray(np.exp(-away), dtype=np.float32)
-
-    among = share(rows[:, None] - rows, columns[:, None] - columns, bright[:, None] - bright)
-    missing = hints[:, 2:] - even[rows, columns]
-    weights = np.linalg.solve(among + 0.01 * np.eye(len(rows)), missing.astype(np.float64))
-    for row, column, level, weight in zip(rows, columns, bright, weights.astype(np.float32), strict=True):
-        top, left = max(0, row - 3 * EVENED), max(0, column - 3 * EVENED)
-        part = light[top : row + 3 * EVENED + 1, left : column + 3 * EVENED + 1]
-        down, across = np.arange(part.shape[0]) + top - row, np.arange(part.shape[1]) + left - column
-        even[top : top + len(down), left : left + len(across)] += share(down[:, None], across, part - level)[..., None] * weight
-    return even
-
-
 def _settled(even: Planes, alike: Planes, colours: Planes) -> Planes:
-    """``even`` (h, w, 2) moved towards those ``colours`` (n, 2) of hints that it is near already, by how ``alike`` (h * w, n) the
-    places are: one step of mean shift (Comaniciu and Meer 2002). The mean of a red and a green hint is brown; what is there is one
-    or the other."""
-    mean = even.reshape(-1, 2)
-    away = np.square(mean).sum(axis=1)[:, None] + np.square(colours).sum(axis=1) - 2 * mean @ colours.T
-    away *= np.float32(-0.5 / SETTLED**2)
-    weights = np.exp(np.minimum(away, 0, out=away), out=away)
-    for _ in range(LOYAL):
-        weights *= alike
-    total = weights.sum(axis=1)[:, None] + np.float32(KEPT)
-    settled: Planes = (weights @ colours + np.float32(KEPT) * mean) / total
-    return settled.reshape(even.shape)
+    """``even`` (2, h, w) moved towards those ``colours`` (n, 2) of hints that it is near already, by how ``alike`` (n, h * w) the
+    places are, as (h, w, 2): one step of mean shift (Comaniciu and Meer 2002). The mean of a red and a green hint is brown; what is
+    there is one or the other."""
+    mean = even.reshape(2, -1)
+    total = np.full(mean.shape[1], KEPT, dtype=np.float32)
+    settled = mean * np.float32(KEPT)
+    for row, chroma in zip(alike, colours, strict=True):
+        weight = np.square(mean[0] - chroma[0])
+        weight += np.square(mean[1] - chroma[1])
+        weight *= np.float32(-0.5 / SETTLED**2)
+        np.exp(weight, out=weight)
+        for _ in range(LOYAL):
+            weight *= row
+        total += weight
+        for plane, value in zip(settled, chroma, strict=True):
+            plane += weight * value
+    settled /= total
+    return np.ascontiguousarray(settled.T).reshape(*even.shape[1:], 2)
 
 
 def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
-    """``said`` (h, w, 2) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
+    """``said`` (2, h, w) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
     guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side. Each neighbourhood
     counts by how well its line fits: one that holds an edge would give the texture behind it some of the colours before it."""
 
@@ -259,7 +278,7 @@ def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
     varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0)
     lines: list[tuple[Planes, Planes]] = []
     missed = np.full_like(light, MISSED)
-    for plane in np.moveaxis(said, -1, 0):
+    for plane in said:
         level = mean(sure * plane) / weight
         both = mean(sure * light * plane) / weight - centre * level
         slope = np.asarray(both / (varies + np.float32(STEADY**2)), dtype=np.float32)
@@ -268,7 +287,7 @@ def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
     counts: Planes = np.float32(1) / (missed * missed)
     total = mean(counts)
     evened = [(mean(slope * counts) * light + mean(offset * counts)) / total for slope, offset in lines]
-    return np.stack(evened, axis=-1).astype(np.float32)
+    return np.stack(evened).astype(np.float32)
 
 
 def _mean(plane: Planes, radius: int) -> Planes:
@@ -276,28 +295,9 @@ def _mean(plane: Planes, radius: int) -> Planes:
     for axis in (0, 1, 0, 1):
         rim = [(0, 0), (0, 0)]
         rim[axis] = (radius, radius)
-        plane = _sums(np.pad(plane, rim, mode="edge"), 2 * radius + 1, axis)
+        plane = sums(np.pad(plane, rim, mode="edge"), 2 * radius + 1, axis)
         plane *= np.float32(1 / (2 * radius + 1))
     return plane
-
-
-def _sums(plane: Planes, count: int, axis: int) -> Planes:
-    """The sums of ``count`` neighbours along an axis: of sums of 1, 2, 4, ... of them, which takes a quarter of the time of running
-    sums, and float32 holds them."""
-    size = plane.shape[axis] - count + 1
-
-    def part(values: Planes, start: int, length: int) -> Planes:
-        return values[start : start + length] if axis == 0 else values[:, start : start + length]
-
-    total, power, start = np.zeros_like(part(plane, 0, size)), 1, 0
-    while True:
-        if count & power:
-            total += part(plane, start, size)
-            start += power
-        if 2 * power > count:
-            return total
-        plane = part(plane, 0, plane.shape[axis] - power) + part(plane, power, plane.shape[axis] - power)
-        power *= 2
 
 
 def _thinned(hints: Planes, shape: tuple[int, ...]) -> Planes:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pellucid.camera import RGB_TO_XYZ
 from pellucid.images import Pixels
+from pellucid.maps import sums
 from pellucid.tiling import Place
 
 __all__ = ["Carried", "carried", "lightness", "luminance", "tinted"]
@@ -231,12 +232,10 @@ def carried(bright: Planes, chroma: Planes) -> Carried:
 
 def _averaged(plane: Planes) -> Planes:
     """The mean in the window around each pixel of (h, w), at the edges of what there is of it."""
-    for axis in (0, 1):
-        size = plane.shape[axis]
-        sums = np.insert(np.cumsum(plane, axis=axis, dtype=np.float64), 0, 0, axis=axis)
-        first = np.maximum(np.arange(size) - WINDOW, 0)
-        last = np.minimum(np.arange(size) + WINDOW + 1, size)
-        counts = (last - first).astype(np.float64)
-        shape = (-1, 1) if axis == 0 else (1, -1)
-        plane = ((np.take(sums, last, axis) - np.take(sums, first, axis)) / counts.reshape(shape)).astype(np.float32)
-    return plane
+    around = np.pad(plane, WINDOW)
+    for axis, size in enumerate(plane.shape):
+        around = sums(around, 2 * WINDOW + 1, axis)
+        place = np.arange(size)
+        counts = (np.minimum(place, WINDOW) + np.minimum(size - 1 - place, WINDOW) + 1).astype(np.float32)
+        around /= counts[:, None] if axis == 0 else counts
+    return around

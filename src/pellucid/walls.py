@@ -34,9 +34,6 @@ LEAST = 100
 WIDE = 32
 """Pixels from its sides that an edge is filled at most by the parts there: most are filled after five."""
 
-AWAY = ((0, 1), (0, -1), (1, 0), (-1, 0))
-"""The steps to the four neighbours of a pixel."""
-
 
 def parts(light: Planes) -> Labels:
     """A number for each pixel of ``light`` (h, w), L from 0 to 100: the same for those that no strong edge parts.
@@ -54,11 +51,7 @@ def parts(light: Planes) -> Labels:
     sizes = np.bincount(found.ravel() + 1)
     sizes[0] = 0
     found[sizes[found + 1] < LEAST] = -1
-    for _ in range(WIDE):
-        if (found >= 0).all():
-            break
-        found = _grown(found, smooth)
-    return found
+    return _filled(found, smooth)
 
 
 def _connected(open_: NDArray[np.bool_]) -> Labels:
@@ -84,27 +77,32 @@ def _connected(open_: NDArray[np.bool_]) -> Labels:
             root = root[root]
 
 
-def _grown(found: Labels, light: Planes) -> Labels:
-    """``found`` with a number for each pixel beside one that has a number: that of the neighbour whose light is nearest."""
-    height, width = light.shape
-    nearest = np.full(light.shape, np.inf, np.float32)
-    grown = found.copy()
-    for down, across in AWAY:
-        here = slice(max(0, -down), height - max(0, down)), slice(max(0, -across), width - max(0, across))
-        there = slice(max(0, down), height - max(0, -down)), slice(max(0, across), width - max(0, -across))
-        away = np.abs(light[here] - light[there])
-        taken = (found[here] < 0) & (found[there] >= 0) & (away < nearest[here])
-        nearest[here][taken] = away[taken]
-        grown[here][taken] = found[there][taken]
-    return grown
+def _filled(found: Labels, light: Planes) -> Labels:
+    """``found`` with numbers for the pixels that have none, from those that have, a pixel further each time and `WIDE` at most:
+    that of the neighbour whose light is nearest."""
+    wide = found.shape[1] + 2
+    numbers, levels = np.pad(found, 1, constant_values=-1).ravel(), np.pad(light, 1).ravel()
+    open_ = np.flatnonzero(np.pad(found < 0, 1))
+    for _ in range(WIDE):
+        if not len(open_):
+            break
+        beside = open_[:, None] + np.array([1, -1, wide, -wide])
+        away = np.where(numbers[beside] >= 0, np.abs(levels[beside] - levels[open_, None]), np.inf)
+        nearest = beside[np.arange(len(open_)), away.argmin(axis=1)]
+        numbers[open_] = numbers[nearest]
+        open_ = open_[numbers[open_] < 0]
+    return numbers.reshape(-1, wide)[1:-1, 1:-1]
 
 
 def _steps(plane: Planes) -> Planes:
     """How far values differ in the square of five pixels around each; the edge is repeated."""
-    most = least = np.pad(plane, 2, mode="edge")
-    for axis in (1, 0):
-        most, least = (
-            choose.reduce([np.take(values, range(start, start + plane.shape[axis]), axis) for start in range(5)])
-            for choose, values in ((np.maximum, most), (np.minimum, least))
-        )
-    return np.asarray(most - least, dtype=np.float32)
+    around = np.pad(plane, 2, mode="edge")
+    most, least = (_of_five(_of_five(around, choose).T, choose).T for choose in (np.maximum, np.minimum))
+    return most - least
+
+
+def _of_five(plane: Planes, choose: np.ufunc) -> Planes:
+    """The one of five neighbours along the first axis, which gets four shorter, that ``choose`` takes of pairs."""
+    two = choose(plane[:-1], plane[1:])
+    five: Planes = choose(choose(two[:-3], two[2:-1]), plane[4:])
+    return five

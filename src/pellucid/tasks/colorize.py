@@ -94,10 +94,11 @@ def prepare(view: View, models: Models, settings: ColorizeSettings) -> base.Job:
     planes = np.ascontiguousarray(small.transpose(2, 0, 1))
     bright = tinting.lightness(_luminance(planes, curve))
     given = hinting.gathered(settings, (height, width), size)
-    around = spreading.surroundings(bright) if len(given) else None
-    proposed, unsure = _proposal(graph, bright, given, around, settings)
+    spread = spreading.Spread(bright, given) if len(given) else None
+    chroma, unsure = _proposal(graph, bright, given, spread, settings)
     sure = np.clip(1 - unsure / LOST, 0, 1)
-    chroma = spreading.propagated(bright, proposed, given, around)
+    if spread is not None:
+        chroma = spread.propagated(chroma)
     if settings.like is not None:
         chroma = hinting.likened(bright, chroma, _reference(settings, graph, card), given)
     if settings.palette is not None:
@@ -144,43 +145,44 @@ def _side(card: Card) -> int:
 
 
 def _proposal(
-    graph: Graph, bright: Pixels, hints: Pixels, around: spreading.Surroundings | None, settings: ColorizeSettings
+    graph: Graph, bright: Pixels, hints: Pixels, spread: spreading.Spread | None, settings: ColorizeSettings
 ) -> tuple[Pixels, Pixels]:
     """Chroma (h, w, 2) and the error that the network expects of it (h, w), both on the even scale.
 
     The network sees the hints, too. Its answer counts where they concern the picture: elsewhere it is the one without them.
     """
-    chroma, unsure = _trusted(graph, bright, hinting.drawn(settings.draw, bright, hints))
-    if not len(hints) or settings.draw:
-        return chroma, unsure
-    unsaid, unsure_unsaid = _trusted(graph, bright, hints[:0])
-    share = OBEYED * spreading.reached(bright, unsaid, hints, around)
-    return unsaid + share[..., None] * (chroma - unsaid), unsure_unsaid + share * (unsure - unsure_unsaid)
+    if spread is None or settings.draw:
+        return _trusted(graph, bright, hinting.drawn(settings.draw, bright, hints))[0]
+    (unsaid, unsure), (hinted, unsure_hinted) = _trusted(graph, bright, hints[:0], hints)
+    share = OBEYED * spread.reached(unsaid)
+    return unsaid + share[..., None] * (hinted - unsaid), unsure + share * (unsure_hinted - unsure)
 
 
-def _trusted(graph: Graph, bright: Pixels, hints: Pixels) -> tuple[Pixels, Pixels]:
-    """The network's chroma and the error that it expects; the chroma is held back by that, and where it is faint."""
-    given = np.concatenate([bright[..., None] / 100, colour.hint_planes(hints, bright.shape)], axis=2, dtype=np.float32)
-    answer = _looked_at(graph, given)
-    chroma, unsure = colour.unplaned(answer[..., :2]), np.maximum(answer[..., 2], 0) * np.float32(EXPECTED)
-    trust = np.clip(1 - (unsure - TRUSTED) / DOUBTED, LEAST, MOST)[..., None]
+def _trusted(graph: Graph, bright: Pixels, *hints: Pixels) -> list[tuple[Pixels, Pixels]]:
+    """The network's chroma and the error that it expects, for each of some ``hints``; the chroma is held back by that, and where it
+    is faint."""
     fallback = colour.by_light(bright) / 2
-    even = fallback + trust * (chroma - fallback)
-    strength = np.square(np.square(even).sum(axis=2, keepdims=True))
     contrast = float(bright.std()) ** 4
-    even *= strength / (strength + PALE**4) * np.float32(contrast / (contrast + FLAT**4))
-    return np.asarray(even, dtype=np.float32), unsure
+    found = []
+    for answer in _looked_at(graph, bright, hints):
+        chroma, unsure = colour.unplaned(answer[..., :2]), np.maximum(answer[..., 2], 0) * np.float32(EXPECTED)
+        trust = np.clip(1 - (unsure - TRUSTED) / DOUBTED, LEAST, MOST)[..., None]
+        even = fallback + trust * (chroma - fallback)
+        strength = np.square(np.square(even[..., 0]) + np.square(even[..., 1]))
+        even *= (strength / (strength + PALE**4) * np.float32(contrast / (contrast + FLAT**4)))[..., None]
+        found.append((np.asarray(even, dtype=np.float32), unsure))
+    return found
 
 
-def _looked_at(graph: Graph, given: Pixels) -> Pixels:
-    """The network's answer (h, w, 3) to the picture and to its mirror image, the mean of both."""
-    height, width, _ = given.shape
-    total = np.zeros((height // ANSWERED, width // ANSWERED, 3), np.float32)
-    for step in (1, -1):
-        answer = graph(np.ascontiguousarray(given[:, ::step].transpose(2, 0, 1))[None])[0]
-        total += answer[:, ::ANSWERED, ::ANSWERED].transpose(1, 2, 0)[:, ::step] / 2
+def _looked_at(graph: Graph, bright: Pixels, hints: Sequence[Pixels]) -> list[Pixels]:
+    """The network's answers (h, w, 3) to the picture with each of some ``hints``: the mean for it and for its mirror image."""
+    light = (bright / 100).astype(np.float32)
+    given = np.stack([[light, *colour.hint_planes(each, light.shape).transpose(2, 0, 1)] for each in hints])
+    # All at once: that takes a sixth less time than one after the other.
+    answer = graph(np.concatenate([given, given[..., ::-1]]))[:, :, ::ANSWERED, ::ANSWERED]
+    means = (answer[: len(hints)] + answer[len(hints) :, ..., ::-1]) / 2
     # It is constant on squares.
-    return images.resized(total, height, width, BICUBIC)
+    return [images.resized(mean.transpose(1, 2, 0), *light.shape, BICUBIC) for mean in means]
 
 
 def _luminance(planes: Pixels, curve: Pixels | None) -> Pixels:
@@ -221,7 +223,7 @@ def _reference(settings: ColorizeSettings, graph: Graph, card: Card) -> tuple[Pi
     height, width = lab.shape[:2]
     lab = images.resized(lab, *colour.small_size(height, width, _side(card) ** 2, card.multiple_of), images.BICUBIC)
     light = np.clip(lab[..., 0], 0, 100)
-    return light, _trusted(graph, light, np.empty((0, 4), np.float32))[0], colour.even_of(lab[..., 1:])
+    return light, _trusted(graph, light, np.empty((0, 4), np.float32))[0][0], colour.even_of(lab[..., 1:])
 
 
 def _palette(settings: ColorizeSettings) -> Pixels:
