@@ -114,12 +114,24 @@ def test_bad_input_gets_one_line_and_a_status(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["denoise"], ["denoise", "a.png", "--sigma", "-1"], ["denoise", "a.png", "--strength", "2.1"], ["nonsense"], []]
+    "arguments",
+    [
+        ["denoise"],
+        ["denoise", "a.png", "--sigma", "-1"],
+        ["denoise", "a.png", "--strength", "2.1"],
+        ["nonsense"],
+        [],
+        ["colorize", "a.png", "--hint", "4,5=blurple"],
+        ["denoise", "a.png", "--nonsense", "1"],
+    ],
 )
-def test_wrong_use_exits_2(arguments: list[str]) -> None:
+def test_wrong_use_exits_2_with_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(*arguments)
     assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("pellucid")
+    assert message.count("\n") == 1
 
 
 def test_help_imports_neither_numpy_nor_engine_nor_torch() -> None:

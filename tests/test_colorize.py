@@ -18,7 +18,7 @@ from pellucid.cards import METADATA_KEY, Card
 from pellucid.errors import OptionError
 from pellucid.files import metadata, profiles
 from pellucid.images import Image
-from pellucid.tasks import ColorizeSettings
+from pellucid.tasks import ColorizeSettings, colorize
 from pellucid.tiling import Place
 
 MAPS = ("hint-a", "hint-b", "hint")
@@ -199,6 +199,27 @@ def test_the_models_colours_hardly_depend_on_the_pictures_size(shipped: restorer
         # The chroma alone: the light is the picture's own.
         lab = np.concatenate([found[0][..., :1], lab[..., 1:]], axis=2)
         assert metrics.colour_difference(found[0], lab).mean() < 1
+
+
+def test_a_small_picture_is_coloured_much_as_a_large_copy_of_it(
+    shipped: restorer.Restorer, photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light = photograph.mean(axis=2).astype(np.float32)
+
+    def coloured(side: int) -> NDArray[np.float32]:
+        height, width = (round(each * side / max(light.shape)) for each in light.shape)
+        made = shipped.restore(images.resized(light[..., None], height, width, images.BICUBIC)[..., 0].clip(0, 1))
+        return colour.lab_of(images.resized(made, 80, 120, images.BICUBIC).clip(0, 1))
+
+    def off() -> float:
+        # The chroma alone: the light is the picture's own.
+        return float(metrics.colour_difference(large, np.concatenate([large[..., :1], coloured(140)[..., 1:]], axis=2)).mean())
+
+    large = coloured(480)
+    sharpened = off()
+    monkeypatch.setattr(colorize, "SHARPENED", 0.0)
+    assert sharpened < 0.9 * off()
+    assert sharpened < 2
 
 
 # -- what users say ---------------------------------------------------------------------------------------------------
@@ -429,6 +450,40 @@ def test_the_output_says_that_its_colours_are_made(stand_in: Path, gray: NDArray
     assert output.xmp is not None
     assert b"compositeWithTrainedAlgorithmicMedia" in output.xmp
     assert metadata.made(output, "more").xmp.count(b"</rdf:RDF>") == 1  # type: ignore[union-attr]
+
+
+def test_every_kind_of_file_keeps_its_light_and_gets_colours(
+    stand_in: Path, photograph: NDArray[np.float64], tmp_path: Path
+) -> None:
+    colours = PillowImage.fromarray(np.rint(photograph[:96, :128] * 255).astype(np.uint8))
+    gray = colours.convert("L")
+    alpha = PillowImage.fromarray(np.tile(np.arange(128, dtype=np.uint8) * 2, (96, 1)))
+    sepia = np.asarray(gray)[..., None] * np.array([1, 0.86, 0.65])
+    pictures = {
+        "gray.png": gray,
+        "sixteen.png": PillowImage.fromarray(np.asarray(gray).astype(np.uint16) * 257 + 1),
+        "alpha.png": PillowImage.merge("LA", (gray, alpha)),
+        "palette.png": gray.quantize(64),
+        "bits.png": gray.convert("1"),
+        "bits.tif": gray.convert("1"),
+        "inks.tif": colours.convert("CMYK"),
+        "inks.jpg": colours.convert("CMYK"),
+        "sepia.png": PillowImage.fromarray(sepia.astype(np.uint8)),
+        "colour.png": colours,
+    }
+    for name, picture in pictures.items():
+        picture.save(tmp_path / name)
+        assert run("colorize", tmp_path / name, "--model", stand_in, "--hint", "100,50=red") == 0
+        given, output = (files.read(tmp_path / each) for each in (name, name.replace(".", ".colour.")))
+        assert (output.pixels.shape, output.dtype) == ((96, 128, 3), given.dtype), name
+        with PillowImage.open(tmp_path / name.replace(".", ".colour.")) as opened:
+            assert opened.mode == ("RGBA" if name == "alpha.png" else "RGB"), name
+        before, after = (np.repeat(each.pixels, 3 // each.pixels.shape[2], axis=2) for each in (given, output))
+        # JPEG changes the light of any picture a little.
+        off = np.abs(bright(before) - bright(after))
+        assert (off.mean() if name == "inks.jpg" else off.max()) < 0.5, name
+        if given.alpha is not None:
+            np.testing.assert_array_equal(output.alpha, given.alpha)
 
 
 def test_a_gray_profile_becomes_srgb(stand_in: Path, tmp_path: Path) -> None:

@@ -185,10 +185,7 @@ def _unforeseen(error: Exception) -> str:
     return f"unexpected error: {what[:200]}; please report it with the details in {name}"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(shown(message))
-
+class _Parser(Command):
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse says nothing where help cannot be written.
         if file is not None and file is sys.stdout:

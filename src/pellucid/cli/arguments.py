@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from pellucid.errors import MissingExtra, OptionError
 from pellucid.tasks import Task
@@ -37,6 +37,10 @@ class Command(argparse.ArgumentParser):
     """A command's parser. With ``mixed`` arguments may stand on both sides of an option: ``run STEPS --depth 16 IN``."""
 
     mixed = False
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with one line: argparse would print all arguments above it."""
+        self.exit(2, f"{self.prog}: error: {shown(message)}; {self.prog} --help lists the arguments\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The arguments, and those that are unknown."""

@@ -149,7 +149,7 @@ WORDS: dict[str, Callable[[Ranged], str]] = {
     "file": lambda row: "a file",
     "point": lambda row: "a point X,Y in pixels",
     "box": lambda row: "a box X0,Y0,X1,Y1 in pixels",
-    "hint": lambda row: "a hint X,Y=COLOUR",
+    "hint": lambda row: "a hint X,Y=COLOUR (whole pixels from 0; #RRGGBB, or a name such as red, skyblue, olive)",
     "palette": lambda row: "colours with commas between",
 }
 
