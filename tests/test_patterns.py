@@ -268,3 +268,28 @@ def test_few_colours_show_the_level_in_their_histogram(photograph: NDArray[np.fl
     assert clean is not None
     assert clean.level == 0
     assert found.fainter(clean)
+
+
+PALETTES = ([64, 190], [30, 220], [110, 150], [0, 255], [40, 128, 200], [25, 90, 140, 190, 235], [60, 100, 128, 160, 200])
+
+
+@pytest.mark.parametrize("sigma", [5, 8, 15, 25])
+@pytest.mark.parametrize("colours", PALETTES, ids=str)
+def test_noise_that_is_there_is_not_refuted(colours: list[int], sigma: float) -> None:
+    clean = np.array(colours)[np.random.default_rng(0).integers(0, len(colours), (192, 192, 1))].astype(np.float64)
+    found = palette.of([noisy(clean, sigma).astype(np.float32) / np.float32(255)])
+    # Strong noise makes one hill of colours that are near.
+    assert found is not None or sigma * 3 > min(np.diff(colours))
+    if found is not None:
+        assert found.level == pytest.approx(sigma, rel=0.15)
+        assert not found.refute(sigma)
+        assert found.refute(1.5 * sigma)
+
+
+@pytest.mark.parametrize("sigma", [8, 15, 25])
+def test_hatching_loses_its_noise(sigma: float) -> None:
+    down, right = np.mgrid[:192, :192]
+    clean = np.where((down + right) % 7 < 2, 30.0, 220.0)
+    given = noisy(clean, sigma)
+    assert pellucid.inspect(given).sigma == pytest.approx(sigma, rel=0.12)
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) + 2.5

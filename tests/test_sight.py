@@ -775,3 +775,48 @@ def test_what_is_woven_under_uneven_light_is_no_print(pattern: str, angle: float
     assert found.sigma == pytest.approx(12, rel=0.1)
     before, after = (np.square(clean - pixels).mean() for pixels in (given, pellucid.restore(given)))
     assert after < before / 1.3
+
+
+def screened(tint: NDArray[np.float64], pitch: float, angle: float) -> NDArray[np.float64]:
+    """A print of such a share of ink (h, w), 30 on 230, in a screen of round dots."""
+    down, right = np.mgrid[: tint.shape[0], : tint.shape[1]].astype(np.float64)
+    turn = np.deg2rad(angle)
+    waves = [
+        np.cos(2 * np.pi * axis / pitch)
+        for axis in (np.cos(turn) * right + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * right)
+    ]
+    height = (waves[0] + waves[1]) / 4 + 0.5
+    least = np.quantile(height, np.linspace(0, 1, 257))
+    return 230 - 200 * np.clip(6 * (height - np.interp(1 - tint, np.linspace(0, 1, 257), least)) + 0.5, 0, 1)
+
+
+@pytest.mark.parametrize("angle", [15, 45])
+def test_a_print_in_colours_is_one_whichever_of_its_inks_is_even(angle: float) -> None:
+    down, right = np.mgrid[:256, :320]
+    graded = 0.2 + 0.5 * (down + right) / 576
+    for even in range(3):
+        tints = [
+            np.full(graded.shape, 0.5) if channel == even else graded[::-1] if channel == 2 else graded for channel in range(3)
+        ]
+        given = noisy(np.stack([screened(tint, 6, angle) for tint in tints], axis=2), 3)
+        found = pellucid.inspect(given)
+        assert (found.kind, found.halftone) == ("halftone", pytest.approx(6, rel=0.03))
+
+
+@pytest.mark.parametrize("tint", [0.15, 0.3, 0.7, 0.85])
+@pytest.mark.parametrize("angle", [15, 45])
+def test_an_even_tint_of_small_dots_is_a_print(angle: float, tint: float) -> None:
+    found = pellucid.inspect(noisy(screened(np.full((256, 320), tint), 6, angle), 6))
+    assert (found.kind, found.halftone) == ("halftone", pytest.approx(6, rel=0.03))
+
+
+@pytest.mark.parametrize("angle", [7, 30, 45])
+@pytest.mark.parametrize("pattern", ["check", "weave", "wall"])
+def test_what_is_woven_in_even_light_is_no_print(pattern: str, angle: float) -> None:
+    down, right = np.mgrid[:256, :320].astype(np.float64)
+    turn, pitch = np.deg2rad(angle), 6
+    along, across = np.cos(turn) * right + np.sin(turn) * down, np.cos(turn) * down - np.sin(turn) * right
+    wide = 0.15 if pattern == "wall" else 0.25
+    one, other = (np.clip(pitch * (np.abs(axis / pitch % 1 - 0.5) - wide) + 0.5, 0, 1) for axis in (along, across))
+    clean = {"check": (one + other) / 2, "weave": one * other + (1 - one) * (1 - other), "wall": one * other}[pattern]
+    assert pellucid.inspect(noisy(60 + 120 * clean, 8)).halftone == 0

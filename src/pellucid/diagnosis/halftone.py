@@ -65,8 +65,14 @@ TONES = 3.0
 """Standard deviation in 8-bit levels that the windows' means must have for anybody to see that dots grow with the light."""
 
 GROWING = 1.2
-"""By how much the crossed wave of a print falls from black to white, at least (see `_grown`). Of 35 prints of two tone ranges, with
-noise, JPEG and in two values, 2.1 to 2.9; of checks, grids and weaves under uneven light at most 0.14."""
+"""By how much the crossed wave of a print falls from black to white, at least (see `_are_dots`). Of 35 prints of two tone ranges,
+with noise, JPEG and in two values, 2.1 to 2.9; of checks, grids and weaves under uneven light at most 0.14."""
+
+
+SMALL = 0.42
+"""How strong the crossed wave of an even tint is, at least: it is 0.48 and 0.75 where three and one and a half tenths are black, or
+white, of checks and weaves next to nothing, of grids with lines up to three tenths wide at most 0.36. Nobody can tell an even tint
+near one half from a weave."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,11 @@ def lattice(parts: Sequence[NDArray[np.float32]], *, drawn: bool = False) -> Lat
     cut = np.stack(windows)
     channels = cut.shape[3]
     first = _lattice(cut[..., channels // 2], drawn)
-    if first is None or channels == 1 or not first.dots:
-        return first
-    others = [_lattice(cut[..., channel], drawn) for channel in range(channels) if channel != channels // 2]
-    return max([first, *(each for each in others if each is not None and each.dots)], key=lambda each: each.apart)
+    if first is None:
+        return None
+    # One ink may be an even tint, which shows nothing, and another not.
+    found = [first, *(_lattice(cut[..., channel], drawn) for channel in range(channels) if channel != channels // 2)]
+    return max((each for each in found if each is not None and each.dots), key=lambda each: each.apart, default=first)
 
 
 _hann = np.hanning(SIDE + 1)[:SIDE]
@@ -152,7 +159,7 @@ def _lattice(cut: NDArray[np.float32], drawn: bool) -> Lattice | None:
     nothing_else = _is_all(powers, wave)
     if (upright or drawn) and not nothing_else:
         return None
-    if _grown(values, means[busy, 0, 0], wave) > GROWING:
+    if _are_dots(values, means[busy, 0, 0], wave):
         return Lattice(SIDE / abs(wave))
     return Lattice(SIDE / abs(wave), dots=False, level=_floor(powers)) if nothing_else else None
 
@@ -176,21 +183,22 @@ def _is_all(powers: NDArray[np.float32], wave: complex) -> bool:
     return bool(share > ALL and of_first > FIRST and np.median(np.abs(one - other)) < EQUAL)
 
 
-def _grown(values: NDArray[np.float32], means: NDArray[np.float32], wave: complex) -> float:
-    """By how much the crossed wave of a lattice falls with the ``means`` of the windows ``values`` (n, rows, columns), from black
-    to white; 0 where these are too much alike to tell.
+def _are_dots(values: NDArray[np.float32], means: NDArray[np.float32], wave: complex) -> bool:
+    """Whether the lattice of this wave in windows ``values`` (n, rows, columns) is one of dots that grow with the ``means`` of the
+    windows, or, where these are alike, of small ones.
 
     The crossed waves run along the sum and the difference of the lattice's own two; counted is how strong they are beside these,
     and whether they raise the peaks (1) or the hollows (-1). Small white dots have nothing but peaks, small black ones nothing but
     hollows, and half and half is a chessboard, which has neither.
     """
-    if 255 * float(means.std()) <= TONES:
-        return 0.0
     one, other = _strength(values, wave), _strength(values, 1j * wave)
     own = np.maximum(np.abs(one * other) ** 1.5, 1e-9)
     sums = _strength(values, wave + 1j * wave) * np.conj(one * other)
     differences = _strength(values, wave - 1j * wave) * np.conj(one) * other
-    return -float(np.polyfit(means, (sums + differences).real / (2 * own), 1)[0])
+    crossed = (sums + differences).real / (2 * own)
+    if 255 * float(means.std()) <= TONES:
+        return abs(float(np.median(crossed))) > SMALL
+    return -float(np.polyfit(means, crossed, 1)[0]) > GROWING
 
 
 def _strength(values: NDArray[np.float32], wave: complex) -> NDArray[np.complex128]:
