@@ -214,24 +214,44 @@ def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArr
     assert (pellucid.restore(given) != given).mean() < 0.012
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("wide", "slope"), [(0.1, 0.8), (0.1, 1.3), (0.25, 0.8)])
-def test_stars_narrower_than_a_pixel_are_no_impulses(wide: float, slope: float, seed: int) -> None:
-    # Drawn five times as large: any brightness, anywhere within a pixel.
+def starry(seed: int, count: int, wide: float, slope: float) -> NDArray[np.float64]:
+    """The light (h, w) of stars of any brightness, anywhere within a pixel: drawn five times as large."""
     rng = np.random.default_rng(seed)
-    fine, count = np.zeros((960, 1280)), 2000
+    fine = np.zeros((960, 1280))
     light = np.minimum(0.15 * rng.uniform(0.001, 1, count) ** (-1 / slope), 40)
     np.add.at(fine, (rng.integers(0, 960, count), rng.integers(0, 1280, count)), light)
     window = np.exp(-np.square(np.arange(-8, 9) / (5 * wide)) / 2)
     for axis in (0, 1):
         fine = np.apply_along_axis(lambda line: np.convolve(line, window / window.sum(), "same"), axis, fine)
-    stars = fine.reshape(192, 5, 256, 5).sum(axis=(1, 3)) * 255
+    stars: NDArray[np.float64] = fine.reshape(192, 5, 256, 5).sum(axis=(1, 3)) * 255
+    return stars
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("wide", "slope"), [(0.1, 0.8), (0.1, 1.3), (0.25, 0.8)])
+def test_stars_narrower_than_a_pixel_are_no_impulses(wide: float, slope: float, seed: int) -> None:
+    stars, rng = starry(seed, 2000, wide, slope), np.random.default_rng(seed)
     for ground, sigma in ((90, 12), (20, 2)):
         given = levels(ground + stars + sigma * rng.standard_normal(stars.shape))
         found = pellucid.inspect(given)
         assert found.impulse_density == 0
         assert sigma < 12 or (found.kind, found.sigma) == ("gaussian", pytest.approx(sigma, rel=0.1))
     assert impulses.extremes([given[..., None].astype(np.float32) / np.float32(255)]) is None
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02])
+@pytest.mark.parametrize(("count", "gain"), [(200, 4), (500, 1), (2000, 0)])
+def test_impulses_among_stars_are_impulses(count: int, gain: float, share: float) -> None:
+    rng = np.random.default_rng(3)
+    clean = 60 + starry(0, count, 0.1, 0.8)
+    given, chance = noisy(clean, 5), rng.random(clean.shape)
+    given[chance < share / 2], given[chance > 1 - share / 2] = 0, 255
+    found = pellucid.inspect(given)
+    assert found.extremes is not None
+    assert found.extremes.pepper == pytest.approx(share / 2, rel=0.3)
+    # Where stars at the end are many times as many, white ones stay.
+    assert found.extremes.salt == pytest.approx(share / 2, rel=0.6) or (count, share, found.extremes.salt) == (2000, 0.005, 0)
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) + gain
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,11 @@ which distance in pixels others are asked the same, since texture and noise put 
 pixels that stand out, there may be beside than there (and as much as chance makes of it). Impulses of 0.2 to 20 % on photographs
 with noise of 0 to 25 had 0.08 fewer to 0.02 more, stars narrower than a pixel 0.11 to 0.94 more."""
 
+ALIKE = 3.0
+"""How many times as many pixels as at the other end there may be at one with stars for those at both to be taken away. On a sky
+with 200 to 2,000 stars and 0.5 or 2 % of impulses the output was 0.1 to 10 dB better than the picture up to 2.5 times, and 2 worse
+at 7."""
+
 MANY = 24
 """How many different values counts of few photons have at most: impulses of any value have more."""
 
@@ -164,7 +169,8 @@ def extremes(parts: Sequence[NDArray[np.float32]]) -> Extremes | None:
             found = (low, high) if min(low, high) > 0 or max(low, high) >= MOST_SPOTS else None
     if found is None or any(share > 0 and _regular(parts, value) for value, share in zip(ends, found, strict=True)):
         return None
-    if _glitter(parts):
+    found = _without_stars(found, _glitter(parts))
+    if found is None:
         return None
     # More than all pixels are not struck.
     most = min(1.0, 1 / max(found[0] + found[1], 1e-6))
@@ -495,16 +501,33 @@ def _spread(plane: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray
     return int(np.count_nonzero(beside > least)) - int(np.count_nonzero(farther > least))
 
 
-def _glitter(parts: Sequence[NDArray[np.float32]]) -> bool:
-    """Whether what stands out in the parts are stars or glitter."""
-    wide = count = 0
+def _glitter(parts: Sequence[NDArray[np.float32]]) -> tuple[bool, bool]:
+    """Whether what stands out in the parts are stars or glitter: what is darker than what is around it, and what is brighter."""
+    wide, count = [0, 0], [0, 0]
     for part in _some(parts, COUNTED):
         plane = part[..., part.shape[2] // 2]
         if min(plane.shape) < 3:
             continue
-        rows, columns = np.nonzero(np.abs(plane[1:-1, 1:-1] - _median(_beside(plane, 1))) > np.float32(FAR))
-        wide, count = wide + _spread(plane, rows + 1, columns + 1), count + len(rows)
-    return _are_stars(wide, count)
+        off = plane[1:-1, 1:-1] - _median(_beside(plane, 1))
+        for side, there in enumerate((off < -np.float32(FAR), off > np.float32(FAR))):
+            rows, columns = np.nonzero(there)
+            wide[side], count[side] = wide[side] + _spread(plane, rows + 1, columns + 1), count[side] + len(rows)
+    return _are_stars(wide[0], count[0]), _are_stars(wide[1], count[1])
+
+
+def _without_stars(shares: tuple[float, float], stars: tuple[bool, bool]) -> tuple[float, float] | None:
+    """The ``shares`` of black and of white impulses, where what stands out at either end may be ``stars``; None where all is."""
+    struck = [share > 0 for share in shares]
+    if not any(star and there for star, there in zip(stars, struck, strict=True)):
+        return shares
+    # No star is at both ends: what is at the other one is impulses, and there are as many among the stars.
+    least = min((share for star, share in zip(stars, shares, strict=True) if not star), default=0.0)
+    if least < FEWEST / 2:
+        return None
+    if max(shares) <= ALIKE * least:
+        return least, least
+    # So many stars that more would be lost with them.
+    return (0.0 if stars[0] else shares[0]), (0.0 if stars[1] else shares[1])
 
 
 def _are_stars(wide: int, count: int) -> bool:
