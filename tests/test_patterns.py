@@ -313,3 +313,34 @@ def test_hatching_loses_its_noise(sigma: float) -> None:
     given = noisy(clean, sigma)
     assert pellucid.inspect(given).sigma == pytest.approx(sigma, rel=0.12)
     assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) + 2.5
+
+
+@pytest.mark.parametrize("seed", [3, 6, 8, 13])
+def test_small_tiles_are_no_impulses(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds, chosen = rng.integers(0, 256, 11)[rng.integers(0, 11, (6, 4, 4))], rng.integers(0, 6, (48, 48))
+    clean = np.concatenate([np.concatenate(list(kinds[row]), axis=1) for row in chosen]).astype(np.float64)
+    given = noisy(clean, 8)
+    found = pellucid.inspect(given)
+    assert (found.kind, found.sigma) == ("gaussian", pytest.approx(8, rel=0.2))
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1
+
+
+@pytest.mark.parametrize("density", [0.05, 0.2, 0.5])
+def test_few_colours_do_not_refute_impulses_that_are_there(density: float) -> None:
+    rng = np.random.default_rng(0)
+    given = noisy(tiles(4, 6), 5)[:128, :128]
+    given = np.where(rng.random((128, 128, 1)) < density, rng.integers(0, 256, given.shape), given)
+    found = palette.of([given.astype(np.float32) / np.float32(255)])
+    assert found is None or not found.without(density)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(("side", "colours", "sigma"), [(8, 5, 5), (16, 5, 5), (8, 3, 8), (16, 3, 10)])
+def test_large_tiles_are_no_blotches(side: int, colours: int, sigma: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, 256, (colours, 3))[rng.integers(0, colours, (256 // side, 256 // side))]
+    clean = np.repeat(np.repeat(chosen, side, axis=0), side, axis=1).astype(np.float64)
+    given = noisy(clean, sigma)
+    assert pellucid.inspect(given).blotches is None
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) - 0.1

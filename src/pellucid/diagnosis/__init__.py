@@ -46,6 +46,9 @@ SPECKED = 6.0
 STEPS = 2.0
 """Level in 8-bit levels below which a picture whose pixels were repeated has no noise: a palette of many colours has as much."""
 
+REFUTED = 0.5
+"""Share of the level of blotches that few colours must not have on them to refute it: not each channel has all of it."""
+
 SMALLEST = 16
 """Side in pixels below which an image is too small to say anything."""
 
@@ -172,7 +175,9 @@ def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ..
     """The noise of parts without bands."""
     found = _fine(parts, whole, size)
     wide = None if found.impulse_density > 0 else blotches.measured(parts, found.gaussian_sigma)
-    if wide is None:
+    colours = None if wide is None else palette.of(parts)
+    if wide is None or (colours is not None and colours.refute(REFUTED * wide.level)):
+        # Tiles of few colours, which these would have widened.
         return found
     return replace(found, kind="blotches" if found.kind == "clean" else found.kind, blotches=wide)
 

@@ -45,7 +45,9 @@ def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
         return found
     few = few_colours(parts) if detailed else None
     # Noise that follows the light leaves dark colours narrow.
-    if few is not None and (found.kind in ("clean", "correlated") or few.refute(LESS * 255 * found.curve.sigma)):
+    if few is not None and (
+        found.kind in ("clean", "correlated") or few.refute(LESS * 255 * found.curve.sigma) or few.without(found.impulse_density)
+    ):
         return patterned(parts, few.level, RINGING, found.sure)
     again = None
     if detailed or found.sigma > PATTERNED or found.impulse_density > PATCHED:

@@ -47,6 +47,10 @@ HEAPED = 0.1
 half beside it at least."""
 
 
+VALUES, RARE = 8, 0.1
+"""So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""
+
+
 @dataclass(frozen=True)
 class Colours:
     """Few colours, and the ``level`` in 8-bit levels of the noise on them, 0 where there is none; ``counts`` (channels, 256) are
@@ -59,6 +63,12 @@ class Colours:
         """Whether no noise as strong as this can be on the colours, in 8-bit levels, whatever they are."""
         misfit, chance = _misfit(self.counts, sigma)
         return bool(misfit > UNLIKELY * chance + UNFIT * float(self.counts.sum()))
+
+    def without(self, density: float) -> bool:
+        """Whether this share of impulses of any value cannot be among the pixels: hardly any have some values."""
+        found = self.counts.reshape(len(self.counts), -1, VALUES).sum(axis=2)
+        likely = density * self.counts.sum(axis=1) / found.shape[1]
+        return bool((np.quantile(found, RARE, axis=1) < likely / 2 - UNLIKELY * np.sqrt(likely)).any())
 
     def fainter(self, other: Colours | None) -> bool:
         """Whether the ``other`` picture has the same colours with less on them."""
