@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pellucid.diagnosis import clipped, estimator, impulses, jpeg, noise, quiet, sampling
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
@@ -42,7 +41,14 @@ clean photographs at half size 62 had so few places, and none of them noise by t
 
 SQUARE, CALM, FINEST = 8, 0.1, 0.7
 """Side in pixels of the squares of a place whose fine detail is measured; the share of them that are the calm ones; and how much of
-it there is in them of processed noise, as a share of its level."""
+it there is in them of processed noise, as a share of its level: 0.84, 0.73, 0.58 and 0.36 with Gaussian windows of 0.4, 0.5, 0.6
+and 0.8 pixels. Grain and a camera's noise have 0.26 to 0.3, but the texture of a photograph adds as much: with a share of 0.25,
+noise of level 6 was said to be 10.5, and the output was 1.4 dB worse than the picture; with this one it was 1.9 better, and grain
+lost nothing."""
+
+EVEN, MOST_EVEN = 0.5, 0.3
+"""Fine detail in 8-bit levels below which a place says nothing of noise, as a label that was laid over it: rounding alone leaves
+0.32. And of how many of the places that may be so, for the others to be noise."""
 
 HIDDEN = 4.0
 """Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so
@@ -264,38 +270,48 @@ def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
     cut = [
         part[top : top + side, left : left + side]
         for part in parts
-        for top in range(0, part.shape[0] - side + 1, side)
-        for left in range(0, part.shape[1] - side + 1, side)
+        for top in _begins(part.shape[0])
+        for left in _begins(part.shape[1])
     ]
     middling = [each for each in cut if _is_between(each)]
     if not LEAST_BETWEEN <= len(middling) < COVERED * len(cut):
         return None
+    fine = [_fine_detail(each) for each in middling]
+    uneven = [place for place, detail in zip(middling, fine, strict=True) if detail > EVEN]
+    if len(uneven) < max(LEAST_BETWEEN, (1 - MOST_EVEN) * len(middling)):
+        return None
+    middling, fine = uneven, sorted(fine)[-len(uneven) :]
     read = Reading.of(middling)
     level = max(read.said.white, read.said.correlated) if len(read.blocks.values) else 0.0
     if level < HIDDEN:
         return None
-    fine = _fine_detail(middling)
     usual = float(np.median(fine))
     if len(middling) < FEW_BETWEEN and not (usual < level and fine[1] > ALIKE * usual):
         return None
     found = measured(middling, read)
-    most = float(fine[0]) / FINEST
+    most = max(fine[0] / FINEST, HIDDEN)
     if found.kind != "correlated" or found.jpeg_quality is not None or found.correlated < most:
         return found
     # No place has less than the noise, unless JPEG took its fine detail away.
     return replace(found, correlated=most, curve=Curve(most / 255))
 
 
-def _fine_detail(places: Sequence[Pixels]) -> NDArray[np.float64]:
-    """How much fine detail the calm parts of each of the places (h, w, channels) have, in 8-bit levels; the least first."""
-    calm = []
-    for place in places:
-        plane = place[..., place.shape[2] // 2]
-        fine = np.square(plane[1:-1, 1:-1] - (plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]) / 4)
-        rows, columns = (side // SQUARE for side in fine.shape)
-        squares = fine[: rows * SQUARE, : columns * SQUARE].reshape(rows, SQUARE, columns, SQUARE).mean(axis=(1, 3))
-        calm.append(255 * float(np.sqrt(np.quantile(squares, CALM))))
-    return np.sort(np.array(calm))
+def _begins(length: int) -> list[int]:
+    """Where places begin in so many pixels: another one at the end where half a place or more is left."""
+    side = sampling.ACROSS
+    begins = list(range(0, length - side + 1, side))
+    if begins and length % side >= side // 2:
+        begins.append((length - side) // SQUARE * SQUARE)
+    return begins
+
+
+def _fine_detail(place: Pixels) -> float:
+    """How much fine detail the calm parts of a place (h, w, channels) have, in 8-bit levels."""
+    plane = place[..., place.shape[2] // 2]
+    fine = np.square(plane[1:-1, 1:-1] - (plane[:-2, 1:-1] + plane[2:, 1:-1] + plane[1:-1, :-2] + plane[1:-1, 2:]) / 4)
+    rows, columns = (side // SQUARE for side in fine.shape)
+    squares = fine[: rows * SQUARE, : columns * SQUARE].reshape(rows, SQUARE, columns, SQUARE).mean(axis=(1, 3))
+    return 255 * float(np.sqrt(np.quantile(squares, CALM)))
 
 
 def _is_between(place: Pixels) -> bool:
