@@ -207,7 +207,7 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
             curve = Curve(calmer / 255)
             return Diagnosis("gaussian", calmer, sure=sure, curve=curve, clipping=clipped.clipping(parts, curve))
     if (said.white < FAINTEST and said.correlated < PROCESSED) or not len(blocks.values):
-        hidden = _between(parts)
+        hidden = _between(parts, quality)
         if hidden is not None:
             return hidden
         compressed = quality is not None and quality <= FINE
@@ -264,11 +264,12 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
     )
 
 
-def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
-    """The noise of the places that are neither bright nor dark; None where they are the whole picture, or as clean as it seems."""
+def _between(parts: Sequence[Pixels], quality: int | None) -> Diagnosis | None:
+    """The noise of the places that are neither bright nor dark; None where they are the whole picture, or as clean as it seems.
+    ``quality``: of JPEG, which takes fine detail away, so that nothing shows what was laid over the picture."""
     side = sampling.ACROSS
     # Where something was cut out, parts are of many sizes, and little would be left.
-    more = len({part.shape for part in parts}) > 1
+    more = quality is None and len({part.shape for part in parts}) > 1
     cut = [
         part[top : top + side, left : left + side]
         for part in parts
@@ -279,7 +280,7 @@ def _between(parts: Sequence[Pixels]) -> Diagnosis | None:
     if not LEAST_BETWEEN <= len(middling) < COVERED * len(cut):
         return None
     fine = [_fine_detail(each) for each in middling]
-    uneven = [place for place, detail in zip(middling, fine, strict=True) if detail > EVEN]
+    uneven = [place for place, detail in zip(middling, fine, strict=True) if detail > EVEN or quality is not None]
     if len(uneven) < max(LEAST_BETWEEN, (1 - MOST_EVEN) * len(middling)):
         return None
     middling, fine = uneven, sorted(fine)[-len(uneven) :]
