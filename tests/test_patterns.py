@@ -254,6 +254,19 @@ def test_impulses_among_stars_are_impulses(count: int, gain: float, share: float
     assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) + gain
 
 
+@pytest.mark.parametrize("doubled", [0.1, 0.3])
+def test_impulses_that_struck_two_pixels_are_no_stars(doubled: float) -> None:
+    rng = np.random.default_rng(5)
+    down, right = np.mgrid[:192, :256]
+    clean = 120 + 50 * np.sin(down / 40) * np.cos(right / 50)
+    given = noisy(clean, 3)
+    for value in (0, 255):
+        rows, columns = rng.integers(0, 192, 150), rng.integers(0, 255, 150)
+        given[rows, columns] = value
+        given[rows, columns + (rng.random(150) < doubled)] = value
+    assert psnr(clean, pellucid.restore(given)) > psnr(clean, given) + 6
+
+
 @pytest.mark.parametrize(
     ("side", "colours", "sigma", "size", "channels"),
     [(4, 4, 5, 128, 1), (4, 6, 8, 192, 3), (4, 11, 8, 128, 3), (8, 6, 8, 192, 3), (8, 11, 25, 256, 3), (12, 6, 25, 192, 3)],
@@ -282,6 +295,9 @@ def test_few_colours_show_the_level_in_their_histogram(photograph: NDArray[np.fl
     elsewhere = of(np.random.default_rng(0).permutation(given.reshape(-1, 3)).reshape(given.shape))
     assert elsewhere is not None
     assert elsewhere.level == found.level
+    large = of(noisy(np.tile(tiles(4, 3)[:160, :160], (4, 4, 1)), sigma))
+    assert large is not None
+    assert large.level == pytest.approx(sigma, rel=0.1)
     # A photograph has many.
     assert of(noisy(photograph * 255, 50)) is None
     clean = of(levels(tiles(4, 12)))

@@ -707,7 +707,7 @@ def test_a_print_in_dots_is_named_and_left_alone_unless_asked(
     # From some 9 dB to more than 21, where a Gaussian window of the best width comes to 22.5.
     assert 10 * np.log10(255**2 / after) > 21
     assert after < before / 12
-    assert halftone.pitch([restored.astype(np.float32) / np.float32(255)]) is None
+    assert halftone.lattice([restored.astype(np.float32) / np.float32(255)]) is None
 
 
 @pytest.mark.parametrize(
@@ -756,7 +756,7 @@ def test_what_has_no_screen_is_no_print(photograph: NDArray[np.float64]) -> None
     # Nothing to take away is nothing done.
     page_of_text = np.squeeze(made["page"])
     assert (pellucid.restore(page_of_text, descreen=True) == page_of_text).all()
-    assert halftone.pitch([np.zeros((64, 64, 1), np.float32)]) is None
+    assert halftone.lattice([np.zeros((64, 64, 1), np.float32)]) is None
 
 
 @pytest.mark.parametrize("angle", [0, 7, 30, 45])
@@ -808,6 +808,12 @@ def test_a_print_in_colours_is_one_whichever_of_its_inks_is_even(angle: float) -
 def test_an_even_tint_of_small_dots_is_a_print(angle: float, tint: float) -> None:
     found = pellucid.inspect(noisy(screened(np.full((256, 320), tint), 6, angle), 6))
     assert (found.kind, found.halftone) == ("halftone", pytest.approx(6, rel=0.03))
+
+
+def test_an_even_tint_near_a_half_is_a_print_to_whoever_says_so() -> None:
+    given = noisy(screened(np.full((192, 256), 0.45), 6, 45), 3)
+    assert pellucid.inspect(given).halftone == 0
+    assert pellucid.restore(given, descreen=True).std() < given.std() / 8
 
 
 @pytest.mark.parametrize("angle", [7, 30, 45])

@@ -37,21 +37,26 @@ class Command(argparse.ArgumentParser):
     """A command's parser. With ``mixed`` arguments may stand on both sides of an option: ``run STEPS --depth 16 IN``."""
 
     mixed = False
+    _within = False
 
     def error(self, message: str) -> NoReturn:
         """Exits with one line: argparse would print all arguments above it."""
         self.exit(2, f"{self.prog}: error: {shown(message)}; {self.prog} --help lists the arguments\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The arguments, and those that are unknown."""
-        if not self.mixed:
+        """The arguments. One that is unknown is an error of this command: its help lists those that it has."""
+        if self._within:
             return super().parse_known_args(args, namespace)
-        # The method for such arguments calls this one, once for the options and once for the rest.
-        self.mixed = False
+        # The method for mixed arguments calls this one, once for the options and once for the rest.
+        self._within = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            parse = self.parse_known_intermixed_args if self.mixed else super().parse_known_args
+            found, unknown = parse(args, namespace)
         finally:
-            self.mixed = True
+            self._within = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
 
 def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> Command:

@@ -35,7 +35,19 @@ from pellucid.images import Image, Pixels, Rows
 from pellucid.maps import Curve, Extremes, Places, Spots
 from pellucid.views import View
 
-__all__ = ["KINDS", "Diagnosis", "clipping", "inspect", "inspect_parts", "is_gray", "look", "smaller", "squares", "windows"]
+__all__ = [
+    "KINDS",
+    "Diagnosis",
+    "clipping",
+    "inspect",
+    "inspect_parts",
+    "is_gray",
+    "look",
+    "screen",
+    "smaller",
+    "squares",
+    "windows",
+]
 
 windows = sampling.windows
 clipping = clipped.of_told
@@ -151,7 +163,10 @@ def inspect_parts(
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
-        return patterned(whole, lattice.level)
+        plain = _plain(parts, whole, size)
+        # What is woven hides no noise, but raises its level; impulses raise what lies between the waves.
+        lower = plain.kind != "correlated" and plain.sigma < lattice.level
+        return plain if lower else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
         return _plain(parts, whole, size)
@@ -169,6 +184,14 @@ def inspect_parts(
         return _plain(parts, whole, size)
     kind = "bands" if found.kind in ("clean", "blotches") else found.kind
     return replace(found, kind=kind, rows=255 * rows, columns=255 * columns)
+
+
+def screen(view: View) -> float:
+    """How far the points of a lattice are apart in a picture that somebody calls a print, in pixels: an even tint near one half has
+    the look of a weave. 0 where there is none."""
+    parts = view.parts(windows(*view.shape[:2]))
+    found = halftone.lattice([part[..., 1:2] for part in parts] if is_gray(view) else parts)
+    return 0.0 if found is None else found.apart
 
 
 def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:

@@ -36,8 +36,8 @@ COVERED = 0.9
 
 LEAST_BETWEEN, FEW_BETWEEN, ALIKE = 7, 12, 0.8
 """How many such places, `sampling.ACROSS` a side, there must be; and below how many they must be alike, since the texture of so few
-is taken for noise: all but one have that share of the fine detail that they usually have, which is fainter than the noise. Of 587
-clean photographs at half size 62 had so few places, and none of them noise by that."""
+is taken for noise: all but one have that share of the fine detail that they usually have, which is fainter than the noise. So few
+places had 62 of 587 clean photographs at half size, and none of them noise by that."""
 
 SQUARE, CALM, FINEST = 8, 0.1, 0.7
 """Side in pixels of the squares of a place whose fine detail is measured; the share of them that are the calm ones; and how much of

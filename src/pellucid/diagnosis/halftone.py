@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Lattice", "lattice", "pitch"]
+__all__ = ["Lattice", "lattice"]
 
 SIDE = 64
 """Side in pixels of the windows whose spectra are looked at."""
@@ -65,9 +65,8 @@ TONES = 3.0
 """Standard deviation in 8-bit levels that the windows' means must have for anybody to see that dots grow with the light."""
 
 GROWING = 1.2
-"""By how much the crossed wave of a print falls from black to white, at least (see `_are_dots`). Of 35 prints of two tone ranges,
-with noise, JPEG and in two values, 2.1 to 2.9; of checks, grids and weaves under uneven light at most 0.14."""
-
+"""By how much the crossed wave of a print falls from black to white, at least (see `_are_dots`). Thirty-five prints of two tone
+ranges, with noise, JPEG and in two values, have 2.1 to 2.9; checks, grids and weaves under uneven light at most 0.14."""
 
 SMALL = 0.42
 """How strong the crossed wave of an even tint is, at least: it is 0.48 and 0.75 where three and one and a half tenths are black, or
@@ -83,12 +82,6 @@ class Lattice:
     apart: float
     dots: bool = True
     level: float | None = None
-
-
-def pitch(parts: Sequence[NDArray[np.float32]], *, drawn: bool = False) -> float | None:
-    """How far the dots of a print are apart, in pixels; None where there are none. See `lattice`."""
-    found = lattice(parts, drawn=drawn)
-    return found.apart if found is not None and found.dots else None
 
 
 def lattice(parts: Sequence[NDArray[np.float32]], *, drawn: bool = False) -> Lattice | None:

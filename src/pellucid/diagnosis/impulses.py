@@ -290,7 +290,7 @@ def _shares(parts: Sequence[NDArray[np.float32]], ends: Sequence[float], whole: 
         # Impulses of any value, or strong noise, some of which are at an end.
         by_itself = (0.0, 0.0)
     most = max(by_itself)
-    # What may be true, and what it is then; the first that is counts.
+    # Whether each may be true, and its result; the first that is counts.
     verdicts = (
         # The end with more would be believed by itself.
         (most >= max(FEWEST, more), (low, high)),
@@ -484,7 +484,7 @@ def stand_alone(parts: Sequence[NDArray[np.float32]], sigma: float, density: flo
 
 
 def _spread(plane: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]) -> int:
-    """Of how many more of these pixels one beside them stands out with them than one a little farther off."""
+    """How many more of these pixels have one beside them that stands out with them than one a little farther off."""
     framed = np.pad(plane, APART_OF, mode="symmetric")
 
     def at(down: int, right: int) -> NDArray[np.float32]:
@@ -520,8 +520,11 @@ def _without_stars(shares: tuple[float, float], stars: tuple[bool, bool]) -> tup
     struck = [share > 0 for share in shares]
     if not any(star and there for star, there in zip(stars, struck, strict=True)):
         return shares
-    # No star is at both ends: what is at the other one is impulses, and there are as many among the stars.
-    least = min((share for star, share in zip(stars, shares, strict=True) if not star), default=0.0)
+    if all(stars):
+        # No star is at both ends: these are impulses that struck more than one pixel.
+        return shares
+    # What is at the other end is impulses, and there are as many among the stars.
+    least = min(share for star, share in zip(stars, shares, strict=True) if not star)
     if least < FEWEST / 2:
         return None
     if max(shares) <= ALIKE * least:

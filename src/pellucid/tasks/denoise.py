@@ -186,7 +186,7 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
         }
 
     trust = partial(_trusted, found, plan.channels)
-    screen = (plan.diagnosis or diagnosis.look(view)).halftone if settings.descreen else 0.0
+    screen = (plan.diagnosis or diagnosis.look(view)).halftone or diagnosis.screen(view) if settings.descreen else 0.0
     if screen > 0:
         piece: Callable[..., Planes] = wholes.descreened(_graph(models, _plain(models, plan.channels), settings), view, screen)
         if settings.detail != 1:
