@@ -27,6 +27,17 @@ from shots import X_TRANS, Layout, developed, mosaic_in, scene, smooth, taken, w
 rawpy = pytest.importorskip("rawpy", reason="the extra raw is not installed")
 
 
+def of_a_camera(white: int) -> list[Any]:
+    """The tags of any camera's DNG whose ``white`` is this value."""
+    return [
+        (271, 2, 0, "Maker", True),
+        (272, 2, 0, "Model", True),
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, 0, "Maker Model", True),
+        (50717, 3, 1, white, True),
+    ]
+
+
 def test_the_command_writes_dng_pictures_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shot = taken(scene(), gain=1e-3)
     for name in ("a.dng", "b.dng"):
@@ -50,13 +61,7 @@ def test_the_command_writes_dng_pictures_and_resumes(tmp_path: Path, capsys: pyt
 
 def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "a.dng"
-    tags: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
-        (50717, 3, 1, 65535, True),
-    ]
+    tags = of_a_camera(65535)
     levels = np.full((48, 60, 3), 9000, np.uint16)
     tifffile.imwrite(source, levels, photometric=34892, metadata=None, software=False, extratags=tags)
     assert cli.main(["denoise", str(source)]) == 0
@@ -142,15 +147,11 @@ def test_a_mosaic_is_known_by_its_pattern(rows: tuple[str, ...], names: bytes, w
 def test_a_sensor_that_is_not_known_is_one_clear_line(
     kind: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tags: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
+    tags = [
+        *of_a_camera(4095),
         (33421, 3, 2, (2, 2), True),
         (33422, 1, 4, bytes((0, 1, 2, 1) if kind == "other colours" else (0, 1, 1, 2)), True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
         (50714, 3, 1, 4095 if kind == "no light" else 128, True),
-        (50717, 3, 1, 4095, True),
     ]
     source = tmp_path / "a.dng"
     levels = np.random.default_rng(0).integers(1000, 2000, (60, 72)).astype(np.uint16)
@@ -168,13 +169,7 @@ def test_a_sensor_that_is_not_known_is_one_clear_line(
 def unusual(path: Path, kind: str) -> None:
     """Writes a file of a camera that has no Bayer mosaic, or one that nobody can read."""
     rng = np.random.default_rng(0)
-    camera: list[Any] = [
-        (271, 2, 0, "Maker", True),
-        (272, 2, 0, "Model", True),
-        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
-        (50708, 2, 0, "Maker Model", True),
-        (50717, 3, 1, 4095, True),
-    ]
+    camera = of_a_camera(4095)
     pattern = b"\0\1\1\2"
     if kind == "X-Trans":
         pattern = bytes(int(colour) for row in X_TRANS for colour in row)

@@ -20,7 +20,7 @@ from pellucid.maps import Places
 from pellucid.motion import BLOCK, Motion, back, box, find, moved, shrunk
 from pellucid.views import Window
 
-__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "foresee", "fuse", "in_cells", "levels"]
+__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "foresee", "fuse", "in_cells", "in_planes", "levels"]
 
 NEW = 1.25
 """How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
@@ -201,6 +201,11 @@ def _in_cells(variance: Pixels) -> Places:
 
 def _of_grid(grid: Pixels) -> Places:
     return Places(tuple(map(tuple, (255 * grid).tolist())))
+
+
+def in_planes(pixels: Pixels) -> Pixels:
+    """The same picture (h, w, c), its channels one behind the other in memory: whoever uses it twice brings them there once."""
+    return _picture(_planes(pixels))
 
 
 def foresee(fused: Fused, after: Pixels) -> Fused:

@@ -27,7 +27,7 @@ from pellucid.diagnosis import (
     places,
     sampling,
 )
-from pellucid.diagnosis.believing import believed, few_colours, patterned
+from pellucid.diagnosis.believing import believed, few_colours, fine_detail, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -174,7 +174,7 @@ def inspect_parts(
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
             straight = [part - np.expand_dims(bands.offsets(part, axis, level), 1 - axis) for part in straight]
-    colours = few_colours(parts)
+    colours = few_colours(parts, fine_detail(parts))
     if colours is not None and not colours.fainter(palette.of(straight)):
         # Bands widen colours as noise does, and without them colours are narrower; tiles are mixed up.
         return _plain(parts, whole, size)
@@ -190,7 +190,7 @@ def screen(view: View) -> float:
     """How far the points of a lattice are apart in a picture that somebody calls a print, in pixels: an even tint near one half has
     the look of a weave. 0 where there is none."""
     parts = view.parts(windows(*view.shape[:2]))
-    found = halftone.lattice([part[..., 1:2] for part in parts] if is_gray(view) else parts)
+    found = halftone.lattice([part[..., 1:2] for part in parts] if drawn.gray(parts) else parts)
     return 0.0 if found is None else found.apart
 
 

@@ -14,7 +14,7 @@ from pellucid.diagnosis.fine import LETTERS, LOUD, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
-__all__ = ["believed", "few_colours", "patterned"]
+__all__ = ["believed", "few_colours", "fine_detail", "patterned"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
@@ -40,10 +40,13 @@ PATCHED = 0.1
 def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
     """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or is full of
     letters and the like: then that of these places."""
-    detailed = found.jpeg_quality is None and impulses.differing(parts, FINE_DETAIL) > SHARE_FINE
-    if found.jpeg_quality is not None or (found.kind == "clean" and not detailed):
+    if found.jpeg_quality is not None:
         return found
-    few = few_colours(parts) if detailed else None
+    fine = fine_detail(parts)
+    detailed = fine > SHARE_FINE
+    if found.kind == "clean" and not detailed:
+        return found
+    few = few_colours(parts, fine)
     # Noise that follows the light leaves dark colours narrow.
     if few is not None and (
         found.kind in ("clean", "correlated") or few.refute(LESS * 255 * found.curve.sigma) or few.without(found.impulse_density)
@@ -82,9 +85,14 @@ def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
     return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
 
 
-def few_colours(parts: Sequence[Pixels]) -> palette.Colours | None:
-    """The few colours of tiles, letters and the like; None in other pictures, and where there is no noise on them."""
-    fine = impulses.differing(parts, FINE_DETAIL)
+def fine_detail(parts: Sequence[Pixels]) -> float:
+    """The share of the pixels that are far from their neighbours."""
+    return impulses.differing(parts, FINE_DETAIL)
+
+
+def few_colours(parts: Sequence[Pixels], fine: float) -> palette.Colours | None:
+    """The few colours of tiles, letters and the like, whose `fine_detail` is ``fine``; None in other pictures, and where there is
+    no noise on them."""
     few = palette.of(parts) if fine > SHARE_FINE else None
     if few is None or few.level == 0:
         return None

@@ -36,8 +36,8 @@ COVERED = 0.9
 
 LEAST_BETWEEN, FEW_BETWEEN, ALIKE = 7, 12, 0.8
 """How many such places, `sampling.ACROSS` a side, there must be; and below how many they must be alike, since the texture of so few
-is taken for noise: all but one have that share of the fine detail that they usually have, which is fainter than the noise. So few
-places had 62 of 587 clean photographs at half size, and none of them noise by that."""
+is taken for noise: all but one have that share of the fine detail that they usually have, which is fainter than the noise.
+Sixty-two of 587 clean photographs at half size had so few places, and none of them noise by that."""
 
 SQUARE, CALM, FINEST = 8, 0.1, 0.7
 """Side in pixels of the squares of a place whose fine detail is measured; the share of them that are the calm ones; and how much of
@@ -48,7 +48,7 @@ lost nothing."""
 
 EVEN, MOST_EVEN = 0.5, 0.3
 """Fine detail in 8-bit levels below which a place says nothing of noise, as a label that was laid over it: rounding alone leaves
-0.32. And of how many of the places that may be so, for the others to be noise."""
+0.32. And the share of the places that may be so for the others to be noise."""
 
 HIDDEN = 4.0
 """Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so

@@ -518,10 +518,8 @@ def _glitter(parts: Sequence[NDArray[np.float32]]) -> tuple[bool, bool]:
 def _without_stars(shares: tuple[float, float], stars: tuple[bool, bool]) -> tuple[float, float] | None:
     """The ``shares`` of black and of white impulses, where what stands out at either end may be ``stars``; None where all is."""
     struck = [share > 0 for share in shares]
-    if not any(star and there for star, there in zip(stars, struck, strict=True)):
-        return shares
-    if all(stars):
-        # No star is at both ends: these are impulses that struck more than one pixel.
+    # No star is at both ends: what seems so are impulses that struck more than one pixel.
+    if all(stars) or not any(star and there for star, there in zip(stars, struck, strict=True)):
         return shares
     # What is at the other end is impulses, and there are as many among the stars.
     least = min(share for star, share in zip(stars, shares, strict=True) if not star)

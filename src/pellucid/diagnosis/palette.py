@@ -41,7 +41,6 @@ WIDER, UNLIKELY, UNFIT = 3.0, 6.0, 0.0015
 named; by how many, and by how much for each pixel besides, it must to refute a level. After `ROUNDS` the palettes of two to twelve
 colours with noise of 3 to 25 had up to 0.0012 left at the true level, for there are more rounds to go."""
 
-
 COUNTED = 150_000
 """For how many pixels the misfit is worked out at most: what the rounds leave grows with them, and chance does not as much.
 At 640x640 three colours with noise of 25 read 8 with all pixels, and 24.5 so."""
@@ -49,7 +48,6 @@ At 640x640 three colours with noise of 25 read 8 with all pixels, and 24.5 so.""
 HEAPED = 0.1
 """How much more misfit for each pixel there may be with what is black or white: noise that was clipped at a colour in the range has
 half beside it at least."""
-
 
 VALUES, RARE = 8, 0.1
 """So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""

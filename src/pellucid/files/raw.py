@@ -57,7 +57,8 @@ def from_raw(content: bytes, reading: Reading) -> Image:
     except ModuleNotFoundError as error:
         raise MissingExtra("rawpy", "raw") from error
     # LibRaw has nothing to say of a file that is whole, as far as its directories tell.
-    whole = 0 < dng.source_of(content).end <= len(content)
+    source = dng.source_of(content)
+    whole = 0 < source.end <= len(content)
     with nullcontext() if whole else _hushed(), rawpy.imread(io.BytesIO(content)) as raw:
         if raw.sizes.width * raw.sizes.height == 0:
             raise FileError("it holds no picture")
@@ -69,12 +70,12 @@ def from_raw(content: bytes, reading: Reading) -> Image:
             if why is None:
                 # The mosaic as LibRaw has it, and the visible part.
                 check_size(width, height, 1, len(content), itemsize=2, held=4 * width * height)
-                _check_samples(raw, content)
-                return _mosaic(raw, content, sparing=reading.sparing)
+                _check_samples(raw, content, source)
+                return _mosaic(raw, source, sparing=reading.sparing)
             remarks = (f"{why}: LibRaw developed it before the noise was taken out",)
         # The mosaic, LibRaw's four channels, the three of 16 bits, twice, and the output as floats.
         check_size(width, height, 1, len(content), itemsize=2, held=(2 + 8 + 6 + 6 + 12) * width * height)
-        _check_samples(raw, content)
+        _check_samples(raw, content, source)
         try:
             values = raw.postprocess(output_bps=16, use_camera_wb=True, no_auto_bright=True, output_color=rawpy.ColorSpace.sRGB)
         except rawpy.LibRawError as error:
@@ -147,13 +148,12 @@ def _not_bayer(raw: Any) -> str | None:
     return None if sites[3 - red] == b"B" else "its sensor has no Bayer mosaic"
 
 
-def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
+def _mosaic(raw: Any, source: dng.Source, *, sparing: bool) -> Image:
     samples: NDArray[np.uint16] = np.array(raw.raw_image_visible, dtype=np.uint16)
     height, width = samples.shape
     pattern, names = raw.raw_pattern, bytes(raw.color_desc)[:4]
     red = [names[index : index + 1] for index in pattern.ravel()].index(b"R")
     levels = raw.black_level_per_channel
-    source = dng.source_of(content)
     data = CameraData(
         phase=(red // 2, red % 2),
         black=tuple(float(levels[index]) for index in pattern.ravel()),  # type: ignore[arg-type]  # there are four
@@ -174,7 +174,7 @@ def _mosaic(raw: Any, content: bytes, *, sparing: bool) -> Image:
     return Image(pixels=pixels, dtype=np.dtype(np.uint16), size=(height, width), mosaic=data)
 
 
-def _check_samples(raw: Any, content: bytes) -> None:
+def _check_samples(raw: Any, content: bytes, source: dng.Source) -> None:
     """Raises `FileError` where samples are not what the file says, or lie beyond its end: LibRaw leaves out what it cannot unpack,
     or reads on, and says nothing.
 
@@ -182,7 +182,7 @@ def _check_samples(raw: Any, content: bytes) -> None:
     """
     import rawpy
 
-    source, samples = dng.source_of(content), raw.raw_image
+    samples = raw.raw_image
     short = FileError(f"it ends before its picture does: {len(content)} bytes of at least {source.end}")
     if not source.is_packed_as_said(content):
         damaged = FileError("its samples are not packed as it says: it is damaged, or encrypted")

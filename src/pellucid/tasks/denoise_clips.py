@@ -68,7 +68,7 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     # Bands and blotches are taken from the fused frame alone, and the network knows white noise.
     whole = found.rows > 0 or found.columns > 0 or found.blotches is not None
     around = view.looked_ahead and pixels.shape[2] == 3 and found.kind != "correlated" and not whole
-    after = [images.floating(each).pixels for each in view.frames[view.at + 1 :][:1]] if around else []
+    after = [following.in_planes(images.floating(each).pixels) for each in view.frames[view.at + 1 :][:1]] if around else []
     if after:
         fused = following.foresee(fused, after[0])
     if fused.alone:
