@@ -158,8 +158,10 @@ FILES_ROWS = (
     {"dng"},
     {"arrays", "jpegxl", "omezarr", "png", "pnm", "raw"},
     {"embedded"},
-    {"dicom", "tiff"},
-    {"tiff_writing"},
+    {"dicom", "tiff_checks", "tiff_notes"},
+    {"tiff", "tiff_writing"},
+    {"formats"},
+    {"reading", "writing"},
 )
 
 DIAGNOSIS_ROWS = (

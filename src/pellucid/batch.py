@@ -560,15 +560,15 @@ def _pixels(page: files.Page) -> int:
 def _failed(source: Path, target: Path, error: Exception, at: Path) -> Outcome:
     if isinstance(error, PellucidError):
         # Errors of files name them, others do not.
-        said = str(error) if isinstance(error, FileError) or str(error).startswith(f"{source}: ") else f"{source}: {error}"
+        message = str(error) if isinstance(error, FileError) or str(error).startswith(f"{source}: ") else f"{source}: {error}"
     elif isinstance(error, MemoryError):
-        said = f"{at}: not enough memory"
+        message = f"{at}: not enough memory"
     else:
-        said = f"{at}: {getattr(error, 'strerror', None) or error}"
+        message = f"{at}: {getattr(error, 'strerror', None) or error}"
     if isinstance(error, FileError | EngineError) and not isinstance(error, SizeError) and memory.short():
-        said += " (there is no memory left, which may be why)"
+        message += " (there is no memory left, which may be why)"
     full = isinstance(error, DiskFull) or (isinstance(error, OSError) and saving.is_full(error))
-    return Outcome(source, target, error=said, full=full)
+    return Outcome(source, target, error=message, full=full)
 
 
 def _sweep(folder: Path) -> None:

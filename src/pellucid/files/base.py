@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import UnidentifiedImageError
 
 from pellucid import images
 from pellucid.files.stored import Stored
@@ -250,6 +251,29 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
             alpha = np.rint(np.clip(alpha / own, 0, 1) * top).astype(dtype)
         values = np.concatenate([values, alpha[..., None]], axis=2)
     return values[..., 0] if values.shape[2] == 1 else values
+
+
+def with_rows(picture: Image, change: Callable[[Rows], Rows]) -> Image:
+    """The picture, each of its arrays that is read in rows changed."""
+
+    def changed(part: Any) -> Any:
+        return change(part) if isinstance(part, Rows) else part
+
+    mask = picture.mask and replace(picture.mask, valid=changed(picture.mask.valid), values=changed(picture.mask.values))
+    pixels, alpha, kept = (changed(part) for part in (picture.pixels, picture.alpha, picture.kept))
+    return replace(picture, pixels=pixels, alpha=alpha, mask=mask, kept=kept)
+
+
+def message_of(error: Exception) -> str:
+    """The message of a decoder or an encoder, in one line of at most 200 characters."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its beginning is not understood"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    first = error.args[0] if error.args else ""
+    # LibRaw speaks in bytes.
+    text = (first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)).strip()
+    return text.splitlines()[0][:200] if text else type(error).__name__
 
 
 def _native(values: NDArray[Any]) -> NDArray[Any]:

@@ -71,8 +71,8 @@ def _described(folder: Path) -> tuple[dict[str, Any], int]:
     if (folder / "zarr.json").exists():
         group = metadata(folder, "zarr.json")
         attributes = group.get("attributes")
-        said = attributes.get("ome") if isinstance(attributes, dict) else None
-        return (said if isinstance(said, dict) else {}), 3
+        ome = attributes.get("ome") if isinstance(attributes, dict) else None
+        return (ome if isinstance(ome, dict) else {}), 3
     if is_group(folder):
         return (metadata(folder, ".zattrs") if (folder / ".zattrs").exists() else {}), 2
     raise FileError("it holds no Zarr group: neither zarr.json nor .zgroup is there")
@@ -80,15 +80,15 @@ def _described(folder: Path) -> tuple[dict[str, Any], int]:
 
 def _pyramid(folder: Path) -> tuple[Pyramid, tuple[str, ...]]:
     """The pyramid that the group describes, and the names of its axes (none where old versions do not say)."""
-    said, version = _described(folder)
-    if "plate" in said or "well" in said:
+    ome, version = _described(folder)
+    if "plate" in ome or "well" in ome:
         raise FileError(
             "this is a plate of many images (HCS), which are not read together; give one field as a folder NAME.zarr of its own"
         )
-    if "image-label" in said:
+    if "image-label" in ome:
         raise FileError("it holds labels, not a picture")
-    listed = said.get("multiscales")
-    if listed is None and "bioformats2raw.layout" in said:
+    listed = ome.get("multiscales")
+    if listed is None and "bioformats2raw.layout" in ome:
         raise FileError("this is a collection of images (bioformats2raw); give one of them, such as its folder 0, as NAME.zarr")
     if not isinstance(listed, list) or not listed:
         raise FileError("this is not an image of OME-Zarr: it has no multiscales metadata")
@@ -342,18 +342,18 @@ def _renew_metadata(about: Pyramid, into: Path, grown: tuple[Fraction, Fraction]
     before = metadata(into, name)
     group = json.loads(json.dumps(before))
     group.pop("consolidated_metadata", None)
-    said = group if about.version == 2 else group["attributes"]["ome"]
-    one = said["multiscales"][0]
+    ome = group if about.version == 2 else group["attributes"]["ome"]
+    one = ome["multiscales"][0]
     if "type" in one and not about.nearest and "mean" not in str(one["type"]):
         one["type"] = "mean"
         one.pop("metadata", None)  # how the source's levels were made
     if grown != (Fraction(1), Fraction(1)):
         _refined(one, grown)
     if about.strip:
-        for key in [key for key in said if key not in ("version", "multiscales")]:
-            del said[key]
+        for key in [key for key in ome if key not in ("version", "multiscales")]:
+            del ome[key]
         if about.version == 3:
-            group["attributes"] = {"ome": said}
+            group["attributes"] = {"ome": ome}
     if group != before:
         (into / name).write_text(json.dumps(group, indent=2), "utf-8")
 
@@ -392,9 +392,9 @@ def _factors(upper: Any, lower: Any, steps: tuple[float, ...]) -> tuple[NDArray[
         raise FileError(f"a level of {lower.shape} below one of {upper.shape} is not a pyramid")
     found = []
     for axis, (many, few) in enumerate(zip(upper.shape, lower.shape, strict=True)):
-        told = round(steps[axis]) if len(steps) == upper.ndim and steps[axis] < many + 1 else 0
+        stated = round(steps[axis]) if len(steps) == upper.ndim and steps[axis] < many + 1 else 0
         # 5 pixels become 2 or 3 at a factor of 2; a level that fits no whole factor gets shares as even as can be.
-        factor = next((one for one in (told, round(many / few)) if one > 0 and few in (many // one, -(-many // one))), None)
+        factor = next((one for one in (stated, round(many / few)) if one > 0 and few in (many // one, -(-many // one))), None)
         edges = np.arange(few + 1) * factor if factor is not None else np.arange(few + 1) * many // few
         found.append(np.minimum(edges, many))
     return tuple(found)

@@ -22,6 +22,7 @@ from pellucid.files import dng
 from pellucid.files.base import BANDED, Reading, picture_of
 from pellucid.files.claims import check_size
 from pellucid.files.directories import exif_of, parsed_exif
+from pellucid.files.metadata import upright
 from pellucid.images import Image, Rows
 from pellucid.mosaics import CameraData, Matrix
 
@@ -122,6 +123,12 @@ def developed(image: Image) -> Image:
     kept[dng.ORIENTATION] = (3, 1, image.camera.turn.to_bytes(2, "little"))
     xmp = source.first.get(dng.XMP)
     return replace(picture, exif=exif_of(kept, source.details, source.place), xmp=None if xmp is None else xmp[2])
+
+
+def pictured(image: Image) -> Image:
+    """The image as people look at it: what a camera's sensor recorded is plainly developed, and upright. Any other as it is."""
+    light = developing.interpolated(image)
+    return image if light.camera is None else upright(developed(light))
 
 
 def _exif(content: bytes) -> bytes | None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,159 +21,47 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import regular
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import base, codecs
-from pellucid.files.base import (
-    Document,
-    Page,
-    Reading,
-    picture_of,
-    picture_of_rows,
-    planes,
-    raw_rows,
-)
-from pellucid.files.claims import check_bytes, check_size
+from pellucid.files.base import Document, Page, Reading, picture_of, picture_of_rows, planes, raw_rows
+from pellucid.files.claims import check_size
 from pellucid.files.directories import exif_of, with_inner
-from pellucid.files.embedded import MOST_IN_HEAD, size_of
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.photographs import shown
 from pellucid.files.stored import Stored
+from pellucid.files.tiff_checks import CUT_OFF, check_codecs, check_directories, check_places, check_whole
+from pellucid.files.tiff_notes import (
+    CIELAB,
+    COMPRESSIONS,
+    GDAL_NODATA,
+    ICC,
+    INKS,
+    IPTC,
+    JPEG,
+    LARGEST_VALUE,
+    MASK,
+    MINISBLACK,
+    MINISWHITE,
+    OME_KEY,
+    PALETTE,
+    PLACES,
+    REDUCED,
+    RGB,
+    TRANSPARENCY,
+    WORDS,
+    XMP,
+    YCBCR,
+    ImageJStack,
+    Planes,
+    TiffFile,
+    TiffNotes,
+)
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
-__all__ = ["ImageJStack", "Planes", "TiffFile", "TiffNotes", "at_depth", "imagej_fitted", "open_tiff", "without_words"]
-
-MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
-"""Values of the tag PhotometricInterpretation."""
-
-REDUCED, TRANSPARENCY = 1, 4
-"""Bits of the tag NewSubfileType."""
-
-JPEG = 7
-COMPRESSIONS = {1: None, 5: "lzw", 8: "adobe_deflate", 32946: "adobe_deflate", 50000: "zstd"}
-"""Tag Compression -> what is written. Everything else, such as JPEG, is written with deflate: nothing is lost again."""
-
-EMBEDDED = frozenset((6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34892, 34933, 34934, 48124, 50001, 50002, 52546))
-"""Values of the tag Compression whose strips and tiles are pictures of others: JPEG, JPEG 2000 and XR, PNG, WebP, JPEG XL."""
-
-MOST_PAGES = 1_000_000
-
-MOST_TAGS = 4096
-"""Tags of a directory; the reader refuses more."""
-
-TAG_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Type of a tag -> bytes of a value."""
-
-NUMBER_BYTES = 48
-"""Bytes of memory for a number of a tag: an object, a place in a list, and one in an array."""
-
-LITTLE_TAGS = 1 << 20
-"""Bytes that the tags of a page may need without more ado."""
+__all__ = ["open_tiff"]
 
 HIGHEST_STRIP = 4096
 """Rows of a strip or tile up to which a page is read in bands: a part of it cannot be unpacked."""
-
-CUT_OFF = "the pixels are cut off"
-
-LARGEST_VALUE, SMALLEST_VALUE = 281, 280
-ICC, XMP, IPTC = 34675, 700, 33723
-SAMPLE_VALUES = (340, 341)
-GDAL_NODATA = 42113
-
-WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093, 40094, 40095)
-"""Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
-copyright, and Windows' title, comment, author, keywords, subject."""
-
-PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
-"""GeoTIFF's and GDAL's tags: where on Earth the pixels lie, and which value means none."""
-
-OME_KEY = "OME-XML"
-
-IMAGEJ_PLACES = ("ROI", "Overlays", "roi", "overlays")
-"""ImageJ's metadata that name places in pixels, packed in a format of its own."""
-
-IMAGEJ_WORDS = ("Info", "Labels", "Properties")
-"""ImageJ's metadata that only tells; the rest says what the axes and colours are."""
-
-
-@dataclass(frozen=True)
-class TiffNotes:
-    """How a page was stored, and tags that are passed on as they are (code, type, count, value)."""
-
-    compression: str | None = "adobe_deflate"
-    separate: bool = False
-    inverted: bool = False
-    tile: tuple[int, int] | None = None
-    premultiplied: bool = False
-    description: bytes | None = None
-    resolution: tuple[float, float] | None = None
-    tags: tuple[tuple[int, int, int, Any], ...] = ()
-
-
-@dataclass(frozen=True)
-class TiffFile:
-    """Metadata of the file as a whole."""
-
-    big: bool
-
-
-@dataclass(frozen=True)
-class ImageJStack:
-    """ImageJ's own kind of file: its whole shape and axes (of TZCYXS), metadata by name, how it was stored."""
-
-    shape: tuple[int, ...]
-    axes: str
-    dtype: str
-    photometric: int
-    metadata: tuple[tuple[str, Any], ...]
-    resolution: tuple[float, float]
-    unit: int
-    compression: str | None
-
-
-@dataclass(frozen=True)
-class Planes:
-    """Pages that belong together as colour, by ``--axes``: the array's whole shape and its axes."""
-
-    shape: tuple[int, ...]
-    axes: str
-
-
-def imagej_fitted(about: ImageJStack, shape: tuple[int, ...]) -> ImageJStack:
-    """The stack with planes of another size: as many pixels more for each unit of length. Selections, which count pixels, go."""
-    grown = {axis: after / before for axis, before, after in zip(about.axes, about.shape, shape, strict=True)}
-    across, down = about.resolution
-    kept = tuple((key, value) for key, value in about.metadata if key not in IMAGEJ_PLACES)
-    return replace(about, resolution=(across * grown["X"], down * grown["Y"]), metadata=kept)
-
-
-def without_words(document: Document) -> Document:
-    """The document without ImageJ's texts."""
-    if not isinstance(document.about, ImageJStack):
-        return document
-    kept = tuple((key, value) for key, value in document.about.metadata if key not in IMAGEJ_WORDS)
-    return replace(document, about=replace(document.about, metadata=kept))
-
-
-def at_depth(image: Image) -> Image:
-    """The image, whose values are in another dtype than when it was read, without tags that state values in the old one."""
-    notes = image.notes
-    if isinstance(notes, TiffNotes):
-        tags = tuple(tag for tag in notes.tags if tag[0] not in (SMALLEST_VALUE, LARGEST_VALUE, *SAMPLE_VALUES, GDAL_NODATA))
-        image = replace(image, notes=replace(notes, tags=tags))
-    if OME_KEY not in dict(image.text):
-        return image
-    kind = {"float32": "float"}.get(image.dtype.name, image.dtype.name)
-
-    def retyped(found: re.Match[str]) -> str:
-        return re.sub(r'\sSignificantBits="[^"]*"', "", re.sub(r'(\sType=")[^"]*', rf"\g<1>{kind}", found[0]))
-
-    return replace(
-        image, text=tuple((key, re.sub(r"<Pixels\b[^>]*", retyped, text) if key == OME_KEY else text) for key, text in image.text)
-    )
-
-
-# -- reading ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -185,7 +72,7 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
     # Its remarks on what it makes of a damaged file are for who asked for logs, not for everyone's terminal.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     codecs.lend(tifffile)
-    _check_directories(path)
+    check_directories(path)
     size = path.stat().st_size
     # OME-XML may name other files; only this one is read.
     with tifffile.TiffFile(path, _multifile=False) as opened:
@@ -217,49 +104,6 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
 
         shape = (len(places),) if len(places) > 1 else ()
         yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)), first=reading.first)
-
-
-def _check_directories(path: Path) -> None:
-    """Raises `FileError` where the directories go in a circle, which the reader would follow for ever, or are too many, and
-    `MemoryShort` where the values of one's tags need more memory than there is: the reader takes them as lists of numbers."""
-    size = path.stat().st_size
-    with regular.opened(path) as handle:
-        start = handle.read(16)
-        order: Literal["little", "big"] = "little" if start[:2] == b"II" else "big"
-        big = int.from_bytes(start[2:4], order) == 43
-        head, step, length = (8, 20, 8) if big else (2, 12, 4)
-        place, known = int.from_bytes(start[8:16] if big else start[4:8], order), set[int]()
-        while place:
-            if place in known:
-                raise FileError(f"its directories are damaged: after page {len(known)} they go in a circle")
-            if len(known) == MOST_PAGES:
-                raise FileError(f"more than {MOST_PAGES} pages are more than pellucid reads")
-            known.add(place)
-            handle.seek(place)
-            count = int.from_bytes(handle.read(head), order)
-            end = place + head + count * step
-            if end + length > size:
-                # Cut off: what the reader finds is looked at after this.
-                return
-            if count <= MOST_TAGS:
-                _check_tags(handle.read(count * step), order, step, size, len(known))
-            handle.seek(end)
-            place = int.from_bytes(handle.read(length), order)
-
-
-def _check_tags(table: bytes, order: Literal["little", "big"], step: int, size: int, page: int) -> None:
-    """Raises `MemoryShort` where the values of the tags in the ``table`` of a page need more memory than there is; values that lie
-    beyond the end of the file, of that ``size``, are not read."""
-    needed, wide = 0, (step - 4) // 2
-    for begin in range(0, len(table), step):
-        kind = int.from_bytes(table[begin + 2 : begin + 4], order)
-        count = int.from_bytes(table[begin + 4 : begin + 4 + wide], order)
-        stored = count * TAG_BYTES.get(kind, 0)
-        if wide < stored <= size:
-            # Bytes and text twice; of numbers a list, and an array of 8 bytes each.
-            needed += 2 * stored if TAG_BYTES[kind] == 1 else NUMBER_BYTES * count
-    if needed > LITTLE_TAGS:
-        check_bytes(needed, f"the tags of page {page}")
 
 
 def _table(file: Any, page: Any) -> tuple[set[int], int]:
@@ -353,8 +197,8 @@ def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
     shape = (height, width) if page.axes == "YX" else (height, width, samples)
     if not whole_bytes or not _is_one_picture(shape, photometric, tuple(int(kind) for kind in page.extrasamples)):
         return None
-    _check_places(page, size, before, held=0)
-    _check_codecs(page)
+    check_places(page, size, before, held=0)
+    check_codecs(page)
     handle, dtype = page.parent.filehandle, page.dtype.newbyteorder("=")
     settings = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if int(page.compression) == JPEG else {}
 
@@ -386,14 +230,14 @@ def _values(page: Any, size: int, before: int = 0) -> NDArray[Any]:
     """The page's samples, (h, w) or (h, w, n)."""
     if page.dtype is None:
         raise FileError("its sample format is not read")
-    _check_places(page, size, before)
-    _check_codecs(page)
+    check_places(page, size, before)
+    check_codecs(page)
     # One worker: many small strips gain nothing, and errors stay in this thread.
     try:
         values: NDArray[Any] = page.asarray(maxworkers=1)
     except NotImplementedError as error:  # samples of 9 to 15 bits, say
         raise MissingExtra("imagecodecs", codecs.EXTRA) from error
-    _check_whole(page.parent, size)
+    check_whole(page.parent, size)
     if page.axes == "SYX":
         values = values.transpose(1, 2, 0)
     elif page.axes not in ("YX", "YXS"):
@@ -403,62 +247,6 @@ def _values(page: Any, size: int, before: int = 0) -> NDArray[Any]:
     elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
         values = values * np.uint8(255 // (2**page.bitspersample - 1))
     return values
-
-
-def _check_places(page: Any, size: int, before: int, held: int | None = None) -> None:
-    """Raises an error when the page claims what the file of that size cannot have, or more than there is memory for; ``before`` and
-    ``held`` as of `check_size`."""
-    width, height, samples = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
-    itemsize = page.dtype.itemsize
-    across, high = (int(page.tilewidth), int(page.tilelength)) if page.is_tiled else (width, min(height, int(page.rowsperstrip)))
-    # A part that is packed is unpacked as a whole, and copied; and it says its size itself.
-    part = 0 if page.is_contiguous else 3 * across * high * samples * itemsize
-    check_size(across, high, samples, size, itemsize=itemsize, held=part)
-    check_size(width, height, samples, size, itemsize=itemsize, before=before, held=held, beside=part)
-    places = np.asarray(page.dataoffsets, dtype=np.uint64)
-    lengths = np.asarray(page.databytecounts, dtype=np.uint64)
-    # The reader fills missing parts with zeros: a truncated file would come out black in part.
-    wanted = int(np.prod(page.chunked))
-    if len(places) != len(lengths) or len(places) < wanted or (places + lengths > size)[:wanted].any():
-        raise FileError(CUT_OFF)
-    if int(page.compression) in EMBEDDED:
-        _check_embedded(page, across, high)
-    if int(page.compression) == 1 and int(lengths[:wanted].sum()) < page.imagewidth * page.imagelength * page.samplesperpixel // 8:
-        raise FileError(CUT_OFF)
-
-
-def _check_codecs(page: Any) -> None:
-    """Raises `MissingExtra` where the pixels are packed in a way that only imagecodecs unpacks, and it is not installed."""
-    import tifffile
-
-    known = tifffile.TIFF.DECOMPRESSORS, tifffile.TIFF.UNPREDICTORS
-    if (int(page.compression) not in known[0] or int(page.predictor) not in known[1]) and not codecs.is_whole():
-        raise MissingExtra("imagecodecs", codecs.EXTRA)
-
-
-def _check_embedded(page: Any, width: int, height: int) -> None:
-    """Raises `FileError` where a strip or tile is a picture of a format of its own that is larger than the part is, or of a kind
-    whose size is not known before it is unpacked: its decoder goes by that."""
-    handle = page.parent.filehandle
-    for place, length in zip(page.dataoffsets, page.databytecounts, strict=False):
-        if not length:
-            continue
-        handle.seek(place)
-        found = size_of(handle.read(min(int(length), MOST_IN_HEAD)))
-        if found is None:
-            # What has no header uses that of the file.
-            if page.jpegheader is not None:
-                continue
-            raise FileError(f"pixels packed by {getattr(page.compression, 'name', page.compression)} of no known size are not read")
-        # A last strip may be a whole one.
-        if found[0] > max(width, int(page.imagewidth)) + 64 or found[1] > max(height, int(page.rowsperstrip or 0)) + 64:
-            raise FileError(f"a part of {width}x{height} pixels holds a picture of {found[0]}x{found[1]}")
-
-
-def _check_whole(file: Any, size: int) -> None:
-    """Raises `FileError` where the file has become shorter: the reader takes what it does not find for zeros."""
-    if os.fstat(file.filehandle.fileno()).st_size < size:
-        raise FileError(CUT_OFF)
 
 
 def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
@@ -478,19 +266,19 @@ def _white(page: Any, dtype: np.dtype[Any]) -> float | None:
     if dtype != np.uint16:
         return None
     bits = page.bitspersample
-    told = page.tags.valueof(LARGEST_VALUE)
-    if isinstance(told, tuple):
-        told = max(told) if told else None
-    if isinstance(told, int) and 255 <= told < 65535:
-        return float(told)
+    stated = page.tags.valueof(LARGEST_VALUE)
+    if isinstance(stated, tuple):
+        stated = max(stated) if stated else None
+    if isinstance(stated, int) and 255 <= stated < 65535:
+        return float(stated)
     return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else None
 
 
 def _nodata(page: Any) -> Nodata | None:
     """The value that GDAL's tag states to be no image."""
-    told = page.tags.valueof(GDAL_NODATA)
+    stated = page.tags.valueof(GDAL_NODATA)
     try:
-        value = float(told)
+        value = float(stated)
     except (TypeError, ValueError):
         return None
     # NaN is none anyway.
@@ -640,7 +428,7 @@ def _by_axes(file: Any, reading: Reading, size: int) -> Document:
         if page is None:
             raise FileError("a page is missing")
     values = series.asarray(maxworkers=1)
-    _check_whole(file, size)
+    check_whole(file, size)
     count = int(np.prod(leading, dtype=np.int64)) if leading else 1
     pages = (replace(page, pictures=tuple(page.pictures)) for page in frames(values, axes, reading))
     return Document(pages, count, leading, letters, Planes(shape, axes))

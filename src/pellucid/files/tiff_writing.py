@@ -1,6 +1,6 @@
 """TIFF written: pages of any depth, packed as they were, with their tags; ImageJ's stacks by its own rules.
 
-`pellucid.files.tiff` reads them, and says what it keeps for here.
+`pellucid.files.tiff` reads them; `pellucid.files.tiff_notes` has what it keeps for here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, joined, joined_rows, picture_of
 from pellucid.files.directories import EXIF, GPS, Entries, parsed_exif, written_directory
 from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
-from pellucid.files.tiff import (
+from pellucid.files.tiff_notes import (
     COMPRESSIONS,
     INKS,
     IPTC,

@@ -231,8 +231,8 @@ def doubt_examples(
         clean, noisy = degradation.pair(crop, rng)
         if rng.random() < 0.5:
             noisy = np.rint(np.clip(noisy, 0, 1) * 255).astype(np.float32) / np.float32(255)
-        told = sigma * float(np.exp(rng.normal(0, 0.05))) if kind == "white" else None
-        settings = DenoiseSettings.of({"sigma": told, **_varied(rng)})
+        stated = sigma * float(np.exp(rng.normal(0, 0.05))) if kind == "white" else None
+        settings = DenoiseSettings.of({"sigma": stated, **_varied(rng)})
         image = images.from_array(np.asarray(noisy, dtype=np.float32))
         model = models[int(rng.integers(len(models)))]
         found = noise_of(View((image,)), model.models, settings)

@@ -41,7 +41,7 @@ def examples(
     pictures: list[NDArray[np.uint8]], count: int, seed: int, on_progress: Callable[[int, int], None] | None = None
 ) -> Examples:
     """``count`` examples, each a pure function of ``seed`` and its number. Targets (n, 3): losses of cyan, magenta and yellow."""
-    seen, targets = [], []
+    features, targets = [], []
     for index in range(count):
         rng = np.random.default_rng([seed, 11, index // TWICE])
         if index % TWICE == 0:
@@ -51,11 +51,11 @@ def examples(
                     [values[::2], _crop(pictures[int(rng.integers(len(pictures)))], rng)[:: int(rng.integers(1, 6))]]
                 )
         worn, lost = faded_examples(values, np.random.default_rng([seed, 12, index]))
-        seen.append(dyes.features(worn))
+        features.append(dyes.features(worn))
         targets.append(lost)
         if on_progress is not None:
             on_progress(index + 1, count)
-    return Examples(np.stack(seen), np.array(targets, dtype=np.float32))
+    return Examples(np.stack(features), np.array(targets, dtype=np.float32))
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -213,13 +213,13 @@ class Worker:
             clip = clips.look(source)
             high, wide = _output_size(settings, clip.height, clip.width)
             each = max(clip.height * clip.width, high * wide)
-            seen = 0
+            frames = 0
 
             def told(done: int, count: int | None) -> None:
-                nonlocal seen
-                seen += not done
-                if max(seen, count or 0) * each > most:
-                    raise SizeError(f"{source}: {max(seen, count or 0)} frames together are more than {words}")
+                nonlocal frames
+                frames += not done
+                if max(frames, count or 0) * each > most:
+                    raise SizeError(f"{source}: {max(frames, count or 0)} frames together are more than {words}")
                 progress(0.0 if not done or count is None else done / count)
 
             made = footage.restore(source, target, model, settings, strip=how.strip, told=told)
