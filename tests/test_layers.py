@@ -141,8 +141,9 @@ CLI_ROWS = (
 WEB_ROWS = (
     {"limits", "worker", "folder"},
     {"uploads", "pool", "catalogue"},
-    {"answers", "openapi", "metrics"},
-    {"security"},
+    {"answers", "openapi", "metrics", "query", "refusals"},
+    {"security", "service"},
+    {"requests"},
     {"app", "connections"},
     {"server"},
 )

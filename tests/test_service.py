@@ -36,6 +36,7 @@ pytest.importorskip("python_multipart", reason="the extra web is not installed")
 from pellucid.web import app as served
 from pellucid.web import connections, limits, pool, server, uploads, worker
 from pellucid.web import folder as folders
+from pellucid.web.service import Service
 
 
 def comes(true: Callable[[], Any]) -> bool:
@@ -371,7 +372,7 @@ def test_each_model_limits_pictures_by_its_own_speed(tmp_path: Path) -> None:
     staff: Any = Measuring({"photo": 1e5, "upscale": 4e5, "cutout": 1e6})
     folder: Any = tmp_path
     most = limits.Limits(pixels=64_000_000, seconds=100)
-    service = served.Service(staff, most, {name: name for name in staff.speeds}, folder, {"photo": 1e5}, token=False)
+    service = Service(staff, most, {name: name for name in staff.speeds}, folder, {"photo": 1e5}, token=False)
 
     async def of(text: str) -> int:
         work = [(step.model, step.settings) for step in steps.parse(text).steps]
