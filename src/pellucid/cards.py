@@ -57,12 +57,12 @@ class Card:
     """The description of a model, inside its file.
 
     Restoring reads ``task``, ``channels`` (of the input, 1 or 3), ``maps`` (planes beside the image, such as
-    `pellucid.tasks.denoise.MAPS`), ``answer`` (see `ANSWERS`), ``multiple_of`` (height and width must divide by it), ``halo`` (the
-    distance from which an output pixel can be influenced, in pixels of the input) and ``scale`` (how many times larger the output
-    is). The graph of a model with ``scales`` has an output ``xN`` for each factor N; its residual is taken away from the bicubic
-    enlargement. ``licence`` is that of the weights. ``scores`` maps a line such as ``BSD68 gaussian:25`` to PSNR in dB, or to
-    the metric that it ends with. ``spec`` and ``recipe`` are data that only `pellucid.training` interprets; ``training`` describes
-    the run (steps, minutes, versions).
+    `pellucid.tasks.denoise_learning.MAPS`), ``answer`` (see `ANSWERS`), ``multiple_of`` (height and width must divide by it),
+    ``halo`` (the distance from which an output pixel can be influenced, in pixels of the input) and ``scale`` (how many times
+    larger the output is). The graph of a model with ``scales`` has an output ``xN`` for each factor N; its residual is taken away
+    from the bicubic enlargement. ``licence`` is that of the weights. ``scores`` maps a line such as ``BSD68 gaussian:25`` to PSNR
+    in dB, or to the metric that it ends with. ``spec`` and ``recipe`` are data that only `pellucid.training` interprets;
+    ``training`` describes the run (steps, minutes, versions).
     """
 
     name: str

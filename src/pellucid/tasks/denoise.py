@@ -1,4 +1,4 @@
-"""Denoising: which file serves which noise, which input it is given, and how it learns.
+"""Denoising: which file serves which noise, and which input it is given.
 
 Without a noise level the picture is inspected (`pellucid.diagnosis`), and the kind of noise chooses the file's role: ``gray`` or
 ``colour`` for white noise, ``impulses``, and ``processed`` for noise that a camera or JPEG has treated. `pellucid.denoising`
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,11 +24,11 @@ from pellucid.diagnosis import Diagnosis, doubt, gain
 from pellucid.diagnosis.drawn import Squares
 from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
-from pellucid.images import Image, Pixels
-from pellucid.maps import Curve, Extremes
+from pellucid.images import Image
+from pellucid.maps import Curve
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames
-from pellucid.tasks.denoise_learning import OverTime
+from pellucid.tasks.denoise_learning import MAPS, Learning
 from pellucid.tiling import Place
 from pellucid.views import View
 
@@ -55,11 +55,6 @@ __all__ = [
     "scored",
 ]
 
-MAPS: tuple[str, ...] = ("sigma", "impulses")
-"""The planes that a network may take beside the image, in this order, each of the image's height and width:
-``sigma``, the standard deviation of the noise at each pixel as a share of full range (25 in 8-bit levels is 25/255), without
-impulses; ``impulses``, the chance that a pixel was replaced by an impulse, 0 to 1."""
-
 ROUTES: dict[str, str] = {
     "salt-pepper": "impulses",
     "impulses": "impulses",
@@ -74,9 +69,6 @@ CASES: tuple[str, ...] = ("gaussian:0", "gaussian:5", "gaussian:15", "gaussian:2
 METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
 
 PROTOCOL: Mapping[str, str] = {"crop": "none", "psnr": "per image over all pixels and channels"}
-
-MEASURED = 17
-"""Side in pixels of the window in which training measures the standard deviation of noise that follows no known law."""
 
 TILE = {"bf16": 2176, "f32": 1616}
 """Side in pixels of the square that no piece of a picture has more pixels than, margins included, by the engine's precision. Fixed,
@@ -561,99 +553,3 @@ def known(case: Degradation, maps: Sequence[str], *, blind: bool) -> DenoiseSett
 def scored(case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
     """All of the image."""
     return pixels
-
-
-# -- learning ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Learning(base.Learning):
-    """Noisy in, clean out. ``noise`` is what training draws from; ``maps`` are the planes that the network is given (`MAPS`).
-
-    Without maps the network is blind: it never learns the level. ``doubt`` is the error of the level map in training: the standard
-    deviation of the logarithm of the factor between map and truth (estimated levels are never exact). ``again`` is the share of the
-    examples with impulses of any value that the network is given as a second pass gives them, by its own first output.
-    """
-
-    noise: tuple[base.NoiseRange, ...]
-    maps: tuple[str, ...] = MAPS
-    doubt: float = 0.0
-    again: float = 0.0
-    name: ClassVar[str] = "denoise"
-    sources: ClassVar[tuple[str, ...]] = ("clean", "pairs", "noisy")
-    plain: ClassVar[Literal["noise", "shrink"] | None] = "noise"
-
-    @classmethod
-    def of(cls, table: Mapping[str, Any]) -> type[base.Learning]:
-        """Clips, where the table says so, else pictures."""
-        return OverTime if table.get("clips") else cls
-
-    def __post_init__(self) -> None:
-        if not self.noise:
-            raise OptionError("task denoise: name at least one noise range")
-        if not 0 <= self.doubt <= 1:
-            raise OptionError(f"task denoise: doubt must be a number from 0 to 1, not {self.doubt!r}")
-        if not 0 <= self.again <= 1:
-            raise OptionError(f"task denoise: again must be a share from 0 to 1, not {self.again!r}")
-        unknown = [name for name in self.maps if name not in MAPS]
-        if unknown:
-            raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
-        if self.again and self.maps != MAPS:
-            raise OptionError(f"task denoise: to look again, the network takes the maps {', '.join(MAPS)}")
-
-    def pair(self, clean: Pixels, rng: np.random.Generator) -> base.Pair:
-        """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
-        pair = self._degraded(clean, base.drawn(self.noise, rng), rng, self.doubt)
-        return replace(pair, again=bool(rng.random() < self.again)) if pair.again else pair
-
-    def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> base.Pair:
-        """The example with this very noise, as a second pass gives it wherever the network learns from those."""
-        return self._degraded(clean, case, rng, 0.0)
-
-    def _degraded(self, clean: Pixels, noise: Degradation, rng: np.random.Generator, doubt: float) -> base.Pair:
-        perfect, noisy = noise.pair(clean, rng)
-        perfect = np.asarray(perfect, dtype=np.float32)
-
-        def level(planes: Pixels) -> Pixels:
-            if noise.curve is None:
-                error = np.square(noisy - perfect).mean(axis=2)
-                sigma = np.sqrt(maps.box_mean(error, MEASURED))
-            else:
-                sigma = maps.sigma(planes, noise.curve)
-            return sigma * np.float32(np.exp(rng.normal(0, doubt))) if doubt > 0 else sigma
-
-        # No doubt is added to the impulse density: it is estimated well, or each impulse is seen.
-        pair = self._shown(noisy, perfect, noise.density, noise.extremes, level)
-        return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
-
-    def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> base.Pair:
-        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy image where there is no
-        clean one."""
-        # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
-        extremes = diagnosis.extremes if "impulses" in self.maps else None
-        noise = replace(Noise.of(diagnosis), clipping=diagnosis.clipping if clean is noisy else None)
-        return self._shown(noisy, clean, diagnosis.impulse_density, extremes, noise.sigma)
-
-    def _shown(
-        self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]
-    ) -> base.Pair:
-        """The example with the network's input for a ``noisy`` image (h, w, channels).
-
-        ``density`` is the share of impulses; black and white ones, which ``extremes`` describes, are known one by one and filled.
-        ``level`` gives the noise's standard deviation (h, w) in [0, 1] for the filled planes (channels, h, w).
-        """
-        if not self.maps:
-            return base.Pair(image=noisy, maps=np.empty((*noisy.shape[:2], 0), dtype=np.float32), clean=clean, base=noisy)
-        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
-        chance = np.full(planes.shape[1:], density, dtype=np.float32)
-        if extremes is not None:
-            chance = maps.impulses(planes, extremes)
-            planes = maps.filled(planes, chance)
-        planes_by_name = {"sigma": level(planes), "impulses": chance}
-        image = np.ascontiguousarray(planes.transpose(1, 2, 0))
-        return base.Pair(
-            image=image,
-            base=image,
-            maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
-            clean=clean,
-        )

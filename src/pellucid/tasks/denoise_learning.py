@@ -1,159 +1,122 @@
-"""How a network learns to take noise out of clips: frames that are made, or a real clip's, are fused as a user's are.
-
-The network is given what it will be given: the motion that was found, right or wrong, and what the filter made of it.
-"""
+"""How a network learns to take noise out of pictures: the examples, and the planes that it is given beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pellucid import diagnosis, following, moving
+from pellucid import maps
 from pellucid.degradations import Degradation
+from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
-from pellucid.images import Image, Pixels
-from pellucid.maps import Curve
-from pellucid.tasks import DenoiseSettings, base
-from pellucid.tasks.denoise_clips import MAPS, follow
-from pellucid.tiling import Place
-from pellucid.views import View
+from pellucid.images import Pixels
+from pellucid.maps import Extremes
+from pellucid.tasks import base
+from pellucid.tasks.denoise_clips_learning import OverTime
 
-__all__ = ["OverTime"]
+__all__ = ["MAPS", "Learning"]
 
-BEFORE = ((0, 1, 2, 3, 4, 6, 9), (0.08, 0.2, 0.25, 0.2, 0.15, 0.08, 0.04))
-"""How many frames come before the one that is learnt from, and how often."""
+MAPS: tuple[str, ...] = ("sigma", "impulses")
+"""The planes that a network may take beside the image, in this order, each of the image's height and width:
+``sigma``, the standard deviation of the noise at each pixel as a share of full range (25 in 8-bit levels is 25/255), without
+impulses; ``impulses``, the chance that a pixel was replaced by an impulse, 0 to 1."""
 
-LAST = 0.12
-"""The share of the examples behind which no frame comes."""
+MEASURED = 17
+"""Side in pixels of the window in which training measures the standard deviation of noise that follows no known law."""
 
 
 @dataclass(frozen=True)
-class OverTime(base.Learning):
-    """Frames of clips, noisy in, clean out. ``noise`` is what training draws from. ``real`` is the share of the examples that come
-    from real clips, where there are some. ``doubt`` is the error of the stated level: the standard deviation of its logarithm.
-    ``alone`` is the share of the examples that are given without the frames around them: at 1 the network learns to restore frame
-    by frame, to compare with.
+class Learning(base.Learning):
+    """Noisy in, clean out. ``noise`` is what training draws from; ``maps`` are the planes that the network is given (`MAPS`).
 
-    Clips are made of ``grounds``, photographs, and ``things`` with alpha (`pellucid.moving`); ``clips`` are strips of square frames
-    of real ones, one below the other.
+    Without maps the network is blind: it never learns the level. ``doubt`` is the error of the level map in training: the standard
+    deviation of the logarithm of the factor between map and truth (estimated levels are never exact). ``again`` is the share of the
+    examples with impulses of any value that the network is given as a second pass gives them, by its own first output.
     """
 
     noise: tuple[base.NoiseRange, ...]
-    clips: bool = True
-    real: float = 0.4
-    doubt: float = 0.05
-    alone: float = 0.0
+    maps: tuple[str, ...] = MAPS
+    doubt: float = 0.0
+    again: float = 0.0
     name: ClassVar[str] = "denoise"
-    sources: ClassVar[tuple[str, ...]] = ("grounds", "things", "clips")
-    with_alpha: ClassVar[tuple[str, ...]] = ("things",)
-    optional: ClassVar[tuple[str, ...]] = ("things", "clips")
-    draws: ClassVar[Literal["pixels", "levels"]] = "levels"
-    before: ClassVar[str] = "fused"
-    words: ClassVar[str] = "the fused frame"
+    sources: ClassVar[tuple[str, ...]] = ("clean", "pairs", "noisy")
+    plain: ClassVar[Literal["noise", "shrink"] | None] = "noise"
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> type[base.Learning]:
+        """Clips, where the table says so, else pictures."""
+        return OverTime if table.get("clips") else cls
 
     def __post_init__(self) -> None:
         if not self.noise:
             raise OptionError("task denoise: name at least one noise range")
-        if not all(0 <= share <= 1 for share in (self.real, self.doubt, self.alone)):
-            raise OptionError("task denoise: real, doubt and alone must be numbers from 0 to 1")
+        if not 0 <= self.doubt <= 1:
+            raise OptionError(f"task denoise: doubt must be a number from 0 to 1, not {self.doubt!r}")
+        if not 0 <= self.again <= 1:
+            raise OptionError(f"task denoise: again must be a share from 0 to 1, not {self.again!r}")
+        unknown = [name for name in self.maps if name not in MAPS]
+        if unknown:
+            raise OptionError(f"task denoise: unknown map {unknown[0]!r}; known: {', '.join(MAPS)}")
+        if self.again and self.maps != MAPS:
+            raise OptionError(f"task denoise: to look again, the network takes the maps {', '.join(MAPS)}")
 
-    @property
-    def maps(self) -> tuple[str, ...]:
-        """The level that is left, and all that stands beside a fused frame."""
-        return MAPS
+    def pair(self, clean: Pixels, rng: np.random.Generator) -> base.Pair:
+        """A training example from a clean image of shape (height, width, channels), float32 in [0, 1]."""
+        pair = self._degraded(clean, base.drawn(self.noise, rng), rng, self.doubt)
+        return replace(pair, again=bool(rng.random() < self.again)) if pair.again else pair
 
-    def of_case(self, case: Degradation) -> OverTime:
-        """Validation: this very noise, its level known."""
-        return replace(self, noise=(_Fixed(case),), doubt=0.0)  # type: ignore[arg-type]
+    def degrade(self, clean: Pixels, case: Degradation, rng: np.random.Generator) -> base.Pair:
+        """The example with this very noise, as a second pass gives it wherever the network learns from those."""
+        return self._degraded(clean, case, rng, 0.0)
 
-    def composed(self, drawn: base.Drawn, side: int, rng: np.random.Generator) -> base.Pair:
-        """An example of ``side`` pixels."""
-        before = int(rng.choice(BEFORE[0], p=BEFORE[1]))
-        count = before + 2
-        if drawn.has("clips") and rng.random() < self.real:
-            clean = moving.strip(_levels(drawn("clips")), side, count, rng)
-        else:
-            clean = self._made(drawn, side, count, rng)
-        noise = base.drawn(self.noise, rng)
-        frames = [Image(_shown(noise, frame, rng)) for frame in clean]
-        found = _known(noise, frames[0].pixels, float(np.exp(rng.normal(0, self.doubt))) if self.doubt else 1.0)
-        last = rng.random() < LAST
-        notes: Any = None
-        for number in range(before):
-            notes = follow(View((frames[number],), found=found), DenoiseSettings(), notes).notes
-        view = View(tuple(frames[before : before + (1 if last else 2)]), found=found, looked_ahead=True)
-        followed = follow(view, DenoiseSettings(), notes)
-        if rng.random() < self.alone:
-            followed = base.Followed(view, DenoiseSettings())
-        # As a still denoiser's answer: what was cut off at black and white is put back behind the network.
-        target = clean[before] if found.clipping is None else found.clipping.expected(clean[before])
-        return _example(followed.view, found, np.ascontiguousarray(target))
+    def _degraded(self, clean: Pixels, noise: Degradation, rng: np.random.Generator, doubt: float) -> base.Pair:
+        perfect, noisy = noise.pair(clean, rng)
+        perfect = np.asarray(perfect, dtype=np.float32)
 
-    def _made(self, drawn: base.Drawn, side: int, count: int, rng: np.random.Generator) -> Pixels:
-        ground = _levels(drawn("grounds", int(side * rng.uniform(1, 3))))
-        things = []
-        for _ in range(int(rng.choice(4, p=(0.3, 0.4, 0.2, 0.1)))):
-            if drawn.has("things") and rng.random() < 0.8:
-                thing = _levels(drawn("things"))
-                things.append(thing if thing.shape[2] == 4 else moving.cut_out(thing, side // 2, rng))
+        def level(planes: Pixels) -> Pixels:
+            if noise.curve is None:
+                error = np.square(noisy - perfect).mean(axis=2)
+                sigma = np.sqrt(maps.box_mean(error, MEASURED))
             else:
-                things.append(moving.cut_out(_levels(drawn("grounds")), int(side * rng.uniform(0.2, 0.9)), rng))
-        return moving.frames(ground, things, side, count, rng)
+                sigma = maps.sigma(planes, noise.curve)
+            return sigma * np.float32(np.exp(rng.normal(0, doubt))) if doubt > 0 else sigma
 
-    def view(self, pair: base.Pair) -> View:
-        """An example as the task's `prepare` gets it."""
-        planes = pair.maps.transpose(2, 0, 1)
-        left, noise, old = (following.in_cells(plane) for plane in planes[:3])
-        noisy, before, after = (np.ascontiguousarray(pair.maps[..., at : at + 3]) for at in (3, 6, 9))
-        level = left.mean
-        found = Diagnosis("gaussian", gaussian_sigma=level, curve=Curve(level / 255), places=left)
-        return View((Image(pair.image),), found=found, beside=following.Beside(noisy, before, after, noise, old))
+        # No doubt is added to the impulse density: it is estimated well, or each impulse is seen.
+        pair = self._shown(noisy, perfect, noise.density, noise.extremes, level)
+        return replace(pair, again=self.again > 0 and noise.density > 0 and noise.extremes is None)
 
+    def found(self, noisy: Pixels, clean: Pixels, diagnosis: Diagnosis) -> base.Pair:
+        """The example of a noisy image, given to the network as its diagnosis says; ``clean`` is the noisy image where there is no
+        clean one."""
+        # Impulses only if the network has that map. Clipping only without clean partners: with them the network learns it.
+        extremes = diagnosis.extremes if "impulses" in self.maps else None
+        noise = replace(Noise.of(diagnosis), clipping=diagnosis.clipping if clean is noisy else None)
+        return self._shown(noisy, clean, diagnosis.impulse_density, extremes, noise.sigma)
 
-def _levels(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """The image in 8 bits: grounds that are computed come as pixels."""
-    levels: NDArray[np.uint8] = image if image.dtype == np.uint8 else np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-    return levels
+    def _shown(
+        self, noisy: Pixels, clean: Pixels, density: float, extremes: Extremes | None, level: Callable[[Pixels], Pixels]
+    ) -> base.Pair:
+        """The example with the network's input for a ``noisy`` image (h, w, channels).
 
-
-@dataclass(frozen=True)
-class _Fixed:
-    """A range of one noise."""
-
-    case: Degradation
-    weight: float = 1.0
-
-    def draw(self, rng: np.random.Generator) -> Degradation:
-        return self.case
-
-
-def _shown(noise: Degradation, frame: Pixels, rng: np.random.Generator) -> Pixels:
-    """A noisy frame, as 8 bits hold it."""
-    noisy = noise(frame, rng)
-    return np.asarray(np.rint(255 * np.clip(noisy, 0, 1)) * np.float32(1 / 255), np.float32)
-
-
-def _known(noise: Degradation, frame: Pixels, factor: float) -> Diagnosis:
-    """The noise as a diagnosis has it, at ``factor`` times its level."""
-    curve = Curve(0.0) if noise.curve is None else noise.curve.raised(factor)
-    kind = "gaussian" if curve.flat else "poisson"
-    clipping = diagnosis.clipping([frame], curve)
-    return Diagnosis(kind, gaussian_sigma=255 * curve.sigma, poisson_gain=curve.gain, curve=curve, clipping=clipping)
-
-
-def _example(view: View, found: Diagnosis, clean: Pixels) -> base.Pair:
-    image = view.picture.pixels
-    height, width = image.shape[:2]
-    maps = np.empty((len(MAPS), height, width), np.float32)
-    beside = view.beside
-    if beside is None:
-        maps[:3] = found.sigma / 255
-        maps[3:] = np.concatenate([image.transpose(2, 0, 1)] * 3)
-    else:
-        maps[0] = view.found.places.sigma(0, 0, height, width, (height, width))
-        maps[1:] = beside.planes(Place(0, 0, height, width, (height, width)))
-    return base.Pair(image=image, maps=np.ascontiguousarray(maps.transpose(1, 2, 0)), clean=clean, base=image)
+        ``density`` is the share of impulses; black and white ones, which ``extremes`` describes, are known one by one and filled.
+        ``level`` gives the noise's standard deviation (h, w) in [0, 1] for the filled planes (channels, h, w).
+        """
+        if not self.maps:
+            return base.Pair(image=noisy, maps=np.empty((*noisy.shape[:2], 0), dtype=np.float32), clean=clean, base=noisy)
+        planes = np.ascontiguousarray(noisy.transpose(2, 0, 1))
+        chance = np.full(planes.shape[1:], density, dtype=np.float32)
+        if extremes is not None:
+            chance = maps.impulses(planes, extremes)
+            planes = maps.filled(planes, chance)
+        planes_by_name = {"sigma": level(planes), "impulses": chance}
+        image = np.ascontiguousarray(planes.transpose(1, 2, 0))
+        return base.Pair(
+            image=image,
+            base=image,
+            maps=np.stack([planes_by_name[name] for name in self.maps], axis=2),
+            clean=clean,
+        )
