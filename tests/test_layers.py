@@ -108,6 +108,8 @@ TRAINING_ROWS = (
     {"losses"},
     {"mnist", "photos"},
     {"recipes", "survey"},
+    {"forms"},
+    {"shards"},
     {"cache"},
     {"packs"},
     {"splits"},

@@ -15,9 +15,10 @@ import pytest
 
 from pellucid import cli, files, images, samples
 from pellucid.errors import DiskFull, OptionError
-from pellucid.training import cache, recipes, survey
+from pellucid.training import cache, forms, recipes, shards, survey
 from pellucid.training.batches import make_batch, validation_batches
-from pellucid.training.cache import Form, Store
+from pellucid.training.cache import Store
+from pellucid.training.forms import Form
 from pellucid.training.pictures import Pictures, channels_of, load
 
 PHOTO = recipes.find("photo")
@@ -54,7 +55,7 @@ def store(place: Path, budget: int = 10**9) -> Store:
     return Store(place, budget)
 
 
-def shards(place: Path) -> list[Path]:
+def shards_in(place: Path) -> list[Path]:
     return sorted((place / "images").glob("*.images"))
 
 
@@ -118,14 +119,14 @@ def test_a_file_that_changed_is_decoded_again(folder: Path, tmp_path: Path, read
     assert reads == ["crop-3.png"]
     # Values between others are other pixels.
     form = Form(False, False, value_range=(0.0, 100.0))
-    cache.opened([cache.source(mine / "crop-3.png", (0.0, 100.0))], form, store(tmp_path))
+    cache.opened([forms.source(mine / "crop-3.png", (0.0, 100.0))], form, store(tmp_path))
     assert reads == ["crop-3.png"] * 2
 
 
 @pytest.mark.parametrize("harm", ["pixels", "index", "cut", "foreign"])
 def test_damage_is_seen_and_mended(folder: Path, tmp_path: Path, reads: list[str], harm: str) -> None:
     plain = load(folder, PHOTO.data, store=store(tmp_path))
-    (path,) = shards(tmp_path)
+    (path,) = shards_in(tmp_path)
     content = bytearray(path.read_bytes())
     if harm == "pixels":
         content[len(content) // 2] ^= 1
@@ -142,7 +143,7 @@ def test_damage_is_seen_and_mended(folder: Path, tmp_path: Path, reads: list[str
     again = load(folder, PHOTO.data, store=store(tmp_path))
     assert len(reads) == COUNT
     assert alike(plain, again)
-    assert path not in shards(tmp_path)
+    assert path not in shards_in(tmp_path)
 
 
 def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_path: Path, reads: list[str]) -> None:
@@ -178,12 +179,12 @@ def test_more_than_the_budget_is_learnt_from_in_the_middle(folder: Path, tmp_pat
 
 
 def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, reads: list[str]) -> None:
-    sources = [cache.source(path) for path in sorted(folder.iterdir())]
+    sources = [forms.source(path) for path in sorted(folder.iterdir())]
     form = Form(True, False)
     for part in (sources[:2], sources[2:4], sources[4:6]):
         cache.opened(part, form, store(tmp_path))
     room = taken(tmp_path) + 2 * 10**5
-    for age, path in enumerate(sorted(shards(tmp_path), key=lambda path: path.stat().st_mtime_ns)):
+    for age, path in enumerate(sorted(shards_in(tmp_path), key=lambda path: path.stat().st_mtime_ns)):
         os.utime(path, (age, age))
     # The first two are used, so that the next two are the oldest.
     held, _ = cache.opened(sources[:2], form, store(tmp_path, room))
@@ -199,7 +200,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, written = cache._write, []
+    real, written = shards.write, []
 
     def write(file: Any, made: Any) -> dict[str, Any]:
         if len(written) == 3:
@@ -207,7 +208,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path
         written.append(made)
         return real(file, made)
 
-    monkeypatch.setattr(cache, "_write", write)
+    monkeypatch.setattr(shards, "write", write)
     with pytest.raises(DiskFull, match="the disk is full; --cache"):
         load(folder, PHOTO.data, store=store(tmp_path))
     assert [path.name for path in (tmp_path / "images").iterdir()] == ["lock"]
@@ -250,9 +251,9 @@ def run(code: str, *arguments: str) -> subprocess.Popen[str]:
 BOTH = """
 import sys, zlib
 from pathlib import Path
-from pellucid.training import cache
-sources = [cache.source(path) for path in sorted(Path(sys.argv[1]).iterdir())]
-seen, _ = cache.opened(sources, cache.Form(True, False), cache.Store(Path(sys.argv[2]), 10**9))
+from pellucid.training import cache, forms
+sources = [forms.source(path) for path in sorted(Path(sys.argv[1]).iterdir())]
+seen, _ = cache.opened(sources, forms.Form(True, False), cache.Store(Path(sys.argv[2]), 10**9))
 print(zlib.crc32(b"".join(entry.levels.tobytes() for entry in seen)))
 """
 
@@ -263,7 +264,7 @@ def test_two_processes_at_once_share_the_work(folder: Path, tmp_path: Path) -> N
     assert [process.returncode for process in both] == [0, 0], said
     assert said[0][0] == said[1][0] != ""
     # Each image is there once.
-    assert len(cache._index(tmp_path / "images")) == COUNT
+    assert len(shards.index(tmp_path / "images")) == COUNT
     assert taken(tmp_path) < 1.1 * sum(files.read(path).pixels.size for path in folder.iterdir()) + 10**5
 
 
@@ -324,5 +325,5 @@ def test_bytes_are_foretold(folder: Path) -> None:
     form = Form(True, False, (1.0, 0.7, 0.31), 100)
     for path in folder.iterdir():
         base = form.base(survey.read(path).levels)
-        made = base.nbytes + sum(small.nbytes for _, small in form.smaller(base)) + cache.OVERHEAD
+        made = base.nbytes + sum(small.nbytes for _, small in form.smaller(base)) + forms.OVERHEAD
         assert form.bytes_of(np.array([base.shape[:2]]), np.array([base.shape[2]]))[0] == made

@@ -9,7 +9,6 @@ If the images of a run need more than the cache may take, it learns from the mid
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -28,15 +27,14 @@ from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
-import pellucid
-from pellucid import images, memory, regular, rgba
+from pellucid import memory, regular
 from pellucid.engines import cache_folder
 from pellucid.errors import DiskFull, FileError, MissingExtra, OptionError
-from pellucid.images import Range
-from pellucid.saving import failure, files_below, is_full, replacing, sweep
-from pellucid.training import survey
+from pellucid.saving import failure, is_full, replacing, sweep
+from pellucid.training import shards
+from pellucid.training.forms import OVERHEAD, Form, Levels, Source
+from pellucid.training.shards import ALIGNED, ENDING, MAGIC, Kept
 from pellucid.training.survey import Decoded, Facts
 
 try:
@@ -44,10 +42,10 @@ try:
 except ImportError:  # Windows: two runs may decode the same images, each for itself
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["BUDGET", "Form", "Source", "Store", "opened", "source"]
+__all__ = ["BUDGET", "Store", "opened"]
 
-Levels = NDArray[Any]
 T = TypeVar("T")
+
 U = TypeVar("U")
 
 BUDGET = 20 * 10**9
@@ -58,114 +56,8 @@ SHARD = 256 * 2**20
 """Bytes of images in one file: few enough that a killed run loses little and that the oldest can be deleted alone, and enough that
 20 GB are only 80 open files."""
 
-LEAST = 256
-"""Side in pixels below which no image is cropped: validation needs as much."""
-
-OVERHEAD = 2048
-"""Bytes that an image takes beside its pixels: its thumbnail, its line in the index, and the padding."""
-
 PATIENCE_S = 2.0
 """Seconds after which the user is told that images are being decoded."""
-
-ALIGNED = 64
-"""Arrays begin at multiples of this many bytes."""
-
-ENDING = ".images"
-MAGIC = b"pellucid images 1\n"
-"""The first and the last bytes of a file; the number is the version of its format."""
-
-
-# -- what is asked for ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Form:
-    """The form in which images are kept: in ``eight`` bits or their own depth; ``gray`` or in their own channels; with smaller
-    copies at ``scales`` where a ``patch`` still fits into them. ``value_range`` gives the file's values of black and white.
-    ``alpha``: as red, green, blue and alpha."""
-
-    eight: bool
-    gray: bool
-    scales: tuple[float, ...] = (1.0,)
-    patch: int = 0
-    value_range: Range = "auto"
-    alpha: bool = False
-
-    def base(self, levels: Levels) -> Levels:
-        """The image itself, (height, width, 1 or 3, or 4 with alpha), contiguous."""
-        if self.eight and levels.dtype != np.uint8:
-            levels = np.rint(np.clip(survey.floats(levels), 0, 1) * 255).astype(np.uint8)
-        if self.gray and levels.shape[2] == 3:
-            luma = images.gray(levels.astype(np.float32))
-            levels = luma if levels.dtype.kind == "f" else np.rint(luma).astype(levels.dtype)
-        return np.ascontiguousarray(levels)
-
-    def smaller(self, base: Levels) -> tuple[tuple[float, Levels], ...]:
-        """The smaller copies of an image, each with its scale."""
-        height, width, channels = base.shape
-        made = []
-        for scale in dict.fromkeys(self.scales):
-            size = round(width * scale), round(height * scale)
-            if scale != 1 and min(size) >= self.patch and channels == 4:
-                made.append((scale, rgba.resized(base, size[1], size[0])))
-            elif scale != 1 and min(size) >= self.patch:
-                plane = PillowImage.fromarray(base[..., 0] if channels == 1 else base)
-                small = np.asarray(plane.resize(size, PillowImage.Resampling.LANCZOS))
-                made.append((scale, small.reshape(size[1], size[0], channels)))
-        return tuple(made)
-
-    def bytes_of(self, sizes: NDArray[np.int64], each: NDArray[Any]) -> NDArray[np.float64]:
-        """The bytes that images of these heights and widths (n, 2) take with their smaller copies, at ``each`` bytes a pixel."""
-        height, width = sizes[:, 0], sizes[:, 1]
-        total = np.asarray(height * width * each, dtype=np.float64)
-        for scale in dict.fromkeys(self.scales):
-            high, wide = np.rint(height * scale), np.rint(width * scale)
-            if scale != 1:
-                total += np.where(np.minimum(high, wide) >= self.patch, high * wide * each, 0)
-        return total + OVERHEAD
-
-    @property
-    def least(self) -> int:
-        """The side in pixels below which no image is cropped: a patch must fit into the same copies as before."""
-        return max(LEAST, math.ceil(self.patch / min(self.scales)) + 1)
-
-    def keys(self, source: Source) -> tuple[str, ...]:
-        """The names under which an image may be in the cache; the first one is that for writing."""
-
-        def key(gray: bool) -> str:
-            patch = self.patch if self.scales != (1.0,) else 0
-            parts = (pellucid.__version__, source.identity, self.eight, gray, self.scales, patch, self.value_range)
-            alpha = ("alpha",) if self.alpha else ()
-            return hashlib.sha256(json.dumps(parts + alpha).encode()).hexdigest()[:32]
-
-        # An image that was kept in its own channels, and has one, is gray.
-        return (key(True), key(False)) if self.gray else (key(False),)
-
-
-@dataclass(frozen=True)
-class Source:
-    """The origin of an image: its ``name``, its ``identity`` (values that change when the file does), and ``read``, which decodes
-    it and raises `FileError` or `MissingExtra`; ``path`` is its file, where it has one of its own."""
-
-    name: str
-    identity: tuple[str | int, ...]
-    read: Callable[[], Decoded]
-    path: Path | None = None
-
-
-def source(path: Path, value_range: Range = "auto", *, alpha: bool = False) -> Source:
-    """The source of an image file, read with its ``alpha`` or without."""
-    return Source(path.name, identity(path), lambda: survey.read(path, value_range, alpha=alpha), path)
-
-
-def identity(path: Path) -> tuple[str | int, ...]:
-    """Values that change when a file does, or, if the image is a folder, when one of its files does."""
-    try:
-        parts = [entry.stat() for entry in files_below(path)] if path.is_dir() else [path.stat()]
-        return (str(path.resolve()), len(parts), sum(part.st_size for part in parts), max(part.st_mtime_ns for part in parts))
-    except (OSError, ValueError):
-        # Reading the file raises the error that explains it.
-        return (str(path), 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -194,7 +86,7 @@ class Store:
             return self.budget
         room = BUDGET
         # Halved until it fits, so that it seldom changes from day to day.
-        while room > (shutil.disk_usage(place).free + _taken(place)) / 2 and room > SHARD:
+        while room > (shutil.disk_usage(place).free + shards.taken(place)) / 2 and room > SHARD:
             room //= 2
         return room
 
@@ -231,20 +123,7 @@ def opened(sources: Sequence[Source], form: Form, store: Store) -> tuple[list[De
     return [run.problems[index] if index in run.problems else run.kept[index].picture for index in range(len(sources))], notes
 
 
-# -- decoding ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """An image, or its middle, in a ``file`` (None: in memory), with its ``key`` and its ``size`` there in bytes."""
-
-    picture: Decoded
-    key: str
-    size: int
-    file: Path | None = None
-
-
-def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> _Kept | str:
+def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> Kept | str:
     """The decoded image, or its middle of ``size`` (height, width); or the reason why it cannot be read."""
     try:
         raw = source.read()
@@ -256,10 +135,10 @@ def _made(source: Source, form: Form, size: tuple[int, int] | None = None) -> _K
     return _formed(replace(raw, name=source.name), form.base(levels), form, form.keys(source)[0])
 
 
-def _formed(picture: Decoded, base: Levels, form: Form, key: str) -> _Kept:
+def _formed(picture: Decoded, base: Levels, form: Form, key: str) -> Kept:
     """The image with its smaller copies."""
     picture = replace(picture, levels=base, smaller=form.smaller(base))
-    return _Kept(picture, key, base.nbytes + sum(small.nbytes for _, small in picture.smaller) + OVERHEAD)
+    return Kept(picture, key, base.nbytes + sum(small.nbytes for _, small in picture.smaller) + OVERHEAD)
 
 
 def _ahead(work: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
@@ -285,15 +164,12 @@ def _middle(levels: Levels, size: tuple[int, int]) -> Levels:
     return levels[top : top + size[0], left : left + size[1]]
 
 
-# -- one run's images -------------------------------------------------------------------------------------------------
-
-
 class _Run:
     """The images of one run: those that the cache has, and those that are decoded now."""
 
     def __init__(self, place: Path, room: int, sources: Sequence[Source], form: Form) -> None:
         self.place, self.room, self.sources, self.form = place, room, sources, form
-        self.kept: dict[int, _Kept] = {}
+        self.kept: dict[int, Kept] = {}
         self.facts: dict[int, Facts] = {}
         self.each: dict[int, int] = {}
         self.problems: dict[int, str] = {}
@@ -302,7 +178,7 @@ class _Run:
 
     def look(self) -> None:
         """Finds the run's images in the cache, of any size; damaged files are deleted."""
-        index = _index(self.place)
+        index = shards.index(self.place)
         places: dict[int, tuple[Path, dict[str, Any]]] = {}
         for number, source in enumerate(self.sources):
             known = self.kept.get(number)
@@ -313,12 +189,12 @@ class _Run:
                 if entry is not None and not (place and entry[1]["facts"]["coloured"]):
                     places[number] = entry
                     break
-        maps = {path: _mapped(path) for path in {path for path, _ in places.values()}}
+        maps = {path: shards.mapped(path) for path in {path for path, _ in places.values()}}
         names = [source.name for source in self.sources]
 
-        def checked(item: tuple[int, tuple[Path, dict[str, Any]]]) -> tuple[int, Path, _Kept | None]:
+        def checked(item: tuple[int, tuple[Path, dict[str, Any]]]) -> tuple[int, Path, Kept | None]:
             number, (path, entry) = item
-            return number, path, _read(path, maps[path], entry, names[number])
+            return number, path, shards.read(path, maps[path], entry, names[number])
 
         damaged = set()
         for number, path, kept in _ahead(checked, places.items()):
@@ -327,15 +203,15 @@ class _Run:
             else:
                 self._take(number, kept)
         for path in damaged:
-            _remove(path)
+            shards.remove(path)
             for number in [number for number, kept in self.kept.items() if kept.file == path]:
                 del self.kept[number]
 
-    def _take(self, number: int, kept: _Kept) -> None:
+    def _take(self, number: int, kept: Kept) -> None:
         self.kept[number] = kept
         self._note(number, kept)
 
-    def _note(self, number: int, kept: _Kept) -> None:
+    def _note(self, number: int, kept: Kept) -> None:
         self.facts[number] = kept.picture.facts
         self.each[number] = kept.picture.levels.shape[2] * kept.picture.levels.dtype.itemsize
 
@@ -344,7 +220,7 @@ class _Run:
         if len(self.facts) + len(self.problems) < len(self.sources):
             return False
         self._share()
-        return self._missing() == [] and _taken(self.place) <= max(self.room, 1)
+        return self._missing() == [] and shards.taken(self.place) <= max(self.room, 1)
 
     def _missing(self) -> list[int]:
         return [number for number, size in self.wanted.items() if self._size(number) != size]
@@ -399,19 +275,19 @@ class _Run:
         if missing and self.share < 1:
             tell(f"the cache may take {memory.shown(self.room)}: it keeps the middle of each image")
         # Files in use may hold images that no run needs any more: writing the others anew frees that room.
-        if not missing and _taken(self.place) > self.room:
+        if not missing and shards.taken(self.place) > self.room:
             self._evict(0)
-            if _taken(self.place) > self.room:
+            if shards.taken(self.place) > self.room:
                 missing = list(self.wanted)
         with _Writer(self) as writer:
             for number, made in self._again(missing):
                 writer.add(number, made)
         self._evict(0)
 
-    def _again(self, numbers: list[int]) -> Iterator[tuple[int, _Kept]]:
+    def _again(self, numbers: list[int]) -> Iterator[tuple[int, Kept]]:
         """The images in the wanted size, cropped from kept ones where these are large enough."""
 
-        def again(number: int) -> tuple[int, _Kept | str]:
+        def again(number: int) -> tuple[int, Kept | str]:
             kept, size, source = self.kept.get(number), self.wanted[number], self.sources[number]
             if kept is not None and all(has >= want for has, want in zip(kept.picture.levels.shape, size, strict=False)):
                 base = np.ascontiguousarray(_middle(kept.picture.levels, size))
@@ -429,13 +305,13 @@ class _Run:
     def _evict(self, room: int) -> None:
         """Deletes files that this run does not use, the oldest first, until there is ``room`` for that many bytes more."""
         used = {kept.file for kept in self.kept.values()}
-        taken = _taken(self.place)
-        for path in sorted(_files(self.place), key=_age):
+        taken = shards.taken(self.place)
+        for path in sorted(shards.files(self.place), key=shards.age):
             if taken + room <= self.room:
                 break
             if path not in used:
-                taken -= _length(path)
-                _remove(path)
+                taken -= shards.length(path)
+                shards.remove(path)
 
     def touch(self) -> None:
         """Marks the files in use as the newest."""
@@ -473,14 +349,14 @@ class _Writer:
             # The unfinished file is deleted under its temporary name.
             self.stack.__exit__(kind, error, trace)  # type: ignore[arg-type]  # handed on as they came
 
-    def add(self, number: int, made: _Kept) -> None:
+    def add(self, number: int, made: Kept) -> None:
         """Writes an image; the run has it as soon as the file is complete."""
         try:
             if self.file is not None and self.file.tell() + made.size > self.limit:
                 self.finish()
             if self.file is None:
                 self._begin(max(self.limit, made.size))
-            self.entries.append((number, _write(self.file, made)))  # type: ignore[arg-type]  # just begun
+            self.entries.append((number, shards.write(self.file, made)))  # type: ignore[arg-type]  # just begun
         except OSError as error:
             raise self._failure(error) from error
 
@@ -506,9 +382,9 @@ class _Writer:
             raise self._failure(error) from error
         except DiskFull as error:
             raise self._full() from error
-        mapped = _mapped(self.path)
+        mapped = shards.mapped(self.path)
         for number, entry in self.entries:
-            kept = None if mapped is None else _read(self.path, mapped, entry, self.run.sources[number].name, check=False)
+            kept = None if mapped is None else shards.read(self.path, mapped, entry, self.run.sources[number].name, check=False)
             if kept is None:
                 raise FileError(f"{self.path}: was written, but cannot be read")
             self.run._take(number, kept)
@@ -519,107 +395,6 @@ class _Writer:
 
     def _full(self) -> DiskFull:
         return DiskFull(f"{self.run.place}: the disk is full; --cache SIZE takes less, PELLUCID_CACHE names another folder")
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def _write(file: BinaryIO, made: _Kept) -> dict[str, Any]:
-    """Appends the arrays of an image to the file; returns its entry for the index."""
-    picture, facts = made.picture, made.picture.facts
-    file.write(bytes(-file.tell() % ALIGNED))
-    begun, crc, arrays = file.tell(), 0, []
-    for scale, array in ((0.0, facts.thumbnail), (1.0, picture.levels), *picture.smaller):
-        padding = bytes(-file.tell() % ALIGNED)
-        file.write(padding)
-        arrays.append((scale, file.tell(), array.shape, array.dtype.str))
-        content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        file.write(content)
-        crc = zlib.crc32(content, zlib.crc32(padding, crc))
-    kept = {"size": facts.size, "depth": facts.depth, "coloured": facts.coloured, "ends": facts.ends, "digest": facts.digest.hex()}
-    return {"key": made.key, "facts": kept, "arrays": arrays, "bytes": (begun, file.tell()), "crc": crc}
-
-
-def _read(path: Path, mapped: NDArray[np.uint8] | None, entry: dict[str, Any], name: str, *, check: bool = True) -> _Kept | None:
-    """The image of an entry of the index, in the mapped file; None where it is damaged."""
-    try:
-        begin, end = entry["bytes"]
-        if mapped is None or (check and zlib.crc32(mapped[begin:end].data) != entry["crc"]):
-            return None
-        arrays = {}
-        for scale, offset, shape, text in entry["arrays"]:
-            kind = np.dtype(text)
-            arrays[scale] = mapped[offset : offset + math.prod(shape) * kind.itemsize].view(kind).reshape(shape)
-        stored = entry["facts"]
-        height, width = stored["size"]
-        black, white = stored["ends"]
-        digest, thumbnail = bytes.fromhex(stored["digest"]), np.array(arrays.pop(0.0))
-        facts = Facts((height, width), stored["depth"], stored["coloured"], (black, white), digest, thumbnail)
-        picture = Decoded(name, arrays.pop(1.0), facts, tuple(arrays.items()))
-        size = picture.levels.nbytes + sum(small.nbytes for _, small in picture.smaller) + OVERHEAD
-        return _Kept(picture, entry["key"], size, path)
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _mapped(path: Path) -> NDArray[np.uint8] | None:
-    """The file's bytes; None where another process deleted it."""
-    try:
-        return np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-    except (OSError, ValueError):
-        return None
-
-
-def _index(place: Path) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """All images in the cache by their keys, the largest of each key; damaged and foreign files are deleted."""
-    entries: dict[str, tuple[Path, dict[str, Any]]] = {}
-    for path in _files(place):
-        try:
-            with path.open("rb") as file:
-                file.seek(-(ALIGNED + len(MAGIC)), os.SEEK_END)
-                tail = file.read()
-                if not tail.endswith(MAGIC):
-                    raise ValueError
-                end = json.loads(tail[:ALIGNED])
-                file.seek(-(ALIGNED + len(MAGIC) + end["length"]), os.SEEK_END)
-                content = file.read(end["length"])
-            if zlib.crc32(content) != end["crc"]:
-                raise ValueError
-            for entry in json.loads(content):
-                other = entries.get(entry["key"])
-                if other is None or entry["bytes"][1] - entry["bytes"][0] > other[1]["bytes"][1] - other[1]["bytes"][0]:
-                    entries[entry["key"]] = (path, entry)
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError, KeyError, TypeError):
-            _remove(path)
-    return entries
-
-
-def _files(place: Path) -> list[Path]:
-    return [path for path in place.iterdir() if path.suffix == ENDING]
-
-
-def _length(path: Path) -> int:
-    with suppress(OSError):
-        return path.stat().st_size
-    return 0
-
-
-def _age(path: Path) -> float:
-    with suppress(OSError):
-        return path.stat().st_mtime
-    return 0.0
-
-
-def _taken(place: Path) -> int:
-    return sum(_length(path) for path in _files(place))
-
-
-def _remove(path: Path) -> None:
-    # A process that has mapped the file keeps its bytes; Windows refuses to delete it then.
-    with suppress(OSError):
-        path.unlink()
 
 
 _in_process = threading.Lock()

@@ -15,8 +15,8 @@ from PIL import Image as PillowImage
 
 from pellucid import files, rgba
 from pellucid.errors import FileError, TrainingError
-from pellucid.training import cache
-from pellucid.training.cache import Source
+from pellucid.training import forms
+from pellucid.training.forms import Source
 from pellucid.training.survey import Decoded, Facts
 
 __all__ = ["PACK_MANIFEST", "entries", "pack"]
@@ -54,7 +54,7 @@ def entries(place: Path, *, alpha: bool = False) -> tuple[list[Source], str]:
         levels = levels[..., None] if levels.ndim == 2 else levels
         return Decoded(name, levels, Facts.of(levels, (0.0, None)))
 
-    whole = cache.identity(place)
+    whole = forms.identity(place)
     return [Source(name, (*whole, name), partial(read, name)) for name in names], f"{place.name}: {manifest['stored']}"
 
 

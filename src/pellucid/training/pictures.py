@@ -21,8 +21,9 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError, TrainingError
 from pellucid.images import Range
 from pellucid.tasks.base import Learning
-from pellucid.training import cache, mnist, packs, photos, survey
-from pellucid.training.cache import Form, Source, Store
+from pellucid.training import cache, forms, mnist, packs, photos, survey
+from pellucid.training.cache import Store
+from pellucid.training.forms import Form, Source
 from pellucid.training.recipes import Data
 from pellucid.training.splits import is_held_out, parted, split
 from pellucid.training.survey import Decoded, Kind, Survey
@@ -252,7 +253,7 @@ def load_pairs(
     matched, notes = survey.match(places)
     matched_valid, more = survey.match(valid) if valid else ([], [])
     paths = [path for pair in (*matched, *matched_valid) for path in pair]
-    opened, unread = _opened([cache.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
+    opened, unread = _opened([forms.source(path, value_range) for path in paths], _form("pairs", data, value_range), store)
     couples = list(zip(opened[::2], opened[1::2], strict=True))
     notes += [*more, *unread]
     pairs = _pairs(couples[: len(matched)], places[0], data, notes)
@@ -328,7 +329,7 @@ def channels_of(
     ``places`` is one folder, or for pairs as in `survey.match`. Decoded images stay in the store for `load`.
     """
     if kind == "pairs":
-        sources = [cache.source(noisy, value_range) for noisy, _ in survey.match(places)[0]]
+        sources = [forms.source(noisy, value_range) for noisy, _ in survey.match(places)[0]]
     else:
         sources = _noisy_sources(places[0], value_range) if kind == "noisy" else _sources(places[0], value_range)[0]
     # In most folders of colour pictures the first one has colour: then the others need not be decoded yet.
@@ -373,7 +374,7 @@ def _on_one_scale(sources: Sequence[Source], pictures: list[Decoded | None], for
         if len(ends) < 2:
             continue
         black, white = min(low for low, _ in ends), max(high if high is not None else LARGEST[floats] for _, high in ends)
-        again = [cache.source(path, (black, white)) for at in own if (path := sources[at].path) is not None]
+        again = [forms.source(path, (black, white)) for at in own if (path := sources[at].path) is not None]
         if len(again) < len(own):
             continue
         entries, _ = cache.opened(again, replace(form, value_range=(black, white)), store or Store())
@@ -425,7 +426,7 @@ def _noisy_sources(place: Path, value_range: Range) -> list[Source]:
     paths = [place] if place.is_file() else files.list_images(place)
     if not paths:
         raise TrainingError(f"{place}: it holds no images")
-    return [cache.source(path, value_range) for path in paths]
+    return [forms.source(path, value_range) for path in paths]
 
 
 def _shots(pictures: Sequence[Decoded], data: Data) -> tuple[Shot, ...]:
@@ -458,7 +459,7 @@ def _sources(place: Path, value_range: Range, *, alpha: bool = False) -> tuple[l
     if place.is_file():
         sources, stored = packs.entries(place, alpha=alpha)
         return sources, [stored]
-    return [cache.source(path, value_range, alpha=alpha) for path in files.list_images(place)], []
+    return [forms.source(path, value_range, alpha=alpha) for path in files.list_images(place)], []
 
 
 def _digits_as(places: Sequence[tuple[str, Path]], data: Data, task: Learning) -> Pictures:
