@@ -155,9 +155,10 @@ def write_dng(path: Path, samples: Pixels, matrix: NDArray[np.float64], layout: 
     return path
 
 
-def write_raf(path: Path, shot: Shot) -> Path:
-    """A shot as Fujifilm's cameras write them: big-endian sizes and white balance; a JPEG with EXIF; and 16 bits a sample behind a
-    directory of their own. LibRaw knows the black level, 1024, and the range of 14 bits; red comes first in a Bayer mosaic."""
+def write_raf(path: Path, shot: Shot, *, described: bool = True) -> Path:
+    """A shot as Fujifilm's cameras write them: big-endian sizes and white balance; a JPEG, with EXIF where it is
+    ``described``; and 16 bits a sample behind a directory of their own. LibRaw knows the black level, 1024, and the range of 14
+    bits; red comes first in a Bayer mosaic."""
     height, width = shot.samples.shape
     black, white = 1024, 16383
     levels = np.clip(np.rint(shot.samples * (white - black) + black), 0, white).astype("<u2")
@@ -166,7 +167,7 @@ def write_raf(path: Path, shot: Shot) -> Path:
     exif[271], exif[272], exif[274], exif[306] = "FUJIFILM", "X-A1", shot.layout.turn, "2024:05:17 12:00:00"
     exif.get_ifd(0x8769)[0x8827] = 800
     preview = io.BytesIO()
-    Image.new("RGB", (64, 48), (90, 100, 110)).save(preview, "JPEG", exif=exif.tobytes())
+    Image.new("RGB", (64, 48), (90, 100, 110)).save(preview, "JPEG", exif=exif.tobytes() if described else b"")
     # Without the part that a camera does not write, before EXIF.
     jpeg = preview.getvalue()
     jpeg = jpeg[:2] + jpeg[4 + int.from_bytes(jpeg[4:6], "big") :]

@@ -135,6 +135,21 @@ def test_wrong_use_exits_2_with_one_line(arguments: list[str], capsys: pytest.Ca
     assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["colorize", "a.png", "--hint", "-4,5=red"], "hint must be a hint X,Y=COLOUR"),
+        (["cutout", "a.png", "--point", "-3.5,4"], "point must be a point X,Y in pixels, not '-3.5,4'"),
+        (["cutout", "a.png", "--box", "-1,2,3,4"], "box must be a box X0,Y0,X1,Y1 in pixels, not '-1,2,3,4'"),
+    ],
+)
+def test_a_place_outside_the_picture_is_named(arguments: list[str], wanted: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert wanted in capsys.readouterr().err
+
+
 def test_help_imports_neither_numpy_nor_engine_nor_torch() -> None:
     code = """
 import sys

@@ -118,6 +118,14 @@ def test_fujifilms_files_are_read_and_answered(tmp_path: Path, capsys: pytest.Ca
     assert "it is damaged" in capsys.readouterr().err
 
 
+def test_a_file_without_exif_gets_none_that_is_invented(tmp_path: Path) -> None:
+    data = mosaic_in(write_raf(tmp_path / "a.raf", taken(smooth()), described=False)).mosaic
+    assert data is not None
+    # LibRaw knows the model, and adds ISO 0, the year 1970, its own name and 300 dots an inch.
+    assert {code: entry[2] for code, entry in data.file.first.items()} == {272: b"X-A1\0", 274: b"\x01\0"}
+    assert data.file.details == {}
+
+
 XTRANS = ("121101", "010212", "121101", "101121", "212010", "101121")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
@@ -49,6 +50,7 @@ class Command(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         # The method for mixed arguments calls this one, once for the options and once for the rest.
         self._within = True
+        args = _with_places(sys.argv[1:] if args is None else args)
         try:
             parse = self.parse_known_intermixed_args if self.mixed else super().parse_known_args
             found, unknown = parse(args, namespace)
@@ -57,6 +59,17 @@ class Command(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
+
+
+def _with_places(args: Sequence[str]) -> list[str]:
+    """The arguments, places such as ``-4,5`` joined to the option before them: argparse would take it for an option."""
+    joined: list[str] = []
+    for text in args:
+        if joined and re.match(r"-\d[\d.]*,", text) and re.match(r"--[a-z-]+$", joined[-1]):
+            joined[-1] += f"={text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 def add(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], help_text: str) -> Command:

@@ -26,10 +26,17 @@ from pellucid.files.metadata import upright
 from pellucid.images import Image, Rows
 from pellucid.mosaics import CameraData, Matrix
 
-__all__ = ["developed", "from_raw"]
+__all__ = ["developed", "from_raw", "pictured"]
 
 KEPT = (270, 271, 272, 305, 306, 315, 33432)
 """Description, maker, model, software, date, artist, copyright: the tags of a RAW's first directory that speak of the picture."""
+
+SOFTWARE, DATE = 305, 306
+INVENTED = (SOFTWARE, 282, 283, 284, 296)
+"""What LibRaw writes of its own into the EXIF of a preview that has none: its name and 300 dots an inch."""
+
+FRACTIONS = (0x829A, 0x829D, 0x920A)
+"""Exposure, f-number, focal length: 0 where LibRaw does not know them."""
 
 MAKER_NOTE = 0x927C
 """A maker's notes point at places in the RAW file."""
@@ -267,4 +274,15 @@ def _embedded(raw: Any) -> tuple[dict[int, Any], Any]:
             first, details, _ = parsed_exif(picture.info.get("exif"))
     except Exception:  # whatever is wrong with a thumbnail, the picture needs none
         return {}, {}
+    if first.get(SOFTWARE, (0, 0, b""))[2].startswith(b"dcraw"):
+        first, details = ({code: entry for code, entry in part.items() if _is_known(code, entry[2])} for part in (first, details))
     return dict(first), {code: entry for code, entry in details.items() if code != MAKER_NOTE}
+
+
+def _is_known(code: int, value: bytes) -> bool:
+    """Whether an entry that LibRaw wrote, because the camera's preview has no EXIF, states what the file says: for what it does not
+    know it writes zeros, and the second from which clocks count."""
+    unknown = value[:4] == bytes(4) if code in FRACTIONS else not any(value)
+    if code == DATE:
+        unknown = value[:10] in (b"1970:01:01", b"1969:12:31")
+    return not unknown and code not in INVENTED
