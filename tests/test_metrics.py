@@ -42,11 +42,29 @@ def test_ms_ssim_equals_pytorch_msssim(both: tuple[NDArray[np.float64], NDArray[
     assert metrics.ms_ssim(clean, noisy, data_range=1.0) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("gray", [False, True])
+def test_gmsd_is_its_papers(both: tuple[NDArray[np.float64], NDArray[np.float64]], gray: bool) -> None:
+    """As its authors' code: convolutions with black beyond the edges, on means of 2x2 pixels."""
+    from scipy import ndimage
+    from skimage.measure import block_reduce
+
+    maps = []
+    for image in both:
+        luma = 255 * (image[..., 0] if gray else image @ [0.299, 0.587, 0.114])
+        half = block_reduce(luma, 2, np.mean)
+        maps.append(np.hypot(*(ndimage.prewitt(half, axis, mode="constant") / 3 for axis in (0, 1))))
+    alike = (2 * maps[0] * maps[1] + 170) / (maps[0] ** 2 + maps[1] ** 2 + 170)
+    clean, noisy = (image[..., 0] if gray else image for image in both)
+    assert metrics.gmsd(clean, noisy, data_range=1.0) == pytest.approx(float(np.std(alike)), abs=1e-9)
+    assert metrics.gmsd(clean * 255, noisy * 255, data_range=255) == pytest.approx(float(np.std(alike)), abs=1e-9)
+
+
 def test_an_image_equals_itself(photograph: NDArray[np.float64]) -> None:
     assert metrics.psnr(photograph, photograph, data_range=1.0) == np.inf
     assert metrics.ssim(photograph, photograph, data_range=1.0) == pytest.approx(1)
     assert metrics.ms_ssim(photograph, photograph, data_range=1.0) == pytest.approx(1)
     assert metrics.mse(photograph, photograph) == 0
+    assert metrics.gmsd(photograph, photograph, data_range=1.0) == 0
 
 
 def test_wrong_input_is_refused() -> None:
@@ -56,6 +74,8 @@ def test_wrong_input_is_refused() -> None:
         metrics.psnr(np.zeros((4, 4)), np.zeros((4, 4)), data_range=0)
     with pytest.raises(ImageError, match="11 pixels"):
         metrics.ssim(np.zeros((10, 40)), np.zeros((10, 40)), data_range=1.0)
+    with pytest.raises(ImageError, match="6 pixels"):
+        metrics.gmsd(np.zeros((5, 40)), np.zeros((5, 40)), data_range=1.0)
     with pytest.raises(ImageError, match="176 pixels"):
         metrics.ms_ssim(np.zeros((175, 400)), np.zeros((175, 400)), data_range=1.0)
 

@@ -30,7 +30,7 @@ __all__ = ["CASES", "METRICS", "PROTOCOL", "Learning", "known", "prepare", "scor
 
 CASES: tuple[str, ...] = ("shrink:2",)
 
-METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim")
+METRICS: tuple[str, ...] = ("psnr", "ssim", "ms_ssim", "gmsd")
 
 PROTOCOL: Mapping[str, str] = {
     "crop": "to multiples of the factor before, of as many pixels as it at each edge after",
