@@ -87,6 +87,6 @@ def with_alpha_resized(image: Image) -> Image:
         return image
     mask = masks.resized(image.mask, height, width)
     if mask.shown:
-        # What comes to be shown has the colours that were filled in.
+        # Pixels that come to be shown have the colours that were filled in.
         mask = replace(mask, valid=whole(mask.valid) | (whole(image.alpha) != 0))
     return replace(image, mask=mask)

@@ -57,7 +57,7 @@ def _kept(model: str | Path) -> Restorer:
 
 
 def _state(path: str) -> tuple[int, ...] | None:
-    """What tells whether the file of that name is another than before; its time of change is set by nobody but the system."""
+    """Numbers that differ once the file of that name was replaced or changed: only the system sets its time of change."""
     try:
         found = Path(path).stat()
     except (OSError, ValueError):
@@ -74,7 +74,7 @@ def _restored(
     out: str | Path | None,
     clip: ClipSettings | None,
 ) -> Any:
-    """What the functions of this module give back: see `restore`."""
+    """The answer of the functions of this module: see `restore`."""
     restore: Callable[..., Any] = model.restore
     if out is not None:
         check_type("out", out, (str, Path), "the path of a file")

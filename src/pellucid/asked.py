@@ -19,7 +19,7 @@ from pellucid.laws import Degradation, Law, Pixels, checked
 __all__ = ["Alpha", "Gray", "of", "parse"]
 
 PROMPTS = ("", "box", "point")
-"""What a case says of a thing: nothing, the box around it, or the pixel in it that is farthest from its edge."""
+"""A case says one of these of a thing: nothing, the box around it, or the pixel in it that is farthest from its edge."""
 
 MOST_HINTS = 1000
 """The most colours that a case gives."""

@@ -270,7 +270,7 @@ def restore_pages(
 ) -> Outcome:
     """Has ``restore`` do the pictures of some pages of a file, one after the other, as `restore_files` would; nothing is written.
 
-    What goes wrong is an outcome, as there.
+    An error is an outcome, as there.
     """
     work = Work.of(restorer, settings, how, None)
     try:

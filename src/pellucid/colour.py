@@ -54,7 +54,7 @@ EVEN_RATE = 0.045
 """CIEDE2000 (and CIE94) divide a difference of chroma by 1 + 0.045 C."""
 
 EVEN_SPAN = 48.0
-"""What a network's planes have as 1: the most colourful of sRGB, pure blue, has a length of 43 on the even scale."""
+"""The length on the even scale that is 1 in a network's planes: sRGB's most colourful colour, pure blue, has 43."""
 
 BIN_STEP = 6.0
 """The distance of two neighbouring bins on the even scale: between two colours there, CIEDE2000 is about 6."""

@@ -73,7 +73,7 @@ def load(folder: Path, name: str) -> bytes | None:
 def store(folder: Path, name: str, graph: bytes) -> None:
     """Keeps a compiled graph under its `key`; a folder that cannot be written to, or a full disk, is no reason to stop."""
     with suppress(OSError):
-        # What killed runs left.
+        # Remains of killed runs.
         saving.sweep(folder)
     with suppress(FileError), saving.replacing(folder / f"{name}{ENDING}", overwrite=True) as temporary:
         temporary.write_bytes(MAGIC + _checksum(name, graph) + graph)
@@ -115,7 +115,7 @@ def _state(path: Path) -> tuple[float, int] | None:
 
 
 def _checksum(name: str, graph: bytes) -> bytes:
-    """Of the graph and the name, so that one file is not taken for another."""
+    """A checksum of the graph and the name, so that one file is not taken for another."""
     whole = hashlib.sha256(name.encode())
     whole.update(graph)
     return whole.digest()

@@ -110,7 +110,7 @@ def _alpha_at(alpha: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _values_at(values: Any, ends: tuple[float, float], dtype: np.dtype[Any]) -> Any:
-    """What stands where no image is, in another dtype: black for what is no number, where the dtype has only numbers."""
+    """Values of pixels that are no image, in another dtype: black for NaN, where the dtype has only numbers."""
 
     def change(band: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(invalid="ignore"):

@@ -23,7 +23,7 @@ BAND = 1 << 20
 
 def interpolated(image: Image) -> Image:
     """A mosaic (`Image.mosaic`) as linear light (`Image.camera`), with its noise: colours by linear filters. Any other image as it
-    is. What this is for: people see what their picture was before the noise was taken out."""
+    is. So people see what their picture was before the noise was taken out."""
     data = image.mosaic
     if data is None:
         return image
@@ -51,7 +51,7 @@ def interpolated(image: Image) -> Image:
 def developed(image: Image) -> Image:
     """An image of a camera's linear light (`Image.camera`) as an sRGB image of 16 bits, not yet turned upright; any other as it is.
 
-    What the sensor could not hold is white: each balanced colour ends where the least amplified one does. As `Rows` for `Rows`.
+    Light beyond the sensor's range is white: each balanced colour ends where the least amplified one does. As `Rows` for `Rows`.
     """
     data = image.camera
     if data is None:

@@ -146,7 +146,7 @@ class Models:
         return whole.hexdigest()
 
     def _hash(self, path: Path) -> bytes:
-        """Of the file's content when it was first asked for: it may be replaced, and what was compiled goes on."""
+        """The SHA-256 of the file's content when it was first asked for: a file may be replaced, and its compiled graph goes on."""
         if path not in self._hashes:
             self._hashes[path] = hashlib.sha256(_content(path)).digest()
         return self._hashes[path]

@@ -59,8 +59,8 @@ LONGEST_PLAN = 1 << 16
 
 @dataclass(frozen=True)
 class Footage:
-    """What became of a clip: its size in pixels and frames, the seconds of decoding and restoring, the model and the facts of the
-    first frame as JSON holds them, and lines for the user."""
+    """The result of restoring a clip: its size in pixels and frames, the seconds of decoding and restoring, the model and the
+    facts of the first frame as JSON holds them, and lines for the user."""
 
     width: int
     height: int
@@ -258,7 +258,7 @@ def _output(clip: Clip, settings: Settings | Steps) -> _Output:
 
 @dataclass(frozen=True)
 class _Survey:
-    """What the first reading finds: the clip as it is to be read, what the work has to know of it, and lines for the user."""
+    """Results of the first reading: the clip as it is to be read, facts that the work needs, and lines for the user."""
 
     clip: Clip
     known: Known

@@ -1,4 +1,4 @@
-"""What the graph of a model may contain: a list of operators, and nothing that runs for ever or is fetched from elsewhere.
+"""Checks the graph of a model: it may contain listed operators, and nothing that runs for ever or comes from elsewhere.
 
 A model comes from anywhere, and an engine does what it says: loops of 2^62 turns, functions, weights out of other files. None of
 that is in the graphs that `pellucid.training` writes. `check` walks over the file's bytes before an engine gets them.

@@ -1,4 +1,4 @@
-"""What a user says of colours: hints at places, scribbles, a picture whose colours are liked, a palette; and how it changes a
+"""The user's wishes for colours (hints at places, scribbles, a picture whose colours are liked, a palette), and how they change a
 proposal.
 
 Chroma is on the even scale of `pellucid.colour`. Hints are an array (n, 4) of y, x in pixels of the small picture, and chroma.
@@ -194,7 +194,7 @@ def likened(bright: Pixels, proposed: Pixels, reference: tuple[Pixels, Pixels, P
 
 
 def _looks(light: Pixels, proposed: Pixels) -> Pixels:
-    """What makes places of two pictures alike (traits, h * w)."""
+    """The traits that make places of two pictures alike (traits, h * w)."""
     looks = spreading.traits(light, proposed)
     height, width = light.shape
     order = np.empty(light.size, np.float32)

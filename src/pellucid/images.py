@@ -153,8 +153,8 @@ def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool 
 
     Takes uint8, uint16, float32 and float64; integers are divided by their dtype's maximum, floats taken as [0, 1] and not
     clipped. With ``value_range`` auto counts in 16 bits and floats of another range than about [0, 1] are told by their values.
-    What a masked array masks, NaN and infinite values are no image: see `Image.mask`. ``sparing`` as of `from_values`. Raises
-    `ImageError` for other shapes and dtypes, for an empty array, and for one without any value.
+    Masked elements of a masked array, NaN and infinite values are no image: see `Image.mask`. ``sparing`` as of `from_values`.
+    Raises `ImageError` for other shapes and dtypes, for an empty array, and for one without any value.
     """
     valid = ~np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
     values = np.asarray(array)
@@ -386,7 +386,7 @@ def to_array(image: Image) -> NDArray[Any]:
 
 
 def hidden_pixels(image: Image) -> Pixels:
-    """What stands where no image is, as pixels (h, w, c) for formats that hold other values: black for NaN."""
+    """The values of pixels that are no image, as pixels (h, w, c) for formats that hold other values: black for NaN."""
     assert image.mask is not None
     pixels = normalised(whole(image.mask.values), (image.black, white_of(image)))
     return np.nan_to_num(np.clip(pixels, 0, 1), nan=0.0)

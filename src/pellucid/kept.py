@@ -1,4 +1,4 @@
-"""What pellucid keeps in the user's cache: shown, and taken away. Nothing goes but files that pellucid put there."""
+"""Lists and deletes the files that pellucid keeps in the user's cache. It deletes no file but those that pellucid put there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Kept:
 
 
 def found(folder: Path | None = None) -> list[Kept]:
-    """What lies in ``folder`` (None: the user's cache), a row for each of `KINDS`. Links are none of pellucid's files."""
+    """The files in ``folder`` (None: the user's cache), a row for each of `KINDS`. Links are none of pellucid's files."""
     base = folder or cache_folder()
     rows = []
     for kind in KINDS:

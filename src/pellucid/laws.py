@@ -1,4 +1,4 @@
-"""What every way to degrade an image has, and what most have in common."""
+"""The interface of every way to degrade an image, and the parts that most have in common."""
 
 from __future__ import annotations
 

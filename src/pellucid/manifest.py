@@ -53,7 +53,7 @@ class Manifest:
             raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def _read(self) -> dict[str, bytes]:
-        """What was noted of each output, as `_mark`. The lines are read one by one. What is no entry is left out, such as the last
+        """The note on each output, as `_mark`. The lines are read one by one. A line that is no entry is left out, such as the last
         line of a killed run: its output will be made again."""
         made: dict[str, bytes] = {}
         try:

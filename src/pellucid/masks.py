@@ -122,7 +122,7 @@ def fill_rows(values: Take, valid: Take, height: int, blank: float) -> Take:
 def _filled(values: NDArray[Any], valid: Bools, top: int, bottom: int, blank: float) -> NDArray[Any]:
     """The rows from ``top`` to before ``bottom``, filled by mirroring the image at its border, as it is mirrored at the edges of a
     picture: noise goes on as it is. Each pixel is mirrored at the nearest border to the left, right, above or below, and again at
-    the other end of what lies there, as often as it takes. What has no image near is ``blank``."""
+    the other end of what lies there, as often as it takes. Pixels without image near them are ``blank``."""
     above, below = max(0, top - CONTEXT), min(len(values), bottom + CONTEXT)
     values, valid = values[above:below], valid[above:below]
     height, width = valid.shape

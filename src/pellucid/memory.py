@@ -19,7 +19,7 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "m
 
 
 SHARE = 0.8
-"""Of the memory that is free, the share that is taken where nobody says how much may be."""
+"""The share of the free memory that is taken where nobody says how much may be."""
 
 SPARE = 64 * 2**20
 """Bytes without which this process can do nothing much."""

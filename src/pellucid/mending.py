@@ -59,7 +59,7 @@ def gray(pixels: Pixels) -> Pixels:
 def brought(frame: Pixels, other: Pixels, *, noise: float = ALIKE) -> Pixels:
     """``other`` with its parts where they are in ``frame`` (`pellucid.motion`); as it is where frames are small.
 
-    What is damaged is found nowhere, or somewhere by chance: a block leaves the motion of those around it for a good reason only.
+    A damaged block is found nowhere, or somewhere by chance: a block leaves the motion of those around it for a good reason only.
     """
     if min(frame.shape[:2]) < 2 * motion.BLOCK or frame.shape != other.shape:
         return other

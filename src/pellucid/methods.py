@@ -143,7 +143,7 @@ class Method:
         if self.model is not None:
             output = noisy
             for step, settings in self._steps(case):
-                # What was degraded lies in [0, 1], wherever its noise reaches.
+                # The clean picture lies in [0, 1], wherever its noise reaches.
                 output = step.restore(output, settings, range="dtype")
             return output
         planes = noisy if noisy.ndim == 3 else noisy[..., None]

@@ -1,4 +1,4 @@
-"""What belongs to a picture that a camera's sensor made, before anybody developed it."""
+"""The data beside the pixels of a picture that a camera's sensor made, before anybody developed it."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def _finer(frame: Pixels, before: Pixels, motion: Motion, scale: int, noise: flo
     np.subtract(shown[:, 2:], shown[:, :-2], out=right[:, 1:-1])
     apart = frame - shown
     variance = (noise / scale) ** 2
-    # What differs by far more than noise is another thing, and says little.
+    # A pixel that differs by far more than noise shows another thing, and says little.
     weight = 1 / (1 + np.square(apart) * np.float32(1 / (9 * variance)))
     # Slopes in the pixels of the whole frame.
     down *= np.float32(0.5 / scale)

@@ -79,7 +79,7 @@ DARKEST = 1 / 255
 """Floats that all lie below this are no picture in [0, 1]: there it would be black in 8 bits."""
 
 SAID = "values: "
-"""What begins a remark on which values are black and white."""
+"""The beginning of a remark on which values are black and white."""
 
 PACKAGE = str(Path(__file__).parent)
 """The folder of the package's own code."""
@@ -103,7 +103,7 @@ class Found:
 
     @property
     def words(self) -> str:
-        """What is no image, in words; nothing where every value is one."""
+        """The values that are no image, in words; "" where every value is one."""
         parts = [f"{value:.10g}" for value in self.reserved]
         parts += [f"below {self.low:.4g}"] if self.low > -np.inf else []
         parts += [f"above {self.high:.4g}"] if self.high < np.inf else []
@@ -163,7 +163,7 @@ class Nodata:
         """Which pixels (rows, columns) of values (rows, columns, channels) are no image."""
         low, high = self.low, self.high
         if values.dtype.kind == "f":
-            # What is written in decimals may be a neighbour of the float.
+            # A value that was written in decimals may be a neighbour of the float.
             with np.errstate(over="ignore"):
                 low, high = (float(values.dtype.type(end)) for end in (low, high))
         same = (values == low) if self.single else (values >= low) & (values <= high)
@@ -273,7 +273,7 @@ def _is_noise(low: float, high: float, bands: Bands, found: Found) -> bool:
     """Whether floats beyond [0, 1] are noise around a picture that lies in it.
 
     Noise reaches no farther than its strength lets it, makes no area darker than black or brighter than white, and is not cut at
-    one end where it goes beyond the other. What has no area brighter than its noise is strong is no picture to begin with.
+    one end where it goes beyond the other. Floats without an area brighter than their noise is strong are no picture to begin with.
     """
     if not (UNIT[0] <= low and high <= UNIT[1] and (low < 0 or high > 1)):
         return False
@@ -429,7 +429,7 @@ def _limits(sample: NDArray[np.float64]) -> tuple[float, float]:
     span = most - least
     if span <= 0:
         return -np.inf, np.inf
-    # What is a picture in [0, 1] may use all of that.
+    # A picture in [0, 1] may use all of that.
     return (min(least - span, 0.0), max(most + span, 1.0)) if least >= 0 and most <= 1 else (least - span, most + span)
 
 

@@ -1,4 +1,4 @@
-"""What comes of a picture that is restored, and how it came about."""
+"""The result of restoring a picture, and how it came about."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ FILTERS: Mapping[str, _Filter] = {
 
 @dataclass(frozen=True)
 class Reel:
-    """What is shown of a clip: its frames by name of method, ``clean`` and ``noisy`` among them, each (h, w, 3) uint8."""
+    """The frames of a clip that are shown, by name of method, ``clean`` and ``noisy`` among them, each (h, w, 3) uint8."""
 
     title: str
     frames: Mapping[str, Frames]

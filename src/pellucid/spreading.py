@@ -188,7 +188,7 @@ BRIGHT = slice(2, 5)
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the light around each pixel is (h, w): its mean ``near`` and ``far``, how ``rough`` it is, that of the ``side`` of
+    """The light around each pixel (h, w): its mean ``near`` and ``far``, how ``rough`` it is, that of the ``side`` of
     an edge that the pixel is on, and the number of the ``part`` of the picture that strong edges close in."""
 
     near: Planes
@@ -206,7 +206,7 @@ def surroundings(light: Planes) -> Surroundings:
 
 
 def traits(light: Planes, even: Planes) -> Planes:
-    """What makes pixels alike (traits, h * w), in steps."""
+    """The traits that make pixels alike (traits, h * w), in steps."""
     return np.concatenate([_standing(light, surroundings(light)), even.reshape(-1, 2).T / np.float32(COLOUR)])
 
 

@@ -21,11 +21,11 @@ __all__ = ["Frames", "frames_of", "masked_as", "reading_of", "restored"]
 
 
 class Restored(Protocol):
-    """What comes of a picture: another."""
+    """The result of restoring a picture."""
 
     @property
     def image(self) -> Any:
-        """The other picture."""
+        """The restored picture."""
 
 
 @dataclass(frozen=True)

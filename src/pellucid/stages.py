@@ -44,7 +44,7 @@ class Moving:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a clip before the work: the first frames of its scenes and their ``count``, the noise of each scene as each
+    """Facts about a clip from before the work: the first frames of its scenes and their ``count``, the noise of each scene as each
     stage gets it (None where that is not measured), and what surveys found for each frame, by the name of the task."""
 
     firsts: tuple[int, ...]
@@ -63,7 +63,7 @@ class Known:
         return None if levels is None else levels[scenes.place_of(self.firsts, number)].at(number)
 
     def of_frames(self, task: str, numbers: Sequence[int]) -> tuple[Any, ...] | None:
-        """What the survey of a task found for these frames."""
+        """The survey's entries for these frames, of the task of that name; None where there was no survey."""
         found = None if self.entries is None else self.entries.get(task)
         return None if found is None else tuple(found[number] for number in numbers)
 

@@ -145,8 +145,8 @@ def stream(
     of an output into its place in a band of ``dtype`` (without it: as it is, in its own dtype); bands are views of ``into`` where
     that is given. As many pieces as ``in_flight`` says are at work at once, each in a thread of its own; the output does not depend
     on it. The next band is read, and the last one can be used, while pieces are at work. ``progress`` is called with (pieces done,
-    pieces in all). Of a cut with some rows of pieces alone the output has these. Raises
-    `EngineError` when the function answers another size than it must.
+    pieces in all). The output of a cut that has some rows of pieces alone is these rows. Raises `EngineError`
+    when the function answers another size than it must.
     """
     height, width = image.shape[:2]
     lock = threading.Lock()

@@ -1,8 +1,8 @@
 """A folder that is watched: each picture that comes into it is restored once it is whole.
 
 The folder is looked at every few seconds; nothing is asked of the system, so it works for network drives, too. A picture is whole
-when its size and its time have not changed from one look to the next, and it can be decoded. What is done stands in the manifest of
-the outputs' folder (`pellucid.manifest`): a watch that was ended, or killed, goes on where it was.
+when its size and its time have not changed from one look to the next, and it can be decoded. The manifest of the outputs'
+folder lists the finished pictures (`pellucid.manifest`): a watch that was ended, or killed, goes on where it was.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ State = tuple[int, int, int]
 
 @dataclass
 class Watch:
-    """What is known of a watched ``folder`` whose outputs go into ``out``.
+    """A watched ``folder`` whose outputs go into ``out``.
 
     ``selection`` says which pictures count, ``chain`` and ``how`` what is done with them; with ``overwrite`` a picture that has
     changed is done again, without it that is an error. ``confidence`` as of `pellucid.batch.restore_files`.

@@ -1,4 +1,4 @@
-"""What is taken away from a picture as a whole, beside the work on its pieces: bands, blotches of colour, the dots of a print.
+"""Takes away from a picture as a whole what its pieces cannot show: bands, blotches of colour, the dots of a print.
 
 They reach farther than a piece. So the whole picture is looked at first, small where that is enough, and each piece gets its part.
 """
@@ -34,8 +34,8 @@ Small = Callable[[tuple[int, ...], Place], Planes]
 
 
 def before(view: View, models: Models, found: Diagnosis | None, role: str) -> Callable[..., Planes] | None:
-    """What is done to a piece before it is restored: called with what restores it, and what that is called with. None where
-    nothing is to be done, or where bands are all and the picture is not in memory."""
+    """A function for the work on a piece before it is restored; it is called with the function that restores the piece, and with
+    that function's arguments. None where there is no such work, or where bands are all and the picture is not in memory."""
     if found is None:
         return None
     bent = None
@@ -63,7 +63,7 @@ def _without(
     place: Place,
     room: Planes | None = None,
 ) -> Planes:
-    """What ``piece`` makes of the planes without what is ``added`` to them, and without bands."""
+    """The answer of ``piece`` to the planes without the ``added`` blotches, and without bands."""
     fixed = np.asarray(planes - added(planes.shape[1:], place), dtype=np.float32)
     return piece(fixed, place) if bent is None else bent(piece, fixed, place, None)
 
@@ -73,7 +73,7 @@ def _instead(small: Small, planes: Planes, place: Place, room: Planes | None = N
 
 
 def _blotched(graph: Graph, view: View, found: Blotches) -> Small:
-    """What blotches of colour add to a picture.
+    """The part of a picture that blotches of colour added to it.
 
     The picture is made so much smaller that they are about a pixel wide, the graph takes them away there, and what it took of the
     colours is enlarged. The luma stays as it is.
@@ -105,7 +105,7 @@ def _placed(small: Planes, view: View) -> Small:
         rows, columns = min(shape[0], height - place.top), min(shape[1], width - place.left)
         box = (place.left * right, place.top * down, (place.left + columns) * right, (place.top + rows) * down)
         inside = images.resized(small, rows, columns, images.BICUBIC, box).transpose(2, 0, 1)
-        # What lies beyond the picture is padding.
+        # Pixels beyond the picture are padding.
         return np.pad(inside, ((0, 0), (0, shape[0] - rows), (0, shape[1] - columns)), mode="edge")
 
     return at

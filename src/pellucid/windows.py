@@ -17,7 +17,7 @@ __all__ = ["Coming", "Numbered", "small", "window"]
 
 
 class Numbered(Protocol):
-    """What has a place in a clip."""
+    """An object that has a place in a clip."""
 
     @property
     def number(self) -> int:

@@ -1,6 +1,6 @@
-"""The work that files get: what restores them, the settings, where to work, and what is written beside.
+"""The work that files get: model, settings, areas, and what is written beside.
 
-What does not go together is refused here, before any file is looked at.
+Options that do not go together are refused here, before any file is looked at.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Work:
         return self.instead or self.restorer.details
 
     def beside(self, picture: Image) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """What `restore` is given beside a picture and its settings, and lines about masks that were scaled to its size."""
+        """The arguments of `restore` beside a picture and its settings, and lines about masks that were scaled to its size."""
         weights, remarks = self.areas.fitted(picture)
         given: dict[str, Any] = {} if weights is None else {"mask": weights}
         # Not rounded to the picture's own depth where another one is asked for.
@@ -198,7 +198,7 @@ def _check_mosaics(restorer: Restorer | Chain, settings: Settings | Steps, how: 
 
 
 def made_by(restorer: Restorer | Chain, how: FileSettings, settings: Settings | Steps) -> Callable[[PurePath], str]:
-    """What gives the fingerprint of the models that restore a file of that name: for RAW those that take mosaics, too."""
+    """A function that gives the fingerprint of the models that restore a file of that name: for RAW, of those for mosaics, too."""
     fingerprint = cache(restorer.fingerprint)
     more = ("mosaic",) if takes_mosaics(restorer, how, settings) else ()
     return lambda source: fingerprint(*(more if files.is_raw(source) else ()))
@@ -215,8 +215,8 @@ def takes_mosaics(restorer: Restorer | Chain, how: FileSettings, settings: Setti
 
 
 def serving(picture: Image, restorer: Restorer | Chain, settings: Settings | Steps) -> tuple[Restorer | Chain, Any]:
-    """What restores a picture, and how: for what a camera's sensor saw it is the row that knows such pictures, with the same
-    settings."""
+    """The model or chain for a picture, and its settings: a sensor's mosaic is restored by the row that knows such pictures, with
+    the same settings."""
     if picture.mosaic is None:
         return restorer, settings
     assert isinstance(restorer, Restorer)

@@ -95,7 +95,7 @@ def _done(arguments: Sequence[str] | None) -> int:
         # argparse has printed its help, or why it cannot go on.
         _flush(heed=not ended.code)
         raise
-    # What goes on until it is stopped prints for whoever listens; any other command that loses its lines has failed.
+    # A command that goes on until it is stopped prints for whoever listens; any other one that loses its lines has failed.
     _flush(heed=not status and not getattr(options, "endless", False))
     return status
 
@@ -162,7 +162,7 @@ def _mute(stream: TextIO | None) -> None:
 
 
 def _of_system(error: OSError) -> str:
-    """What a system's error that nobody caught says."""
+    """The line about a system's error that nobody caught."""
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO):

@@ -146,7 +146,7 @@ def add_settings(command: argparse.ArgumentParser, declared: type[Declared], *na
     for row in (row for row in declared.declared() if not names or row.name in names):
         text = row.help
         if row.kind == "flag" and row.default:
-            # What is done unless it is asked not to be: --NAME and --no-NAME.
+            # A flag that is on by default gets --NAME and --no-NAME.
             command.add_argument(row.flag, action=argparse.BooleanOptionalAction, default=True, help=text)
             continue
         if row.default not in (None, False, ()):

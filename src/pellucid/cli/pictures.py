@@ -335,14 +335,14 @@ def _watch(options: argparse.Namespace) -> int:
     if options.confidence is not None:
         beside.check_several(beside.CONFIDENCE, options.confidence)
     trusted = beside.confidences(options.confidence)
-    # What does not go together is said at once, and not at the first picture.
+    # Options that do not go together are refused at once, and not at the first picture.
     working.Work.of(chain, chosen, how, None, trusted)
     watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force, trusted)
     stop = threading.Event()
     failed = False
 
     def end(*_: object) -> None:
-        # What is being written is finished; the picture in hand is done by the next watch.
+        # The file that is being written is finished; the next watch does the picture in hand.
         stop.set()
         raise KeyboardInterrupt
 

@@ -108,7 +108,7 @@ def done(
     if options.cluster is not None:
         with requiring("cluster"):
             from pellucid.cluster import rays
-        # What cannot be done is found before a cluster is waited for.
+        # An order that cannot be done is refused before a cluster is waited for.
         order.check()
         rays.connected(options.cluster)
         cpus, gpus = options.cpus_per_actor or 1, options.gpus_per_actor or 0

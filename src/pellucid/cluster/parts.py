@@ -151,7 +151,7 @@ def rows(store: Store) -> Iterator[dict[str, Any]]:
 
 
 class Past(NamedTuple):
-    """What the manifest says of an input and its output.
+    """The manifest's record of an input and its output.
 
     ``done``: there was an output; ``made``: `key` of settings, model and version (`HOW`); ``stamp``: `key` of the input's stamp;
     ``output``: the first 64 bits of the output's hash; ``there``: the output is there, and as long as it was.
@@ -165,7 +165,7 @@ class Past(NamedTuple):
 
 
 class Known:
-    """What the manifest says of the inputs that ``mine`` takes: 34 bytes of memory for each. ``any``: a run began here before."""
+    """The manifest's records of the inputs that ``mine`` takes: 34 bytes of memory for each. ``any``: a run began here before."""
 
     def __init__(self, store: Store, mine: Callable[[str], bool] = lambda name: True) -> None:
         names = ("key", "made", "stamp", "output", "there", "at")
@@ -200,7 +200,7 @@ class Known:
         return len(self._key)
 
     def of(self, given: str, asked: str) -> Past | None:
-        """What is known of an input, and the output that was asked for under this name."""
+        """The record of an input and of the output that was asked for under this name; None without one."""
         wanted = np.uint64(key(given, asked))
         index = int(np.searchsorted(self._key, wanted))
         if index == len(self._key) or self._key[index] != wanted:

@@ -179,8 +179,8 @@ class Together:
 
 
 def _changes(before: Image, after: Image) -> tuple[dict[str, Any], dict[str, Any], bool]:
-    """What of an image but its pixels is other than before: as JSON, and arrays; and whether that is all, for some things cannot be
-    told to another process."""
+    """The fields of an image that changed, pixels apart: as JSON, and as arrays; and whether that is all of them, for some cannot
+    be sent to another process."""
     plain: dict[str, Any] = {}
     arrays: dict[str, Any] = {}
     for name in (each.name for each in fields(after) if each.name != "pixels"):

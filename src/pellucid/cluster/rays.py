@@ -80,7 +80,7 @@ class ClusterRun:
         self._large = large
         self.left_out = Counts()
         self.portions = (0, 0)
-        # What is wrong with the model is wrong here, too, and is one line here.
+        # A fault of the model shows here, too, as one line, and not in every actor.
         self._worker = Worker(order, adopt=True)
         self._worker.made_by  # noqa: B018  # it is worked out once
 
@@ -92,7 +92,7 @@ class ClusterRun:
         with parts.Writer(self._worker.out, "ray") as writer:
             for number in range(PASSES):
                 sent = got = 0
-                # Of all inputs' hashes: the same number of rows could be some twice, and some never.
+                # The sums of all inputs' hashes are compared: as many rows as inputs could be some twice, and some never.
                 difference = 0
                 for row in self._all(retry=self._retry and number == 0):
                     if row is None:
@@ -159,7 +159,7 @@ class ClusterRun:
             yield from self._done(self._given(whole), 1)
         for item, shared in large:
             for each in shared:
-                # What stays there costs room, and no more.
+                # A portion that stays there costs room, and no more.
                 with suppress(PellucidError, OSError):
                     worker.out.remove(worker.portion_name(item, each))
 
@@ -171,7 +171,7 @@ class ClusterRun:
         return ray.data.from_items([{"item": item} for item in items], override_num_blocks=len(items))
 
     def _done(self, given: Any, at_once: int) -> Iterator[dict[str, Any]]:
-        """What the actors make of items."""
+        """The rows of the manifest that the actors answer for items."""
         done = given.map_batches(
             _Actor,
             fn_constructor_kwargs={"order": self._order, "cpus": self._cpus, "large": self._large},
@@ -210,7 +210,7 @@ def _own(error: BaseException | None) -> PellucidError | None:
 
 
 def _listed(_: Any, order: Order, retry: bool) -> Iterator[dict[str, list[str]]]:
-    """What is to be done, a few at once; at the end what was left out."""
+    """The items to be done, a few at once; at the end the counts of those left out."""
     listing = Listing(Worker(order, adopt=True), retry=retry)
     waiting: list[str] = []
     sent = whole = 0

@@ -188,7 +188,7 @@ class Folder(Store):
     def room(self, inner: str) -> AbstractContextManager[Path]:
         parent = (self.root / inner).parent
         if parent not in self._swept:
-            # What killed processes left there, once.
+            # Remains of killed processes are removed once.
             self._swept.add(parent)
             with suppress(OSError):
                 saving.sweep(parent)
@@ -368,7 +368,7 @@ class Bucket(Store):
             raise OSError(None, f"{there} of {size} bytes arrived")
 
     def _entries(self, folder: str) -> Iterator[dict[str, Any]]:
-        """What is in a folder; nothing where there is none."""
+        """The entries of a folder; none where there is no such folder."""
         pages = iter(self._pages(folder))
         while True:
             page = self._tried(self._inner(folder), lambda: next(pages, None))

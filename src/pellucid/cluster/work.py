@@ -1,4 +1,4 @@
-"""What is to be done in a folder or a store, and how one file of it is done.
+"""The work to be done in a folder or a store, and how one file of it is done.
 
 `Order` says all that a process must know; it can be sent to another machine. `Listing` goes through the inputs and leaves out what
 the manifest has; `Worker` does one `Item` and answers the row of the manifest. Nothing that is wrong with one file ends a run.
@@ -91,7 +91,7 @@ class Order:
 
     @property
     def always(self) -> Always:
-        """What is so of outputs whatever their inputs are."""
+        """The properties that all outputs have, whatever their inputs are."""
         return Always.of(self.settings.answer)
 
     def check(self) -> tuple[Store, Store]:
@@ -163,12 +163,12 @@ class Worker:
 
     @cached_property
     def restorer(self) -> Restorer | Chain:
-        """What restores."""
+        """The model, or the chain, that restores; loaded when first asked for."""
         return self.order.load(dict(self.order.engine))
 
     @cached_property
     def made_by(self) -> Callable[[Item], dict[str, str]]:
-        """What gives settings, model and version of an item's output, as the manifest holds them."""
+        """A function that gives settings, model and version of an item's output, as the manifest holds them."""
         # The format is in the output's name.
         written = {name: value for name, value in self.order.how.to_dict().items() if name != "format"}
         written |= self.order.clip.to_dict()
@@ -249,7 +249,7 @@ class Worker:
         with ExitStack() as opened:
             given = opened.enter_context(self.source.fetched(item.input, item.size))
             if large is not None and item.size >= large.bytes:
-                # What cannot be read is an error below.
+                # A file that cannot be read is an error below.
                 with suppress(PellucidError, OSError, MemoryError):
                     row["portions"] = portions.divided(given, self.restorer, settings, order.how, large)
                 if row.get("portions"):
@@ -335,7 +335,7 @@ class Listing:
         self.counts = Counts()
 
     def __iter__(self) -> Iterator[Item | Row]:
-        """What is to be done, and rows of what cannot be looked at."""
+        """The items to be done, and the manifest's rows of inputs that cannot be looked at."""
         order = self._order
         self.counts = Counts()
         always = order.always._asdict()
@@ -409,7 +409,7 @@ class Run:
 
     @property
     def left_out(self) -> Counts:
-        """What has been left out so far."""
+        """The counts of inputs left out so far."""
         return self._listing.counts
 
     def count(self) -> int:

@@ -66,7 +66,7 @@ SMALLEST = 16
 
 
 def inspect(pixels: Pixels) -> Diagnosis:
-    """What noise is in ``pixels`` (height, width, channels).
+    """Finds which noise is in ``pixels`` (height, width, channels).
 
     ``clean``: none to speak of. ``gaussian``, ``poisson``, ``speckle``: white noise, the same at every intensity, or with a
     variance that grows with it or with its square. ``salt-pepper`` and ``impulses``: pixels replaced by black and white, or by any
@@ -164,7 +164,7 @@ def inspect_parts(
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
         plain = _plain(parts, whole, size)
-        # What is woven hides no noise, but raises its level; impulses raise what lies between the waves.
+        # A weave hides no noise, but raises its level; impulses raise the power between the waves.
         lower = plain.kind != "correlated" and plain.sigma < lattice.level
         return plain if lower else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)

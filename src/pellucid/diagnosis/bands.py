@@ -46,7 +46,7 @@ THINNED = 4
 """One column of so many is looked at, for the rows, and one row, for the columns."""
 
 USUAL = 1.4826
-"""Of a normal variable, the standard deviation in median distances from 0."""
+"""The standard deviation of a normal variable, in median distances from 0."""
 
 
 def measured(parts: Sequence[NDArray[np.float32]]) -> tuple[float, float]:

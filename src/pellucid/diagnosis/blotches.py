@@ -1,6 +1,6 @@
 """Whether a picture has blotches of colour: noise of a few pixels and more in width that its luma has not.
 
-Of a clean picture the colours change where its light does, or along a line between two colours. Noise in colour does neither: it
+The colours of a clean picture change where its light does, or along a line between two colours. Noise in colour does neither: it
 is in both directions of the colour plane, and as much of it in calm tiles as in others.
 """
 
@@ -29,14 +29,14 @@ FEWEST, MANY = 12, 50
 """How many tiles there must be, and of how many windows about they are looked at."""
 
 WEIGHTS, ENOUGH = (4.0, 2.0, -3.3), 15.0
-"""Weights of the logarithms (to base 2) of the three bands' levels, and from which sum on there are blotches. Of 150 photographs at
-half size, 48 whole ones and 540 with white noise, grain, a camera's noise or JPEG, the greatest sum was 14.8; of 240 with blotches
-of level 11 and Gaussian windows of 3 to 8 pixels, more than nine in ten have more."""
+"""Weights of the logarithms (to base 2) of the three bands' levels, and from which sum on there are blotches. The greatest sum
+of 150 photographs at half size, 48 whole ones and 540 with white noise, grain, a camera's noise or JPEG was 14.8; more than nine in
+ten of 240 with blotches of level 11 and Gaussian windows of 3 to 8 pixels have more."""
 
 MOST, ALIKE = 0.9, 2.6
 """At this share of the tiles the lowest band may be so many times as strong as at `QUANTILE`: noise is everywhere, coloured things
-are not. Nine in ten of the made ones had less than 2.3, as one in ten of photographs had that nearly reach `ENOUGH`. Of 1,075
-photographs, whole and at half size, none is said to have blotches."""
+are not. Nine in ten of the made ones had less than 2.3, as one in ten of photographs had that nearly reach `ENOUGH`. No
+blotches are found in any of 1,075 photographs, whole and at half size."""
 
 LEAST = 0.2
 """Level in 8-bit levels below which a band counts as this."""
@@ -46,7 +46,7 @@ WHITE, CHANCE = 0.85, 0.03
 left of it at least where it is taken away: it was measured, too."""
 
 SHARE = 0.7
-"""The level as a share of the level of the lowest band. Of made blotches with windows of 3 to 8 pixels: 0.65 to 0.75."""
+"""The level as a share of the level of the lowest band: 0.65 to 0.75 for made blotches with windows of 3 to 8 pixels."""
 
 BROAD = 1.75
 """How many times as strong the lowest band is as the next from which blotches are looked for at an eighth of the size, else at a

@@ -84,7 +84,7 @@ def paper(parts: Sequence[NDArray[np.float32]]) -> float | None:
     """Standard deviation in 8-bit levels of noise on paper that is white (or black) to the end of the range; None where there is
     hardly any.
 
-    Of noise that is clipped half and half, half of the energy is left: the share at the end says how much. Letters are beside it.
+    Noise that is clipped half and half keeps half of its energy: the share at the end says how much. Letters are left out.
     """
     best: tuple[int, float] | None = None
     for end in (1, 0):
@@ -160,8 +160,8 @@ def fitted(
     """The noise by intensity where it is so strong that much of what is seen of it was clipped, at the ``ends``; None where too
     little is seen.
 
-    Of the curves with one of the ``terms`` the one by which the noise that is left at each intensity is what was measured, but for
-    a constant that is nearest to one. Noise of few photons has few values, and was known by them; noise that is nothing at black
+    Each of the ``terms`` gives one curve, with the level that makes the noise left after clipping as strong as measured; the answer
+    is the curve that fits best. Noise of few photons has few values, and was known by them; noise that is nothing at black
     leaves hardly a value there.
     """
     blocks = sampling.blocks(parts, heaped=ALL)
@@ -211,7 +211,7 @@ def share(parts: Sequence[NDArray[np.float32]]) -> float:
 
 def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
     """Whether values that are multiples of ``step`` are counts of photons: at each intensity their variance is that of such counts,
-    as much of it in the finest detail as chance puts there. Of letters, inks and dithering it is anything else.
+    and as much of it is in the finest detail as chance puts there. Letters, inks and dithering have any other variance.
     """
     light, variance = noise.by_light(sampling.blocks(parts, heaped=1.0), CALMER)
     if len(light) < LEAST_BINS or variance.min() <= 0:
@@ -237,7 +237,7 @@ def _at_end(parts: Sequence[NDArray[np.float32]], end: int) -> int:
 
 
 def _blocks(part: NDArray[np.float32], step: int) -> tuple[NDArray[np.float32], ...]:
-    """Of the 8x8 blocks of each channel, every so many rows of them, the mean, and the shares of values at black and at white."""
+    """The mean of each 8x8 block of each channel, and its shares of values at black and at white; one row of blocks in ``step``."""
     rows, columns = part.shape[0] // SIDE, part.shape[1] // SIDE
     cut = part[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, part.shape[2])[::step]
     return tuple(values.mean(axis=(1, 3), dtype=np.float32).ravel() for values in (cut, cut <= 0, cut >= 1))

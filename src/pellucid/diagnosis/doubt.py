@@ -44,7 +44,7 @@ ROWS = 2**18
 
 
 def features(given: Planes, output: Planes, level: Planes, *, white: bool, density: float) -> Planes:
-    """What the network reads, (h, w, features), of a picture as it was ``given`` and its ``output`` (channels, h, w), the noise's
+    """The network's input (h, w, features), from a picture as it was ``given`` and its ``output`` (channels, h, w), the noise's
     ``level`` (h, w) in [0, 1], whether that is ``white``, and the share of impulses."""
     level = np.maximum(level, FAINTEST)
     variance = np.square(level)

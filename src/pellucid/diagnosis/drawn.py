@@ -1,8 +1,8 @@
-"""What of a picture says nothing of its noise: areas of one exact value, and what was drawn, whose details recur exactly.
+"""Finds the parts of a picture that say nothing of its noise: areas of one exact value, and drawings, whose details recur exactly.
 
 Noise never repeats itself. So a flat area that is exactly flat, and a detail that is there twice to the last digit, have none: a
-page around a photograph, the bars of a film, letters, tiles, dithering. What is left beside them is measured; where hardly anything
-is left, the picture has no noise.
+page around a photograph, the bars of a film, letters, tiles, dithering. The rest is measured; where there is hardly any rest,
+the picture has no noise.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ BUSY = 12
 """How many of the 60 pairs of neighbours in a detail must differ for it to count: black areas with a few clipped pixels recur."""
 
 RECURRING = 0.1
-"""The share of the details that are there twice, exactly, from which some of the picture was drawn. Of 43 photographs, with noise
-of any kind or none, at most 0.03 were; of text and tiles 0.8 to 1."""
+"""The share of the details that are there twice, exactly, from which some of the picture was drawn: at most 0.03 in 43
+photographs, with noise of any kind or none; 0.8 to 1 in text and tiles."""
 
 COMPARED = 40
 """How many details there must be to say so."""
@@ -146,7 +146,7 @@ def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]
 
 
 def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> Sight:
-    """What of the ``parts`` may show noise, and whether that is anything; ``shown`` (h, w) are the opaque pixels of each."""
+    """The areas of the ``parts`` that may show noise, and whether there are any; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
     keys = [_keys(part) for part in parts]
     if _in_squares(keys):
@@ -381,7 +381,7 @@ def _details(keys: Sequence[NDArray[np.uint32]]) -> _Details:
         mixed ^= mixed >> np.uint32(12)
         chosen = mixed & np.uint32(ONE_OF - 1)
         if number == 0:
-            # Of a chessboard's few details none may be among the first.
+            # The most frequent remainder is taken: a chessboard has so few details that none may have a fixed one.
             fullest = np.argmax(np.bincount(chosen.ravel().astype(np.intp), minlength=ONE_OF))
         rows, columns = np.nonzero(chosen == fullest)
         pairs = np.zeros(len(rows), np.uint8)

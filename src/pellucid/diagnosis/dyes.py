@@ -81,7 +81,7 @@ def sampled(small: Pixels) -> Pixels:
 
 
 def features(values: Pixels) -> NDArray[np.float32]:
-    """What the network sees of pixels (n, 3) in [0, 1]."""
+    """The network's input, from pixels (n, 3) in [0, 1]."""
     count = len(values)
     logs = np.log(np.maximum(values, 0) + np.float32(FLOOR))
     ratios = np.stack([logs[:, 0] - logs[:, 1], logs[:, 2] - logs[:, 1], logs[:, 0] - logs[:, 2]], axis=1)
@@ -111,7 +111,7 @@ def features(values: Pixels) -> NDArray[np.float32]:
 
 
 def belief(samples: Sequence[Pixels], weights: estimator.Weights | None = None) -> Belief | None:
-    """What pixels (n, c) of a scene say; None where they are gray, toned or too few."""
+    """The belief from the pixels (n, c) of a scene; None where they are gray, toned or too few."""
     if not samples or samples[0].shape[1] != 3:
         return None
     values = np.clip(np.concatenate(samples), 0, 1)
@@ -141,7 +141,7 @@ def _toned(values: Pixels) -> bool:
 
 
 def agreed(beliefs: Sequence[Belief]) -> list[Belief]:
-    """What scenes of one reel say together: a reel fades as a whole. A scene to which that is unlikely keeps its own."""
+    """The beliefs of one reel's scenes, joined: a reel fades as a whole. A scene that the joint one hardly fits keeps its own."""
     if len(beliefs) < 2:
         return list(beliefs)
     said = np.log(np.array([each.chances for each in beliefs]) + 1e-6) - np.log(PRIOR)

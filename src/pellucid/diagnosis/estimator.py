@@ -58,7 +58,7 @@ class Weights:
 def features(
     parts: Sequence[NDArray[np.float32]], blocks: Blocks, white: float, quality: int | None, rougher: float
 ) -> NDArray[np.float32]:
-    """What the network sees of an image: logarithms of spectra and of outliers, ``white`` (`noise.white_sigma`), JPEG's traces."""
+    """The network's input, from an image: logarithms of spectra and of outliers, ``white`` (`noise.white_sigma`), JPEG's traces."""
     spectra = noise.spectrum(blocks)
     return np.concatenate(
         [
@@ -73,7 +73,7 @@ def features(
 
 
 def targets(white: float, correlated: float, density: float) -> NDArray[np.float32]:
-    """What the network should answer."""
+    """The answer that the network should give."""
     return np.array([np.log2(white + FLOOR), np.log2(correlated + FLOOR), 4 * np.sqrt(density)], dtype=np.float32)
 
 

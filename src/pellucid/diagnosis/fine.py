@@ -51,8 +51,8 @@ EVEN, MOST_EVEN = 0.5, 0.3
 0.32. And the share of the places that may be so for the others to be noise."""
 
 HIDDEN = 4.0
-"""Level in 8-bit levels from which their noise is believed. Of some 470 clean photographs at half size none was said to have so
-much there, of 495 at three quarters one, of 525 at half size cut to 440x480 two (texture looks like faint correlated noise)."""
+"""Level in 8-bit levels from which their noise is believed. It was exceeded in none of some 470 clean photographs at half size,
+in one of 495 at three quarters, and in two of 525 at half size cut to 440x480 (texture looks like faint correlated noise)."""
 
 SPARSEST = 0.015
 """Share of impulses of any value below which there are none: so many pixels of fine texture look like one."""
@@ -146,7 +146,7 @@ class Reading:
 
     @classmethod
     def of(cls, parts: Sequence[Pixels]) -> Reading:
-        """What the ``parts`` (h, w, channels) say."""
+        """Reads the ``parts`` (h, w, channels)."""
         quality, rougher = jpeg.quality(parts)
         blocks = sampling.blocks(parts)
         calm = noise.white_sigma(blocks)
@@ -176,7 +176,7 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
     if impulses.beyond(parts) > OUTSIDE:
         # Strong noise that was not clipped: impulses keep to the range.
         measured = max(said.white, calm)
-        # Of few photons, or speckle: as strong in the light as to look like impulses there.
+        # Noise of few photons, or speckle, is so strong in the light that it looks like impulses there.
         bent = not noise.curve(blocks, measured).flat
         if bent or measured >= STRONGEST or said.white >= STRONG or said.density < CLEAR:
             said = estimator.Estimate(measured, said.correlated, 0.0)
@@ -329,12 +329,12 @@ def _struck(parts: Sequence[Pixels], blocks: sampling.Blocks, level: float) -> t
     heard, density = level, impulses.counted(parts, level)
     if density < SURE:
         return 0.0, 0.0
-    # Of noise that grows with the light, what is in the light is far off, too.
+    # Noise that grows with the light throws values far off in the light, too.
     least = SURE if noise.curve(blocks, level).flat else SURER
     for _ in range(ROUNDS):
         if density < least:
             return 0.0, 0.0
-        # What impulses add to the level hides some of them.
+        # The impulses raised the level, which hides some of them.
         level = noise.struck_sigma(parts, density) or level
         density = impulses.counted(parts, level)
     real = density >= least and level > LEFT * heard and impulses.stand_alone(parts, level, density)

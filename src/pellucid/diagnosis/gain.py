@@ -1,6 +1,6 @@
-"""How much nearer to the clean image an answer is than the noisy one, told without the clean image.
+"""How much nearer to the clean image an answer is than the noisy one, measured without the clean image.
 
-Of white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
+With white Gaussian noise, the mean square error of the best answer is the noise's variance times the answer's mean divergence
 (Efron 2011, "Tweedie's Formula and Selection Bias"); that of any answer is what it took away, less the variance, and twice that
 product (Stein 1981). The first is off where the network is not the best one, the second where the level is. A small network (its
 weights in ``gain.npz``; ``pellucid calibrate gain`` makes them again) reads both, and what was taken away, and says by how much
@@ -24,12 +24,12 @@ COARSE = (2, 4, 8)
 them."""
 
 FARTHEST = 6.0
-"""What the two formulas may differ by, in dB: where hardly any error is left, the second is the difference of large numbers."""
+"""The most by which the formulas may differ, in dB: where hardly any error is left, the second subtracts large numbers."""
 
 
 @dataclass
 class Measured:
-    """What was measured of an answer, part by part; all sums over pixels, of values in [0, 1]."""
+    """Measurements of an answer, added up part by part; all are sums over pixels, of values in [0, 1]."""
 
     error: float = 0.0
     noise: float = 0.0
@@ -78,7 +78,7 @@ def best(found: Measured) -> float:
 
 
 def features(found: Measured) -> NDArray[np.float32]:
-    """What the network sees."""
+    """The network's input."""
     first = best(found)
     any_answer = -10 * float(np.log10(max((found.taken - found.noise + 2 * found.error) / found.noise, 1e-6)))
     steps = np.concatenate(found.calm) * found.count / found.noise

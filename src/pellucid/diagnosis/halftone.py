@@ -29,8 +29,8 @@ BUSY = 6.0
 """Standard deviation in 8-bit levels that a window must have: paper has no dots."""
 
 ABOVE = 4.0
-"""How far the power at a peak is above the usual one at its frequency (natural logarithm, median of the windows). Of photographs
-with noise of any kind at most 2.2, of prints 5 to 8."""
+"""How far the power at a peak is above the usual one at its frequency (natural logarithm, median of the windows):
+at most 2.2 in photographs with noise of any kind, 5 to 8 in prints."""
 
 STRONG = 8.0
 """Amplitude in 8-bit levels that the waves must have."""
@@ -59,7 +59,7 @@ BETWEEN, CALMER, EVEN = 0.25, 0.3, 1.7
 how many times as strong the noise at middle frequencies may be as at high ones for it to be white, in power."""
 
 FINER = 0.6
-"""What share of the first wave's frequency counts as the picture's own."""
+"""Share of the first wave's frequency below which power counts as the picture's own."""
 
 TONES = 3.0
 """Standard deviation in 8-bit levels that the windows' means must have for anybody to see that dots grow with the light."""

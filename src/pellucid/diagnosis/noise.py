@@ -251,7 +251,7 @@ def independence(parts: Sequence[NDArray[np.float32]]) -> float:
 def curve(blocks: Blocks, sigma: float) -> Curve:
     """The noise by intensity; the flat one of ``sigma`` (8-bit levels) where it is the same at all.
 
-    Of blocks of each intensity the calmest are measured at their high orders.
+    The calmest blocks of each intensity are measured at their high orders.
     """
     flat = Curve(sigma=sigma / 255)
     if len(blocks.values) < 600 or sigma <= 0:
@@ -351,8 +351,8 @@ def _fitted(light: NDArray[np.float64], variance: NDArray[np.float64]) -> Curve:
 def length(blocks: Blocks) -> float:
     """How far noise is correlated, in pixels: where its autocorrelation has fallen to 1 / e, from the calmest blocks.
 
-    Of a Gaussian window of that width (standard deviation) in either direction, whose spectrum falls from orders 5 and 6 to 9 and
-    10 as theirs does.
+    The noise is taken for white noise under a Gaussian window: of the width (standard deviation) whose spectrum falls from orders 5
+    and 6 to 9 and 10 as theirs does.
     """
     calm = spectrum(blocks)[1]
     if calm[2] <= 0 or calm[0] <= calm[2]:
@@ -395,9 +395,9 @@ def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np
 def struck_sigma(parts: Sequence[NDArray[np.float32]], density: float) -> float:
     """As `sparse_sigma`, where nobody knows which pixels were replaced by any value, but that they are the share ``density``.
 
-    Of second differences the share (1 - density)**3 is of good pixels alone; their median is where half of that share is below, and
-    what there is of the others. Its median on 17 held-out photographs with sigma 10 and 25, 10 to 30 % of impulses: 0 to 6 % too
-    much (texture), where the network, which hears impulses as noise, was off by -34 to +9 %.
+    A share (1 - density)**3 of the second differences comes from good pixels alone; their median has half of that share below it,
+    and some of the other differences. The median error on 17 held-out photographs with sigma 10 and 25, 10 to 30 % of impulses: 0
+    to 6 % too much (texture), where the network, which takes impulses for noise, was off by -34 to +9 %.
     """
     good = (1 - density) ** 3
     if good < FEWEST_GOOD:

@@ -16,13 +16,13 @@ from pellucid.maps import Curve
 __all__ = ["Windows", "faintest", "level", "refutes", "windows"]
 
 Windows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
-"""What `windows` tells of each window."""
+"""The answer of `windows`: standard deviation, mean, and count of black and white values of each window."""
 
 WINDOWS = 40_000
 """How many windows are looked at, about."""
 
 ENDS = 4
-"""Of the nine values of a window, how many may be black or white: clipping takes noise away."""
+"""How many of a window's nine values may be black or white: clipping takes noise away."""
 
 LEAST = 0.3
 """Standard deviation in 8-bit levels below which a window is no place of noise, but flat."""

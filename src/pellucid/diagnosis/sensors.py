@@ -107,8 +107,8 @@ may, to be noise and no picture."""
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Of blocks of samples: their mean ``light``, and the mean power of a coefficient of middle order, ``even`` and ``odd`` ones
-    and all (``middle``), and of ``high`` order."""
+    """Measures of blocks of samples: their mean ``light``, and the mean power of a coefficient of middle order, ``even`` and
+    ``odd`` ones and all (``middle``), and of ``high`` order."""
 
     light: Values
     even: Values
@@ -340,7 +340,7 @@ def _squares(plane: Plane) -> Plane:
 
 
 def _blocks(values: Plane, plane: Plane) -> _Blocks:
-    """What counts of the blocks ``values`` (n, 64) of a plane."""
+    """The measures of the blocks ``values`` (n, 64) of a plane, without those that have clipped samples."""
     usable = (values >= CLIPPED).mean(axis=1) < FLOORED
     if plane.min() >= 0:
         # A sensor that cuts off what is below black.
@@ -368,7 +368,7 @@ class Marks:
 
     @property
     def count(self) -> int:
-        """Of both kinds."""
+        """The number of hot and dead samples."""
         return self.hot + self.dead
 
 

@@ -1,4 +1,4 @@
-"""What the header of a file claims, checked before anything is read by it: the size of a picture, of all its pages, of its values.
+"""Checks what a file's header claims before anything is read by it: the size of a picture, of all its pages, of its values.
 
 Every format asks `check_size`, and those that are read whole take their bytes from `content_of`.
 """

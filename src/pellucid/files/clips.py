@@ -1,7 +1,7 @@
 """Reads clips: what a file says of its frames, and the frames themselves, one after the other.
 
-A frame keeps the time that the file gives it, in the file's own unit; no time is computed from a rate. What else is in the file
-(sound, subtitles, chapters) is left to `pellucid.files.joining`, which copies it.
+A frame keeps the time that the file gives it, in the file's own unit; no time is computed from a rate. Sound, subtitles and
+chapters are left to `pellucid.files.joining`, which copies them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def seconds_of(text: str) -> Fraction:
 
 @dataclass(frozen=True)
 class Clip:
-    """What a clip's file says of its frames.
+    """Facts about a clip's frames, as its file states them.
 
     ``pixels`` is the pixel format (FFmpeg's name, without what says that the range is full), ``layout`` the same for `yuv`.
     ``time_base`` is the unit of frames' times, ``rate`` the frames a second, ``start`` when the first track begins. ``colours``
@@ -191,13 +191,13 @@ def _tracks(container: Any) -> str:
 
 
 def look(path: Path) -> Clip:
-    """What the file says, by its header and its first frames. Raises `FileError`, `SizeError` and `MissingExtra`."""
+    """Reads the facts about a clip from its header and its first frames. Raises `FileError`, `SizeError` and `MissingExtra`."""
     kind = container_of(path)
     with opened(path) as container, _understood(path):
         stream = main_stream(container, path)
         context = stream.codec_context
         check_size(context.width or 1, context.height or 1, 3, path.stat().st_size, itemsize=4)
-        # Of the first frames one may state what the others do not.
+        # One of the first frames may state what the others do not.
         first = next(_decoded(container, stream, path), None)
         if first is None:
             raise FileError(f"{path}: no frame of it can be read")

@@ -1,7 +1,7 @@
 """Pixels packed in TIFF and PNG, unpacked without imagecodecs: Pillow's libtiff and zlib do it, and NumPy.
 
 imagecodecs is 80 MB for formats that few people have. Where it is not installed, tifffile works with a module of its own that lacks
-LZW, bounds and the predictor of floats; `lend` adds them. What nothing here unpacks is a `MissingExtra`.
+LZW, bounds and the predictor of floats; `lend` adds them. A packing that nothing here undoes is a `MissingExtra`.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ OF_VALUES = (
     *("RescaleSlope", "RescaleIntercept", "RescaleType", "PresentationLUTShape", "PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SmallestImagePixelValue", "LargestImagePixelValue", "PlanarConfiguration"),
 )
-"""What a data set says of its values, which is no longer so where gray becomes colour, or colour gray."""
+"""Elements that describe a data set's values; they no longer hold where gray becomes colour, or colour gray."""
 
 
 @dataclass(frozen=True)

@@ -82,12 +82,12 @@ COLOUR = (
 """Tags of DNG's first directory that say how a camera's colours are to be taken, and with which camera they were made."""
 
 OLD = (50781,)
-"""Of these, those that are of the old pixels: no output has them."""
+"""Tags of that directory that describe the old pixels: no output has them."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a RAW file says beside its pixels: entries of the ``first`` directory, the camera's ``details``, the ``place`` on Earth,
+    """Metadata of a RAW file: entries of the ``first`` directory, the camera's ``details``, the ``place`` on Earth,
     DNG's on ``colour``, and those of the directory of the ``raw`` pixels; the ``maker_note`` as Adobe keeps it; the file's
     ``name``."""
 
@@ -122,7 +122,7 @@ class Source:
 
 
 def source_of(content: bytes) -> Source:
-    """What the file's directories say; empty where it is not built like a TIFF."""
+    """The entries of the file's directories; empty where it is not built like a TIFF."""
     order = HEADS.get(content[:4])
     if order is None:
         return Source()

@@ -264,7 +264,7 @@ def writable_name(path: AnyPath, *, alpha: bool = False, channels: int | None = 
         # Its arrays keep their axes.
         return path.with_suffix(STACK)
     held = None if kind is None else kind.holds.get(path.suffix.lower())
-    # What is no bitmap any more is gray.
+    # A picture that is no bitmap any more is gray.
     wanted = channels or held or 1
     if kind is None or held is None or held == wanted:
         return path

@@ -72,7 +72,7 @@ def _exif_fitted(exif: bytes, width: int, height: int, across: Fraction, down: F
     try:
         _directory_fitted(data, order, struct.unpack_from(order + "I", data, 4)[0], (width, height), (across, down), depth=0)
     except struct.error:
-        # What cannot be followed was not followed before either.
+        # EXIF data that cannot be followed stays as it is: no reader could follow it before, either.
         return exif
     return head + bytes(data)
 

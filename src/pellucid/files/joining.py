@@ -165,7 +165,7 @@ def _timed(segments: Sequence[Segment], ends: int | None) -> Iterator[_Timed]:
     from packet to packet, across segments, too, and none comes after the time it is shown. The first ones begin so early that all
     of them together last as long as the frames are shown: MP4 takes the length of a track from them.
 
-    A frame is shown until the next. What a file says of a packet's length may be the time to the packet that is decoded next. The
+    A frame is shown until the next. The length that a file states for a packet may be the time to the one decoded next. The
     last one is shown until the time ``ends``, where the file states that.
     """
     times = [time for segment in segments for time in segment.header["times"]]
@@ -354,7 +354,7 @@ def _moved_chapters(chapters: list[Any], shift: Fraction, span: Span, clip: Clip
 
 
 def ordered(order: Sequence[int], count: int, path: Path) -> dict[str, int]:
-    """What a segment's header says of the order of decoding, given as the frames' numbers.
+    """The entries of a segment's header about the order of decoding, which is given as the frames' numbers.
 
     ``delay``: by how many places at most a packet comes later than its frame is shown; ``last``: the frame of the last packet.
     `FileError` where the encoder lost a frame.

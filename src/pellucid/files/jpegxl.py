@@ -36,7 +36,7 @@ ALPHA, GRAY, D65, SRGB, SRGB_CURVE, LINEAR = 0, 1, 1, 1, 13, 8
 
 @dataclass(frozen=True)
 class Header:
-    """What a codestream's header says: its size, the transfer function of sRGB's colours (None: other colours), its channels beside
+    """A codestream's header: its size, the transfer function of sRGB's colours (None: other colours), its channels beside
     them, whether it moves."""
 
     height: int
@@ -121,7 +121,7 @@ def from_jpegxl(content: bytes, reading: Reading) -> Image:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """What Brotli has packed; nothing where that is too long to be words."""
+    """The bytes that Brotli has packed; none where they are too many to be words."""
     imagecodecs = codecs.imagecodecs()
     try:
         return bytes(imagecodecs.brotli_decode(content, out=bytearray(MOST_WORDS)))

@@ -61,7 +61,7 @@ def upright(image: Image) -> Image:
     if image.xmp is None:
         return replace(turned, exif=exif)
     xmp, gone = without_companions(_xmp_settled(image.xmp))
-    # What a format has seen of it stands there already.
+    # A format's reader may have made the same remark already.
     told = any(what in remark for what in gone for remark in image.remarks)
     return replace(turned, exif=exif, xmp=xmp, remarks=image.remarks if told else image.remarks + remark(gone))
 
@@ -97,7 +97,7 @@ def _turned(image: Image, turn: int) -> Image:
 
 
 def thumbnails(exif: bytes) -> tuple[str, ...]:
-    """What `settled` leaves out of EXIF data, in words: a small copy of the picture, where there is one."""
+    """The parts of EXIF data that `settled` leaves out, in words: a small copy of the picture, where there is one."""
     data = exif.removeprefix(EXIF_HEAD)
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:

@@ -255,8 +255,8 @@ def _depth(array: Any) -> int:
 def save_zarr(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Fills the folder ``path`` with the source's metadata, these planes, and smaller levels made from them.
 
-    What else lies in the source's group (labels, OME-XML) is copied, unless words are stripped. Raises `FileError` where the pages
-    come from no OME-Zarr or have another size or dtype than its planes, and `MissingExtra`.
+    The rest of the source's group (labels, OME-XML) is copied, unless words are stripped. Raises `FileError` where the pages come
+    from from no OME-Zarr or have another size or dtype than its planes, and `MissingExtra`.
     """
     about = document.about
     if not isinstance(about, Pyramid):

@@ -33,7 +33,7 @@ KEPT = (270, 271, 272, 305, 306, 315, 33432)
 
 SOFTWARE, DATE = 305, 306
 INVENTED = (SOFTWARE, 282, 283, 284, 296)
-"""What LibRaw writes of its own into the EXIF of a preview that has none: its name and 300 dots an inch."""
+"""Tags that LibRaw writes of its own into the EXIF of a preview that has none: its name and 300 dots an inch."""
 
 FRACTIONS = (0x829A, 0x829D, 0x920A)
 """Exposure, f-number, focal length: 0 where LibRaw does not know them."""

@@ -71,9 +71,9 @@ def open_pages(
     mosaic: bool = False,
     first: int = 0,
 ) -> Iterator[Document]:
-    """What ``path`` holds, page by page: see `Document`; ``sparing``, ``keep`` and ``mosaic``: see `Reading`; ``memory``: bytes
-    that this process may have in all; ``first``: the page that the pages begin with, counted from 0. The rest and errors as of
-    `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
+    """The document at ``path``, page by page: see `Document`; ``sparing``, ``keep`` and ``mosaic``: see `Reading`; ``memory``:
+    bytes that this process may have in all; ``first``: the page that the pages begin with, counted from 0. The rest and errors as
+    of `read`, and `MemoryShort`; errors also come as pages are taken, and their rows."""
     kind = format_of(path)
     reading = Reading(value_range, axes, sparing, keep=keep, mosaic=mosaic, first=first)
     start = b"" if kind.folder else _start(path)

@@ -1,4 +1,4 @@
-"""What a TIFF claims, held against its length and the memory that there is before a reader believes it."""
+"""Checks what a TIFF claims against its length and the free memory before a reader believes it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _check_embedded(page: Any, width: int, height: int) -> None:
         handle.seek(place)
         found = size_of(handle.read(min(int(length), MOST_IN_HEAD)))
         if found is None:
-            # What has no header uses that of the file.
+            # A part without a header uses that of the file.
             if page.jpegheader is not None:
                 continue
             raise FileError(f"pixels packed by {getattr(page.compression, 'name', page.compression)} of no known size are not read")

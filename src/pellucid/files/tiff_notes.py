@@ -1,4 +1,4 @@
-"""What a TIFF says beside its pixels, and pellucid keeps to write it again."""
+"""The metadata of a TIFF that pellucid keeps to write it again."""
 
 from __future__ import annotations
 

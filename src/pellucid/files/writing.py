@@ -119,7 +119,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
 
 
 def _developed(path: Path, kind: Format, picture: Image) -> Image:
-    """What a sensor saw, as a picture, upright."""
+    """The picture; linear light of a sensor developed and turned upright. `FileError` for a mosaic."""
     if picture.mosaic is not None:
         raise FileError(f"{path}: {kind.name} holds no mosaic of a sensor; write DNG")
     return picture if picture.camera is None else upright(raw.developed(picture))

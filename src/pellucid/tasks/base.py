@@ -81,7 +81,7 @@ class Pass:
 
 
 def load(tile: int, engine_bytes: int, piece_bytes: int, *, scale: int = 1, channels: int | None = None) -> Pass:
-    """What a pass asks of memory, without its work (see `Loading`)."""
+    """A pass that has the memory of a real one and not its work (see `Loading`)."""
     return Pass(_undone, tile, engine_bytes, piece_bytes, scale=scale, channels=channels)
 
 
@@ -312,8 +312,8 @@ class TaskModule(Protocol):
         """The settings with which a model that is given these ``maps`` restores the case; ``blind`` withholds what could be
         measured. Raises `OptionError` for a case of another task.
 
-        What a case says of the truth (a box, a point, hints) it has with it, see `pellucid.asked`; in the check of cases before the
-        work, and in a first call on a small part, which is not scored, it has not.
+        A case holds hints about the truth (a box, a point, colours), see `pellucid.asked`; in the check of cases before the work,
+        and in a first call on a small part, which is not scored, it has none.
         """
 
     def scored(self, case: Degradation, pixels: NDArray[Any]) -> NDArray[Any]:
@@ -369,15 +369,15 @@ class Followed:
 
 @runtime_checkable
 class Following(Protocol):
-    """A task's module that restores a frame of a clip with what the frames before it have told."""
+    """A task's module that restores a frame of a clip with what the frames before it have shown."""
 
     RUN_IN: int
     """Frames before a segment that are looked at, so that it need not know of the segment before it."""
 
     def follow(self, view: View, settings: Any, notes: Any) -> Followed:
         """The frame, with ``notes`` of the one before it in the same scene; None for a scene's first frame. Cheap: it is called for
-        frames that are not restored, too. What `Settings.share` says is left to the caller: the share of the returned settings is
-        1, and the rest is the frame as it was."""
+        frames that are not restored, too. `Settings.share` is left to the caller: the share of the returned settings is 1,
+        and the rest is the frame as it was."""
 
 
 @runtime_checkable
@@ -395,7 +395,7 @@ class Survey(Protocol):
         """The next frame, (h, w, channels), float32 in [0, 1], small."""
 
     def entries(self, firsts: Sequence[int]) -> Sequence[Any]:
-        """What the task wants to know of each frame (`View.clip`); ``firsts`` are the first frames of the scenes."""
+        """The facts that the task needs about each frame (`View.clip`); ``firsts`` are the first frames of the scenes."""
 
 
 @runtime_checkable
@@ -422,7 +422,7 @@ class Loading(Protocol):
     """A task's module that can say before the work how much memory it takes: a chain asks all its steps before the first one."""
 
     def loads(self, models: Models, settings: Any) -> Sequence[Pass]:
-        """What the passes over a picture ask of memory at least (`load`)."""
+        """The passes over a picture, with the least memory that each asks for (`load`)."""
 
 
 @runtime_checkable

@@ -67,7 +67,7 @@ and paper have none."""
 
 FLAT = 6.0
 """Standard deviation of a picture's L at which half of the proposal is held back, and more below: fog has no contrast and no
-colour. Of 39 photographs none has less than 9, and their error grows by 0.01; a made fog's mean chroma falls from 4.7 to 0.2."""
+colour. None of 39 photographs has less than 9, and their error grows by 0.01; a made fog's mean chroma falls from 4.7 to 0.2."""
 
 SHARPENED = 0.7
 """How much detail a picture gets, for the network's eyes alone, that has half as many pixels a side as the network looks at, or

@@ -55,7 +55,7 @@ Matte = Callable[[Pixels, Place], Pixels]
 
 @dataclass
 class Found:
-    """What was found in the whole picture: ``alpha`` (h, w) of it small, how ``sure`` that is, and a ``warning`` for people."""
+    """The thing as found in the whole picture: ``alpha`` (h, w) of it small, how ``sure`` that is, and a ``warning`` for people."""
 
     alpha: Pixels
     sure: float | None = None
@@ -122,7 +122,7 @@ def loads(models: Models, settings: CutoutSettings) -> tuple[base.Pass, ...]:
 
 
 def _prompts(view: View, settings: CutoutSettings, maps: tuple[str, ...]) -> Prompts:
-    """What is asked for, in pixels of the picture's small version. Raises `OptionError` for what is outside the picture."""
+    """The prompts in pixels of the picture's small version. Raises `OptionError` for one that is outside the picture."""
     height, width, _ = view.shape
     size = f"the picture, which has {width}x{height} pixels, counted from 0"
     for name, (x, y) in (*(("point", each) for each in settings.point), *(("not_point", each) for each in settings.not_point)):
@@ -158,7 +158,7 @@ def _found(small: Pixels, models: Models, prompts: Prompts, least: float) -> Fou
 
 
 def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
-    """What refines the answer in each piece: computed where the thing is, so that a small one has as much detail as a large one."""
+    """The matte that refines the answer in each piece: computed where the thing is, so that a small one gets as much detail."""
     bounds = []
     for axis in (0, 1):
         there = np.flatnonzero((alpha > matting.SURE).any(axis=1 - axis))
@@ -294,7 +294,7 @@ def _finished(settings: CutoutSettings, filled: bool, warning: str | None, pictu
 def _background(
     given: str | Attached | None, small: Pixels, alpha: Pixels, shape: tuple[int, int, int]
 ) -> Callable[[Place], Pixels] | None:
-    """What is put behind the thing, by place: planes (channels, h, w), padding left out."""
+    """A function that gives the background behind the thing by place: planes (channels, h, w), padding left out."""
     channels = shape[2]
     if given is None:
         return None

@@ -39,7 +39,7 @@ BILINEAR, BICUBIC = PillowImage.Resampling.BILINEAR, PillowImage.Resampling.BICU
 
 @dataclass
 class _Scene:
-    """What an example is made of: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in
+    """The parts of an example: the picture (s, s, 3) in 8-bit levels, alpha of what is meant and of other things (s, s) in
     [0, 1], and how much more than others the pixels around soft edges count."""
 
     picture: NDArray[np.float32]

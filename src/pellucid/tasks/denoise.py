@@ -316,7 +316,7 @@ def _by_squares(view: View, models: Models, settings: DenoiseSettings, repeated:
 def _each_square(
     step: base.Pass, repeated: Squares, channels: int, planes: Planes, place: Place, room: Planes | None = None
 ) -> Planes:
-    """What the ``step`` makes of a piece (channels, h, w) of a picture whose pixels were repeated: a value for each square.
+    """The answer of the ``step`` to a piece (channels, h, w) of a picture whose pixels were repeated: a value for each square.
 
     The piece begins at a multiple of the squares' sides; but a square that is cut off at the picture's edge shifts them.
     """
@@ -341,7 +341,7 @@ def _each_square(
 
 @dataclass(frozen=True)
 class _Work:
-    """What a pass does with a piece, and the ``halo`` and grid that it needs: see `base.Pass`."""
+    """The work of a pass on a piece, and the ``halo`` and grid that it needs: see `base.Pass`."""
 
     piece: Callable[..., Planes]
     halo: int

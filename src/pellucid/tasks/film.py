@@ -1,7 +1,7 @@
 """Mending worn film, prints and slides: damage is found, then filled; brightness, colours and the gate are put right as a whole.
 
 One small network finds damage from a frame and its neighbours in time, brought into place; another fills it. Pictures alone go the
-same way without neighbours. What is not damaged is not touched, but for grain; flicker, fading and the gate are found by robust
+same way without neighbours. Undamaged pixels are not touched, but for grain; flicker, fading and the gate are found by robust
 fits (`pellucid.reels`), and no network sees them.
 """
 
@@ -382,7 +382,7 @@ def _filled(
     share = mending.softened(hole)[..., None]
     rest = frame if work.keep >= 1 else filled + np.float32(work.keep) * (frame - filled)
     if np.any(grain) and work.keep > 0:
-        # What was filled has no grain: that of its surroundings, a few pixels away.
+        # A filled place has no grain: it borrows that of its surroundings, a few pixels away.
         borrowed = np.where(hole[..., None], 0, frame - filled) * np.float32(work.keep)
         filled = filled + np.roll(borrowed, BORROWED, (0, 1))
     return np.asarray(rest + share * (filled - rest), dtype=np.float32)

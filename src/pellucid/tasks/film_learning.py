@@ -1,7 +1,7 @@
 """How finding and filling of damage are learnt: photographs move under a camera, are worn, and their neighbours brought into place.
 
-What is like damage and is none is drawn into the photographs first: wires, fences, hair, writing, rain, snow, stars, and things
-that pass so fast that no other frame has them.
+Things that look like damage and are none are drawn into the photographs first: wires, fences, hair, writing, rain, snow, stars,
+and things that pass so fast that no other frame has them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pellucid.tasks import base
 __all__ = ["LONE", "PARTS", "TOGETHER", "Learning", "filling_maps", "finding_maps"]
 
 PARTS = ("find", "fill", "mend")
-"""What a network learns: where the damage is; what belongs there; or both at once, from one picture alone."""
+"""A network learns one of these: where the damage is; what belongs there; or both at once, from one picture alone."""
 
 AROUND = tuple(f"{which}-{colour}" for which in ("before", "after") for colour in ("r", "g", "b"))
 
@@ -202,7 +202,7 @@ def _pass(frames: Pixels, scene: Pixels, rng: np.random.Generator) -> None:
     top, left = int(rng.integers(scene.shape[0] - tall)), int(rng.integers(scene.shape[1] - wide))
     thing = scene[top : top + tall, left : left + wide]
     if rng.random() < 0.5:
-        # Of another light: it stands out, as most things do.
+        # In another light it stands out, as most things do.
         thing = np.clip(thing * np.float32(rng.uniform(0.4, 1.5)) + np.float32(rng.uniform(-0.3, 0.3)), 0, 1)
     rows, columns = np.ogrid[-1 : 1 : complex(tall), -1 : 1 : complex(wide)]
     share = np.clip(4 * (1 - rows**4 - columns**4), 0, 1)[..., None].astype(np.float32)
@@ -320,8 +320,8 @@ def _draw_in_front(frames: Pixels, moves: list[tuple[int, int]], rng: np.random.
 
 
 def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Callable[[int, Any], None]:
-    """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. What is nearer is larger, and falls
-    faster."""
+    """A function that draws frame ``at`` of rain or snow on a canvas of twice the size. Nearer drops and flakes are larger,
+    and fall faster."""
     tall, wide = 2 * height, 2 * width
     many = int(tall * wide / np.exp(rng.uniform(np.log(700), np.log(8000))))
     top, left, near = rng.uniform(0, tall, many), rng.uniform(0, wide, many), rng.uniform(0.4, 1, many)
@@ -350,7 +350,7 @@ def _fall(height: int, width: int, count: int, rng: np.random.Generator) -> Call
 
 
 def _shares(height: int, width: int, draw: Callable[[Any], None]) -> Pixels:
-    """What ``draw`` draws on a canvas of twice the size, as shares (height, width, 1)."""
+    """The drawing that ``draw`` makes on a canvas of twice the size, as shares (height, width, 1)."""
     canvas = PillowImage.new("L", (2 * width, 2 * height))
     draw(ImageDraw.Draw(canvas))
     return np.asarray(canvas.reduce(2), np.float32)[..., None] / np.float32(255)
@@ -443,7 +443,7 @@ def _blades(draw: Any, width: int, height: int, rng: np.random.Generator) -> Non
 
 
 LIKES: tuple[Drawing, ...] = (_wires, _fence, _hair, _writing, _rain, _dots, _blades)
-"""What is drawn into a photograph as part of it."""
+"""Drawings that are made into a photograph as part of it."""
 
 LIKES_ALONE: tuple[Drawing, ...] = (_fence, _hair, _writing, partial(_dots, least=100), _blades)
 """The same in a picture alone, where only what comes in numbers can be told from dust and hairs: a network that had all of the

@@ -92,7 +92,7 @@ class Attached:
 
 
 class Ranged(Protocol):
-    """What a value is held to: see `pellucid.tasks.settings.Setting`."""
+    """The limits of a value: see `pellucid.tasks.settings.Setting`."""
 
     @property
     def low(self) -> float:

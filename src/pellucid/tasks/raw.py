@@ -198,7 +198,7 @@ def _colours(graph: Graph, mosaic: Pixels, noise: Sequence[Curve], settings: Raw
 
 
 def _residual(graph: Graph, given: Pixels, axes: tuple[int, ...]) -> Pixels:
-    """What the network takes away, as it answers the mosaic and its level (2, h, w) mirrored along ``axes``."""
+    """The noise that the network takes away, as it answers the mosaic and its level (2, h, w) mirrored along ``axes``."""
     if not axes:
         alone: Pixels = graph(given[None])[0]
         return alone

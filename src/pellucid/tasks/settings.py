@@ -46,8 +46,8 @@ class Shape(NamedTuple):
 
 
 class Always(NamedTuple):
-    """What is so of outputs whatever their pictures are: whether they have ``alpha``, and their ``channels``; None where these are
-    the picture's."""
+    """The properties that outputs have whatever their pictures are: ``alpha``, whether they have it, and their ``channels``; None
+    where these are the picture's."""
 
     alpha: bool
     channels: int | None

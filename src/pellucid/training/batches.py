@@ -127,8 +127,8 @@ def validation_batches(pictures: Pictures, recipe: Recipe, *, most: int, side: i
     noisy images come as they are, under the name of their kind.
 
     At most ``most`` images; larger ones are cropped to their middle ``side`` pixels, or scaled to the patch where the task sees the
-    whole picture. Image n has the noise of generator n. Of named sources as many examples are composed as the largest has held-out
-    images.
+    whole picture. Image n has the noise of generator n. With named sources, as many examples are composed as the largest source has
+    held-out images.
     """
     if pictures.kind == "composed":
         yield from _composed_batches(pictures, recipe, most)

@@ -203,7 +203,7 @@ PIXELS = 400
 """Pixels of each example that the network of `pellucid.diagnosis.doubt` learns from: those near one another say the same."""
 
 DOUBTED = {"white": 0.7, "poisson": 0.08, "camera": 0.08, "grain+jpeg": 0.05, "jpeg": 0.05, "gaussian+impulses": 0.04}
-"""What is done to these examples, and the share of each; ``white`` is Gaussian noise whose level is given, in error by 5 %."""
+"""Degradations of these examples, and the share of each; ``white`` is Gaussian noise whose level is given, in error by 5 %."""
 
 DOUBT_SIDE = 208
 """The most pixels on a side of these examples."""

@@ -276,7 +276,7 @@ def write_model(path: Path, card: Card, network: Network, *, overwrite: bool = F
     model.producer_name, model.doc_string = "pellucid", card.summary
     onnx.checker.check_model(model)
     content = model.SerializeToString()
-    # What could not be opened is not written.
+    # A graph that could not be opened is not written.
     graphs.check(content, str(path))
     with replacing(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(content)

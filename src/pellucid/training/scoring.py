@@ -278,8 +278,8 @@ def _window(shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 
 def _cases(pictures: Pictures, index: int, noises: list[Degradation], recipe: Recipe) -> Iterator[_Case]:
-    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is. Of named
-    sources the examples are those of validation."""
+    """The middle of held-out image ``index`` under each noise, drawn from generator ``index``; that of a pair is as it is. With
+    named sources the examples are those of validation."""
     if pictures.kind == "composed":
         for noise in noises:
             pair = batches.held_out_pair(pictures, recipe, noise, index)

@@ -110,7 +110,7 @@ MIXTURES: dict[str, dict[str, float]] = {
     },
     "tape": {"dropouts": 6, "heads": 5, "chroma": 2},
 }
-"""What happens to each, and how much of it at a level of 1. Splices are left out: they take frames away."""
+"""The defects of each, and how much there is of them at a level of 1. Splices are left out: they take frames away."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def parse(text: str) -> Defect | None:
 
 @dataclass(frozen=True, eq=False)
 class Covered(Law):
-    """What is said to a method that is given the true damage: ``mask`` (h, w), True where the picture is covered."""
+    """The case for a method that is given the true damage: ``mask`` (h, w), True where the picture is covered."""
 
     mask: NDArray[np.bool_]
     kind: ClassVar[str] = "covered"

@@ -121,7 +121,7 @@ class Reel:
         mask |= seen
 
     def worn(self) -> Worn:
-        """What has become of the frames."""
+        """The frames after all wear, with the truth about it."""
         for mark in self.later:
             mark()
         if self.beneath is None or self.damage is None:

@@ -24,7 +24,7 @@ __all__ = ["BASE", "Fading", "FilmGrain", "Flicker", "Splices", "Stains", "Vigne
 Pixels = NDArray[np.float32]
 
 BASE = np.array([0.0, 0.04, 0.15])
-"""What the base of a faded film lacks of red, green and blue for each unit of cyan's loss."""
+"""The red, green and blue that the base of a faded film lacks for each unit of cyan's loss."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +285,7 @@ class FilmGrain(Defect):
         if radius:
             window = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * self.spread**2)).astype(np.float32)
             window /= np.sqrt(np.square(window).sum())
-        # Of three independent values n, own * n + shared * sum(n) has a variance of 1 and ``common`` as covariance.
+        # For three independent values n, own * n + shared * sum(n) has a variance of 1 and ``common`` as covariance.
         own = (1 - self.common) ** 0.5
         shared = (-2 * own + (4 * own**2 + 12 * self.common) ** 0.5) / 6
         for number in range(count):

@@ -1,4 +1,4 @@
-"""What a request says beside the picture: names and values of its query, and what the client accepts."""
+"""Reads a request's query, names and values, and which answers the client accepts."""
 
 from __future__ import annotations
 

@@ -156,10 +156,9 @@ class _Picture:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a request asks for: ``parts`` are the fields that its form may have beside the picture, and the endings that their files
-    may have beside those of pictures; ``read`` makes the settings
-    and their entries of a worker's job from these files by name; ``before`` are the settings without them, checked before the
-    upload."""
+    """The wishes of a request: ``parts`` are the fields that its form may have beside the picture, and the endings that their files
+    may have beside those of pictures; ``read`` makes the settings and their entries of a worker's job from these files by name;
+    ``before`` are the settings without them, checked before the upload."""
 
     before: Settings | Steps
     parts: Mapping[str, Sequence[str]]

@@ -231,7 +231,7 @@ async def _read_form(
         form = _Form(sink, folder, parts, opened)
         try:
             parser = MultipartParser(boundary, form.callbacks())
-            # What stands around the parts is not kept, but it comes: all that comes counts.
+            # Bytes around the parts are not kept, but they come: all that comes counts.
             room = sink.limits.bytes + _lines_of(parts)
             async for chunk in request.stream():
                 room -= len(chunk)

@@ -63,7 +63,7 @@ SHORT = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "too many files are open on this machine"),
     **dict.fromkeys((errno.EIO, errno.EROFS), "the disk of this machine fails"),
 }
-"""What a machine is short of, by the error's number: no fault of the picture."""
+"""Shortages of a machine, by the error's number: no fault of the picture."""
 
 
 LONG = 0.1
@@ -238,7 +238,7 @@ class Worker:
         }
 
     def _chosen(self, job: dict[str, Any]) -> tuple[restorer.Restorer | Chain, Settings | Steps, Task | Steps]:
-        """What restores the job's picture, its settings, and what knows their facts."""
+        """The model or chain for the job's picture, its settings, and the task or steps that know their facts."""
         if "steps" not in job:
             model = self.model(job["model"])
             return model, model.task.settings.read(job["settings"]), model.task

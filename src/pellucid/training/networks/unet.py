@@ -121,7 +121,7 @@ class Unet(nn.Module):
             if isinstance(module, Block):
                 # Blocks begin near the identity, so that a deep network starts as a shallow one.
                 module.conv2.weight.data *= 0.1
-        # What linear filters interpolate is near to the truth: a network that takes something away from it begins with nothing.
+        # Linear interpolation is near to the truth: a network that takes something away from it begins with nothing.
         self.tail.weight.data *= 0.01 if spec.answer == "interpolated" else 0.1
 
     @property
@@ -137,7 +137,7 @@ class Unet(nn.Module):
         return int(reach + self.multiple_of)
 
     def training_output(self, x: torch.Tensor) -> torch.Tensor:
-        """What `forward` answers; of a chance its logits, which the loss reads."""
+        """The answer of `forward`; for a chance its logits, which the loss reads."""
         x = self.head(x)
         skips = [x]
         for blocks, narrow in zip(self.down, self.narrow, strict=True):

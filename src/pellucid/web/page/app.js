@@ -24,7 +24,7 @@ function listen() {
     depth = 0;
     document.body.classList.remove("over");
     dropped(event.dataTransfer).then(({ files, folder }) => {
-      // Of a folder, what is no picture is let be.
+      // Files of a folder that are no pictures are let be.
       const endings = page.service ? [...page.service.formats.flatMap((format) => format.endings), ...page.service.clips] : [];
       const named = (file) => endings.some((ending) => file.name.toLowerCase().endsWith(ending));
       const kept = folder ? files.filter(named) : files;

@@ -147,7 +147,7 @@ export function applyToAll() {
     Object.assign(entry, { steps: page.chosen.steps, trust: page.chosen.trust });
   }
   history.record(before);
-  // What is under way was asked for with the settings before; what waits takes these when its turn comes.
+  // Work under way was asked for with the settings before; a picture that waits takes these when its turn comes.
   for (const entry of others) if (entry.controller && entry.state === "restoring") stop(entry);
   const again = others.filter((entry) => !entry.controller && (stale(entry) || entry.state === "failed" || !entry.result));
   for (const entry of others) refresh(entry);

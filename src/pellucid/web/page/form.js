@@ -76,8 +76,8 @@ const CALLED = { text: "text", palette: "colours" };
 const none = (value) => value === null || value === undefined;
 
 export class Form {
-  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. Of what is placed on
-  // the picture: `take(name)`: from now on it is a value of this setting; `mark(name, value)`: these are its values now;
+  // `change(name, value, finished)`: a value was moved (finished: let go of). `enter()`: a number was entered. For values that are
+  // placed on the picture: `take(name)`: from now on it is a value of this setting; `mark(name, value)`: these are its values now;
   // `keep(name, text)`: they are to be a file; `load(name, file)`: they are in this file. `propose(name)`: its values are to be seen
   // side by side.
   constructor(main, more, change, enter, { take, mark, keep, load, propose } = {}) {
@@ -117,7 +117,7 @@ export class Form {
     return this.text(option, kind);
   }
 
-  // What shows several values of a setting side by side.
+  // The button that shows several values of a setting side by side.
   side(option) {
     const button = element("button", { type: "button" }, "Several side by side");
     button.setAttribute("aria-label", `${option.label}: several side by side`);

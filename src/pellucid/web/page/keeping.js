@@ -1,4 +1,4 @@
-// What this browser remembers of the page: which part of a picture, when, and how it comes back.
+// Keeps the page's pictures in this browser: which parts of them, when, and how they come back.
 
 import { list, show } from "./list.js";
 import { choose } from "./looking.js";

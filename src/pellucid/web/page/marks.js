@@ -1,4 +1,4 @@
-// What is placed or painted on the chosen picture (points, boxes, hints, masks), and proposals: settings that belong to it alone.
+// Marks that are placed or painted on the chosen picture (points, boxes, hints, masks), and proposals: settings that belong to it alone.
 
 import { Cancelled, post } from "./api.js";
 import { statesOf } from "./changes.js";
@@ -42,7 +42,7 @@ export function showMarks() {
   viewer.setMarks(marks, page.chosen && !viewer.alone ? page.chosen.details : null, option && page.chosen && page.chosen.details && !viewer.alone ? option.kinds[0] : null);
 }
 
-// What can be painted on the chosen picture.
+// The settings that can be painted on the chosen picture.
 export function painted() {
   if (!page.chosen || !page.task || viewer.alone) return [];
   const model = modelOf(page.chosen);
@@ -52,7 +52,7 @@ export function painted() {
     .map(({ name, label, kinds }) => ({ name, label, places: kinds[0] === "point" }));
 }
 
-// What stands out in the chosen picture, as a mask.
+// A mask of the thing that stands out in the chosen picture.
 export async function found() {
   const entry = page.chosen;
   const finder = page.service.tasks.find((each) => each.finds);
@@ -150,7 +150,7 @@ let soon = 0;
 let sketching = null; // the request for a sketch under way
 let copied = { of: null, copy: null }; // a small copy of the picture that is shown
 
-// What hints do, at once: the colours of a small copy, over the light of the picture, until the whole of it is done.
+// The effect of hints, at once: the colours of a small copy, over the light of the picture, until the whole of it is done.
 async function sketch(entry) {
   sketching?.abort();
   if (!opened.before || !opened.after || viewer.alone || entry.steps || entry.trust) return;

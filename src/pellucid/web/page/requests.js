@@ -1,4 +1,4 @@
-// What is asked of the service for a picture, and its answer: a measurement, a result, and both in words.
+// Asks the service for the measurement and the result of a picture, and puts both in words.
 
 import { Cancelled, parts, post } from "./api.js";
 import { statesOf } from "./changes.js";

@@ -41,7 +41,7 @@ export class Steps {
     const same = this.picture === picture && this.last === text;
     this.picture = picture;
     this.last = text;
-    // What is set for one task has no part in steps.
+    // Settings of one task have no part in steps.
     $("main-settings").hidden = Boolean(text);
     // The user may be writing.
     if (same && $("preset").value === "own") return;

@@ -1,4 +1,4 @@
-// What this browser remembers of the page: pictures, settings, steps and results, in IndexedDB. Nothing of it leaves the machine.
+// Keeps the page's contents in this browser: pictures, settings, steps and results, in IndexedDB. Nothing of it leaves the machine.
 
 const NAME = "pellucid";
 const LOCK = "pellucid-pictures";

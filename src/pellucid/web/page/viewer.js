@@ -105,7 +105,7 @@ export class Viewer {
     this.draw();
   }
 
-  // What of the picture after is visible, in pixels of the picture; `point`: where the magnifier is.
+  // The visible part of the picture after, in pixels of the picture; `point`: where the magnifier is.
   visible() {
     const from = this.toPicture(this.magnifying ? 0 : this.at * this.canvas.width, 0);
     const to = this.toPicture(this.canvas.width, this.canvas.height);
@@ -192,7 +192,7 @@ export class Viewer {
     });
   }
 
-  // What lies behind a transparent picture.
+  // The ground behind a transparent picture.
   under(context, x, y, scale) {
     if (!this.transparent) return;
     const box = [x, y, this.width * scale, this.height * scale];
@@ -348,7 +348,7 @@ export class Viewer {
     context.restore();
   }
 
-  // What is painted, and the edge of the brush.
+  // The painted mask, and the edge of the brush.
   paintTool(context) {
     this.tool.paint(context);
     if (!this.over) return;
