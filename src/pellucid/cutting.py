@@ -75,9 +75,9 @@ others 0.73 and 0.77, 24 held-out photographs of one subject 0.93 and 0.93."""
 
 @dataclass(frozen=True)
 class Prompts:
-    """What is asked for, in pixels of the picture from its left and upper edge: the middle of the first pixel is (0.5, 0.5).
+    """Marks that say which thing is meant, in pixels from the picture's left and upper edge: the first one's middle is (0.5, 0.5).
 
-    ``points`` (x, y) belong to it, ``not_points`` do not; a ``box`` (x0, y0, x1, y1) holds it.
+    ``points`` (x, y) belong to the thing, ``not_points`` do not; a ``box`` (x0, y0, x1, y1) holds it.
     """
 
     points: tuple[tuple[float, float], ...] = ()

@@ -445,7 +445,7 @@ def _with_grain(output: NDArray[np.float32], shown: NDArray[np.float32], keep: f
 
 
 def answer_as_gray(run: Callable[[NDArray[np.float32]], NDArray[np.float32]], planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What ``run`` makes of one gray plane (1, h, w), three times: for a gray image that has three equal channels, or nearly."""
+    """The answer of ``run`` to one gray plane (1, h, w), three times: for a gray image that has three equal channels, or nearly."""
     plane = planes[1:2] if (planes == planes[1]).all() else planes.mean(axis=0, keepdims=True, dtype=np.float32)
     return np.repeat(run(plane), len(planes), axis=0)
 
@@ -576,7 +576,7 @@ def straightened(
 ) -> NDArray[np.float32]:
     """The ``piece`` of planes (channels, h, w) whose rows and columns are as light as those beside them; ``lighter`` as of
     `pellucid.diagnosis.bands.lightness`."""
-    # What lies beyond the picture is padding.
+    # Pixels beyond the picture are padding.
     down, right = (
         np.minimum(np.arange(start, start + length), len(known) - 1)
         for start, length, known in zip((place.top, place.left), planes.shape[1:], lighter, strict=True)

@@ -277,7 +277,7 @@ def _change(
         for each in found:
             each -= np.float32(more * scale * share) * smooth
             np.maximum(change, each, out=change)
-    # What is new around here as a whole, after a cut or in a flash, is not weighed place by place: some looks alike by chance.
+    # Where all around is new, after a cut or in a flash, places are not weighed one by one: some look alike by chance.
     blocks = [shrunk(part, BLOCK // 2) for part in (energy, noise)]
     most = np.float32(NEW if white else NEW_ALIKE * usual[0])
     new = (box(blocks[0], 3) > most * box(blocks[1], 3)) & (blocks[0] > most * blocks[1])

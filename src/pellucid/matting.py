@@ -91,8 +91,8 @@ def means(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
 
 
 def coefficients(picture: Pixels, alpha: Pixels) -> Pixels:
-    """What refines a coarse ``alpha`` (h, w) against a small ``picture`` (h, w, c): (h, w, c + 1), a factor for each channel and
-    what is added; `refined` applies them at any size.
+    """Coefficients that refine a coarse ``alpha`` (h, w) against a small ``picture`` (h, w, c): (h, w, c + 1), a factor for each
+    channel and a summand; `refined` applies them at any size.
 
     The guided filter of He, Sun and Tang (2013) with a colour guide, computed on a small picture and enlarged as in He and Sun
     (2015): near each place alpha is a linear function of the colours, the one with the least squared error in a window. Each place
@@ -241,7 +241,7 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
     edges[:, 1:] |= alpha[:, 1:] != alpha[:, :-1]
     rows, columns = np.flatnonzero(edges.any(axis=1)), np.flatnonzero(edges.any(axis=0))
     if len(rows):
-        # What is `REACH` away from an edge looks as far again.
+        # A pixel `REACH` away from an edge looks as far again.
         area = tuple(
             slice(max(0, int(each[0]) // BLOCK * BLOCK - 2 * REACH), int(each[-1]) + 1 + 2 * REACH) for each in (rows, columns)
         )

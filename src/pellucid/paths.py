@@ -1,6 +1,6 @@
 """Paths of motion and brightness over the frames of a scene, parted into what is slow and what trembles.
 
-What a camera does, or the light of a day, is smooth; a gate and a lamp change from frame to frame. Two ways to part them: the
+The motion of a camera and the light of a day are smooth; a gate and a lamp change from frame to frame. Two ways to part them: the
 gate's by likelihood (`unsteady`), since it lasts some frames, as a slow camera does; the lamp's by windows (`trembling`).
 """
 
@@ -38,15 +38,15 @@ FEWEST = 8
 """Frames of a scene from which its gate can be known."""
 
 HAND = 6.0, 0.5
-"""Frames: a camera whose way is alike over no more is held by a hand, which trembles by itself. What is taken for the gate must
-then be such a share of what is not slow."""
+"""Frames: a camera whose way is alike over no more is held by a hand, which trembles by itself. The path that is taken
+for the gate's must then be such a share of the path that is not slow."""
 
 STANDS_OUT = 5.0
 """Standard deviations of the gate from which a frame was not found where it is: it has no say, and stays."""
 
 
 def unsteady(path: Path) -> Path:
-    """What of a path (n, axes) is of the gate: its mean given the path, under all of `GATES` and of the cameras of `LENGTHS` and
+    """The gate's part of a path (n, axes): its mean given the path, under all of `GATES` and of the cameras of `LENGTHS` and
     `REACHES`, and one that stands still or goes evenly, each by its likelihood (Rasmussen and Williams 2006, chapters 2 and 5)."""
     count = len(path)
     if count < FEWEST:
@@ -78,8 +78,8 @@ def _unsteady(path: Path) -> Path:
 
 
 Candidate = tuple[Path, Path, Path, float, float]
-"""What makes a path white under a covariance, the camera's even course made white, the gate's covariance, the logarithm of what
-does not depend on the path in the likelihood, and the camera's length."""
+"""The matrix that makes a path white under a covariance, the camera's even course made white, the gate's covariance, the logarithm
+of the likelihood's factor that does not depend on the path, and the camera's length."""
 
 
 @lru_cache(maxsize=2)
@@ -159,8 +159,8 @@ it."""
 
 
 def trembling(path: Path, least: float, calm: NDArray[np.bool_] | None = None) -> Path:
-    """What of a path is neither slow nor too faint; nothing where it does not tremble. Frames that are not ``calm`` have no say,
-    and none of it."""
+    """The part of a path that is neither slow nor too faint; 0 where the path does not tremble, and in frames that are not
+    ``calm``, which have no say."""
     weight = np.ones(len(path)) if calm is None else calm.astype(float)
     if weight.sum() < 5:
         return np.zeros(len(path))

@@ -1,4 +1,4 @@
-"""What happened to a reel as a whole: the gate that let it wander, the light that flickered, the dyes that faded.
+"""Measures the faults of a reel as a whole: the gate that let it wander, the light that flickered, the dyes that faded.
 
 Frames are looked at small, one after the other (`Reel.add`). Each is held against the one before by a robust fit of one motion and
 one brightness; things that move by themselves, dust and flashes have no say. At the end (`Reel.entries`) the paths of motion and
@@ -72,8 +72,8 @@ class Fading:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is to be done about one frame: ``gain``, a factor of its values for each of `CELLS`; ``shift``, by how much it is moved
-    down and right, in shares of the longer side; and the ``fading`` of its scene.
+    """The correction of one frame: ``gain``, a factor of its values for each of `CELLS`; ``shift``, by how much it is moved down
+    and right, in shares of the longer side; and the ``fading`` of its scene.
 
     ``vignette`` is the share of light that is missing in the corners, and the power with which it falls (`corners`).
     ``light`` is the logarithm of its brightness beside other frames of its scene, flicker left out, and ``flash`` whether that is
@@ -121,7 +121,7 @@ class Reel:
         self._shape = plane.shape[0], plane.shape[1]
 
     def entries(self, firsts: Sequence[int]) -> list[Entry]:
-        """What is to be done about each frame; ``firsts`` are the first frames of the scenes."""
+        """The correction of each frame; ``firsts`` are the first frames of the scenes."""
         light = np.cumsum([float(each.mean()) for each in self._gains])
         scenes = list(pairwise([*sorted({*firsts, *_steps(light)}), len(self._means)]))
         vignette = self._vignette(scenes)
@@ -135,8 +135,8 @@ class Reel:
     def _vignette(self, scenes: Sequence[tuple[int, int]]) -> tuple[float, float]:
         """How much light the corners of the reel lack, and the power of the fall; nothing where that is not sure.
 
-        What the camera passes gets darker on its way out, wherever it began: the brightness of an area goes with how far the camera
-        has moved it. So what the scene shows has no say, and a camera that stands still says nothing.
+        A thing that the camera passes gets darker on its way out, wherever it began: the brightness of an area goes with how far
+        the camera has moved it. So the content of the scene has no say, and a camera that stands still says nothing.
         """
         if self._shape is None:
             return 0.0, 1.0
@@ -147,7 +147,7 @@ class Reel:
             moves, gains = np.array(self._moves[first:after]), np.stack(self._gains[first:after]).astype(np.float64)
             moves[0], gains[0] = 0, 0
             light = np.cumsum(gains.reshape(after - first, -1), axis=0)
-            # What all areas have in common is the lamp's, and each one's mean is the scene's.
+            # The change that all areas share is the lamp's, and each one's mean is the scene's.
             lights.append(_centred(light))
             ways.append(np.cumsum(moves, axis=0) * max(self._shape))
         if not lights:
@@ -173,7 +173,7 @@ class Reel:
         return [_fading(None if each is None else next(together), channels, UNSURE_OF_CLIPS, odds) for each in alone]
 
     def _scene(self, first: int, after: int, course: NDArray[np.float64]) -> list[Entry]:
-        """What is to be done about each frame of a scene; ``course`` is the logarithm of its brightness."""
+        """The correction of each frame of a scene; ``course`` is the logarithm of its brightness."""
         count = after - first
         if count < 5:
             return [Entry(light=round(float(light), 5)) for light in course]
@@ -356,7 +356,7 @@ def _convolved(plane: Pixels, share: float, axis: int) -> Pixels:
 
 
 def _step(before: Pixels, frame: Pixels, down: float, right: float) -> tuple[float, float, float] | None:
-    """What is to be added to a motion, and the gain; None where it cannot be known."""
+    """The step down and right to add to a motion, and the gain; None where they cannot be known."""
     moved, rows, columns = _sampled(before, down, right)
     if not moved.size:
         return None
@@ -420,8 +420,8 @@ def faded(samples: Sequence[Pixels]) -> Fading:
 
 
 def _fading(belief: dyes.Belief | None, channels: int, unsure: float, odds: float = 1.0) -> Fading:
-    """What is to be mended by what is believed, if fading is ``odds`` times as likely beforehand as it was to the network: the mean
-    loss, or nothing where that is not sure."""
+    """The fading to mend, from a belief, if fading is ``odds`` times as likely beforehand as it was to the network: the mean loss,
+    or none where that is not sure."""
     nothing = Fading((1.0,) * channels, (1.0,) * channels)
     if belief is None:
         return nothing

@@ -1,4 +1,4 @@
-"""What is found of a picture's noise, and how it is put in words."""
+"""A picture's noise as it was found, and how it is put in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = (
     "blotches",
     "halftone",
 )
-"""What `Diagnosis.kind` may say; `inspect` describes them."""
+"""The values of `Diagnosis.kind`; `inspect` describes them."""
 
 FAINTEST = 0.8
 """Level in 8-bit levels below which there is no noise worth the name: rounding to 8 bits alone is 0.29."""
@@ -36,7 +36,7 @@ FAINTEST = 0.8
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis:
-    """What `inspect` finds.
+    """The answer of `inspect`.
 
     ``kind`` is one of `KINDS`. ``gaussian_sigma`` is the standard deviation of the white noise that does not depend on the signal,
     in 8-bit levels; ``poisson_gain`` the variance at white of noise whose variance grows with the signal (1 / peak), ``speckle``

@@ -23,7 +23,7 @@ DARK = 0.25
 """How far the darkest (brightest) value of a picture may be from the end of the range to be that of its impulses."""
 
 NEAR = 0.06
-"""What lies so near to an end without reaching it is counted beside what is at it."""
+"""Values so near to an end that do not reach it are counted beside those at the end."""
 
 CONTINUOUS = 1e-3
 """How near to an end the next value must be for values to be continuous: counts of photons are not."""
@@ -115,8 +115,8 @@ SPOT, STEEP, STEEPER, HARDLY = 0.15, 3.0, 4.0, 1.0
 a multiple of what these span, where one channel is struck alone, and where all are; the last one texture has, too."""
 
 ALONE, ALL, PURE = 1e-4, 1.2e-4, 0.2
-"""The shares of such pixels from which there are impulses, and how many of those that texture has, too, they are then. Of 215 clean
-pictures the worst had 5e-5 struck alone, and 2.3e-4 that were a seventh of them."""
+"""The shares of such pixels from which there are impulses, and how many of those that texture has, too, they are then. The worst
+of 215 clean pictures had 5e-5 struck alone, and 2.3e-4 that were a seventh of them."""
 
 FEWEST_SPOTS = 6
 """How many such pixels there must be at least for them to be impulses."""
@@ -351,7 +351,7 @@ def _share(parts: Sequence[NDArray[np.float32]], value: float, inward: int, whol
         lonely_near += int(np.count_nonzero(around & apart & ~there))
     if lonely < max(1, spike * lonely_near):
         return 0.0
-    # What selecting the quarter takes away: a normal variable below its quarter has the mean -1.27.
+    # The choice of the lowest quarter lowers the mean: that of a normal variable below its quarter is -1.27.
     share = low
     for _ in range(3):
         share = min(1.0, low + 1.27 * float(np.sqrt(max(share * (1 - share), 1e-9) / CELL**2)))
@@ -395,7 +395,7 @@ def beyond(parts: Sequence[NDArray[np.float32]]) -> float:
 
 
 def photon_step(parts: Sequence[NDArray[np.float32]]) -> float:
-    """What one photon adds, where values are few and whole multiples of it, as those of a camera that counts few photons; else 0.
+    """The value of one photon, where values are few and whole multiples of it, as those of a camera that counts photons; else 0.
 
     An ink and its paper are two values, too, and whole multiples: see `pellucid.diagnosis.clipped.counted`.
     """
@@ -422,7 +422,7 @@ def outliers(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """How pixels differ from the median of their eight neighbours: the logarithms of the shares that do by more than each of
     `STEPS` (to base 10), and of the bounds of `TAILS` (to base 2).
 
-    Of three channels the one in the middle: an impulse replaces all of them.
+    The middle one of three channels is taken: an impulse replaces all of them.
     """
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
     found = np.abs(
@@ -521,7 +521,7 @@ def _without_stars(shares: tuple[float, float], stars: tuple[bool, bool]) -> tup
     # No star is at both ends: what seems so are impulses that struck more than one pixel.
     if all(stars) or not any(star and there for star, there in zip(stars, struck, strict=True)):
         return shares
-    # What is at the other end is impulses, and there are as many among the stars.
+    # Pixels at the end without stars are impulses, and there are as many impulses among the stars.
     least = min(share for star, share in zip(stars, shares, strict=True) if not star)
     if least < FEWEST / 2:
         return None
@@ -582,7 +582,7 @@ def _median(planes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     sort((0, 1), (2, 3), (4, 5), (6, 7))
     sort((0, 2), (1, 3), (4, 6), (5, 7))
     sort((1, 2), (5, 6))
-    # Of one four from its lowest and of the other from its highest, the lower of each pair are the lowest four of all.
+    # One four from its lowest is paired with the other from its highest: the lower of each pair are the lowest four of all.
     low = np.maximum.reduce([np.minimum(ranked[index], ranked[7 - index]) for index in range(4)])
     high = np.minimum.reduce([np.maximum(ranked[index], ranked[7 - index]) for index in range(4)])
     answer: NDArray[np.float32] = (low + high) / 2

@@ -51,8 +51,8 @@ differs it was at most 1.1 times on eight photographs, with fine texture in leav
 NOTABLE, IN_PART, WHITE_IN_PART, ALSO_IN_PART = 2.5, 0.03, (WHITE, 1.35), 0.5
 """Level in 8-bit levels from which noise in a part of the picture is looked for; the share of the cells that must have it; how many
 times as strong middle frequencies may be as high ones there; and how much of it each other channel must have, as a share of
-green's. Of 227 clean photographs, gray and colour, five had so many cells: one of them was noisy, of the others the networks say
-0.7 at most."""
+green's. Five of 227 clean photographs, gray and colour, had so many cells: one of them was noisy, and the networks put the others
+at 0.7 at most."""
 
 QUIET, QUIETER = 0.1, 0.5
 """The share of cells that must have less than that share of the noise of nearly all cells that have any: there it is absent."""
@@ -79,7 +79,7 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
     calm = white_sigma(blocks([part[..., first, None] for part in parts]))
     if np.exp(whole[told].min()) > FAINTEST * calm > 0:
         return None
-    # What texture hides is as what is around it. Texture is in single cells: what is around them is believed as well.
+    # Cells whose noise texture hides get the level around them. Texture is in single cells: those around it are believed as well.
     smooth = _around(_filled(whole, told), np.ones_like(told), own=True)
     return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
 
@@ -128,7 +128,7 @@ def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np
 
 
 def _cut(parts: Sequence[NDArray[np.float32]], there: NDArray[np.bool_]) -> list[NDArray[np.float32]]:
-    """What of the parts is in the cells that are ``there``."""
+    """The areas of the parts that are in the cells that are ``there``."""
     if len(parts) > 1:
         return [part for part, kept in zip(parts, there.ravel(), strict=True) if kept]
     whole = parts[0]

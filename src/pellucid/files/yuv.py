@@ -54,12 +54,12 @@ class Layout:
 
     @property
     def channels(self) -> int:
-        """Of the pixels: 3, or 1 for gray."""
+        """The channels of the pixels: 3, or 1 for gray."""
         return 1 if self.kind == "gray" else 3
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the planes."""
+        """The dtype of the planes."""
         return np.dtype(np.uint8 if self.depth <= 8 else np.uint16)
 
     def _luma(self) -> tuple[float, float]:

@@ -160,8 +160,9 @@ def _decibels(squared: torch.Tensor) -> torch.Tensor:
 
 
 def _chroma(raw: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-    """Of logits over the bins of chroma: their cross-entropy, pixels of colour weighed up, and the distance of the mean of the
-    sharpened distribution, all alike. The truth, two planes of chroma (`colour.planes_of`), is averaged to the logits' size."""
+    """The loss of logits over the bins of chroma: their cross-entropy, pixels of colour weighed up, and the distance of the mean of
+    the sharpened distribution, all pixels alike. The truth, two planes of chroma (`colour.planes_of`), is averaged to the logits'
+    size."""
     truth = functional.avg_pool2d(clean, clean.shape[-1] // raw.shape[-1])
     bins = torch.from_numpy(colour.planes_of(colour.BINS)).to(raw)
     # The squared distance, without the part that all bins have in common.
