@@ -76,7 +76,7 @@ digits: .venv/done ## train the seed's network, and one that enlarges, on the pa
 	$(FULL) -m pellucid train seed-digits --minutes 3 --out demo/seed-digits.onnx --force
 	$(FULL) -m pellucid train digits-upscale --out demo/digits-upscale.onnx --force
 
-# What is left out is not measured, and its figures stay as they were.
+# A variable that is left out leaves its part unmeasured, and the figures of that part as they were.
 benchmarks: .venv/done ## SETS="NAME=FOLDER ..." CLEAN=FOLDER MNIST=FOLDER: measure, and write benchmarks/RESULTS.md and the README's tables
 	$(FULL) $(PIP) --editable '.[bench]'
 ifdef SETS
@@ -122,7 +122,7 @@ limits: .venv/done ## peak memory and seconds for 1 to 400 megapixels, and docs/
 	.venv-docs/bin/python $(PIP) 'sphinx>=8' 'furo>=2025' 'myst-parser>=4'
 	@touch $@
 
-# Warnings are errors, a link that leads nowhere among them. What is built needs no network when it is looked at.
+# Warnings are errors, a link that leads nowhere among them. The built pages load nothing from a network.
 docs: .venv/done .venv-docs/done ## the site: pages, and the references of commands, Python, HTTP and models; dist/site/index.html
 	$(FULL) docs/make_site.py build/docs
 	.venv-docs/bin/sphinx-build -W --keep-going -q -b html build/docs dist/site

@@ -54,14 +54,14 @@ Picture = NDArray[np.float32]
 
 
 def sensor(scene: Picture, matrix: NDArray[np.float64], gains: Picture) -> Picture:
-    """What a mosaic (RGGB) sees of an sRGB image (h, w, 3): (h, w)."""
+    """The mosaic (RGGB), (h, w), that a sensor records of an sRGB image (h, w, 3)."""
     linear = np.where(scene <= 0.04045, scene / 12.92, ((scene + 0.055) / 1.055) ** 2.4)
     light = np.clip(0.9 * linear @ matrix.T, 0, 1) / gains
     return camera.mosaic_of(light.astype(np.float32))
 
 
 def developed(path: Path, how: dict[str, Any]) -> Picture:
-    """What LibRaw makes of it: (h, w, 3) in sRGB."""
+    """The file, developed by LibRaw: (h, w, 3) in sRGB."""
     with rawpy.imread(str(path)) as raw:
         # Nothing that depends on the picture's values: noise would change it.
         fixed: dict[str, Any] = {
@@ -77,7 +77,7 @@ def developed(path: Path, how: dict[str, Any]) -> Picture:
 def pair(
     clean: Picture, level: float, how: dict[str, Any], rng: np.random.Generator, place: Path
 ) -> tuple[Picture, NDArray[np.uint8]]:
-    """What LibRaw makes of the scene without noise, and the JPEG of what it makes of it with."""
+    """The scene without noise, developed by LibRaw, and the JPEG of the developed scene with noise."""
     scene = np.asarray(cv2.GaussianBlur(clean, (0, 0), rng.uniform(0.6, 1.1)), np.float32)
     to_camera = camera.XYZ_TO_CAMERA[rng.integers(len(camera.XYZ_TO_CAMERA))]
     white = (to_camera @ camera.RGB_TO_XYZ).sum(axis=1, keepdims=True)
@@ -134,7 +134,7 @@ def main() -> int:
                 continue
             rng = np.random.default_rng(number)
             for place_of_level, level in enumerate(LEVELS):
-                # Of six pictures each level meets all six.
+                # Every level meets each of the six ways of demosaicing once in six pictures.
                 how = DEMOSAICING[(used + 2 * place_of_level) % len(DEMOSAICING)]
                 ideal, noisy = pair(clean, level, how, rng, Path(place))
                 restoration = model.details(noisy)

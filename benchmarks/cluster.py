@@ -1,4 +1,4 @@
-"""What runs that many processes share cost, and whether they survive: more than the tests have time for.
+"""The cost of runs that many processes share, and whether they survive failures: more than the tests have time for.
 
     python benchmarks/cluster.py memory              # the memory of a listing, from 1,000 to 100,000 files
     python benchmarks/cluster.py killed --times 10   # a share's process killed at random moments, and gone on with
@@ -450,7 +450,7 @@ WHAT: dict[str, Callable[[Path, argparse.Namespace], None]] = {
     "driver": lambda room, given: driver(room, given.most, given.restored),
     "large": lambda room, given: large(room, given.megapixels, given.model),
 }
-"""What can be measured."""
+"""The measurements, by the name that the command takes."""
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ measured.
 
     python benchmarks/confidence.py FOLDER [--sigma 2 5 15 25 50 75] [--count 12] [--out FILE.json]
 
-Noise is clipped and rounded to 8 bits, as in a file. Of a Gaussian 68.3 % lie inside one, and 95.4 inside two. Beside the shares:
+Noise is clipped and rounded to 8 bits, as in a file. A Gaussian has 68.3 % inside one, and 95.4 inside two. Beside the shares:
 those in the quarter of the pixels with the least and the most expected error, and the expected error's mean beside the true
 one's."""
 

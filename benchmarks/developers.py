@@ -54,7 +54,7 @@ HISTORY = """<?xml version="1.0"?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF x
 darktable:auto_presets_applied="1" darktable:history_end="1" darktable:iop_order_version="2"><darktable:history><rdf:Seq><rdf:li
 darktable:num="0" darktable:operation="denoiseprofile" darktable:enabled="1" darktable:modversion="11" darktable:params="{}"
 darktable:multi_name="" darktable:multi_priority="0"/></rdf:Seq></darktable:history></rdf:Description></rdf:RDF></x:xmpmeta>"""
-"""What darktable is asked for: its profiled denoising, by these parameters."""
+"""The history that darktable gets: its profiled denoising, by these parameters."""
 
 Picture = NDArray[np.float32]
 
@@ -82,7 +82,7 @@ PROGRAMS: dict[str, Callable[[Path, Path, Path], list[str]]] = {"rawtherapee-cli
 
 
 def developed(command: list[str], target: Path) -> Picture:
-    """What the command writes."""
+    """The picture that the command writes, (h, w, 3) in [0, 1]."""
     # darktable 5.0 leaves a part of the picture black where this says fewer threads than there are cores.
     own = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=own)

@@ -1,4 +1,4 @@
-"""What pellucid does not restore, from the package's own photograph: writes ``docs/fails.webp`` and the table of ``docs/fails.md``.
+"""Shows faults that pellucid does not restore, on the package's photograph: ``docs/fails.webp`` and the table of ``docs/fails.md``.
 
     python benchmarks/fails.py
 

@@ -27,7 +27,7 @@ from pellucid import cli, images
 from pellucid.errors import PellucidError
 
 Found = tuple[str, bool]
-"""What was found, and whether it is right."""
+"""The behaviour in words, and whether it is right."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def array(path: Path) -> NDArray[Any]:
 
 
 def command(*words: str | Path) -> tuple[int, str]:
-    """What the command line answers with, and says."""
+    """The exit status of the command line, and its messages."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:

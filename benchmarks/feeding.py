@@ -5,8 +5,9 @@ batches that were made before, and the ratio of the two.
 
 FOLDER has clean images; ``:1`` and ``:3`` choose gray and colour. One run of `pellucid.training.loop.train`, with the recipe's
 network, batch and precision, takes its batches now from where it always does, now from memory, by turns, and the quickest turn of
-each kind counts: other work on the machine only makes them slower. What of the processor seconds goes into making batches is
-measured beside that: of busy cores, so much is lost. What FILE has of other recipes stays in it.
+each kind counts: other work on the machine only makes them slower. The share of the processor
+seconds that goes into making batches is measured, too: so much is lost where all cores are busy. FILE keeps its rows of other
+recipes.
 
 On a machine that does other work besides, ``OMP_WAIT_POLICY=passive`` keeps PyTorch's threads from spinning while they wait.
 """
@@ -74,8 +75,8 @@ class Turns:
             yield batch
 
     def measured(self, fed: bool) -> list[tuple[float, float, float]]:
-        """Of each turn: seconds of a step, the share of them that it waited for its batch, and the share of the processor seconds
-        that went into batches."""
+        """For each turn the seconds of a step, the share of them spent waiting for the batch, and the share of the processor
+        seconds that went into batches."""
         length, found = SKIPPED + self.steps, []
         for start in range(SKIPPED if fed else SKIPPED + length, len(self.times) - length, 2 * length):
             part = self.times[start + SKIPPED : start + length + 1]

@@ -214,7 +214,7 @@ def shown(name: str, row: dict[str, float]) -> None:
 
 
 class Measuring:
-    """What is measured, with the options of the command."""
+    """The measurements, with the options of the command; each row is printed and kept."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options

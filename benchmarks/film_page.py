@@ -3,8 +3,8 @@
     python benchmarks/film_page.py DATA/old docs/film-old.webp [--count 30] [--names NAME ...]
     python benchmarks/film_page.py DATA/clips/processing-launch2.mp4 docs/film-clip.webp
 
-Of a folder, so many pictures are taken, evenly from its list, or those that are named. Prints the share of each that was taken for
-damage. A clip's frames are shown at four places, as a whole.
+From a folder it takes so many pictures, evenly from its list, or those that are named. It prints the share of each picture that was
+taken for damage. A clip's frames are shown at four places, as a whole.
 """
 
 from __future__ import annotations

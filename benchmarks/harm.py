@@ -1,4 +1,4 @@
-"""What a model does where there is little to do: on clean photographs, and at faint noise.
+"""The change that a model makes where there is little to do: on clean photographs, and at faint noise.
 
     python benchmarks/harm.py FOLDER [--json]
 

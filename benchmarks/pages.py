@@ -70,7 +70,7 @@ Rows = list[list[str]]
 
 
 def kept(name: str) -> dict[str, Any] | None:
-    """What a benchmark left; None where it has not been run."""
+    """The results that a benchmark wrote; None where it has not been run."""
     path = RESULTS / f"{name}.json"
     found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.exists() else None
     return found

@@ -3,9 +3,9 @@
     pip install -e '.[bench]'
     python benchmarks/quality.py BSD68=FOLDER CBSD68=FOLDER Set12=FOLDER --baselines none,nlm-opencv,bm3d
 
-A set's file is the summary of ``pellucid evaluate``, its protocol beside it. What is not measured now stays as it was, so that a
-new model is measured in a minute: classical methods are measured again only with ``--baselines``. ``pages.py`` makes the pages
-from it.
+A set's file is the summary of ``pellucid evaluate``, its protocol beside it. Rows that are not measured now stay as they
+were, so that a new model is measured in a minute: classical methods are measured again only with ``--baselines``. ``pages.py``
+makes the pages from it.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def light_of(shown: Picture) -> Picture:
 
 
 def developed(path: Path, algorithm: str, **how: Any) -> Picture:
-    """What LibRaw makes of the file; nothing depends on the picture's values."""
+    """The file, developed by LibRaw, (h, w, 3) in [0, 1]; nothing depends on the picture's values."""
     plain = {"use_camera_wb": True, "no_auto_bright": True, "adjust_maximum_thr": 0.0, "output_bps": 16, "user_flip": 0}
     with rawpy.imread(str(path)) as opened:
         made = opened.postprocess(demosaic_algorithm=rawpy.DemosaicAlgorithm[algorithm], **{**plain, **how})
@@ -88,7 +88,7 @@ def truth_of(shot: Shot, data: CameraData) -> Picture:
 
 
 def restored(model: Restorer, path: Path) -> tuple[Picture, task.Found, CameraData]:
-    """What `raw` makes of the file, developed; what it measured; and the file's data."""
+    """The file, restored by `raw` and developed; the noise that was measured; and the camera's data."""
     with files.open_pages(path, mosaic=True) as document:
         image = next(iter(document.pages)).pictures[0]
     assert image.mosaic is not None
@@ -98,7 +98,7 @@ def restored(model: Restorer, path: Path) -> tuple[Picture, task.Found, CameraDa
 
 
 def with_law(model: Restorer, path: Path, gain: float, read: float) -> Picture:
-    """The same where the law of the noise is known."""
+    """The same with the true law of the noise, which is not measured."""
     real = task.measured
     task.measured = lambda picture, data: task.Found(gain, read)
     try:
@@ -108,14 +108,14 @@ def with_law(model: Restorer, path: Path, gain: float, read: float) -> Picture:
 
 
 def restored_only(model: Restorer, path: Path) -> Picture:
-    """What `raw` makes of the file, developed."""
+    """The file, restored by `raw` and developed."""
     with files.open_pages(path, mosaic=True) as document:
         image = next(iter(document.pages)).pictures[0]
     return np.asarray(developing.developed(model.restore(image)).pixels.astype(np.float32) / np.float32(65535), dtype=np.float32)
 
 
 def after_demosaicing(path: Path, truth: Picture, photo: Restorer) -> dict[str, Picture]:
-    """What people do with a developed picture; the best of LibRaw's ways of demosaicing for this one."""
+    """The developed picture, denoised by common methods; LibRaw's demosaicing is the one of its ways that scores best here."""
     ways = {name: developed(path, name) for name in ALGORITHMS}
     noisy = max(ways.values(), key=lambda made: scored(truth, made))
     error = 255 * float(np.sqrt(np.mean(np.square(noisy - truth))))

@@ -77,7 +77,7 @@ async def first(port: int, picture: tuple[bytes, bytes]) -> float:
 
 @dataclass
 class Tally:
-    """What clients saw."""
+    """The answers that clients got, counted, and the seconds that each took."""
 
     right: int = 0
     wrong: int = 0
@@ -199,7 +199,7 @@ async def terminated(port: int, process: subprocess.Popen[str], pictures: list[t
 
 def main() -> int:
     """Measures and prints."""
-    # What was started ends when this is terminated, too.
+    # The server that this started ends when this is terminated, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser(description="The service under load, beside the command line's folder run.")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64], help="one run for each number (default: 1 8 64)")

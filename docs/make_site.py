@@ -59,10 +59,10 @@ BESIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"
 LIMITS = {
     "denoise": "noise.md#how-good-it-is",
     "upscale": "upscaling.md#not-possible",
-    "cutout": "cutout.md#what-it-does-not-do",
+    "cutout": "cutout.md#limits",
     "colorize": "colour.md#colour-that-is-not-there-is-a-guess",
     "film": "film.md#limits",
-    "raw": "raw.md#what-is-developed-first",
+    "raw": "raw.md#files-that-are-developed-first",
     "video": "clips.md#noise-taken-out-over-time",
     "digits": "digits.md#how-well-they-do",
     "seed-digits": "digits.md#how-well-they-do",

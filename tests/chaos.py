@@ -373,7 +373,7 @@ class Service:
         ]
         self.clock = False
         self.shaken = ""
-        """What breaks connections just now, and may."""
+        """The disturbance at work, which may break connections; empty where none is."""
         self.log = (place.folder / "log").open("a+")
         self._ended = threading.Event()
         self._clients: list[threading.Thread] = []
@@ -606,7 +606,7 @@ SERVICE: dict[str, Callable[[Service, random.Random], None]] = {
     "control group": _group,
     "connections": _hold,
 }
-"""What is done to the service; each ends what it began."""
+"""The disturbances of the service, by name; each puts back what it changed."""
 
 
 def service_round(

@@ -179,7 +179,7 @@ class Server:
         return made
 
     def uploads(self) -> list[str]:
-        """What lies in the private folder, or is still there of another one."""
+        """The files in the private folder of uploads, and in any other that is still there."""
         return [path.name for root in self.folder.glob("pellucid-web-*") for path in root.iterdir()]
 
     def end(self) -> int:

@@ -147,11 +147,11 @@ class Firefox:
         raise RuntimeError("the page did not load again")
 
     def execute_script(self, script: str, *arguments: Any) -> Any:
-        """What a script returns."""
+        """The value that a script returns."""
         return self.ask("WebDriver:ExecuteScript", {"script": script, "args": list(arguments), "sandbox": None})
 
     def execute_async_script(self, script: str, *arguments: Any) -> Any:
-        """What a script gives to the function that is its last argument."""
+        """The value that a script gives to the function that is its last argument."""
         return self.ask("WebDriver:ExecuteAsyncScript", {"script": script, "args": list(arguments), "sandbox": None})
 
     def execute_cdp_cmd(self, command: str, parameters: dict[str, Any]) -> None:

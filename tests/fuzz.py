@@ -251,7 +251,7 @@ def work(wholes: list[tuple[str, bytes]], folder: Path, seed: int, limit: float,
 
 
 def tried(index: int, seed: int, wholes: list[tuple[str, bytes]], folder: Path) -> str | None:
-    """What is wrong with how input number ``index`` went."""
+    """The fault that input number ``index`` shows; None where all is well."""
     if kinds.kind_of(index) is not None:
         return kinds.attempt(index, seed, folder, wholes)
     ending, content = numbered(index, seed, wholes)

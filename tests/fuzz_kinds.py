@@ -208,7 +208,7 @@ def structure(chance: random.Random, folder: Path, wholes: Wholes) -> str | None
     source = folder / f"in{ending}"
     source.write_bytes(made)
     if content[:4] == b"II*\0" and chance.random() < 0.2:
-        # Of few blocks, and long enough for all that a tag claims.
+        # A sparse file takes few blocks of the disk and is long enough for every length that a tag claims.
         os.truncate(source, 1 << 30)
     target = folder / (f"out{'.tif' if ending in ('.dng', '.gif', '.jxl') else ending}" if chance.random() < 0.7 else "out.tif")
     return passed(source, target, chance)
@@ -413,7 +413,7 @@ def models(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:
             assert np.isfinite(output).all(), "an output is no number"
 
     if chance.random() < 0.2:
-        # Of the card alone.
+        # Only the card is damaged here, not the graph.
         text = as_text(changed(json.loads(read_card(shipped_path("photo-gray")).to_json()), chance))
         return said(lambda: Card.from_json(text))
     return said(action)
@@ -482,7 +482,7 @@ def edited(content: bytes, chance: random.Random) -> bytes:
 
 
 TOML_VALUES = ("-1", "0", "1e999", "nan", '"x"', "[]", "{}", "true", "2026-01-01", "[" * 300 + "]" * 300)
-"""What may stand behind the sign of equality, in recipes as in presets."""
+"""Values after the sign of equality in recipes and presets, right and wrong."""
 
 
 def records(chance: random.Random, folder: Path, wholes: Wholes) -> str | None:

@@ -22,7 +22,7 @@ from pellucid.views import View
 TEXTS: tuple[bytes, ...] = (
     *(b"", b"\0", b"red,blue", b"[[", b'[[3, 2, "red"]]', b"\xff\xfe", b"[" * 50_000, b"9" * 5000, b'[["a"]]', b"[[1e400, 2, 3]]"),
 )
-"""What a file of hints may hold, and what none holds."""
+"""Contents of files of hints, valid and invalid."""
 
 HINTS: list[Any] = [[3, 2, "#87ceeb"], [5, 6, "red"], [0, 0, "#fff"]]
 
@@ -31,7 +31,7 @@ VALUES = (
     *("9" * 30, "9" * 5000, '"\\u001b[2J"'),
     *('"../../etc/passwd"', '"/dev/zero"', '"a.png"', "[[1, 2]]", '["1,2=red"]', '"denoise"', '"none"', '[{ task = "denoise" }]'),
 )
-"""What may stand behind the sign of equality."""
+"""Values after the sign of equality, right and wrong."""
 
 LINES = (
     "[x]",

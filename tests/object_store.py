@@ -135,7 +135,7 @@ def served(**faults: Any) -> Iterator[tuple[str, Faulty]]:
 
 
 def environment(address: str) -> dict[str, str]:
-    """What a process must have in its environment to reach the store; nothing else tells it."""
+    """The variables of the environment by which a process reaches the store; no setting names it."""
     return {
         "AWS_ENDPOINT_URL": address,
         "AWS_ACCESS_KEY_ID": "a-key",

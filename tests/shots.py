@@ -80,8 +80,8 @@ LAYOUTS = {
 
 @dataclass(frozen=True)
 class Shot:
-    """What a camera saw: the ``colours`` (h, w, 3) in balanced light without noise, its ``samples`` (h, w) as shares of the range
-    from black to white, and the camera."""
+    """A camera's shot: the ``colours`` (h, w, 3) in balanced light without noise, the sensor's ``samples`` (h, w) as shares of the
+    range from black to white, and the camera."""
 
     colours: Pixels
     samples: Pixels
@@ -199,7 +199,7 @@ def mosaic_in(path: Path) -> images.Image:
 
 
 def developed(path: Path, **how: Any) -> NDArray[np.float32]:
-    """What LibRaw makes of a file."""
+    """A file, developed by LibRaw, (h, w, 3)."""
     import rawpy
 
     with rawpy.imread(str(path)) as opened:

@@ -373,7 +373,7 @@ FULL = os.strerror(errno.ENOSPC)
 
 
 def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left, thousands perhaps, would be restored for nothing. With the disk's room back --resume does it."""
+    """The run stops, for it would restore the rest, thousands perhaps, in vain. With the room back --resume does them."""
     for side in range(20, 30):
         put(tmp_path / "in" / f"{side}.png", side)
     write, planned, model = Path.write_bytes, plan.plan([tmp_path / "in"], tmp_path / "out"), restorer.load(gray_model)

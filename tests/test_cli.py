@@ -553,7 +553,7 @@ def test_killed_in_the_middle_of_a_folder_and_run_again(tmp_path: Path, gray_mod
         process.kill()
     first = {path.name: path.stat().st_ino for path in out.glob("*.png")}
     assert count // 3 <= len(first) < count
-    # What a kill in the middle of writing leaves.
+    # A process that is killed while it writes leaves such a file behind.
     (out / ".pellucid-0123456789abcdef.tmp").write_bytes(b"half")
     assert subprocess.run([*arguments, "--resume"], capture_output=True, check=False).returncode == 0
     assert run("denoise", root, "-o", tmp_path / "whole", "--model", gray_model, "--sigma", 9) == 0

@@ -1,4 +1,4 @@
-"""What clipping makes of noise, against noise that was drawn and clipped."""
+"""How clipping changes noise: the formulas against noise that was drawn and clipped."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.
     assert denoising.Noise(150.0, Curve(150 / 255)).brightness(card) == pytest.approx(0.5)
     assert denoising.Noise(50.0, Curve(50 / 255)).brightness(card) == 1
     assert denoising.Noise(None).brightness(card) == 1
-    # Of noise that grows with the light, what it is at white counts.
+    # Where noise grows with the light, its level at white counts.
     assert denoising.Noise(90.0, Curve(gain=0.25)).brightness(card) == pytest.approx(75 / 127.5)
     photo = restorer.load("photo")
     gains = []

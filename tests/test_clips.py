@@ -363,7 +363,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, model: Restorer) -> Non
         assert "\n" not in text
         assert not (tmp_path / f"out-{name}").exists()
         assert not (tmp_path / f".out-{name}.parts").exists()
-    # What there is can be had.
+    # The part of the clip that the file still holds can be restored.
     assert footage.restore(tmp_path / "half.mkv", tmp_path / "part.mkv", model, NOTHING, ClipSettings(end="0.5")).frames == 13
     with limited(1000), pytest.raises(SizeError, match="64x48 pixels are more than"):
         footage.restore(made, tmp_path / "x.mp4", model, NOTHING)

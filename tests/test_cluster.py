@@ -169,7 +169,7 @@ def test_again_does_what_is_missing_or_changed_alone(source: Path, tmp_path: Pat
     assert done(work_here) == {"1.png": "done", "2.png": "done", "new.png": "done"}
     after = content(out)
     assert {name for name in after if after[name] != before.get(name)} == {"1.png", "2.png", "new.png"}
-    # What failed and has changed is tried without being asked.
+    # A failed file is tried again, without ``retry``, once it has changed.
     put(source / "bad.png", 5)
     os.utime(source / "bad.png", ns=(1, 1))
     assert done(work_here) == {"bad.png": "done"}
@@ -275,7 +275,7 @@ def test_a_killed_writer_leaves_a_true_manifest(at: int, when: str, source: Path
     rows = [row for row in parts.rows(Folder(out)) if row["status"] == "done"]
     assert all(manifest.digest_of(out / row["output"]) == row["output_sha256"] for row in rows)
     assert all(value == plain[name] for name, value in content(out).items() if ".pellucid-" not in name)
-    # What has its output and no row is known by its bytes.
+    # The run recognises an output without a row by its bytes.
     again = done(order(source, out), retry=True)
     assert {name for name, status in again.items() if status == "failed"} == {"bad.png"}
     assert content(out) == plain

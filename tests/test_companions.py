@@ -1,4 +1,4 @@
-"""What lies beside a picture and is not read: no word of the output promises it, and the user is told."""
+"""Files and data beside a picture that are not read: the output's metadata does not promise them, and a line tells the user."""
 
 from __future__ import annotations
 

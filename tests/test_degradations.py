@@ -212,7 +212,7 @@ class TestCamera:
     def test_without_noise_a_scene_comes_back(self, photograph: NDArray[np.float64]) -> None:
         part = photograph[100:300, 200:400]
         answers = [parse("camera:0")(part, rng(seed)) for seed in range(3)]
-        # What demosaicing, smoothing and JPEG take: the scene is there, its colours too.
+        # Demosaicing, smoothing and JPEG cost some detail; the scene and its colours remain.
         for answer in answers:
             assert -10 * np.log10(np.square(answer - part).mean()) > 26
             assert np.abs((answer - part).mean(axis=(0, 1))).max() < 0.02

@@ -1,4 +1,4 @@
-"""What a network is told of a piece, and what becomes of its answer: with networks that answer what the test says."""
+"""A network's input for a piece, and the pixels made of its output; the tests set the outputs of the networks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
     planes, _ = struck(0)
     sigma = denoising.with_maps(planes, graph.card, left)[1 + graph.card.maps.index("sigma")]
     np.testing.assert_allclose(sigma, 20 / 255, rtol=1e-6)
-    # What may be taken away of a pixel that was not struck is not less for that.
+    # The bound on the change of a pixel without an impulse still follows the full level.
     answer = denoising.finished(planes, np.ones_like(planes), graph.card, left)
     np.testing.assert_allclose(planes - answer, denoising.FARTHEST * 25 / 255, rtol=1e-5)
 

@@ -173,7 +173,7 @@ def test_tables_of_settings_can_be_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=lambda path: path.name)
 def test_code_stands_in_fences(path: Path) -> None:
-    # What is only set in would be run by nobody.
+    # Tests run the code in fences only; indented code would stay untested.
     text = re.sub(r"(?ms)^```.*?^```$", "", path.read_text("utf-8"))
     assert re.findall(r"(?m)^    (?:pellucid|pip|curl|make|python3?) .*", text) == []
 

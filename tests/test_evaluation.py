@@ -295,7 +295,7 @@ def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
             row for row in found.results if (row["image"], row["noise"], row["method"]) == (entry.image, entry.noise, "median")
         )
         assert entry.psnr["median"] == row["psnr"]
-    # Of the worst, where the error is largest: the stripes at the lower end.
+    # The report shows that part of the worst picture where the error is largest: the stripes at the lower end.
     np.testing.assert_allclose(shown[1].clean, loaded.named[2][1][44:300], atol=1e-6)
     assert len(exhibits.gather(loaded, found, models={}, baselines=["none"])) == 6
     with pytest.raises(OptionError, match="'e'"):

@@ -62,7 +62,7 @@ def test_pngs_are_what_other_readers_read(dtype: type, channels: int, packer: st
         if dtype == np.uint8:
             with PillowImage.open(io.BytesIO(content)) as opened:
                 np.testing.assert_array_equal(np.asarray(opened).reshape(given.shape), given)
-    # Of rows that are the same the difference is nothing, of ramps that of neighbours is small.
+    # A row that repeats the one above suits the filter by the row above (2); a ramp's first row, that by the pixel to the left (1).
     assert set(png._filtered(values)[:, 0]) == {1, 2}
 
 

@@ -58,7 +58,7 @@ def test_what_stands_still_gathers_light_and_says_how_much(photograph: Any) -> N
     assert errors[-1] < 0.42 * SIGMA
     stated = following.levels(np.full((160, 160), (SIGMA / 255) ** 2, np.float32), answers[-1])
     assert 0.9 * errors[-1] < stated.mean < 1.3 * errors[-1]
-    # What is left is white: no pixel knows of its neighbour.
+    # The remaining noise is white: neighbouring pixels are uncorrelated.
     left = (answers[-1].pixels - clean)[..., 1]
     across = float((left[:, 1:] * left[:, :-1]).mean() / np.square(left).mean())
     assert abs(across) < 0.05
@@ -162,7 +162,7 @@ def test_motion_is_known_both_ways(photograph: Any) -> None:
 
 
 def test_a_raised_strength_takes_more_of_a_clips_noise(photograph: Any, model: Restorer) -> None:
-    """Of noise that is stated too low, more goes where the strength is raised; over time as in a picture."""
+    """Where the stated noise level is too low, a raised strength takes out more; in clips as in pictures."""
     clean = photograph[100:196, 120:280]
     frames = [np.clip(frame, 0, 1) for frame in noisy([clean] * 4)]
     left = []

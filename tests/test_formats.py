@@ -1,4 +1,4 @@
-"""What came in goes out: every format, depth, number of channels and kind of metadata, seen by programs that are not ours.
+"""A file comes out as it went in: every format, depth, number of channels and kind of metadata, read by other programs.
 
 Each file of the tables below is made by another writer (Pillow, tifffile, imagecodecs, ExifTool, or byte by byte), read and written
 here without a change, and then compared with its source by `vips` (pixels), `exiftool` (metadata) and `tiffinfo` (structure).
@@ -59,7 +59,7 @@ def through(source: Path, target: Path | None = None, *, strip: bool = False, **
 
 
 def restored(source: Path, target: Path, *, sigma: float) -> batch.Outcome:
-    """What became of the one file, denoised by the shipped model."""
+    """The outcome of denoising the one file by the shipped model."""
     (outcome,) = batch.restore_files(plan.plan([source], target), pellucid.load("photo"), DenoiseSettings(sigma=sigma))
     return outcome
 
@@ -189,7 +189,7 @@ def test_lossless_files_come_back(name: str, tmp_path: Path) -> None:
         return
     expected, got = seen_by_vips(source), seen_by_vips(out)
     if name == "tiff-jpeg":
-        # What two JPEG decoders make of one file differs by a level.
+        # Two JPEG decoders may differ by a few levels.
         difference = np.frombuffer(got, np.uint8).astype(int) - np.frombuffer(expected, np.uint8)
         assert np.abs(difference).max() <= 3
     else:
@@ -345,7 +345,7 @@ MADE_ANEW = {
     *("IFD0:ImageWidth", "IFD0:ImageHeight", "IFD0:RowsPerStrip", "IFD0:StripOffsets", "IFD0:StripByteCounts", "IFD0:SubfileType"),
     *("IFD0:Predictor", "IFD0:Compression", "IFD0:PlanarConfiguration", "ExifIFD:ExifImageWidth", "ExifIFD:ExifImageHeight"),
 }
-"""What an upright picture written by another encoder has otherwise."""
+"""Tags that change where a picture is turned upright and written by another encoder."""
 
 
 def told_by_exiftool(path: Path) -> dict[str, Any]:
@@ -801,7 +801,7 @@ def test_camera_raw_is_developed_and_written_as_tiff(tmp_path: Path) -> None:
 
 
 def refusal(source: Path, out: Path) -> str | None:
-    """What our error says, or None where the file was taken."""
+    """The text of our error; None where the file was read."""
     try:
         through(source, out)
     except PellucidError as error:

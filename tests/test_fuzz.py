@@ -53,7 +53,7 @@ def test_every_format_asks_for_memory_before_it_takes_any(fuzz: ModuleType, tmp_
                 fuzz.through(path, memory=1)
         asked.add(kind)
     missing = {kind.name for kind in fuzz.files.FORMATS if not kind.folder} - asked
-    # What needs an extra that is not here.
+    # These formats need an extra that may not be installed.
     assert missing <= {"HEIF", "OpenEXR", "DICOM", "camera RAW"}
 
 

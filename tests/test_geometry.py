@@ -1,4 +1,4 @@
-"""What a file says of its size is true of an enlarged picture: its size in metres, inches or on Earth is what it was."""
+"""An enlarged picture keeps its true size in metres, inches or on Earth: the metadata change with the number of pixels."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def on_earth(path: Path) -> Size:
         page: Any = file.pages[0]
         tags = {tag.code: tag.value for tag in page.tags.values()}
         height, width = page.shape
-    # Of points, coordinates are those of the middle of a pixel.
+    # Files of the kind PixelIsPoint give the coordinates of a pixel's middle.
     edge = 0.5 if tags[34735][7] == 2 else 0.0
     corners: list[float] = []
     for column, row in ((-edge, -edge), (width - edge, height - edge), (width - edge, -edge)):

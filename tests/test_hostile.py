@@ -270,7 +270,7 @@ def test_the_cache_stays_small_and_takes_away_nothing_but_its_own(cache: Path, m
         now = compiled.time.time()
         compiled.store(cache, f"{number:064x}", b"new")
         os.utime(cache / f"{number:064x}.graph", (now - 40 + number, now - 40 + number))
-        # What is used goes last.
+        # Loading counts as use, and the cache deletes last what was used last.
         assert compiled.load(cache, f"{11:064x}") == b"new"
     assert {path.name for path in cache.iterdir()} == stay | {f"{number:064x}.graph" for number in (11, 15, 16)}
     assert {name: (cache / name).read_bytes() for name in foreign} == foreign

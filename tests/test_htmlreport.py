@@ -335,7 +335,7 @@ def test_charts_and_tables_in_a_browser(browser: Any, tmp_path: Path) -> None:
     browser.find_element(By.CSS_SELECTOR, "input[name=metric][value=worst]").send_keys(" ")
     assert browser.execute_script(shown) == ["worst"]
 
-    # What is downloaded is the evaluation.
+    # The button downloads the whole evaluation.
     fetched = browser.execute_script("return document.getElementById('evaluation').textContent")
     assert json.loads(fetched) == json.loads(made_up().to_json())
     assert str(browser.find_element(By.ID, "download").get_attribute("href")).startswith("blob:")

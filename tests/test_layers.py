@@ -242,7 +242,7 @@ def for_types_alone(node: ast.AST) -> bool:
 
 
 def run_at_import(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """What runs when the module is imported, in ``try``, ``if`` and classes, too: no functions, nothing for type checkers alone."""
+    """The nodes that run when a module is imported, in ``try``, ``if`` and classes, too; no function, nothing for type checkers."""
     for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
@@ -269,7 +269,7 @@ def imported(text: str, *, at_import: bool = False, types: bool = True) -> set[s
 
 
 def broken_layers(name: str, text: str) -> list[str]:
-    """What the file of that dotted name (``restorer``, ``training.loop``) imports from its own row or below."""
+    """The modules that the file of that dotted name (``restorer``, ``training.loop``) imports from its own row or below."""
     package, *inside = name.split(".")
     own = rank(ROWS, name)
     wrong = []
@@ -286,7 +286,7 @@ def broken_layers(name: str, text: str) -> list[str]:
                 within = module.split(".")[1:2]
                 mine = rank(INNER[package], inside[0])
                 other = rank(INNER[package], within[0]) if within and within[0] != inside[0] else None
-        # What is no module of ours is a name of the package itself (its version).
+        # A dotted name without a row is a name of the package itself, such as its version.
         if mine is not None and other is not None and other >= mine:
             wrong.append(dotted)
     return sorted(wrong)

@@ -102,7 +102,7 @@ def test_a_manifest_is_read_line_by_line(tmp_path: Path) -> None:
     target.write_bytes(b"other")
     assert not read.has(source, target, digest)
     assert len(read._read()) == 1
-    # What is more than any run writes is refused, not read.
+    # A manifest larger than any that a run writes is refused, not read.
     os.truncate(target.parent / manifest.MANIFEST, manifest.LARGEST + 1)
     with pytest.raises(FileError, match="at most"):
         manifest.Manifest(target.parent, {}, str).has(source, target, digest)

@@ -1,4 +1,4 @@
-"""What a network is told: laws of the maps."""
+"""The maps that a network gets beside the image: their laws."""
 
 from __future__ import annotations
 

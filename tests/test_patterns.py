@@ -99,7 +99,7 @@ def test_white_noise_never_comes_again(photograph: NDArray[np.float64]) -> None:
     assert repeats.level([strong], Curve(50 / 255)) is None
     pattern = (tiles(16, 12) / 255 + rng.normal(0, 8 / 255, (256, 256, 3))).astype(np.float32)
     assert repeats.level([pattern], Curve(70 / 255)) == pytest.approx(8, rel=0.1)
-    # What was measured is what comes again, too.
+    # Nothing is to be corrected where the measured level is the pattern's own.
     assert repeats.level([pattern], Curve(8 / 255)) is None
     assert repeats.level([strong[:6, :6]], Curve(50 / 255)) is None
 

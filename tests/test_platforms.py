@@ -64,7 +64,7 @@ def guarded(function):
 for name in ("rename", "replace", "unlink", "remove"):
     setattr(os, name, guarded(getattr(os, name)))
 """
-"""What a process does first that plays Windows: no open file is renamed, replaced or deleted."""
+"""Code that a process runs first to behave as on Windows: no open file is renamed, replaced or deleted."""
 
 
 def as_on_windows(code: str, *arguments: str) -> str:
@@ -207,7 +207,7 @@ def test_where_case_counts_both_are_written(tmp_path: Path) -> None:
 def test_a_folder_says_whether_case_counts(tmp_path: Path) -> None:
     for name in ("Plain", "Seen", "Plain/123"):
         (tmp_path / name).mkdir()
-    # What a file system without case does: the other name leads to the same folder.
+    # The link stands for a file system that ignores case: the other name leads to the same folder.
     (tmp_path / "sEEN").symlink_to(tmp_path / "Seen")
     assert not plan.ignores_case(str(tmp_path / "Plain"))
     assert not plan.ignores_case(str(tmp_path / "Plain" / "123"))

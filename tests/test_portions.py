@@ -248,7 +248,7 @@ def test_an_error_in_a_portion_is_that_of_the_whole_file(tmp_path: Path) -> None
     assert rows[1]["error"] == plain["error"]
     left = [path.name for path in (tmp_path / "out" / stores.TEMPORARY).iterdir()]
     assert sorted(left) == sorted(Path(worker.portion_name(item, Portion("pages", n, n + 1))).name for n in (0, 2))
-    # What is there is not done again.
+    # A portion that is there is not restored again.
     before = (tmp_path / "out" / worker.portion_name(item, Portion("pages", 0, 1))).stat().st_mtime_ns
     assert worker.portion(item, Portion("pages", 0, 1))["status"] == "done"
     assert (tmp_path / "out" / worker.portion_name(item, Portion("pages", 0, 1))).stat().st_mtime_ns == before

@@ -58,7 +58,7 @@ READ = {"black": float, "white": float, "remarks": list}
 """Beside that, the keys of `pellucid inspect --json` on how the file was read."""
 
 FILE = {"format", "media_type", "width", "height", "channels", "depth", "alpha", "pages", "diagnosis", "remarks"}
-"""What /v1/inspect answers, and /v1/restore beside its own."""
+"""The keys that /v1/inspect answers with; /v1/restore adds its own."""
 
 RESTORED = FILE | {"model", "sigma", "estimated", "saw", "expected_gain", "seconds", "image"}
 

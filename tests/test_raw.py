@@ -166,7 +166,7 @@ NOTES = "Warning                         : Maker notes could not be parsed"
 
 
 def mosaic_free(path: Path) -> NDArray[np.float32]:
-    """What LibRaw makes of a file, not turned."""
+    """A file, developed by LibRaw and not turned, (h, w, 3)."""
     return developed(path, user_flip=0)
 
 

@@ -32,7 +32,7 @@ pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 RAW = {"Content_Type": "image/x-adobe-dng"}
 HEIGHT, WIDTH = 96, 64
-"""Of a shot of 64 rows and 96 columns, once it is upright."""
+"""The size of the upright picture; the sensor has 64 rows and 96 columns."""
 
 
 def scene() -> NDArray[np.float32]:

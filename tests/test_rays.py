@@ -36,7 +36,7 @@ MODEL = "photo-fast"
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[object_store.Faulty | None]:
-    """What stands before an object store that all nodes find by their environment; None where moto is not installed."""
+    """The network, which can fail, before an object store that all nodes find by their environment; None without moto."""
     if find_spec("moto") is None or find_spec("s3fs") is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What is true of a reel as a whole: the gate beside the camera's way, flashes, dyes that have faded."""
+"""Faults of a reel as a whole: a gate that wanders while the camera moves, flashes, dyes that have faded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not go together is refused in a line before the work; no setting is without effect and without a word."""
+"""Settings that do not go together are refused in a line before the work; no setting is ignored silently."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_mosaic_is_kept_of_raw_files_alone(picture: Path, capsys: Any) -> No
     for how, trusted in ((FileSettings(depth="16"), False), (FileSettings(), True)):
         with pytest.raises(OptionError, match="are for developed pictures"):
             working.Work.of(model, settings, how, None, (lambda path: path) if trusted else None)
-    # What the row for RAW does not know is done to the developed picture.
+    # The task for RAW lacks these settings, so they apply to the developed picture.
     for given in ({"detail": 1.5}, {"descreen": True}, {"gain": True}):
         assert not working.takes_mosaics(model, FileSettings(), model.settings(**given))
     assert working.takes_mosaics(model, FileSettings(), model.settings(best=True))

@@ -101,8 +101,7 @@ def test_strength_blends(photo: restorer.Restorer, photograph: NDArray[np.float6
 
 
 def test_noise_beyond_the_range_counts_whether_it_is_there_or_lost(photo: restorer.Restorer) -> None:
-    # Noise around a dark gray averages to it. What is clipped averages to a lighter one, and must not: neither a picture's own nor
-    # what is told beside it.
+    # Noise around a dark gray averages to that gray; clipped noise averages to a lighter one. Both outputs must have the true gray.
     noise = np.random.default_rng(0).standard_normal((128, 128)) * 50 / 255
     for dark in (0.05, 0.15, 0.85):
         noisy = dark + noise

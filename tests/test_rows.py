@@ -169,7 +169,7 @@ def test_fewer_levels_than_thirteen_from_a_folder_to_the_engine(
 def test_a_job_may_work_on_another_image_and_finish_on_the_picture(
     model: restorer.Restorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What coming tasks need of the door: another image to work on, other channels, a place for each piece, a finish."""
+    """A job may work on another image, with other channels, know the place of each piece, and finish on the picture."""
     places: list[tiling.Place] = []
     picture = of("uint8", (50, 70, 3))
 

@@ -61,7 +61,7 @@ def picture(photograph: NDArray[np.float64], height: int, width: int) -> NDArray
 
 
 def as_promised(off: NDArray[Any], times: int = 1) -> None:
-    """What `denoise.HALO_SHARE` promises. A hundredth more than 1: a step of bfloat16 may be a level, and is rounded."""
+    """Asserts the promise of `denoise.HALO_SHARE`. The bound is 1.01, for a step of bfloat16 may be one level, and is rounded."""
     assert off.max() <= 2 * times
     assert off.mean() <= 0.05 * times
     assert (off > 1.01).mean() <= 1e-5 * times

@@ -99,7 +99,7 @@ def asked(app: Any, method: str, path: str, body: bytes = b"") -> tuple[int, dic
     given = [(b"host", b"localhost")]
     scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": given}
     scope |= {"http_version": "1.1", "scheme": "http", "server": ("localhost", 1), "client": ("localhost", 2), "root_path": ""}
-    # What was not foreseen is raised once more, for the log.
+    # The application raises an unforeseen error once more, for the log.
     with suppress(RuntimeError):
         asyncio.run(app(scope, connection.receive, connection.send))
     return connection.status, connection.headers, connection.json()
@@ -383,7 +383,7 @@ def test_each_model_limits_pictures_by_its_own_speed(tmp_path: Path) -> None:
     async def each() -> list[int]:
         return [await of(text) for text in ("denoise", "cutout", "upscale", "denoise+upscale", "upscale:scale=2+cutout")]
 
-    # Four fifths of a hundred seconds. Of steps the times are added; a second one may have four times the pixels.
+    # A picture may take four fifths of 100 seconds. Times of steps add up; after an enlargement by 2 a step has 4 times the pixels.
     together = (80 / (1 / 1e5 + 1 / 4e5), 80 / (1 / 4e5 + 4 / 1e6))
     assert asyncio.run(each()) == pytest.approx([8_000_000, 64_000_000, 32_000_000, *together], abs=1)
     # Each is measured once, when it is first asked for.
@@ -606,7 +606,7 @@ def test_a_service_whose_folder_and_workers_go_goes_on(narrow: Any) -> None:
     assert expected.status == 200
     for _ in range(2):
         (root,) = narrow.folder.glob("pellucid-web-*")
-        # What the last request left is just being deleted.
+        # The service may be deleting the last request's files at this moment, so a file that is gone is no error.
         shutil.rmtree(root, ignore_errors=True)
         process = narrow.process.pid
         for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():

@@ -112,7 +112,7 @@ def test_strange_names_are_refused_with_those_that_there_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_names_are_identifiers_and_no_flags_of_the_surface(name: str) -> None:
-    # Of Python and HTTP; of the command line.
+    # Names that Python, HTTP and the command line use already.
     taken = {*FileSettings.names(), "model", "task", "image", "progress", "found", "part", "preview", "ticket"}
     for module in (pictures, arguments):
         words = ast.unparse(ast.parse(Path(module.__file__).read_text("utf-8"))).split("'")

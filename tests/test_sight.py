@@ -1,4 +1,4 @@
-"""What of a picture says nothing of its noise: pages, bars, transparent areas, drawings; gray as colour; few impulses."""
+"""The parts of a picture that show nothing of its noise: pages, bars, transparent areas, drawings; gray as colour; few impulses."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_paper_and_strips_measure_noise() -> None:
         assert found is not None
         assert found == pytest.approx(8, rel=0.06)
     assert clipped.paper([np.full((64, 64, 1), 0.5, np.float32)]) is None
-    # What lies beyond was not clipped.
+    # Values above white show that nothing was clipped.
     assert clipped.paper([rng.normal(1, 0.1, (200, 300, 1)).astype(np.float32)]) is None
     gray = rng.normal(0.5, 8 / 255, (200, 300, 1)).astype(np.float32)
     assert noise.strip_sigma([gray]) == pytest.approx(8, rel=0.06)
@@ -475,7 +475,7 @@ TINTS = {
     "red": ((0, 0, 0), (230, 38, 26)),
     "blue": ((10, 10, 40), (35, 100, 255)),
 }
-"""What is black in the photograph, and what is white, in levels."""
+"""The colours that black and white of the photograph become, in levels."""
 
 
 @pytest.mark.parametrize("law", [(1, 0.4), (3, 0.2), (4, 0)])
@@ -609,7 +609,7 @@ def test_photographs_have_no_bands(photograph: NDArray[np.float64]) -> None:
     assert bands.measured([np.zeros((20, 20, 1), np.float32)]) == (0, 0)
     slope = np.broadcast_to(np.linspace(0, 1, 200, dtype=np.float32)[:, None, None], (200, 100, 1))
     assert bands.measured([slope]) == (0, 0)
-    # What is much more than was measured is the picture's own.
+    # Stripes much stronger than the measured noise belong to the picture.
     stripes = np.broadcast_to((np.arange(200) % 40 < 20).astype(np.float32)[:, None, None], (200, 100, 1))
     assert (bands.offsets(stripes, 0, 0.01) == 0).all()
 

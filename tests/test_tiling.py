@@ -59,7 +59,7 @@ def test_cores_meet_and_have_their_margins(size: tuple[int, int], halo: int, mul
                 assert part.start % multiple_of == side % multiple_of == 0
                 assert 0 <= part.start <= max(0, part.core[0] - halo)
                 assert min(length, part.core[1] + halo) <= part.stop <= length
-                # Of one size once they are padded: an engine need not make itself ready anew.
+                # All pieces have one size once they are padded, so the engine prepares for one size only.
                 assert 0 <= side - (part.stop - part.start) < multiple_of
         most = max(tile, 8 * (-(-halo // multiple_of) * multiple_of) // 3 + 2 * multiple_of)
         assert found.piece[0] * found.piece[1] <= most**2

@@ -460,7 +460,7 @@ def test_the_model_is_chosen_by_what_is_found_and_else_suggested() -> None:
         other = np.clip(clean[:96, :128] + spoilt, 0, 255).astype(np.uint8)
         (line,) = api._kept("upscale-photo").details(images.from_array(other)).remarks
         assert line == f"by our measurements {chain} is better for this picture: leave out the model upscale-photo"
-    # What is chosen already is not to be chosen.
+    # `auto` is refused where the user has chosen already.
     for name, how, words in (("upscale", {"noise": "keep"}, "noise keep"), ("upscale-photo", {}, "upscale-photo was named")):
         with pytest.raises(OptionError, match=words):
             api._kept(name).details(coarse, auto=True, **how)

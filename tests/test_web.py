@@ -100,7 +100,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "denoise") -> bytes:
-    """What `pellucid denoise` writes, or another task's command."""
+    """The file that `pellucid denoise` writes, or another task's command."""
     answer = folder / "answer"
     assert cli.main([task, str(source), "-o", str(answer), *arguments]) == 0
     (written,) = answer.glob("[!.]*")
@@ -222,7 +222,7 @@ def test_a_larger_answer_in_json_and_in_previews(served: Any, pictures: dict[str
     content = pictures["tif"].read_bytes()
     found = served.ask("POST", "/v1/restore?task=upscale&scale=3", content, Accept="application/json").json
     assert (found["width"], found["height"], found["depth"], found["model"]) == (384, 288, "uint16", "upscale")
-    # What was found is of the picture that came.
+    # The diagnosis describes the picture that was sent, not the enlarged one.
     assert found["diagnosis"] == served.ask("POST", "/v1/inspect", content).json["diagnosis"]
     parts = parts_of(served.ask("POST", "/v1/restore?task=upscale&scale=3&preview=true", content))
     sizes = {}
@@ -617,7 +617,7 @@ def png_claiming(width: int, height: int) -> bytes:
         ("/v1/restore?task=upscale&sigma=5", b"png", {}, 422, "'sigma' is not a setting of upscale"),
         ("/v1/restore?task=upscale&scale=9", b"png", {}, 422, "scale must be a number above 1 and up to 8"),
         ("/v1/restore?task=upscale&scale=1", b"png", {}, 422, "scale must be a number above 1 and up to 8"),
-        # What comes is small enough, and its answer would not be.
+        # The picture is small enough, but its output would not be.
         (
             "/v1/restore?task=upscale&scale=7",
             png_claiming(200, 128),
@@ -822,7 +822,7 @@ def test_termination_finishes_what_runs(start_server: Callable[..., Any], tmp_pa
     left.mkdir()
     (left / "picture").touch()
     made = start_server(tmp_path, "--workers", "1")
-    # What a killed server left is gone.
+    # The start deletes the folder that a killed server left.
     assert not left.exists()
     content = pictures["png"].read_bytes()
     held = made.begin("/v1/restore?ticket=last-request", len(content), content[:100])

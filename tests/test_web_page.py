@@ -65,7 +65,7 @@ class Page:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         # Two addresses that differ behind the sign alone would be one page.
         browser.get("about:blank")
-        # What an earlier test left in the browser is not remembered.
+        # The page must not remember the pictures of an earlier test.
         about = {"origin": f"http://127.0.0.1:{served.port}", "storageTypes": "all"}
         browser.execute_cdp_cmd("Storage.clearDataForOrigin", about)
         browser.get(f"http://127.0.0.1:{served.port}/{behind}")
@@ -112,7 +112,7 @@ class Page:
         self.frame()
 
     def frame(self) -> None:
-        """What was asked for is drawn."""
+        """Waits until the browser has drawn the canvas."""
         self.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
 
     def drawn(self) -> NDArray[np.uint8]:
@@ -312,7 +312,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     assert page.find("facts").text.startswith("120 × 80 → 240 × 160 · PNG")
     assert page.find("noise").text.endswith("Enlarged by upscale.")
     assert "enlarged to 240 × 160" in page.find("status").get_attribute("textContent")
-    # What the other task alone has is not there.
+    # Settings and models of other tasks are not shown.
     assert page.run("return document.getElementById('option-sigma')") is None
     assert page.run("return [...document.getElementById('option-model').options].map(e => e.value)") == ["upscale", "upscale-photo"]
 
@@ -323,7 +323,7 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     page.until("document.getElementById('list').textContent.includes('enlarged to 270 × 180')")
     page.shown(1)
     assert page.find("option-scale-exact").get_attribute("value") == "2.25"
-    # Of one size, over each other: at 100 % the answer's pixels on the right, on the left what was sent, made as large.
+    # At 100 % the right half shows the output's pixels, and the left half the input, enlarged to the same size.
     before, after = levels(source.read_bytes()), levels(as_command_line(source, tmp_path, "--scale", "2.25", task="upscale"))
     page.find("actual").click()
     seen = page.drawn()
@@ -624,7 +624,7 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     at(80, 100).key_down(Keys.ALT).click().key_up(Keys.ALT).perform()
     assert np.abs(pixel("option-point") - (240, 100)).max() <= 1
     assert np.abs(pixel("option-not_point") - (80, 100)).max() <= 1
-    # What was placed is asked for at once, and nothing was pressed.
+    # The page asks for the cut-out as soon as points are placed; no button is pressed.
     page.until("document.getElementById('busy').hidden === false || document.documentElement.dataset.shown === '1-after'")
     page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
     # A click on a mark takes it away; a box is dragged.
@@ -638,7 +638,7 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     drag.release().perform()
     assert np.abs(pixel("option-box") - (20, 60, 141, 181)).max() <= 2
     page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
-    # What lies behind can be seen, and chosen.
+    # The user chooses the colour behind the cut-out, and the page shows it.
     assert page.run("return document.getElementById('ground-label').hidden") is False
     page.run("const g = document.getElementById('ground'); g.value = '#000000'; g.dispatchEvent(new Event('change'))")
     seen = page.drawn()

@@ -89,7 +89,7 @@ def test_from_drop_to_download_and_after_a_reload(
     assert spared[40, 78]
     assert spared[:, :40].mean() < 0.05
 
-    # What was asked for meanwhile is done when it is back.
+    # The service restores the pictures dropped meanwhile once it is back.
     second = tmp_path / "second.png"
     files.write(second, images.from_array(noisy()[90:130, :64]))
     page.give("drop", second)

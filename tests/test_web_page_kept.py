@@ -97,7 +97,7 @@ def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture:
     assert [each for each in page.requests() if each.startswith("POST")] == []
     page.find("download").click()
     assert page.downloaded("first.clean.png") == as_command_line(picture, tmp_path, "--sigma", "10")
-    # What is removed is gone, in the browser, too.
+    # A removed picture is gone from the browser's storage, too.
     page.find("clear").click()
     reload(page)
     assert page.run("return !document.getElementById('start').hidden")
@@ -145,7 +145,7 @@ def test_two_hundred_pictures_a_reload_and_a_service_that_is_killed(
     count = page.run(f"return {done}")
     assert early + 5 <= count < MANY
     assert "failed" not in states(page)
-    # What was done can be looked at and taken away; also after a reload without a service.
+    # The user can look at finished pictures and download them, also after a reload without a service.
     reload(page)
     page.until("!document.getElementById('away').hidden")
     assert page.run(f"return {done}") == count
@@ -193,7 +193,7 @@ def test_a_file_that_is_gone_is_no_service_that_is_away(page: Page, tmp_path: Pa
     path.unlink()
     page.find("restore").click()
     page.until("!document.getElementById('restore').disabled")
-    # What the browser keeps serves, or the page says what is wrong; the service is there.
+    # The service is there: the page uses what the browser has kept, or says what is wrong.
     assert page.run("return document.getElementById('away').hidden")
     assert states(page)[0] == "restored" or "add it again" in page.find("alert-words").text
 

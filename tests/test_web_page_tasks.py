@@ -459,7 +459,7 @@ AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 
 
 def faults(page: Page) -> list[str]:
-    """What axe-core finds in the page as it is."""
+    """The faults that axe-core finds in the page as it is."""
     page.run(AXE)
     found = page.browser.execute_async_script(
         "axe.run(document, { resultTypes: ['violations'] }).then((each) => arguments[0](each.violations))"

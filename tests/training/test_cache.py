@@ -321,7 +321,7 @@ def test_the_share_that_fits_is_found_for_every_shape() -> None:
 
 
 def test_bytes_are_foretold(folder: Path) -> None:
-    """What is said that an image takes is what it takes."""
+    """`Form.bytes_of` foretells exactly the bytes that an image takes."""
     form = Form(True, False, (1.0, 0.7, 0.31), 100)
     for path in folder.iterdir():
         base = form.base(survey.read(path).levels)

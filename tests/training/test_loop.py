@@ -273,10 +273,10 @@ def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:
     loop._adopt(wide, narrow.state_dict())
     torch.testing.assert_close(wide(planes), narrow(planes))
     assert not torch.allclose(before, narrow(planes), atol=1e-2)
-    # What is new learns: every weight has a gradient, but for those that only meet zeros at first.
+    # The new weights learn: every weight has a gradient.
     wide(planes).square().mean().backward()
     assert all(weight.grad is not None for weight in wide.parameters())
-    # Of other planes, only what has the very shape.
+    # A network with other input planes takes only weights of exactly its own shapes.
     gray = UnetSpec(channels=1, maps=("sigma",), widths=(12, 32), blocks=(1, 1)).build()
     fresh = {name: value.clone() for name, value in gray.state_dict().items()}
     with pytest.raises(OptionError, match="no weight"):
@@ -425,7 +425,7 @@ def test_a_run_that_diverges_at_once_leaves_what_it_began_from(tmp_path: Path, m
 
 
 def test_pack_and_train_without_installing_and_without_an_engine(tmp_path: Path, photos: Path) -> None:
-    """What a bare machine with a GPU does: PyTorch and Fabric, no engine, no ONNX, the source on the path."""
+    """A bare machine with a GPU has PyTorch and Fabric, no engine and no ONNX, and the source on its path."""
     assert run_command("pack", photos, "-o", tmp_path / "photos.pack", "--megabytes", 1) == 0
     place = tmp_path / "elsewhere"
     place.mkdir()

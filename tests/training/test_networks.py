@@ -40,7 +40,7 @@ def factors(spec: Any) -> tuple[int, ...]:
 
 
 def answers(network: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """What a network says: one answer, or one for each of its factors."""
+    """A network's outputs: one, or one for each of its factors."""
     said = network(x)
     return said if isinstance(said, tuple) else (said,)
 
@@ -120,7 +120,7 @@ class TestLaws:
             halo=network.halo,
             scales=getattr(spec, "scales", ()),
         )
-        # What is compared is the graph: weights that float16 holds exactly.
+        # Weights that float16 holds exactly leave only the graph to compare.
         network.load_state_dict(
             {key: value.half().float() if value.is_floating_point() else value for key, value in network.state_dict().items()}
         )

@@ -104,7 +104,7 @@ def test_the_error_is_told_without_the_clean_image(share: float) -> None:
     network = Smoother(share)
     given = torch.cat((noisy, torch.full_like(noisy, sigma)), dim=1)
     told = losses.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
-    # What it tells is the error at the level that the network sees: with noise of its own.
+    # The loss estimates the error at the level that the network sees, which includes the added noise.
     seen = noisy + losses.PROBE * sigma * torch.randn(clean.shape, generator=generator)
     true = (seen - network(seen) - clean).square().mean()
     assert abs(told / true - 1) < 0.03

@@ -1,4 +1,4 @@
-"""What a run leaves beside the model: its scores through the engine, its page, its logs; and a run of two processes."""
+"""The files that a run leaves beside the model: its scores through the engine, its page, its logs; and a run of two processes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Made:
 
     @property
     def told(self) -> dict[str, Any]:
-        """What the page's script draws."""
+        """The data that the page's script draws."""
         found = re.search(r'id="run">(.*?)</script>', self.page, re.DOTALL)
         assert found is not None
         told: dict[str, Any] = json.loads(found[1])
@@ -200,7 +200,7 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     assert whole.rows[1].score["mine"] == whole.rows[1].score["mine (before)"] > 20
     assert whole.rows[1].ssim["mine"] > whole.rows[1].ssim["noisy"]
     assert whole.on(cards.read_card(made.out)).scores.keys() >= {"held-out gaussian:0, blind", "held-out gaussian:50, blind"}
-    # What time there is bounds the images, but for the first.
+    # The time bounds how many images are scored; the first is always scored.
     short = scoring.score(made.out, pictures, recipe, seconds=0)
     assert short is not None
     assert (short.images, short.held_out, whole.images) == (1, 4, 4)
@@ -232,7 +232,7 @@ def test_enlarging_is_scored_beside_bicubic(made: Made) -> None:
     recipe = replace(recipe, data=replace(recipe.data, validation=("shrink:2",)))
     found = scoring.score(shipped_path("upscale"), pictures, recipe, begun_from="photo")
     assert found is not None
-    # What takes noise away is no match for what enlarges.
+    # A model that takes noise away is not compared with one that enlarges.
     assert found.methods == ("bicubic", "upscale")
     assert found.rows[0].score["upscale"] > found.rows[0].score["bicubic"] + 0.3
 
@@ -374,7 +374,7 @@ def by_two(*what: object) -> subprocess.CompletedProcess[str]:
 
 
 def of_two(*what: object) -> str:
-    """What two processes say that run this."""
+    """The messages of two processes that run this."""
     done = by_two(*what)
     assert done.returncode == 0, done.stderr
     return done.stderr

@@ -59,7 +59,7 @@ FEW = (100, 8)
 
 
 PLAIN = {"cutout": ("otsu", "cv2"), "upscale": ("lanczos", "PIL")}
-"""What people would use instead and a short run beats, too, by task, with the module that it needs."""
+"""By task, a classical method that a short run beats, too, and the module that the method needs."""
 
 
 class Drawn:

@@ -114,7 +114,7 @@ def work(task: tuple[str, str, str, str], image: Any, layer: Any, options: list[
 
 
 class Pellucid(Gimp.PlugIn):
-    """What GIMP asks: which procedures there are, and how each is called."""
+    """The plugin as GIMP loads it: its procedures, and how each is called."""
 
     def do_set_i18n(self, name: str) -> bool:
         return False
