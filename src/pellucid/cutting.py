@@ -327,10 +327,10 @@ def _spread(start: Pixels, picture: Pixels) -> Pixels:
     # costs[turn, way]: the way to each cell from the row above it, from the left, from straight above, and from the right.
     costs = np.full((4, 3, side, side), np.inf, dtype=np.float32)
     for turn in range(4):
-        seen = np.ascontiguousarray(_turned(colours, turn))
-        costs[turn, 0, 1:, 1:] = cost(seen[:, 1:, 1:] - seen[:, :-1, :-1])
-        costs[turn, 1, 1:] = cost(seen[:, 1:] - seen[:, :-1])
-        costs[turn, 2, 1:, :-1] = cost(seen[:, 1:, :-1] - seen[:, :-1, 1:])
+        turned = np.ascontiguousarray(_turned(colours, turn))
+        costs[turn, 0, 1:, 1:] = cost(turned[:, 1:, 1:] - turned[:, :-1, :-1])
+        costs[turn, 1, 1:] = cost(turned[:, 1:] - turned[:, :-1])
+        costs[turn, 2, 1:, :-1] = cost(turned[:, 1:, :-1] - turned[:, :-1, 1:])
     by_row = np.ascontiguousarray(costs.transpose(2, 0, 1, 3))[:, :, None]
     padded = np.full((side, 4, count, side + 2), np.inf, dtype=np.float32)
     views = np.lib.stride_tricks.sliding_window_view(padded, side, axis=3)

@@ -92,8 +92,8 @@ def noisy_frames(clean: Sequence[Pixels], noise: Degradation, camera: int = 0) -
     given, truth = [], []
     for number, frame in enumerate(clean):
         rng = OneCamera(camera, number) if noise.kind == "camera" else np.random.default_rng(number)
-        perfect, seen = noise.pair(frame, rng)
-        given.append(np.rint(255 * np.clip(seen, 0, 1)).astype(np.uint8))
+        perfect, noisy = noise.pair(frame, rng)
+        given.append(np.rint(255 * np.clip(noisy, 0, 1)).astype(np.uint8))
         truth.append(np.asarray(perfect, np.float32))
     return given, truth
 

@@ -211,8 +211,8 @@ class Sensor:
         """The light (h, w, 3), without noise, of a photograph (h, w, 3) in [0, 1]: what a sensor without a mosaic would see."""
         display = 0.5 - np.sin(np.arcsin(1 - 2 * scene) / 3) if self.curved else scene
         light = np.clip(linear(display) @ self.matrix.T, 0, None) * np.float32(self.exposure)
-        seen: Pixels = np.minimum(light, np.array(self.gains, np.float32)).astype(np.float32)
-        return seen
+        answer: Pixels = np.minimum(light, np.array(self.gains, np.float32)).astype(np.float32)
+        return answer
 
     def shot(self, colours: Pixels, rng: np.random.Generator) -> Pixels:
         """The samples (h, w) of that light with noise; without, where there is none."""

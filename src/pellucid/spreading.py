@@ -132,9 +132,9 @@ class Spread:
         missing = hints[:, 2:] - even[self.rows, self.columns]
         within = alike[:, self.at].T.astype(np.float64)
         weights = np.linalg.solve(within + DOUBT**2 * np.eye(len(hints)), missing.astype(np.float64))
-        said = (weights.T.astype(np.float32) @ alike).reshape(2, *light.shape)
+        change = (weights.T.astype(np.float32) @ alike).reshape(2, *light.shape)
         sure = np.square(alike.max(axis=0)).reshape(light.shape) + np.float32(1e-4)
-        found = self._met(_settled(even.transpose(2, 0, 1) + _evened(said, light, sure), alike, hints[:, 2:]))
+        found = self._met(_settled(even.transpose(2, 0, 1) + _evened(change, light, sure), alike, hints[:, 2:]))
         # No colour is beyond all that was said and proposed: hints that contradict one another side by side would make some.
         known = np.concatenate([hints[:, 2:], even.reshape(-1, 2)])
         return np.clip(found, known.min(axis=0), known.max(axis=0), out=found)
@@ -266,8 +266,8 @@ def _settled(even: Planes, alike: Planes, colours: Planes) -> Planes:
     return np.ascontiguousarray(settled.T).reshape(*even.shape[1:], 2)
 
 
-def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
-    """``said`` (2, h, w) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
+def _evened(change: Planes, light: Planes, sure: Planes) -> Planes:
+    """``change`` (2, h, w) as straight lines over the light in each neighbourhood of `EVENED` pixels, by what is ``sure`` there: a
     guided filter (He, Sun and Tang 2010) that fills the pixels along an edge, which are like neither side. Each neighbourhood
     counts by how well its line fits: one that holds an edge would give the texture behind it some of the colours before it."""
 
@@ -279,7 +279,7 @@ def _evened(said: Planes, light: Planes, sure: Planes) -> Planes:
     varies = np.maximum(mean(sure * light * light) / weight - centre**2, 0)
     lines: list[tuple[Planes, Planes]] = []
     missed = np.full_like(light, MISSED)
-    for plane in said:
+    for plane in change:
         level = mean(sure * plane) / weight
         both = mean(sure * light * plane) / weight - centre * level
         slope = np.asarray(both / (varies + np.float32(STEADY**2)), dtype=np.float32)

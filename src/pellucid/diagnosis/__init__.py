@@ -144,21 +144,21 @@ def inspect_parts(
         # The mean of channels that rounding has set apart would hide what is exactly equal.
         parts = [part[..., 1:2] for part in parts]
     whole = parts
-    seen = drawn.sight(parts, shown)
-    parts = seen.parts
+    sight = drawn.sight(parts, shown)
+    parts = sight.parts
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := impulses.extremes(part)) is not None:
             return _salt_and_pepper(part, struck)
     # Few grays make a drawing, and may be a print.
-    lattice = None if seen.squares else halftone.lattice(whole, drawn=seen.drawn and seen.recurring)
+    lattice = None if sight.squares else halftone.lattice(whole, drawn=sight.drawn and sight.recurring)
     if lattice is not None and lattice.dots:
         return Diagnosis("halftone", halftone=lattice.apart)
-    if seen.drawn:
-        few = None if seen.squares else grounds.impulses(whole)
+    if sight.drawn:
+        few = None if sight.squares else grounds.impulses(whole)
         if few is not None:
             return Diagnosis("impulses", impulse_density=few.share, spots=few)
         # How, the whole picture tells.
-        return Diagnosis("clean", squares=Squares(2, 2) if seen.squares else None)
+        return Diagnosis("clean", squares=Squares(2, 2) if sight.squares else None)
     if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
         photons = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))

@@ -144,10 +144,10 @@ def clipping(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | N
     means, black, white = (np.concatenate([each[index] for each in blocks]) for index in range(3))
     whole = Clipping(curve)
     found = []
-    for end, (seen, expected) in enumerate(zip((black, white), whole.shares(means), strict=True)):
-        told = seen < ALL
-        many = float(expected[told].sum())
-        found.append(bool(there[end] and many > FEWEST * len(means) and seen[told].sum() > AS_MANY * many))
+    for end, (actual, expected) in enumerate(zip((black, white), whole.shares(means), strict=True)):
+        usable = actual < ALL
+        many = float(expected[usable].sum())
+        found.append(bool(there[end] and many > FEWEST * len(means) and actual[usable].sum() > AS_MANY * many))
     # Noise that grows from nothing at black, or from next to nothing, never goes beyond it.
     lightest = float(curve.variance(np.quantile(means, [0.99]))[0])
     low, high = found[0] and bool(curve.sigma**2 > LEAST_AT_BLACK * (lightest - curve.sigma**2)), found[1]

@@ -245,9 +245,9 @@ def various(pixels: NDArray[Any]) -> bool:
     equal = count = 0
     for axis in (0, 1):
         lines, there = np.moveaxis(pixels, axis, 0), np.moveaxis(inside, axis, 0)
-        told = there[1:] & there[:-1]
-        equal += int(np.count_nonzero((lines[1:] == lines[:-1]).all(axis=2) & told))
-        count += int(np.count_nonzero(told))
+        pairs = there[1:] & there[:-1]
+        equal += int(np.count_nonzero((lines[1:] == lines[:-1]).all(axis=2) & pairs))
+        count += int(np.count_nonzero(pairs))
     if count == 0 or equal > EQUAL * count:
         return False
     for channel in range(pixels.shape[2]):
@@ -269,8 +269,8 @@ def _few_colours(keys: Sequence[NDArray[np.uint32]], most: int) -> bool:
     """Whether there are at most so many colours."""
     colours = np.zeros(0, np.uint32)
     for key in keys:
-        for seen in (key[:: max(1, len(key) // 8)], key):
-            colours = np.union1d(colours, np.unique(seen))
+        for rows in (key[:: max(1, len(key) // 8)], key):
+            colours = np.union1d(colours, np.unique(rows))
             if len(colours) > most:
                 return False
     return len(colours) <= sum(key.size for key in keys) // 64

@@ -144,11 +144,11 @@ def agreed(beliefs: Sequence[Belief]) -> list[Belief]:
     """The beliefs of one reel's scenes, joined: a reel fades as a whole. A scene that the joint one hardly fits keeps its own."""
     if len(beliefs) < 2:
         return list(beliefs)
-    said = np.log(np.array([each.chances for each in beliefs]) + 1e-6) - np.log(PRIOR)
-    total = EVEN * said.sum(axis=0) + (1 - EVEN) * said.mean(axis=0) + np.log(PRIOR)
+    evidence = np.log(np.array([each.chances for each in beliefs]) + 1e-6) - np.log(PRIOR)
+    total = EVEN * evidence.sum(axis=0) + (1 - EVEN) * evidence.mean(axis=0) + np.log(PRIOR)
     whole = Belief(chances_of(total), np.mean([each.dyes for each in beliefs], axis=0))
     best = int(np.argmax(whole.chances))
-    return [own if said[at].max() - said[at, best] > APART else whole for at, own in enumerate(beliefs)]
+    return [own if evidence[at].max() - evidence[at, best] > APART else whole for at, own in enumerate(beliefs)]
 
 
 @lru_cache(maxsize=1)

@@ -45,9 +45,9 @@ class Weights:
     spread: NDArray[np.float32]
     layers: tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]
 
-    def of(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    def of(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network's raw answer to features."""
-        values = (seen - self.mean) / self.spread
+        values = (inputs - self.mean) / self.spread
         for index, (matrix, bias) in enumerate(self.layers):
             values = values @ matrix + bias
             if index < len(self.layers) - 1:
@@ -77,9 +77,9 @@ def targets(white: float, correlated: float, density: float) -> NDArray[np.float
     return np.array([np.log2(white + FLOOR), np.log2(correlated + FLOOR), 4 * np.sqrt(density)], dtype=np.float32)
 
 
-def answer(weights: Weights, seen: NDArray[np.float32]) -> Estimate:
+def answer(weights: Weights, inputs: NDArray[np.float32]) -> Estimate:
     """The network's answer to an image's features."""
-    white, correlated, density = (float(value) for value in weights.of(seen))
+    white, correlated, density = (float(value) for value in weights.of(inputs))
     return Estimate(max(0.0, 2**white - FLOOR), max(0.0, 2**correlated - FLOOR), min(MOST_DENSITY, max(0.0, density / 4) ** 2))
 
 

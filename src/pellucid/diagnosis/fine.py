@@ -150,8 +150,8 @@ class Reading:
         quality, rougher = jpeg.quality(parts)
         blocks = sampling.blocks(parts)
         calm = noise.white_sigma(blocks)
-        seen = estimator.features(parts, blocks, calm, quality, rougher)
-        return cls(quality, blocks, calm, estimator.answer(estimator.load(), seen))
+        inputs = estimator.features(parts, blocks, calm, quality, rougher)
+        return cls(quality, blocks, calm, estimator.answer(estimator.load(), inputs))
 
 
 def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnosis:

@@ -53,6 +53,6 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
 def _excess(found: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:
     """Squares of how far the numbers ``found`` are from those by chance, by the ``room`` of each row, in variances of chance."""
     likely = room * (found.sum() / max(int(room.sum()), 1))
-    told = likely > ROOM
-    answer: NDArray[np.float64] = np.square(found[told] - likely[told]) / likely[told]
+    kept = likely > ROOM
+    answer: NDArray[np.float64] = np.square(found[kept] - likely[kept]) / likely[kept]
     return answer

@@ -197,13 +197,13 @@ def _regular(parts: Sequence[NDArray[np.float32]], value: float) -> bool:
                 room[down, LAGS + right] += first.size
     # The same pair is no other one, and lonely pixels that are near have neighbours in common.
     below, beside = np.indices(counts.shape)
-    told = (below + np.abs(beside - LAGS) > 2) & ((below > 0) | (beside > LAGS))
-    if not room[told].all():
+    far = (below + np.abs(beside - LAGS) > 2) & ((below > 0) | (beside > LAGS))
+    if not room[far].all():
         return False
-    rates = counts[told] / room[told]
+    rates = counts[far] / room[far]
     most = int(np.argmax(rates))
-    expected = float(rates.mean()) * float(room[told][most])
-    return bool(counts[told][most] > REGULAR * expected + 6 * np.sqrt(expected) + 4)
+    expected = float(rates.mean()) * float(room[far][most])
+    return bool(counts[far][most] > REGULAR * expected + 6 * np.sqrt(expected) + 4)
 
 
 def spots(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
@@ -403,8 +403,8 @@ def photon_step(parts: Sequence[NDArray[np.float32]]) -> float:
     values = np.zeros(0, dtype=np.float32)
     for part in parts:
         rows = part[::2, :, part.shape[2] // 2]
-        for seen in (rows[:: max(1, len(rows) // 8)], rows):
-            values = np.union1d(values, seen)
+        for sample in (rows[:: max(1, len(rows) // 8)], rows):
+            values = np.union1d(values, sample)
             if len(values) > MANY:
                 return 0.0
     if len(values) < 2:

@@ -113,11 +113,11 @@ def confirmed(parts: Sequence[NDArray[np.float32]]) -> int | None:
     coefficients = _cells(parts, grid(parts)[0]) @ transform.T
     coefficients = coefficients[np.square(coefficients[:, 1:]).sum(axis=1) > (4 * SIDE) ** 2]
     steps = _steps(found).astype(np.float32)
-    told = steps >= COARSE
-    if not told.any() or len(coefficients) < 4:
+    coarse = steps >= COARSE
+    if not coarse.any() or len(coefficients) < 4:
         return found
-    multiples = coefficients[:, told] / steps[told]
-    off = np.abs(multiples - np.rint(multiples)) * steps[told]
+    multiples = coefficients[:, coarse] / steps[coarse]
+    off = np.abs(multiples - np.rint(multiples)) * steps[coarse]
     return found if np.median(off.mean(axis=1)) < ROUNDED else None
 
 
@@ -146,8 +146,8 @@ def _agreement(coefficients: NDArray[Any], wanted: list[int], quality: int) -> f
     """How well the coefficients are multiples of that quality's steps: 1 exactly, 0 not at all or too few to tell."""
     steps = _steps(quality)[wanted].astype(np.float32)
     multiples = coefficients / steps
-    told = multiples[np.abs(multiples) > 0.6]
-    return float(np.cos(np.float32(2 * np.pi) * told).mean()) if len(told) >= 60 else 0.0
+    large = multiples[np.abs(multiples) > 0.6]
+    return float(np.cos(np.float32(2 * np.pi) * large).mean()) if len(large) >= 60 else 0.0
 
 
 def _steps(quality: int) -> NDArray[np.float64]:

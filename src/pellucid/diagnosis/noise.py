@@ -378,11 +378,11 @@ def sparse_sigma(parts: Sequence[NDArray[np.float32]], good: Sequence[NDArray[np
         bend = np.square(_bend(part)).mean(axis=2, dtype=np.float32) / 6
         counts = _cells(triples).sum(axis=1)
         power = _cells(bend * triples).sum(axis=1, dtype=np.float64)
-        told = counts >= 12
+        enough = counts >= 12
         # Differences that share pixels: so many of them are worth half as many independent ones.
-        expected = _tenth(counts[told] * part.shape[2] * 2 / 3.9)
-        found.append(power[told] / counts[told] / expected)
-        whole.append(counts[told])
+        expected = _tenth(counts[enough] * part.shape[2] * 2 / 3.9)
+        found.append(power[enough] / counts[enough] / expected)
+        whole.append(counts[enough])
     cells = np.concatenate(found) if found else np.zeros(0)
     if len(cells):
         # Where fewer are good than elsewhere, noise was clipped: what is left of it is fainter.

@@ -108,10 +108,10 @@ def _few(parts: Sequence[NDArray[np.float32]]) -> bool:
     channels = parts[0].shape[2]
     for channel in range(channels):
         counts = np.sum([np.histogram(part[..., channel], BINS, (0, 1))[0] for part in parts], axis=0)
-        seen = counts * window
-        whole = max(float(seen.sum()), 1e-9)
-        power += np.square(np.abs(waves @ seen) / whole) / channels
-        chance += float((seen * window).sum()) / whole**2 / channels
+        windowed = counts * window
+        whole = max(float(windowed.sum()), 1e-9)
+        power += np.square(np.abs(waves @ windowed) / whole) / channels
+        chance += float((windowed * window).sum()) / whole**2 / channels
     if chance <= 0 or np.count_nonzero(power > ABOVE * chance) < FEWEST:
         return False
     # The most likely of all levels and shares, since the powers have exponential distributions.

@@ -65,22 +65,22 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
     """
     # Green has most of the detail, and shows most. Noise that differs does so in all channels, and texture need not be in each.
     first, *others = (1, 0, 2) if parts[0].shape[2] == 3 else (0,)
-    level, told, spread = _apart([part[..., first] for part in parts], rows, curve)
+    level, known, spread = _apart([part[..., first] for part in parts], rows, curve)
     if spread < APART or any(
         there.mean() >= ENOUGH and less < ALSO * spread
         for _, there, less in (_apart([part[..., other] for part in parts], rows, curve) for other in others)
     ):
         return None
-    whole = np.where(told, np.log(np.maximum(level, 1e-3)), 0.0)
-    around = _around(whole, told, own=False)
-    alike = told & np.isfinite(around)
-    if not alike.any() or _spread((whole - around)[alike]) > SMOOTH * _spread(whole[told]):
+    whole = np.where(known, np.log(np.maximum(level, 1e-3)), 0.0)
+    around = _around(whole, known, own=False)
+    alike = known & np.isfinite(around)
+    if not alike.any() or _spread((whole - around)[alike]) > SMOOTH * _spread(whole[known]):
         return None
     calm = white_sigma(blocks([part[..., first, None] for part in parts]))
-    if np.exp(whole[told].min()) > FAINTEST * calm > 0:
+    if np.exp(whole[known].min()) > FAINTEST * calm > 0:
         return None
     # Cells whose noise texture hides get the level around them. Texture is in single cells: those around it are believed as well.
-    smooth = _around(_filled(whole, told), np.ones_like(told), own=True)
+    smooth = _around(_filled(whole, known), np.ones_like(known), own=True)
     return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
 
 
@@ -151,13 +151,13 @@ def _apart(planes: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> tu
     explains, 0 where too few are told."""
     measured = _cells(planes, rows)
     level, light, white = measured[..., 0], measured[..., 1], measured[..., 2]
-    told = (level > 0) & (white < WHITE)
-    told &= _neighbours(told) >= BESIDE
-    if min(told.shape) < 3 or told.mean() < ENOUGH:
-        return level, told, 0.0
+    known = (level > 0) & (white < WHITE)
+    known &= _neighbours(known) >= BESIDE
+    if min(known.shape) < 3 or known.mean() < ENOUGH:
+        return level, known, 0.0
     explained = np.sqrt(curve.variance(light.astype(np.float32))) * 255
     off = np.log(np.maximum(level, 1e-3) / np.maximum(explained, 1e-3))
-    return level, told, _spread(off[told])
+    return level, known, _spread(off[known])
 
 
 def _cells(planes: Sequence[NDArray[np.float32]], rows: int) -> NDArray[np.float64]:

@@ -218,12 +218,12 @@ def geotiff_fitted(tags: Sequence[Tag], across: Fraction, down: Fraction, corner
 def shaped_fitted(description: bytes, before: tuple[int, int], after: tuple[int, int]) -> bytes | None:
     """tifffile's own description of a stack's shape; None where it does not speak of pages of the size ``before``."""
     try:
-        told = json.loads(description)
-        shape = list(told["shape"])
+        entries = json.loads(description)
+        shape = list(entries["shape"])
     except (ValueError, KeyError, TypeError):
         return None
     for end in (len(shape), len(shape) - 1):
         if end >= 2 and tuple(shape[end - 2 : end]) == before:
-            told["shape"] = [*shape[: end - 2], *after, *shape[end:]]
-            return json.dumps(told).encode()
+            entries["shape"] = [*shape[: end - 2], *after, *shape[end:]]
+            return json.dumps(entries).encode()
     return None

@@ -114,11 +114,11 @@ class Reel:
         self._settled(part, laid, mask[frame, y0:y1, x0:x1])
 
     def _settled(self, part: Pixels, change: Pixels, mask: Mask) -> None:
-        seen = np.abs(change).max(axis=-1) > VISIBLE
-        change *= seen[..., None]
+        visible = np.abs(change).max(axis=-1) > VISIBLE
+        change *= visible[..., None]
         part += change
         np.clip(part, 0, 1, out=part)
-        mask |= seen
+        mask |= visible
 
     def worn(self) -> Worn:
         """The frames after all wear, with the truth about it."""
