@@ -50,6 +50,15 @@ SMALLER = {
 ADDRESS = "127.0.0.1:7860"
 """The service's address on the pages."""
 
+SOURCES = sorted(
+    path
+    for folder in ("src", "tests", "benchmarks", "plugins")
+    for ending in ("*.py", "*.pyi", "*.js", "*.css", "*.html", "*.toml", "*.txt", "*.lua")
+    for path in (ROOT / folder).rglob(ending)
+    if path.name != "axe.min.js"
+)
+"""The project's own code."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -184,6 +193,13 @@ def test_text_is_easy_to_read_and_to_compare(path: Path) -> None:
     text = re.sub(r"(?ms)^```.*?^```$|^<!-- \w+: by .*?^<!-- end of \w+ -->$|^[|#].*?$", "", path.read_text("utf-8"))
     assert [line for line in text.splitlines() if len(line) > 180] == []
     assert re.findall(r"(?m)(?:^(?:[-*] |\d+\. )?|[.?!*] )(?:Of|What) .*", text) == []
+
+
+def test_sentences_in_code_begin_with_their_subject() -> None:
+    # In comments, docstrings and messages: "Of all sums, the largest" is harder to read than "The largest of all sums".
+    inverted = re.compile(r"(?m)^(?:\s*|.*?(?:\"\"\"|# |// |-- |\* |[.?!:;] ))(?:Of|What)\b.*")
+    found = {path.relative_to(ROOT).as_posix(): inverted.findall(path.read_text("utf-8")) for path in SOURCES}
+    assert {name: lines for name, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize("path", [*PAGES, *TUTORIALS], ids=lambda path: path.name)
