@@ -46,18 +46,18 @@ def main() -> int:
             plane = result.planes["confidence"]
             expected.append(np.broadcast_to(plane[..., None] if off.ndim == 3 else plane, off.shape).ravel())
             error.append(off.ravel())
-        told, true = np.concatenate(expected), np.concatenate(error)
-        order = np.argsort(told)
-        inside = (true <= told)[order]
+        deviation, true = np.concatenate(expected), np.concatenate(error)
+        order = np.argsort(deviation)
+        inside = (true <= deviation)[order]
         quarter = len(order) // 4
         row: dict[str, Any] = {
             "noise": str(case),
             "inside": float(inside.mean()),
-            "inside two": float((true <= 2 * told).mean()),
+            "inside two": float((true <= 2 * deviation).mean()),
             "least quarter": float(inside[:quarter].mean()),
             "most quarter": float(inside[-quarter:].mean()),
             "of pictures": [float((off <= plane).mean()) for off, plane in zip(error, expected, strict=True)],
-            "expected": float(255 * np.sqrt(np.square(told).mean())),
+            "expected": float(255 * np.sqrt(np.square(deviation).mean())),
             "true": float(255 * np.sqrt(np.square(true).mean())),
         }
         rows.append(row)

@@ -118,8 +118,8 @@ def twelve_bits(path: Path, scratch: Path) -> Found:
     """Counts of 12 bits: as with the range given."""
     given = array(path).astype(float).squeeze()
     restored = array_of_command(path, scratch).astype(float)
-    told = array_of_command(path, scratch, "--range", "0:4095").astype(float)
-    moved, apart = (float(np.sqrt(np.square(one - other).mean())) for one, other in ((restored, given), (restored, told)))
+    stated = array_of_command(path, scratch, "--range", "0:4095").astype(float)
+    moved, apart = (float(np.sqrt(np.square(one - other).mean())) for one, other in ((restored, given), (restored, stated)))
     return f"moved by {moved:.0f} (rms), {apart:.0f} from the output with 0:4095", moved > 50 and apart < 20
 
 

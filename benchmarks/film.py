@@ -192,15 +192,15 @@ def scores(made: Pixels, clean: Pixels, truth: wear.Worn) -> dict[str, float]:
     return found
 
 
-def found_in(said: Mask, true: Mask) -> dict[str, float]:
+def found_in(damaged: Mask, true: Mask) -> dict[str, float]:
     """Precision and recall by pixel, and the same where a pixel beside counts, too."""
     cv2: Any = import_module("cv2")
     wide = np.ones((3, 3), np.uint8)
-    grown = [np.stack([cv2.dilate(frame.astype(np.uint8), wide) for frame in mask]).astype(bool) for mask in (said, true)]
+    grown = [np.stack([cv2.dilate(frame.astype(np.uint8), wide) for frame in mask]).astype(bool) for mask in (damaged, true)]
     return {
-        "precision": float((said & true).sum() / max(1, said.sum())),
-        "recall": float((said & true).sum() / max(1, true.sum())),
-        "precision +-1": float((said & grown[1]).sum() / max(1, said.sum())),
+        "precision": float((damaged & true).sum() / max(1, damaged.sum())),
+        "recall": float((damaged & true).sum() / max(1, true.sum())),
+        "precision +-1": float((damaged & grown[1]).sum() / max(1, damaged.sum())),
         "recall +-1": float((grown[0] & true).sum() / max(1, true.sum())),
     }
 
@@ -250,8 +250,8 @@ class Measuring:
             row = scores(made, clean[truth.kept], truth)
             self.keep(case, str(number), name, {**row, "cpu s a frame": (time.process_time() - begun) / len(levels)})
         if self.finding is not None and truth.damage.any():
-            said = self.finding(levels, None)[..., 0] > 0
-            self.keep(case, str(number), "found", found_in(said, truth.damage))
+            damaged = self.finding(levels, None)[..., 0] > 0
+            self.keep(case, str(number), "found", found_in(damaged, truth.damage))
 
     def all(self) -> None:
         """Clips with all defects."""
@@ -282,9 +282,9 @@ class Measuring:
         for number in self.options.scenes:
             clean = film_scenes.moving(self.options.data, number, self.options.frames)
             for name, drawn in {"clean": lambda frames: frames, **film_scenes.LIKES}.items():
-                said = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
+                damaged = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
                 print(f"{name}, scene {number}")
-                self.keep(name, str(number), "touched", {"%": 100 * float(said.mean())})
+                self.keep(name, str(number), "touched", {"%": 100 * float(damaged.mean())})
 
     def photographs(self) -> list[tuple[str, Pixels]]:
         """The stills: CBSD68, and photographs that no recipe learns from."""
@@ -316,8 +316,8 @@ class Measuring:
                 if model is not None:
                     made["film"] = self.still(model, worn)
                     made["film, only damage"] = self.still(model, worn, only_damage=True)
-                    said = self.still(model, worn, show_damage=True).max(axis=-1) > 0
-                    counts += (said & mask).sum(), said.sum(), mask.sum()
+                    damaged = self.still(model, worn, show_damage=True).max(axis=-1) > 0
+                    counts += (damaged & mask).sum(), damaged.sum(), mask.sum()
                 for name, output in made.items():
                     error = np.clip(output, 0, 1) - clean
                     gathered.setdefault(name, []).append((decibels(error), decibels(error[mask])))
@@ -335,8 +335,8 @@ class Measuring:
         model = restorer.load(self.options.model)
         shares = []
         for name, clean in self.photographs():
-            said = self.still(model, clean, show_damage=True) > 0
-            shares.append((float(said.mean()), name))
+            damaged = self.still(model, clean, show_damage=True) > 0
+            shares.append((float(damaged.mean()), name))
         print(f"clean stills, {len(shares)}")
         worst = sorted(shares, reverse=True)[:5]
         self.keep(

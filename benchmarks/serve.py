@@ -147,12 +147,12 @@ def memory(process: int) -> float:
 async def load(port: int, process: int, count: int, seconds: float, pictures: list[tuple[bytes, bytes]]) -> dict[str, object]:
     """So many clients for so long; memory is looked at every second after the first five."""
     tally = Tally()
-    seen: list[float] = []
+    sizes: list[float] = []
 
     async def watch() -> None:
         await asyncio.sleep(min(5.0, seconds / 4))
         while True:
-            seen.append(memory(process))
+            sizes.append(memory(process))
             await asyncio.sleep(1)
 
     watching = asyncio.create_task(watch())
@@ -161,7 +161,7 @@ async def load(port: int, process: int, count: int, seconds: float, pictures: li
     took = time.monotonic() - begun
     watching.cancel()
     tally.seconds.sort()
-    third = max(1, len(seen) // 3)
+    third = max(1, len(sizes) // 3)
     return {
         "clients": count,
         "seconds": round(took, 2),
@@ -172,8 +172,8 @@ async def load(port: int, process: int, count: int, seconds: float, pictures: li
         "told_429": tally.busy,
         "median_s": round(tally.seconds[len(tally.seconds) // 2], 3),
         "slowest_s": round(tally.seconds[-1], 3),
-        "memory_mib_first_third": round(sum(seen[:third]) / third, 1),
-        "memory_mib_last_third": round(sum(seen[-third:]) / third, 1),
+        "memory_mib_first_third": round(sum(sizes[:third]) / third, 1),
+        "memory_mib_last_third": round(sum(sizes[-third:]) / third, 1),
     }
 
 

@@ -309,11 +309,11 @@ def test_every_two_tasks_go_together_as_by_hand_or_are_refused(first: Any, secon
 def test_progress_goes_from_nothing_to_all_over_all_steps() -> None:
     chosen = steps.parse("denoise:sigma=12+upscale:scale=2:noise=keep")
     chain = chains.Chain(chosen, [api._kept("photo-fast"), api._kept("upscale")])
-    told: list[float] = []
-    result = chain.details(images.from_array(noisy((40, 52))), progress=lambda done, of: told.append(done / of))
-    assert told == sorted(told)
-    assert told[0] == pytest.approx(0.2)
-    assert told[-1] == 1
+    reports: list[float] = []
+    result = chain.details(images.from_array(noisy((40, 52))), progress=lambda done, of: reports.append(done / of))
+    assert reports == sorted(reports)
+    assert reports[0] == pytest.approx(0.2)
+    assert reports[-1] == 1
     assert [each["model"] for each in result.facts["steps"]] == ["photo-fast-gray", "upscale"]
     assert result.facts["steps"][0]["facts"]["sigma"] == 12
 

@@ -34,9 +34,9 @@ def test_what_is_left_of_noise(noise: str, light: float) -> None:
     # Counts go in steps, of which one is white.
     assert float(black) == pytest.approx(float((drawn <= 0).mean()), abs=0.012)
     assert float(white) == pytest.approx(float((drawn >= 1).mean()), abs=0.012)
-    seen = np.full((1, 70, 3), mean, dtype=np.float32)
-    assert clipping.undone(seen) is seen
-    np.testing.assert_allclose(seen, light, atol=0.003 if light < 0.9 else 0.006)
+    planes = np.full((1, 70, 3), mean, dtype=np.float32)
+    assert clipping.undone(planes) is planes
+    np.testing.assert_allclose(planes, light, atol=0.003 if light < 0.9 else 0.006)
 
 
 def test_an_end_where_nothing_was_lost_stays() -> None:
@@ -116,9 +116,9 @@ def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.
 def test_no_more_noise_is_taken_back_than_there_is(photograph: NDArray[np.float64]) -> None:
     """A level that is told too high smooths more, but shadows stay as dark as they are."""
     photo, dark = restorer.load("photo"), photograph * 0.2
-    for real, told in ((10, 40), (25, 100)):
+    for real, stated in ((10, 40), (25, 100)):
         noisy = np.rint(np.clip(dark + np.random.default_rng(0).standard_normal(dark.shape) * real / 255, 0, 1) * 255) / 255
-        assert photo.restore(noisy, sigma=told).mean() == pytest.approx(dark.mean(), abs=4 / 255)
+        assert photo.restore(noisy, sigma=stated).mean() == pytest.approx(dark.mean(), abs=4 / 255)
 
 
 def test_black_areas_have_no_specks() -> None:

@@ -140,10 +140,10 @@ def test_examples_have_the_truth_under_their_light() -> None:
     np.testing.assert_allclose(pair.image[..., 0] * 100, colour.light_of(clean), atol=0.01)
     made = Learning().picture(pair.image, pair.clean)
     assert metrics.ciede2000(clean, made, data_range=1.0) < 3.0
-    said = pair.maps[..., 2] > 0
-    assert 10 <= said.sum() <= 10 * 25
+    hinted = pair.maps[..., 2] > 0
+    assert 10 <= hinted.sum() <= 10 * 25
     # Hints lie up to a pixel beside their place, so that some at an edge have the colour of the other side.
-    off = np.abs(pair.maps[said][:, :2] - pair.clean[said]).max(axis=1)
+    off = np.abs(pair.maps[hinted][:, :2] - pair.clean[hinted]).max(axis=1)
     assert np.median(off) < 0.02
     assert not Learning().degrade(clean, degradations.parse("gray"), np.random.default_rng(0)).maps.any()
 

@@ -33,13 +33,13 @@ def result(noisy: NDArray[np.uint8]) -> Any:
 
 
 def test_about_two_thirds_of_the_errors_lie_inside_one(result: Any, clean: NDArray[np.float64]) -> None:
-    told = 255 * result.planes["confidence"][..., None]
+    expected = 255 * result.planes["confidence"][..., None]
     error = np.abs(result.image - clean)
     # One picture: the benchmark has the figures over many.
-    assert 0.58 < (error <= told).mean() < 0.79
-    assert (error <= 2 * told).mean() > 0.88
+    assert 0.58 < (error <= expected).mean() < 0.79
+    assert (error <= 2 * expected).mean() > 0.88
     # Where more is expected there is more.
-    order = np.argsort(np.broadcast_to(told, error.shape).ravel())
+    order = np.argsort(np.broadcast_to(expected, error.shape).ravel())
     true = [np.sqrt(np.square(part).mean()) for part in np.array_split(error.ravel()[order], 5)]
     assert true == sorted(true)
     assert true[-1] > 2 * true[0]
@@ -166,17 +166,17 @@ def test_the_command(tmp_path: Path, noisy: NDArray[np.uint8], capsys: Any) -> N
     (tmp_path / "in").mkdir()
     for number in range(2):
         files.write(tmp_path / f"in/{number}.png", images.from_array(noisy[:48, :64]))
-    told = ["denoise", "--model", "photo-fast", "--sigma", str(SIGMA)]
+    command = ["denoise", "--model", "photo-fast", "--sigma", str(SIGMA)]
     one, place = str(tmp_path / "in/0.png"), tmp_path / "c.png"
-    assert cli.main([*told, one, "-o", str(tmp_path / "a.png"), "--confidence", str(place)]) == 0
+    assert cli.main([*command, one, "-o", str(tmp_path / "a.png"), "--confidence", str(place)]) == 0
     assert images.to_array(files.read(place)).shape == (48, 64)
     # Nobody's file is overwritten, and nothing is done for nothing.
-    assert cli.main([*told, one, "-o", str(tmp_path / "b.png"), "--confidence", str(place)]) == 1
+    assert cli.main([*command, one, "-o", str(tmp_path / "b.png"), "--confidence", str(place)]) == 1
     assert not (tmp_path / "b.png").exists()
-    assert cli.main([*told, one, "-o", str(tmp_path / "b.png"), "--confidence", one]) == 2
-    assert cli.main([*told, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", str(tmp_path / "x.png")]) == 2
-    assert cli.main([*told, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", f"{tmp_path / 'doubt'}/"]) == 0
+    assert cli.main([*command, one, "-o", str(tmp_path / "b.png"), "--confidence", one]) == 2
+    assert cli.main([*command, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", str(tmp_path / "x.png")]) == 2
+    assert cli.main([*command, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", f"{tmp_path / 'doubt'}/"]) == 0
     assert sorted(path.name for path in (tmp_path / "doubt").iterdir()) == ["0.confidence.png", "1.confidence.png"]
     np.save(tmp_path / "stack.npy", noisy[:96, :64, 0].reshape(2, 48, 64))
-    assert cli.main([*told, str(tmp_path / "stack.npy"), "--confidence", str(tmp_path / "y.png")]) == 1
+    assert cli.main([*command, str(tmp_path / "stack.npy"), "--confidence", str(tmp_path / "y.png")]) == 1
     assert "has 2 pages, and the confidence is that of one picture" in capsys.readouterr().err

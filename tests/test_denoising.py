@@ -17,15 +17,15 @@ from pellucid.maps import Curve, Extremes, local_mean
 
 
 class Says:
-    """A graph that takes nothing away, or leaves gray of the value ``clean``, and remembers what it saw."""
+    """A graph that takes nothing away, or leaves gray of the value ``clean``, and remembers its inputs."""
 
     def __init__(self, name: str, clean: float | None = None) -> None:
         self.card = read_card(shipped_path(name))
         self.clean = clean
-        self.seen: list[NDArray[np.float32]] = []
+        self.inputs: list[NDArray[np.float32]] = []
 
     def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        self.seen.append(batch.copy())
+        self.inputs.append(batch.copy())
         planes = batch[:, : self.card.channels]
         return np.zeros_like(planes) if self.clean is None else planes - np.float32(self.clean)
 
@@ -39,8 +39,8 @@ def struck(density: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
-    told = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
-    left = told.mended
+    noise = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.18, 0.18), density=0.36)
+    left = noise.mended
     assert (left.density, left.extremes, left.passes) == (0, None, 1)
     graph: Any = Says("photo-gray")
     planes, _ = struck(0)
@@ -53,35 +53,35 @@ def test_once_impulses_are_filled_the_noise_is_fainter_by_their_share() -> None:
 
 def test_impulses_are_filled_by_one_graph_and_the_noise_left_to_another() -> None:
     planes, hit = struck(0.19)
-    told = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.095, 0.095), density=0.19)
+    noise = Noise(25.0, Curve(25 / 255), extremes=Extremes(0.095, 0.095), density=0.19)
     first: Any = Says("photo-impulses")
     then: Any = Says("photo-gray")
-    answer = denoising.answer_in_turn(first, then, told, planes)
-    (seen,), (seen_then,) = first.seen, then.seen
-    sigma, impulses = (seen[0, 3 + first.card.maps.index(name)] for name in ("sigma", "impulses"))
+    answer = denoising.answer_in_turn(first, then, noise, planes)
+    (given,), (given_then,) = first.inputs, then.inputs
+    sigma, impulses = (given[0, 3 + first.card.maps.index(name)] for name in ("sigma", "impulses"))
     assert np.ptp(sigma) == 0
     assert sigma[0, 0] == np.float32(25 / 255)
     np.testing.assert_array_equal(impulses > 0.5, hit)
-    # The second sees good pixels as they were, impulses as the first filled them (where many are together, some may be black or
-    # white by nature), and is told what noise is left.
-    np.testing.assert_array_equal(seen_then[0, 0][~hit], planes[0][~hit])
-    assert np.abs(seen_then[0, 0][hit] - 0.5).mean() < 0.01
-    np.testing.assert_allclose(seen_then[0, 1 + then.card.maps.index("sigma")], 0.9 * 25 / 255, rtol=1e-6)
-    np.testing.assert_array_equal(answer, seen_then[0, :1])
+    # The second network gets good pixels as they were, impulses as the first filled them (among many, some may be truly black or
+    # white), and the level of the noise that is left.
+    np.testing.assert_array_equal(given_then[0, 0][~hit], planes[0][~hit])
+    assert np.abs(given_then[0, 0][hit] - 0.5).mean() < 0.01
+    np.testing.assert_allclose(given_then[0, 1 + then.card.maps.index("sigma")], 0.9 * 25 / 255, rtol=1e-6)
+    np.testing.assert_array_equal(answer, given_then[0, :1])
 
 
 @pytest.mark.parametrize("then", [None, "photo-gray"])
 def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     planes, hit = struck(0.1)
-    # All of it but the impulses is known: the first answer is the clean picture.
+    # The graph's output is the clean picture, so the second pass knows every impulse.
     graph: Any = Says("photo-impulses", clean=0.5)
     following: Any = Says(then) if then else None
-    told = Noise(5.0 if then else 0.0, Curve(5 / 255 if then else 0.0), density=0.1)
+    noise = Noise(5.0 if then else 0.0, Curve(5 / 255 if then else 0.0), density=0.1)
     if following is None:
-        denoising.answer(graph, told, planes)
+        denoising.answer(graph, noise, planes)
     else:
-        denoising.answer_in_turn(graph, following, told, planes)
-    first, second = graph.seen
+        denoising.answer_in_turn(graph, following, noise, planes)
+    first, second = graph.inputs
     at = 3 + graph.card.maps.index("impulses")
     np.testing.assert_array_equal(first[0, at], np.float32(0.1))
     np.testing.assert_array_equal(first[0, :3], np.repeat(planes, 3, axis=0))
@@ -89,10 +89,10 @@ def test_impulses_of_any_value_are_looked_at_twice(then: str | None) -> None:
     assert second[0, at][~hit].max() < 0.1
     assert np.abs(second[0, 0][hit] - 0.5).mean() < 0.01
     if following is not None:
-        # It sees the image again, from other sides, with what its own answer tells of replaced by that answer.
-        assert len(following.seen) == 3
-        for seen in following.seen:
-            assert np.abs(seen[0, 0] - 0.5).max() < 1e-3
+        # The second network gets the image mirrored in other ways, its impulses replaced by the first network's output.
+        assert len(following.inputs) == 3
+        for planes_again in following.inputs:
+            assert np.abs(planes_again[0, 0] - 0.5).max() < 1e-3
 
 
 def test_what_lay_under_impulses_is_answered_from_several_sides() -> None:
@@ -100,29 +100,29 @@ def test_what_lay_under_impulses_is_answered_from_several_sides() -> None:
         """Takes a little more away the farther to the right, wherever that is."""
 
         def __call__(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-            self.seen.append(batch.copy())
+            self.inputs.append(batch.copy())
             slope = np.linspace(0, 0.002, batch.shape[3], dtype=np.float32)
             return np.broadcast_to(slope, batch[:, :1].shape).copy()
 
     planes, _ = struck(0.1)
     planes[0, :, :20] = np.linspace(0.2, 0.7, 20)
     graph: Any = Says("photo-impulses")
-    told = Noise(5.0, Curve(5 / 255), density=0.1)
+    noise = Noise(5.0, Curve(5 / 255), density=0.1)
     leans: Any = Leans("photo-gray")
-    answer = denoising.answer_in_turn(graph, leans, told, planes)
-    first, second, third = (seen[0, :1] for seen in leans.seen)
+    answer = denoising.answer_in_turn(graph, leans, noise, planes)
+    first, second, third = (given[0, :1] for given in leans.inputs)
     slope = np.linspace(0, 0.002, planes.shape[2], dtype=np.float32)
     answers = (first - slope, second[..., ::-1] - slope[::-1], third[:, ::-1] - slope)
     np.testing.assert_allclose(answer, np.mean(answers, axis=0), atol=1e-6)
-    # In gray, a little less noise is told of than the share of pixels that were left would have.
-    level = leans.seen[0][0, 1 + leans.card.maps.index("sigma")]
+    # In gray, the level that the network gets is a little lower than that of the pixels without impulses.
+    level = leans.inputs[0][0, 1 + leans.card.maps.index("sigma")]
     np.testing.assert_allclose(level, 5 / 255 * np.sqrt(0.9 * denoising.FAINTER), rtol=1e-6)
     # Where many were replaced, more answers agree no better.
     many: Any = Leans("photo-gray")
-    denoising.answer_in_turn(graph, many, replace(told, density=0.3), planes)
-    assert len(many.seen) == 2
-    # Grain is put back once, of what was taken away of the image as it was seen last.
-    grainy = denoising.answer_in_turn(graph, Leans("photo-gray"), replace(told, keep_grain=0.5), planes)  # type: ignore[arg-type]
+    denoising.answer_in_turn(graph, many, replace(noise, density=0.3), planes)
+    assert len(many.inputs) == 2
+    # Grain is put back once, from the noise that the last pass took away.
+    grainy = denoising.answer_in_turn(graph, Leans("photo-gray"), replace(noise, keep_grain=0.5), planes)  # type: ignore[arg-type]
     lost = third[:, ::-1] - answer
     np.testing.assert_allclose(grainy, answer + 0.5 * (lost - local_mean(lost[0])), atol=1e-6)
 

@@ -50,10 +50,10 @@ def test_noise_that_follows_the_signal_is_told_by_intensity(photograph: NDArray[
         assert "photons at white" in str(found)
     else:
         assert found.speckle == pytest.approx(0.05, rel=0.4)
-    told = found.sigma_map(spoiled(photograph, noise))
-    assert told.shape == photograph.shape[:2]
+    levels = found.sigma_map(spoiled(photograph, noise))
+    assert levels.shape == photograph.shape[:2]
     light = photograph.mean(axis=2)
-    assert told[light > np.quantile(light, 0.9)].mean() > 1.3 * told[light < np.quantile(light, 0.1)].mean()
+    assert levels[light > np.quantile(light, 0.9)].mean() > 1.3 * levels[light < np.quantile(light, 0.1)].mean()
 
 
 @pytest.mark.parametrize("peak", [4, 6])

@@ -24,9 +24,9 @@ def test_a_flat_curve_is_a_flat_map(planes: NDArray[np.float32]) -> None:
 
 def test_a_curve_follows_the_channels_light(planes: NDArray[np.float32]) -> None:
     flat = np.stack([np.full((40, 40), value, dtype=np.float32) for value in (0.1, 0.3, 0.8)])
-    told = maps.sigma(flat, maps.Curve(sigma=0.05, gain=0.01, speckle=0.02))
+    levels = maps.sigma(flat, maps.Curve(sigma=0.05, gain=0.01, speckle=0.02))
     wanted = np.sqrt(np.mean([0.05**2 + 0.01 * m + 0.02 * m * m for m in (0.1, 0.3, 0.8)]))
-    np.testing.assert_allclose(told, wanted, rtol=1e-5)
+    np.testing.assert_allclose(levels, wanted, rtol=1e-5)
 
 
 @pytest.mark.parametrize("density", [0.1, 0.5, 0.9])
@@ -61,14 +61,14 @@ def test_a_part_is_told_what_the_whole_is(planes: NDArray[np.float32]) -> None:
     noisy = degradations.parse("salt-pepper:0.6")(planes.transpose(1, 2, 0), rng()).transpose(2, 0, 1)
     curve = maps.Curve(0.01, 0.02, 0.03)
 
-    def told(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    def planes_of(part: NDArray[np.float32]) -> NDArray[np.float32]:
         chance = maps.impulses(part, extremes)
-        seen = maps.filled(part, chance)
-        return np.concatenate([seen, chance[None], maps.sigma(seen, curve)[None]])
+        filled = maps.filled(part, chance)
+        return np.concatenate([filled, chance[None], maps.sigma(filled, curve)[None]])
 
-    whole = told(noisy)
+    whole = planes_of(noisy)
     start = 8 * 7
-    part = told(noisy[:, start - 48 : start + 40 + 48, start - 48 : start + 40 + 48])
+    part = planes_of(noisy[:, start - 48 : start + 40 + 48, start - 48 : start + 40 + 48])
     inner = slice(48, 88)
     np.testing.assert_allclose(part[:, inner, inner], whole[:, start : start + 40, start : start + 40], atol=1e-5)
 

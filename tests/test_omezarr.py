@@ -103,7 +103,7 @@ def through(source: Path, target: Path, **how: Any) -> Path:
     return target
 
 
-def seen(path: Path, version: int) -> NDArray[Any]:
+def by_tensorstore(path: Path, version: int) -> NDArray[Any]:
     """An array as TensorStore reads it, which shares no code with zarr-python."""
     tensorstore = pytest.importorskip("tensorstore", reason="tensorstore is not installed")
     driver = "zarr" if version == 2 else "zarr3"
@@ -112,7 +112,7 @@ def seen(path: Path, version: int) -> NDArray[Any]:
     )
 
 
-def told(path: Path) -> dict[str, Any]:
+def metadata_of(path: Path) -> dict[str, Any]:
     """Every metadata file of the store."""
     named = (".zattrs", ".zarray", ".zgroup", "zarr.json")
     return {
@@ -134,15 +134,15 @@ def test_what_came_in_comes_out(tmp_path: Path, dtype: str, axes: str, version: 
     values = samples(AXES[axes], dtype)
     source = pyramid(tmp_path / "a.ome.zarr", values, axes, version, chunks=(*(2,) * (len(axes) - 2), 10, 16))
     back = through(source, tmp_path / "b.ome.zarr")
-    assert told(back) == told(source)
+    assert metadata_of(back) == metadata_of(source)
     assert {file.relative_to(back) for file in saving.files_below(back)} == {
         file.relative_to(source) for file in saving.files_below(source)
     }
-    kept = seen(back / "0", version)
+    kept = by_tensorstore(back / "0", version)
     assert kept.dtype == np.dtype(dtype).newbyteorder("=")
     # 32-bit integers have more digits than pixels.
     np.testing.assert_allclose(kept, values, atol=1 if dtype == "uint32" else 0, rtol=1e-6 if dtype == "float32" else 0)
-    np.testing.assert_array_equal(seen(back / "1", version), halved(kept))
+    np.testing.assert_array_equal(by_tensorstore(back / "1", version), halved(kept))
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -153,11 +153,11 @@ def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path
     model = restorer.load(str(gray_model))
     (outcome,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, DenoiseSettings(sigma=20))
     assert (outcome.error, outcome.pages, outcome.width, outcome.height) == (None, 6, 33, 24)
-    answer = seen(outcome.output / "0", version)
+    answer = by_tensorstore(outcome.output / "0", version)
     for index in np.ndindex(2, 3):
         np.testing.assert_array_equal(answer[index], model.restore(values[index], sigma=20))
     assert (answer != values).any()
-    np.testing.assert_array_equal(seen(outcome.output / "1", version), halved(answer))
+    np.testing.assert_array_equal(by_tensorstore(outcome.output / "1", version), halved(answer))
     # Labels speak of places, which are where they were.
     np.testing.assert_array_equal(zarr.open_group(str(outcome.output), mode="r")["labels/nuclei/0"][...], 7)
     assert manifest.digest_of(source) == before
@@ -166,7 +166,7 @@ def test_each_plane_is_restored_by_itself_and_the_pyramid_follows(tmp_path: Path
     assert "--force" in again.error
     (forced,) = batch.restore_files(plan.plan([source], tmp_path / "b.ome.zarr"), model, DenoiseSettings(sigma=10), overwrite=True)
     assert forced.error is None
-    assert (seen(forced.output / "0", version) != answer).any()
+    assert (by_tensorstore(forced.output / "0", version) != answer).any()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "b.ome.zarr"]
 
 
@@ -184,8 +184,8 @@ def test_shards_stay_shards(tmp_path: Path) -> None:
     values = samples((4, 32, 32), "uint16")
     source = pyramid(tmp_path / "a.zarr", values, "zyx", 3, chunks=(1, 8, 8), shards=(4, 16, 16), levels=1)
     back = through(source, tmp_path / "b.zarr")
-    assert told(back) == told(source)
-    np.testing.assert_array_equal(seen(back / "0", 3), values)
+    assert metadata_of(back) == metadata_of(source)
+    np.testing.assert_array_equal(by_tensorstore(back / "0", 3), values)
 
 
 @pytest.mark.parametrize(("many", "few"), [(9, 4), (9, 5), (9, 9), (9, 3), (10, 7), (1, 1)])

@@ -307,10 +307,10 @@ def test_hot_and_dead_pixels_are_found_and_mended(model: Restorer) -> None:
     found = task.measured(image, data)
     assert found.marks.rows is not None
     assert found.marks.columns is not None
-    seen = set(zip(found.marks.rows.tolist(), found.marks.columns.tolist(), strict=True))
+    marked = set(zip(found.marks.rows.tolist(), found.marks.columns.tolist(), strict=True))
     wanted = {(int(y), int(x)) for y, x in places[:20]}
-    assert len(wanted & seen) >= 0.8 * len(wanted)
-    assert len(seen - wanted) <= 3
+    assert len(wanted & marked) >= 0.8 * len(wanted)
+    assert len(marked - wanted) <= 3
     assert "hot" in details.facts["saw"]
     clean = model.restore(replace(image, pixels=shot.samples[..., None])).pixels
     assert psnr(clean, details.image.pixels) > 38

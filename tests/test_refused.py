@@ -101,10 +101,10 @@ def test_a_picture_alone_has_no_axes(picture: Path, capsys: Any) -> None:
 
 def test_a_watch_says_at_once_what_does_not_go(tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "in").mkdir()
-    told = ["watch", tmp_path / "in", "-o", tmp_path / "out", "--once", "--steps"]
-    assert "does not say here how far" in refused([*told, "cutout", "--confidence", f"{tmp_path / 'doubt'}/"], capsys)
-    assert "several pictures need a folder" in refused([*told, "denoise", "--confidence", tmp_path / "c.png"], capsys)
-    assert "steps work on developed pictures" in refused([*told, "denoise:keep_mosaic"], capsys)
+    command = ["watch", tmp_path / "in", "-o", tmp_path / "out", "--once", "--steps"]
+    assert "does not say here how far" in refused([*command, "cutout", "--confidence", f"{tmp_path / 'doubt'}/"], capsys)
+    assert "several pictures need a folder" in refused([*command, "denoise", "--confidence", tmp_path / "c.png"], capsys)
+    assert "steps work on developed pictures" in refused([*command, "denoise:keep_mosaic"], capsys)
 
 
 def test_python_reads_no_clip_by_a_range_and_encodes_nothing_unasked(clip: Path) -> None:
@@ -143,13 +143,13 @@ def test_a_picture_beside_the_output_is_refused_before_the_work(task: str, optio
     out = folder / "o.png"
     mask = folder / "mask.png"
     mask.write_bytes(picture.read_bytes())
-    told = [task, picture, "-o", out, f"--{option}"]
-    assert f"--{option} {folder / 'x.qqq'}: no format is written" in refused([*told, folder / "x.qqq"], capsys)
-    assert "the file exists; --force overwrites it" in refused([*told, folder / "there.png"], capsys)
-    assert "this is the picture or its output" in refused([*told, out], capsys)
-    assert "this is the picture or its output" in refused([*told, picture, "--force"], capsys)
-    assert "a file that a setting names" in refused([*told, mask, "--mask", mask, "--force"], capsys)
-    assert "name a file" in refused([*told, "-"], capsys)
+    command = [task, picture, "-o", out, f"--{option}"]
+    assert f"--{option} {folder / 'x.qqq'}: no format is written" in refused([*command, folder / "x.qqq"], capsys)
+    assert "the file exists; --force overwrites it" in refused([*command, folder / "there.png"], capsys)
+    assert "this is the picture or its output" in refused([*command, out], capsys)
+    assert "this is the picture or its output" in refused([*command, picture, "--force"], capsys)
+    assert "a file that a setting names" in refused([*command, mask, "--mask", mask, "--force"], capsys)
+    assert "name a file" in refused([*command, "-"], capsys)
     several = [task, folder / "in", "-o", folder / "out", f"--{option}"]
     assert f"--{option} {folder / 'x.png'}: several pictures need a folder" in refused([*several, folder / "x.png"], capsys)
     assert not out.exists()
@@ -158,10 +158,10 @@ def test_a_picture_beside_the_output_is_refused_before_the_work(task: str, optio
 
 def test_a_figure_beside_an_inspection_is_refused_before_it(picture: Path, capsys: Any) -> None:
     (picture.parent / "there.png").write_bytes(b"x")
-    told = ["inspect", picture, "--map"]
-    assert "a figure is a PNG file" in refused([*told, picture.parent / "x.jpg"], capsys)
-    assert "the file exists; --force overwrites it" in refused([*told, picture.parent / "there.png"], capsys)
-    assert "this is the picture; name another file" in refused([*told, picture, "--force"], capsys)
+    command = ["inspect", picture, "--map"]
+    assert "a figure is a PNG file" in refused([*command, picture.parent / "x.jpg"], capsys)
+    assert "the file exists; --force overwrites it" in refused([*command, picture.parent / "there.png"], capsys)
+    assert "this is the picture; name another file" in refused([*command, picture, "--force"], capsys)
 
 
 @pytest.mark.parametrize("text", ["upscale:noise=keep", "colorize", "denoise:model=seed-digits", "film+denoise", "denoise+cutout"])

@@ -79,8 +79,8 @@ def test_the_facts_are_those_of_the_row_and_go_to_another_process(model: restore
     again = pickle.loads(pickle.dumps(result))
     assert again.facts == result.facts
     np.testing.assert_array_equal(again.image, result.image)
-    told = model.task.facts_as_json(result.facts)
-    assert list(told) == [fact.name for fact in model.task.facts]
+    facts = model.task.facts_as_json(result.facts)
+    assert list(facts) == [fact.name for fact in model.task.facts]
     assert isinstance(model.settings().line(result.facts), str)
 
 

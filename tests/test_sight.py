@@ -233,8 +233,8 @@ def test_noise_that_was_enlarged_by_repeating_pixels_is_restored_before_that(
         off = np.abs(pellucid.restore(given).reshape(given.shape).astype(int) - expected[top:, left:])
         assert off.mean() < 0.5
         # A level that is given is one of the smaller picture, too.
-        told = np.abs(pellucid.restore(given, sigma=15).reshape(given.shape).astype(int) - expected[top:, left:])
-        assert told.mean() < 1
+        stated = np.abs(pellucid.restore(given, sigma=15).reshape(given.shape).astype(int) - expected[top:, left:])
+        assert stated.mean() < 1
 
 
 def test_repeated_pixels_are_restored_in_pieces_and_parts_as_in_the_whole(
@@ -385,13 +385,13 @@ def test_shrunk_noise_is_not_underrated(photograph: NDArray[np.float64], kernel:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "factor", "heard"), [("BICUBIC", 0.7, (0.42, 1.98)), ("LANCZOS", 0.8, (4.6, 0.3)), ("LANCZOS", 0.8, (4.5, 0.6))]
+    ("kernel", "factor", "estimate"), [("BICUBIC", 0.7, (0.42, 1.98)), ("LANCZOS", 0.8, (4.6, 0.3)), ("LANCZOS", 0.8, (4.5, 0.6))]
 )
 def test_shrunk_noise_counts_where_the_networks_hardly_hear_it(
-    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, kernel: str, factor: float, heard: tuple[float, float]
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, kernel: str, factor: float, estimate: tuple[float, float]
 ) -> None:
     # As they did in one and in two of eight photographs.
-    monkeypatch.setattr(estimator, "answer", lambda weights, seen: estimator.Estimate(*heard, 0.0))
+    monkeypatch.setattr(estimator, "answer", lambda weights, seen: estimator.Estimate(*estimate, 0.0))
     clean = 255 * photograph[:320, 280:]
     given = clean + np.random.default_rng(0).normal(0, 15, clean.shape)
     size = round(clean.shape[1] * factor), round(clean.shape[0] * factor)

@@ -96,10 +96,10 @@ def test_a_chain_is_continued_to_the_same_bytes(worn: Path, tmp_path: Path, monk
     target = tmp_path / "part.mkv"
     with pytest.raises(StoppedError):
         done(worn, target, text, told=stop)
-    told: list[int] = []
-    done(worn, target, text, resume=True, told=lambda count, of: told.append(count))
+    reports: list[int] = []
+    done(worn, target, text, resume=True, told=lambda count, of: reports.append(count))
     assert target.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
-    assert [count for count in told if count] == [3, 4]
+    assert [count for count in reports if count] == [3, 4]
 
 
 def test_three_steps_make_a_large_clip_in_colour(worn: Path, tmp_path: Path) -> None:

@@ -36,13 +36,13 @@ def test_tiled_equals_whole(size: tuple[int, int], multiple_of: int) -> None:
 @pytest.mark.parametrize("in_flight", [2, 3, 100])
 def test_pieces_in_flight_give_the_same_answer(in_flight: int) -> None:
     image = planes(65, 99)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     one = tiling.run(blurred, image, tile=24, halo=RADIUS)
-    many = tiling.run(blurred, image, tile=24, halo=RADIUS, in_flight=in_flight, progress=lambda *at: told.append(at))
+    many = tiling.run(blurred, image, tile=24, halo=RADIUS, in_flight=in_flight, progress=lambda *at: reports.append(at))
     np.testing.assert_array_equal(many, one)
     count = tiling.cut(65, 99, tile=24, halo=RADIUS).pieces
     assert count > 10
-    assert told == [(n, count) for n in range(1, count + 1)]
+    assert reports == [(n, count) for n in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("multiple_of", [1, 4, 8])
@@ -92,15 +92,15 @@ def test_a_halo_that_is_too_small_shows() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (3, 2), (7, 8), (31, 5)])
 def test_any_size_is_padded_to_the_multiple_and_cut_back(size: tuple[int, int]) -> None:
-    seen = []
+    shapes = []
 
     def same(piece: Planes) -> Planes:
-        seen.append(piece.shape)
+        shapes.append(piece.shape)
         return piece
 
     image = planes(*size)
     np.testing.assert_array_equal(tiling.run(same, image, tile=64, halo=8, multiple_of=8), image)
-    assert all(side % 8 == 0 for shape in seen for side in shape[1:])
+    assert all(side % 8 == 0 for shape in shapes for side in shape[1:])
 
 
 @pytest.mark.parametrize("size", [(2828, 4243), (4001, 6007), (7, 65537), (1000, 1000)])
@@ -125,15 +125,15 @@ def test_no_piece_is_larger_than_a_tile() -> None:
 
 
 def test_scale_and_progress() -> None:
-    told = []
+    reports = []
     image = planes(50, 70)
     larger = tiling.run(
-        lambda piece: piece.repeat(2, 1).repeat(2, 2), image, tile=32, halo=0, scale=2, progress=lambda *at: told.append(at)
+        lambda piece: piece.repeat(2, 1).repeat(2, 2), image, tile=32, halo=0, scale=2, progress=lambda *at: reports.append(at)
     )
     np.testing.assert_array_equal(larger, image.repeat(2, 1).repeat(2, 2))
     count = tiling.cut(50, 70, tile=32, halo=0).pieces
     assert count > 3
-    assert told == [(n, count) for n in range(1, count + 1)]
+    assert reports == [(n, count) for n in range(1, count + 1)]
 
 
 def test_another_size_than_due_is_an_error() -> None:

@@ -188,10 +188,10 @@ def test_pieces_answer_as_the_whole(
 ) -> None:
     clean = photograph[:200, :300].astype(np.float32)
     whole = upscale.restore(clean, scale=2)
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     monkeypatch.setattr(enlarging, "TILE", 200)
-    tiled = upscale.details(clean, scale=2, progress=lambda done, of: told.append((done, of))).image
-    assert told[-1][0] == told[-1][1] > 4
+    tiled = upscale.details(clean, scale=2, progress=lambda done, of: reports.append((done, of))).image
+    assert reports[-1][0] == reports[-1][1] > 4
     assert np.abs(tiled - whole).max() <= 1 / 255
     assert np.abs(tiled - whole).mean() <= 0.05 / 255
 

@@ -128,9 +128,9 @@ def test_floats_above_one_or_below_a_level_have_their_own_range(gray: NDArray[np
     """As if it were given, and that is said: in Python as in files."""
     array = noisy((gray - gray.min()) / (gray.max() - gray.min()), noise)
     array *= scale / array.max()
-    image, told = images.from_array(array, "auto"), images.from_array(array, (0, scale))
+    image, stated = images.from_array(array, "auto"), images.from_array(array, (0, scale))
     assert (image.black, image.white) == (0, pytest.approx(scale))
-    np.testing.assert_allclose(image.pixels, told.pixels, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(image.pixels, stated.pixels, rtol=0, atol=1e-6)
     (remark,) = image.remarks
     assert remark == f"values: black is 0, white {scale:.6g}, estimated from the values (--range LO:HI sets them)"
     assert images.from_values(array, "auto").remarks == image.remarks
@@ -388,9 +388,9 @@ def test_what_is_no_image_has_no_influence(photograph: NDArray[np.float64], tmp_
         np.testing.assert_array_equal(after[~shown], array[~shown])
         output.unlink()
         large = pellucid.upscale(array, scale=2)
-        seen = large[..., 3] > 0
-        np.testing.assert_array_equal(large[~seen][:, :3], np.broadcast_to(np.uint8(hidden), (np.count_nonzero(~seen), 3)))
-        outputs.append((after[shown], large[seen]))
+        opaque = large[..., 3] > 0
+        np.testing.assert_array_equal(large[~opaque][:, :3], np.broadcast_to(np.uint8(hidden), (np.count_nonzero(~opaque), 3)))
+        outputs.append((after[shown], large[opaque]))
     for other in outputs[1:]:
         np.testing.assert_array_equal(other[0], outputs[0][0])
         np.testing.assert_array_equal(other[1], outputs[0][1])
@@ -402,8 +402,8 @@ def test_a_transparent_border_does_not_bleed() -> None:
     array[:20] = [200, 120, 40, 255]
     array[20:, :, :3] = [0, 255, 255]
     large = pellucid.upscale(array, scale=3)
-    seen = large[..., 3] > 0
-    assert np.abs(large[seen][:, :3].astype(int) - [200, 120, 40]).max() <= 3
+    opaque = large[..., 3] > 0
+    assert np.abs(large[opaque][:, :3].astype(int) - [200, 120, 40]).max() <= 3
 
 
 def test_colours_that_are_multiplied_by_alpha_stay_so(tmp_path: Path) -> None:

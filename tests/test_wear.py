@@ -341,10 +341,10 @@ class TestFillers:
 def test_covered_is_the_mask_of_covering_defects(film: NDArray[np.float32]) -> None:
     case = degradations.parse("scratches:60")
     _, worn = case.pair(film[0], rng(5))
-    said = wear.covered(case, film[0], worn)
-    assert said.mask.any()
-    np.testing.assert_array_equal(said.mask, (worn != film[0]).any(axis=-1))
-    assert said.level == pytest.approx(said.mask.mean())
+    cover = wear.covered(case, film[0], worn)
+    assert cover.mask.any()
+    np.testing.assert_array_equal(cover.mask, (worn != film[0]).any(axis=-1))
+    assert cover.level == pytest.approx(cover.mask.mean())
     # Where nothing covers, nothing is covered.
     faded = degradations.parse("fading:0.4")
     assert not wear.covered(faded, film[0], faded(film[0], rng())).mask.any()

@@ -195,11 +195,11 @@ def test_from_drop_to_download(page: Page, pictures: dict[str, Path], tmp_path: 
     page.find("actual").click()
     page.frame()
     assert page.find("zoom").text == "100 %"
-    seen = page.drawn()
-    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
-    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
-    found = seen[top : top + height, first : first + width, :3]
-    line = seen.shape[1] // 2 - first
+    drawn = page.drawn()
+    first = int(np.flatnonzero(drawn[drawn.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(drawn[:, first + 2, 3])[0])
+    found = drawn[top : top + height, first : first + width, :3]
+    line = drawn.shape[1] // 2 - first
     assert np.array_equal(found[: height // 4, : line - 4], before[: height // 4, : line - 4])
     assert np.array_equal(found[: height // 4, line + 4 :], after[: height // 4, line + 4 :])
 
@@ -326,10 +326,10 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     # At 100 % the right half shows the output's pixels, and the left half the input, enlarged to the same size.
     before, after = levels(source.read_bytes()), levels(as_command_line(source, tmp_path, "--scale", "2.25", task="upscale"))
     page.find("actual").click()
-    seen = page.drawn()
-    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
-    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
-    found, line = seen[top : top + 180, first : first + 270, :3], seen.shape[1] // 2 - first
+    drawn = page.drawn()
+    first = int(np.flatnonzero(drawn[drawn.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(drawn[:, first + 2, 3])[0])
+    found, line = drawn[top : top + 180, first : first + 270, :3], drawn.shape[1] // 2 - first
     assert np.array_equal(found[:45, line + 4 :], after[:45, line + 4 :])
     plain = np.asarray(PillowImage.fromarray(before).resize((270, 180), PillowImage.Resampling.BICUBIC)).astype(float)
     assert np.abs(found[:45, : line - 4] - plain[:45, : line - 4]).mean() < 3
@@ -361,8 +361,8 @@ def test_enlarging(page: Page, pictures: dict[str, Path], tmp_path: Path) -> Non
     assert page.find("noise").text.endswith(", estimated, noise taken away first.")
     page.find("actual").click()
     page.frame()
-    seen = page.drawn()
-    assert int((seen[seen.shape[0] // 2, :, 3] > 0).sum()) == min(600, seen.shape[1])
+    drawn = page.drawn()
+    assert int((drawn[drawn.shape[0] // 2, :, 3] > 0).sum()) == min(600, drawn.shape[1])
     # Each picture has its own task, which goes with the settings that are used for all.
     page.run(chosen.format("denoise"))
     page.until("document.querySelectorAll('li')[1].textContent.includes('denoised, noise level')")
@@ -431,10 +431,10 @@ def test_many_pictures_and_one_that_is_none(page: Page, pictures: dict[str, Path
     page.find("actual").click()
     page.find("divider").send_keys("\ue010")  # End: all of it is before
     source = images.to_array(files.read(pictures["third.tif"]))
-    seen = page.drawn()
-    first = int(np.flatnonzero(seen[seen.shape[0] // 2, :, 3])[0])
-    top = int(np.flatnonzero(seen[:, first + 2, 3])[0])
-    found = seen[top : top + 200, first : first + 290, :3].astype(float)
+    drawn = page.drawn()
+    first = int(np.flatnonzero(drawn[drawn.shape[0] // 2, :, 3])[0])
+    top = int(np.flatnonzero(drawn[:, first + 2, 3])[0])
+    found = drawn[top : top + 200, first : first + 290, :3].astype(float)
     assert np.abs(found - source[:, :290] / 257).max() <= 0.51
     assert "16 bits" in page.find("facts").text
 
@@ -509,8 +509,8 @@ def test_on_a_phone(page: Page, pictures: dict[str, Path]) -> None:
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 3
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
-        told = [{"x": each[0], "y": each[1], "id": index} for index, each in enumerate(points)]
-        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": told})
+        touches = [{"x": each[0], "y": each[1], "id": index} for index, each in enumerate(points)]
+        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     touch("touchStart", (x, y))
     touch("touchMove", (x - 60, y))
@@ -641,9 +641,9 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     # The user chooses the colour behind the cut-out, and the page shows it.
     assert page.run("return document.getElementById('ground-label').hidden") is False
     page.run("const g = document.getElementById('ground'); g.value = '#000000'; g.dispatchEvent(new Event('change'))")
-    seen = page.drawn()
-    middle = seen.shape[0] // 2, seen.shape[1] // 2
-    corner = seen[middle[0] - 110 * scale, middle[1] + 150 * scale]
+    drawn = page.drawn()
+    middle = drawn.shape[0] // 2, drawn.shape[1] // 2
+    corner = drawn[middle[0] - 110 * scale, middle[1] + 150 * scale]
     assert corner.tolist() == [0, 0, 0, 255]
     page.shot("cut-out")
     page.find("download").click()
@@ -679,7 +679,7 @@ def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -
         where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
         return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
 
-    def seen(column: int, row: int) -> NDArray[np.int64]:
+    def colour_at(column: int, row: int) -> NDArray[np.int64]:
         picture = page.drawn()
         middle = picture.shape[0] // 2 + (row - height // 2) * scale, picture.shape[1] // 2 + (column - width // 2) * scale
         return picture[middle][:3].astype(int)
@@ -708,7 +708,7 @@ def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -
         )
 
     # The colour that is there is offered; nothing was pressed for the picture that follows.
-    there = seen(220, 80)
+    there = colour_at(220, 80)
     choose("#2040e0")
     at(220, 80).click().perform()
     settled(1)
@@ -720,7 +720,7 @@ def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -
     assert np.abs(np.array([int(offered[0][place : place + 2], 16) for place in (1, 3, 5)]) - there).max() < 24
     assert "#2040e0" in offered
     # The mark has its colour.
-    assert np.abs(seen(220, 80) - (0x20, 0x40, 0xE0)).max() <= 1
+    assert np.abs(colour_at(220, 80) - (0x20, 0x40, 0xE0)).max() <= 1
     choose("#d02020")
     at(180, 150).click().perform()
     settled(2)
@@ -776,12 +776,12 @@ def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> N
     page.shown(1)
     page.run("document.getElementById('more').open = true")
     tree = page.browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
-    told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node.get("ignored")]
+    named = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node.get("ignored")]
     acting = ("button", "slider", "spinbutton", "checkbox", "combobox", "textbox", "link", "image", "radio", "progressbar")
-    unnamed = [role for role, name in told if role in acting and not name.strip()]
+    unnamed = [role for role, name in named if role in acting and not name.strip()]
     assert unnamed == []
-    assert ("slider", "Noise level") in told
-    assert ("slider", "Divider between before and after") in told
+    assert ("slider", "Noise level") in named
+    assert ("slider", "Divider between before and after") in named
     label = page.find("picture").get_attribute("aria-label")
     assert label.startswith("first.png: before on the left 50 %")
     picture = page.find("picture")

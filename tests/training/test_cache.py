@@ -188,7 +188,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
         os.utime(path, (age, age))
     # The first two are used, so that the next two are the oldest.
     held, _ = cache.opened(sources[:2], form, store(tmp_path, room))
-    before = [np.array(seen.levels) for seen in held if isinstance(seen, survey.Decoded)]
+    before = [np.array(one.levels) for one in held if isinstance(one, survey.Decoded)]
     cache.opened(sources[6:], form, store(tmp_path, room))
     assert taken(tmp_path) <= room
     reads.clear()
@@ -196,7 +196,7 @@ def test_the_oldest_go_and_what_is_in_use_stays(folder: Path, tmp_path: Path, re
     assert reads == []
     cache.opened(sources[2:4], form, store(tmp_path, room))
     assert len(reads) == 2
-    assert all(np.array_equal(seen.levels, old) for seen, old in zip(held, before, strict=True) if isinstance(seen, survey.Decoded))
+    assert all(np.array_equal(one.levels, old) for one, old in zip(held, before, strict=True) if isinstance(one, survey.Decoded))
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

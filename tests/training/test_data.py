@@ -160,8 +160,8 @@ def test_an_epoch_of_digits_sees_each_once() -> None:
     pictures = load(None, DIGITS.data)
     assert (len(pictures.train), len(pictures.valid)) == (1600, 400)
     recipe = replace(DIGITS, training=replace(DIGITS.training, batch=160))
-    seen = [digit.tobytes() for step in range(10) for digit in make_batch(pictures, recipe, 0, step).target]
-    assert len(set(seen)) == len({digit.tobytes() for digit in pictures.train})
+    drawn = [digit.tobytes() for step in range(10) for digit in make_batch(pictures, recipe, 0, step).target]
+    assert len(set(drawn)) == len({digit.tobytes() for digit in pictures.train})
 
 
 def test_validation_is_always_the_same(folder: Path) -> None:

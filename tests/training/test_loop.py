@@ -137,14 +137,14 @@ def test_a_run_that_diverges_leaves_the_best_that_it_had(
     pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(steps=60, validations=6)
-    real, seen = losses.loss_of, list[torch.Tensor]()
+    real, values = losses.loss_of, list[torch.Tensor]()
 
     def lost(*arguments: Any) -> torch.Tensor:
         loss = real(*arguments)
         if not loss.requires_grad:
             return loss
-        seen.append(loss)
-        return loss * float("nan") if len(seen) > 25 else loss
+        values.append(loss)
+        return loss * float("nan") if len(values) > 25 else loss
 
     monkeypatch.setattr(losses, "loss_of", lost)
     run = loop.train(recipe, pictures, checkpoint=tmp_path / "a")
@@ -208,11 +208,11 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.weight = torch.nn.Parameter(torch.zeros(1))
-            self.seen = 0
+            self.count = 0
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             assert not self.training
-            self.seen += len(x)
+            self.count += len(x)
             return torch.full_like(x[:, :1], 0.5)
 
     task = Learning(noise=(NoiseRange("impulses", 0.1, 0.1),), again=1)
@@ -221,17 +221,17 @@ def test_impulses_are_seen_again_by_the_networks_own_answer() -> None:
     pairs = [task.degrade(clean, degradations.parse(noise), np.random.default_rng(0)) for noise in noises]
     batch = stack(pairs)
     network: Any = Knows().train()
-    seen, base, target = (planes.numpy() for planes in looks.planes_of(batch, network, torch.device("cpu")))
+    inputs, base, target = (planes.numpy() for planes in looks.planes_of(batch, network, torch.device("cpu")))
     assert network.training
-    assert network.seen == 2
-    np.testing.assert_array_equal(seen[1], batch.input[1])
+    assert network.count == 2
+    np.testing.assert_array_equal(inputs[1], batch.input[1])
     for index in (0, 2):
-        # Impulses far from gray are filled, and said to be some; what the residual is taken from is what is seen.
+        # Impulses far from gray are filled and marked as impulses; the residual is subtracted from the filled image.
         far = np.abs(batch.input[index, 0] - 0.5) > 0.2
         assert far.mean() > 0.05
-        assert np.abs(seen[index, 0][far] - 0.5).max() < 0.1
-        assert seen[index, 2][far].min() > 0.9
-        np.testing.assert_array_equal(base[index, 0], seen[index, 0])
+        assert np.abs(inputs[index, 0][far] - 0.5).max() < 0.1
+        assert inputs[index, 2][far].min() > 0.9
+        np.testing.assert_array_equal(base[index, 0], inputs[index, 0])
     np.testing.assert_array_equal(target, batch.target)
     once = torch.from_numpy(batch.input[1:2])
     assert looks.seen_again(network, once, (False,), 1) is once

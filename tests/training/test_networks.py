@@ -41,8 +41,8 @@ def factors(spec: Any) -> tuple[int, ...]:
 
 def answers(network: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """A network's outputs: one, or one for each of its factors."""
-    said = network(x)
-    return said if isinstance(said, tuple) else (said,)
+    outputs = network(x)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
 def stirred(network: torch.nn.Module) -> torch.nn.Module:
@@ -83,9 +83,9 @@ class TestLaws:
         network = stirred(spec.build())
         step = network.multiple_of
         for height, width in ((1, 1), (3, 5), (7, 2)):
-            said = answers(network, torch.rand(2, planes_in(spec), step * height, step * width))
+            outputs = answers(network, torch.rand(2, planes_in(spec), step * height, step * width))
             expected = [(2, spec.channels, scale * step * height, scale * step * width) for scale in factors(spec)]
-            assert [tuple(answer.shape) for answer in said] == expected
+            assert [tuple(answer.shape) for answer in outputs] == expected
 
     def test_looks_no_farther_than_its_halo_and_tiles_without_seams(self, name: str) -> None:
         spec = SPECS[name]

@@ -103,11 +103,11 @@ def test_the_error_is_told_without_the_clean_image(share: float) -> None:
     noisy = clean + sigma * torch.randn(clean.shape, generator=generator)
     network = Smoother(share)
     given = torch.cat((noisy, torch.full_like(noisy, sigma)), dim=1)
-    told = losses.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
+    estimate = losses.stein_loss(network, network, given, noisy, torch.randn(clean.shape, generator=generator), level=1).mean()
     # The loss estimates the error at the level that the network sees, which includes the added noise.
-    seen = noisy + losses.PROBE * sigma * torch.randn(clean.shape, generator=generator)
-    true = (seen - network(seen) - clean).square().mean()
-    assert abs(told / true - 1) < 0.03
+    noisier = noisy + losses.PROBE * sigma * torch.randn(clean.shape, generator=generator)
+    true = (noisier - network(noisier) - clean).square().mean()
+    assert abs(estimate / true - 1) < 0.03
 
 
 @pytest.mark.parametrize("noisy_loss", ["stein", "neighbours"])
