@@ -109,7 +109,7 @@ class Noise:
     more: float = 1.0
     patterned: bool = False
     beside: Beside | None = field(default=None, compare=False)
-    around: NDArray[np.float32] | None = field(default=None, compare=False)
+    around: tuple[NDArray[np.float32], ...] | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
@@ -195,7 +195,7 @@ class Noise:
             curve=self.curve.scaled(factor),
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
             local=None if self.local is None else self.local * np.float32(factor),
-            around=None if self.around is None else self.around * np.float32(factor),
+            around=None if self.around is None else tuple(plane * np.float32(factor) for plane in self.around),
         )
 
     def raised(self, factor: float) -> Noise:
@@ -389,10 +389,7 @@ def answer(
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     if noise.beside is not None and place is not None:
-        around = noise.beside.planes(place)
-        # The two levels among them.
-        around[:2] *= np.float32(noise.more)
-        noise = replace(noise, around=around)
+        noise = replace(noise, around=noise.beside.planes(place, noise.more))
     factor = noise.brightness(card)
     if factor != 1:
         noise = noise.scaled(factor)

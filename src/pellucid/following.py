@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 from pellucid.maps import Places
-from pellucid.motion import BLOCK, Motion, back, box, find, moved, shrunk
+from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk
 from pellucid.views import Window
 
 __all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "foresee", "fuse", "in_cells", "in_planes", "levels"]
@@ -96,12 +96,21 @@ two levels, where noise has level 20."""
 
 
 @dataclass(frozen=True)
+class Coming:
+    """How the frame behind a fused one has moved from it, and the mean of the channels of both in smaller sizes."""
+
+    motion: Motion
+    own: Sizes
+    after: Sizes
+
+
+@dataclass(frozen=True)
 class Fused:
     """A frame with what those before it tell: ``pixels`` (h, w, c), float32, and the ``share`` (h, w) of the noise's variance that
     is left, 1 where nothing is known of earlier frames. ``usual``: how many times the stated noise the `WINDOWS` have shown so far;
     None before any was looked at, and for white noise. ``before`` and ``old``: what those frames show, in the place and the light
     of this one, and the share of the noise that it has; None where nothing was taken from them. ``noise``: the variance of the
-    frame's noise. ``coming``: how the next frame has moved from this one, where that was looked for already."""
+    frame's noise. ``coming``: how the next frame has moved from this one, where that was looked for."""
 
     pixels: Pixels
     share: Pixels
@@ -109,7 +118,7 @@ class Fused:
     before: Pixels | None = None
     old: Pixels | None = None
     noise: float = 0.0
-    coming: Motion | None = None
+    coming: Coming | None = None
 
     @property
     def alone(self) -> bool:
@@ -128,22 +137,22 @@ class Beside:
     noise: Places
     old: Places
 
-    def planes(self, place: Window) -> Pixels:
-        """The planes `BESIDE` (11, h, w) of a piece; beyond the frame they are mirrored, as pieces are."""
+    def planes(self, place: Window, more: float = 1.0) -> tuple[Pixels, ...]:
+        """The planes `BESIDE`, (h, w) each, of a piece; beyond the frame they are mirrored, as pieces are. The levels are ``more``
+        times as high."""
         top, left, height, width = place.top, place.left, place.height, place.width
         within = self.noisy.shape[:2]
         rows, columns = (
             np.pad(np.arange(size), (0, max(0, begin + length - size)), mode="symmetric")[begin : begin + length]
             for size, begin, length in zip(within, (top, left), (height, width), strict=True)
         )
-        planes = np.empty((len(BESIDE), height, width), np.float32)
-        for index, level in enumerate((self.noise, self.old)):
-            planes[index] = level.sigma(top, left, height, width, within)
         inside = top + height <= within[0] and left + width <= within[1]
-        for index, frame in enumerate((self.noisy, self.before, self.after)):
-            part = frame[top : top + height, left : left + width] if inside else frame[rows][:, columns]
-            planes[2 + 3 * index : 5 + 3 * index] = part.transpose(2, 0, 1)
-        return planes
+        levels = (np.float32(more) * level.sigma(top, left, height, width, within) for level in (self.noise, self.old))
+        frames = (
+            frame[top : top + height, left : left + width] if inside else frame[rows][:, columns]
+            for frame in (self.noisy, self.before, self.after)
+        )
+        return (*levels, *(frame[..., channel] for frame in frames for channel in range(3)))
 
 
 def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = True) -> Fused:
@@ -164,8 +173,8 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     if float(np.abs(planes.mean(axis=(1, 2)) - last.mean(axis=(1, 2))).max()) > FADES:
         return alone
     wide = 1.0 if white else (past.usual or (1.0, 4.0))[1]
-    motion = _motion(past, pixels, wide) if past.coming is None else past.coming
-    shown = moved(np.concatenate([last, past.share[None]]), motion)
+    coming = _coming(past, pixels, wide) if past.coming is None else past.coming
+    shown = moved(np.concatenate([last, past.share[None]]), coming.motion)
     before, share = shown[:channels], np.clip(shown[channels], 1e-3, 1)
     expected = variance * (1 + share)
     lit = _lit(before, planes, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
@@ -200,7 +209,7 @@ def _in_cells(variance: Pixels) -> Places:
 
 
 def _of_grid(grid: Pixels) -> Places:
-    return Places(tuple(map(tuple, (255 * grid).tolist())))
+    return Places(255 * grid)
 
 
 def in_planes(pixels: Pixels) -> Pixels:
@@ -211,7 +220,7 @@ def in_planes(pixels: Pixels) -> Pixels:
 def foresee(fused: Fused, after: Pixels) -> Fused:
     """The same with how the frame ``after`` it (h, w, c) has moved, for noise that is white: `fuse` takes it from there."""
     fits = after.shape == fused.pixels.shape and min(after.shape[:2]) >= 2 * BLOCK
-    return replace(fused, coming=_motion(fused, after)) if fits else fused
+    return replace(fused, coming=_coming(fused, after)) if fits else fused
 
 
 def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:
@@ -225,22 +234,20 @@ def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None)
     )
 
 
-def _motion(fused: Fused, after: Pixels, wide: float = 1.0) -> Motion:
+def _coming(fused: Fused, after: Pixels, wide: float = 1.0) -> Coming:
     """Where each block of a frame is found in the ``fused`` one before it."""
     noise, left = wide * fused.noise / after.shape[2], float(fused.share.mean())
-    return find(
-        _mean(_planes(after)), _mean(_planes(fused.pixels)), float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left))
-    )
+    own, there = (Sizes(_mean(_planes(pixels))) for pixels in (fused.pixels, after))
+    return Coming(find(there, own, float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left))), own, there)
 
 
-def _next(fused: Fused, coming: Motion, variance: Pixels, after: Pixels) -> Pixels | None:
+def _next(fused: Fused, coming: Coming, variance: Pixels, after: Pixels) -> Pixels | None:
     """The next frame as it lies in this one; None where most of it is something else, as after a cut that nobody found."""
     noise, left = fused.noise / after.shape[2], float(fused.share.mean())
     both = float(np.sqrt(noise * (1 + left)))
-    own, planes = _planes(fused.pixels), _planes(after)
-    motion = find(_mean(own), _mean(planes), both, float(np.sqrt(noise)), near=back(coming))
-    there = moved(planes, motion)
-    apart = shrunk(_mean(np.square(there - own)), BLOCK)
+    motion = find(coming.own, coming.after, both, float(np.sqrt(noise)), near=back(coming.motion))
+    there = moved(_planes(after), motion)
+    apart = shrunk(_mean_square(there - _planes(fused.pixels)), BLOCK)
     expected = shrunk(variance * (1 + fused.share), BLOCK)
     return None if (apart > 2 * expected).mean() > 2 * MOST_NEW else _picture(there)
 
@@ -252,11 +259,12 @@ def _change(
     and what is usual."""
     channels = len(difference)
     usual: list[float] = []
-    energy, noise = shrunk(_mean(np.square(difference)), 2), shrunk(expected, 2)
+    energy, noise = shrunk(_mean_square(difference), 2), shrunk(expected, 2)
     smooth = box(noise, 5)
-    planes = {"mean": [shrunk(_mean(difference), 2)], "colour": []}
+    each_channel = np.stack([shrunk(plane, 2) for plane in difference])
+    planes = {"mean": [_mean(each_channel)], "colour": []}
     if channels == 3:
-        planes["colour"] = [shrunk(difference[one] - difference[1], 2) for one in (0, 2)]
+        planes["colour"] = [each_channel[one] - each_channel[1] for one in (0, 2)]
     change = np.zeros_like(energy)
     for number, window in enumerate(WINDOWS):
         if window.of == "channels":
@@ -295,7 +303,7 @@ def _lit(before: Pixels, planes: Pixels, expected: Pixels, wide: float) -> Pixel
     and then block by block, as it wanders; None for a flash, or another picture. ``wide`` is how many times as much noise means
     over blocks have as if it were white."""
     one, other = (np.stack([shrunk(plane, BLOCK) for plane in part]) for part in (planes, before))
-    apart, noise = shrunk(_mean(np.square(planes - before)), BLOCK), shrunk(expected, BLOCK)
+    apart, noise = shrunk(_mean_square(planes - before), BLOCK), shrunk(expected, BLOCK)
     variance = noise * np.float32(wide / BLOCK**2)
     contrast = _contrast(one, other, variance)
     if contrast is None:
@@ -311,7 +319,10 @@ def _lit(before: Pixels, planes: Pixels, expected: Pixels, wide: float) -> Pixel
         # As James and Stein's estimator: what chance makes is not followed.
         sure = np.maximum(0, 1 - 4 * variance / np.maximum(count, 1) / np.maximum(np.square(mean), 1e-12))
         np.multiply(plane, factors[channel], out=lit[channel])
-        lit[channel] += offsets[channel] + _between(np.where(count >= 2, mean * sure, 0), plane.shape)
+        away_there = np.where(count >= 2, mean * sure, 0)
+        lit[channel] += offsets[channel]
+        if away_there.any():
+            lit[channel] += _between(away_there, plane.shape)
     return lit
 
 
@@ -341,13 +352,15 @@ def _contrast(one: Pixels, other: Pixels, variance: Pixels) -> tuple[Pixels, Pix
 
 def _between(blocks: Pixels, shape: tuple[int, ...]) -> Pixels:
     """A value for each pixel (h, w) between those of the blocks around it."""
-    part = ((np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32)[:, None]
-    values: Pixels = np.pad(blocks, 1, mode="edge").astype(np.float32)
-    for _ in range(2):
-        # Turned each time: rows first, then columns.
-        between = values[:-1, None] + part * np.diff(values, axis=0)[:, None]
-        values = between.reshape(-1, values.shape[1])[BLOCK // 2 :].T
-    return values[: shape[0], : shape[1]]
+    part = ((np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32)
+    values: Pixels = np.pad(blocks, 1, mode="edge")
+    rows = (values[:-1, None] + part[:, None] * np.diff(values, axis=0)[:, None]).reshape(-1, values.shape[1])[BLOCK // 2 :]
+    rows = rows[: shape[0]]
+    # Long rows at once: NumPy is slow where it goes along a block.
+    between = np.repeat(np.diff(rows, axis=1), BLOCK, 1)
+    between *= np.tile(part, rows.shape[1] - 1)
+    between += np.repeat(rows[:, :-1], BLOCK, 1)
+    return between[:, BLOCK // 2 :][:, : shape[1]]
 
 
 def _spread(part: NDArray[Any], scale: int, shape: tuple[int, int]) -> NDArray[Any]:
@@ -371,3 +384,10 @@ def _mean(planes: Pixels) -> Pixels:
         total += plane
     total *= np.float32(1 / len(planes))
     return total
+
+
+def _mean_square(planes: Pixels) -> Pixels:
+    """The mean (h, w) of the squares of planes."""
+    squares: Pixels = np.einsum("chw,chw->hw", planes, planes)
+    squares *= np.float32(1 / len(planes))
+    return squares

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "GRID",
@@ -128,15 +128,30 @@ class Blotches:
     shrink: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Places:
-    """The noise's standard deviation by place, in 8-bit levels: that of the cells of an even grid, row by row."""
+    """The noise's standard deviation by place, in 8-bit levels: that of the cells of an even grid, an array (rows, columns) or rows
+    of numbers."""
 
-    levels: tuple[tuple[float, ...], ...]
+    levels: ArrayLike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", np.asarray(self.levels))
+
+    @property
+    def grid(self) -> NDArray[Any]:
+        """The levels as an array."""
+        return np.asarray(self.levels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places) and np.array_equal(self.grid, other.grid)
+
+    def __hash__(self) -> int:
+        return hash(self.grid.tobytes())
 
     def sigma(self, top: int, left: int, height: int, width: int, within: tuple[int, int]) -> Planes:
         """The plane (h, w) for a piece of an image whose height and width are ``within``, as shares of full range."""
-        grid = np.array(self.levels, dtype=np.float32) / np.float32(255)
+        grid = np.asarray(self.grid, dtype=np.float32) / np.float32(255)
         # Rows first: they are the few.
         for begin, length, whole in ((top, height, within[0]), (left, width, within[1])):
             grid = _between(grid, (np.arange(begin, begin + length) + 0.5) / whole).T
@@ -144,22 +159,22 @@ class Places:
 
     def raised(self, factor: float) -> Places:
         """Levels that are ``factor`` times as high everywhere."""
-        return Places(tuple(tuple(level * factor for level in row) for row in self.levels))
+        return Places(self.grid * factor)
 
     @property
     def least(self) -> float:
         """The faintest level."""
-        return min(min(row) for row in self.levels)
+        return float(self.grid.min())
 
     @property
     def most(self) -> float:
         """The strongest level."""
-        return max(max(row) for row in self.levels)
+        return float(self.grid.max())
 
     @property
     def mean(self) -> float:
         """The quadratic mean."""
-        return float(np.sqrt(np.square(self.levels).mean()))
+        return float(np.sqrt(np.square(self.grid, dtype=np.float64).mean()))
 
 
 def _between(rows: Planes, places: NDArray[Any]) -> Planes:

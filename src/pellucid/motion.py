@@ -10,6 +10,7 @@ only where that is surely better than standing still.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["BLOCK", "Motion", "back", "box", "find", "moved", "shrunk"]
+__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "shrunk"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose motion is found."""
@@ -40,11 +41,11 @@ CHANCE = 3.0
 """Standard deviations by which a block must be nearer with a motion of its own than with that of the whole picture: among many
 motions chance favours one."""
 
-STEPS = ((8, 3), (4, 4), (2, 4))
+STEPS = ((8, 3), (4, 4), (2, 3))
 """How many times smaller the frames are, and how many steps are taken in each."""
 
-TOGETHER = 2
-"""The first of these steps in each size move all blocks as one affine motion."""
+TOGETHER = 1
+"""So many of the first of these steps in each size move all blocks as one affine motion."""
 
 AGAIN = 2
 """How many of the last steps are taken where the motion is nearly known."""
@@ -71,6 +72,19 @@ BLURRED = 0.0586
 TAPS = 6
 """Pixels whose weighted mean is a pixel between them, along each side."""
 
+PARTS = 128
+"""Parts of a pixel for which those weights are tabled: motion is not known better."""
+
+ALIKE_CELLS = 1 / 8
+"""Pixels by which the motions of the parts of a block may differ for it to be moved as one: that takes half the time, and motion
+is hardly known better."""
+
+MARGIN = BLOCK + TAPS - 1
+"""Pixels of the edge's repetition around a plane that is moved: beyond, all is the same."""
+
+AT_ONCE = 256
+"""How many parts are moved at once."""
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -81,35 +95,61 @@ class Motion:
     right: NDArray[np.float64]
 
     @property
+    def moves(self) -> NDArray[np.bool_]:
+        """Which blocks move."""
+        moves: NDArray[np.bool_] = (self.down != 0) | (self.right != 0)
+        return moves
+
+    @property
     def none(self) -> bool:
         """Whether nothing moves."""
-        return not (self.down.any() or self.right.any())
+        return not self.moves.any()
 
 
-def find(frame: Pixels, before: Pixels, noise: float, old: float, *, near: Motion | None = None) -> Motion:
+class Sizes:
+    """A plane (h, w) in smaller sizes, each made when it is first asked for: a frame is looked at with the one before it, and again
+    with the one behind."""
+
+    def __init__(self, plane: Pixels) -> None:
+        self.shape = plane.shape
+        self._sizes = {2: shrunk(plane, 2)}
+        self._smooth: dict[int, Pixels] = {}
+
+    def at(self, scale: int) -> Pixels:
+        """The plane ``scale`` times smaller: 2, 4, 8, ..."""
+        if scale not in self._sizes:
+            self._sizes[scale] = shrunk(self.at(scale // 2), 2)
+        return self._sizes[scale]
+
+    def smooth(self, scale: int) -> Pixels:
+        """The same, blurred a little."""
+        if scale not in self._smooth:
+            self._smooth[scale] = _smooth(self.at(scale))
+        return self._smooth[scale]
+
+
+def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float, *, near: Motion | None = None) -> Motion:
     """The motion between two planes (h, w) of one size, at least `BLOCK` pixels each way.
 
     ``noise`` is the standard deviation of their difference without motion, ``old`` that of the noise in ``before``, both as shares
-    of full range. ``near``: about how it moves, where that is known; then it is only made finer.
+    of full range. ``near``: about how it moves, where that is known; then it is only made finer, and what stands still does so.
     """
-    blocks = -(-frame.shape[0] // BLOCK), -(-frame.shape[1] // BLOCK)
-    half = shrunk(frame, 2), shrunk(before, 2)
+    one, other = (each if isinstance(each, Sizes) else Sizes(each) for each in (frame, before))
+    blocks = -(-one.shape[0] // BLOCK), -(-one.shape[1] // BLOCK)
     noise = max(noise, 1e-4)
+    if near is not None and near.none:
+        return near
     if near is None:
-        sizes = {2: half}
-        for scale in (4, 8):
-            sizes[scale] = shrunk(sizes[scale // 2][0], 2), shrunk(sizes[scale // 2][1], 2)
-        motion = _searched(*sizes[SMALLEST], blocks, noise)
+        motion = _searched(one.at(SMALLEST), other.at(SMALLEST), blocks, noise)
         steps = [(scale, step < TOGETHER) for scale, count in STEPS for step in range(count)]
     else:
-        sizes, motion = {2: half}, near
-        steps = [(2, False)] * AGAIN
-    smooth: dict[int, tuple[Pixels, Pixels]] = {}
+        motion, steps = near, [(2, False)] * AGAIN
     for scale, together in steps:
-        if scale not in smooth:
-            smooth[scale] = _smooth(sizes[scale][0]), _smooth(sizes[scale][1])
-        motion = _finer(*smooth[scale], motion, scale, noise, old, together=together)
-    return _sure(*half, motion, noise)
+        motion = _finer(one.smooth(scale), other.smooth(scale), motion, scale, noise, old, together=together)
+    if near is not None:
+        # It was sure of the blocks that move.
+        return Motion(np.where(near.moves, motion.down, 0.0), np.where(near.moves, motion.right, 0.0))
+    return _sure(one.at(2), other.at(2), motion, noise)
 
 
 def back(motion: Motion) -> Motion:
@@ -130,30 +170,65 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     if motion.none:
         return planes
     count, height, width = planes.shape
-    rows, columns = -(-height // CELL), -(-width // CELL)
-    # Cells beyond the edge are left out.
     fine = _between(motion)
-    down, right = (part[:rows, :columns] for part in (fine.down, fine.right))
-    there = np.nonzero((down != 0) | (right != 0))
-    down, right = down[there], right[there]
-    whole = np.floor(down).astype(np.intp), np.floor(right).astype(np.intp)
-    first, second = _weights(down - whole[0]), _weights(right - whole[1]).swapaxes(-1, -2)
-    # Rows of all planes lie beside each other, so that one product serves them all.
-    side = CELL + TAPS - 1
-    beyond = ((side, side + rows * CELL - height), (0, 0), (side, side + columns * CELL - width))
-    framed = np.pad(planes.transpose(1, 0, 2), beyond, mode="edge")
-    tall, _, wide = framed.shape
-    y, x = (
-        np.clip(cells * CELL + moves + side + 1 - TAPS // 2, 0, most - side)
-        for cells, moves, most in zip(there, whole, (tall, wide), strict=True)
-    )
-    places = ((y * count * wide + x)[:, None] + np.arange(side * count) * wide).reshape(-1, side * count)
-    lines = sliding_window_view(framed.ravel(), side)
-    answer = np.ascontiguousarray(framed[side : side + rows * CELL, :, side : side + columns * CELL])
-    cells = answer.reshape(rows, CELL, count, columns, CELL).transpose(0, 3, 1, 2, 4)
-    parts = (lines[places] @ second).reshape(-1, side, count * CELL)
-    cells[there] = (first @ parts).reshape(-1, CELL, count, CELL)
-    return answer[:height, :, :width].transpose(1, 0, 2)
+    blocks = motion.down.shape
+    # Two by two parts that move alike are one.
+    parts = [part.reshape(blocks[0], 2, blocks[1], 2).swapaxes(1, 2).reshape(*blocks, 4) for part in (fine.down, fine.right)]
+    alike = np.maximum(*(part.max(axis=2) - part.min(axis=2) for part in parts)) < ALIKE_CELLS
+    whole = np.repeat(np.repeat(alike, 2, 0), 2, 1)
+    pieces = [
+        _Pieces.of(BLOCK, *(np.where(alike, part.mean(axis=2), 0) for part in parts)),
+        _Pieces.of(CELL, *(np.where(whole, 0, part) for part in (fine.down, fine.right))),
+    ]
+    everywhere = sum(len(each.there[0]) * each.side**2 for each in pieces) == blocks[0] * blocks[1] * BLOCK**2
+    down, right = (size * BLOCK + MARGIN for size in blocks)
+    framed = np.pad(planes, ((0, 0), (MARGIN, down - height), (MARGIN, right - width)), mode="edge")
+    if everywhere:
+        answer = np.empty((count, down - MARGIN, right - MARGIN), np.float32)
+    else:
+        answer = framed[:, MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
+    for each in pieces:
+        each.put(framed, answer)
+    return answer[:, :height, :width]
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """The parts of a picture, ``side`` pixels a side, that move: which they are (row and column among all), where what each shows
+    begins in a plane with a `MARGIN` around it, and by how many of the `PARTS` of a pixel it moves beside that, both down and to
+    the right."""
+
+    side: int
+    there: tuple[NDArray[np.intp], ...]
+    begin: tuple[NDArray[np.intp], ...]
+    rest: tuple[NDArray[np.intp], ...]
+
+    @classmethod
+    def of(cls, side: int, down: NDArray[np.float64], right: NDArray[np.float64]) -> _Pieces:
+        """Those of an even grid."""
+        there = np.nonzero((down != 0) | (right != 0))
+        begin, rest = [], []
+        for cells, part, size in zip(there, (down[there], right[there]), down.shape, strict=True):
+            under = np.floor(part)
+            most = size * side + 2 * MARGIN - (side + TAPS - 1)
+            begin.append(np.clip(cells * side + under.astype(np.intp) + MARGIN + 1 - TAPS // 2, 0, most))
+            rest.append(np.rint(PARTS * (part - under)).astype(np.intp))
+        return cls(side, there, tuple(begin), tuple(rest))
+
+    def put(self, framed: Pixels, shown: Pixels) -> None:
+        """Puts what moves of planes with a margin into its place in the planes ``shown``."""
+        count, height, width = shown.shape
+        places = shown.reshape(count, height // self.side, self.side, width // self.side, self.side).swapaxes(2, 3)
+        windows = sliding_window_view(framed, (self.side + TAPS - 1,) * 2, axis=(1, 2))
+        by_down, by_right = _weights(self.side)
+        # A few at a time: what is gathered is larger than what comes of it.
+        for first in range(0, len(self.there[0]), AT_ONCE):
+            (row, column), (y, x), (down, right) = (
+                tuple(part[first : first + AT_ONCE] for part in each) for each in (self.there, self.begin, self.rest)
+            )
+            one, other = by_down[down], by_right[right]
+            for plane, place in zip(windows, places, strict=True):
+                place[row, column] = one @ plane[y, x] @ other
 
 
 def _between(motion: Motion) -> Motion:
@@ -175,15 +250,17 @@ def _between(motion: Motion) -> Motion:
     return Motion(np.where(alone, own[0], made[0]), np.where(alone, own[1], made[1]))
 
 
-def _weights(part: NDArray[np.float64]) -> Pixels:
-    """Matrices (cells, `CELL`, `CELL` + `TAPS` - 1) that move by ``part`` of a pixel."""
-    distance = part.reshape(-1, 1) - (np.arange(TAPS) - (TAPS // 2 - 1))
+@lru_cache(maxsize=2)
+def _weights(side: int) -> tuple[Pixels, Pixels]:
+    """Matrices (`PARTS` + 1, ``side``, ``side`` + `TAPS` - 1) that move by each part of a pixel, and the same turned."""
+    distance = np.arange(PARTS + 1)[:, None] / PARTS - (np.arange(TAPS) - (TAPS // 2 - 1))
     taps = np.sinc(distance) * np.sinc(distance / (TAPS // 2))
     taps /= taps.sum(axis=1, keepdims=True)
     # Each row of a matrix is the one before, one further.
-    row = np.zeros((len(taps), 2 * CELL + TAPS - 2), np.float32)
-    row[:, CELL - 1 : CELL - 1 + TAPS] = taps
-    return np.ascontiguousarray(sliding_window_view(row, CELL + TAPS - 1, axis=1)[:, ::-1])
+    row = np.zeros((len(taps), 2 * side + TAPS - 2), np.float32)
+    row[:, side - 1 : side - 1 + TAPS] = taps
+    matrices = np.ascontiguousarray(sliding_window_view(row, side + TAPS - 1, axis=1)[:, ::-1])
+    return matrices, np.ascontiguousarray(matrices.swapaxes(1, 2))
 
 
 # -- how it is found --------------------------------------------------------------------------------------------------
@@ -193,56 +270,66 @@ def _searched(frame: Pixels, before: Pixels, blocks: tuple[int, int], noise: flo
     """The motion of each block from the smallest frames, in whole pixels of theirs: that of the whole picture, unless another is
     surely better."""
     height, width = frame.shape
-    padded = np.pad(before, REACH, mode="edge")
     side = BLOCK // SMALLEST
-    shifts = [(dy, dx) for dy in range(-REACH, REACH + 1) for dx in range(-REACH, REACH + 1)]
-    away = np.zeros((len(shifts), blocks[0] * side, blocks[1] * side), np.float32)
-    whole = []
-    for number, (dy, dx) in enumerate(shifts):
-        apart = away[number, :height, :width]
-        np.subtract(frame, padded[REACH + dy : REACH + dy + height, REACH + dx : REACH + dx + width], out=apart)
-        np.abs(apart, out=apart)
-        # Without what comes from beyond the edge.
-        inner = apart[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
-        whole.append(float(inner.mean()) if inner.size else np.inf)
+    shifts = np.arange(-REACH, REACH + 1)
+    away = np.zeros((len(shifts), len(shifts), blocks[0] * side, blocks[1] * side), np.float32)
+    apart = away[:, :, :height, :width]
+    np.subtract(frame, sliding_window_view(np.pad(before, REACH, mode="edge"), (height, width)), out=apart)
+    np.abs(apart, out=apart)
+    # Without what comes from beyond the edge.
+    down, right = (
+        ((there >= 0) & (there < size)).astype(np.float32)
+        for size in (height, width)
+        for there in (shifts[:, None] + np.arange(size),)
+    )
+    count = down.sum(axis=1)[:, None] * right.sum(axis=1)
+    total = ((apart @ right[:, :, None])[..., 0] * down[:, None]).sum(axis=2)
+    whole = np.where(count > 0, total / np.maximum(count, 1), np.inf).ravel()
     # Long rows added, one after the other: NumPy adds short ones slowly.
-    rows = np.add.reduce([away[:, first::side] for first in range(side)])
+    each = away.reshape(-1, *away.shape[2:])
+    rows = np.add.reduce([each[:, first::side] for first in range(side)])
     sums = np.add.reduce([rows[..., first::side] for first in range(side)])
     around = np.pad(sums, ((0, 0), (1, 1), (1, 1)), mode="edge")
     near = around[:, :-2] + around[:, 1:-1] + around[:, 2:]
     near = (near[..., :-2] + near[..., 1:-1] + near[..., 2:]) / np.float32(9 * side * side)
-    none, most = len(shifts) // 2, int(np.argmin(whole))
+    none, most = len(whole) // 2, int(np.argmin(whole))
     # The mean of absolute differences of Gaussian noise varies by 0.6 of its deviation.
     spare = np.float32(CHANCE * 0.6 * noise / SMALLEST / (3 * side))
     chosen = np.where(near[none] <= near[most], none, most)
     own = np.take_along_axis(near, chosen[None], 0)[0]
     chosen = np.where(near.min(axis=0) < own - spare, near.argmin(axis=0), chosen)
-    places = np.array(shifts, np.float64)[chosen] * SMALLEST
-    return Motion(places[..., 0], places[..., 1])
+    down, right = (shifts[part].astype(np.float64) * SMALLEST for part in np.divmod(chosen, len(shifts)))
+    return Motion(down, right)
 
 
 def _finer(frame: Pixels, before: Pixels, motion: Motion, scale: int, noise: float, old: float, *, together: bool) -> Motion:
     """One step of Lucas and Kanade's in frames that are ``scale`` times smaller."""
     blocks, side = motion.down.shape, BLOCK // scale
     shown = _warped(before, motion, scale)
-    down, right = np.zeros_like(shown), np.zeros_like(shown)
-    np.subtract(shown[2:], shown[:-2], out=down[1:-1])
-    np.subtract(shown[:, 2:], shown[:, :-2], out=right[:, 1:-1])
     apart = frame - shown
     variance = (noise / scale) ** 2
+    planes = np.empty((6, *shown.shape), np.float32)
+    weight, down, right = planes[0], np.zeros_like(shown), np.zeros_like(shown)
     # A pixel that differs by far more than noise shows another thing, and says little.
-    weight = 1 / (1 + np.square(apart) * np.float32(1 / (9 * variance)))
+    np.square(apart, out=weight)
+    weight *= np.float32(1 / (9 * variance))
+    weight += 1
+    np.reciprocal(weight, out=weight)
+    np.subtract(shown[2:], shown[:-2], out=down[1:-1])
+    np.subtract(shown[:, 2:], shown[:, :-2], out=right[:, 1:-1])
+    by_down, by_right = np.multiply(weight, down, out=planes[4]), np.multiply(weight, right, out=planes[5])
+    np.multiply(by_down, down, out=planes[1])
+    np.multiply(by_down, right, out=planes[2])
+    np.multiply(by_right, right, out=planes[3])
+    by_down *= apart
+    by_right *= apart
+    sums = _totals(planes, side, blocks) / variance
     # Slopes in the pixels of the whole frame.
-    down *= np.float32(0.5 / scale)
-    right *= np.float32(0.5 / scale)
-    by_down, by_right = weight * down, weight * right
-    sums = [
-        _totals(plane, side, blocks) / variance
-        for plane in (by_down * down, by_down * right, by_right * right, by_down * apart, by_right * apart)
-    ]
-    yy, yx, xx, y, x = sums
+    slope = 0.5 / scale
+    yy, yx, xx = sums[1:4] * slope**2
+    y, x = sums[4:] * slope
     # Noise has slopes, too.
-    false = _totals(weight, side, blocks) * (BLURRED * (old / scale) ** 2 / variance / scale**2)
+    false = sums[0] * (BLURRED * (old / scale) ** 2 / scale**2)
     yy, xx = (np.maximum(own - false, 0.1 * own) for own in (yy, xx))
     dy, dx = _affine(yy, yx, xx, y, x) if together else _bound(motion, yy, yx, xx, y, x, scale)
     most = 2.0 * scale if together else float(scale)
@@ -267,24 +354,24 @@ def _affine(yy: Part, yx: Part, xx: Part, y: Part, x: Part) -> tuple[Part, Part]
 def _bound(motion: Motion, yy: Part, yx: Part, xx: Part, y: Part, x: Part, scale: int) -> tuple[Part, Part]:
     """How each block moves on, by what it shows and by its neighbours."""
     rows, columns = yy.shape
-    down, right = motion.down, motion.right
-    y, x = y + yy * down + yx * right, x + yx * down + xx * right
+    own = moves = np.stack([motion.down, motion.right])
+    aims = np.stack([y + yy * own[0] + yx * own[1], x + yx * own[0] + xx * own[1]])
+    shown, cross = np.stack([yy, xx]), np.square(yx)
+    near = np.empty((4, 2, rows, columns))
     binding = 1 / ALIKE**2 / (1 if scale == 2 else 4)
     for _ in range(SOLVED):
-        weight, beside_y, beside_x = (np.zeros(yy.shape) for _ in range(3))
-        around = _framed(down), _framed(right)
-        for top, left in ((0, 1), (2, 1), (1, 0), (1, 2)):
-            there = [part[top : top + rows, left : left + columns] for part in around]
-            own = binding / (1 + (np.square(there[0] - down) + np.square(there[1] - right)) / EDGE**2)
-            weight += own
-            beside_y += own * there[0]
-            beside_x += own * there[1]
-        one, two = yy + weight, xx + weight
-        first, second = y + beside_y, x + beside_x
-        # The own weight is above 0, so this is, too.
-        whole = one * two - np.square(yx)
-        down, right = (two * first - yx * second) / whole, (one * second - yx * first) / whole
-    return down - motion.down, right - motion.right
+        framed = _framed(moves)
+        for place, (top, left) in enumerate(((0, 1), (2, 1), (1, 0), (1, 2))):
+            near[place] = framed[:, top : top + rows, left : left + columns]
+        apart = np.square(near - moves)
+        bonds = binding / (1 + (apart[:, :1] + apart[:, 1:]) / EDGE**2)
+        one, two = whole = shown + bonds.sum(axis=0)
+        near *= bonds
+        wanted = aims + near.sum(axis=0)
+        # The bonds are above 0, so this is, too.
+        moves = (whole[::-1] * wanted - yx * wanted[::-1]) / (one * two - cross)
+    down, right = moves - own
+    return down, right
 
 
 def _sure(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Motion:
@@ -295,7 +382,9 @@ def _sure(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Motion
     # Held against the opposite motion, for which pixels between pixels are as smooth: the mean of two pixels has less noise than
     # one, and is nearer to any frame.
     other = Motion(-motion.down, -motion.right)
-    gained = np.square(frame - _warped(before, other, 2)) - np.square(frame - _warped(before, motion, 2))
+    there, opposite = _warped(before, motion, 2), _warped(before, other, 2)
+    # The difference of both squares.
+    gained = (there - opposite) * (2 * frame - there - opposite)
     around = box(_totals(gained, side, blocks).astype(np.float32), 3) * np.float32(9)
     moves = around > np.float32(4 * SURE * (noise / 2) ** 2)
     return Motion(np.where(moves, motion.down, 0.0), np.where(moves, motion.right, 0.0))
@@ -305,20 +394,27 @@ def _warped(plane: Pixels, motion: Motion, scale: int) -> Pixels:
     """A plane (h, w), ``scale`` times smaller than the frame, moved; between pixels by straight lines."""
     height, width = plane.shape
     side = BLOCK // scale
-    down, right = (
-        np.repeat(np.repeat((part / scale).astype(np.float32), side, 0), side, 1)[:height, :width]
-        for part in (motion.down, motion.right)
-    )
-    y = np.clip(np.arange(height, dtype=np.float32)[:, None] + down, 0, height - 1.001)
-    x = np.clip(np.arange(width, dtype=np.float32)[None] + right, 0, width - 1.001)
-    top, left = y.astype(np.int32), x.astype(np.int32)
+    # Rows of all blocks' columns, and columns of all blocks' rows: a block moves as one.
+    y = np.repeat((motion.down / scale).astype(np.float32), side, 0)[:height]
+    x = np.repeat((motion.right / scale).astype(np.float32), side, 1)[:, :width]
+    y = np.clip(np.arange(height, dtype=np.float32)[:, None] + y, 0, height - 1.001)
+    x = np.clip(np.arange(width, dtype=np.float32) + x, 0, width - 1.001)
+    top, left = y.astype(np.intp), x.astype(np.intp)
     y -= top
     x -= left
-    places = top * np.int32(width) + left
+    top *= width
+    top, y = (np.repeat(part, side, 1)[:, :width] for part in (top, y))
+    left, x = (np.repeat(part, side, 0)[:height] for part in (left, x))
+    top += left
     flat = plane.ravel()
-    above, below = flat.take(places), flat.take(places + width)
-    above += x * (flat.take(places + 1) - above)
-    below += x * (flat.take(places + (width + 1)) - below)
+    # No place lies beyond the plane: `wrap` is the fastest way to take.
+    above, above_right, below, below_right = (flat[first:].take(top, mode="wrap") for first in (0, 1, width, width + 1))
+    above_right -= above
+    above_right *= x
+    above += above_right
+    below_right -= below
+    below_right *= x
+    below += below_right
     below -= above
     below *= y
     above += below
@@ -326,24 +422,27 @@ def _warped(plane: Pixels, motion: Motion, scale: int) -> Pixels:
     return between
 
 
-def _totals(plane: Pixels, side: int, blocks: tuple[int, int]) -> Part:
-    """The sums over blocks of ``side`` pixels a side; 0 beyond the edge."""
+def _totals(planes: Pixels, side: int, blocks: tuple[int, int]) -> Part:
+    """The sums of planes (..., h, w) over blocks of ``side`` pixels a side; 0 beyond the edge."""
+    *deep, height, width = planes.shape
     tall, wide = blocks[0] * side, blocks[1] * side
-    if plane.shape != (tall, wide):
-        plane = np.pad(plane, ((0, max(0, tall - plane.shape[0])), (0, max(0, wide - plane.shape[1]))))[:tall, :wide]
-    rows = plane[::side].copy()
+    if (height, width) != (tall, wide):
+        beyond = [*((0, 0) for _ in deep), (0, max(0, tall - height)), (0, max(0, wide - width))]
+        planes = np.pad(planes, beyond)[..., :tall, :wide]
+    rows = planes[..., ::side, :].copy()
     for first in range(1, side):
-        rows += plane[first::side]
-    totals: Part = (rows.reshape(*blocks, side) @ np.ones(side, np.float32)).astype(np.float64)
+        rows += planes[..., first::side, :]
+    totals: Part = (rows.reshape(*deep, *blocks, side) @ np.ones(side, np.float32)).astype(np.float64)
     return totals
 
 
-def _framed(plane: NDArray[Any]) -> NDArray[Any]:
-    """The plane (h, w) with its edge repeated once all around: `numpy.pad` takes ten times as long for small ones."""
-    framed = np.empty((plane.shape[0] + 2, plane.shape[1] + 2), plane.dtype)
-    framed[1:-1, 1:-1] = plane
-    framed[0, 1:-1], framed[-1, 1:-1] = plane[0], plane[-1]
-    framed[:, 0], framed[:, -1] = framed[:, 1], framed[:, -2]
+def _framed(planes: NDArray[Any]) -> NDArray[Any]:
+    """The planes (..., h, w) with their edge repeated once all around: `numpy.pad` takes ten times as long for small ones."""
+    *deep, height, width = planes.shape
+    framed = np.empty((*deep, height + 2, width + 2), planes.dtype)
+    framed[..., 1:-1, 1:-1] = planes
+    framed[..., 0, 1:-1], framed[..., -1, 1:-1] = planes[..., 0, :], planes[..., -1, :]
+    framed[..., 0], framed[..., -1] = framed[..., 1], framed[..., -2]
     return framed
 
 
@@ -377,13 +476,23 @@ def shrunk(plane: Pixels, scale: int) -> Pixels:
 
 def box(plane: Pixels, side: int) -> Pixels:
     """The mean (h, w) of the window of ``side`` pixels (odd) around each, the edge repeated."""
-    half = side // 2
-    padded = np.pad(plane, half, mode="edge")
-    # Sums of shifted rows, then columns: exact, and for small windows as fast as running sums.
-    rows = padded[: plane.shape[0]].copy()
-    for shift in range(1, side):
-        rows += padded[shift : shift + plane.shape[0]]
-    whole = rows[:, : plane.shape[1]].copy()
-    for shift in range(1, side):
-        whole += rows[:, shift : shift + plane.shape[1]]
-    return whole / np.float32(side * side)
+    padded = np.pad(plane, side // 2, mode="edge")
+    whole = _summed(_summed(padded, side).T, side).T
+    whole *= np.float32(1 / side**2)
+    return whole
+
+
+def _summed(plane: Pixels, side: int) -> Pixels:
+    """The sums of ``side`` rows that follow each other, of each such: sums of two rows, of four, ..., and of these as many as it
+    takes."""
+    length = len(plane) - side + 1
+    total = np.zeros_like(plane[:length])
+    sums, count, done = plane, 1, 0
+    while count <= side:
+        if side & count:
+            total += sums[done : done + length]
+            done += count
+        if 2 * count <= side:
+            sums = sums[:-count] + sums[count:]
+        count *= 2
+    return total

@@ -81,7 +81,7 @@ def places(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Pla
         return None
     # Cells whose noise texture hides get the level around them. Texture is in single cells: those around it are believed as well.
     smooth = _around(_filled(whole, known), np.ones_like(known), own=True)
-    return Places(tuple(tuple(float(value) for value in row) for row in np.exp(smooth)))
+    return Places(np.exp(smooth))
 
 
 def partial(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> Iterator[tuple[Places, list[NDArray[np.float32]]]]:
@@ -113,7 +113,7 @@ def partial(parts: Sequence[NDArray[np.float32]], rows: int, curve: Curve) -> It
             quiet &= share < QUIETER * np.quantile(share[noisy], 0.1)
         if quiet.mean() >= QUIET:
             filled = _filled(np.where(noisy, _around(level, noisy, own=True), 0.0), noisy | quiet)
-            yield Places(tuple(tuple(float(value) for value in row) for row in filled)), _cut(parts, noisy)
+            yield Places(filled), _cut(parts, noisy)
 
 
 def _filled(values: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:

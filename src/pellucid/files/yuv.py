@@ -87,7 +87,7 @@ def to_pixels(planes: Planes, layout: Layout) -> Pixels:
         return first[..., None]
     if layout.kind == "rgb":
         rest = [(plane.astype(np.float32) - np.float32(black)) / np.float32(span) for plane in planes[1:3]]
-        return np.stack([rest[1], first, rest[0]], axis=2)
+        return np.stack([rest[1], first, rest[0]]).transpose(1, 2, 0)
     none, unit = layout._chroma()
     height, width = planes[0].shape
     blue, red = (
@@ -95,7 +95,8 @@ def to_pixels(planes: Planes, layout: Layout) -> Pixels:
     )
     kr, kb = MATRICES[layout.matrix]
     kg = 1 - kr - kb
-    pixels = np.empty((height, width, 3), np.float32)
+    # Its channels one behind the other in memory, as whoever looks at them takes them.
+    pixels = np.empty((3, height, width), np.float32).transpose(1, 2, 0)
     pixels[..., 0] = first + np.float32(2 * (1 - kr)) * red
     pixels[..., 2] = first + np.float32(2 * (1 - kb)) * blue
     pixels[..., 1] = first - np.float32(2 * (1 - kr) * kr / kg) * red - np.float32(2 * (1 - kb) * kb / kg) * blue

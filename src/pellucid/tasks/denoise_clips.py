@@ -38,6 +38,10 @@ ROUNDING = np.float32(1 / (12 * 255**2))
 """The variance of rounding to 8 bits, as a share of full range squared: where light has no noise at black, this is left."""
 
 
+LIGHTS = 1024
+"""Steps from black to white at which the noise of light that is cut off is tabled."""
+
+
 def looks_around(card: Card) -> bool:
     """Whether a network takes the frames around the one that it restores."""
     return following.BESIDE[0] in card.maps
@@ -93,7 +97,9 @@ def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
     if found.clipping is None:
         each = [found.curve.variance(plane) for plane in light]
     else:
+        # Looked up: to find each place's own takes long.
         least = (LEAST_LEFT * found.clipping.curve.sigma) ** 2
-        each = [np.maximum(found.clipping.variance(plane), least) for plane in light]
+        table = np.maximum(found.clipping.variance(np.linspace(0, 1, LIGHTS + 1)), least).astype(np.float32)
+        each = [table[np.rint(LIGHTS * np.clip(plane, 0, 1)).astype(np.intp)] for plane in light]
     whole = np.mean(each, axis=0, dtype=np.float32)
     return whole.repeat(cell, 0).repeat(cell, 1)[:height, :width]
