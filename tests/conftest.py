@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import samples
+from pellucid import files, images, samples
 from pellucid.cards import Card
 
 
@@ -129,12 +129,22 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, served: Any, tmp_path: Path) -> Any:
-    """The page of the module's server, ``served``, opened in the browser: `test_web_page.Page`."""
-    from test_web_page import Page
+    """The page of the module's server, ``served``, opened in the browser: `web_page.Page`."""
+    from web_page import Page
 
     opened = Page(browser, served, tmp_path)
     opened.ready()
     return opened
+
+
+@pytest.fixture(scope="module")
+def small_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small noisy photograph to drop on the page: first.png, 80 rows and 96 columns."""
+    from web_page import noisy
+
+    path = tmp_path_factory.mktemp("pictures") / "first.png"
+    files.write(path, images.from_array(noisy()[:80, :96]))
+    return path
 
 
 @dataclass
@@ -153,6 +163,7 @@ class Server:
 
     def __init__(self, folder: Path, *arguments: str, before: Sequence[str] = ()) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         command = [*before, sys.executable, "-m", "pellucid", "serve", "--port", "0", "--no-browser", *arguments]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)}
@@ -196,3 +207,14 @@ class Server:
 def start_server() -> Callable[..., Server]:
     """start_server(FOLDER, "--workers", "1"): the service, its uploads in that folder; ``before`` is a command that starts it."""
     return Server
+
+
+@pytest.fixture(scope="module")
+def served(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service of one worker for all tests of a module, with time for slow machines; it leaves nothing in its folder."""
+    for extra in ("starlette", "uvicorn", "python_multipart"):
+        pytest.importorskip(extra, reason="the extra web is not installed")
+    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "1200")
+    yield made
+    assert made.end() == 0
+    assert list(made.folder.iterdir()) == []

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytest.importorskip("resource", reason="no POSIX limits on this system")
 
-
-@pytest.fixture(scope="module")
-def chaos() -> Any:
-    spec = importlib.util.spec_from_file_location("chaos", Path(__file__).with_name("chaos.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+import chaos
 
 
 @pytest.fixture(scope="module")
-def place(chaos: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return chaos.Place(tmp_path_factory.mktemp("chaos"), count=4, side=32)
 
 
 @pytest.mark.parametrize("kinds", [["kill", "full disk", "descriptors"], ["longest file", "sweep"], ["control group"]])
-def test_a_folder_run_loses_nothing(kinds: list[str], chaos: Any, place: Any) -> None:
+def test_a_folder_run_loses_nothing(kinds: list[str], place: Any) -> None:
     chaos.folder_round(place, kinds, random.Random(0))
     assert place.findings == []
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it looks for processes in /proc")
-def test_the_service_is_well_again(chaos: Any, place: Any) -> None:
+def test_the_service_is_well_again(place: Any) -> None:
     for extra in ("starlette", "uvicorn", "python_multipart"):
         pytest.importorskip(extra, reason="the extra web is not installed")
     kinds = ["kill workers", "full disk", "sweep", "stop server", "connections", "descriptors"]

@@ -271,21 +271,12 @@ def test_the_lines_for_the_shell_run(line: str, folder: Path) -> None:
     assert any(before.get(path) != path.stat().st_mtime_ns for path in folder.rglob("*") if ".programs" not in path.parts)
 
 
-@pytest.fixture(scope="module")
-def service(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    for name in ("starlette", "uvicorn", "python_multipart"):
-        pytest.importorskip(name, reason="the extra web is not installed")
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "600")
-    yield made
-    assert made.end() == 0
-
-
 @needs_bash
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
 @pytest.mark.parametrize("line", list(shells(asks)))
-def test_the_service_answers_every_line(line: str, folder: Path, service: Any) -> None:
+def test_the_service_answers_every_line(line: str, folder: Path, served: Any) -> None:
     assert line.count(ADDRESS) == 1, f"the service's address is {ADDRESS}"
-    done = ran(line.replace("curl ", "curl --fail --silent --show-error ", 1).replace(ADDRESS, f"127.0.0.1:{service.port}"), folder)
+    done = ran(line.replace("curl ", "curl --fail --silent --show-error ", 1).replace(ADDRESS, f"127.0.0.1:{served.port}"), folder)
     assert done.returncode == 0, done.stderr
     if named := re.search(r"(?:-o|>) (\S+)", line):
         with PillowImage.open(folder / named[1]) as picture:

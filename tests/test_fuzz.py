@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import fuzz
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -25,24 +23,13 @@ class Wholes(list[tuple[str, bytes]]):
 
 
 @pytest.fixture(scope="module")
-def fuzz() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fuzz", Path(__file__).with_name("fuzz.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def wholes(fuzz: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Wholes:
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> Wholes:
     # Those that crash or hang a decoder take the run of the tests with them: their place is the child process of `make fuzz`.
     found = fuzz.seeds(tmp_path_factory.mktemp("wholes"))
     return Wholes((path.suffix, path.read_bytes()) for path in found if path.suffix not in (".dng", ".exr", ".heic"))
 
 
-def test_every_format_asks_for_memory_before_it_takes_any(fuzz: ModuleType, tmp_path: Path, monkeypatch: Any) -> None:
+def test_every_format_asks_for_memory_before_it_takes_any(tmp_path: Path, monkeypatch: Any) -> None:
     asked = set()
     for path in fuzz.seeds(tmp_path):
         kind = next(kind.name for kind in fuzz.files.FORMATS if path.suffix in kind.endings)
@@ -59,9 +46,7 @@ def test_every_format_asks_for_memory_before_it_takes_any(fuzz: ModuleType, tmp_
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(index=st.integers(0, 10**9))
-def test_a_damaged_file_is_read_or_refused_in_one_line(
-    fuzz: ModuleType, wholes: Wholes, tmp_path: Path, index: int, capfd: Any
-) -> None:
+def test_a_damaged_file_is_read_or_refused_in_one_line(wholes: Wholes, tmp_path: Path, index: int, capfd: Any) -> None:
     ending, content = fuzz.numbered(index, 0, wholes)
     assert fuzz.attempt(ending, content, tmp_path, index) is None
     assert list(tmp_path.iterdir()) == []
@@ -70,7 +55,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(index=st.integers(0, 10**9), version=st.sampled_from([2, 3]), which=st.integers(0, 10))
 def test_damaged_metadata_of_a_pyramid_are_read_or_refused_in_one_line(
-    fuzz: ModuleType, tmp_path: Path, index: int, version: int, which: int
+    tmp_path: Path, index: int, version: int, which: int
 ) -> None:
     pytest.importorskip("zarr", reason="the extra zarr is not installed")
     import test_omezarr as pyramids
@@ -79,7 +64,7 @@ def test_damaged_metadata_of_a_pyramid_are_read_or_refused_in_one_line(
     values = pyramids.samples((3, 24, 33), "uint16")
     # Unpacked: a decoder's crash would take the run of the tests with it.
     pyramids.pyramid(place, values, "zyx", version, compressors=None)
-    named = sorted(pyramids.told(place))
+    named = sorted(pyramids.metadata_of(place))
     file = place / named[which % len(named)]
     file.write_bytes(fuzz.mutated(file.read_bytes(), b"", random.Random(index)))
     try:
@@ -98,7 +83,7 @@ def test_damaged_metadata_of_a_pyramid_are_read_or_refused_in_one_line(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(index=st.integers(0, 10**9), kind=st.sampled_from(["structure", "links", "records", "values", "changing", "presets"]))
 def test_other_hostile_inputs_are_taken_or_refused_in_one_line(
-    fuzz: ModuleType, wholes: Wholes, tmp_path: Path, index: int, kind: str, capfd: Any
+    wholes: Wholes, tmp_path: Path, index: int, kind: str, capfd: Any
 ) -> None:
     # Groups and models may crash what reads them: their place is the child process, too.
     number = next(number for number in range(index, index + 20) if getattr(fuzz.kinds.kind_of(number), "__name__", "") == kind)
@@ -106,7 +91,7 @@ def test_other_hostile_inputs_are_taken_or_refused_in_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_finding_is_found(fuzz: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finding_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(path: Path, *, sparing: bool) -> None:
         raise ZeroDivisionError(path.name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -138,16 +138,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("promises") / "picture.png"
     PillowImage.fromarray(levels()).save(path)
     return path
-
-
-@pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    pytest.importorskip("starlette", reason="the extra web is not installed")
-    pytest.importorskip("uvicorn", reason="the extra web is not installed")
-    pytest.importorskip("python_multipart", reason="the extra web is not installed")
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1")
-    yield made
-    assert made.end() == 0
 
 
 def types_of(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, Any]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import email.parser
-import email.policy
 import io
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +12,12 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from serving import parts_of
+from shots import LAYOUTS, Layout, taken, written
 
 from pellucid import developing, files, images, samples, sensor
 from pellucid.mosaics import CameraData
 from pellucid.web import worker
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from shots import LAYOUTS, Layout, taken, written
 
 pytest.importorskip("rawpy", reason="the extra raw is not installed")
 pytest.importorskip("starlette", reason="the extra web is not installed")
@@ -40,14 +34,6 @@ def scene() -> NDArray[np.float32]:
 
 
 @pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "600")
-    yield made
-    assert made.end() == 0
-    assert list(made.folder.iterdir()) == []
-
-
-@pytest.fixture(scope="module")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shot that is turned when it is shown."""
     layout = Layout(phase=(0, 1), turn=6, black=(2047, 2048, 2049, 2048))
@@ -57,14 +43,6 @@ def shot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pixels(content: bytes) -> NDArray[np.int64]:
     with PillowImage.open(io.BytesIO(content)) as opened:
         return np.asarray(opened.convert("RGB"), dtype=np.int64)
-
-
-def parts_of(content: bytes, kind: str) -> dict[str, bytes]:
-    head = f"Content-Type: {kind}\r\n\r\n".encode()
-    parsed = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + content)
-    return {
-        str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True) for part in parsed.iter_parts()
-    }
 
 
 def test_the_answer_is_a_dng_or_a_picture_by_its_ending(served: Any, shot: Path, tmp_path: Path) -> None:
@@ -86,7 +64,7 @@ def test_the_answer_is_a_dng_or_a_picture_by_its_ending(served: Any, shot: Path,
 def test_the_page_gets_pictures_and_parts_of_them(served: Any, shot: Path) -> None:
     content = shot.read_bytes()
     form = served.ask("POST", "/v1/restore?preview=true", content, **RAW)
-    parts = parts_of(form.body, form.headers["content-type"])
+    parts = parts_of(form)
     details = json.loads(parts["details"])
     assert (details["width"], details["height"], details["format"]) == (WIDTH, HEIGHT, "DNG")
     assert "sensor noise" in details["diagnosis"]["summary"]

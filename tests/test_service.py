@@ -14,9 +14,7 @@ import shutil
 import signal
 import socket
 import stat
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from serving import comes, with_pool
 
 from pellucid import steps
 from pellucid.errors import OptionError
@@ -37,14 +36,6 @@ from pellucid.web import app as served
 from pellucid.web import connections, limits, pool, server, uploads, worker
 from pellucid.web import folder as folders
 from pellucid.web.service import Service
-
-
-def comes(true: Callable[[], Any]) -> bool:
-    """Waits until it is true: in milliseconds on a machine with nothing else to do, and not longer than a minute."""
-    until = time.monotonic() + 60
-    while not true() and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(true())
 
 
 def noisy(side: int = 48) -> bytes:
@@ -294,18 +285,6 @@ for line in sys.stdin:
 """
 
 
-def with_pool(work: Callable[[pool.Pool], Any], workers: int = 1) -> Any:
-    async def run() -> Any:
-        made = pool.Pool(limits.Limits(workers=workers), (sys.executable, "-c", FAKE))
-        try:
-            await made.start()
-            return await work(made)
-        finally:
-            await made.close()
-
-    return asyncio.run(run())
-
-
 @pytest.mark.parametrize(
     ("do", "kind", "tries"),
     [
@@ -333,7 +312,7 @@ def test_a_worker_that_is_ended_from_outside_costs_no_picture(
                 return error.kind
         return None
 
-    assert with_pool(work) == kind
+    assert with_pool(FAKE, work) == kind
     # A worker that is replaced while the machine is slow may be taken for a stopped one.
     assert mark.stat().st_size == tries or (do == "stop" and mark.stat().st_size > tries)
 
@@ -350,7 +329,7 @@ def test_workers_that_end_with_nothing_to_do_are_replaced(tmp_path: Path) -> Non
         assert made.ready
         assert made.restarts >= 3
 
-    with_pool(work, workers=2)
+    with_pool(FAKE, work, workers=2)
 
 
 # -- limits by speed --------------------------------------------------------------------------------------------------

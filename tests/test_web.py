@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import email.parser
-import email.policy
 import http.client
-import importlib.util
 import io
 import json
 import os
 import re
 import signal
 import socket
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -25,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from serving import comes, parts_of, with_pool
 
 import pellucid
 from pellucid import cli, files, images, samples
@@ -56,14 +53,6 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     yield made
     assert made.end() == 0
     assert list(made.folder.iterdir()) == []
-
-
-def comes(true: Callable[[], Any]) -> bool:
-    """Waits until it is true: in milliseconds on a machine with nothing else to do, and not longer than a minute."""
-    until = time.monotonic() + 60
-    while not true() and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(true())
 
 
 @pytest.fixture(autouse=True)
@@ -110,12 +99,6 @@ def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "de
 def form_of(content: bytes, *, name: str = "image", file: str = "x.png", media: str = "image/png") -> tuple[bytes, str]:
     head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="{file}"\r\nContent-Type: {media}\r\n\r\n'
     return head.encode() + content + b"\r\n--edge--\r\n", "multipart/form-data; boundary=edge"
-
-
-def parts_of(answer: Any) -> dict[str, bytes]:
-    parser = email.parser.BytesParser(policy=email.policy.HTTP)
-    whole = parser.parsebytes(f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode() + answer.body)
-    return {str(part.get_param("name", header="Content-Disposition")): part.get_payload(decode=True) for part in whole.iter_parts()}
 
 
 # -- what is right ----------------------------------------------------------------------------------------------------
@@ -776,13 +759,10 @@ class Attacked:
 
 
 def test_hostile_uploads(served: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("fuzz_web", Path(__file__).with_name("fuzz_web.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    attackers = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(attackers)
+    import fuzz_web
+
     # `make fuzz-web` sends 2,000.
-    assert attackers.attack(Attacked(served), 60, 1) == []
+    assert fuzz_web.attack(Attacked(served), 60, 1) == []
     assert "200: " in capsys.readouterr().out
 
 
@@ -840,9 +820,8 @@ def test_termination_finishes_what_runs(start_server: Callable[..., Any], tmp_pa
 
 FAKE = """
 import json, os, sys, threading, time
-behaviour = sys.argv[1]
 say = lambda line: print(json.dumps(line), flush=True)
-if behaviour == "never starts":
+if "never starts" in sys.argv:
     say({"failed": {"kind": "EngineError", "message": "no engine"}})
     sys.exit()
 say({"ready": True})
@@ -881,18 +860,6 @@ while True:
 """
 
 
-def with_pool(work: Callable[[pool.Pool], Any], *, behaviour: str = "", **bounds: Any) -> Any:
-    async def run() -> Any:
-        made = pool.Pool(limits.Limits(**bounds), (sys.executable, "-c", FAKE, behaviour))
-        try:
-            await made.start()
-            return await work(made)
-        finally:
-            await made.close()
-
-    return asyncio.run(run())
-
-
 def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "GRACE", 0.2)
 
@@ -915,14 +882,14 @@ def test_a_crash_or_a_hang_costs_one_job(monkeypatch: pytest.MonkeyPatch) -> Non
         assert made.restarts in (3, 4)
         return kinds
 
-    assert with_pool(work) == ["crash", "time", "time", "FileError"]
+    assert with_pool(FAKE, work) == ["crash", "time", "time", "FileError"]
 
 
 def test_the_speed_is_measured_whatever_the_limit() -> None:
     async def work(made: pool.Pool) -> float:
         return await made.measured("photo")
 
-    assert with_pool(work, seconds=0.01) == 1000
+    assert with_pool(FAKE, work, seconds=0.01) == 1000
 
 
 def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -941,7 +908,7 @@ def test_who_leaves_frees_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
                 await running
         assert (made.restarts, made.places) == (0, [])
 
-    with_pool(work)
+    with_pool(FAKE, work)
 
 
 def test_places_are_bounded() -> None:
@@ -955,12 +922,12 @@ def test_places_are_bounded() -> None:
         async with made.place():
             pass
 
-    with_pool(work, queue=2)
+    with_pool(FAKE, work, queue=2)
 
 
 def test_a_pool_that_cannot_start_says_why() -> None:
     with pytest.raises(EngineError, match="a worker cannot start: no engine"):
-        with_pool(lambda made: None, behaviour="never starts")
+        with_pool(FAKE, lambda made: None, "never starts")
 
 
 def test_more_bytes_at_once_than_may_lie_here(tmp_path: Path) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
-import os
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,20 +14,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from web_page import Page, as_command_line, noisy
 
-from pellucid import cli, files, images, samples
+from pellucid import files, images, samples
 from pellucid.tasks import commands
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
-
-SHOTS = Path(os.environ["PELLUCID_SHOTS"]) if "PELLUCID_SHOTS" in os.environ else None
-"""A folder for screenshots, to be looked at (``PELLUCID_SHOTS``)."""
-
-
-def noisy(depth: str = "uint8", *, top: int = 60, sigma: float = 20, times: tuple[int, int] = (1, 1)) -> NDArray[Any]:
-    clean = np.tile(samples.photograph()[top : top + 200, 150:450] / np.float64(255), (*times, 1))
-    spoiled = np.clip(clean + np.random.default_rng(top).standard_normal(clean.shape) * sigma / 255, 0, 1)
-    return np.rint(spoiled * np.iinfo(depth).max).astype(depth)
 
 
 @pytest.fixture(scope="module")
@@ -54,117 +43,11 @@ def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     made.end()
 
 
-class Page:
-    """The page of a server, opened in the browser."""
-
-    def __init__(self, browser: Any, served: Any, downloads: Path, *, behind: str = "") -> None:
-        self.browser, self.served, self.downloads = browser, served, downloads
-        browser.get_log("browser")
-        browser.get_log("performance")
-        browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        # Two addresses that differ behind the sign alone would be one page.
-        browser.get("about:blank")
-        # The page must not remember the pictures of an earlier test.
-        about = {"origin": f"http://127.0.0.1:{served.port}", "storageTypes": "all"}
-        browser.execute_cdp_cmd("Storage.clearDataForOrigin", about)
-        browser.get(f"http://127.0.0.1:{served.port}/{behind}")
-        self.asked: list[dict[str, Any]] = []
-
-    def run(self, script: str, *arguments: Any) -> Any:
-        return self.browser.execute_script(script, *arguments)
-
-    def until(self, script: str, seconds: float = 120) -> None:
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        waiting = WebDriverWait(self.browser, seconds, poll_frequency=0.1)
-        waiting.until(lambda driver: driver.execute_script(f"return {script}"), script)
-
-    def ready(self) -> None:
-        self.until("document.documentElement.dataset.ready === 'yes'")
-
-    def find(self, name: str) -> Any:
-        return self.browser.find_element("id", name)
-
-    def give(self, event: str, *paths: Path) -> None:
-        """A drop or a paste of files, as a browser tells of one."""
-        content = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in paths]
-        self.run(
-            """
-            const told = new DataTransfer();
-            for (const [name, content] of arguments[1]) {
-              told.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name));
-            }
-            const about = { bubbles: true, cancelable: true };
-            const target = document.querySelector("main");
-            if (arguments[0] === "drop") target.dispatchEvent(new DragEvent("drop", { ...about, dataTransfer: told }));
-            else target.dispatchEvent(new ClipboardEvent("paste", { ...about, clipboardData: told }));
-            """,
-            event,
-            content,
-        )
-
-    def restored(self, count: int) -> None:
-        self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 120)
-
-    def shown(self, number: int) -> None:
-        self.until(f"document.documentElement.dataset.shown === '{number}-after'")
-        self.frame()
-
-    def frame(self) -> None:
-        """Waits until the browser has drawn the canvas."""
-        self.browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
-
-    def drawn(self) -> NDArray[np.uint8]:
-        """The pixels of the canvas, (h, w, 4)."""
-        self.frame()
-        address = self.run("return document.getElementById('picture').toDataURL()")
-        with PillowImage.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))) as picture:
-            return np.asarray(picture.convert("RGBA"))
-
-    def downloaded(self, name: str) -> bytes:
-        """A download once it is whole: Firefox holds its place with an empty file, and writes beside it."""
-        path, beside = self.downloads / name, self.downloads / f"{name}.part"
-        until = time.monotonic() + 60
-        while (not path.exists() or not path.stat().st_size or beside.exists()) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert path.exists(), list(self.downloads.iterdir())
-        return path.read_bytes()
-
-    def requests(self) -> list[str]:
-        """Methods and addresses that were asked for since this was called last."""
-        entries = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        sent = [entry["params"]["request"] for entry in entries if entry["method"] == "Network.requestWillBeSent"]
-        self.asked += sent
-        return [f"{each['method']} {each['url']}" for each in sent]
-
-    def assert_quiet(self) -> None:
-        """No word in the console, and no request to anywhere else."""
-        # A page that asks before it is left may do so only where somebody has touched it, and the browser says that.
-        assert [entry for entry in self.browser.get_log("browser") if "beforeunload" not in entry["message"]] == []
-        self.requests()
-        own = f"http://127.0.0.1:{self.served.port}/"
-        assert self.asked
-        assert [
-            each["url"] for each in self.asked if not each["url"].startswith((own, "blob:", "data:", "chrome:", "about:"))
-        ] == []
-
-    def shot(self, name: str) -> None:
-        if SHOTS is not None:
-            self.browser.save_screenshot(str(SHOTS / f"{name}.png"))
-
-
 APART = """
 const [one, other] = [...arguments].map((id) => document.getElementById(id).getBoundingClientRect());
 return one.height > 0 && (one.bottom <= other.top || other.bottom <= one.top || one.right <= other.left || other.right <= one.left);
 """
 """Whether two elements do not lie over each other."""
-
-
-def as_command_line(source: Path, folder: Path, *arguments: str, task: str = "denoise") -> bytes:
-    answer = folder / f"expected{source.suffix}"
-    assert cli.main([task, str(source), "-o", str(answer), "--force", *arguments]) == 0
-    return answer.read_bytes()
 
 
 def levels(content: bytes) -> NDArray[np.uint8]:

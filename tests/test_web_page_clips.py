@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from clips_made import make
-from test_web_page import Page
-from test_web_page_tasks import faults
+from web_page import Page, faults
 
 from pellucid import cli
-
-
-@pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1")
-    yield made
-    made.end()
 
 
 def test_a_clip_is_restored_and_played(browser: Any, served: Any, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from firefox import Firefox, program
-from test_web_page import Page, as_command_line, noisy
-from test_web_page_tasks import faults, pixels, settled
+from web_page import Page, as_command_line, faults, noisy, pixels, settled
 
 from pellucid import files, images
 
@@ -31,9 +30,7 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 
 @pytest.fixture
 def served(start_server: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    made = start_server(folder, "--workers", "1", "--timeout", "1200")
+    made = start_server(tmp_path / "served", "--workers", "1", "--timeout", "1200")
     yield made
     made.end()
 
@@ -94,9 +91,7 @@ def test_from_drop_to_download_and_after_a_reload(
     files.write(second, images.from_array(noisy()[90:130, :64]))
     page.give("drop", second)
     page.until("document.querySelectorAll('#list li').length === 2")
-    folder = tmp_path / "again"
-    folder.mkdir()
-    again = start_server(folder, "--workers", "1", "--timeout", "1200", "--port", str(served.port))
+    again = start_server(tmp_path / "again", "--workers", "1", "--timeout", "1200", "--port", str(served.port))
     try:
         page.until("document.getElementById('away').hidden")
         page.restored(2)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_web_page import Page, as_command_line, noisy
+from web_page import Page, as_command_line, noisy
 
 from pellucid import files, images
 
@@ -25,18 +25,9 @@ TO_THE_END = "PELLUCID_ALL" in os.environ
 """Whether all of them are waited for, which takes a minute (``PELLUCID_ALL``)."""
 
 
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "first.png"
-    files.write(path, images.from_array(noisy()[:80, :96]))
-    return path
-
-
 @pytest.fixture
 def served(start_server: Callable[..., Any], tmp_path: Path) -> Iterator[Any]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    made = start_server(folder, "--workers", "1", "--timeout", "1200")
+    made = start_server(tmp_path / "served", "--workers", "1", "--timeout", "1200")
     yield made
     made.end()
 
@@ -55,13 +46,13 @@ def states(page: Page) -> list[str]:
     return list(page.run("return [...document.querySelectorAll('#list li')].map((each) => each.dataset.state)"))
 
 
-def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture: Path, tmp_path: Path) -> None:
+def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, small_picture: Path, tmp_path: Path) -> None:
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import Select
 
     second = tmp_path / "second.png"
     files.write(second, images.from_array(noisy()[80:140, :96]))
-    page.give("drop", picture, second)
+    page.give("drop", small_picture, second)
     page.restored(2)
     page.shown(1)
     level = page.find("option-sigma-exact")
@@ -96,7 +87,7 @@ def test_a_reload_keeps_pictures_settings_steps_and_results(page: Page, picture:
     # Nothing was done again.
     assert [each for each in page.requests() if each.startswith("POST")] == []
     page.find("download").click()
-    assert page.downloaded("first.clean.png") == as_command_line(picture, tmp_path, "--sigma", "10")
+    assert page.downloaded("first.clean.png") == as_command_line(small_picture, tmp_path, "--sigma", "10")
     # A removed picture is gone from the browser's storage, too.
     page.find("clear").click()
     reload(page)
@@ -154,9 +145,7 @@ def test_two_hundred_pictures_a_reload_and_a_service_that_is_killed(
     page.find("download").click()
     assert page.downloaded("000.clean.png") == as_command_line(tmp_path / "000.png", tmp_path)
     # It is back under the same address.
-    folder = tmp_path / "again"
-    folder.mkdir()
-    again = start_server(folder, "--workers", "1", "--timeout", "1200", "--port", str(served.port))
+    again = start_server(tmp_path / "again", "--workers", "1", "--timeout", "1200", "--port", str(served.port))
     try:
         page.until("document.getElementById('away').hidden")
         page.until(f"{done} >= {MANY if TO_THE_END else count + 3}", 600)
@@ -165,14 +154,14 @@ def test_two_hundred_pictures_a_reload_and_a_service_that_is_killed(
         again.end()
 
 
-def test_a_second_tab_says_that_it_is_not_remembered(page: Page, picture: Path) -> None:
+def test_a_second_tab_says_that_it_is_not_remembered(page: Page, small_picture: Path) -> None:
     first = page.browser.current_window_handle
     page.browser.switch_to.new_window("tab")
     try:
         page.browser.get(f"http://127.0.0.1:{page.served.port}/")
         page.ready()
         assert "open in another tab" in page.find("memory").text
-        page.give("drop", picture)
+        page.give("drop", small_picture)
         page.restored(1)
     finally:
         page.browser.close()

@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from test_web_page import Page, noisy
-from test_web_page_tasks import MOST, Hand
+from web_page import MOST, Hand, Page
 
 import pellucid
-from pellucid import files, images
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
 
 
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "first.png"
-    files.write(path, images.from_array(noisy()[:80, :96]))
-    return path
-
-
-@pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "1200")
-    yield made
-    made.end()
-
-
-def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page: Page, picture: Path) -> None:
+def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page: Page, small_picture: Path) -> None:
     hand = Hand(page)
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
     hand.choose("preset", "old-photo")
@@ -46,7 +28,7 @@ def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page
     assert "denoise, upscale" in page.find("noise").text
     hand.press("download")
     taken = np.asarray(PillowImage.open(io.BytesIO(page.downloaded("first.old-photo.png"))))
-    np.testing.assert_array_equal(taken, pellucid.run(picture, preset="old-photo"))
+    np.testing.assert_array_equal(taken, pellucid.run(small_picture, preset="old-photo"))
     assert hand.clicks <= MOST
     # Any two stages beside each other.
     before = page.drawn()
@@ -62,8 +44,8 @@ def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page
     page.assert_quiet()
 
 
-def test_other_steps_by_hand_and_a_wrong_one(page: Page, picture: Path) -> None:
-    page.give("drop", picture)
+def test_other_steps_by_hand_and_a_wrong_one(page: Page, small_picture: Path) -> None:
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
     Hand(page).choose("preset", "other steps…")
@@ -79,8 +61,8 @@ def test_other_steps_by_hand_and_a_wrong_one(page: Page, picture: Path) -> None:
     Hand(page).press("undo")
 
 
-def test_every_field_has_a_name(page: Page, picture: Path) -> None:
-    page.give("drop", picture)
+def test_every_field_has_a_name(page: Page, small_picture: Path) -> None:
+    page.give("drop", small_picture)
     page.restored(1)
     unnamed = page.run(
         "return [...document.querySelectorAll('#settings select, #settings input, #stages select')]"

@@ -3,88 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
-import os
-import time
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from test_web_page import Page, as_command_line, noisy
+from web_page import Hand, Page, as_command_line, faults, noisy, pixels, settled
 
 import pellucid
 from pellucid import files, images, samples
 
 pytest.importorskip("starlette", reason="the extra web is not installed")
-
-MOST = 6
-"""Clicks that a task may take after the drop."""
-
-TIMES = Path(os.environ["PELLUCID_CLICKS"]) if "PELLUCID_CLICKS" in os.environ else None
-"""A file that gets a line for each task: its clicks, and seconds from the drop to the saved file (``PELLUCID_CLICKS``)."""
-
-
-class Hand:
-    """Clicks that are counted: a choice in a list is two, one to open it and one to choose; a stroke of the brush is one."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.clicks, self.begun = page, 0, time.monotonic()
-
-    def press(self, name: str) -> None:
-        self.clicks += 1
-        self.page.find(name).click()
-
-    def choose(self, name: str, text: str) -> None:
-        from selenium.webdriver.support.ui import Select
-
-        self.clicks += 2
-        Select(self.page.find(name)).select_by_visible_text(text)
-
-    def type(self, name: str, text: str) -> None:
-        from selenium.webdriver.common.keys import Keys
-
-        self.clicks += 1
-        field = self.page.find(name)
-        field.clear()
-        field.send_keys(text, Keys.TAB)
-
-    def stroke(self, *points: tuple[float, float]) -> None:
-        """From point to point of the picture's canvas, in CSS pixels from its middle."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
-        self.clicks += 1
-        canvas = self.page.find("picture")
-        self.page.run("arguments[0].scrollIntoView({ block: 'center' })", canvas)
-        chain = ActionChains(self.page.browser).move_to_element_with_offset(canvas, *map(round, points[0])).click_and_hold()
-        for point in points[1:]:
-            chain = chain.move_to_element_with_offset(canvas, *map(round, point))
-        chain.release().perform()
-
-    def done(self, name: str) -> None:
-        assert self.clicks <= MOST, name
-        if TIMES is not None:
-            with TIMES.open("a", encoding="utf-8") as file:
-                file.write(
-                    json.dumps({"task": name, "clicks": self.clicks, "seconds": round(time.monotonic() - self.begun, 1)}) + "\n"
-                )
-
-
-@pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pictures") / "first.png"
-    files.write(path, images.from_array(noisy()[:80, :96]))
-    return path
-
-
-@pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "1200")
-    yield made
-    made.end()
 
 
 def scale_of(page: Page, path: Path) -> float:
@@ -95,21 +25,12 @@ def scale_of(page: Page, path: Path) -> float:
     return float(int(min(wide / width, high / height)))
 
 
-def pixels(content: bytes) -> np.ndarray[Any, Any]:
-    with PillowImage.open(io.BytesIO(content)) as picture:
-        return np.asarray(picture)
-
-
-def settled(page: Page) -> None:
-    page.until("document.getElementById('busy').hidden && !document.getElementById('list').textContent.includes('changed')")
-
-
-def test_one_noisy_photograph(page: Page, picture: Path, tmp_path: Path) -> None:
+def test_one_noisy_photograph(page: Page, small_picture: Path, tmp_path: Path) -> None:
     hand = Hand(page)
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     hand.press("download")
-    assert page.downloaded("first.clean.png") == as_command_line(picture, tmp_path)
+    assert page.downloaded("first.clean.png") == as_command_line(small_picture, tmp_path)
     hand.done("one noisy photograph")
     page.assert_quiet()
 
@@ -167,12 +88,12 @@ def test_steps_and_a_look_for_all_that_are_chosen_while_pictures_are_at_work(pag
     page.assert_quiet()
 
 
-def test_a_face_is_spared(page: Page, picture: Path) -> None:
+def test_a_face_is_spared(page: Page, small_picture: Path) -> None:
     hand = Hand(page)
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
-    scale = scale_of(page, picture)
+    scale = scale_of(page, small_picture)
     hand.press("brush")
     hand.choose("brush-what", "What to spare (mask)")
     hand.stroke((20 * scale, -20 * scale), (30 * scale, -10 * scale), (30 * scale, 10 * scale))
@@ -181,7 +102,7 @@ def test_a_face_is_spared(page: Page, picture: Path) -> None:
     page.shot("spared")
     hand.press("download")
     output = pixels(page.downloaded("first.clean.png")).astype(int)
-    before = pixels(picture.read_bytes()).astype(int)
+    before = pixels(small_picture.read_bytes()).astype(int)
     hand.done("a face is spared")
     spared = np.abs(output - before).max(axis=2) == 0
     # The middle of the stroke is as it was, to the bit; far from it the noise is gone.
@@ -195,9 +116,9 @@ def test_a_face_is_spared(page: Page, picture: Path) -> None:
     page.assert_quiet()
 
 
-def test_how_far_off_it_may_be(page: Page, picture: Path) -> None:
+def test_how_far_off_it_may_be(page: Page, small_picture: Path) -> None:
     hand = Hand(page)
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     hand.press("trust")
     page.until("document.getElementById('right').value === 'confidence'")
@@ -324,10 +245,10 @@ def test_what_stands_out_becomes_a_mask_and_a_cut_out_is_painted(page: Page, tmp
     page.assert_quiet()
 
 
-def test_a_finger_paints_and_two_zoom(page: Page, picture: Path) -> None:
+def test_a_finger_paints_and_two_zoom(page: Page, small_picture: Path) -> None:
     screen = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
     page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
     page.find("brush").click()
@@ -430,8 +351,8 @@ def test_a_folder_that_is_removed_comes_back_whole(page: Page, tmp_path: Path) -
     page.restored(3)
 
 
-def test_the_keys_are_listed_and_do_what_they_say(page: Page, picture: Path) -> None:
-    page.give("drop", picture)
+def test_the_keys_are_listed_and_do_what_they_say(page: Page, small_picture: Path) -> None:
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
     page.run("document.getElementById('picture').focus()")
@@ -454,24 +375,11 @@ def test_the_keys_are_listed_and_do_what_they_say(page: Page, picture: Path) -> 
     assert {"M", "B", "P", "E", "?", "Z"} <= set(listed)
 
 
-AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
-"""axe-core (MPL-2.0): rules of accessibility, for tests alone."""
-
-
-def faults(page: Page) -> list[str]:
-    """The faults that axe-core finds in the page as it is."""
-    page.run(AXE)
-    found = page.browser.execute_async_script(
-        "axe.run(document, { resultTypes: ['violations'] }).then((each) => arguments[0](each.violations))"
-    )
-    return [f"{each['id']}: {node['html'][:120]} {node['failureSummary'][:200]}" for each in found for node in each["nodes"]]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, picture: Path, theme: str) -> None:
+def test_axe_finds_nothing(page: Page, small_picture: Path, theme: str) -> None:
     page.run("document.documentElement.dataset.theme = arguments[0]", theme)
     assert faults(page) == []
-    page.give("drop", picture)
+    page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
     page.run("for (const each of document.querySelectorAll('details')) each.open = true")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import email.parser
-import email.policy
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from serving import parts_of
 
 import pellucid
 from pellucid import samples
@@ -23,14 +21,6 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 pytest.importorskip("python_multipart", reason="the extra web is not installed")
 
 TEXT = "denoise:sigma=20:strength=0.8+upscale:scale=1.5:noise=keep"
-
-
-@pytest.fixture(scope="module")
-def served(start_server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    made = start_server(tmp_path_factory.mktemp("served"), "--workers", "1", "--timeout", "600")
-    yield made
-    assert made.end() == 0
-    assert list(made.folder.iterdir()) == []
 
 
 def levels() -> NDArray[np.uint8]:
@@ -58,12 +48,6 @@ def form(**parts: bytes) -> tuple[bytes, dict[str, str]]:
     return body + b"--x--\r\n", {"Content_Type": "multipart/form-data; boundary=x"}
 
 
-def parts(answer: Any) -> dict[str, bytes]:
-    head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
-    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + answer.body)
-    return {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in message.iter_parts()}
-
-
 def test_steps_over_http_give_what_python_gives(served: Any) -> None:
     expected = pellucid.run(levels(), TEXT)
     # As people write it, and as programs do.
@@ -81,7 +65,7 @@ def test_what_each_step_did_and_pictures_of_the_stages(served: Any) -> None:
     assert [(step["task"], step["model"]) for step in done] == [("denoise", "photo-color"), ("upscale", "upscale")]
     assert done[0]["sigma"] == 20
     answer = served.ask("POST", f"/v1/run?steps={TEXT}&preview=true", png(levels()), Content_Type="image/png")
-    shown = parts(answer)
+    shown = parts_of(answer)
     assert list(shown) == ["details", "image", "before", "stage-1", "after"]
     np.testing.assert_array_equal(pixels(shown["before"]), levels())
     np.testing.assert_array_equal(pixels(shown["stage-1"]), pellucid.run(levels(), TEXT.partition("+")[0]))
@@ -155,7 +139,7 @@ def test_the_description_has_it(served: Any) -> None:
 
 def test_the_confidence_is_one_more_picture(served: Any) -> None:
     for path, shape in (("/v1/restore?sigma=20", (48, 64)), (f"/v1/run?steps={TEXT}", (72, 96))):
-        shown = parts(served.ask("POST", f"{path}&preview=true&confidence=true", png(levels()), Content_Type="image/png"))
+        shown = parts_of(served.ask("POST", f"{path}&preview=true&confidence=true", png(levels()), Content_Type="image/png"))
         assert pixels(shown["confidence"]).shape == shape
     answer = served.ask("POST", "/v1/restore?sigma=20&confidence=true", png(levels()), Content_Type="image/png")
     assert answer.status == 422
