@@ -114,7 +114,7 @@ def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.
 
 
 def test_no_more_noise_is_taken_back_than_there_is(photograph: NDArray[np.float64]) -> None:
-    """A level that is told too high smooths more, but shadows stay as dark as they are."""
+    """A stated level that is too high smooths more, but shadows stay as dark as they are."""
     photo, dark = restorer.load("photo"), photograph * 0.2
     for real, stated in ((10, 40), (25, 100)):
         noisy = np.rint(np.clip(dark + np.random.default_rng(0).standard_normal(dark.shape) * real / 255, 0, 1) * 255) / 255

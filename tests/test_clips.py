@@ -1,4 +1,4 @@
-"""Clip files: what a clip was before, it is afterwards, but for the noise."""
+"""Clip files: restoring changes the noise of a clip and nothing else."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_colour_bars_are_read_by_their_own_matrix(matrix: int, full: bool, tmp_p
     # By the other matrix, yellow and cyan are other colours.
     wrong = yuv.to_pixels(bars_of(bars), Layout("yuv", 8, 2, 2, {1: 6, 6: 1}[matrix], full=full))
     assert np.abs(255 * wrong[HEIGHT // 2, WIDTH // 16 :: WIDTH // 8] - BARS).max() > 15
-    # And swscale, told the matrix, says the same of the whole clip after its way through.
+    # swscale, given the matrix, finds the same colours in the restored clip.
     with av.open(str(again(source, model))) as file:
         frame = next(file.decode(video=0))
         assert (frame.color_range, frame.color_primaries, frame.color_trc, frame.colorspace) == colours

@@ -130,7 +130,7 @@ def test_a_curve_that_nobody_hears_is_texture(photograph: NDArray[np.float64], m
     found = diagnosis.inspect(noisy)
     assert found.kind == "gaussian"
     assert found.sigma == pytest.approx(5, rel=0.1)
-    # Where the noise follows the light, calm blocks have less than is heard.
+    # Where the noise follows the light, calm blocks show less noise than the network estimates.
     monkeypatch.setattr(noise, "white_sigma", lambda blocks: 2.0)
     assert diagnosis.inspect(noisy).kind == "speckle"
 

@@ -85,7 +85,7 @@ def test_faint_noise_leaves_and_texture_stays(photo: restorer.Restorer, photogra
 
 
 def test_no_more_is_taken_away_than_faint_noise_has(photo: restorer.Restorer) -> None:
-    # The hardest case: texture that is noise, far stronger than the noise that the model is told of.
+    # The hardest case: texture that is noise, far stronger than the level that the model gets.
     texture = np.random.default_rng(1).random((96, 80)).astype(np.float32)
     taken = texture - photo.restore(texture, sigma=2)
     energy = np.square(taken)[8:-8, 8:-8]

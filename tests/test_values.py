@@ -59,7 +59,7 @@ def test_counts_in_sixteen_bits_are_restored_as_counts(gray: NDArray[np.float64]
     assert after.dtype == np.uint16
     assert error(after, clean * top) < 0.65 * error(counts, clean * top)
     assert outcome.remarks == (f"values: black is 0, white {top}, estimated from the values (--range LO:HI sets them)",)
-    # As when it is told, and as in Python.
+    # The output equals that of the stated range, and Python's.
     np.testing.assert_array_equal(after, pellucid.denoise(counts, range=(0, top)))
     np.testing.assert_array_equal(after, pellucid.denoise(counts))
 
@@ -125,7 +125,7 @@ SCALES = (1e-300, 1e-5, 0.999 / 255, 1.001, 1.02, 1.1, 1.5, 2.0, 3.0, 4.0, 100.0
 @pytest.mark.parametrize("noise", [0, 15], ids=["clean", "noisy"])
 @pytest.mark.parametrize("scale", SCALES)
 def test_floats_above_one_or_below_a_level_have_their_own_range(gray: NDArray[np.float64], scale: float, noise: float) -> None:
-    """As if it were given, and that is said: in Python as in files."""
+    """The range found equals the range given, and a remark names it, in Python as for files."""
     array = noisy((gray - gray.min()) / (gray.max() - gray.min()), noise)
     array *= scale / array.max()
     image, stated = images.from_array(array, "auto"), images.from_array(array, (0, scale))

@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -391,20 +392,16 @@ def test_on_a_phone(page: Page, pictures: dict[str, Path]) -> None:
     box = page.run("const b = document.getElementById('picture').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]")
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 3
 
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        touches = [{"x": each[0], "y": each[1], "id": index} for index, each in enumerate(points)]
-        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-
-    touch("touchStart", (x, y))
-    touch("touchMove", (x - 60, y))
-    touch("touchEnd")
+    page.touch("touchStart", (x, y))
+    page.touch("touchMove", (x - 60, y))
+    page.touch("touchEnd")
     assert float(page.run("return document.getElementById('divider').value")) == pytest.approx(
         float(before) - 100 * 60 / box[2], abs=1
     )
     zoom = page.find("zoom").text
-    touch("touchStart", (x - 30, y), (x + 90, y))
-    touch("touchMove", (x - 60, y), (x + 120, y))
-    touch("touchEnd")
+    page.touch("touchStart", (x - 30, y), (x + 90, y))
+    page.touch("touchMove", (x - 60, y), (x + 120, y))
+    page.touch("touchEnd")
     page.frame()
     assert page.find("zoom").text != zoom
     page.assert_quiet()
@@ -476,7 +473,6 @@ def test_an_editor_for_each_kind_of_setting(page: Page, pictures: dict[str, Path
 
 
 def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
     height, width = 240, 320
@@ -492,13 +488,8 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     page.restored(1)
     page.shown(1)
     assert page.find("marking").text.startswith("Click on the picture: “belongs to it”; with the Alt key")
-    canvas = page.find("picture")
-    box = page.run("const b = arguments[0].getBoundingClientRect(); return [b.width, b.height]", canvas)
-    scale = int(min(box[0] / width, box[1] / height))
-
-    def at(column: float, row: float) -> Any:
-        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
-        return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
+    scale = page.scale_of(width, height)
+    at = partial(page.at, width=width, height=height)
 
     def pixel(name: str) -> NDArray[np.int64]:
         return np.array([[int(each) for each in line.split(",")] for line in page.find(name).get_attribute("value").split()])
@@ -516,8 +507,7 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
     page.run("[...document.querySelectorAll('.take')].find((each) => each.textContent.startsWith('Drag')).click()")
     drag = at(20, 60).click_and_hold()
     for column, row in ((60, 100), (140, 180)):
-        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
-        drag = drag.move_to_element_with_offset(canvas, *where)
+        drag = drag.move_to_element_with_offset(page.find("picture"), *page.offset(column, row, width, height))
     drag.release().perform()
     assert np.abs(pixel("option-box") - (20, 60, 141, 181)).max() <= 2
     page.until("document.getElementById('busy').hidden && !document.querySelector('#list').textContent.includes('changed')")
@@ -541,7 +531,6 @@ def test_points_and_a_box_are_placed_on_the_picture(page: Page, tmp_path: Path) 
 
 
 def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -> None:
-    from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
     height, width = 200, 300
@@ -552,15 +541,8 @@ def test_hints_of_colour_are_placed_on_the_picture(page: Page, tmp_path: Path) -
     page.restored(1)
     page.shown(1)
     assert page.find("marking").text.startswith("Click on the picture to give a place the chosen colour")
-    canvas = page.find("picture")
-    box = page.run("const b = arguments[0].getBoundingClientRect(); return [b.width, b.height]", canvas)
-    scale = int(min(box[0] / width, box[1] / height))
-
-    def at(column: float, row: float) -> Any:
-        # Offsets count from the middle of what is in view.
-        page.run("arguments[0].scrollIntoView({ block: 'center' })", canvas)
-        where = (round((column - width / 2) * scale), round((row - height / 2) * scale))
-        return ActionChains(page.browser).move_to_element_with_offset(canvas, *where)
+    scale = page.scale_of(width, height)
+    at = partial(page.at, width=width, height=height)
 
     def colour_at(column: int, row: int) -> NDArray[np.int64]:
         picture = page.drawn()
@@ -676,7 +658,7 @@ def test_for_keys_and_screen_readers(page: Page, pictures: dict[str, Path]) -> N
     page.frame()
     assert page.find("divider").get_attribute("value") == "54"
     picture.send_keys("0")
-    # The result was told to who cannot see it.
+    # The page says the result to screen readers.
     assert "first.png denoised, noise level" in page.find("status").get_attribute("textContent")
     assert page.find("status").get_attribute("aria-live") == "polite"
     page.assert_quiet()

@@ -17,14 +17,6 @@ from pellucid import files, images, samples
 pytest.importorskip("starlette", reason="the extra web is not installed")
 
 
-def scale_of(page: Page, path: Path) -> float:
-    """CSS pixels of the stage for each pixel of the picture."""
-    with PillowImage.open(path) as picture:
-        width, height = picture.size
-    wide, high = page.run("const b = document.getElementById('picture').getBoundingClientRect(); return [b.width, b.height]")
-    return float(int(min(wide / width, high / height)))
-
-
 def test_one_noisy_photograph(page: Page, small_picture: Path, tmp_path: Path) -> None:
     hand = Hand(page)
     page.give("drop", small_picture)
@@ -93,7 +85,7 @@ def test_a_face_is_spared(page: Page, small_picture: Path) -> None:
     page.give("drop", small_picture)
     page.restored(1)
     page.shown(1)
-    scale = scale_of(page, small_picture)
+    scale = page.scale_of(96, 80)
     hand.press("brush")
     hand.choose("brush-what", "What to spare (mask)")
     hand.stroke((20 * scale, -20 * scale), (30 * scale, -10 * scale), (30 * scale, 10 * scale))
@@ -223,7 +215,7 @@ def test_what_stands_out_becomes_a_mask_and_a_cut_out_is_painted(page: Page, tmp
     page.run("document.querySelector('#tasks input[value=cutout]').click()")
     settled(page)
     page.until("document.documentElement.dataset.shown === '1-after'")
-    hand, scale = Hand(page), scale_of(page, path)
+    hand, scale = Hand(page), page.scale_of(width, height)
     from selenium.webdriver.support.ui import Select
 
     Select(page.find("brush-what")).select_by_visible_text("Belongs to it")
@@ -258,23 +250,19 @@ def test_a_finger_paints_and_two_zoom(page: Page, small_picture: Path) -> None:
     box = page.run("const b = document.getElementById('picture').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]")
     x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
 
-    def touch(kind: str, *points: tuple[float, float]) -> None:
-        hands = [{"x": each[0], "y": each[1], "id": index} for index, each in enumerate(points)]
-        page.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": hands})
-
     zoom = page.find("zoom").text
-    touch("touchStart", (x - 30, y))
-    touch("touchStart", (x - 30, y), (x + 50, y))
-    touch("touchMove", (x - 60, y), (x + 90, y))
-    touch("touchEnd")
+    page.touch("touchStart", (x - 30, y))
+    page.touch("touchStart", (x - 30, y), (x + 50, y))
+    page.touch("touchMove", (x - 60, y), (x + 90, y))
+    page.touch("touchEnd")
     page.frame()
     assert page.find("zoom").text != zoom
     # Two fingers have painted nothing.
     named = "document.getElementById('option-mask').closest('.row').textContent.includes('.png')"
     assert not page.run(f"return {named}")
-    touch("touchStart", (x, y))
-    touch("touchMove", (x + 20, y + 20))
-    touch("touchEnd")
+    page.touch("touchStart", (x, y))
+    page.touch("touchMove", (x + 20, y + 20))
+    page.touch("touchEnd")
     page.until(named)
     settled(page)
     page.assert_quiet()

@@ -90,6 +90,30 @@ class Page:
             content,
         )
 
+    def touch(self, kind: str, *points: tuple[float, float]) -> None:
+        """An event of fingers at these points, in CSS pixels of the window: ``touchStart``, ``touchMove`` or ``touchEnd``."""
+        fingers = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
+        self.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+    def scale_of(self, width: int, height: int) -> int:
+        """CSS pixels for each pixel of a picture of that size: the largest whole number at which all of it is in view."""
+        wide, high = self.run("const b = document.getElementById('picture').getBoundingClientRect(); return [b.width, b.height]")
+        return int(min(wide / width, high / height))
+
+    def offset(self, column: float, row: float, width: int, height: int) -> tuple[int, int]:
+        """The place of that pixel of a picture of that size, in CSS pixels from the middle of the canvas."""
+        scale = self.scale_of(width, height)
+        return round((column - width / 2) * scale), round((row - height / 2) * scale)
+
+    def at(self, column: float, row: float, width: int, height: int) -> Any:
+        """A chain of actions that begins with the pointer over that pixel of a picture of that size."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        canvas = self.find("picture")
+        # Selenium counts offsets from the middle of the visible part.
+        self.run("arguments[0].scrollIntoView({ block: 'center' })", canvas)
+        return ActionChains(self.browser).move_to_element_with_offset(canvas, *self.offset(column, row, width, height))
+
     def restored(self, count: int) -> None:
         self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 120)
 

@@ -242,7 +242,7 @@ def test_mnist_is_fetched_checked_and_found_again(tmp_path: Path, monkeypatch: p
     fetched = list(mnist.fetch(mirrors=(dead, address), checksums=checksums))
     assert len(fetched) == 4
     assert mnist.cached() == tmp_path / "cache" / "mnist"
-    # A recipe for digits finds them without being told.
+    # A recipe for digits finds the fetched ones by itself.
     assert len(load(None, DIGITS.data).train) == 8
     # A second time nothing is asked of any mirror.
     assert list(mnist.fetch(mirrors=(), checksums=checksums)) == fetched

@@ -31,7 +31,7 @@ SOURCE = Path(pellucid.__file__).parent.parent
 
 
 def small(name: str = "digits", **training: Any) -> recipes.Recipe:
-    """A shipped recipe with a network that trains in seconds; exact arithmetic unless told."""
+    """A shipped recipe with a network that trains in seconds; exact arithmetic by default."""
     recipe = recipes.find(name)
     network = UnetSpec(channels=1, widths=(16, 24), blocks=(1, 1)) if name == "digits" else recipe.network
     settings: dict[str, Any] = {

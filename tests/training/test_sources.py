@@ -30,7 +30,7 @@ SIDE = 16
 
 @dataclass(frozen=True)
 class Front(base.Learning):
-    """Where the thing is, of a thing before a ground; things are told apart by their red, grounds have none."""
+    """The mask of a thing before a ground: things are red, and grounds have no red."""
 
     name: ClassVar[str] = "front"
     sources: ClassVar[tuple[str, ...]] = ("things", "grounds")
