@@ -45,7 +45,7 @@ HEIGHT, WIDTH, EDGE = 480, 640, 16
 CROP = (8, 6, 600, 460)
 
 GAIN, ISO = 1.6e-7, (100, 800, 3200, 12800, 25600)
-"""As in ``raw.py``."""
+"""The gain of the shot noise at ISO 1, and the ISO speeds, as in ``raw.py``."""
 
 STRENGTHS = (0.3, 0.5, 0.8, 1.2)
 

@@ -89,7 +89,7 @@ CASES = (
 
 
 def shown(values: Values) -> Values:
-    """As a tile: colours, enlarged by repeating pixels where it is small."""
+    """The picture as a tile: in colour, enlarged by repeating pixels where it is small."""
     colours = np.repeat(values[..., None], 3, axis=2) if values.ndim == 2 else values
     times = SIDE // colours.shape[0]
     return colours.repeat(times, axis=0).repeat(times, axis=1)

@@ -100,7 +100,7 @@ def measured(name: str, folder: Path, steps: int, turns: int) -> dict[str, Any]:
     watched = Turns(iter(()), ready, steps)
 
     def batches(*arguments: Any, **options: Any) -> Iterator[Batch]:
-        # By threads: those of other processes could not be asked what they took.
+        # Threads make the batches, for the processor time of other processes could not be measured.
         watched.feed = real(*arguments, **{**options, "processes": 0})
         return iter(watched)
 

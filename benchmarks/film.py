@@ -228,7 +228,7 @@ class Measuring:
         shown(method, row)
 
     def methods(self, truth: wear.Worn) -> dict[str, Callable[[Pixels, wear.Worn | None], Pixels]]:
-        """Those that fit the damage."""
+        """The methods that fit the damage, by name."""
         rows: dict[str, Callable[[Pixels, wear.Worn | None], Pixels]] = {"worn": lambda frames, _: frames}
         if self.options.baselines:
             rows["temporal median"] = temporal_median

@@ -145,7 +145,7 @@ def memory(process: int) -> float:
 
 
 async def load(port: int, process: int, count: int, seconds: float, pictures: list[tuple[bytes, bytes]]) -> dict[str, object]:
-    """So many clients for so long; memory is looked at every second after the first five."""
+    """The service under ``count`` clients for ``seconds``; its memory is measured every second after the first five."""
     tally = Tally()
     sizes: list[float] = []
 

@@ -69,7 +69,7 @@ class Situation:
 
 
 def levels(values: Floats) -> Values:
-    """As 8 bits have them."""
+    """The values rounded to 8 bits."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -144,7 +144,7 @@ def main() -> None:
         page.paste(fitted(pixels), (left + CELL + GAP, top + CAPTION - 2))
     down, light = measured(options.data)
     print(f"the real clip: {down.std():.2f} pixels up and down, brightness {light.std():.2f} hundredths")
-    # As much as the real clip has, to be compared by eye: mean of seeds is not taken.
+    # Weave and flicker as strong as the real clip's, to compare by eye: one seed, no mean.
     blank = np.full((80, 4, 4, 1), 0.5, np.float32)
     kernel = np.ones(17) / 17
     shift = wear.wear(blank, f"weave:{down.std():.3g}", np.random.default_rng(0)).shift[:, 0].astype(np.float64)

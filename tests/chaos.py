@@ -83,7 +83,7 @@ class Place:
             begun = time.monotonic()
             status, said = self.run(folder / name)
             self.seconds = time.monotonic() - begun
-            """Those of an undisturbed run, whose graph is in the cache."""
+            """The seconds of an undisturbed run whose graph is in the cache."""
             if status:
                 raise SystemExit(f"the undisturbed run ended with status {status}: {said}")
         self.expected = self.found(folder / "undisturbed")
@@ -422,7 +422,7 @@ class Service:
 
     @contextmanager
     def clients(self, count: int) -> Iterator[None]:
-        """So many clients, which send while the block runs."""
+        """``count`` clients send requests while the block runs."""
 
         def send(number: int) -> None:
             index = number

@@ -43,7 +43,7 @@ WORDS: tuple[Any, ...] = (
 
 
 def said(action: Callable[[], object]) -> str | None:
-    """None where the action ends well, or by an error of ours in one line; else what is wrong with the error."""
+    """The fault of an action's error; None where the action ends well, or by an error of ours in one line."""
     try:
         action()
     except PellucidError as error:

@@ -139,7 +139,7 @@ class Service:
 
 
 def attack(service: Service, count: int, seed: int) -> list[str]:
-    """So many uploads; the findings, a line for each."""
+    """Sends ``count`` uploads; returns the findings, a line for each."""
     findings = []
     with tempfile.TemporaryDirectory() as place:
         wholes = [(path.suffix, path.read_bytes()) for path in fuzz.seeds(Path(place))]

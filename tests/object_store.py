@@ -20,7 +20,7 @@ Chosen = Callable[[dict[str, Any]], str | None]
 """The name of the fault that a request, by its WSGI environment, shall have; None for none."""
 
 FAULTS = ("busy", "cut", "lost", "slow")
-"""Those that come again and again."""
+"""The faults that come again and again."""
 
 
 @dataclass

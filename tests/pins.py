@@ -87,7 +87,7 @@ def with_alpha(values: Array) -> Array:
 
 
 def as_dtype(values: Array, dtype: str) -> Array:
-    """As integers over their whole range, clipped; as floats, not clipped."""
+    """The values as integers over the whole range, clipped, or as floats, not clipped."""
     if dtype.startswith("float"):
         return values.astype(dtype)
     return np.round(np.clip(values, 0, 1) * np.iinfo(dtype).max).astype(dtype)

@@ -89,7 +89,7 @@ def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, m
     assert (bands.facts["sigma"], bands.width, bands.height) == (whole.facts["sigma"], whole.width, whole.height)
     assert bands.seconds > 0
     assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
-    # As an array by itself, too.
+    # Restoring the array in Python gives the same.
     if ending == ".npy":
         np.testing.assert_array_equal(
             np.load(tmp_path / "bands.npy"), model.restore(np.load(source).astype("=f4" if "f" in name else "u1"), **told)
@@ -110,7 +110,7 @@ def test_bands_go_into_every_format(
     bands = restored(tmp_path / "in.tif", tmp_path / f"bands{ending}", model, sigma=10)
     assert (whole.error, bands.error) == (None, None)
     assert (tmp_path / f"bands{ending}").read_bytes() == (tmp_path / f"whole{ending}").read_bytes()
-    # And as the picture is restored that a caller has read.
+    # Restoring a picture that the caller has read gives the same.
     files.write(tmp_path / f"read{ending}", model.restore(files.read(tmp_path / "in.tif"), sigma=10))
     assert files.read(tmp_path / f"read{ending}").pixels.tobytes() == files.read(tmp_path / f"bands{ending}").pixels.tobytes()
 

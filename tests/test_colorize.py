@@ -525,7 +525,7 @@ def _gray_profile(gamma: float) -> bytes:
 
 
 ENDINGS = [ending for kind in files.WRITTEN if kind.name not in ("HEIF", "DICOM") for ending in kind.endings]
-"""Those of all that is written; HEIF's codec may be missing, and a DICOM file is written from one alone."""
+"""The endings of all written formats, without HEIF, whose codec may be missing, and DICOM, which needs a DICOM file."""
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

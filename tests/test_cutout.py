@@ -430,7 +430,7 @@ def test_over_http(start_server: Callable[..., Any], path: Path, tmp_path: Path)
         behind = served.ask("POST", asked, form, Content_Type="multipart/form-data; boundary=edge")
         assert (behind.status, behind.headers["content-type"]) == (200, "image/jpeg")
         assert served.ask("POST", f"{asked}&background=/etc/passwd", content).status == 422
-        # As large as the picture at most: a crop is known by the work alone.
+        # The size of a crop is known only after the work; it is at most the picture's.
         part = served.ask("POST", f"{asked}&crop=true", content, Accept="application/json").json
         assert (part["alpha"], part["width"] < 80, part["height"] < 80) == (True, True, True)
     finally:

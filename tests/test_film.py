@@ -170,7 +170,7 @@ def test_faded_colours_come_back_and_others_stay(photograph: Pixels) -> None:
 
 
 def gain(before: Pixels, after: Pixels, truth: Pixels, where: NDArray[np.bool_]) -> float:
-    """By how many dB pixels have come nearer to the truth."""
+    """How many dB closer to the truth the pixels are."""
     errors = (float(np.square(each[where] - truth[where]).mean()) for each in (before, after))
     return float(10 * np.log10(next(errors) / next(errors)))
 

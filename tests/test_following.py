@@ -113,7 +113,7 @@ def test_light_that_fades_is_followed(fade: float, photograph: Any, model: Resto
 
 
 def gains_of(frames: Sequence[Any], model: Restorer, sigma: float = SIGMA) -> list[float]:
-    """By how many dB each frame, clipped to what 8 bits hold, is better than by itself; no cut is found."""
+    """How many dB better each frame, rounded to 8 bits, is than one restored by itself; no cut is found."""
     gains = []
     notes: Any = None
     given = [np.rint(255 * np.clip(frame, 0, 1)).astype(np.float32) / 255 for frame in noisy(frames, sigma)]

@@ -229,7 +229,7 @@ def test_a_damaged_cache_is_made_anew(damage: str, cache: Path) -> None:
     elif damage in ("cut", "empty"):
         del whole[middle if damage == "cut" else 0 :]
     elif damage == "other":
-        # That of another model, under this one's name.
+        # The cache holds another model's graph under this one's name.
         path.unlink()
         engines.open_graph(shipped_path("upscale"), scale=2)
         whole = bytearray(kept(cache).read_bytes())

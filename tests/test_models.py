@@ -63,6 +63,6 @@ def test_the_seed_does_what_its_author_saw(digits: NDArray[np.float64]) -> None:
     seed = restorer.load("seed-digits")
     assert seed.card.parameters + 352 == 51_057
     assert mean_psnr(digits, seed.restore_batch(spoiled(digits, "gaussian:51:clip"))) > 26
-    # And its faults: it spoils a clean digit, and falls apart where it was not trained.
+    # Its faults: it spoils a clean digit, and fails at levels that it was not trained for.
     assert mean_psnr(digits, seed.restore_batch(digits)) < 33
     assert mean_psnr(digits, seed.restore_batch(spoiled(digits, "gaussian:127.5:clip"))) < 15

@@ -391,7 +391,7 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, name: str) -> Non
 
 
 def frame_of(count: int) -> bytes:
-    """So many zeros, packed by Zstandard into a frame that does not say how many (RFC 8878): blocks of one byte, repeated."""
+    """``count`` zeros, packed by Zstandard into a frame that does not state the number (RFC 8878): blocks of one byte, repeated."""
     sides = [min(1 << 17, count - begin) for begin in range(0, count, 1 << 17)]
     blocks = [(side << 3 | 2 | (number == len(sides) - 1)).to_bytes(3, "little") + b"\0" for number, side in enumerate(sides)]
     return b"\x28\xb5\x2f\xfd\x00\x48" + b"".join(blocks)

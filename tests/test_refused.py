@@ -61,7 +61,7 @@ def refused(told: list[Any], capsys: Any) -> str:
 
 
 def test_each_setting_of_files_is_known_to_clips_or_refused_for_them() -> None:
-    """Whoever adds one has to decide."""
+    """Whoever adds a setting has to decide which."""
     assert {row.name for row in FileSettings.declared() if not row.of} == BOTH
     assert {row.of for row in ClipSettings.declared()} == {"clips"}
     concerned = {row.name for each in (FileSettings, ClipSettings) for row in each.declared() if row.of}

@@ -96,7 +96,7 @@ def test_progress_ends_with_all_pieces(model: restorer.Restorer, monkeypatch: py
     cut = tiling.cut
     monkeypatch.setattr(tiling, "cut", lambda height, width, tile, **how: cut(height, width, tile=96, **how))
     steps: list[tuple[int, int]] = []
-    # Those that enlarge have more to do, and need fewer pixels to be cut.
+    # Tasks that enlarge have more to do, and a smaller picture is cut into pieces, too.
     shape = (500, 600) if model.settings().answer(Shape(500, 600, 1, False)).height == 500 else (220, 260)
     noisy = np.clip(0.5 + np.random.default_rng(0).normal(0, 0.1, shape), 0, 1)
     model.details(noisy, progress=lambda done, of: steps.append((done, of)))

@@ -107,7 +107,7 @@ def content(url: str) -> dict[str, bytes]:
 
 
 def outputs(url: str) -> dict[str, bytes]:
-    """Those that are not the manifest's."""
+    """The contents of all objects but the manifest's, by name."""
     return {name: value for name, value in content(url).items() if not name.startswith(f"{MANIFEST}/")}
 
 
@@ -307,7 +307,7 @@ def test_a_store_that_throttles_for_twenty_seconds_is_waited_for(
     bare: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By a clock that only our pauses move."""
+    """Pauses move the test's clock; real time does not count."""
     url, faulty = store
     now = begun = 0.0
 

@@ -224,7 +224,7 @@ def test_a_request_whose_folder_cannot_go_for_want_of_descriptors_leaves_nothing
         try:
             with folder.place() as first:
                 (first / "upload").write_bytes(b"private")
-                # None is free; those that are open stay.
+                # No descriptor is free; open ones stay open.
                 resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -390,7 +390,7 @@ def test_shrunk_noise_is_not_underrated(photograph: NDArray[np.float64], kernel:
 def test_shrunk_noise_counts_where_the_networks_hardly_hear_it(
     photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch, kernel: str, factor: float, estimate: tuple[float, float]
 ) -> None:
-    # As they did in one and in two of eight photographs.
+    # The networks answered so in one and in two of eight photographs.
     monkeypatch.setattr(estimator, "answer", lambda weights, seen: estimator.Estimate(*estimate, 0.0))
     clean = 255 * photograph[:320, 280:]
     given = clean + np.random.default_rng(0).normal(0, 15, clean.shape)
@@ -545,7 +545,7 @@ def test_noise_that_differs_from_place_to_place_has_a_level_for_each(photograph:
         return float(np.square(restored.reshape(clean.shape) - clean).mean())
 
     one = float(np.sqrt(np.square(across).mean()))
-    # By a decibel better than the best single level.
+    # The output is a decibel better than that of the best single level.
     assert off(pellucid.restore(given)) < 0.8 * min(off(pellucid.restore(given, sigma=level)) for level in (0.6 * one, one))
 
 
@@ -557,7 +557,7 @@ def test_one_law_for_all_places_is_one(photograph: NDArray[np.float64], kind: st
 
 def test_texture_in_one_channel_is_no_noise_of_a_place() -> None:
     down, right = np.mgrid[:320, :320]
-    # As rough as noise is, in spots, and in green alone.
+    # The texture is as rough as noise, in a spot of the green channel alone.
     rough = np.random.default_rng(5).standard_normal((320, 320)) * (
         3 + 12 * np.exp(-((down - 160) ** 2 + (right - 160) ** 2) / 8000)
     )

@@ -66,7 +66,7 @@ def test_cores_meet_and_have_their_margins(size: tuple[int, int], halo: int, mul
 
 
 def test_margins_are_few() -> None:
-    """As few pixels as can be are seen twice: 24 megapixels in six pieces, a sixth more pixels."""
+    """Pieces share as few pixels as possible: 24 megapixels in six pieces take a sixth more pixels."""
     found = tiling.cut(4000, 6000, tile=2176, halo=133, multiple_of=8)
     assert (len(found.rows), len(found.columns), found.piece) == (2, 3, (2136, 2184))
     assert found.pieces * found.piece[0] * found.piece[1] < 1.17 * 24e6

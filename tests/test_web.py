@@ -362,7 +362,7 @@ def test_a_file_as_a_setting_is_a_part_and_never_a_path(tmp_path: Path) -> None:
     read = TintSettings.read({"tone": ["#fff"], "hint": ["1,2=red", "3,4=#00f"]}, {"palette": content}, paths=False)
     assert (read.tone, len(read.hint)) == ("#ffffff", 2)
     assert read.palette is not None
-    # As the worker gets it.
+    # The worker gets the settings as text.
     again = TintSettings.read(read.text())
     assert again == read
     assert again.palette is not None
@@ -556,7 +556,7 @@ def test_health_and_metrics(served: Any, pictures: dict[str, Path]) -> None:
     before = counted()
     served.ask("POST", "/v1/restore", pictures["png"].read_bytes())
     done = 'pellucid_requests_total{path="/v1/restore",status="200"}'
-    # It is counted just after it was sent.
+    # The service counts an answer just after it has sent it.
     assert comes(lambda: counted().get(done, 0) == before.get(done, 0) + 1)
     after = counted()
     assert after["pellucid_restored_pixels_total"] - before["pellucid_restored_pixels_total"] == 96 * 128

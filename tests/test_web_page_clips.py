@@ -52,7 +52,7 @@ def test_a_clip_is_restored_and_played(browser: Any, served: Any, tmp_path: Path
     page.ready()
     page.until("document.querySelector('#clip-list a.button')")
     assert [each for each in page.requests() if each.startswith("POST")] == []
-    # By a preset.
+    # The user chooses a preset.
     Select(page.browser.find_element("css selector", "#clip-list select")).select_by_visible_text("scan")
     page.until("document.querySelector('#clip-list a.button')?.download === 'a.scan.webm'")
     assert [each.partition("steps=")[2].partition("&")[0] for each in page.requests() if each.startswith("POST")] == [

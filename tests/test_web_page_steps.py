@@ -37,7 +37,7 @@ def test_an_old_photograph_by_a_preset_its_stages_and_how_far_off_it_may_be(page
     page.frame()
     page.until("true")
     assert before.shape == page.drawn().shape
-    # And taken back.
+    # The user goes back to one task.
     hand.choose("preset", "one task, as set above")
     page.until("document.getElementById('stages').hidden")
     page.restored(1)

@@ -90,7 +90,7 @@ def test_a_second_run_decodes_nothing_and_sees_the_same(folder: Path, tmp_path: 
 
 
 def test_what_is_kept_is_what_the_files_say(folder: Path, tmp_path: Path) -> None:
-    """By the libraries themselves: eight bits, luma, Lanczos."""
+    """The libraries themselves give the expected values: eight bits, luma, Lanczos."""
     from PIL import Image as PillowImage
 
     table = replace(PHOTO.data, channels=1, scales=(1.0, 0.5))
@@ -136,7 +136,7 @@ def test_damage_is_seen_and_mended(folder: Path, tmp_path: Path, reads: list[str
         del content[-1000:]
     else:
         content = bytearray(b"something else")
-    # Whoever has it mapped keeps what he has: the damaged one is another file.
+    # Processes that have the old file mapped keep it: the damaged one is a new file.
     path.unlink()
     path.write_bytes(content)
     reads.clear()
@@ -275,7 +275,7 @@ from pathlib import Path
 from pellucid.training import cache, recipes
 from pellucid.training.batches import make_batch
 from pellucid.training.pictures import load
-# So many pictures are decoded at once as there are cores: here always two.
+# As many pictures are decoded at once as there are cores; the test sets two.
 os.cpu_count = lambda: 2
 recipe = recipes.find("photo")
 own = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmData")) * 1024

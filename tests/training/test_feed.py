@@ -1,4 +1,4 @@
-"""Whoever makes the batches, they are the same; and whoever takes no more of them leaves nothing running."""
+"""Batches are the same whichever threads or processes make them, and nothing runs on once no more are taken."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_signal_to_all_processes_ends_the_run_in_order(tmp_path: Path) -> None
     """Ctrl-C, and what ends a batch job, reach the whole group: the run takes the step in hand with the batch that it needs."""
     recipe, out = tmp_path / "tiny.toml", tmp_path / "a.onnx"
     small = "[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\nheld_out = 0.02\nvalidation = ['gaussian:51:clip']\n"
-    # So often validated that it speaks at once.
+    # Many validations make the run print its first line at once.
     recipe.write_text(f'name = "tiny"\nbase = "digits"\n{small}[training]\nvalidations = 10000\n')
     command = [sys.executable, "-m", "pellucid", "train", str(recipe), "--steps", "100000", "--workers", "2", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:

@@ -204,7 +204,7 @@ def test_scores_of_clean_images_and_their_bounds(made: Made, monkeypatch: pytest
     short = scoring.score(made.out, pictures, recipe, seconds=0)
     assert short is not None
     assert (short.images, short.held_out, whole.images) == (1, 4, 4)
-    # So does Ctrl-C, which keeps what is done; before anything is, it ends all.
+    # Ctrl-C bounds them, too, and keeps the images scored so far; before the first it ends the run.
     whole_of, calls = scoring._scored, [0]
 
     def interrupted(*arguments: Any) -> Any:
