@@ -7,6 +7,7 @@ piece as on the whole picture.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,9 @@ REACH = 64
 """How far, in pixels, `foreground` looks: the wide window, the pixels between two blocks, and the narrow window (55), in whole
 blocks."""
 
+BAND = 128
+"""Rows that are worked on together: planes of half a megabyte, which the cache of a core holds."""
+
 FAINT = 1e-3
 """Weight of the wide window's colours where the narrow one has hardly any foreground."""
 
@@ -72,22 +76,38 @@ BLURRED = 0.02
 """Radius of the blur behind a thing, as a share of the picture's longer side: like a portrait lens."""
 
 
-def means(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    """The mean of each place of (h, w, channels) and its neighbours up to ``radius`` away, those that there are.
+def means(planes: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    """The mean of each place of planes (n, h, w) and its neighbours up to ``radius`` away, those that there are."""
+    rows, columns = (
+        np.minimum(np.arange(size) + radius + 1, size) - np.maximum(np.arange(size) - radius, 0) for size in planes.shape[1:]
+    )
+    share = 1 / (rows[:, None] * columns)
+    output = np.empty_like(planes)
+    for plane, mean in zip(planes, output, strict=True):
+        np.multiply(_windows(np.pad(plane, radius), radius), share, out=mean)
+    return output
 
-    Sums are float64: the difference of two long sums of float32 has no more than four digits.
+
+def _windows(plane: NDArray[Any], radius: int) -> NDArray[Any]:
+    """The sum of each place of (h, w) and its neighbours up to ``radius`` away, without the rim where some are missing.
+
+    Windows of 2, 4, 8 and so on are sums of two of half their size, and one of any size is a sum of these: few additions, and none
+    of the digits are lost that the difference of two long sums loses.
     """
     for axis in (0, 1):
-        size = values.shape[axis]
-        stop = np.minimum(np.arange(size) + radius + 1, size) - 1
-        start = np.maximum(np.arange(size) - radius, 0) - 1
-        sums = np.cumsum(values, axis=axis, dtype=np.float64)
-        values = np.take(sums, stop, axis)
-        inner = int((start < 0).sum())
-        rest = (slice(inner, None),) if axis == 0 else (slice(None), slice(inner, None))
-        values[rest] -= np.take(sums, start[inner:], axis)
-        values /= (stop - start).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-    return values
+        # A window along rows is one along columns of the transposed plane, which is never copied.
+        lines = plane if axis == 0 else plane.T
+        size, start = 2 * radius + 1, 1
+        total = lines[: len(lines) - size + 1]
+        width, part = 1, lines
+        while 2 * width <= size:
+            part = part[:-width] + part[width:]
+            width *= 2
+            if size & width:
+                total = total + part[start : start + len(total)]
+                start += width
+        plane = total if axis == 0 else total.T
+    return plane
 
 
 def coefficients(picture: Pixels, alpha: Pixels) -> Pixels:
@@ -104,12 +124,12 @@ def coefficients(picture: Pixels, alpha: Pixels) -> Pixels:
     for number, width in enumerate(WINDOWS):
         radius = max(1, round(width * short))
         found = _fitted(picture, alpha, radius)
-        coarse = means(np.stack([alpha > SURE, alpha < 1 - SURE], axis=2).astype(np.float64), max(1, radius // 2)) > 1e-9
-        found[~coarse[..., 0]] = 0
-        found[~coarse[..., 1]] = np.eye(found.shape[2], dtype=np.float32)[-1]
+        there, beyond = means(np.stack([alpha > SURE, alpha < 1 - SURE]).astype(np.float64), max(1, radius // 2)) > 0
+        found[:, ~there | ~beyond] = 0
+        found[-1, ~beyond] = 1
         if number + 1 < len(WINDOWS):
-            alpha = refined(found.transpose(2, 0, 1), picture.transpose(2, 0, 1))
-    return found
+            alpha = refined(found, picture.transpose(2, 0, 1))
+    return found.transpose(1, 2, 0)
 
 
 def _fitted(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
@@ -118,43 +138,42 @@ def _fitted(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
 
     def half(top: int, bottom: int) -> Pixels:
         first, last = max(0, top - 2 * radius), min(height, bottom + 2 * radius)
-        return _fitted_part(picture[first:last], alpha[first:last], radius)[top - first : bottom - first]
+        return _fitted_part(picture[first:last], alpha[first:last], radius)[:, top - first : bottom - first]
 
     with ThreadPoolExecutor(min(2, memory.cores())) as pool:
-        return np.concatenate(list(pool.map(half, (0, middle), (middle, height))))
+        return np.concatenate(list(pool.map(half, (0, middle), (middle, height))), axis=1)
 
 
 def _fitted_part(picture: Pixels, alpha: Pixels, radius: int) -> Pixels:
     channels = picture.shape[2]
-    guide, level = picture.astype(np.float64), alpha[..., None].astype(np.float64)
+    guide, level = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float64), alpha.astype(np.float64)
     weight = (2 * level - 1) ** 2 + 1e-3
     wanted = np.clip(2 * level - 0.5, 0, 1)
     pairs = [(one, other) for one in range(channels) for other in range(one, channels)]
-    products = np.stack([guide[..., one] * guide[..., other] for one, other in pairs], axis=2)
-    averaged = means(
-        np.concatenate([weight, weight * guide, weight * wanted, weight * guide * wanted, weight * products], 2), radius
-    )
-    averaged = averaged[..., 1:] / averaged[..., :1]
-    middle, mean, both, squares = np.split(averaged, [channels, channels + 1, 2 * channels + 1], axis=2)
-    variances = {pair: squares[..., place] - middle[..., pair[0]] * middle[..., pair[1]] for place, pair in enumerate(pairs)}
+    weighed = weight * guide
+    products = [weighed[one] * guide[other] for one, other in pairs]
+    averaged = means(np.stack([weight, *weighed, weight * wanted, *(weighed * wanted), *products]), radius)
+    averaged = averaged[1:] / averaged[0]
+    middle, mean, both, squares = np.split(averaged, [channels, channels + 1, 2 * channels + 1])
+    variances = {pair: squares[place] - middle[pair[0]] * middle[pair[1]] for place, pair in enumerate(pairs)}
     for one in range(channels):
         variances[one, one] += SMOOTHNESS
     factors = _solved(variances, both - middle * mean)
-    added = mean - (factors * middle).sum(axis=2, keepdims=True)
-    return means(np.concatenate([factors, added], axis=2), radius).astype(np.float32)
+    added = mean - (factors * middle).sum(axis=0)
+    return means(np.concatenate([factors, added]), radius).astype(np.float32)
 
 
 def _solved(variances: dict[tuple[int, int], NDArray[np.float64]], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The solution (h, w, c) of the equations with these symmetric matrices, by cofactors: a solver of one small matrix after the
+    """The solution (c, h, w) of the equations with these symmetric matrices, by cofactors: a solver of one small matrix after the
     other takes ten times as long."""
-    if wanted.shape[2] == 1:
-        return wanted / variances[0, 0][..., None]
+    if len(wanted) == 1:
+        return wanted / variances[0, 0]
     xx, xy, xz, yy, yz, zz = (variances[pair] for pair in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
     first, second, third = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
     fourth, fifth, sixth = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
     rows = ((first, second, third), (second, fourth, fifth), (third, fifth, sixth))
-    solved = np.stack([sum(cofactor * wanted[..., place] for place, cofactor in enumerate(row)) for row in rows], axis=2)
-    return np.asarray(solved / (xx * first + xy * second + xz * third)[..., None])
+    solved = np.stack([sum(cofactor * each for cofactor, each in zip(row, wanted, strict=True)) for row in rows])
+    return np.asarray(solved / (xx * first + xy * second + xz * third))
 
 
 def valid(place: Place) -> tuple[int, int]:
@@ -252,20 +271,33 @@ def foreground(planes: Pixels, alpha: Pixels) -> Pixels:
 
 
 def _colours(planes: Pixels, alpha: Pixels) -> Pixels:
-    """The colours around edges."""
-    pure, rest = np.square(alpha), np.square(1 - alpha)
-    near, behind = (_wide(planes, np.square(each)) for each in (pure, rest))
+    """The colours around edges; in bands of rows, so that what is worked on stays near the processor."""
+    height, width = alpha.shape
+    wide = [_wide(planes, np.square(np.square(each))) for each in (alpha, 1 - alpha)]
+    rows, columns = (np.clip((np.arange(size) + 0.5) / BLOCK - 0.5, 0, (size - 1) // BLOCK) for size in (height, width))
+    output = np.empty_like(planes)
+    for top in range(0, height, BAND):
+        bottom = min(top + BAND, height)
+        first, last = max(0, top - NARROW), min(height, bottom + NARROW)
+        block = int(rows[first])
+        near, behind = (_between(each[:, block : int(rows[last - 1]) + 2], rows[first:last] - block, columns) for each in wide)
+        closer = _closer(planes[:, first:last], alpha[first:last], near, behind)
+        output[:, top:bottom] = closer[:, top - first : bottom - first]
+    return output
+
+
+def _closer(planes: Pixels, alpha: Pixels, near: Pixels, behind: Pixels) -> Pixels:
+    """The foreground's colours in the narrow window, from those ``near`` and ``behind`` (c, h, w) in the wide one."""
+    pure = np.square(alpha)
     estimate = _corrected(planes, alpha, near, behind)
-    weight = _narrow(pure[None].copy())
-    weight += FAINT
     estimate *= pure
     closer = _narrow(estimate)
     near *= FAINT
     closer += near
-    closer /= weight
-    estimate = _corrected(planes, alpha, closer, behind)
-    np.copyto(estimate, planes, where=alpha == 1)
-    return estimate
+    closer /= _narrow(pure[None]) + FAINT
+    output = _corrected(planes, alpha, closer, behind)
+    np.copyto(output, planes, where=alpha == 1)
+    return output
 
 
 def _corrected(planes: Pixels, alpha: Pixels, near: Pixels, behind: Pixels) -> Pixels:
@@ -280,45 +312,26 @@ def _corrected(planes: Pixels, alpha: Pixels, near: Pixels, behind: Pixels) -> P
 
 
 def _wide(planes: Pixels, weights: Pixels) -> Pixels:
-    """The mean of planes (c, h, w) in the wide window, by the ``weights`` (h, w)."""
+    """The mean in the wide window of planes (c, h, w), by the ``weights`` (h, w): (c, rows, columns) of blocks."""
     height, width = weights.shape
-    down, right = -height % BLOCK, -width % BLOCK
-    padded = np.empty((len(planes) + 1, height + down, width + right), np.float32)
-    padded[:, height:] = 0
-    padded[:, :, width:] = 0
-    np.multiply(planes, weights, out=padded[:-1, :height, :width])
-    padded[-1, :height, :width] = weights
-    # Rows first: NumPy adds long rows much faster than short ones.
-    rows = padded.reshape(len(padded), (height + down) // BLOCK, BLOCK, width + right).sum(axis=2)
-    blocks = rows.reshape(*rows.shape[:2], (width + right) // BLOCK, BLOCK).sum(axis=3)
-    averaged = means(blocks.transpose(1, 2, 0).astype(np.float64), WIDE)
-    colours = (averaged[..., :-1] / (averaged[..., -1:] + 1e-6)).astype(np.float32)
-    rows_at, columns_at = (
-        np.clip((np.arange(size) + 0.5) / BLOCK - 0.5, 0, count - 1)
-        for size, count in zip((height, width), colours.shape[:2], strict=True)
-    )
-    return _between(colours.transpose(2, 0, 1), rows_at, columns_at)
+    down, across = -(-height // BLOCK), -(-width // BLOCK)
+    padded = np.zeros((down * BLOCK, across * BLOCK), np.float32)
+    blocks = np.empty((len(planes) + 1, down, across))
+    for number in range(len(blocks)):
+        padded[:height, :width] = planes[number] * weights if number < len(planes) else weights
+        # Rows first: NumPy adds long rows much faster than short ones.
+        rows = padded.reshape(down, BLOCK, across * BLOCK).sum(axis=1)
+        blocks[number] = rows.reshape(down, across, BLOCK).sum(axis=2)
+    averaged = means(blocks, WIDE)
+    return np.asarray(averaged[:-1] / (averaged[-1] + 1e-6), np.float32)
 
 
 def _narrow(planes: Pixels) -> Pixels:
     """The mean of planes (c, h, w) in the narrow window of seven, the edge repeated."""
-    for axis in (1, 2):
-        size = planes.shape[axis]
-        rim = [(0, 0)] * 3
-        rim[axis] = (NARROW, NARROW)
-        one = np.pad(planes, rim, mode="edge")
-
-        def shifted(values: Pixels, start: int, count: int, axis: int = axis) -> Pixels:
-            return values[:, start : start + count] if axis == 1 else values[:, :, start : start + count]
-
-        # Two, then four: sums of seven from four additions.
-        two = shifted(one, 0, size + 5) + shifted(one, 1, size + 5)
-        total = shifted(two, 0, size) + shifted(two, 2, size)
-        total += shifted(two, 4, size)
-        total += shifted(one, 6, size)
-        planes = total
-    planes *= np.float32(1 / (2 * NARROW + 1) ** 2)
-    return planes
+    output = np.empty_like(planes)
+    for plane, mean in zip(planes, output, strict=True):
+        np.multiply(_windows(np.pad(plane, NARROW, mode="edge"), NARROW), np.float32(1 / (2 * NARROW + 1) ** 2), out=mean)
+    return output
 
 
 # -- backgrounds ------------------------------------------------------------------------------------------------------
@@ -339,7 +352,7 @@ def blurred(small: Pixels, alpha: Pixels) -> Pixels:
     radius = max(1, round(BLURRED * max(alpha.shape)))
     # Where there is no background near, there is one farther away.
     weight = np.maximum(1 - alpha, 1e-4)[..., None].astype(np.float64)
-    both = np.concatenate([small * weight, weight], axis=2)
+    both = np.ascontiguousarray(np.concatenate([small * weight, weight], axis=2).transpose(2, 0, 1))
     for _ in range(3):
         both = means(both, radius)
-    return np.asarray(both[..., :-1] / both[..., -1:], dtype=np.float32)
+    return np.asarray((both[:-1] / both[-1]).transpose(1, 2, 0), dtype=np.float32)
