@@ -155,7 +155,7 @@ def test_a_small_thing_is_looked_at_closely() -> None:
 
 
 @pytest.mark.parametrize("points", [(), ((200.0, 150.0),), ((1100.0, 800.0),), ((30.0, 880.0), (1180.0, 20.0))])
-def test_the_first_looks_lie_around_the_points_or_the_middle(points: tuple[tuple[float, float], ...]) -> None:
+def test_the_first_looks_are_at_the_whole_and_nearer_at_the_points_or_the_middle(points: tuple[tuple[float, float], ...]) -> None:
     rows, columns = np.mgrid[:900, :1200].astype(np.float32)
     picture = np.dstack((columns / 1200, rows / 900, np.zeros_like(rows)))
     windows = []
@@ -168,9 +168,10 @@ def test_the_first_looks_lie_around_the_points_or_the_middle(points: tuple[tuple
     cutting.coarse(run, picture, Prompts(points=points), looks=2)
     assert len(windows) == 2
     places = np.array(points or ((600.0, 450.0),))
-    for share, window in zip(cutting.FIRST, windows, strict=True):
-        low, high = np.maximum(places.min(0) - share * 600, 0), np.minimum(places.max(0) + share * 600, (1200, 900))
-        np.testing.assert_allclose(window, (*low, *high), atol=4)
+    np.testing.assert_allclose(windows[0], (0, 0, 1200, 900), atol=4)
+    room = cutting.NEARER * 600
+    low, high = np.maximum(places.min(0) - room, 0), np.minimum(places.max(0) + room, (1200, 900))
+    np.testing.assert_allclose(windows[1], (*low, *high), atol=4)
 
 
 @pytest.mark.parametrize("box", [(850, 150, 950, 250), (300, 200, 950, 800), (0, 0, 1200, 900)])
