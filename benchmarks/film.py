@@ -5,7 +5,8 @@
 DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
 product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
 median of the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved
-by its own, so that an unsteady gate does not count. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall
+by its own, so that an unsteady gate does not count. ``unsteady px`` is the deviation of the frames' places, ``trembling px`` that of their
+changes from frame to frame. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall
 by pixel, ``dE`` the difference of the mean colours (CIEDE2000).
 """
 
@@ -185,6 +186,7 @@ def scores(made: Pixels, clean: Pixels, truth: wear.Worn) -> dict[str, float]:
         "placed": decibels(within(made - placed(clean, away))),
         "flicker %": 100 * float(light.std()),
         "unsteady px": float(away.std(axis=0).mean()),
+        "trembling px": float(np.diff(away, axis=0).std(axis=0).mean()),
         "dE": metrics.ciede2000(colours[1], colours[0], data_range=1),
     }
     if truth.damage.any() and not truth.shift.any():

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import footage, images, mending, reels, samples, wear
+from pellucid import footage, images, mending, reels, registration, samples, wear
 from pellucid.errors import OptionError
 from pellucid.tasks import FilmSettings, film_learning
 from pellucid.tasks.settings import Shape
@@ -34,7 +34,7 @@ def scene(height: int = 96, width: int = 128, seed: int = 0) -> Pixels:
 
 def moved(plane: Pixels, down: float, right: float, height: int = 96, width: int = 128) -> Pixels:
     """A window of the plane that has moved down and right."""
-    whole_plane = reels.shifted(plane[..., None], down, right)[..., 0]
+    whole_plane = registration.shifted(plane[..., None], down, right)[..., 0]
     return whole_plane[32 : 32 + height, 32 : 32 + width]
 
 
@@ -95,8 +95,8 @@ def test_a_scratch_is_upright_and_a_wire_is_not() -> None:
 @pytest.mark.parametrize(("down", "right", "gain"), [(0.0, 0.0, 1.0), (0.4, -0.7, 1.1), (-3.3, 5.2, 0.9), (9.0, -11.5, 1.0)])
 def test_motion_and_brightness_between_two_frames(down: float, right: float, gain: float) -> None:
     plane = scene()
-    found, gains = reels.moved_by(moved(plane, 0, 0), moved(plane, down, right) * np.float32(gain))
-    assert found == pytest.approx((down, right), abs=0.06)
+    found, gains = registration.held_against(moved(plane, 0, 0), moved(plane, down, right) * np.float32(gain))
+    assert found[:2] == pytest.approx((down, right), abs=0.06)
     np.testing.assert_allclose(np.exp(gains), gain, atol=0.02)
 
 
@@ -147,7 +147,7 @@ def test_nothing_is_done_about_a_clip_of_one_picture() -> None:
 
 def test_frames_are_moved_back_to_where_they_were(photograph: Pixels) -> None:
     there = whole.moved(photograph[None], np.array([[1.3, -2.6]], np.float32))[0]
-    back = reels.shifted(there, -1.3, 2.6)
+    back = registration.shifted(there, -1.3, 2.6)
     assert np.abs(back - photograph)[8:-8, 8:-8].mean() < 0.012
 
 

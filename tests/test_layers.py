@@ -29,7 +29,7 @@ ROWS = (
     {"laws", "spreading"},
     {"asked", "wear"},
     {"motion"},
-    {"clipping", "following", "moving", "paths"},
+    {"clipping", "following", "moving", "paths", "registration"},
     {"mending"},
     {"camera"},
     {"sensor"},

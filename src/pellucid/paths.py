@@ -6,7 +6,10 @@ gate's by likelihood (`unsteady`), since it lasts some frames, as a slow camera 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,12 @@ LENGTHS = 3.0, 4.5, 7.0, 11.0, 18.0, 30.0, 50.0, 100.0
 REACHES = 1.0, 10.0, 100.0, 1000.0, 10_000.0
 """How far the camera goes, in standard deviations of the gate."""
 
+STOPS = 8
+"""Parts of a window at whose ends a camera that stands may begin to move, and stop: it is known better while it stands."""
+
+PACE, GOES = 8.0, (10.0, 100.0, 1000.0)
+"""Frames over which the speed of such a camera is alike, and how far it goes, in standard deviations of the gate."""
+
 TOGETHER = 96
 """Frames that are parted at once; longer scenes are in windows that overlap by half."""
 
@@ -47,7 +56,8 @@ STANDS_OUT = 5.0
 
 def unsteady(path: Path) -> Path:
     """The gate's part of a path (n, axes): its mean given the path, under all of `GATES` and of the cameras of `LENGTHS` and
-    `REACHES`, and one that stands still or goes evenly, each by its likelihood (Rasmussen and Williams 2006, chapters 2 and 5)."""
+    `REACHES`, and those that stand still, go evenly, or stop and go, each by its likelihood (Rasmussen and Williams 2006, chapters
+    2 and 5)."""
     count = len(path)
     if count < FEWEST:
         return np.zeros_like(path)
@@ -65,64 +75,87 @@ def unsteady(path: Path) -> Path:
 
 def _unsteady(path: Path) -> Path:
     """The same of one axis of a window."""
-    times = np.arange(len(path), dtype=float)
-    gate, length = _mean_of_gate(path, _candidates(len(path)))
+    gate, length = _mean_of_gate(path, tuple(range(len(path))))
     apart = np.abs(gate - np.median(gate))
     calm = apart <= STANDS_OUT * 1.4826 * np.median(apart) + 1e-9
     if not calm.all() and calm.mean() > 0.8 and calm.sum() >= FEWEST:
         gate = np.zeros_like(path)
-        gate[calm], length = _mean_of_gate(path[calm], _made(times[calm]))
+        gate[calm], length = _mean_of_gate(path[calm], tuple(np.flatnonzero(calm).tolist()))
     if length <= HAND[0] and spread_of(gate) < HAND[1] * spread_of(path - _slow(path, calm.astype(float), HAND[0])):
         return np.zeros_like(path)
     return gate
 
 
-Candidate = tuple[Path, Path, Path, float, float]
-"""The matrix that makes a path white under a covariance, the camera's even course made white, the gate's covariance, the logarithm
-of the likelihood's factor that does not depend on the path, and the camera's length."""
+@dataclass(frozen=True)
+class _Cameras:
+    """Cameras beside a gate with the covariance ``gate`` (n, n). ``whitens`` (cameras, n, n) takes the camera's even course out of
+    a path and leaves the rest by the inverse of its covariance; ``fixed`` is what does not depend on the path in the logarithm of
+    the likelihood, ``free`` the degrees of freedom, ``lengths`` those of the cameras' ways."""
+
+    gate: Path
+    whitens: Path
+    fixed: Path
+    free: int
+    lengths: Path
+
+    @classmethod
+    def made(cls, gate: Path, ways: Path, course: Path, lengths: Sequence[float]) -> _Cameras:
+        """Of the covariances ``ways`` (cameras, n, n), beside an even ``course`` (n, terms)."""
+        inverse = np.linalg.inv(gate + ways)
+        even = inverse @ course
+        inner = course.T @ even
+        fixed = -0.5 * (np.linalg.slogdet(gate + ways)[1] + np.linalg.slogdet(inner)[1])
+        whitens = np.asarray(inverse - even @ np.linalg.solve(inner, even.swapaxes(1, 2)), np.float64)
+        return cls(gate, whitens, fixed, course.shape[0] - course.shape[1], np.array(lengths))
+
+    def beside(self, path: Path) -> tuple[Path, Path]:
+        """The logarithm of the likelihood of each camera, and the gate's mean beside it (cameras, n)."""
+        rest = self.whitens @ path
+        # The gate's deviation is not known: that which is likeliest.
+        return self.fixed - 0.5 * self.free * np.log(np.maximum(rest @ path, 0) / self.free + 1e-18), rest @ self.gate
+
+
+def _mean_of_gate(path: Path, times: tuple[int, ...]) -> tuple[Path, float]:
+    """The gate's mean, and the likeliest length of the camera's way, from its places at these frames."""
+    path = path - path.mean()
+    tried = list(_cameras(times))
+    found = [each.beside(path) for each in tried]
+    likeliest = tried[int(np.argmax([likely.max() for likely, _ in found]))]
+    if np.isfinite(likeliest.lengths[0]) and len(path) >= 3 * STOPS:
+        tried.append(_stopping(times, likeliest.gate))
+        found.append(tried[-1].beside(path))
+    likely, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    lengths = np.concatenate([each.lengths for each in tried])
+    chances = np.exp(likely - likely.max())
+    return np.asarray(chances / chances.sum() @ means), float(lengths[np.argmax(likely)])
 
 
 @lru_cache(maxsize=2)
-def _candidates(count: int) -> tuple[Candidate, ...]:
-    return _made(np.arange(count, dtype=float))
-
-
-def _made(times: Path) -> tuple[Candidate, ...]:
-    apart = np.abs(times[:, None] - times)
-    middle = (times - times.mean()) / max(1.0, float(np.ptp(times)) / 2)
-    course = np.stack([np.ones_like(times), middle], axis=1)
+def _cameras(times: tuple[int, ...]) -> tuple[_Cameras, ...]:
+    """Cameras that stand still, go evenly, and are alike over a length, beside each of `GATES`."""
+    place = np.array(times, float)
+    apart = np.abs(place[:, None] - place)
+    course = np.stack([np.ones_like(place), (place - place.mean()) / max(1.0, float(np.ptp(place)) / 2)], axis=1)
     made = []
     for new, lasting in GATES:
-        gate = (1 - new) * lasting**apart if lasting else np.zeros_like(apart)
-        gate = gate + new * (apart == 0)
-        for order in (1, 2):
-            made.append(_candidate(gate, gate, course[:, :order], np.inf))
-        for length in LENGTHS:
-            camera = np.exp(-0.5 * np.square(apart / length))
-            made += [_candidate(gate + reach * reach * camera, gate, course, length) for reach in REACHES]
+        gate = (1 - new) * (lasting**apart if lasting else np.zeros_like(apart)) + new * (apart == 0)
+        made += [_Cameras.made(gate, np.zeros((1, *gate.shape)), course[:, :order], (np.inf,)) for order in (1, 2)]
+        ways = np.stack([reach**2 * np.exp(-0.5 * np.square(apart / length)) for length in LENGTHS for reach in REACHES])
+        made.append(_Cameras.made(gate, ways, course, np.repeat(LENGTHS, len(REACHES)).tolist()))
     return tuple(made)
 
 
-def _candidate(whole: Path, gate: Path, course: Path, length: float) -> Candidate:
-    lower = np.linalg.cholesky(whole)
-    whitening = np.linalg.inv(lower)
-    even = whitening @ course
-    fixed = -float(np.log(np.diag(lower)).sum()) - 0.5 * float(np.linalg.slogdet(even.T @ even)[1])
-    return whitening, even, gate, fixed, length
-
-
-def _mean_of_gate(path: Path, candidates: tuple[Candidate, ...]) -> tuple[Path, float]:
-    """The gate's mean, and the likeliest length of the camera's way."""
-    likely, means = [], []
-    for whitening, even, gate, fixed, _ in candidates:
-        values = whitening @ path
-        rest = values - even @ np.linalg.solve(even.T @ even, even.T @ values)
-        free = len(path) - even.shape[1]
-        # The gate's deviation is not known: that which is likeliest.
-        likely.append(fixed - 0.5 * free * np.log(float(rest @ rest) / free + 1e-18))
-        means.append(gate @ (whitening.T @ rest))
-    chances = np.exp(np.array(likely) - max(likely))
-    return np.asarray(chances / chances.sum() @ np.array(means)), candidates[int(np.argmax(likely))][-1]
+def _stopping(times: tuple[int, ...], gate: Path) -> _Cameras:
+    """Cameras that stand still, move from one frame to another, and stand still again."""
+    frames = np.arange(times[-1] + 1)
+    alike = np.exp(-0.5 * np.square((frames[:, None] - frames) / PACE))
+    ways = []
+    for begin, end in combinations(np.linspace(0, len(frames), STOPS + 1), 2):
+        moves = np.clip(np.minimum(frames - begin, end - frames) / 2 + 1, 0, 1)
+        # The way is the sum of its speeds.
+        way = np.cumsum(np.cumsum(moves[:, None] * alike * moves, axis=0), axis=1)[np.ix_(times, times)]
+        ways += [np.square(far / (end - begin)) * way for far in GOES]
+    return _Cameras.made(gate, np.stack(ways), np.ones((len(times), 1)), [PACE] * len(ways))
 
 
 JUMPS = 8.0, 0.004
@@ -133,9 +166,8 @@ have jumped."""
 def jumps(steps: Path) -> list[int]:
     """Frames with which a path jumps for good, from its ``steps`` (n, axes): frames are missing there, or were not found."""
     found = []
-    sudden = np.stack([steps[:, axis] - median_around(steps[:, axis]) for axis in range(steps.shape[1])], axis=1)
-    for axis in range(steps.shape[1]):
-        away = sudden[:, axis]
+    for axis in steps.T:
+        away = axis - _beside(axis)
         least = JUMPS[0] * spread_of(away) + JUMPS[1]
         for place in np.flatnonzero(np.abs(away) > least):
             near = away[max(0, place - 2) : place + 3]
@@ -197,6 +229,17 @@ def trembles(rest: Path, least: float) -> bool:
 def spread_of(values: Path) -> float:
     """The standard deviation that most values agree on."""
     return float(1.4826 * np.median(np.abs(values))) if values.size else 0.0
+
+
+def _beside(path: Path) -> Path:
+    """Each value as those beside it say, on both sides and on each alone: a path that turns says so, too."""
+    count = len(path)
+    padded = np.pad(path, 4, constant_values=np.nan)
+    before, after = ([padded[4 + way * far : 4 + way * far + count] for far in range(1, 5)] for way in (-1, 1))
+    tries = [(one + other) / 2 for one, other in zip(before, after, strict=True)]
+    tries += [2 * side[0] - side[1] for side in (before, after)]
+    # At the ends one side is all there is.
+    return np.asarray(np.nanmedian(tries, axis=0)) if count > 2 else path
 
 
 def _slow(path: Path, weight: Path, window: float) -> Path:

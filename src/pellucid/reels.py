@@ -15,21 +15,23 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import registration
 from pellucid.diagnosis import dyes
 from pellucid.images import Pixels
 from pellucid.paths import jumps, median_around, spread_of, trembles, trembling, unsteady
+from pellucid.registration import CELLS, DARK
 from pellucid.wear.whole import BASE
 
-__all__ = ["CELLS", "SIDE", "Entry", "Fading", "Reel", "corners", "faded", "moved_by", "shifted", "spread", "unfaded"]
+__all__ = ["CELLS", "SIDE", "Entry", "Fading", "Reel", "corners", "faded", "spread", "unfaded"]
 
 SIDE = 320
 """Pixels of the longer side of the frames that are looked at: motion is found to a twentieth of a pixel in them."""
 
-CELLS = 3, 4
-"""Rows and columns of the areas whose brightness is followed."""
-
 WANDERS = 0.0003
 """Standard deviation of the gate's wandering from which it is mended, as a share of the longer side: a fifth of a pixel of 720."""
+
+DOUBTS = 4.0
+"""The same in standard errors of a frame's place: fog, water and crowds do not say where the camera is."""
 
 FLICKERS = 0.004
 """The same for brightness, in its logarithm: one level of 255."""
@@ -52,9 +54,6 @@ count as one."""
 
 BRIGHTEST = 0.30
 """The largest correction of brightness, in its logarithm."""
-
-DARK = 0.02
-"""Brightness below which nothing is known of flicker."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +97,10 @@ class Reel:
 
     def __init__(self) -> None:
         self._last: Pixels | None = None
+        self._key = registration.Key()
         self._shape: tuple[int, int] | None = None
         self._moves: list[tuple[float, float]] = []
+        self._doubts: list[tuple[float, float]] = []
         self._gains: list[Pixels] = []
         self._means: list[float] = []
         self._colours: list[Pixels] = []
@@ -111,12 +112,15 @@ class Reel:
         self._colours.append(dyes.sampled(small) if len(self._means) % 12 == 1 else np.empty((0, small.shape[2]), np.float32))
         if self._last is None or self._last.shape != plane.shape:
             self._moves.append((0.0, 0.0))
+            self._doubts.append((0.0, 0.0))
             self._gains.append(np.zeros(CELLS, np.float32))
         else:
-            (down, right), gain = moved_by(self._last, plane)
+            fit, gains = registration.held_against(self._last, plane)
+            fit = self._key.step(self._last, plane, fit)
             side = max(plane.shape)
-            self._moves.append((down / side, right / side))
-            self._gains.append(gain)
+            self._moves.append((fit.down / side, fit.right / side))
+            self._doubts.append((fit.doubt[0] / side, fit.doubt[1] / side))
+            self._gains.append(gains)
         self._last = plane
         self._shape = plane.shape[0], plane.shape[1]
 
@@ -210,7 +214,10 @@ class Reel:
             part = steps[begin:end].copy()
             part[0] = 0
             gate = unsteady(np.cumsum(part, axis=0))
-            parts.append(np.stack([axis if trembles(axis, WANDERS) else np.zeros_like(axis) for axis in gate.T], axis=1))
+            doubt = np.median(np.array(self._doubts[first + begin : first + end]), axis=0)
+            least = np.maximum(WANDERS, DOUBTS * doubt)
+            found = [axis if trembles(axis, own) else np.zeros_like(axis) for axis, own in zip(gate.T, least, strict=True)]
+            parts.append(np.stack(found, axis=1))
         return np.concatenate(parts)
 
 
@@ -264,140 +271,6 @@ def _line(course: NDArray[np.float64], light: NDArray[np.float64]) -> tuple[floa
         weight = np.square(np.maximum(1 - np.square(rest / (4.7 * spread)), 0))
     # Areas of one frame, and frames that follow one another, err alike: as if there were `ALIKE` times fewer.
     return slope, float(np.minimum(np.abs(rest), 4.7 * spread).mean()), spread * (ALIKE / power) ** 0.5
-
-
-# -- one frame held against the one before -----------------------------------------------------------------------------
-
-
-def moved_by(before: Pixels, frame: Pixels) -> tuple[tuple[float, float], Pixels]:
-    """How far the picture has moved down and right from one plane (h, w) to the next, in pixels, and by how much the logarithm of
-    its brightness has changed in each of `CELLS`.
-
-    One motion and one gain that most pixels agree on: least squares on the gradient (Lucas and Kanade 1981), from coarse to fine,
-    weighted by Tukey's rule, so that things that move by themselves do not count.
-    """
-    sizes = [(before, frame)]
-    while min(sizes[-1][0].shape) >= 48:
-        sizes.append((_half(sizes[-1][0]), _half(sizes[-1][1])))
-    start = sizes[-1]
-    down, right = _whole_motion(*start)
-    gain = 1.0
-    for old, new in reversed(sizes):
-        if old is not start[0]:
-            down, right = 2 * down, 2 * right
-        for _ in range(3):
-            step = _step(old, new, down, right)
-            if step is None:
-                break
-            down, right, gain = down + step[0], right + step[1], step[2]
-            if abs(step[0]) + abs(step[1]) < 0.02:
-                break
-    height, width = frame.shape
-    if abs(down) > height / 3 or abs(right) > width / 3 or not np.isfinite(down + right):
-        return (0.0, 0.0), np.zeros(CELLS, np.float32)
-    return (float(down), float(right)), _gains(before, frame, down, right, gain)
-
-
-def _half(plane: Pixels) -> Pixels:
-    height, width = (side // 2 * 2 for side in plane.shape)
-    part = plane[:height, :width]
-    mean: Pixels = (part[::2, ::2] + part[1::2, ::2] + part[::2, 1::2] + part[1::2, 1::2]) * np.float32(0.25)
-    return mean
-
-
-def _whole_motion(before: Pixels, frame: Pixels) -> tuple[float, float]:
-    """The motion in whole pixels of small planes, by the phases of their spectra (Kuglin and Hines 1975)."""
-    height, width = before.shape
-    window = np.hanning(height)[:, None] * np.hanning(width)[None]
-    first, second = (np.fft.rfft2((plane - plane.mean()) * window) for plane in (before, frame))
-    product = second * np.conj(first)
-    peak = np.fft.irfft2(product / (np.abs(product) + 1e-6), s=before.shape)
-    places = np.argsort(peak, axis=None)[-2:]
-    best, chosen = np.inf, (0.0, 0.0)
-    for place in (0, *places.tolist()):
-        y, x = divmod(int(place), width)
-        y, x = y - height if y > height // 2 else y, x - width if x > width // 2 else x
-        if abs(y) > height // 3 or abs(x) > width // 3:
-            continue
-        old = before[max(0, -y) : height - max(0, y), max(0, -x) : width - max(0, x)]
-        new = frame[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
-        apart = np.abs(old - new)
-        # Nothing is as good a guess: it needs less proof.
-        cost = float(np.median(apart) + apart.mean()) * (1.0 if place else 0.9)
-        if cost < best:
-            best, chosen = cost, (float(y), float(x))
-    return chosen
-
-
-def _sampled(plane: Pixels, down: float, right: float) -> tuple[Pixels, slice, slice]:
-    """The plane moved down and right, where it covers its frame (rows, columns), by cubic convolution (Keys 1981)."""
-    height, width = plane.shape
-    y, x = int(np.floor(-down)), int(np.floor(-right))
-    rows = slice(max(0, 1 - y), min(height, height - y - 2))
-    columns = slice(max(0, 1 - x), min(width, width - x - 2))
-    if rows.stop - rows.start < 8 or columns.stop - columns.start < 8:
-        return np.empty((0, 0), np.float32), rows, columns
-    part = plane[rows.start + y - 1 : rows.stop + y + 2, columns.start + x - 1 : columns.stop + x + 2]
-    part = _convolved(part, -down - y, 0)
-    return _convolved(part, -right - x, 1), rows, columns
-
-
-def cubic(share: float) -> tuple[float, float, float, float]:
-    """The weights of four samples for a place ``share`` of the way from the second to the third."""
-    t = share
-    return ((-t + 2 * t * t - t**3) / 2, (2 - 5 * t * t + 3 * t**3) / 2, (t + 4 * t * t - 3 * t**3) / 2, (t**3 - t * t) / 2)
-
-
-def _convolved(plane: Pixels, share: float, axis: int) -> Pixels:
-    count = plane.shape[axis] - 3
-    parts = [plane[place : place + count] if axis == 0 else plane[:, place : place + count] for place in range(4)]
-    total: Pixels = sum(np.float32(weight) * part for weight, part in zip(cubic(share), parts, strict=True))  # type: ignore[assignment]
-    return total
-
-
-def _step(before: Pixels, frame: Pixels, down: float, right: float) -> tuple[float, float, float] | None:
-    """The step down and right to add to a motion, and the gain; None where they cannot be known."""
-    moved, rows, columns = _sampled(before, down, right)
-    if not moved.size:
-        return None
-    new = frame[rows, columns]
-    dy, dx = np.gradient(moved)
-    light = moved
-    apart = new - moved
-    weight = np.ones_like(apart)
-    answer = np.zeros(3)
-    rest = apart
-    for _ in range(4):
-        spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-4
-        weight = np.square(np.maximum(1 - np.square(rest / np.float32(4.7 * spread)), 0))
-        planes = (-dy, -dx, light)
-        matrix = np.array([[float((weight * one * other).sum()) for other in planes] for one in planes])
-        side = np.array([float((weight * one * apart).sum()) for one in planes])
-        matrix += np.diag(1e-6 * np.trace(matrix) / 3 + np.array([1e-6] * 3))
-        answer = np.linalg.solve(matrix, side)
-        rest = apart - np.float32(answer[0]) * -dy - np.float32(answer[1]) * -dx - np.float32(answer[2]) * light
-    # A fit of gradients holds for about a pixel.
-    return float(np.clip(answer[0], -1.5, 1.5)), float(np.clip(answer[1], -1.5, 1.5)), float(1 + answer[2])
-
-
-def _gains(before: Pixels, frame: Pixels, down: float, right: float, gain: float) -> Pixels:
-    moved, rows, columns = _sampled(before, down, right)
-    whole = np.float32(np.log(np.clip(gain, 0.2, 5)))
-    gains = np.full(CELLS, whole, np.float32)
-    if not moved.size:
-        return gains
-    new = frame[rows, columns]
-    lit = (moved > DARK) & (new > DARK) & (moved < 0.98) & (new < 0.98)
-    ratio = np.log(np.maximum(new, DARK) / np.maximum(moved, DARK))
-    height, width = moved.shape
-    for row in range(CELLS[0]):
-        for column in range(CELLS[1]):
-            part = slice(row * height // CELLS[0], (row + 1) * height // CELLS[0])
-            across = slice(column * width // CELLS[1], (column + 1) * width // CELLS[1])
-            values = ratio[part, across][lit[part, across]]
-            if values.size >= 64:
-                gains[row, column] = np.median(values)
-    return gains
 
 
 # -- fading ------------------------------------------------------------------------------------------------------------
@@ -472,19 +345,3 @@ def corners(vignette: tuple[float, float], height: int, width: int) -> Pixels:
     across = np.linspace(-1, 1, width, dtype=np.float32)[None]
     dark = np.float32(level) * ((down**2 + across**2) / 2) ** np.float32(power)
     return np.asarray(1 / np.maximum(1 - dark, np.float32(0.2)), dtype=np.float32)
-
-
-def shifted(pixels: Pixels, down: float, right: float) -> Pixels:
-    """Pixels (h, w, c) moved down and right, by cubic convolution, the edge repeated."""
-    height, width, _ = pixels.shape
-    for axis, way, side in ((0, down, height), (1, right, width)):
-        whole = int(np.floor(-way))
-        share = -way - whole
-        if whole == 0 and share == 0:
-            continue
-        reach = abs(whole) + 3
-        padded = np.pad(pixels, [(reach, reach) if each == axis else (0, 0) for each in range(3)], mode="edge")
-        begin = reach + whole - 1
-        part = padded[begin : begin + side + 3] if axis == 0 else padded[:, begin : begin + side + 3]
-        pixels = _convolved(part, share, axis)
-    return pixels

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, diagnosis, images, mending, reels, wear
+from pellucid import alphas, diagnosis, images, mending, reels, registration, wear
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.engines import Graph, Models
@@ -297,7 +297,7 @@ def _held_still(shift: tuple[float, float], strength: float, picture: Image, pix
     whole = images.with_pixels(picture, pixels)
     floats = images.floating(whole)
     side = max(floats.pixels.shape[:2]) * strength
-    moved = reels.shifted(floats.pixels, shift[0] * side, shift[1] * side)
+    moved = registration.shifted(floats.pixels, shift[0] * side, shift[1] * side)
     return images.with_pixels(floats, np.clip(moved, 0, 1))
 
 
