@@ -5,9 +5,9 @@
 DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
 product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
 median of the shifts of its frames: nobody knows where a steadied clip is to lie. ``placed`` is the same with each frame moved
-by its own, so that an unsteady gate does not count. ``unsteady px`` is the deviation of the frames' places, ``trembling px`` that of their
-changes from frame to frame. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall
-by pixel, ``dE`` the difference of the mean colours (CIEDE2000).
+by its own, so that an unsteady gate does not count. ``unsteady px`` is the deviation of the frames' places, ``trembling px`` of
+their changes from frame to frame. ``inside`` is the PSNR of the damaged pixels, ``found`` precision and recall by pixel, ``dE`` the
+difference of the mean colours (CIEDE2000).
 """
 
 from __future__ import annotations
@@ -255,22 +255,27 @@ class Measuring:
             damaged = self.finding(levels, None)[..., 0] > 0
             self.keep(case, str(number), "found", found_in(damaged, truth.damage))
 
+    def scene(self, number: int) -> Pixels:
+        """The clean clip of a scene; with ``--still`` its first frame again and again."""
+        frames = film_scenes.moving(self.options.data, number, 1 if self.options.still else self.options.frames)
+        return frames.repeat(self.options.frames, axis=0) if self.options.still else frames
+
     def all(self) -> None:
         """Clips with all defects."""
         for number in self.options.scenes:
-            self.clip(ALL, number, film_scenes.moving(self.options.data, number, self.options.frames))
+            self.clip(ALL, number, self.scene(number))
 
     def alone(self) -> None:
         """Each defect by itself, on the first scenes."""
         for case in self.options.cases or ALONE:
             for number in self.options.scenes:
-                self.clip(case, number, film_scenes.moving(self.options.data, number, self.options.frames))
+                self.clip(case, number, self.scene(number))
 
     def unworn(self) -> None:
         """Clean clips: what comes back, with a flash and a fade, too."""
         assert self.product is not None
         for number in self.options.scenes:
-            clean = film_scenes.moving(self.options.data, number, self.options.frames)
+            clean = self.scene(number)
             for name, frames in (("unworn", clean), ("unworn, flash and fade", film_scenes.flash(clean))):
                 levels = np.rint(255 * frames).astype(np.float32) / np.float32(255)
                 made = self.product(levels, None)
@@ -282,7 +287,7 @@ class Measuring:
         """Share of pixels that are taken for damage where there is none: in clips, with what is like damage drawn into them."""
         assert self.finding is not None
         for number in self.options.scenes:
-            clean = film_scenes.moving(self.options.data, number, self.options.frames)
+            clean = self.scene(number)
             for name, drawn in {"clean": lambda frames: frames, **film_scenes.LIKES}.items():
                 damaged = self.finding(np.clip(drawn(clean), 0, 1), None) > 0
                 print(f"{name}, scene {number}")
@@ -357,6 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="film", help="a model of the task film; empty: baselines alone")
     parser.add_argument("--scenes", type=int, nargs="+", default=[0, 1], help="numbers of `film_scenes.SCENES`")
     parser.add_argument("--frames", type=int, default=64)
+    parser.add_argument("--still", action="store_true", help="the camera stands still, and nothing moves")
     parser.add_argument("--every", type=int, default=4, help="each so many of CBSD68's photographs")
     parser.add_argument("--cases", nargs="+", help="defects in the place of ALONE")
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import pellucid
 from pellucid import footage, images, mending, reels, registration, samples, wear
 from pellucid.errors import OptionError
-from pellucid.tasks import FilmSettings, film_learning
+from pellucid.tasks import FilmSettings, film, film_learning
 from pellucid.tasks.settings import Shape
 from pellucid.views import View
 from pellucid.wear import whole
@@ -195,6 +195,33 @@ def test_pictures_with_damage_get_better_and_only_there(photograph: Pixels) -> N
     assert not touched[~near].any()
     truth, damage = 255 * worn.beneath[0], worn.damage[0]
     assert gain(levels.astype(np.float32), mended.astype(np.float32), truth, damage) > 3
+
+
+def test_cells_that_are_looked_at_alone_are_as_in_the_whole() -> None:
+    def graph(given: Pixels) -> Pixels:
+        # A network that sees 20 pixels far.
+        return np.asarray(given + sum(np.roll(given, step, axis) for step in (-20, 20) for axis in (2, 3)), np.float32)
+
+    planes = np.random.default_rng(3).random((2, 640, 1160), dtype=np.float32)
+    planes[:, :20] = planes[:, -20:] = planes[:, :, :20] = planes[:, :, -20:] = 0
+    wanted = np.zeros((640, 1160), bool)
+    wanted[5, 1159] = wanted[300, 40] = True
+    alone = film._looked_at(graph, planes, wanted)
+    expected = np.zeros_like(alone)
+    for cell in (np.s_[:, :256, 1024:], np.s_[:, 256:512, :256]):
+        expected[cell] = graph(planes[None])[0][cell]
+    inner = np.s_[:, 20:-20, 20:-20]
+    np.testing.assert_array_equal(alone[inner], expected[inner])
+    whole_picture = film._looked_at(graph, planes, np.ones_like(wanted))
+    np.testing.assert_array_equal(whole_picture, graph(planes[None])[0])
+
+
+@pytest.mark.parametrize("sure", [0.02, 0.2, 0.5, 0.8, 0.98])
+@pytest.mark.parametrize("rare", [film.RARE_ALONE, film.RARE_IN_FLASH])
+def test_a_second_look_is_left_out_only_where_it_could_not_make_damage_sure(sure: float, rare: float) -> None:
+    work = film._Work(None, None, FilmSettings(sure=sure), rare=rare)
+    most = (film._least(work) + 1) / 2
+    assert most / (most + rare * (1 - most)) == pytest.approx(sure)
 
 
 def test_grain_is_gathered_over_time(photograph: Pixels) -> None:

@@ -60,6 +60,10 @@ ENGINE_BYTES = 260
 PIECE_BYTES = 180
 """Bytes for each pixel of each piece in flight: the picture, eleven planes of a network's input, masks, the filled picture."""
 
+CELL, BESIDE = 256, 64
+"""Side in pixels of the cells that are looked at alone where there is little to see in others, and how much around them is seen,
+too."""
+
 LEAST_SURE = 0.02
 
 FAINTER = 0.6
@@ -309,8 +313,7 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     frame = np.ascontiguousarray(np.broadcast_to(planes, (3, *planes.shape[1:])).transpose(1, 2, 0))
     around = None if work.around is None else (_part(work.around[0], place, frame), _part(work.around[1], place, frame))
     chance = _chance(work, frame, around)
-    # At 0 all would be damaged, and at 1 nothing.
-    sure = float(np.clip(work.settings.sure, LEAST_SURE, 1 - LEAST_SURE))
+    sure = _sure(work)
     hole = mending.held_back(chance, sure, FAINTER * sure)
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
     if work.settings.show_damage:
@@ -348,19 +351,61 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
     if work.find is None:
         return mending.found_alone(frame) if around is None else mending.found_between(frame, *around)
     chance: Pixels | None = None
+    least = _least(work)
     for scale in work.scales:
         small = frame if scale == 1 else _smaller(frame, scale)
         near = around if around is None or scale == 1 else (_smaller(around[0], scale), _smaller(around[1], scale))
-        given = np.concatenate([small, finding_maps(small, near)], axis=2).transpose(2, 0, 1)
-        found = work.find(np.ascontiguousarray(given)[None])[0, 0]
+        given = _in_planes([small, *finding_maps(small, near)])
+        found = work.find(given[None])[0, 0]
         if around is None:
             # Turned by half, too: what only one of both answers takes for damage is hardly any.
-            found = (found + work.find(np.ascontiguousarray(given[:, ::-1, ::-1])[None])[0, 0, ::-1, ::-1]) / 2
+            doubtful = mending.grown(found >= least, mending.REACH)
+            turned = _looked_at(work.find, given[:, ::-1, ::-1], doubtful[::-1, ::-1])[0, ::-1, ::-1]
+            found = (found + turned) / 2
         found = found / (found + np.float32(work.rare) * (1 - found))
         found = found if scale == 1 else np.repeat(np.repeat(found, scale, 0), scale, 1)
         chance = found if chance is None else np.maximum(chance, found)
     assert chance is not None
     return chance
+
+
+def _least(work: _Work) -> float:
+    """What a look must answer, of which the other, turned, cannot make sure damage whatever it answers."""
+    sure = _sure(work) * work.rare
+    return 2 * sure / (sure + 1 - _sure(work)) - 1
+
+
+def _sure(work: _Work) -> float:
+    """How sure damage must be: at 0 all would be damaged, and at 1 nothing."""
+    return float(np.clip(work.settings.sure, LEAST_SURE, 1 - LEAST_SURE))
+
+
+def _in_planes(parts: Sequence[Pixels]) -> Pixels:
+    """Pixels (h, w, c) and planes (h, w) as the planes (n, h, w) of a network's input."""
+    return np.stack([plane for part in parts for plane in ([part] if part.ndim == 2 else part.transpose(2, 0, 1))])
+
+
+def _looked_at(graph: Callable[[Pixels], Any], planes: Pixels, wanted: NDArray[np.bool_]) -> Pixels:
+    """What a graph makes of planes (n, h, w) in the cells that hold a pixel that is ``wanted``; 0 elsewhere."""
+    height, width = wanted.shape
+    side = CELL + 2 * BESIDE
+    cells = [
+        (top, left)
+        for top in range(0, height, CELL)
+        for left in range(0, width, CELL)
+        if wanted[top : top + CELL, left : left + CELL].any()
+    ]
+    if min(height, width) < side or len(cells) * side * side > height * width:
+        made: Pixels = graph(np.ascontiguousarray(planes)[None])[0]
+        return made
+    answer: Pixels | None = None
+    for top, left in cells:
+        first, start = min(max(0, top - BESIDE), height - side), min(max(0, left - BESIDE), width - side)
+        part = graph(np.ascontiguousarray(planes[:, first : first + side, start : start + side])[None])[0]
+        answer = np.zeros((len(part), height, width), np.float32) if answer is None else answer
+        inner = part[:, top - first :, left - start :][:, :CELL, :CELL]
+        answer[:, top : top + CELL, left : left + CELL] = inner
+    return np.zeros((1, height, width), np.float32) if answer is None else answer
 
 
 def _smaller(pixels: Pixels, scale: int) -> Pixels:
@@ -376,9 +421,10 @@ def _filled(
     rough = mending.roughly_filled(frame, hole)
     filled = rough
     if work.fill is not None:
-        maps = filling_maps(rough, around, hole.astype(np.float32), grain)
-        given = np.concatenate([rough, maps], axis=2)
-        filled = rough - work.fill(np.ascontiguousarray(given.transpose(2, 0, 1))[None])[0].transpose(1, 2, 0)
+        given = _in_planes([rough, *filling_maps(rough, around, hole.astype(np.float32), grain)])
+        # Grain is borrowed from beside the hole.
+        wanted = mending.grown(hole, max(BORROWED) + 1) if work.keep >= 1 else np.ones_like(hole)
+        filled = rough - _looked_at(work.fill, given, wanted).transpose(1, 2, 0)
     share = mending.softened(hole)[..., None]
     rest = frame if work.keep >= 1 else filled + np.float32(work.keep) * (frame - filled)
     if np.any(grain) and work.keep > 0:

@@ -51,25 +51,25 @@ IN_DAMAGE = 8.0
 """How many times a damaged pixel counts when filling is learnt: there are few."""
 
 
-def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> Pixels:
-    """The planes (h, w, 11) beside a frame (h, w, 3) for a network that finds; ``around``: its neighbours in place."""
+def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> list[Pixels]:
+    """What stands beside a frame (h, w, 3) for a network that finds, eleven planes in all, as pixels (h, w, 3) and planes (h, w);
+    ``around``: its neighbours in place."""
     before, after = (frame, frame) if around is None else around
-    lone = np.full((*frame.shape[:2], 1), LONE if around is None else TOGETHER, np.float32)
+    lone = np.full(frame.shape[:2], LONE if around is None else TOGETHER, np.float32)
     plane = mending.gray(frame)
-    looks = np.stack([mending.upright(plane), *mending.small_things(plane), mending.outside(frame, before, after)], axis=2)
-    return np.concatenate([before, after, lone, looks], axis=2)
+    return [before, after, lone, mending.upright(plane), *mending.small_things(plane), mending.outside(frame, before, after)]
 
 
-def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float | Pixels) -> Pixels:
-    """The planes (h, w, 9) beside a roughly filled frame (h, w, 3) for a network that fills; ``damage`` (h, w) are shares.
+def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float | Pixels) -> list[Pixels]:
+    """What stands beside a roughly filled frame (h, w, 3) for a network that fills, nine planes in all; ``damage`` (h, w) are
+    shares.
 
     ``grain`` is its level in [0, 1], one for all pixels or (h, w).
     """
     before, after = (frame, frame) if around is None else around
-    level = np.empty((*frame.shape[:2], 1), np.float32)
-    level[..., 0] = grain
-    lone = np.full_like(level, LONE if around is None else TOGETHER)
-    return np.concatenate([before, after, lone, damage[..., None], level], axis=2)
+    level = np.empty(frame.shape[:2], np.float32)
+    level[:] = grain
+    return [before, after, np.full_like(level, LONE if around is None else TOGETHER), damage, level]
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,14 @@ class Learning(base.Learning):
     ) -> base.Pair:
         if self.part == "find":
             nothing = np.zeros((*worn.shape[:2], 1), np.float32)
-            return base.Pair(image=worn, maps=finding_maps(worn, around), clean=damage[..., None].astype(np.float32), base=nothing)
+            return base.Pair(
+                image=worn, maps=np.dstack(finding_maps(worn, around)), clean=damage[..., None].astype(np.float32), base=nothing
+            )
         hole = _as_found(damage, rng)
         rough = mending.roughly_filled(worn, hole)
         shares = hole.astype(np.float32)
         weight = 1 + np.float32(IN_DAMAGE) * shares[..., None]
-        maps = filling_maps(rough, around, shares, level)
+        maps = np.dstack(filling_maps(rough, around, shares, level))
         return base.Pair(image=rough, maps=maps, clean=perfect, base=rough, weight=weight)
 
     def picture(self, image: Pixels, planes: Pixels) -> Pixels:
