@@ -370,7 +370,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
 
 
 def _least(work: _Work) -> float:
-    """What a look must answer, of which the other, turned, cannot make sure damage whatever it answers."""
+    """The least answer of a look with which the other one, turned, can still make damage sure."""
     sure = _sure(work) * work.rare
     return 2 * sure / (sure + 1 - _sure(work)) - 1
 
@@ -386,7 +386,7 @@ def _in_planes(parts: Sequence[Pixels]) -> Pixels:
 
 
 def _looked_at(graph: Callable[[Pixels], Any], planes: Pixels, wanted: NDArray[np.bool_]) -> Pixels:
-    """What a graph makes of planes (n, h, w) in the cells that hold a pixel that is ``wanted``; 0 elsewhere."""
+    """The answer of a graph to planes (n, h, w) in the cells that hold a pixel that is ``wanted``; 0 elsewhere."""
     height, width = wanted.shape
     side = CELL + 2 * BESIDE
     cells = [

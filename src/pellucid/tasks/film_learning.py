@@ -52,7 +52,7 @@ IN_DAMAGE = 8.0
 
 
 def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> list[Pixels]:
-    """What stands beside a frame (h, w, 3) for a network that finds, eleven planes in all, as pixels (h, w, 3) and planes (h, w);
+    """The planes beside a frame (h, w, 3) for a network that finds, eleven planes in all, as pixels (h, w, 3) and planes (h, w);
     ``around``: its neighbours in place."""
     before, after = (frame, frame) if around is None else around
     lone = np.full(frame.shape[:2], LONE if around is None else TOGETHER, np.float32)
@@ -61,7 +61,7 @@ def finding_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None) -> list[Pi
 
 
 def filling_maps(frame: Pixels, around: tuple[Pixels, Pixels] | None, damage: Pixels, grain: float | Pixels) -> list[Pixels]:
-    """What stands beside a roughly filled frame (h, w, 3) for a network that fills, nine planes in all; ``damage`` (h, w) are
+    """The planes beside a roughly filled frame (h, w, 3) for a network that fills, nine planes in all; ``damage`` (h, w) are
     shares.
 
     ``grain`` is its level in [0, 1], one for all pixels or (h, w).
