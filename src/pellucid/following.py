@@ -20,7 +20,7 @@ from pellucid.maps import Places
 from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk
 from pellucid.views import Window
 
-__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "foresee", "fuse", "in_cells", "in_planes", "levels"]
+__all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "both_ways", "foresee", "fuse", "in_cells", "in_planes", "levels"]
 
 NEW = 1.25
 """How many times the expected noise a block, and three by three around it, must show for nothing of the frames before to be taken
@@ -125,6 +125,12 @@ class Fused:
         """Whether nothing of earlier frames is in it."""
         return bool((self.share == 1).all())
 
+    def wide(self, white: bool) -> tuple[float, float]:
+        """How many times as much noise means over few pixels have, and over blocks, as if it were white."""
+        if white:
+            return 1.0, 1.0
+        return (4.0, 9.0) if self.usual is None else (self.usual[1], self.usual[5])
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -170,28 +176,50 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     if past is None or past.pixels.shape != pixels.shape or min(height, width) < 2 * BLOCK:
         return alone
     last = _planes(past.pixels)
-    if float(np.abs(planes.mean(axis=(1, 2)) - last.mean(axis=(1, 2))).max()) > FADES:
+    if _flashes(planes, last):
         return alone
-    wide = 1.0 if white else (past.usual or (1.0, 4.0))[1]
-    coming = _coming(past, pixels, wide) if past.coming is None else past.coming
+    coming = past.coming or _coming(past, pixels, past.wide(white)[0])
     shown = moved(np.concatenate([last, past.share[None]]), coming.motion)
     before, share = shown[:channels], np.clip(shown[channels], 1e-3, 1)
-    expected = variance * (1 + share)
-    lit = _lit(before, planes, expected, wide if white else (past.usual or (1.0,) * 5 + (9.0,))[5])
+    joined = _joined(alone, before, share, variance, past, white=white)
+    return alone if joined is None else joined
+
+
+def both_ways(fused: Fused, after: Pixels, variance: Pixels, *, white: bool = True) -> Fused:
+    """A ``fused`` frame with what the next one, ``after`` it (h, w, c), tells, too: for noise that no network looks around in. The
+    next frame was foreseen. `fuse` goes on from the frame that is given."""
+    if fused.coming is None or _flashes(_planes(fused.pixels), _planes(after)):
+        return fused
+    motion = _backwards(fused, fused.coming, after, fused.wide(white)[0])
+    there = moved(_planes(after), motion)
+    joined = _joined(fused, there, np.ones_like(fused.share), variance, fused, white=white)
+    return fused if joined is None else replace(fused, pixels=joined.pixels, share=joined.share)
+
+
+def _flashes(planes: Pixels, other: Pixels) -> bool:
+    return float(np.abs(planes.mean(axis=(1, 2)) - other.mean(axis=(1, 2))).max()) > FADES
+
+
+def _joined(fused: Fused, before: Pixels, share: Pixels, variance: Pixels, past: Fused, *, white: bool) -> Fused | None:
+    """A frame with what another shows in its place: the planes ``before``, with that ``share`` of the noise; None where that is a
+    flash, or most of it something else. ``past`` says what is usual."""
+    planes, own = _planes(fused.pixels), fused.share
+    expected = variance * (own + share)
+    lit = _lit(before, planes, expected, past.wide(white)[1])
     if lit is None:
-        return alone
+        return None
     difference = planes - lit
     change, new, usual = _change(difference, expected, past.usual, white=white)
     if new.mean() > MOST_NEW:
-        return alone
+        return None
     if usual is not None:
         variance = variance * np.float32(usual[0])
-    prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, (height, width)) / variance
-    prior[_spread(new, BLOCK, (height, width))] = np.float32(1e6)
-    gain = prior / (prior + 1)
+    prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, own.shape) / variance
+    prior[_spread(new, BLOCK, own.shape)] = np.float32(1e6)
+    gain = prior / (prior + own)
     difference *= gain
     difference += lit
-    return replace(alone, pixels=_picture(difference), share=gain, usual=usual, before=_picture(lit), old=share)
+    return replace(fused, pixels=_picture(difference), share=gain * own, usual=usual, before=_picture(lit), old=share)
 
 
 def levels(variance: Pixels, fused: Fused) -> Places:
@@ -217,10 +245,10 @@ def in_planes(pixels: Pixels) -> Pixels:
     return _picture(_planes(pixels))
 
 
-def foresee(fused: Fused, after: Pixels) -> Fused:
-    """The same with how the frame ``after`` it (h, w, c) has moved, for noise that is white: `fuse` takes it from there."""
+def foresee(fused: Fused, after: Pixels, *, white: bool = True) -> Fused:
+    """The same with how the frame ``after`` it (h, w, c) has moved: `fuse` takes it from there."""
     fits = after.shape == fused.pixels.shape and min(after.shape[:2]) >= 2 * BLOCK
-    return replace(fused, coming=_coming(fused, after)) if fits else fused
+    return replace(fused, coming=_coming(fused, after, fused.wide(white)[0])) if fits else fused
 
 
 def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None) -> Beside | None:
@@ -241,11 +269,16 @@ def _coming(fused: Fused, after: Pixels, wide: float = 1.0) -> Coming:
     return Coming(find(there, own, float(np.sqrt(noise * (1 + left))), float(np.sqrt(noise * left))), own, there)
 
 
+def _backwards(fused: Fused, coming: Coming, after: Pixels, wide: float = 1.0) -> Motion:
+    """Where each block of a fused frame is found in the one ``after`` it."""
+    noise, left = wide * fused.noise / after.shape[2], float(fused.share.mean())
+    both = float(np.sqrt(noise * (1 + left)))
+    return find(coming.own, coming.after, both, float(np.sqrt(noise)), near=back(coming.motion))
+
+
 def _next(fused: Fused, coming: Coming, variance: Pixels, after: Pixels) -> Pixels | None:
     """The next frame as it lies in this one; None where most of it is something else, as after a cut that nobody found."""
-    noise, left = fused.noise / after.shape[2], float(fused.share.mean())
-    both = float(np.sqrt(noise * (1 + left)))
-    motion = find(coming.own, coming.after, both, float(np.sqrt(noise)), near=back(coming.motion))
+    motion = _backwards(fused, coming, after)
     there = moved(_planes(after), motion)
     apart = shrunk(_mean_square(there - _planes(fused.pixels)), BLOCK)
     expected = shrunk(variance * (1 + fused.share), BLOCK)

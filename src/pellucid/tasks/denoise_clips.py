@@ -68,18 +68,21 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
         return base.Followed(view, settings)
     pixels = images.floating(view.picture).pixels
     variance = np.maximum(_variance(pixels, found), ROUNDING)
-    fused = following.fuse(pixels, variance, notes, white=found.kind != "correlated")
+    white = found.kind != "correlated"
+    fused = following.fuse(pixels, variance, notes, white=white)
     # Bands and blotches are taken from the fused frame alone, and the network knows white noise.
     whole = found.rows > 0 or found.columns > 0 or found.blotches is not None
-    around = view.looked_ahead and pixels.shape[2] == 3 and found.kind != "correlated" and not whole
-    after = [following.in_planes(images.floating(each).pixels) for each in view.frames[view.at + 1 :][:1]] if around else []
-    if after:
-        fused = following.foresee(fused, after[0])
-    if fused.alone:
+    around = pixels.shape[2] == 3 and white and not whole
+    after = None
+    if view.looked_ahead and view.at + 1 < len(view.frames):
+        after = following.in_planes(images.floating(view.frames[view.at + 1]).pixels)
+        fused = following.foresee(fused, after, white=white)
+    beside = following.beside(pixels, variance, fused, after) if view.looked_ahead and around else None
+    shown = fused if beside is not None or after is None else following.both_ways(fused, after, variance, white=white)
+    if shown.alone:
         return base.Followed(view, settings, fused)
-    picture = images.with_pixels(view.picture, np.clip(fused.pixels, 0, 1))
-    left = replace(found, places=following.levels(variance, fused))
-    beside = following.beside(pixels, variance, fused, after[0] if after else None) if around else None
+    picture = images.with_pixels(view.picture, np.clip(shown.pixels, 0, 1))
+    left = replace(found, places=following.levels(variance, shown))
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
     return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
 
