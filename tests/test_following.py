@@ -205,6 +205,40 @@ def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photo
     assert errors[4] < 1.02 * errors[0]
 
 
+def blotched(frames: Sequence[Any]) -> list[Pixels]:
+    """The frames with noise that is as large as three by three pixels."""
+    rng = np.random.default_rng(1)
+    given = []
+    for frame in frames:
+        height, width = frame.shape[:2]
+        noise = rng.normal(0, 1 / 3, (height + 2, width + 2, 3))
+        whole = sum(noise[down : down + height, right : right + width] for down in range(3) for right in range(3))
+        given.append((frame + whole * SIGMA / 255).astype(np.float32))
+    return given
+
+
+@pytest.mark.parametrize("white", [True, False])
+def test_where_no_network_looks_around_the_next_frame_counts_too(white: bool, photograph: Any) -> None:
+    """And a flash, a cut or a thing that crosses the picture in it does not."""
+    clean = photograph[:112, :160]
+    thing = clean.copy()
+    thing[40:60, 60:80] = [0.9, 0.2, 0.1]
+    others = {"same": clean, "thing": thing, "flash": np.clip(0.3 * clean + 0.65, 0, 1), "cut": photograph[200:312, 300:460]}
+    variance = np.full(clean.shape[:2], (SIGMA / 255) ** 2, np.float32)
+    for name, other in others.items():
+        frames = [clean, clean, clean, other]
+        given = noisy(frames) if white else blotched(frames)
+        past: following.Fused | None = None
+        for frame in given[:3]:
+            past = following.fuse(frame, variance, past, white=white)
+        assert past is not None
+        both = following.both_ways(following.foresee(past, given[3], white=white), given[3], variance, white=white)
+        assert rms(both.pixels, clean) < {"same": 0.95, "thing": 0.97}.get(name, 1.001) * rms(past.pixels, clean)
+        if name == "thing":
+            there = slice(40, 60), slice(60, 80)
+            assert rms(both.pixels[there], clean[there]) < 1.05 * rms(past.pixels[there], clean[there])
+
+
 def test_frames_are_left_alone_where_nothing_can_be_gained() -> None:
     rng = np.random.default_rng(0)
     picture = Image(rng.uniform(0, 1, (64, 64, 3)).astype(np.float32))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 from pellucid.maps import Places
-from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk
+from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, moved_roughly, shrunk
 from pellucid.views import Window
 
 __all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "both_ways", "foresee", "fuse", "in_cells", "in_planes", "levels"]
@@ -169,7 +169,7 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     from the frames themselves, as half of all windows show it. It is bounded (`USUAL`), and rises slowly (`RISE`), so that a flash
     is not taken for noise.
     """
-    height, width, channels = pixels.shape
+    height, width = pixels.shape[:2]
     # Plane by plane: NumPy is slow where it goes along three channels.
     planes = _planes(pixels)
     alone = Fused(_picture(planes), np.ones((height, width), np.float32), noise=float(variance.mean()))
@@ -179,9 +179,8 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     if _flashes(planes, last):
         return alone
     coming = past.coming or _coming(past, pixels, past.wide(white)[0])
-    shown = moved(np.concatenate([last, past.share[None]]), coming.motion)
-    before, share = shown[:channels], np.clip(shown[channels], 1e-3, 1)
-    joined = _joined(alone, before, share, variance, past, white=white)
+    share = np.maximum(moved_roughly(past.share, coming.motion), np.float32(1e-3))
+    joined = _joined(alone, moved(last, coming.motion), share, variance, past, white=white)
     return alone if joined is None else joined
 
 
@@ -215,11 +214,14 @@ def _joined(fused: Fused, before: Pixels, share: Pixels, variance: Pixels, past:
     if usual is not None:
         variance = variance * np.float32(usual[0])
     prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, own.shape) / variance
-    prior[_spread(new, BLOCK, own.shape)] = np.float32(1e6)
-    gain = prior / (prior + own)
+    if new.any():
+        prior[_spread(new, BLOCK, own.shape)] = np.float32(1e6)
+    gain = np.asarray(prior / (prior + own), np.float32)
     difference *= gain
     difference += lit
-    return replace(fused, pixels=_picture(difference), share=gain * own, usual=usual, before=_picture(lit), old=share)
+    return replace(
+        fused, pixels=_picture(difference), share=np.asarray(gain * own, np.float32), usual=usual, before=_picture(lit), old=share
+    )
 
 
 def levels(variance: Pixels, fused: Fused) -> Places:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "shrunk"]
+__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "moved_roughly", "shrunk"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose motion is found."""
@@ -41,11 +41,9 @@ CHANCE = 3.0
 """Standard deviations by which a block must be nearer with a motion of its own than with that of the whole picture: among many
 motions chance favours one."""
 
-STEPS = ((8, 3), (4, 4), (2, 3))
-"""How many times smaller the frames are, and how many steps are taken in each."""
-
-TOGETHER = 1
-"""So many of the first of these steps in each size move all blocks as one affine motion."""
+STEPS = ((8, 3), (4, 3), (2, 2))
+"""How many times smaller the frames are, and how many steps are taken in each. The first of all moves all blocks as one affine
+motion."""
 
 AGAIN = 2
 """How many of the last steps are taken where the motion is nearly known."""
@@ -141,7 +139,7 @@ def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float
         return near
     if near is None:
         motion = _searched(one.at(SMALLEST), other.at(SMALLEST), blocks, noise)
-        steps = [(scale, step < TOGETHER) for scale, count in STEPS for step in range(count)]
+        steps = [(scale, (scale, step) == (SMALLEST, 0)) for scale, count in STEPS for step in range(count)]
     else:
         motion, steps = near, [(2, False)] * AGAIN
     for scale, together in steps:
@@ -190,6 +188,14 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     for each in pieces:
         each.put(framed, answer)
     return answer[:, :height, :width]
+
+
+def moved_roughly(plane: Pixels, motion: Motion) -> Pixels:
+    """A plane (h, w) of the frame before, of whose values two by two are much the same, as it lies in this one."""
+    if motion.none:
+        return plane
+    half = _warped(shrunk(plane, 2), motion, 2)
+    return np.repeat(np.repeat(half, 2, 0), 2, 1)[: plane.shape[0], : plane.shape[1]]
 
 
 @dataclass(frozen=True)
@@ -356,7 +362,7 @@ def _bound(motion: Motion, yy: Part, yx: Part, xx: Part, y: Part, x: Part, scale
     rows, columns = yy.shape
     own = moves = np.stack([motion.down, motion.right])
     aims = np.stack([y + yy * own[0] + yx * own[1], x + yx * own[0] + xx * own[1]])
-    shown, cross = np.stack([yy, xx]), np.square(yx)
+    shown, squared = np.stack([yy, xx]), np.square(yx)
     near = np.empty((4, 2, rows, columns))
     binding = 1 / ALIKE**2 / (1 if scale == 2 else 4)
     for _ in range(SOLVED):
@@ -369,7 +375,7 @@ def _bound(motion: Motion, yy: Part, yx: Part, xx: Part, y: Part, x: Part, scale
         near *= bonds
         wanted = aims + near.sum(axis=0)
         # The bonds are above 0, so this is, too.
-        moves = (whole[::-1] * wanted - yx * wanted[::-1]) / (one * two - cross)
+        moves = (whole[::-1] * wanted - yx * wanted[::-1]) / (one * two - squared)
     down, right = moves - own
     return down, right
 
