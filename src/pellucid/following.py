@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 from pellucid.maps import Places
-from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, moved_roughly, shrunk
+from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk
 from pellucid.views import Window
 
 __all__ = ["BESIDE", "RUN_IN", "Beside", "Fused", "beside", "both_ways", "foresee", "fuse", "in_cells", "in_planes", "levels"]
@@ -179,8 +179,8 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     if _flashes(planes, last):
         return alone
     coming = past.coming or _coming(past, pixels, past.wide(white)[0])
-    share = np.maximum(moved_roughly(past.share, coming.motion), np.float32(1e-3))
-    joined = _joined(alone, moved(last, coming.motion), share, variance, past, white=white)
+    shown = moved(np.concatenate([last, past.share[None]]), coming.motion)
+    joined = _joined(alone, shown[:-1], np.clip(shown[-1], 1e-3, 1), variance, past, white=white)
     return alone if joined is None else joined
 
 

@@ -152,10 +152,12 @@ class Places:
     def sigma(self, top: int, left: int, height: int, width: int, within: tuple[int, int]) -> Planes:
         """The plane (h, w) for a piece of an image whose height and width are ``within``, as shares of full range."""
         grid = np.asarray(self.grid, dtype=np.float32) / np.float32(255)
-        # Rows first: they are the few.
-        for begin, length, whole in ((top, height, within[0]), (left, width, within[1])):
-            grid = _between(grid, (np.arange(begin, begin + length) + 0.5) / whole).T
-        return np.ascontiguousarray(grid)
+        down, right = (
+            (np.arange(begin, begin + length) + 0.5) / whole
+            for begin, length, whole in ((top, height, within[0]), (left, width, within[1]))
+        )
+        # Columns first, while there are few rows: then whole rows are taken.
+        return _between(np.ascontiguousarray(_between(grid.T, right).T), down)
 
     def raised(self, factor: float) -> Places:
         """Levels that are ``factor`` times as high everywhere."""
@@ -182,8 +184,11 @@ def _between(rows: Planes, places: NDArray[Any]) -> Planes:
     at = np.clip(places * len(rows) - 0.5, 0, len(rows) - 1)
     first = np.minimum(at.astype(np.intp), max(len(rows) - 2, 0))
     share = (at - first).astype(np.float32)[:, None]
-    between: Planes = rows[first] * (1 - share)
-    between += rows[np.minimum(first + 1, len(rows) - 1)] * share
+    between: Planes = rows[first]
+    step = rows[np.minimum(first + 1, len(rows) - 1)]
+    step -= between
+    step *= share
+    between += step
     return between
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "moved_roughly", "shrunk"]
+__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "shrunk"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose motion is found."""
@@ -41,9 +41,11 @@ CHANCE = 3.0
 """Standard deviations by which a block must be nearer with a motion of its own than with that of the whole picture: among many
 motions chance favours one."""
 
-STEPS = ((8, 3), (4, 3), (2, 2))
-"""How many times smaller the frames are, and how many steps are taken in each. The first of all moves all blocks as one affine
-motion."""
+STEPS = ((8, 3), (4, 4), (2, 4))
+"""How many times smaller the frames are, and how many steps are taken in each."""
+
+TOGETHER = 2
+"""The first of these steps in each size move all blocks as one affine motion."""
 
 AGAIN = 2
 """How many of the last steps are taken where the motion is nearly known."""
@@ -93,15 +95,9 @@ class Motion:
     right: NDArray[np.float64]
 
     @property
-    def moves(self) -> NDArray[np.bool_]:
-        """Which blocks move."""
-        moves: NDArray[np.bool_] = (self.down != 0) | (self.right != 0)
-        return moves
-
-    @property
     def none(self) -> bool:
         """Whether nothing moves."""
-        return not self.moves.any()
+        return not (self.down.any() or self.right.any())
 
 
 class Sizes:
@@ -130,23 +126,18 @@ def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float
     """The motion between two planes (h, w) of one size, at least `BLOCK` pixels each way.
 
     ``noise`` is the standard deviation of their difference without motion, ``old`` that of the noise in ``before``, both as shares
-    of full range. ``near``: about how it moves, where that is known; then it is only made finer, and what stands still does so.
+    of full range. ``near``: about how it moves, where that is known; then it is only made finer.
     """
     one, other = (each if isinstance(each, Sizes) else Sizes(each) for each in (frame, before))
     blocks = -(-one.shape[0] // BLOCK), -(-one.shape[1] // BLOCK)
     noise = max(noise, 1e-4)
-    if near is not None and near.none:
-        return near
     if near is None:
         motion = _searched(one.at(SMALLEST), other.at(SMALLEST), blocks, noise)
-        steps = [(scale, (scale, step) == (SMALLEST, 0)) for scale, count in STEPS for step in range(count)]
+        steps = [(scale, step < TOGETHER) for scale, count in STEPS for step in range(count)]
     else:
         motion, steps = near, [(2, False)] * AGAIN
     for scale, together in steps:
         motion = _finer(one.smooth(scale), other.smooth(scale), motion, scale, noise, old, together=together)
-    if near is not None:
-        # It was sure of the blocks that move.
-        return Motion(np.where(near.moves, motion.down, 0.0), np.where(near.moves, motion.right, 0.0))
     return _sure(one.at(2), other.at(2), motion, noise)
 
 
@@ -188,14 +179,6 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     for each in pieces:
         each.put(framed, answer)
     return answer[:, :height, :width]
-
-
-def moved_roughly(plane: Pixels, motion: Motion) -> Pixels:
-    """A plane (h, w) of the frame before, of whose values two by two are much the same, as it lies in this one."""
-    if motion.none:
-        return plane
-    half = _warped(shrunk(plane, 2), motion, 2)
-    return np.repeat(np.repeat(half, 2, 0), 2, 1)[: plane.shape[0], : plane.shape[1]]
 
 
 @dataclass(frozen=True)
