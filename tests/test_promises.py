@@ -51,6 +51,7 @@ DIAGNOSIS = {
     "blotches": float,
     "halftone": float,
     "repeated": None,
+    "enlarged": None,
     "sure": float,
 }
 

@@ -12,7 +12,7 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import bands, blotches, clipped, drawn, estimator, halftone, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import bands, blotches, clipped, drawn, enlarged, estimator, halftone, impulses, jpeg, noise, sampling
 from pellucid.maps import Places
 from pellucid.tasks import denoise
 from pellucid.views import View
@@ -409,27 +409,109 @@ def test_shrunk_noise_counts_where_the_networks_hardly_hear_it(
     assert pellucid.inspect(levels(after)).sigma == pytest.approx(true, rel=0.15)
 
 
-@pytest.mark.parametrize("colours", [1, 3])
+def larger(values: NDArray[np.floating], factor: float, kernel: str) -> NDArray[np.float64]:
+    """Values (h, w, channels), 0 to 255, enlarged by one of Pillow's kernels."""
+    size = round(values.shape[1] * factor), round(values.shape[0] * factor)
+    planes = [PillowImage.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(values, 2, 0)]
+    made = [np.asarray(plane.resize(size, PillowImage.Resampling[kernel])) for plane in planes]
+    return np.stack(made, axis=2).astype(np.float64)
+
+
 @pytest.mark.parametrize(
-    ("kernel", "change", "most"),
-    [("BILINEAR", 2.0, 1.3), ("BICUBIC", 2.0, 1.6), ("LANCZOS", 2.0, 1.65), ("BICUBIC", 1.3, 1.35)],
+    ("factor", "kernel"),
+    [
+        (1.1, "BILINEAR"),
+        (1.3, "LANCZOS"),
+        (1.75, "BICUBIC"),
+        (2.0, "BILINEAR"),
+        (2.0, "BICUBIC"),
+        (2.5, "LANCZOS"),
+        (3.0, "BILINEAR"),
+        (4.0, "LANCZOS"),
+    ],
 )
-def test_noise_that_was_enlarged_is_not_overrated(
-    photograph: NDArray[np.float64], kernel: str, change: float, most: float, colours: int
+def test_noise_that_was_enlarged_is_measured_and_restored_at_the_size_that_it_had(
+    photograph: NDArray[np.float64], factor: float, kernel: str
 ) -> None:
-    clean = photograph[100:260, 60:260, :colours] * 255
-
-    def changed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        planes = [PillowImage.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(values, 2, 0)]
-        size = round(200 * change), round(160 * change)
-        made = [plane.resize(size, PillowImage.Resampling[kernel]) for plane in planes]
-        return np.stack([np.asarray(plane) for plane in made], axis=2)
-
-    given, truth = (levels(changed(values)) for values in (clean + np.random.default_rng(0).normal(0, 20, clean.shape), clean))
-    level = float(np.sqrt(np.square(given.astype(float) - truth).mean()))
-    assert 0.7 * level < pellucid.inspect(given).sigma < most * level
+    colours = 3 if kernel == "BICUBIC" else 1
+    clean = photograph[100:228, 60:204, :colours] * 255
+    given, truth = (
+        levels(larger(values, factor, kernel)) for values in (clean + np.random.default_rng(0).normal(0, 15, clean.shape), clean)
+    )
+    true = float(np.sqrt(np.square(given.astype(float) - truth).mean()))
+    found = pellucid.inspect(given)
+    assert found.enlarged is not None
+    assert found.enlarged.kernel == kernel
+    assert found.enlarged.factor == pytest.approx(factor, rel=0.01)
+    assert found.to_dict()["enlarged"] == pytest.approx(factor, rel=0.01)
+    assert f"enlarged {found.enlarged.factor:.3g} times" in str(found)
+    assert found.kind == "correlated"
+    assert found.sigma == pytest.approx(true, rel=0.15)
+    assert found.smaller is not None
+    assert found.smaller.sigma == pytest.approx(15, rel=0.15)
     off = pellucid.restore(given if colours == 3 else given[..., 0]).reshape(truth.shape).astype(float) - truth
-    assert float(np.sqrt(np.square(off).mean())) < (0.75 if colours == 1 else 0.67) * level
+    small = pellucid.restore(noisy(clean, 15)).reshape(clean.shape).astype(float) - levels(clean)
+    # As well as the picture that was never enlarged.
+    assert float(np.sqrt(np.square(off).mean())) < 1.1 * float(np.sqrt(np.square(small).mean()))
+
+
+@pytest.mark.parametrize("kernel", enlarged.KERNELS)
+def test_a_picture_has_the_size_back_that_it_had(kernel: str) -> None:
+    small = np.random.default_rng(3).uniform(0, 1, (151, 203, 2)).astype(np.float32)
+    for factor in (1.15, 1.6, 2.0, 3.4):
+        large = larger(small, factor, kernel)
+        down, across = (made / side for made, side in zip(large.shape[:2], small.shape[:2], strict=True))
+        way = enlarged.Enlarged(enlarged.Axis.at(down, down / 2 - 0.5), enlarged.Axis.at(across, across / 2 - 0.5), kernel)
+        assert np.abs(way.large(small, *large.shape[:2]) - large).max() < 1e-3
+        again = way.small(large.astype(np.float32))
+        assert again.shape == small.shape
+        assert np.abs(again - small).max() < 2e-3
+        # Wherever a piece begins, it has the same pixels.
+        part, (top, left) = way.moved(37, 53)
+        piece = part.small(large[37:, 53:].astype(np.float32))
+        rows, columns = piece.shape[:2]
+        assert (top + rows, left + columns) == small.shape[:2]
+        assert np.abs(piece - small[top:, left:])[16:, 16:].max() < 2e-3
+
+
+def test_a_picture_that_was_enlarged_and_cut_is_known(photograph: NDArray[np.float64]) -> None:
+    clean = photograph[:170, :210, :1] * 255
+    for factor, kernel in ((1.4, "BICUBIC"), (2.0, "BILINEAR"), (2.7, "LANCZOS")):
+        before, after = (
+            larger(values, factor, kernel)[7:-3, 2:-9]
+            for values in (clean, clean + np.random.default_rng(0).normal(0, 12, clean.shape))
+        )
+        true = float(np.sqrt(np.square(levels(after).astype(float) - before).mean()))
+        found = pellucid.inspect(levels(after))
+        assert found.enlarged is not None
+        assert found.enlarged.factor == pytest.approx(factor, rel=0.01)
+        assert found.sigma == pytest.approx(true, rel=0.15)
+        assert found.smaller is not None
+        assert found.smaller.sigma == pytest.approx(12, rel=0.15)
+
+
+@pytest.mark.parametrize(("factor", "kernel"), [(1.5, "BICUBIC"), (2.0, "LANCZOS"), (3.0, "BILINEAR")])
+def test_a_clean_picture_that_was_enlarged_is_clean(photograph: NDArray[np.float64], factor: float, kernel: str) -> None:
+    picture = levels(larger(photograph[60:220, 40:240] * 255, factor, kernel))
+    assert pellucid.inspect(picture).kind == "clean"
+    assert (pellucid.restore(picture) == picture).all()
+
+
+def test_an_enlarged_picture_is_restored_in_pieces_and_parts_as_in_the_whole(
+    photograph: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = photograph[60:260, 80:320] * 255
+    picture = levels(larger(small + np.random.default_rng(0).normal(0, 20, small.shape), 2.5, "BICUBIC"))[2:, 1:]
+    whole = pellucid.restore(picture).astype(int)
+    part = pellucid.load("photo").part(View((images.from_array(picture),)), (100, 50, 420, 330)).image
+    off = np.abs(images.to_array(part) - whole[50:330, 100:420])
+    assert off.max() <= 8
+    assert off.mean() < 1
+    half = pellucid.restore(picture, strength=0.5).astype(int)
+    assert np.abs(half - (whole + picture) / 2)[(whole > 0) & (whole < 255)].max() <= 1
+    assert pellucid.load("photo").expected_gain(picture) is None
+    monkeypatch.setattr(denoise, "TILE", dict.fromkeys(denoise.TILE, 900))
+    assert np.abs(whole - pellucid.restore(picture)).max() <= 2
 
 
 @pytest.mark.parametrize(("kernel", "change"), [("BILINEAR", 1.1), ("LANCZOS", 1.2), ("BICUBIC", 1.33), ("LANCZOS", 1.5)])

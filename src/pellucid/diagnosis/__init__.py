@@ -18,6 +18,7 @@ from pellucid.diagnosis import (
     blotches,
     clipped,
     drawn,
+    enlarged,
     grounds,
     halftone,
     impulses,
@@ -58,6 +59,19 @@ SPECKED = 6.0
 STEPS = 2.0
 """Level in 8-bit levels below which a picture whose pixels were repeated has no noise: a palette of many colours has as much."""
 
+WHITE = ("gaussian", "poisson", "speckle")
+
+SMOOTHED = ("clean", "correlated", *WHITE)
+"""What noise that was enlarged is taken for at first."""
+
+ROUNDED, AS_ENLARGED, AGAIN = 0.5, 0.5, 0.12
+"""By how much a picture that was enlarged is another when it has been made smaller and enlarged again, in 8-bit levels: what
+roundings leave, and the shares that are added, for noise that was clipped before: of the level as it is measured at first, where
+there is no period, and at the smaller size."""
+
+SPREAD = 0.75
+"""How far white noise is correlated once it was enlarged, as a share of the factor."""
+
 REFUTED = 0.5
 """Share of the level of blotches that few colours must not have on them to refute it: not each channel has all of it."""
 
@@ -90,6 +104,8 @@ def look(view: View) -> Diagnosis:
         found = inspect_parts(view.parts(through), view.opaque(through), view.shape[:2])
         if found.squares is not None:
             found = _repeated(view)
+        elif _in_memory(view) and found.jpeg_quality is None and found.kind in SMOOTHED:
+            found = _enlarged(view, found)
         view.found = found
     answer: Diagnosis = view.found
     return answer
@@ -98,12 +114,11 @@ def look(view: View) -> Diagnosis:
 def squares(view: View) -> Squares | None:
     """How the pixels of a picture were repeated; None where they were not, or where it is not in memory, or some of it is no
     image."""
-    picture = view.picture
-    if isinstance(picture.pixels, Rows) or picture.mask is not None:
+    if not _in_memory(view):
         return None
     if not drawn.in_squares(view.parts(windows(*view.shape[:2]))):
         return None
-    return drawn.squares(picture.pixels)
+    return drawn.squares(view.picture.pixels)
 
 
 def smaller(picture: Image, repeated: Squares) -> Image:
@@ -121,6 +136,38 @@ def _repeated(view: View) -> Diagnosis:
         return Diagnosis("clean", squares=there)
     found = look(small)
     return replace(found if found.impulse_density > 0 or found.sigma >= STEPS else Diagnosis("clean"), squares=there)
+
+
+def _in_memory(view: View) -> bool:
+    """Whether all of a picture is there, and is an image."""
+    return not isinstance(view.picture.pixels, Rows) and view.picture.mask is None
+
+
+def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
+    """The noise of a picture that a smooth kernel made larger, noise and all; as it was ``found`` where none did."""
+    way, off, periodic = enlarged.found(view) or (None, 0.0, False)
+    if way is None or (not periodic and off > ROUNDED + AS_ENLARGED * max(found.sigma, STEPS)):
+        return found
+    small = way.small(images.floating(view.picture).pixels)
+    # What was one colour is one colour again.
+    small = np.clip(np.rint(small * np.float32(255)) / np.float32(255), 0, 1)
+    seen = look(View((Image(small, dtype=small.dtype),)))
+    if seen.kind == "clean" and off < ROUNDED:
+        # There is nothing beside the smaller picture, and in it no noise.
+        return seen
+    white = seen.kind in WHITE
+    if seen.sigma < STEPS or not (white or (periodic and seen.kind == "correlated")) or off > ROUNDED + AGAIN * seen.sigma:
+        return found
+    level = seen.sigma * (way.gain if white else 1.0)
+    return Diagnosis(
+        "correlated",
+        correlated=level,
+        correlation_length=SPREAD * way.factor + seen.correlation_length,
+        sure=seen.sure,
+        curve=Curve(level / 255),
+        enlarged=way,
+        smaller=seen,
+    )
 
 
 def is_gray(view: View) -> bool:

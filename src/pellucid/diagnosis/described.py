@@ -10,6 +10,7 @@ import numpy as np
 from pellucid import maps
 from pellucid.clipping import Clipping
 from pellucid.diagnosis.drawn import Squares
+from pellucid.diagnosis.enlarged import Enlarged
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
 
@@ -47,8 +48,9 @@ class Diagnosis:
     by place, where it differs; ``rows`` and ``columns`` the standard deviation in 8-bit levels of whole rows or columns that are
     lighter and darker than their neighbours; ``blotches`` noise in colour alone that is many pixels wide;
     ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none; ``squares`` how pixels were repeated, of
-    which everything else here describes one; ``patterned``: the picture has detail of its own, letters or a pattern, that is as
-    strong as noise, and looks like it.
+    which everything else here describes one; ``enlarged`` how a smooth kernel made the picture larger, noise and all, and
+    ``smaller`` what is found at the size that it had; ``patterned``: the picture has detail of its own, letters or a pattern, that
+    is as strong as noise, and looks like it.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
@@ -77,6 +79,8 @@ class Diagnosis:
     blotches: Blotches | None = None
     halftone: float = 0.0
     squares: Squares | None = None
+    enlarged: Enlarged | None = None
+    smaller: Diagnosis | None = None
     patterned: bool = False
 
     @property
@@ -108,6 +112,7 @@ class Diagnosis:
             "blotches": 0.0 if self.blotches is None else round(self.blotches.level, 2),
             "halftone": round(self.halftone, 2),
             "repeated": None if self.squares is None else [self.squares.rows, self.squares.columns],
+            "enlarged": None if self.enlarged is None else round(self.enlarged.factor, 2),
             "sure": round(self.sure, 2),
         }
 
@@ -146,4 +151,6 @@ class Diagnosis:
             found.append(f"JPEG of quality {self.jpeg_quality}")
         if self.squares is not None and self.kind != "clean":
             found.append(f"pixels repeated {self.squares.columns}x{self.squares.rows}")
+        if self.enlarged is not None:
+            found.append(f"enlarged {self.enlarged.factor:.3g} times")
         return "; ".join(found)

@@ -29,6 +29,7 @@ from pellucid.maps import Curve
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames
 from pellucid.tasks.denoise_learning import MAPS, Learning
+from pellucid.tasks.denoise_sizes import each_enlarged, each_square
 from pellucid.tiling import Place
 from pellucid.views import View
 
@@ -105,6 +106,10 @@ DOUBTED_BYTES = 70
 """And for each pixel where what is taken away is held to what the noise explains: the picture once more, its output, and the random
 change."""
 
+SMALLER_BYTES, AT_EDGES = 60, 16
+"""And for each pixel of a piece that is restored at the size that it had before it was enlarged: the smaller piece, and what is
+taken away, enlarged; and how many of the smaller picture's pixels at a piece's edges depend on what is beyond."""
+
 HALO_SHARE = 0.85
 """The share of the card's ``halo`` that a tile's margin has. With the whole halo, tiles equal the whole image to the bit.
 With less, the missing pixels change roundings (8-bit integers, bfloat16) by one step here and there. One step of
@@ -161,6 +166,9 @@ def prepare(view: View, models: Models, settings: DenoiseSettings) -> base.Job:
     repeated = _repeated(view, models, settings.sigma)
     if repeated is not None:
         return _by_squares(view, models, settings, repeated)
+    larger = _enlarged(view, models, settings)
+    if larger is not None:
+        return _at_its_size(view, models, settings, larger)
     plan = _plan(view, models, settings.sigma)
     card = models.card(plan.role)
     _check_raised(card, settings)
@@ -298,7 +306,7 @@ def _by_squares(view: View, models: Models, settings: DenoiseSettings, repeated:
     passes = tuple(
         replace(
             step,
-            piece=partial(_each_square, step, repeated, view.shape[2]),
+            piece=partial(each_square, step, repeated, view.shape[2]),
             room=0,
             halo=step.halo * max(repeated.rows, repeated.columns),
             multiple_of=step.multiple_of * math.lcm(repeated.rows, repeated.columns),
@@ -313,30 +321,44 @@ def _by_squares(view: View, models: Models, settings: DenoiseSettings, repeated:
     return replace(job, passes=passes, facts=facts)
 
 
-def _each_square(
-    step: base.Pass, repeated: Squares, channels: int, planes: Planes, place: Place, room: Planes | None = None
-) -> Planes:
-    """The answer of the ``step`` to a piece (channels, h, w) of a picture whose pixels were repeated: a value for each square.
+def _enlarged(view: View, models: Models, settings: DenoiseSettings) -> Diagnosis | None:
+    """The diagnosis of a picture that was enlarged, noise and all; None of others, and where somebody says what to take away."""
+    known = settings.sigma is not None or not models.card(_plain(models, view.shape[2])).maps
+    if known or settings.descreen or view.beside is not None or isinstance(view.picture.pixels, images.Rows):
+        return None
+    found = diagnosis.look(view)
+    return None if found.enlarged is None else found
 
-    The piece begins at a multiple of the squares' sides; but a square that is cut off at the picture's edge shifts them.
-    """
-    sides = []
-    begins = (place.top, place.left)
-    for axis, (size, first) in enumerate(((repeated.rows, repeated.top), (repeated.columns, repeated.left))):
-        length, shift = planes.shape[1 + axis], -first % size
-        count = length // size + (step.multiple_of if shift else 0)
-        # Beyond the picture, and the piece, mirrored: squares of padding are none.
-        seen = -(-(min(length, place.within[axis] - begins[axis]) + shift) // size)
-        mirrored = np.pad(np.arange(min(count, seen)), (0, max(0, count - seen)), mode="symmetric")
-        sides.append((size, shift, np.maximum(mirrored * size - shift, 0)))
-    (rows, down, at_rows), (columns, right, at_columns) = sides
-    given = np.empty((channels + step.room, len(at_rows), len(at_columns)), dtype=np.float32)
-    small = given[:channels]
-    small[...] = planes[:, at_rows][:, :, at_columns]
-    within = tuple(-(-(length + shift) // size) for length, (size, shift, _) in zip(place.within, sides, strict=True))
-    there = Place(place.top // rows, place.left // columns, len(at_rows), len(at_columns), (within[0], within[1]))
-    output = step.piece(small, there, given).repeat(rows, axis=1).repeat(columns, axis=2)
-    return np.ascontiguousarray(output[:, down : down + planes.shape[1], right : right + planes.shape[2]])
+
+def _at_its_size(view: View, models: Models, settings: DenoiseSettings, found: Diagnosis) -> base.Job:
+    """The work on an enlarged picture at the size that it had: what is taken away there is enlarged again."""
+    way, seen = found.enlarged, found.smaller
+    assert way is not None
+    assert seen is not None
+    small = way.small(images.floating(view.picture).pixels)
+    job = prepare(View((Image(small, dtype=small.dtype),), found=seen), models, replace(settings, detail=1.0))
+    largest = max(way.rows.factor, way.columns.factor)
+    passes = tuple(
+        replace(
+            step,
+            piece=partial(each_enlarged, step, way),
+            piece_bytes=step.piece_bytes + SMALLER_BYTES,
+            room=0,
+            halo=math.ceil((step.halo + AT_EDGES) * largest),
+        )
+        for step in job.passes
+    )
+    if settings.detail != 1:
+        passes = tuple(
+            replace(step, piece=partial(detailing.detailed, step.piece, settings.detail), halo=step.halo + detailing.REACH)
+            for step in passes
+        )
+
+    def facts() -> Mapping[str, Any]:
+        return {**job.facts(), "sigma": found.sigma * max(1.0, settings.strength), "saw": str(found), "diagnosis": found}
+
+    channels = 1 if diagnosis.is_gray(view) else view.shape[2]
+    return replace(job, passes=passes, facts=facts, trust=partial(_trusted, Noise.of(found), channels))
 
 
 @dataclass(frozen=True)
