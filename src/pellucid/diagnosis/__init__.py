@@ -156,7 +156,9 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
         # There is nothing beside the smaller picture, and in it no noise.
         return seen
     white = seen.kind in WHITE
-    if seen.sigma < STEPS or not (white or (periodic and seen.kind == "correlated")) or off > ROUNDED + AGAIN * seen.sigma:
+    # A camera's noise, and what JPEG left of it, is nearly the same at a size a little smaller.
+    other = periodic and seen.kind == "correlated" and off < ROUNDED
+    if seen.sigma < STEPS or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
         return found
     level = seen.sigma * (way.gain if white else 1.0)
     return Diagnosis(

@@ -52,6 +52,9 @@ PERIODIC = 6.0
 TOGETHER = 0.01
 """How far the frequencies of rows and columns may be apart."""
 
+SEAMS = 0.003
+"""How near to the eighth of a period a pixel, as the seams of a JPEG's blocks have it, a frequency is theirs."""
+
 SEGMENT, SEGMENTS, MOST = 160, 5, 0.75
 """Length in pixels of the segments of a strip that are made smaller and enlarged again, how many there are, and the share of them
 that must come back as they were: noise that was clipped before does not quite."""
@@ -208,6 +211,7 @@ def found(view: View) -> tuple[Enlarged, float, bool] | None:
     strips = [_strips(view, axis) for axis in (0, 1)]
     down, across = (_period(each) for each in strips)
     periodic = min(down.strength, across.strength) > PERIODIC and abs(down.frequency - across.frequency) < TOGETHER
+    periodic &= abs(down.frequency - 1 / 8) > SEAMS
     ways = [
         [period.axis(length, aliased=aliased) for period, length in zip((down, across), view.shape, strict=False)]
         for aliased in (False, True)
