@@ -11,7 +11,7 @@ from pellucid.files.base import Format
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
 
-RAWENDINGS = (
+RAW_ENDINGS = (
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
     # Older cameras, and those that few have.
     *(".3fr", ".crw", ".dcr", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".rwl", ".sr2", ".x3f"),
@@ -116,7 +116,7 @@ FORMATS: tuple[Format, ...] = (
         sensor=True,
         depths=("16",),
     ),
-    Format("camera RAW", RAWENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
+    Format("camera RAW", RAW_ENDINGS, media=RAW_MEDIA, decode=raw.from_raw, instead=".tif"),
 )
 
 WRITTEN = tuple(kind for kind in FORMATS if kind.writes and not kind.folder and not kind.sensor)
