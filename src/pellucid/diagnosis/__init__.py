@@ -62,7 +62,7 @@ STEPS = 2.0
 WHITE = ("gaussian", "poisson", "speckle")
 
 SMOOTHED = ("clean", "correlated", *WHITE)
-"""What noise that was enlarged is taken for at first."""
+"""Kinds that enlarged noise is taken for at first."""
 
 ROUNDED, AS_ENLARGED, AGAIN = 0.5, 0.5, 0.12
 """By how much a picture that was enlarged is another when it has been made smaller and enlarged again, in 8-bit levels: what
@@ -149,7 +149,7 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
     if way is None or (not periodic and off > ROUNDED + AS_ENLARGED * max(found.sigma, STEPS)):
         return found
     small = way.small(images.floating(view.picture).pixels)
-    # What was one colour is one colour again.
+    # Pixels that had one colour have one colour again.
     small = np.clip(np.rint(small * np.float32(255)) / np.float32(255), 0, 1)
     seen = look(View((Image(small, dtype=small.dtype),)))
     if seen.kind == "clean" and off < ROUNDED:

@@ -43,7 +43,7 @@ def each_square(
 
 def each_enlarged(step: base.Pass, way: Enlarged, planes: Planes, place: Place, room: Planes | None = None) -> Planes:
     """A piece (channels, h, w) of an enlarged picture without what the ``step`` takes away from it at the size that it had."""
-    # What lies beyond the picture is padding.
+    # Pixels beyond the picture are padding.
     rows, columns = (
         min(length, whole - begin) for length, whole, begin in zip(planes.shape[1:], place.within, place[:2], strict=True)
     )
