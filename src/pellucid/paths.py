@@ -100,7 +100,7 @@ class _Cameras:
 
     @classmethod
     def made(cls, gate: Path, ways: Path, course: Path, lengths: Sequence[float]) -> _Cameras:
-        """Of the covariances ``ways`` (cameras, n, n), beside an even ``course`` (n, terms)."""
+        """Cameras with these covariances, ``ways`` (cameras, n, n), beside an even ``course`` (n, terms)."""
         inverse = np.linalg.inv(gate + ways)
         even = inverse @ course
         inner = course.T @ even

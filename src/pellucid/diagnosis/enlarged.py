@@ -284,13 +284,13 @@ def _off(axis: Axis, kernel: str, strips: NDArray[np.float32]) -> float:
 
 @lru_cache(maxsize=16)
 def _again(kernel: str, factor: float, first: float, length: int) -> NDArray[np.float32]:
-    """What makes ``length`` pixels smaller and enlarges them again."""
+    """The matrix that makes ``length`` pixels smaller and enlarges them again."""
     axis = Axis(factor, first)
     weights = axis.weights(kernel, range(length), range(axis.count(length)))
     return (weights @ _inverse(weights)).astype(np.float32)
 
 
 def _inverse(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What gives the smaller picture by least squares from one with these weights of it."""
+    """The matrix that gives the smaller picture by least squares from one with these weights of it."""
     across = weights.T @ weights + RIDGE * np.eye(weights.shape[1])
     return np.asarray(np.linalg.solve(across, weights.T), dtype=np.float64)
