@@ -306,10 +306,11 @@ def test_recipes_lists_the_shipped_ones(capsys: pytest.CaptureFixture[str]) -> N
         "seed-digits",
         "upscale",
         "upscale-photo",
+        "upscale-sharp",
         "video",
     }
     assert run("recipes", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 28
+    assert len(json.loads(capsys.readouterr().out)) == 29
 
 
 def test_evaluate_writes_table_json_and_figure(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -116,7 +116,7 @@ TRAINING_ROWS = (
     {"pictures"},
     {"batches"},
     {"mosaics"},
-    {"echo", "feed", "looks", "ondevice"},
+    {"adversary", "echo", "feed", "looks", "ondevice"},
     {"validating"},
     {"loop"},
     {"export"},

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
-from pellucid import tiling
+from pellucid import images, tiling
 from pellucid.cards import Card
 from pellucid.engines import open_graph, precision
 from pellucid.errors import ModelError
 from pellucid.training import export, recipes
-from pellucid.training.networks import NETWORKS, AutoencoderSpec, UnetSpec, UpscalerSpec
+from pellucid.training.networks import NETWORKS, AutoencoderSpec, TexturerSpec, UnetSpec, UpscalerSpec, texturer
 
 SPECS = {
     "autoencoder": AutoencoderSpec(),
@@ -25,6 +26,7 @@ SPECS = {
     "unet-int8": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True),
     "upscaler": UpscalerSpec(scales=(2, 3), channels=3, width=8, blocks=2),
     "upscaler-gray": UpscalerSpec(scales=(4,), channels=1, width=8, blocks=1),
+    "texturer": TexturerSpec(scales=(2, 3), channels=3, width=8, blocks=2, fine=2),
     "unet-damage": UnetSpec(channels=1, maps=("lone",), widths=(8, 12), blocks=(1, 1), out_channels=1, answer="damage", norm=True),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
@@ -150,6 +152,8 @@ class TestLaws:
         assert isinstance(loss, torch.Tensor)
         loss.backward()
         for parameter_name, parameter in network.named_parameters():
+            if not parameter.requires_grad:
+                continue
             assert parameter.grad is not None, parameter_name
             assert torch.isfinite(parameter.grad).all(), parameter_name
             assert parameter.grad.abs().max() > 0, parameter_name
@@ -174,6 +178,42 @@ def test_the_photo_network_is_bias_free_and_scales_with_its_input() -> None:
     torch.testing.assert_close(network(3 * x), 3 * network(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_texture_keeps_to_its_bound_whatever_its_weights(scale: int, photograph: NDArray[np.float64]) -> None:
+    """It adds light alone to the faithful enlargement, so much at most, less where nothing is, and none once scaled down."""
+    network: Any = stirred(TexturerSpec(scales=(2, 3, 4), width=8, blocks=1, fine=1).build())
+    network.grain[-1].weight.data *= 100
+    small = images.resized(photograph.astype(np.float32), 60, 80, images.BICUBIC)
+    small[:, :30] = 0.4
+    x = torch.from_numpy(small.transpose(2, 0, 1))[None]
+    faithful = UpscalerSpec(scales=(2, 3, 4), width=8, blocks=1).build()
+    held = faithful.state_dict().keys()
+    faithful.load_state_dict({key: value for key, value in network.state_dict().items() if key in held})
+    with torch.no_grad():
+        added = (faithful(x, scale) - network(x, scale))[0].numpy()
+    assert np.abs(added - added[:1]).max() < 1e-5
+    light = added[0]
+    assert 10 / 255 < np.abs(light).max() <= texturer.MOST + 1e-6
+    assert np.abs(light[:, : 24 * scale]).max() <= texturer.FLOOR + 1e-6
+    again = images.resized(light[..., None], 60, 80, images.BICUBIC)
+    # Weights that ask for the whole bound everywhere: no others ask for more.
+    assert np.abs(again).mean() < 1 / 255
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_ways_down_and_up_are_those_of_pictures(scale: int) -> None:
+    weights = {name: torch.from_numpy(kernel) for name, kernel in texturer.kernels(scale).items()}
+    large = np.random.default_rng(0).random((16 * scale, 20 * scale, 1), dtype=np.float32)
+    small = images.resized(large, 16, 20, images.BICUBIC)
+    planes = torch.nn.functional.pixel_unshuffle(torch.from_numpy(large.transpose(2, 0, 1))[None], scale)
+    down = torch.nn.functional.conv2d(planes, weights["down"])[0, 0].numpy()
+    np.testing.assert_allclose(down, small[2:-2, 2:-2, 0], atol=1e-5)
+    up = torch.nn.functional.conv2d(torch.from_numpy(small.transpose(2, 0, 1))[None], weights["up"])
+    again = torch.nn.functional.pixel_shuffle(up, scale)[0, 0].numpy()
+    edge = 2 * scale
+    np.testing.assert_allclose(again, images.enlarged(small, scale)[edge:-edge, edge:-edge, 0], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -186,6 +226,7 @@ def test_the_photo_network_is_bias_free_and_scales_with_its_input() -> None:
         lambda: UpscalerSpec(scales=(1, 2)),
         lambda: UpscalerSpec(scales=(2,), width=0),
         lambda: UnetSpec(answer="noise"),
+        lambda: TexturerSpec(scales=(2,), fine=0),
     ],
 )
 def test_nonsense_is_refused(make: Any) -> None:

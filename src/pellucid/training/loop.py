@@ -23,8 +23,9 @@ from pellucid import regular
 from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
 from pellucid.files import replacing
 from pellucid.training import echo, feed, losses, ondevice
+from pellucid.training.adversary import Adversary
 from pellucid.training.looks import on_device, planes_of
-from pellucid.training.networks import Network
+from pellucid.training.networks import Network, Texturer
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 from pellucid.training.validating import has_bfloat16, validate
@@ -34,8 +35,24 @@ __all__ = ["Progress", "Run", "checkpoint_weights", "train"]
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: the most training time that a killed run loses."""
 
+RAMP = 0.2
+"""The share of a run in which the weight of its adversary grows from nothing: it learns to judge first."""
+
 STATE = frozenset(
-    ("network", "weights", "average", "optimizer", "step", "minutes", "history", "before", "best", "best_step", "waited")
+    (
+        "network",
+        "weights",
+        "average",
+        "optimizer",
+        "step",
+        "minutes",
+        "history",
+        "before",
+        "best",
+        "best_step",
+        "waited",
+        "adversary",
+    )
 )
 """The keys of a checkpoint."""
 
@@ -158,6 +175,9 @@ def train(
         # As the forward pass has it: in the run's precision, with gradients that all processes share.
         model.mark_forward_method("training_output")
     average = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    adversary = Adversary(fabric) if plan.adversary else None
+    if adversary is not None and state is not None:
+        adversary.load(state["adversary"])
 
     def scored(line: Progress) -> Progress:
         loss, scores = validate(network, average, pictures, recipe, fabric.device)
@@ -197,7 +217,7 @@ def train(
 
     def save() -> None:
         if fabric.is_global_zero:
-            _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited)
+            _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited, adversary)
 
     # A GPU makes what it can by itself; who asks for workers has them.
     if fabric.device.type == "cuda" and workers is None and ondevice.serves(pictures, recipe):
@@ -245,12 +265,19 @@ def train(
                 raw = losses.LOSSES[kind].raw
                 restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
                 weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
+                if isinstance(network, Texturer):
+                    with fabric.autocast():
+                        clean = network.reachable(given, base, clean)
                 loss = losses.loss_of(kind, restored, clean, base, weight)
+                if adversary is not None:
+                    loss = loss + plan.adversary * min(1.0, done / RAMP) * adversary.loss(restored, clean, base)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
             optimizer.step()
             optimizer.zero_grad()
+            if adversary is not None:
+                adversary.learn(restored, clean, base, optimizer.param_groups[0]["lr"])
             run.steps += 1
             seen_at_show += plan.batch * world
             # The average's memory grows with the run, so that it forgets the random start.
@@ -289,7 +316,8 @@ def train(
                     )
                     run.history.append(line)
                     waited += 1
-                    if score(line) > best_before:
+                    # Texture that a judge has asked for has no score: the last weights count.
+                    if score(line) > best_before or adversary is not None:
                         best, run.best_step, waited = _copied(average), run.steps, 0
                     run.stalled = 0 < plan.patience <= waited
                 if on_progress is not None and fabric.is_global_zero:
@@ -312,7 +340,11 @@ def train(
         # Stopped between two validations. The line that follows is not in the checkpoint: an unbroken run has no such line.
         line = Progress(step=run.steps, done=done, minutes=run.minutes, minutes_left=0, loss=math.nan, speed=0)
         line = scored(line)
-        if best is None or score(line) > max(score(entry) for entry in (run.before, *run.history) if entry is not None):
+        if (
+            best is None
+            or adversary is not None
+            or score(line) > max(score(entry) for entry in (run.before, *run.history) if entry is not None)
+        ):
             best, run.best_step = None, run.steps
         run.history.append(line)
     run.last = {name: value.cpu() for name, value in average.items()}
@@ -417,6 +449,7 @@ def _save(
     minutes: float,
     best: dict[str, torch.Tensor] | None,
     waited: int,
+    adversary: Adversary | None,
 ) -> None:
     state = {
         "network": repr(recipe.network),
@@ -430,6 +463,7 @@ def _save(
         "best": best,
         "best_step": run.best_step,
         "waited": waited,
+        "adversary": None if adversary is None else adversary.state(),
     }
     with replacing(path, overwrite=True) as temporary:
         torch.save(state, temporary)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from pellucid import colour, sensor
+from pellucid import colour, metrics, sensor
 from pellucid.training.networks import Network
 from pellucid.training.networks.colorizer import SHARPENED
 
@@ -33,6 +33,9 @@ GRADIENT_WEIGHT = 2.0
 
 ENTROPY_WEIGHT = 4.0
 """How much the loss ``damage`` counts cross-entropy beside the overlap: few pixels are damaged, so its mean is small."""
+
+GRADIENTS_WEIGHT = 0.1
+"""How much the loss ``gradients`` counts the likeness of changes: their loss is some 0.4 where the mean error is 0.03."""
 
 RESIDUALS = ("residual", "interpolated")
 """The kinds of answers (`pellucid.cards.ANSWERS`) that are taken away from a base."""
@@ -123,6 +126,26 @@ def _toned(light: torch.Tensor) -> torch.Tensor:
     return torch.where(light <= below, light * 12.92, 1.055 * torch.maximum(light, below) ** (1 / 2.4) - 0.055)
 
 
+def _gradients(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+    """The mean error, and how far the changes of the light from pixel to pixel differ: the mean of GMSD's map (`metrics.gmsd`) from
+    1, and its spread, at full and at half size."""
+    first, second = (planes.mean(dim=1, keepdim=True) for planes in (restored, clean))
+    loss = _l1(restored, clean, noisy, weight)
+    for _ in range(2):
+        one, other = _changes(first), _changes(second)
+        alike = (2 * one * other + metrics.GMS_C) / (one.square() + other.square() + metrics.GMS_C)
+        loss = loss + GRADIENTS_WEIGHT * (1 - alike.mean() + alike.std(dim=(1, 2, 3)).mean())
+        first, second = functional.avg_pool2d(first, 2), functional.avg_pool2d(second, 2)
+    return loss
+
+
+def _changes(plane: torch.Tensor) -> torch.Tensor:
+    """The magnitude of Prewitt's gradients."""
+    kernel = torch.tensor([[[[1.0, 0.0, -1.0]] * 3]], device=plane.device) / 3
+    across, down = functional.conv2d(plane, kernel), functional.conv2d(plane, kernel.transpose(2, 3))
+    return (across.square() + down.square() + 1e-6).sqrt()
+
+
 def _bce(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     if weight is None:
         return functional.binary_cross_entropy(restored, clean)
@@ -194,6 +217,7 @@ LOSSES: dict[str, Loss] = {
     "psnr": Loss(_psnr),
     "psnr-part": Loss(_psnr_part),
     "toned-part": Loss(_toned_part),
+    "gradients": Loss(_gradients),
     "bce": Loss(_bce),
     "chroma": Loss(_chroma, raw=True),
     "alpha": Loss(_alpha, raw=True),

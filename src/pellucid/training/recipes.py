@@ -116,7 +116,9 @@ class Training:
     average, which is validated and exported (0: the weights themselves). ``precision``: ``auto`` is bfloat16 where the hardware has
     it. ``validations`` is how often held-out images are restored; a run ends early after ``patience`` of them in a row without a
     better score than the best before (0: never). ``echo`` is how often each example may be learnt from that
-    processes have made, where they come slower than the device learns (`pellucid.training.echo`).
+    processes have made, where they come slower than the device learns (`pellucid.training.echo`). ``adversary`` is how much a
+    second network counts that learns to tell outputs from clean images (`pellucid.training.adversary`; 0: there is none); the last
+    weights are then exported, for no score knows the best ones.
     """
 
     batch: int = 16
@@ -139,6 +141,7 @@ class Training:
     validations: int = 20
     patience: int = 0
     echo: int = 1
+    adversary: float = 0.0
 
     def __post_init__(self) -> None:
         if sum(length > 0 for length in (self.minutes, self.epochs, self.steps)) != 1:
@@ -149,8 +152,8 @@ class Training:
             )
         if self.tuning_rate < 0:
             raise ModelError("recipe: training.tuning_rate must be 0 or more")
-        if self.patience < 0 or self.echo < 1:
-            raise ModelError("recipe: training.patience must be 0 or more, training.echo 1 or more")
+        if self.patience < 0 or self.echo < 1 or self.adversary < 0:
+            raise ModelError("recipe: training.patience and adversary must be 0 or more, training.echo 1 or more")
         if self.loss not in LOSSES or self.finish_loss not in LOSSES:
             raise ModelError(f"recipe: training.loss must be one of {', '.join(LOSSES)}")
         if self.noisy_loss not in NOISY_LOSSES:
@@ -350,6 +353,9 @@ def with_network_of(recipe: Recipe, other: Recipe) -> Recipe:
     """The recipe with the network and channels of ``other``, and its maps where the task takes some; in 8 bits where either is."""
     data = recipe.to_dict()
     own, data["network"] = data["network"], other.to_dict()["network"]
+    if getattr(NETWORKS[own["name"]], "holds", None) == other.network.network:
+        # It has all of the other, and more beside it.
+        data["network"] = own | data["network"] | {"name": own["name"]}
     if own.get("int8") and "int8" in data["network"] and not data["network"].get("norm"):
         data["network"]["int8"] = True
     data["data"]["channels"] = other.data.channels

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pellucid.training.networks.autoencoder import Autoencoder, AutoencoderSpec
 from pellucid.training.networks.colorizer import Colorizer, ColorizerSpec
 from pellucid.training.networks.cutout import Cutout, CutoutSpec
+from pellucid.training.networks.texturer import Texturer, TexturerSpec
 from pellucid.training.networks.unet import Unet, UnetSpec
 from pellucid.training.networks.upscaler import Upscaler, UpscalerSpec
 
@@ -18,19 +19,22 @@ __all__ = [
     "CutoutSpec",
     "Network",
     "Spec",
+    "Texturer",
+    "TexturerSpec",
     "Unet",
     "UnetSpec",
     "Upscaler",
     "UpscalerSpec",
 ]
 
-Spec = AutoencoderSpec | ColorizerSpec | CutoutSpec | UnetSpec | UpscalerSpec
-Network = Autoencoder | Colorizer | Cutout | Unet | Upscaler
+Spec = AutoencoderSpec | ColorizerSpec | CutoutSpec | TexturerSpec | UnetSpec | UpscalerSpec
+Network = Autoencoder | Colorizer | Cutout | Texturer | Unet | Upscaler
 
 NETWORKS: dict[str, type[Spec]] = {
     AutoencoderSpec.network: AutoencoderSpec,
     ColorizerSpec.network: ColorizerSpec,
     CutoutSpec.network: CutoutSpec,
+    TexturerSpec.network: TexturerSpec,
     UnetSpec.network: UnetSpec,
     UpscalerSpec.network: UpscalerSpec,
 }
