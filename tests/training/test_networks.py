@@ -184,7 +184,7 @@ def test_texture_keeps_to_its_bound_whatever_its_weights(scale: int, photograph:
     network: Any = stirred(TexturerSpec(scales=(2, 3, 4), width=8, blocks=1, fine=1).build())
     network.grain[-1].weight.data *= 100
     small = images.resized(photograph.astype(np.float32), 60, 80, images.BICUBIC)
-    small[:, :30] = 0.4
+    small[:, :15], small[:, 15:30] = 0.4, 0.9
     x = torch.from_numpy(small.transpose(2, 0, 1))[None]
     faithful = UpscalerSpec(scales=(2, 3, 4), width=8, blocks=1).build()
     held = faithful.state_dict().keys()

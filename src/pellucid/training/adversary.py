@@ -27,7 +27,7 @@ FEATURES = 2.0
 MARGIN = 1.0
 """How far apart the verdicts on a photograph and an output are to be."""
 
-RATE = 0.5
+RATE = 3.0
 """The judge's learning rate as a share of the network's."""
 
 
