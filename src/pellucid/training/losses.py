@@ -37,6 +37,15 @@ ENTROPY_WEIGHT = 4.0
 GRADIENTS_WEIGHT = 0.1
 """How much the loss ``gradients`` counts the likeness of changes: their loss is some 0.4 where the mean error is 0.03."""
 
+SPECTRUM_WEIGHT = 0.03
+"""How much it counts the squared logarithm of the ratio of both spectra, by frequency, of what is beyond the bicubic enlargement."""
+
+SPECTRUM_SIDE = 24
+"""Side of a window in pixels."""
+
+SPECTRUM_FLOOR = (0.5 / 255) ** 2
+"""The power below which spectra are alike: that of rounding to 8 bits."""
+
 RESIDUALS = ("residual", "interpolated")
 """The kinds of answers (`pellucid.cards.ANSWERS`) that are taken away from a base."""
 
@@ -136,7 +145,18 @@ def _gradients(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor,
         alike = (2 * one * other + metrics.GMS_C) / (one.square() + other.square() + metrics.GMS_C)
         loss = loss + GRADIENTS_WEIGHT * (1 - alike.mean() + alike.std(dim=(1, 2, 3)).mean())
         first, second = functional.avg_pool2d(first, 2), functional.avg_pool2d(second, 2)
-    return loss
+    # A pattern that repeats has a peak in its spectrum, however natural each part of it looks.
+    spectra = [_spectrum((planes - noisy).mean(dim=1, keepdim=True)) for planes in (restored, clean)]
+    return loss + SPECTRUM_WEIGHT * (spectra[0] / spectra[1]).log().square().mean()
+
+
+def _spectrum(plane: torch.Tensor) -> torch.Tensor:
+    """(n, f, f): the mean power at each frequency, of windows of `SPECTRUM_SIDE` pixels that overlap by a half (Welch 1967)."""
+    side = min(SPECTRUM_SIDE, *plane.shape[2:])
+    hann = torch.hann_window(side, device=plane.device)
+    tiles = functional.unfold(plane, side, stride=side // 2).transpose(1, 2).unflatten(2, (side, side))
+    power = torch.fft.rfft2(tiles * hann[:, None] * hann).abs().square().mean(dim=1)
+    return power / hann.square().sum() ** 2 + SPECTRUM_FLOOR
 
 
 def _changes(plane: torch.Tensor) -> torch.Tensor:
