@@ -1,9 +1,9 @@
-"""Draws 20 photographs that no model has learnt from, made smaller and enlarged again, without and with texture: docs/sharp.webp.
+"""Draws 20 photographs that no model has learnt from, made smaller and enlarged again, without and with texture.
 
-    python benchmarks/sharp_page.py DATA docs/sharp.webp [--scale 3] [--model FILE.onnx]
+    python benchmarks/sharp_page.py DATA MODEL.onnx SHEET.png [--scale 3]
 
 DATA has ``photos/`` (`pellucid fetch photos`) and ``free/`` (photographs that training left out). Of each the detail with the most
-texture is shown, pixel by pixel: `upscale`, `upscale-sharp`, the photograph itself.
+texture is shown, pixel by pixel: `upscale`, the model (`pellucid train upscale-sharp`), the photograph itself.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def main() -> None:
     """Draws the sheet, and prints which details it shows."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path)
+    parser.add_argument("model")
     parser.add_argument("out", type=Path)
     parser.add_argument("--scale", type=int, default=3)
-    parser.add_argument("--model", default="upscale-sharp", help="a model to be shown in place of upscale-sharp")
     options = parser.parse_args()
     paths = [options.data / "photos" / f"{name}.webp" for name in HELD_OUT] + [options.data / "free" / name for name in FREE]
     models = [restorer.load("upscale"), restorer.load(options.model)]
@@ -71,7 +71,7 @@ def main() -> None:
     sheet = Image.new("RGB", (ACROSS * (cell[0] + 2 * GAP) - 3 * GAP, rows * cell[1] + CAPTION), "white")
     pen = ImageDraw.Draw(sheet)
     for column in range(3 * ACROSS):
-        text = ("upscale", "upscale --sharp", "the photograph")[column % 3]
+        text = ("upscale", models[1].name, "the photograph")[column % 3]
         pen.text((column % 3 * (SIDE + GAP) + column // 3 * (cell[0] + 2 * GAP), 1), text, fill="black")
     for index, path in enumerate(paths):
         with Image.open(path) as opened:

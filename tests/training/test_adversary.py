@@ -71,6 +71,20 @@ def test_the_loss_of_gradients_is_least_for_the_picture_itself(clean: torch.Tens
     assert values[-1] == pytest.approx(0, abs=1e-3)
 
 
+def test_a_pattern_that_repeats_costs_more_than_noise_as_strong() -> None:
+    """Noise of the true strength has the true spectrum, whatever its values."""
+    torch.manual_seed(0)
+    base = torch.rand(2, 3, 96, 96)
+    clean, noise = (base + 0.03 * torch.randn(2, 1, 96, 96) for _ in range(2))
+    row = torch.tensor([1.0, -1.0, 0.0]).repeat(32) * 1.5**0.5
+    grid = base + 0.03 * row * row[:, None]
+    spectra = {name: losses._spectrum((planes - base).mean(1, keepdim=True)) for name, planes in {"n": noise, "g": grid}.items()}
+    true = losses._spectrum((clean - base).mean(1, keepdim=True))
+    apart = {name: float((spectrum / true).log().square().mean()) for name, spectrum in spectra.items()}
+    assert apart["n"] < 0.2
+    assert apart["g"] > 20 * apart["n"]
+
+
 def small(**training: Any) -> recipes.Recipe:
     recipe = recipes.find("upscale-sharp")
     settings: dict[str, Any] = {"minutes": 0, "steps": 6, "batch": 2, "precision": "float32", "validations": 2, **training}

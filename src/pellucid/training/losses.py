@@ -38,7 +38,7 @@ GRADIENTS_WEIGHT = 0.1
 """How much the loss ``gradients`` counts the likeness of changes: their loss is some 0.4 where the mean error is 0.03."""
 
 SPECTRUM_WEIGHT = 0.03
-"""How much it counts the squared logarithm of the ratio of both spectra, by frequency, of what is beyond the bicubic enlargement."""
+"""How much it counts the squared logarithm of the ratio of spectra, frequency by frequency, of what is beyond the bicubic one."""
 
 SPECTRUM_SIDE = 24
 """Side of a window in pixels."""
@@ -137,7 +137,7 @@ def _toned(light: torch.Tensor) -> torch.Tensor:
 
 def _gradients(restored: torch.Tensor, clean: torch.Tensor, noisy: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
     """The mean error, and how far the changes of the light from pixel to pixel differ: the mean of GMSD's map (`metrics.gmsd`) from
-    1, and its spread, at full and at half size."""
+    1, and its spread, at full and at half size; and how far the spectra differ of what is beyond the bicubic enlargement."""
     first, second = (planes.mean(dim=1, keepdim=True) for planes in (restored, clean))
     loss = _l1(restored, clean, noisy, weight)
     for _ in range(2):
@@ -154,8 +154,8 @@ def _spectrum(plane: torch.Tensor) -> torch.Tensor:
     """(n, f, f): the mean power at each frequency, of windows of `SPECTRUM_SIDE` pixels that overlap by a half (Welch 1967)."""
     side = min(SPECTRUM_SIDE, *plane.shape[2:])
     hann = torch.hann_window(side, device=plane.device)
-    tiles = functional.unfold(plane, side, stride=side // 2).transpose(1, 2).unflatten(2, (side, side))
-    power = torch.fft.rfft2(tiles * hann[:, None] * hann).abs().square().mean(dim=1)
+    tiles = functional.unfold(plane, side, stride=side // 2).transpose(1, 2).reshape(len(plane), -1, side, side)
+    power: torch.Tensor = torch.fft.rfft2(tiles * hann[:, None] * hann).abs().square().mean(dim=1)
     return power / hann.square().sum() ** 2 + SPECTRUM_FLOOR
 
 
