@@ -190,7 +190,7 @@ class _Period:
     angle: float
 
     def axis(self, length: int, *, aliased: bool) -> Axis:
-        """The axis of a picture enlarged by 2 or more with this period; ``aliased``: by less, for its period is shorter than two pixels."""
+        """The axis of a picture enlarged by 2 or more with this period; ``aliased``: by less, for it is shorter than two pixels."""
         frequency, angle = (1 - self.frequency, -self.angle) if aliased else (self.frequency, self.angle)
         found = Axis.at(1 / frequency, -angle / (2 * np.pi * frequency))
         count = round(length / found.factor)
