@@ -224,6 +224,27 @@ def test_a_second_look_is_left_out_only_where_it_could_not_make_damage_sure(sure
     assert most / (most + rare * (1 - most)) == pytest.approx(sure)
 
 
+def test_damage_that_a_smaller_look_is_sure_of_is_looked_at_a_second_time() -> None:
+    def find(given: Pixels) -> Pixels:
+        # The picture gets lighter to the right: turned by half, a large look is surer, and never sure. A small one is, of a part.
+        turned = given[0, 1, 0, 0] > given[0, 1, 0, -1]
+        sure = (0.85 if turned else 0.7) if given.shape[3] != 640 else np.where(given[0, 1] < 0.4, 0.9, 0.3)
+        return np.where(given[0, 0] > 0.5, sure, 0.01).astype(np.float32)[None, None]
+
+    frame = np.zeros((768, 1280, 3), np.float32)
+    frame[200:206, 500:526, 0] = 0.8
+    frame[..., 1] = np.linspace(0, 1, 1280)
+    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None)
+    hole = mending.held_back(chance, 0.5, film.FAINTER * 0.5)
+    most = 0.775 / (0.775 + film.RARE_ALONE * 0.225)
+    np.testing.assert_allclose(chance[200:206, 516:526], most, rtol=1e-5)
+    assert hole[200:206, 500:518].all()
+
+
+def test_cells_reach_as_far_as_pieces_do() -> None:
+    assert film.BESIDE == film.HALO
+
+
 def test_grain_is_gathered_over_time(photograph: Pixels) -> None:
     clean = np.stack([photograph[2 * place : 2 * place + 160, 3 * place : 3 * place + 224] for place in range(4)])
     worn = np.rint(255 * wear.wear(clean, "film-grain:12", np.random.default_rng(2)).frames).astype(np.uint8)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pellucid import paths, reels, registration, wear
 from pellucid.diagnosis import dyes
@@ -55,19 +56,25 @@ def test_a_steady_camera_goes_its_way(camera: str) -> None:
     assert not paths.trembles(gate, reels.WANDERS)
 
 
-@pytest.mark.parametrize("turns", [0.03, 0.06, 0.1])
-def test_a_hand_that_holds_the_camera_stays(turns: float) -> None:
-    # An oscillation driven by chance: the hand's turns, in shares of a frame.
-    rng = np.random.default_rng(4)
+def hand(turns: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Pixels that a hand moves a camera by: an oscillation driven by chance, of so many turns in a frame."""
     place, speed, path = 0.0, 0.0, []
     for step in range(4 * (COUNT + 50)):
         speed += 0.25 * (-((2 * np.pi * turns) ** 2) * place - 0.5 * 2 * np.pi * turns * speed) + rng.normal()
         place += 0.25 * speed
         if step % 4 == 0:
             path.append(place)
-    hand = np.array(path[50:])
-    hand *= 2 / hand.std()
-    gate = paths.unsteady((hand + rng.normal(0, 0.03, COUNT))[:, None] / 352)[:, 0]
+    made = np.array(path[50:])
+    return made * 2 / made.std()
+
+
+@pytest.mark.parametrize(
+    ("turns", "seed", "pan"), [(0.03, 4, 0), (0.06, 4, 0), (0.1, 4, 0), (0.03, 4, 60), (0.06, 4, 60), (0.06, 8, 60), (0.1, 1, 60)]
+)
+def test_a_hand_that_holds_the_camera_stays(turns: float, seed: int, pan: float) -> None:
+    rng = np.random.default_rng(seed)
+    path = hand(turns, rng) + rng.normal(0, 0.03, COUNT) + pan * np.clip((TIME - 15) / 18, 0, 1)
+    gate = paths.unsteady(path[:, None] / 352)[:, 0]
     assert not paths.trembles(gate, reels.WANDERS)
 
 
@@ -106,6 +113,16 @@ def test_a_camera_that_goes_faster_and_slower_has_not_jumped(camera: NDArray[np.
         assert paths.jumps(np.diff(path, axis=0, prepend=path[:1])[1:]) == []
 
 
+def test_the_first_frame_of_a_fast_pan_is_no_jump() -> None:
+    path = (20.0 * TIME[:, None] + np.random.default_rng(12).normal(0, 0.15, (COUNT, 2))) / 320
+    reel = reels.Reel()
+    reel._moves = [(float(down), float(right)) for down, right in np.diff(path, axis=0, prepend=path[:1])]
+    reel._doubts = [(0.0, 0.0)] * COUNT
+    gate = reel._shifts(0, COUNT)
+    assert gate.std() > 0.1 / 320
+    np.testing.assert_allclose(gate, paths.unsteady(path), atol=1e-9)
+
+
 def looked_at(frames: Iterable[Pixels], firsts: Sequence[int] = (0,)) -> NDArray[np.float64]:
     """By how many pixels each frame is to be moved."""
     reel = reels.Reel()
@@ -138,7 +155,65 @@ def test_a_place_is_the_more_doubtful_the_less_the_parts_of_a_picture_agree(phot
     assert 4 * doubt(0) < doubt(2)
 
 
+def clip_of(plane: NDArray[np.float64], grain: float, count: int = 32) -> list[Pixels]:
+    """Frames of a plane under a camera that stands still, in 8 bits."""
+    rng = np.random.default_rng(13)
+    noisy = (np.clip(plane + rng.normal(0, grain, plane.shape), 0, 1) for _ in range(count))
+    return [np.float32(np.rint(255 * each) / 255)[..., None] for each in noisy]
+
+
+@pytest.mark.parametrize(("down", "right"), [(0.5, 0.1), (0.0, 0.4), (0.3, -0.3)])
+def test_an_even_slope_does_not_say_where_the_camera_is(down: float, right: float) -> None:
+    y, x = np.mgrid[:180, :320] / 320
+    reel = reels.Reel()
+    for frame in clip_of(0.5 + down * (y - 0.28) + right * (x - 0.5), 0.004):
+        reel.add(frame)
+    for entry in reel.entries((0,)):
+        assert entry.shift == (0, 0)
+        assert entry.vignette[0] == 0
+        assert entry.level
+
+
+@pytest.mark.parametrize(("contrast", "blur", "grain"), [(0.006, 3, 0.01), (0.015, 3, 0.04), (0.015, 12, 0.02), (0.045, 12, 0.04)])
+def test_grain_before_fog_moves_nothing(contrast: float, blur: float, grain: float) -> None:
+    fog = ndimage.gaussian_filter(np.random.default_rng(14).normal(size=(180, 320)), blur)
+    frames = clip_of(0.5 + contrast / fog.std() * fog, grain)
+    np.testing.assert_array_equal(looked_at(frames), 0)
+
+
+@pytest.mark.parametrize("grain", [0.0, 0.02, 0.04])
+def test_a_soft_picture_says_through_its_grain_where_it_is(photograph: Pixels, grain: float) -> None:
+    soft = ndimage.gaussian_filter(photograph[::2, ::2].mean(axis=2, keepdims=True), (2, 2, 0))
+    rng = np.random.default_rng(15)
+    gate = rng.normal(0, 0.4, (32, 2))
+    frames = [registration.shifted(soft, down, right)[4:-4, 4:-4] for down, right in gate]
+    left = gate + looked_at([np.float32(frame + rng.normal(0, grain, frame.shape)) for frame in frames])
+    assert left.std(axis=0).max() < 0.15 * gate.std()
+
+
+def test_a_frame_of_which_some_is_no_number_does_not_stop_the_look(photograph: Pixels) -> None:
+    small = photograph[::4, ::4]
+    spoilt = small.copy()
+    spoilt[5:9] = np.nan
+    spoilt[20, 20] = np.inf
+    np.testing.assert_array_equal(looked_at([small, small, small, spoilt, small, small, small, small, small]), 0)
+
+
 # -- light --------------------------------------------------------------------------------------------------------------
+
+
+def test_corners_that_are_darker_are_known_where_the_camera_moves(photograph: Pixels) -> None:
+    dark = 1 / reels.corners((0.3, 1.2), 120, 160)[..., None]
+    found = []
+    for far in (2, 0):
+        reel = reels.Reel()
+        for place in range(40):
+            reel.add(
+                photograph[60 + place : 180 + place, far * place : far * place + 160] * dark if far else photograph[:120, :160]
+            )
+        found.append(reel.entries((0,))[0].vignette[0])
+    assert found[0] == pytest.approx(0.3, abs=0.1)
+    assert found[1] == 0
 
 
 def test_a_flash_and_a_fade_are_told_from_the_frames_around_them(photograph: Pixels) -> None:

@@ -75,13 +75,13 @@ def unsteady(path: Path) -> Path:
 
 def _unsteady(path: Path) -> Path:
     """The same of one axis of a window."""
-    gate, length = _mean_of_gate(path, tuple(range(len(path))))
+    gate, by_hand = _mean_of_gate(path, tuple(range(len(path))))
     apart = np.abs(gate - np.median(gate))
     calm = apart <= STANDS_OUT * 1.4826 * np.median(apart) + 1e-9
     if not calm.all() and calm.mean() > 0.8 and calm.sum() >= FEWEST:
         gate = np.zeros_like(path)
-        gate[calm], length = _mean_of_gate(path[calm], tuple(np.flatnonzero(calm).tolist()))
-    if length <= HAND[0] and spread_of(gate) < HAND[1] * spread_of(path - _slow(path, calm.astype(float), HAND[0])):
+        gate[calm], by_hand = _mean_of_gate(path[calm], tuple(np.flatnonzero(calm).tolist()))
+    if by_hand < HAND[1] * spread_of(path - _slow(path, calm.astype(float), HAND[0])):
         return np.zeros_like(path)
     return gate
 
@@ -116,18 +116,26 @@ class _Cameras:
 
 
 def _mean_of_gate(path: Path, times: tuple[int, ...]) -> tuple[Path, float]:
-    """The gate's mean, and the likeliest length of the camera's way, from its places at these frames."""
+    """The gate's mean from its places at these frames, and how much of it there is if a hand holds the camera: infinitely much
+    where it goes too evenly for that."""
     path = path - path.mean()
     tried = list(_cameras(times))
     found = [each.beside(path) for each in tried]
-    likeliest = tried[int(np.argmax([likely.max() for likely, _ in found]))]
-    if np.isfinite(likeliest.lengths[0]) and len(path) >= 3 * STOPS:
-        tried.append(_stopping(times, likeliest.gate))
-        found.append(tried[-1].beside(path))
+    best = int(np.argmax([likely.max() for likely, _ in found]))
+    length, by_hand = tried[best].lengths[np.argmax(found[best][0])], np.inf
+    if length <= HAND[0]:
+        # A hand, too, stops and goes: its trembling is no gate's for that.
+        by_hand = spread_of(_mean(found))
+    if np.isfinite(length) and len(path) >= 3 * STOPS:
+        found.append(_stopping(times, tried[best].gate).beside(path))
+    return _mean(found), by_hand
+
+
+def _mean(found: Sequence[tuple[Path, Path]]) -> Path:
+    """The mean of means (cameras, n), each by its likelihood."""
     likely, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    lengths = np.concatenate([each.lengths for each in tried])
     chances = np.exp(likely - likely.max())
-    return np.asarray(chances / chances.sum() @ means), float(lengths[np.argmax(likely)])
+    return np.asarray(chances / chances.sum() @ means)
 
 
 @lru_cache(maxsize=2)

@@ -107,6 +107,8 @@ class Reel:
 
     def add(self, small: Pixels) -> None:
         """The next frame, (h, w, c), small (`SIDE`)."""
+        # Black where there is no number: few such pixels have no say.
+        small = small if np.isfinite(small).all() else np.where(np.isfinite(small), small, np.float32(0))
         plane = small.mean(axis=2, dtype=np.float32)
         self._means.append(float(plane.mean()))
         self._colours.append(dyes.sampled(small) if len(self._means) % 12 == 1 else np.empty((0, small.shape[2]), np.float32))
@@ -140,7 +142,8 @@ class Reel:
         """How much light the corners of the reel lack, and the power of the fall; nothing where that is not sure.
 
         A thing that the camera passes gets darker on its way out, wherever it began: the brightness of an area goes with how far
-        the camera has moved it. So the content of the scene has no say, and a camera that stands still says nothing.
+        the camera has moved it. So the content of the scene has no say, and a camera that stands still says nothing, nor does a
+        scene in which nobody knows how far it has gone.
         """
         if self._shape is None:
             return 0.0, 1.0
@@ -149,11 +152,17 @@ class Reel:
             if after - first < 5:
                 continue
             moves, gains = np.array(self._moves[first:after]), np.stack(self._gains[first:after]).astype(np.float64)
-            moves[0], gains[0] = 0, 0
+            doubts = np.array(self._doubts[first:after])
+            unknown = ~np.isfinite(doubts).all(axis=1)
+            unknown[0] = True
+            moves[unknown], gains[unknown] = 0, 0
+            way = np.cumsum(moves, axis=0)
+            if not np.hypot(*way.std(axis=0)) > DOUBTS * np.hypot(*np.median(doubts[1:], axis=0)):
+                continue
             light = np.cumsum(gains.reshape(after - first, -1), axis=0)
             # The change that all areas share is the lamp's, and each one's mean is the scene's.
             lights.append(_centred(light))
-            ways.append(np.cumsum(moves, axis=0) * max(self._shape))
+            ways.append(way * max(self._shape))
         if not lights:
             return 0.0, 1.0
         light = np.concatenate(lights)
@@ -210,7 +219,7 @@ class Reel:
         steps = np.array(self._moves[first:after])
         steps[0] = 0
         parts = []
-        for begin, end in pairwise([0, *(place for place in jumps(steps) if place), len(steps)]):
+        for begin, end in pairwise([0, *(place + 1 for place in jumps(steps[1:])), len(steps)]):
             part = steps[begin:end].copy()
             part[0] = 0
             gate = unsteady(np.cumsum(part, axis=0))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
@@ -30,13 +31,17 @@ shows something else."""
 LOBES = 3
 """Lobes of the windowed sinc that moves frames back."""
 
+ALIKE_IN_BOTH, KNOWN = 0.1, 0.02
+"""The share of the power of gradients that two frames must have in common, since grain is new in each; and the share of the power
+of a motion that nothing else explains, as more light or a camera that comes nearer: below these nothing says where a frame is."""
+
 DARK = 0.02
 """Brightness below which nothing is known of flicker."""
 
 
 class Fit(NamedTuple):
     """A motion in pixels, the ``gain``, how far most pixels still differ (``rest``), and the standard errors of the motion
-    (``doubt``), by which the parts of the picture agree."""
+    (``doubt``), by which the parts of the picture agree: infinite where grain, or an even slope, is all there is."""
 
     down: float
     right: float
@@ -175,22 +180,12 @@ def _finer(before: Pixels, frame: Pixels, down: float, right: float) -> Fit | No
     moved, rows, columns = _sampled(before, down, right)
     if not moved.size:
         return None
-    planes = np.zeros((5, *moved.shape), np.float32)
-    np.subtract(moved[:-2], moved[2:], out=planes[0, 1:-1])
-    np.subtract(moved[:, :-2], moved[:, 2:], out=planes[1, :, 1:-1])
-    planes[:2] *= np.float32(0.5)
-    planes[2] = moved
     # Where a camera comes nearer, or turns, the middle stays.
     middle, reach = (np.array(frame.shape) - 1) / 2, np.float32(2 / max(frame.shape))
     y = reach * (np.arange(rows.start, rows.stop) - middle[0]).astype(np.float32)[:, None]
     x = reach * (np.arange(columns.start, columns.stop) - middle[1]).astype(np.float32)
-    planes[3] = y * planes[0] + x * planes[1]
-    planes[4] = x * planes[0] - y * planes[1]
-    apart = frame[rows, columns] - moved
-    # Bands of rows, whose sums are that of the whole.
-    high = len(moved) // BANDS * BANDS
-    basis = np.ascontiguousarray(planes[:, :high].reshape(5, BANDS, -1).swapaxes(0, 1))
-    apart = apart[:high].reshape(BANDS, -1, 1)
+    basis = _changes(moved, y, x)
+    apart = (frame[rows, columns] - moved)[: len(moved) // BANDS * BANDS].reshape(BANDS, -1, 1)
     answer, rest, spread = np.zeros(5), apart, 0.0
     for _ in range(4):
         spread = 1.4826 * float(np.median(np.abs(rest.ravel()[::SOME]))) + 1e-4
@@ -203,12 +198,43 @@ def _finer(before: Pixels, frame: Pixels, down: float, right: float) -> Fit | No
         ridge = np.diag(1e-6 * np.trace(whole) / 3 + np.array([1e-6] * 5))
         answer = np.linalg.solve(whole + ridge, sides.sum(axis=0))[:, 0]
         rest = apart - (answer.astype(np.float32) @ basis)[..., None]
+    if not np.isfinite(answer).all():
+        return None
     # The jackknife (Efron 1982): answers without each of the bands.
     without = np.linalg.solve(whole + ridge - matrices, sides.sum(axis=0) - sides)[..., 0]
-    doubt = np.sqrt((BANDS - 1) * without.var(axis=0))
+    shared = (weighted @ _changes(frame[rows, columns], y, x).swapaxes(1, 2)).astype(np.float64).sum(axis=0)
+    doubt = _with_grain(np.sqrt((BANDS - 1) * without.var(axis=0))[:2], whole + ridge, (shared + shared.T) / 2)
     # A fit of gradients holds for about a pixel.
     steps = np.clip(answer[:2], -1.5, 1.5)
     return Fit(down + float(steps[0]), right + float(steps[1]), float(1 + answer[2]), spread, (float(doubt[0]), float(doubt[1])))
+
+
+def _changes(plane: Pixels, y: Pixels, x: Pixels) -> Pixels:
+    """How a plane with rows at ``y`` and columns at ``x`` changes with each part of a motion (down, right), a gain, a camera that
+    comes nearer, and one that turns: (bands, 5, pixels), whose sums are that of the whole."""
+    planes = np.zeros((5, *plane.shape), np.float32)
+    np.subtract(plane[:-2], plane[2:], out=planes[0, 1:-1])
+    np.subtract(plane[:, :-2], plane[:, 2:], out=planes[1, :, 1:-1])
+    planes[:2] *= np.float32(0.5)
+    planes[2] = plane
+    planes[3] = y * planes[0] + x * planes[1]
+    planes[4] = x * planes[0] - y * planes[1]
+    high = len(plane) // BANDS * BANDS
+    return np.ascontiguousarray(planes[:, :high].reshape(5, BANDS, -1).swapaxes(0, 1))
+
+
+def _with_grain(doubt: NDArray[np.float64], own: NDArray[np.float64], shared: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard errors of both parts of a motion, from those by ``own``, the normal matrix of one frame, grain and all (5, 5);
+    ``shared`` is that of two frames, whose grains have nothing in common."""
+    powers, turns = np.linalg.eigh(own)
+    turns /= np.sqrt(np.maximum(powers, 1e-12 * powers[-1]))
+    shares, ways = np.linalg.eigh(turns.T @ shared @ turns)
+    squares = np.square((turns @ ways)[:2])
+    errors = squares @ (1 / np.where(shares > ALIKE_IN_BOTH, shares, 1e-6))
+    power = np.diag(shared)[:2]
+    known = (power > 0) & (errors * power * KNOWN < 1)
+    grown: NDArray[np.float64] = np.where(known, doubt * errors / squares.sum(axis=1), np.inf)
+    return grown
 
 
 def _gains(before: Pixels, frame: Pixels, down: float, right: float, gain: float) -> Pixels:

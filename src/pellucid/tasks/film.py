@@ -60,7 +60,7 @@ ENGINE_BYTES = 260
 PIECE_BYTES = 180
 """Bytes for each pixel of each piece in flight: the picture, eleven planes of a network's input, masks, the filled picture."""
 
-CELL, BESIDE = 256, 64
+CELL, BESIDE = 256, HALO
 """Side in pixels of the cells that are looked at alone where there is little to see in others, and how much around them is seen,
 too."""
 
@@ -351,7 +351,8 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
     if work.find is None:
         return mending.found_alone(frame) if around is None else mending.found_between(frame, *around)
     chance: Pixels | None = None
-    least = _least(work)
+    # Damage that another size is sure of, or a place nearby, needs to be less sure.
+    least = _least(work, FAINTER)
     for scale in work.scales:
         small = frame if scale == 1 else _smaller(frame, scale)
         near = around if around is None or scale == 1 else (_smaller(around[0], scale), _smaller(around[1], scale))
@@ -359,7 +360,7 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
         found = work.find(given[None])[0, 0]
         if around is None:
             # Turned by half, too: what only one of both answers takes for damage is hardly any.
-            doubtful = mending.grown(found >= least, mending.REACH)
+            doubtful = found >= least
             turned = _looked_at(work.find, given[:, ::-1, ::-1], doubtful[::-1, ::-1])[0, ::-1, ::-1]
             found = (found + turned) / 2
         found = found / (found + np.float32(work.rare) * (1 - found))
@@ -369,10 +370,10 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
     return chance
 
 
-def _least(work: _Work) -> float:
-    """The least answer of a look with which the other one, turned, can still make damage sure."""
-    sure = _sure(work) * work.rare
-    return 2 * sure / (sure + 1 - _sure(work)) - 1
+def _least(work: _Work, share: float = 1.0) -> float:
+    """The least answer of a look with which the other one, turned, can still make damage sure, or a ``share`` of that."""
+    sure = share * _sure(work)
+    return 2 * sure * work.rare / (sure * work.rare + 1 - sure) - 1
 
 
 def _sure(work: _Work) -> float:
