@@ -540,6 +540,17 @@ def test_other_noise_has_no_period(photograph: NDArray[np.float64], kind: str) -
     assert noise.interpolated([part], sampling.blocks([part])) == 0
 
 
+def test_a_mosaic_has_no_period() -> None:
+    # Red has a value at every other pixel of every other row, and less noise between; the camera then smooths it a little.
+    values = np.random.default_rng(1).normal(0, 10 / 255, (240, 320, 3))
+    values[1::2] *= 0.3
+    values[::2, 1::2] *= 0.3
+    values += 0.3 * (np.roll(values, 1, axis=0) + np.roll(values, 1, axis=1))
+    part = np.clip(0.5 + values, 0, 1).astype(np.float32)
+    assert noise.interpolated([part], sampling.blocks([part])) == 0
+    assert pellucid.inspect(levels(part * 255)).enlarged is None
+
+
 def test_one_door_for_every_picture(photograph: NDArray[np.float64]) -> None:
     picture = noisy(photograph * 255, 15)
     assert pellucid.load().inspect(picture) == pellucid.inspect(picture)

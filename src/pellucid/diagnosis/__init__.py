@@ -69,6 +69,10 @@ ROUNDED, AS_ENLARGED, AGAIN = 0.5, 0.5, 0.12
 roundings leave, and the shares that are added, for noise that was clipped before: of the level as it is measured at first, where
 there is no period, and at the smaller size."""
 
+SURELY = 3.0
+"""Level in 8-bit levels of noise at the size that a picture had from which it is believed where the picture as it is seems clean:
+in clean pictures texture has up to 2.8."""
+
 SPREAD = 0.75
 """How far white noise is correlated once it was enlarged, as a share of the factor."""
 
@@ -158,7 +162,8 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
     white = seen.kind in WHITE
     # A camera's noise, and what JPEG left of it, is nearly the same at a size a little smaller.
     other = periodic and seen.kind == "correlated" and off < ROUNDED
-    if seen.sigma < STEPS or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
+    fainter = seen.sigma < (SURELY if found.kind == "clean" else STEPS)
+    if fainter or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
         return found
     level = seen.sigma * (way.gain if white else 1.0)
     return Diagnosis(

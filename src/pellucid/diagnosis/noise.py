@@ -64,10 +64,13 @@ kernel: 2.8 to 6.8, and 11 to 44 times. In grain, camera noise and noise that wa
 RUN, SLOW = 60, 6
 """Pixels in which a period of fine detail is looked for, and how many periods they hold at least: longer ones are the picture's."""
 
+MOSAIC = 29
+"""How many periods such a run has, at least, that are a camera's mosaic's, which comes again every other pixel."""
+
 PERIODIC = 40.0
 """How much stronger than the usual one the frequency must be, both ways, with which detail comes and goes in a picture that was
 enlarged. Noise enlarged 1.1 to 3 times (but not 2) had 45 to 1300; photographs without it, or with noise of other kinds, at most
-28, at the frequencies of a camera's mosaic and of JPEG's blocks."""
+28, at the frequency of JPEG's blocks; a camera's mosaic has up to 44 at its own."""
 
 FLOOR = 0.3
 """Added to second differences before their logarithm, in 8-bit levels: what rounding leaves."""
@@ -196,7 +199,7 @@ def interpolated(parts: Sequence[NDArray[np.float32]], blocks: Blocks) -> float:
             for start in range(0, len(strength) - RUN + 1, RUN // 2):
                 run = strength[start : start + RUN]
                 power += np.square(np.abs(np.fft.rfft((run - run.mean(axis=0)) * _hann, axis=0))).sum(axis=1)
-        ratio = power[SLOW - 1 :] / max(float(np.median(power)), 1e-9)
+        ratio = power[SLOW - 1 : MOSAIC] / max(float(np.median(power)), 1e-9)
         found.append((int(np.argmax(ratio)), float(ratio.max())))
     (down, firm), (across, other) = found
     return _all_orders(few, STEEP) if min(firm, other) > PERIODIC and abs(down - across) <= 1 else 0.0
