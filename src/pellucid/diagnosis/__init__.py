@@ -69,9 +69,9 @@ ROUNDED, AS_ENLARGED, AGAIN = 0.5, 0.5, 0.12
 roundings leave, and the shares that are added, for noise that was clipped before: of the level as it is measured at first, where
 there is no period, and at the smaller size."""
 
-SURELY = 3.0
+SURELY = 2.8
 """Level in 8-bit levels of noise at the size that a picture had from which it is believed where the picture as it is seems clean:
-in clean pictures texture has up to 2.8."""
+in clean pictures texture has up to 2.7."""
 
 SPREAD = 0.75
 """How far white noise is correlated once it was enlarged, as a share of the factor."""
