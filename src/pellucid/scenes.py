@@ -149,6 +149,7 @@ def _at_level(found: Diagnosis, factor: float) -> Diagnosis:
         correlated=found.correlated * factor,
         curve=found.curve.raised(factor),
         places=None if found.places is None else found.places.raised(factor),
+        smaller=None if found.smaller is None else _at_level(found.smaller, factor),
     )
 
 

@@ -73,6 +73,9 @@ SURELY = 2.8
 """Level in 8-bit levels of noise at the size that a picture had from which it is believed where the picture as it is seems clean:
 in clean pictures texture has up to 2.7."""
 
+TEXTURED = 1.5
+"""How many times the level of the picture as it is processed noise may have at the size that it had: texture is stronger there."""
+
 SPREAD = 0.75
 """How far white noise is correlated once it was enlarged, as a share of the factor."""
 
@@ -161,9 +164,10 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
         return seen
     white = seen.kind in WHITE
     # A camera's noise, and what JPEG left of it, is nearly the same at a size a little smaller.
-    other = periodic and seen.kind == "correlated" and off < ROUNDED
+    other = periodic and seen.kind == "correlated" and off < ROUNDED and seen.sigma < TEXTURED * found.sigma
+    banded = found.rows + found.columns > 0 and seen.rows + seen.columns == 0
     fainter = seen.sigma < (SURELY if found.kind == "clean" else STEPS)
-    if fainter or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
+    if fainter or banded or not (white or other) or off > ROUNDED + AGAIN * seen.sigma:
         return found
     level = seen.sigma * (way.gain if white else 1.0)
     return Diagnosis(
@@ -172,6 +176,9 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
         correlation_length=SPREAD * way.factor + seen.correlation_length,
         sure=seen.sure,
         curve=Curve(level / 255),
+        rows=seen.rows,
+        columns=seen.columns,
+        blotches=seen.blotches,
         enlarged=way,
         smaller=seen,
     )

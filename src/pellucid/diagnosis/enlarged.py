@@ -9,6 +9,7 @@ roundings, it was enlarged; and nothing is lost where it is restored at the size
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -66,6 +67,10 @@ them: bilinear and bicubic pictures twice as large are alike. And the side in pi
 FARTHER = 4.0
 """How many times as far off as the lesser factor the larger one may be that has the same period, for it to be the right one: it was
 up to 3 times as far where it was right, and 5 to 200 times where it was not."""
+
+RARER, WHITE = 0.2, 0.1
+"""By how much whiter (logarithm) noise must be at the size that another kernel than bicubic gives, where both are as near, and how
+near to white. Fine texture looks like noise that bilinear enlargement made blue."""
 
 ENDS = 4
 """Small pixels at either end of a segment that are left out: those beyond have a part in them."""
@@ -228,8 +233,17 @@ def found(view: View) -> tuple[Enlarged, float, bool] | None:
         tried.append((least, best))
     # A picture enlarged by 3 has the period of one enlarged by 1.5, and is as one of that size, too, for it has less detail.
     least, best = tried[0] if tried[0][0] < FARTHER * tried[-1][0] else tried[-1]
-    way = best[0] if len(best) == 1 else min(best, key=lambda each: _coloured(view, each))
+    way = best[0] if len(best) == 1 else _likelier(view, best)
     return way, least, periodic
+
+
+def _likelier(view: View, ways: Sequence[Enlarged]) -> Enlarged:
+    """The way, of those that are as near, at whose size noise is white; bicubic where another is hardly better."""
+    coloured = {way.kernel: _coloured(view, way) for way in ways}
+    whitest = min(ways, key=lambda way: coloured[way.kernel])
+    usual = next((way for way in ways if way.kernel == "BICUBIC"), whitest)
+    least = coloured[whitest.kernel]
+    return whitest if least < WHITE and coloured[usual.kernel] - least > RARER else usual
 
 
 def _coloured(view: View, way: Enlarged) -> float:

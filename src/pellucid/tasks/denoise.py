@@ -355,7 +355,9 @@ def _at_its_size(view: View, models: Models, settings: DenoiseSettings, found: D
         )
 
     def facts() -> Mapping[str, Any]:
-        return {**job.facts(), "sigma": found.sigma * max(1.0, settings.strength), "saw": str(found), "diagnosis": found}
+        level = found.sigma * max(1.0, settings.strength)
+        # The gain at the smaller size is another.
+        return {**job.facts(), "sigma": level, "saw": str(found), "diagnosis": found, "expected_gain": None}
 
     channels = 1 if diagnosis.is_gray(view) else view.shape[2]
     return replace(job, passes=passes, facts=facts, trust=partial(_trusted, Noise.of(found), channels))

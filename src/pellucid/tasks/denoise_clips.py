@@ -82,7 +82,8 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     if shown.alone:
         return base.Followed(view, settings, fused)
     picture = images.with_pixels(view.picture, np.clip(shown.pixels, 0, 1))
-    left = replace(found, places=following.levels(variance, shown))
+    # Fused frames have less noise at any size than one alone.
+    left = replace(found, places=following.levels(variance, shown), enlarged=None, smaller=None)
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
     return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
 
