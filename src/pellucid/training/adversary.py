@@ -3,7 +3,7 @@
 A mean error leads to the mean of all textures that a picture may have had, which is smooth. This asks for one of them instead
 (Goodfellow et al. 2014, "Generative Adversarial Nets"). The judge is relativistic: is the photograph more like one than the output,
 place by place (Jolicoeur-Martineau 2018, "The relativistic discriminator")? Its layers have spectral norm 1 (Miyato et al. 2018,
-"Spectral Normalization for Generative Adversarial Networks"). What it sees inside is compared as well: the features of the output
+"Spectral Normalization for Generative Adversarial Networks"). Its inner answers are compared as well: the features of the output
 are to be those of the photograph.
 """
 
@@ -42,7 +42,7 @@ class Judge(nn.Module):
         self.verdict = spectral_norm(nn.Conv2d(3 * width, 1, 3, padding=1))
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """What each layer sees, and the verdicts."""
+        """The answers of each layer, and the verdicts."""
         seen = []
         for layer in self.layers:
             x = functional.leaky_relu(layer(x), 0.2)
