@@ -72,7 +72,7 @@ class Texturer(Upscaler):
 
     def __init__(self, spec: TexturerSpec) -> None:
         super().__init__(spec)
-        # What the run began from stays as it is.
+        # The weights that the run began from stay as they are.
         self.requires_grad_(False)
         self.fine = nn.Sequential(*(Block(spec.width) for _ in range(spec.fine)))
         self.fine_tails = nn.ModuleDict(
@@ -111,7 +111,7 @@ class Texturer(Upscaler):
         y = self.head(x)
         y = y + self.body(y)
         z = y + self.fine(y)
-        # What a flat place has is left out: a pattern made of that would be the same all over the picture.
+        # The detail of flat places is left out: a pattern made of that would be the same all over the picture.
         z = z - _mean(z, 2 * REACH + 1)
         bound = limit(x)
         if scale is not None:
