@@ -8,7 +8,7 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import clipped, estimator, fine, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import estimator, fine, jpeg, neighbours, noise, photons, sampling
 from pellucid.errors import ImageError
 from pellucid.maps import Curve
 
@@ -69,15 +69,15 @@ def test_counts_of_few_photons_are_no_impulses_in_eight_bits_either(photograph: 
 def test_values_are_counts_where_they_are_few_and_evenly_apart() -> None:
     rng = np.random.default_rng(0)
     counted = np.minimum(rng.poisson(1.5, (64, 64, 3)) / 5, 1).astype(np.float32)
-    assert impulses.photon_step([counted]) == pytest.approx(0.2)
-    assert impulses.photon_step([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
+    assert photons.step([counted]) == pytest.approx(0.2)
+    assert photons.step([np.rint(counted * 255).astype(np.float32) / np.float32(255)]) == pytest.approx(0.2, abs=0.002)
     gaps = rng.choice(np.array([0, 1, 2, 3, 4, 5, 7, 10], np.float32) / 4, (64, 64, 1))
-    assert impulses.photon_step([gaps]) == pytest.approx(0.25)
+    assert photons.step([gaps]) == pytest.approx(0.25)
     palette = rng.choice(np.array([0, 0.1, 0.4, 0.45, 1], np.float32), (64, 64, 1))
     near = rng.choice(np.array([3, 4, 6, 7, 9], np.float32), (64, 64, 1)) / np.float32(255)
     dark = np.rint(np.clip(rng.normal(12, 2, (64, 64, 1)), 0, 255)).astype(np.float32) / np.float32(255)
     for other in (palette, near, dark, rng.random((64, 64, 1)).astype(np.float32)):
-        assert impulses.photon_step([other]) == 0
+        assert photons.step([other]) == 0
 
 
 @pytest.mark.parametrize("peak", [1, 2, 5, 20])
@@ -95,17 +95,17 @@ def test_ink_and_dithering_are_no_counts(photograph: NDArray[np.float64]) -> Non
     dithered = np.asarray(gray.convert("1"), dtype=np.float32)[..., None]
     ink = (photograph[..., :1] > 0.5).astype(np.float32)
     for values in (dithered, ink):
-        assert impulses.photon_step([values]) == 1
-        assert not clipped.counted([values], 1)
+        assert photons.step([values]) == 1
+        assert not photons.counted([values], 1)
         assert diagnosis.inspect(values).kind != "poisson"
 
 
 def test_the_median_of_eight() -> None:
     # Networks that sort every row of zeros and ones sort all.
     rows = np.array([[number >> bit & 1 for number in range(256)] for bit in range(8)], np.float32)
-    np.testing.assert_array_equal(impulses._median(list(rows)), np.median(rows, axis=0))
+    np.testing.assert_array_equal(neighbours.median(list(rows)), np.median(rows, axis=0))
     some = np.random.default_rng(0).random((8, 30, 40)).astype(np.float32)
-    np.testing.assert_array_equal(impulses._median(list(some)), np.median(some, axis=0))
+    np.testing.assert_array_equal(neighbours.median(list(some)), np.median(some, axis=0))
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 100, 1024, 2100])

@@ -169,22 +169,13 @@ FILES_ROWS = (
 )
 
 DIAGNOSIS_ROWS = (
-    {"sampling", "impulses"},
+    {"neighbours", "sampling"},
+    {"stars"},
+    {"impulses", "spots"},
     {"noise", "jpeg"},
-    {
-        "bands",
-        "blotches",
-        "clipped",
-        "drawn",
-        "enlarged",
-        "estimator",
-        "grounds",
-        "halftone",
-        "palette",
-        "quiet",
-        "repeats",
-        "sensors",
-    },
+    {"bands", "blotches", "clipped", "enlarged", "estimator", "grounds", "halftone", "palette", "quiet", "repeats", "sensors"},
+    {"photons"},
+    {"drawn", "extremes"},
     {"described", "doubt", "dyes", "gain", "places", "shot"},
     {"fine"},
     {"believing"},

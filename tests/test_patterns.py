@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid.diagnosis import bands, impulses, palette, places, repeats
+from pellucid.diagnosis import bands, extremes, impulses, palette, places, repeats, spots
 from pellucid.maps import Curve
 
 Levels = NDArray[np.uint8]
@@ -96,12 +96,12 @@ def test_tiles_repeat_themselves_and_noise_does_not(side: int, colours: int, sig
 def test_white_noise_never_comes_again(photograph: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(0)
     strong = (photograph[:256, :256] + rng.normal(0, 50 / 255, (256, 256, 3))).astype(np.float32)
-    assert repeats.level([strong], Curve(50 / 255)) is None
+    assert repeats.level([strong], Curve(50 / 255), repeats.of([strong])) is None
     pattern = (tiles(16, 12) / 255 + rng.normal(0, 8 / 255, (256, 256, 3))).astype(np.float32)
-    assert repeats.level([pattern], Curve(70 / 255)) == pytest.approx(8, rel=0.1)
+    assert repeats.level([pattern], Curve(70 / 255), repeats.of([pattern])) == pytest.approx(8, rel=0.1)
     # Nothing is to be corrected where the measured level is the pattern's own.
-    assert repeats.level([pattern], Curve(8 / 255)) is None
-    assert repeats.level([strong[:6, :6]], Curve(50 / 255)) is None
+    assert repeats.level([pattern], Curve(8 / 255), repeats.of([pattern])) is None
+    assert repeats.of([strong[:6, :6]]) is None
 
 
 @pytest.mark.parametrize(("density", "sigma"), [(0.02, 0), (0.05, 5), (0.2, 15), (0.4, 0)])
@@ -122,10 +122,10 @@ def test_letters_do_not_stand_alone() -> None:
 
 def test_a_dot_has_its_ink_from_a_stroke_and_a_hot_pixel_has_not(photograph: NDArray[np.float64]) -> None:
     part = as_jpeg(tight(8, 11, 255, 0, 384), 95)[..., None].astype(np.float32) / np.float32(255)
-    assert impulses.spots([part]) is None
+    assert spots.measured([part]) is None
     hot = photograph[..., 1:2].astype(np.float32)
     hot[np.random.default_rng(3).random(hot.shape[:2]) < 0.002] = 1
-    found = impulses.spots([hot])
+    found = spots.measured([hot])
     assert found is not None
     assert found.share == pytest.approx(0.002, rel=0.4)
 
@@ -201,8 +201,8 @@ def test_strong_noise_at_one_end_of_the_range_is_no_impulses(photograph: NDArray
         np.where(rng.random((*clean.shape[:2], 1)) < 0.3, rng.random(clean.shape), clean),
     ):
         part = np.rint(np.clip(given, 0, 1) * 255).astype(np.float32) / np.float32(255)
-        assert impulses.extremes([part]) is None
-        assert impulses.extremes([np.ascontiguousarray(part[..., 1:2])]) is None
+        assert extremes.measured([part]) is None
+        assert extremes.measured([np.ascontiguousarray(part[..., 1:2])]) is None
 
 
 def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArray[np.float64]) -> None:
@@ -210,7 +210,7 @@ def test_hot_pixels_in_one_channel_each_leave_the_others_alone(photograph: NDArr
     given = levels(photograph[:320, :320] * 255)
     struck = rng.random(given.shape[:2]) < 0.012
     given[struck, rng.integers(0, 3, int(struck.sum()))] = 255
-    assert impulses.extremes([given.astype(np.float32) / np.float32(255)]) is None
+    assert extremes.measured([given.astype(np.float32) / np.float32(255)]) is None
     assert (pellucid.restore(given) != given).mean() < 0.012
 
 
@@ -236,7 +236,7 @@ def test_stars_narrower_than_a_pixel_are_no_impulses(wide: float, slope: float, 
         found = pellucid.inspect(given)
         assert found.impulse_density == 0
         assert sigma < 12 or (found.kind, found.sigma) == ("gaussian", pytest.approx(sigma, rel=0.1))
-    assert impulses.extremes([given[..., None].astype(np.float32) / np.float32(255)]) is None
+    assert extremes.measured([given[..., None].astype(np.float32) / np.float32(255)]) is None
 
 
 @pytest.mark.parametrize("share", [0.005, 0.02])
@@ -283,14 +283,14 @@ def test_tiles_keep_their_pixels(side: int, colours: int, sigma: float, size: in
 @pytest.mark.parametrize("sigma", [4, 10, 20])
 def test_few_colours_show_the_level_in_their_histogram(photograph: NDArray[np.float64], sigma: float) -> None:
     def of(picture: Levels) -> palette.Colours | None:
-        return palette.of([picture.astype(np.float32) / np.float32(255)])
+        return palette.of(palette.histograms([picture.astype(np.float32) / np.float32(255)]))
 
     given = noisy(tiles(4, 12), sigma)
     found = of(given)
     assert found is not None
     assert found.level == pytest.approx(sigma, rel=0.15)
-    assert found.refute(1.5 * sigma)
-    assert not found.refute(sigma)
+    assert found.refute(Curve(1.5 * sigma / 255))
+    assert not found.refute(Curve(sigma / 255))
     # Wherever the pixels are.
     elsewhere = of(np.random.default_rng(0).permutation(given.reshape(-1, 3)).reshape(given.shape))
     assert elsewhere is not None
@@ -313,13 +313,13 @@ PALETTES = ([64, 190], [30, 220], [110, 150], [0, 255], [40, 128, 200], [25, 90,
 @pytest.mark.parametrize("colours", PALETTES, ids=str)
 def test_noise_that_is_there_is_not_refuted(colours: list[int], sigma: float) -> None:
     clean = np.array(colours)[np.random.default_rng(0).integers(0, len(colours), (192, 192, 1))].astype(np.float64)
-    found = palette.of([noisy(clean, sigma).astype(np.float32) / np.float32(255)])
+    found = palette.of(palette.histograms([noisy(clean, sigma).astype(np.float32) / np.float32(255)]))
     # Strong noise makes one hill of colours that are near.
     assert found is not None or sigma * 3 > min(np.diff(colours))
     if found is not None:
         assert found.level == pytest.approx(sigma, rel=0.15)
-        assert not found.refute(sigma)
-        assert found.refute(1.5 * sigma)
+        assert not found.refute(Curve(sigma / 255))
+        assert found.refute(Curve(1.5 * sigma / 255))
 
 
 @pytest.mark.parametrize("sigma", [8, 15, 25])
@@ -347,7 +347,7 @@ def test_few_colours_do_not_refute_impulses_that_are_there(density: float) -> No
     rng = np.random.default_rng(0)
     given = noisy(tiles(4, 6), 5)[:128, :128]
     given = np.where(rng.random((128, 128, 1)) < density, rng.integers(0, 256, given.shape), given)
-    found = palette.of([given.astype(np.float32) / np.float32(255)])
+    found = palette.of(palette.histograms([given.astype(np.float32) / np.float32(255)]))
     assert found is None or not found.without(density)
 
 

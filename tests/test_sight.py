@@ -12,7 +12,20 @@ from PIL import ImageDraw, ImageFont
 
 import pellucid
 from pellucid import degradations, diagnosis, images
-from pellucid.diagnosis import bands, blotches, clipped, drawn, enlarged, estimator, halftone, impulses, jpeg, noise, sampling
+from pellucid.diagnosis import (
+    bands,
+    blotches,
+    clipped,
+    drawn,
+    enlarged,
+    estimator,
+    extremes,
+    halftone,
+    jpeg,
+    noise,
+    sampling,
+    spots,
+)
 from pellucid.maps import Places
 from pellucid.tasks import denoise
 from pellucid.views import View
@@ -304,7 +317,7 @@ def test_no_share_is_above_one(photograph: NDArray[np.float64], density: float) 
     picture = photograph[..., :1].astype(np.float32)
     picture[rng.random(picture.shape) < density] = 0
     picture[rng.random(picture.shape) < density / 2] = 1
-    found = impulses.extremes([picture])
+    found = extremes.measured([picture])
     assert found is None or found.pepper + found.salt <= 1
 
 
@@ -360,8 +373,8 @@ def test_few_impulses_are_found_and_filled(photograph: NDArray[np.float64], dens
 
 def test_clean_pictures_have_no_few_impulses(photograph: NDArray[np.float64]) -> None:
     for picture in (photograph, photograph[..., :1]):
-        assert impulses.spots([picture.astype(np.float32)]) is None
-    assert impulses.spots([np.zeros((4, 4, 1), np.float32)]) is None
+        assert spots.measured([picture.astype(np.float32)]) is None
+    assert spots.measured([np.zeros((4, 4, 1), np.float32)]) is None
 
 
 # -- noise that was resampled -----------------------------------------------------------------------------------------

@@ -91,7 +91,8 @@ class Noise:
     the range of values ends. ``keep_grain`` is the share of the finest grain that is put back. ``spots`` are few impulses that show
     by themselves, on an image that has no other noise. ``places`` is the level by place, where it differs, and ``local`` what that
     is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
-    ``patterned``: the picture has detail of its own that looks like noise. ``beside`` is what a network is given beside a frame
+    ``patterned``: the picture has detail of its own that looks like noise; ``colours`` (channels, 256) is the mean of the few
+    colours that may be behind each value, as shares of full range. ``beside`` is what a network is given beside a frame
     that was fused with others, and ``around`` what that is in one piece.
     """
 
@@ -108,6 +109,7 @@ class Noise:
     local: NDArray[np.float32] | None = field(default=None, compare=False)
     more: float = 1.0
     patterned: bool = False
+    colours: NDArray[np.float32] | None = field(default=None, compare=False)
     beside: Beside | None = field(default=None, compare=False)
     around: tuple[NDArray[np.float32], ...] | None = field(default=None, compare=False)
 
@@ -125,6 +127,7 @@ class Noise:
             spots=found.spots,
             places=found.places,
             patterned=found.patterned,
+            colours=None if found.colours is None else found.colours.table,
         )
 
     @property
@@ -146,7 +149,8 @@ class Noise:
     @property
     def doubted(self) -> bool:
         """Whether `_explained` looks at what is taken away."""
-        return self.patterned and self.uniform
+        steady = self.white and self.density == 0 and self.places is None
+        return self.patterned and steady and self.level is not None and self.level >= LEAST
 
     @property
     def passes(self) -> int:
@@ -196,6 +200,7 @@ class Noise:
             clipping=None if self.clipping is None else self.clipping.scaled(factor),
             local=None if self.local is None else self.local * np.float32(factor),
             around=None if self.around is None else tuple(plane * np.float32(factor) for plane in self.around),
+            colours=None,
         )
 
     def raised(self, factor: float) -> Noise:
@@ -354,14 +359,17 @@ def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise
     the picture: a second run on the picture with a small random change tells that. Beside its own energy it is the share of the
     residual by which the mean square error is least. Where letters and patterns look like noise, that is next to nothing.
     """
-    level = np.float32((noise.level or 0.0) / 255)
+    # Noise that follows the light is as strong as a pixel's own value says, on average.
+    level = np.sqrt(noise.curve.variance(np.clip(given[:channels], 0, 1)))
+    # What was clipped does not move with the noise.
+    level[(given[:channels] == 0) | (given[:channels] == 1)] = 0
     height, width = output.shape[1:]
     top, left = (0, 0) if place is None else (place.top, place.left)
     signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), (channels, SIGNS, SIGNS))
     change = signs[:, (top + np.arange(height)) % SIGNS][:, :, (left + np.arange(width)) % SIGNS]
     moved = given.copy()
     moved[:channels] += np.float32(MOVED) * level * change
-    product = ((graph(moved[None])[0] - output) * change).mean(axis=0) * (level / np.float32(MOVED))
+    product = ((graph(moved[None])[0] - output) * change * level).mean(axis=0) / np.float32(MOVED)
     energy = maps.box_mean(np.square(output).mean(axis=0, dtype=np.float32), EXPLAINED)
     # Less what chance may have made of it.
     chance = np.sqrt(maps.box_mean(np.square(product, dtype=np.float32), EXPLAINED)) / np.float32(EXPLAINED)
@@ -369,6 +377,21 @@ def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise
     share = np.asarray(np.clip(explained / np.maximum(energy, np.float32(1e-9)), 0, 1), np.float32)
     output *= share
     return share
+
+
+def _by_colours(output: Planes, pixels: Planes, colours: NDArray[np.float32], share: Planes) -> None:
+    """Replaces the residual ``output`` (c, h, w), in its place, by what ``pixels`` are off the few ``colours`` behind them, where
+    that explains more of the noise; ``share`` (h, w) is 0 there, for they are no means of clipped noise.
+
+    Of two residuals that are each a mean of the noise, the one with more energy is nearer to it.
+    """
+    steps = np.linspace(0, 1, colours.shape[1])
+    likely = np.stack([np.interp(plane, steps, table) for plane, table in zip(pixels, colours, strict=True)])
+    off = np.asarray(pixels - likely, np.float32)
+    energies = (maps.box_mean(np.square(each).mean(axis=0, dtype=np.float32), EXPLAINED) for each in (off, output))
+    more = np.greater(*energies)
+    np.copyto(output, off, where=more)
+    share[more] = 0
 
 
 def answer(
@@ -418,6 +441,8 @@ def _answer_of_all(
     share = None
     if noise.doubted and card.answer != "clean":
         share = _explained(output, graph, given, len(planes), noise, place)
+        if noise.colours is not None and len(noise.colours) == len(planes):
+            _by_colours(output, shown, noise.colours, share)
     output = finished(shown, output, card, noise, sigma, share)
     if noise.passes > 1:
         first = output

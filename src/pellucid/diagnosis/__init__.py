@@ -1,7 +1,8 @@
 """Which noise is in an image, and how much: measured from the image alone.
 
-`inspect` looks at windows of the image (`sampling`), measures impulses (`impulses`), JPEG (`jpeg`) and the noise of calm blocks
-(`noise`), and lets a small network (`estimator`) say what of it is noise (`fine`); `Diagnosis` is what it finds (`described`).
+`inspect` looks at windows of the image (`sampling`), measures impulses (`extremes`, `spots`, `impulses`), JPEG (`jpeg`) and the
+noise of calm blocks (`noise`), and lets a small network (`estimator`) say what of it is noise (`fine`); `Diagnosis` is what it
+finds (`described`).
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ from pellucid.diagnosis import (
     clipped,
     drawn,
     enlarged,
+    extremes,
     grounds,
     halftone,
     impulses,
     jpeg,
     noise,
-    palette,
+    photons,
     places,
+    repeats,
     sampling,
+    spots,
 )
-from pellucid.diagnosis.believing import believed, few_colours, fine_detail, patterned
+from pellucid.diagnosis.believing import STRONGEST, Detail, believed, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -208,8 +212,8 @@ def inspect_parts(
     sight = drawn.sight(parts, shown)
     parts = sight.parts
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
-        if (struck := impulses.extremes(part)) is not None:
-            return _salt_and_pepper(part, struck)
+        if (struck := extremes.measured(part)) is not None and (salted := _salt_and_pepper(part, struck)) is not None:
+            return salted
     # Few grays make a drawing, and may be a print.
     lattice = None if sight.squares else halftone.lattice(whole, drawn=sight.drawn and sight.recurring)
     if lattice is not None and lattice.dots:
@@ -220,29 +224,33 @@ def inspect_parts(
             return Diagnosis("impulses", impulse_density=few.share, spots=few)
         # How, the whole picture tells.
         return Diagnosis("clean", squares=Squares(2, 2) if sight.squares else None)
-    if (step := impulses.photon_step(whole)) > 0 and clipped.counted(whole, step):
-        photons = Curve(gain=step)
-        return Diagnosis("poisson", poisson_gain=step, curve=photons, clipping=clipped.clipping(whole, photons))
+    if (step := photons.step(whole)) > 0 and photons.counted(whole, step) and not repeats.again(whole):
+        curve = Curve(gain=step)
+        return Diagnosis("poisson", poisson_gain=step, curve=curve, clipping=clipped.clipping(whole, curve))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
-        plain = _plain(parts, whole, size)
+        plain = _plain(Detail(parts), whole, size)
+        if plain.colours is not None:
+            return plain
         # A weave hides no noise, but raises its level; impulses raise the power between the waves.
         lower = plain.kind != "correlated" and plain.sigma < lattice.level
         return plain if lower else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
-        return _plain(parts, whole, size)
+        return _plain(Detail(parts), whole, size)
+    detail = Detail(parts)
     straight = [np.asarray(part, dtype=np.float32) for part in parts]
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
             straight = [part - np.expand_dims(bands.offsets(part, axis, level), 1 - axis) for part in straight]
-    colours = few_colours(parts, fine_detail(parts))
-    if colours is not None and not colours.fainter(palette.of(straight)):
+    without = Detail(straight)
+    own = detail.colours()
+    if own is not None and ((own.level / 255) ** 2 < rows**2 + columns**2 or (detail.fine and not own.fainter(without.colours()))):
         # Bands widen colours as noise does, and without them colours are narrower; tiles are mixed up.
-        return _plain(parts, whole, size)
-    found = _plain(straight, whole, None)
-    if found.jpeg_quality is not None:
-        # A JPEG's blocks begin and end in whole rows.
-        return _plain(parts, whole, size)
+        return _plain(detail, whole, size)
+    found = _plain(without, whole, None)
+    if found.jpeg_quality is not None or (detail.repeats is not None and detail.repeats.refute(found.sigma / 255, rows, columns)):
+        # A JPEG's blocks begin and end in whole rows; and what comes again is neither noise nor bands.
+        return _plain(detail, whole, size)
     kind = "bands" if found.kind in ("clean", "blotches") else found.kind
     return replace(found, kind=kind, rows=255 * rows, columns=255 * columns)
 
@@ -255,22 +263,23 @@ def screen(view: View) -> float:
     return 0.0 if found is None else found.apart
 
 
-def _plain(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
+def _plain(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise of parts without bands."""
-    found = _fine(parts, whole, size)
-    wide = None if found.impulse_density > 0 else blotches.measured(parts, found.gaussian_sigma)
-    colours = None if wide is None else palette.of(parts)
-    if wide is None or (colours is not None and colours.refute(REFUTED * wide.level)):
+    found = _fine(detail, whole, size)
+    wide = None if found.impulse_density > 0 else blotches.measured(detail.parts, found.gaussian_sigma)
+    colours = None if wide is None else detail.colours()
+    if wide is None or (colours is not None and colours.refute(Curve(REFUTED * wide.level / 255))):
         # Tiles of few colours, which these would have widened.
         return found
     return replace(found, kind="blotches" if found.kind == "clean" else found.kind, blotches=wide)
 
 
-def _fine(parts: Sequence[Pixels], whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
+def _fine(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise that is a few pixels wide at most."""
-    found = believed(parts, measured(parts))
+    parts = detail.parts
+    found = believed(detail, measured(parts))
     if found.impulse_density == 0 and found.jpeg_quality is None and found.sigma < SPECKED:
-        few = impulses.spots(parts)
+        few = spots.measured(parts)
         # A few pixels that stand out make noise of what has none.
         if few is not None and (found.kind == "clean" or measured([_mended(part, few) for part in parts]).kind == "clean"):
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
@@ -291,7 +300,7 @@ def _in_one_channel(parts: Sequence[Pixels]) -> float:
     for channel in range(parts[0].shape[2] if parts[0].shape[2] > 1 else 0):
         alone = [part[..., channel : channel + 1] for part in parts]
         share = impulses.counted(alone, 0.0)
-        if SPARSEST <= share <= MANY and (impulses.extremes(alone) is not None or measured(alone).impulse_density > 0):
+        if SPARSEST <= share <= MANY and (extremes.measured(alone) is not None or measured(alone).impulse_density > 0):
             shares.append(share)
     return max(shares)
 
@@ -321,13 +330,33 @@ def _mended(part: Pixels, few: Spots) -> Pixels:
     return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
 
 
-def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis:
+def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis | None:
+    """Black and white impulses, and the noise between them; None where noise on black and white explains them."""
+    detail = Detail(parts)
+    colours = detail.colours(struck.pepper + struck.salt)
+    if colours is not None and colours.ends:
+        return None
     good: list[NDArray[np.bool_]] = []
     for part in parts:
         ends = (part == np.float32(struck.low)) | (part == np.float32(struck.high))
         good.append(~ends.any(axis=2))
     level = noise.sparse_sigma(parts, good)
+    known = detail.sharp or (colours is not None and colours.noisy)
+    if colours is not None and known:
+        level = 0.0 if detail.sharp else min(level, colours.level)
+    if level > STRONGEST:
+        # The picture is black and white itself.
+        return None
     level = level if level >= SPARE else 0.0
     density, curve = struck.pepper + struck.salt, Curve(level / 255)
     lost = clipped.clipping(parts, curve) if density < MANY else None
-    return Diagnosis("salt-pepper", level, impulse_density=density, curve=curve, extremes=struck, clipping=lost)
+    return Diagnosis(
+        "salt-pepper",
+        level,
+        impulse_density=density,
+        curve=curve,
+        extremes=struck,
+        clipping=lost,
+        patterned=known,
+        colours=colours if colours is not None and colours.curve.flat and colours.level == level > 0 else None,
+    )

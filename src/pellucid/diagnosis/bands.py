@@ -12,6 +12,9 @@ __all__ = ["lightness", "measured", "offsets"]
 LEAST = 1.6 / 255
 """Standard deviation of rows, as a share of full range, below which there are no bands."""
 
+MOST = 50 / 255
+"""And above which they are the picture's own."""
+
 ACROSS = 3.0
 """How many times as far apart neighbouring rows must be as neighbouring columns, or the other way round, where `STRIPS` do not
 agree."""
@@ -48,6 +51,10 @@ THINNED = 4
 USUAL = 1.4826
 """The standard deviation of a normal variable, in median distances from 0."""
 
+NEAREST, FARTHEST, RECUR = 3, 40, 0.5
+"""Distances at which lighter and darker rows are looked for again, and how far what they differ by must agree there (1: it is the
+same) for them to be tiles."""
+
 
 def measured(parts: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     """The standard deviations of rows and of columns, as shares of full range; 0 where there are no bands.
@@ -67,7 +74,21 @@ def _level(parts: Sequence[NDArray[np.float32]], axis: int, here: NDArray[np.flo
     apart, chance, quarters = here
     if apart <= max(LEAST, BEYOND * chance) or quarters >= TOGETHER * apart:
         return 0.0
-    return float(apart) if apart > ACROSS * across[0] or _by_chance(parts, axis) else 0.0
+    if not (apart > ACROSS * across[0] or _by_chance(parts, axis)):
+        return 0.0
+    return 0.0 if apart > MOST or _recurring(parts, axis) else float(apart)
+
+
+def _recurring(parts: Sequence[NDArray[np.float32]], axis: int) -> bool:
+    """Whether rows (columns) are lighter and darker again and again at the same distance, as those of tiles are."""
+    alike = np.zeros(FARTHEST)
+    whole = 0.0
+    for part in parts:
+        steps = np.diff(part[..., part.shape[2] // 2], n=2, axis=axis).mean(axis=1 - axis)
+        whole += float(np.square(steps).sum())
+        for lag in range(NEAREST, min(FARTHEST, len(steps) // 3)):
+            alike[lag] += float((steps[lag:] * steps[:-lag]).sum()) * len(steps) / (len(steps) - lag)
+    return bool(alike.max() > RECUR * whole > 0)
 
 
 def _by_chance(parts: Sequence[NDArray[np.float32]], axis: int) -> bool:

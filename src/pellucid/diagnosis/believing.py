@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import erfc, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pellucid.diagnosis import clipped, impulses, palette, quiet, repeats
+from pellucid.clipping import Clipping
+from pellucid.diagnosis import clipped, impulses, jpeg, palette, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
 from pellucid.diagnosis.fine import LETTERS, LOUD, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
-__all__ = ["believed", "few_colours", "fine_detail", "patterned"]
+__all__ = ["STRONGEST", "Detail", "believed", "patterned"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.
 In photographs with noise of level `LOUD` at most 0.005 are; in pages and screens 0.02 to 0.25."""
+
+LOOKED_AT, SIDE = 150_000, 400
+"""Pixels in which a picture is looked at for what comes again, about, and the side of each part of it at most."""
+
+FAR_AGAIN = 12
+"""Distance in pixels from which what comes again is no processed noise, and no wave of a JPEG's block: these did at up to 8."""
+
+SURELY_FINE = 0.04
+"""And from which share even noise that nothing else shows is believed on few colours."""
 
 BY_CHANCE = 1.5
 """And how many times as many pixels as noise alone puts there may be beside them, on a picture of few colours."""
@@ -26,9 +38,18 @@ BY_CHANCE = 1.5
 LESS = 0.75
 """Share of the level that was found which that of noise on few colours must be below, to refute it."""
 
+MORE = 1.5
+"""How many times the variance that it may have noise must have to be refuted by it: chance moves both."""
+
 RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
 no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
+
+ENDS = 0.3
+"""Share of black and white values from which a picture is drawn in these, and has no impulses of any value."""
+
+STRONGEST = 75.0
+"""Level in 8-bit levels above which there is no noise on what was drawn."""
 
 PATTERNED = 12.0
 """Level in 8-bit levels from which noise may be a pattern that repeats itself."""
@@ -37,31 +58,111 @@ PATCHED = 0.1
 """And share of impulses: with fewer, some patches have none, and may well come again."""
 
 
-def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
-    """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or is full of
-    letters and the like: then that of these places."""
-    if found.jpeg_quality is not None:
-        return found
-    fine = fine_detail(parts)
-    detailed = fine > SHARE_FINE
+@dataclass(frozen=True)
+class Detail:
+    """What the ``parts`` (h, w, channels) have of their own that looks like noise; each is looked at once, when it is asked for."""
+
+    parts: Sequence[Pixels]
+
+    @cached_property
+    def far(self) -> float:
+        """The share of the pixels that are far from their neighbours."""
+        return impulses.differing(self.parts, FINE_DETAIL)
+
+    @property
+    def fine(self) -> bool:
+        """Whether they are more than those of photographs."""
+        return self.far > SHARE_FINE
+
+    @cached_property
+    def counts(self) -> NDArray[np.float64]:
+        """The histograms of the channels."""
+        return palette.histograms(self.parts)
+
+    @cached_property
+    def sharp(self) -> bool:
+        """Whether most pixels have one of a few exact values: there is no noise on them."""
+        return palette.sharp(self.counts)
+
+    @cached_property
+    def _colours(self) -> palette.Colours | None:
+        return palette.of(self.counts)
+
+    def colours(self, struck: float = 0.0) -> palette.Colours | None:
+        """The few colours of what was drawn, tiles, letters and the like; None where they are many, and in other pictures.
+        ``struck`` is the share of impulses, which are far from their neighbours, too."""
+        if self.sharp or self.pattern:
+            return self._colours
+        if self.far < SHARE_FINE + struck or self._colours is None:
+            return None
+        # Noise alone puts pixels far from their neighbours, too.
+        level = max(self._colours.level, 1e-3)
+        alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * level * sqrt(2)))
+        return self._colours if self.far > SHARE_FINE + struck + BY_CHANCE * alone else None
+
+    @cached_property
+    def repeats(self) -> repeats.Repeats | None:
+        """How it repeats itself."""
+        # A part of it tells.
+        every = max(1, sum(part.shape[0] * part.shape[1] for part in self.parts) // LOOKED_AT)
+        return repeats.of([part[:SIDE, :SIDE] for part in self.parts[::every]])
+
+    @cached_property
+    def windows(self) -> quiet.Windows:
+        """Its windows of nine pixels."""
+        return quiet.windows(self.parts)
+
+    @property
+    def between(self) -> float:
+        """The level, in 8-bit levels, of the quietest of them."""
+        return quiet.level(self.windows)
+
+    @property
+    def pattern(self) -> bool:
+        """Whether most of what is fine is a pattern."""
+        return self.repeats is not None and self.repeats.pattern
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it is full of letters or the like, or a pattern."""
+        return self.fine or self.pattern
+
+
+def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
+    """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or has few
+    colours, or is full of letters and the like: then that of these."""
+    parts, detailed = detail.parts, detail.fine
     if found.kind == "clean" and not detailed:
         return found
-    few = few_colours(parts, fine)
-    # Noise that follows the light leaves dark colours narrow.
-    if few is not None and (
-        found.kind in ("clean", "correlated") or few.refute(LESS * 255 * found.curve.sigma) or few.without(found.impulse_density)
-    ):
-        return patterned(parts, few.level, RINGING, found.sure)
+    # What was processed agrees with itself where it is near.
+    processed = found.kind == "correlated" or found.jpeg_quality is not None
+    far = detail.pattern and detail.repeats is not None and max(map(abs, detail.repeats.lag or (0, 0))) >= FAR_AGAIN
+    few = None if processed and not (detail.sharp or detailed or far) else detail.colours(found.impulse_density)
+    compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
+    if few is not None and not compressed and few.noisy and _on_colours(detail, few, found):
+        return _patterned_by(parts, few, found.sure)
+    if few is not None and (compressed or detail.sharp or found.kind == "correlated"):
+        # What was drawn has sharp edges, which the network for JPEG and processed noise takes for its traces.
+        return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
+    if compressed:
+        return found
+    if found.kind == "correlated" and detail.pattern and detail.fine:
+        return Diagnosis("clean", sure=found.sure)
     again = None
     if detailed or found.sigma > PATTERNED or found.impulse_density > PATCHED:
         # Letters make noise that seems to follow the light.
         curve = Curve(found.sigma / 255) if detailed else found.curve
-        again = repeats.level(parts, replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12)))))
-    looked = quiet.windows(parts)
-    between = quiet.level(looked) if detailed or again is None else np.inf
+        curve = replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12))))
+        again = repeats.level(parts, curve, detail.repeats)
+    looked = detail.windows
+    between = detail.between if detailed or again is None else np.inf
     white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
+    most = np.inf if detail.repeats is None or detail.repeats.lag is None else 255 * sqrt(detail.repeats.most)
+    over = detail.drawn and white and found.impulse_density == 0 and _mean_square(parts, found.curve) > MORE * (most / 255) ** 2
     # Whether something refutes the noise that was found, and the level that there is then; the first that does counts.
     doubts = (
+        # What comes again is no noise, and there is too little else.
+        (over or (found.kind == "impulses" and detail.pattern), min(most, between)),
         # The picture comes again nearer than the noise would.
         (again is not None, between if again is None else min(again, between)),
         # The network hears too little between letters, where clipping leaves half of it.
@@ -78,27 +179,62 @@ def believed(parts: Sequence[Pixels], found: Diagnosis) -> Diagnosis:
         ),
     )
     level = next((level for refuted, level in doubts if refuted), None)
-    if level is None:
-        if not (detailed and found.kind == "gaussian" and (few is not None or found.sigma < LOUD)):
-            return found
-        return replace(found, patterned=True) if found.sigma >= RINGING else Diagnosis("clean", sure=found.sure)
-    return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
+    # Nothing tells how much of it is noise.
+    unknown = level is None and few is None and detailed and detail.repeats is not None and detail.repeats.lag is not None
+    black_and_white = found.kind == "impulses" and detailed and clipped.share(parts) > ENDS
+    if (
+        (detail.drawn and (found.sigma if level is None else level) > STRONGEST)
+        or (unknown and found.sigma > LOUD)
+        or black_and_white
+    ):
+        return Diagnosis("clean", sure=found.sure)
+    if level is not None:
+        return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
+    if not (white and found.impulse_density == 0 and (detail.sharp or (detail.drawn and not _by_chance(detail, found)))):
+        return found
+    same = few is not None and few.noisy and few.alike(found.curve)
+    found = replace(found, patterned=True, colours=few if same else None)
+    return found if found.sigma >= RINGING or not detailed else Diagnosis("clean", sure=found.sure)
 
 
-def fine_detail(parts: Sequence[Pixels]) -> float:
-    """The share of the pixels that are far from their neighbours."""
-    return impulses.differing(parts, FINE_DETAIL)
+def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis) -> bool:
+    """Whether noise on ``few`` colours is more likely than what was found."""
+    most = np.inf if detail.repeats is None else detail.repeats.energy / repeats.FINE
+    if (few.level / 255) ** 2 > MORE * most or (found.kind == "clean" and not detail.pattern and detail.far < SURELY_FINE):
+        # There is no such noise.
+        return False
+    if found.kind in ("clean", "correlated") or found.jpeg_quality is not None or detail.pattern:
+        return True
+    return few.refute(found.curve.raised(LESS)) or few.without(found.impulse_density)
 
 
-def few_colours(parts: Sequence[Pixels], fine: float) -> palette.Colours | None:
-    """The few colours of tiles, letters and the like, whose `fine_detail` is ``fine``; None in other pictures, and where there is
-    no noise on them."""
-    few = palette.of(parts) if fine > SHARE_FINE else None
-    if few is None or few.level == 0:
-        return None
-    # Noise alone puts pixels far from their neighbours, too.
-    alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * few.level * sqrt(2)))
-    return few if fine > SHARE_FINE + BY_CHANCE * alone else None
+def _mean_square(parts: Sequence[Pixels], curve: Curve) -> float:
+    """The mean square of noise of that ``curve`` on the ``parts``, less what clipping takes of it."""
+    values = np.concatenate([part[..., part.shape[2] // 2].ravel() for part in parts])
+    inside = values.min() >= 0 and values.max() <= 1
+    return float((Clipping(curve).variance(values) if inside and curve != Curve() else curve.variance(values)).mean())
+
+
+def _by_chance(detail: Detail, found: Diagnosis) -> bool:
+    """Whether the noise that was found puts as many pixels far from their neighbours, as there are."""
+    if detail.pattern:
+        return False
+    most = 255 * float(np.sqrt(found.curve.variance(np.ones(1))[0]))
+    alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * max(most, 1e-3) * sqrt(2)))
+    return detail.far < SHARE_FINE + BY_CHANCE * alone
+
+
+def _patterned_by(parts: Sequence[Pixels], few: palette.Colours, sure: float) -> Diagnosis:
+    """Noise on ``few`` colours."""
+    found = patterned(parts, few.level, RINGING, sure)
+    if found.kind == "clean":
+        return found
+    curve = few.curve
+    kind = "poisson" if curve.gain > 0 else "speckle" if curve.speckle > 0 else "gaussian"
+    lost = clipped.clipping(parts, curve)
+    return Diagnosis(
+        kind, 255 * curve.sigma, curve.gain, curve.speckle, sure=sure, curve=curve, clipping=lost, patterned=True, colours=few
+    )
 
 
 def patterned(parts: Sequence[Pixels], level: float, least: float = FAINTEST, sure: float = 1.0) -> Diagnosis:

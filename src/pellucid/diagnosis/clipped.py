@@ -14,7 +14,7 @@ from pellucid.diagnosis import noise, sampling
 from pellucid.diagnosis.sampling import SIDE
 from pellucid.maps import Curve
 
-__all__ = ["clipping", "counted", "fitted", "of_told", "paper", "share"]
+__all__ = ["CALMER", "LEAST_BINS", "clipping", "fitted", "of_told", "paper", "share"]
 
 LEAST_BINS = 4
 """Intensities at which noise must be seen for `fitted`."""
@@ -29,14 +29,6 @@ frequencies has more of the high ones. On 22 held-out photographs, the calmest e
 
 LEAST = 0.25
 """At this share of the intensities, those with the least, noise is as measured: texture adds to the others."""
-
-COUNTS = (0.85, 1.4)
-"""Between which the variances of counts of photons are, as shares of what they should be, but for a tenth of the intensities at
-either end. On ten held-out photographs, peaks of 1 to 3, clipped, they were 0.98 to 1.29; dithered to black and white, 0.27 to
-2.9."""
-
-FEW_VALUES, MANY_COUNTS = 3, 2.5
-"""Where there are more values than that, black not counted, the middle one of these shares need only be within this factor of 1."""
 
 DOUBT = 1.4
 """How much better noise of another kind must fit than that of the kind which it was taken for."""
@@ -207,21 +199,6 @@ def of_told(parts: Sequence[NDArray[np.float32]], curve: Curve) -> Clipping | No
 def share(parts: Sequence[NDArray[np.float32]]) -> float:
     """Which share of all values is black or white."""
     return (_at_end(parts, 0) + _at_end(parts, 1)) / sum(part.size for part in parts)
-
-
-def counted(parts: Sequence[NDArray[np.float32]], step: float) -> bool:
-    """Whether values that are multiples of ``step`` are counts of photons: at each intensity their variance is that of such counts,
-    and as much of it is in the finest detail as chance puts there. Letters, inks and dithering have any other variance.
-    """
-    light, variance = noise.by_light(sampling.blocks(parts, heaped=1.0), CALMER)
-    if len(light) < LEAST_BINS or variance.min() <= 0:
-        return False
-    counts = Clipping(Curve(gain=step), low=False, high=max(float(part.max()) for part in parts) <= 1)
-    low, middle, high = np.quantile(variance / np.maximum(counts.variance(light), 1e-8), (0.1, 0.5, 0.9))
-    if max(float(part.max()) for part in parts) > (FEW_VALUES - 0.5) * step:
-        # So many values evenly apart are hardly anything else; texture adds to what they vary by.
-        return bool(1 / MANY_COUNTS < middle < MANY_COUNTS)
-    return bool(low > COUNTS[0] and high < COUNTS[1])
 
 
 def _with(term: str, variance: float) -> Curve:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from pellucid import maps
 from pellucid.clipping import Clipping
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.enlarged import Enlarged
+from pellucid.diagnosis.palette import Colours
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
 
@@ -50,7 +51,7 @@ class Diagnosis:
     ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none; ``squares`` how pixels were repeated, of
     which everything else here describes one; ``enlarged`` how a smooth kernel made the picture larger, noise and all, and
     ``smaller`` what is found at the size that it had; ``patterned``: the picture has detail of its own, letters or a pattern, that
-    is as strong as noise, and looks like it.
+    is as strong as noise, and looks like it; ``colours`` are the few that such a picture has.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
@@ -82,6 +83,7 @@ class Diagnosis:
     enlarged: Enlarged | None = None
     smaller: Diagnosis | None = None
     patterned: bool = False
+    colours: Colours | None = field(default=None, compare=False)
 
     @property
     def sigma(self) -> float:

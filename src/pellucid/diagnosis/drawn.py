@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.diagnosis import impulses, jpeg
+from pellucid.diagnosis import jpeg, photons
 
 __all__ = ["Sight", "Squares", "gray", "in_squares", "rectangles", "sight", "squares", "various"]
 
@@ -155,7 +155,7 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     details = _details(keys)
     recurring = details.share >= RECURRING
     few = _few_colours(keys, PALETTE if parts[0].shape[2] == 3 else GRAYS)
-    if few and (recurring or impulses.photon_step(parts) == 0):
+    if few and (recurring or photons.step(parts) == 0):
         return Sight(given, drawn=True, recurring=recurring)
     if len(pages) or recurring:
         # A JPEG's blocks are alike, and flat, where hardly anything was kept of them.
