@@ -140,7 +140,9 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     few = None if processed and not (detail.sharp or detailed or far) else detail.colours(found.impulse_density)
     compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
     if few is not None and not compressed and few.noisy and _on_colours(detail, few, found):
-        return _patterned_by(parts, few, found.sure)
+        # Where colours are many, the widest noise that fits is wider than the noise that is there.
+        nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
+        return _patterned_by(parts, few, found.sure) if nearer is None else patterned(parts, nearer, RINGING, found.sure)
     if few is not None and (compressed or detail.sharp or found.kind == "correlated"):
         # What was drawn has sharp edges, which the network for JPEG and processed noise takes for its traces.
         return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
