@@ -267,7 +267,7 @@ def _plain(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None
     """The noise of parts without bands."""
     found = _fine(detail, whole, size)
     wide = None if found.impulse_density > 0 else blotches.measured(detail.parts, found.gaussian_sigma)
-    colours = None if wide is None else detail.colours()
+    colours = None if wide is None else detail.few
     if wide is None or (colours is not None and colours.refute(Curve(REFUTED * wide.level / 255))):
         # Tiles of few colours, which these would have widened.
         return found

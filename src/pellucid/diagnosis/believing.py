@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import clipped, impulses, jpeg, palette, quiet, repeats
 from pellucid.diagnosis.described import FAINTEST, Diagnosis
-from pellucid.diagnosis.fine import LETTERS, LOUD, PLAIN
+from pellucid.diagnosis.fine import LETTERS, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
@@ -85,20 +85,21 @@ class Detail:
         return palette.sharp(self.counts)
 
     @cached_property
-    def _colours(self) -> palette.Colours | None:
+    def few(self) -> palette.Colours | None:
+        """The few colours of any picture that has few; None where they are many."""
         return palette.of(self.counts)
 
     def colours(self, struck: float = 0.0) -> palette.Colours | None:
         """The few colours of what was drawn, tiles, letters and the like; None where they are many, and in other pictures.
         ``struck`` is the share of impulses, which are far from their neighbours, too."""
         if self.sharp or self.pattern:
-            return self._colours
-        if self.far < SHARE_FINE + struck or self._colours is None:
+            return self.few
+        if self.far < SHARE_FINE + struck or self.few is None:
             return None
         # Noise alone puts pixels far from their neighbours, too.
-        level = max(self._colours.level, 1e-3)
+        level = max(self.few.level, 1e-3)
         alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * level * sqrt(2)))
-        return self._colours if self.far > SHARE_FINE + struck + BY_CHANCE * alone else None
+        return self.few if self.far > SHARE_FINE + struck + BY_CHANCE * alone else None
 
     @cached_property
     def repeats(self) -> repeats.Repeats | None:
@@ -143,7 +144,8 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
         # Where colours are many, the widest noise that fits is wider than the noise that is there.
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
         return _patterned_by(parts, few, found.sure) if nearer is None else patterned(parts, nearer, RINGING, found.sure)
-    if few is not None and (compressed or detail.sharp or found.kind == "correlated"):
+    struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
+    if few is not None and not struck and (compressed or detail.sharp or found.kind == "correlated"):
         # What was drawn has sharp edges, which the network for JPEG and processed noise takes for its traces.
         return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
     if compressed:
@@ -164,7 +166,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     # Whether something refutes the noise that was found, and the level that there is then; the first that does counts.
     doubts = (
         # What comes again is no noise, and there is too little else.
-        (over or (found.kind == "impulses" and detail.pattern), min(most, between)),
+        (over or (detail.pattern and found.kind == "impulses" and not struck), min(most, between)),
         # The picture comes again nearer than the noise would.
         (again is not None, between if again is None else min(again, between)),
         # The network hears too little between letters, where clipping leaves half of it.
@@ -181,14 +183,8 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
         ),
     )
     level = next((level for refuted, level in doubts if refuted), None)
-    # Nothing tells how much of it is noise.
-    unknown = level is None and few is None and detailed and detail.repeats is not None and detail.repeats.lag is not None
     black_and_white = found.kind == "impulses" and detailed and clipped.share(parts) > ENDS
-    if (
-        (detail.drawn and (found.sigma if level is None else level) > STRONGEST)
-        or (unknown and found.sigma > LOUD)
-        or black_and_white
-    ):
+    if black_and_white or (detail.drawn and (found.sigma if level is None else level) > STRONGEST):
         return Diagnosis("clean", sure=found.sure)
     if level is not None:
         return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
@@ -207,7 +203,7 @@ def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis) -> bool:
         return False
     if found.kind in ("clean", "correlated") or found.jpeg_quality is not None or detail.pattern:
         return True
-    return few.refute(found.curve.raised(LESS)) or few.without(found.impulse_density)
+    return few.refute(found.curve.raised(LESS)) or palette.without(few.counts, found.impulse_density)
 
 
 def _mean_square(parts: Sequence[Pixels], curve: Curve) -> float:

@@ -126,12 +126,6 @@ class Colours:
         unfit = SKEWED if max(map(_apart, self.counts)) > 1 else UNFIT
         return bool(fit.misfit > UNLIKELY * fit.chance + unfit * float(self.counts.sum()))
 
-    def without(self, density: float) -> bool:
-        """Whether this share of impulses of any value cannot be among the pixels: hardly any have some values."""
-        found = self.counts.reshape(len(self.counts), -1, VALUES).sum(axis=2)
-        likely = density * self.counts.sum(axis=1) / found.shape[1]
-        return bool((np.quantile(found, RARE, axis=1) < likely / 2 - UNLIKELY * np.sqrt(likely)).any())
-
     def fainter(self, other: Colours | None) -> bool:
         """Whether the ``other`` picture has less noise on its colours."""
         return other is not None and other.level < self.level
@@ -143,6 +137,14 @@ def histograms(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     rounded = [np.rint(np.clip(part, 0, 1) * np.float32(255)).astype(np.uint8) for part in parts]
     counts = [np.sum([np.bincount(part[..., channel].ravel(), minlength=256) for part in rounded], axis=0) for channel in channels]
     return np.array(counts, dtype=np.float64)
+
+
+def without(counts: NDArray[np.float64], density: float) -> bool:
+    """Whether this share of impulses of any value cannot be among the pixels of histograms ``counts`` (channels, 256): hardly any
+    have some values."""
+    found = counts.reshape(len(counts), -1, VALUES).sum(axis=2)
+    likely = density * counts.sum(axis=1) / found.shape[1]
+    return bool((np.quantile(found, RARE, axis=1) < likely / 2 - UNLIKELY * np.sqrt(likely)).any())
 
 
 def sharp(counts: NDArray[np.float64]) -> bool:
