@@ -228,12 +228,14 @@ def inspect_parts(
         curve = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=curve, clipping=clipped.clipping(whole, curve))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
-        plain = _plain(Detail(parts), whole, size)
+        detail = Detail(parts)
+        plain = _plain(detail, whole, size)
         if plain.colours is not None:
             return plain
-        # A weave hides no noise, but raises its level; impulses raise the power between the waves.
+        # A weave hides no noise, but raises its level, and that of its quietest places; impulses raise the power between the waves.
         lower = plain.kind != "correlated" and plain.sigma < lattice.level
-        return plain if lower else patterned(whole, lattice.level)
+        hidden = plain.kind == "clean" and detail.between > lattice.level
+        return plain if lower and not hidden else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
         return _plain(Detail(parts), whole, size)

@@ -41,6 +41,9 @@ LESS = 0.75
 MORE = 1.5
 """How many times the variance that it may have noise must have to be refuted by it: chance moves both."""
 
+EDGES = 0.03
+"""By how much what comes again may be off, as a share of all that is fine: some of it has nothing beyond the edge."""
+
 RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
 no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
@@ -138,13 +141,13 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     # What was processed agrees with itself where it is near.
     processed = found.kind == "correlated" or found.jpeg_quality is not None
     far = detail.pattern and detail.repeats is not None and max(map(abs, detail.repeats.lag or (0, 0))) >= FAR_AGAIN
-    few = None if processed and not (detail.sharp or detailed or far) else detail.colours(found.impulse_density)
+    struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
+    few = None if processed and not (detail.sharp or detailed or far) else detail.colours(found.impulse_density if struck else 0.0)
     compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
     if few is not None and not compressed and few.noisy and _on_colours(detail, few, found):
         # Where colours are many, the widest noise that fits is wider than the noise that is there.
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
         return _patterned_by(parts, few, found.sure) if nearer is None else patterned(parts, nearer, RINGING, found.sure)
-    struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
     if few is not None and not struck and (compressed or detail.sharp or found.kind == "correlated"):
         # What was drawn has sharp edges, which the network for JPEG and processed noise takes for its traces.
         return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
@@ -184,7 +187,8 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     )
     level = next((level for refuted, level in doubts if refuted), None)
     black_and_white = found.kind == "impulses" and detailed and clipped.share(parts) > ENDS
-    if black_and_white or (detail.drawn and (found.sigma if level is None else level) > STRONGEST):
+    strong = (found.sigma if level is None else level) > STRONGEST
+    if black_and_white or (strong and detail.drawn and not _drowned(detail, found)):
         return Diagnosis("clean", sure=found.sure)
     if level is not None:
         return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
@@ -197,8 +201,9 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
 
 def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis) -> bool:
     """Whether noise on ``few`` colours is more likely than what was found."""
-    most = np.inf if detail.repeats is None else detail.repeats.energy / repeats.FINE
-    if (few.level / 255) ** 2 > MORE * most or (found.kind == "clean" and not detail.pattern and detail.far < SURELY_FINE):
+    most = np.inf if detail.repeats is None else detail.repeats.most + EDGES * detail.repeats.energy
+    too_much = _mean_square(detail.parts, few.curve) > MORE * most
+    if too_much or (found.kind == "clean" and not detail.pattern and detail.far < SURELY_FINE):
         # There is no such noise.
         return False
     if found.kind in ("clean", "correlated") or found.jpeg_quality is not None or detail.pattern:
@@ -211,6 +216,16 @@ def _mean_square(parts: Sequence[Pixels], curve: Curve) -> float:
     values = np.concatenate([part[..., part.shape[2] // 2].ravel() for part in parts])
     inside = values.min() >= 0 and values.max() <= 1
     return float((Clipping(curve).variance(values) if inside and curve != Curve() else curve.variance(values)).mean())
+
+
+def _drowned(detail: Detail, found: Diagnosis) -> bool:
+    """Whether the noise that was found makes a photograph look drawn: then it hides what would come again, and has made as much
+    black and white as noise that is the same everywhere makes at least, if it was clipped."""
+    if not _by_chance(detail, found) or (detail.repeats is not None and detail.repeats.lag is not None):
+        return False
+    beyond = any(part.min() < 0 or part.max() > 1 for part in detail.parts)
+    least = erfc(0.5 / (max(found.curve.sigma, 1e-6) * sqrt(2))) if found.curve.flat else 0.0
+    return beyond or clipped.share(detail.parts) >= least
 
 
 def _by_chance(detail: Detail, found: Diagnosis) -> bool:

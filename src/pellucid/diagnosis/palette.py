@@ -164,14 +164,15 @@ def of(counts: NDArray[np.float64]) -> Colours | None:
     laws = [law for law in STEADY if _few(whole, law)]
     if not laws:
         return None
-    found, fewest = Curve(), np.inf
-    for law in laws:
+    found, fewest = Colours(Curve(), whole, _Fit.of(whole, Curve(), ends=True).misfit), np.inf
+    # One level for all is what is usual: where it may be, another law must leave fewer colours than that does.
+    for law in dict.fromkeys(("sigma", *laws)):
         curve = _widest(whole, law)
-        # One level for all is what is usual.
+        each = Colours(curve, whole, _Fit.of(whole, curve, ends=True).misfit)
         colours = _Fit.of(whole, curve).colours / (1 if law == "sigma" else FEWER)
-        if curve != Curve() and colours < fewest:
-            found, fewest = curve, colours
-    return Colours(found, whole, _Fit.of(whole, found, ends=True).misfit)
+        if curve != Curve() and colours < fewest and (law in laws or each.noisy):
+            found, fewest = each, colours
+    return found
 
 
 def _widest(counts: NDArray[np.float64], law: str) -> Curve:
