@@ -224,7 +224,7 @@ def inspect_parts(
             return Diagnosis("impulses", impulse_density=few.share, spots=few)
         # How, the whole picture tells.
         return Diagnosis("clean", squares=Squares(2, 2) if sight.squares else None)
-    if (step := photons.step(whole)) > 0 and photons.counted(whole, step) and not repeats.again(whole):
+    if (step := _photons(whole)) > 0:
         curve = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=curve, clipping=clipped.clipping(whole, curve))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
@@ -332,6 +332,12 @@ def _mended(part: Pixels, few: Spots) -> Pixels:
     return maps.filled(planes, np.asarray(struck, dtype=np.float32)).transpose(1, 2, 0)
 
 
+def _photons(parts: Sequence[Pixels]) -> float:
+    """The value of one photon where the values of the parts are counts of them; else 0."""
+    step = photons.step(parts)
+    return step if step > 0 and photons.counted(parts, step) and not repeats.again(parts) else 0.0
+
+
 def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis | None:
     """Black and white impulses, and the noise between them; None where noise on black and white explains them."""
     detail = Detail(parts)
@@ -343,9 +349,11 @@ def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis | N
         ends = (part == np.float32(struck.low)) | (part == np.float32(struck.high))
         good.append(~ends.any(axis=2))
     level = noise.sparse_sigma(parts, good)
-    known = detail.sharp or (colours is not None and colours.noisy)
+    # Counts of few photons are few exact values, too.
+    sharp = detail.sharp and _photons(parts) == 0
+    known = sharp or (colours is not None and colours.noisy)
     if colours is not None and known:
-        level = 0.0 if detail.sharp else min(level, colours.level)
+        level = 0.0 if sharp else min(level, colours.level)
     if level > STRONGEST:
         # The picture is black and white itself.
         return None
