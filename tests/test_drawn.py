@@ -1,4 +1,4 @@
-"""What was drawn, pixel by pixel, with whatever noise on it: the output is never worse than the input, at any pitch."""
+"""Drawings, pixel by pixel, with whatever noise on them: the output is never worse than the input, at any pitch."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_few_colours_tell_the_law_of_their_noise(noise: str, law: str, amount: f
     told = {name: getattr(found.curve, name) for name in ("sigma", "gain", "speckle")}
     assert told.pop(law) == pytest.approx(amount, rel=0.5)
     assert not any(told.values())
-    # Of each colour, what is most often there stands for it.
+    # The value that is most often there stands for each colour.
     for value in np.unique(clean):
         assert 255 * found.table[0, value] == pytest.approx(value, abs=8)
 

@@ -361,7 +361,7 @@ def _explained(output: Planes, graph: Graph, given: Planes, channels: int, noise
     """
     # Noise that follows the light is as strong as a pixel's own value says, on average.
     level = np.sqrt(noise.curve.variance(np.clip(given[:channels], 0, 1)))
-    # What was clipped does not move with the noise.
+    # Clipped values do not move with the noise.
     level[(given[:channels] == 0) | (given[:channels] == 1)] = 0
     height, width = output.shape[1:]
     top, left = (0, 0) if place is None else (place.top, place.left)

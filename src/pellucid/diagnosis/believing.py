@@ -63,7 +63,7 @@ PATCHED = 0.1
 
 @dataclass(frozen=True)
 class Detail:
-    """What the ``parts`` (h, w, channels) have of their own that looks like noise; each is looked at once, when it is asked for."""
+    """The detail of the ``parts`` (h, w, channels) that looks like noise; each is looked at once, when it is asked for."""
 
     parts: Sequence[Pixels]
 
@@ -138,7 +138,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     parts, detailed = detail.parts, detail.fine
     if found.kind == "clean" and not detailed:
         return found
-    # What was processed agrees with itself where it is near.
+    # Processed noise agrees with itself nearby.
     processed = found.kind == "correlated" or found.jpeg_quality is not None
     far = detail.pattern and detail.repeats is not None and max(map(abs, detail.repeats.lag or (0, 0))) >= FAR_AGAIN
     struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
@@ -149,7 +149,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
         return _patterned_by(parts, few, found.sure) if nearer is None else patterned(parts, nearer, RINGING, found.sure)
     if few is not None and not struck and (compressed or detail.sharp or found.kind == "correlated"):
-        # What was drawn has sharp edges, which the network for JPEG and processed noise takes for its traces.
+        # Drawings have sharp edges, which the network for JPEG and processed noise takes for its traces.
         return Diagnosis("clean", jpeg_quality=found.jpeg_quality, sure=found.sure)
     if compressed:
         return found
@@ -168,7 +168,7 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     over = detail.drawn and white and found.impulse_density == 0 and _mean_square(parts, found.curve) > MORE * (most / 255) ** 2
     # Whether something refutes the noise that was found, and the level that there is then; the first that does counts.
     doubts = (
-        # What comes again is no noise, and there is too little else.
+        # Noise never comes again, and there is too little that does not.
         (over or (detail.pattern and found.kind == "impulses" and not struck), min(most, between)),
         # The picture comes again nearer than the noise would.
         (again is not None, between if again is None else min(again, between)),

@@ -3,7 +3,7 @@
 Noise widens every colour alike, or as its law says, whatever the picture: the histogram is a mixture of Gaussians, but for black
 and white, where what was clipped is. One that is too wide fits no palette at all, so the widest that fits is the noise, if colours
 are few. They are where the characteristic function of the values, the Fourier transform of their histogram, does not fade: it is
-the picture's own times that of the noise. Of several laws the one counts by which the colours are fewest. The palette also tells
+the picture's own times that of the noise. The law counts by which the colours are fewest. The palette also tells
 the mean of the colours behind each value.
 """
 
