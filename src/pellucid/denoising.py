@@ -383,7 +383,7 @@ def _by_colours(output: Planes, pixels: Planes, colours: NDArray[np.float32], sh
     """Replaces the residual ``output`` (c, h, w), in its place, by what ``pixels`` are off the few ``colours`` behind them, where
     that explains more of the noise; ``share`` (h, w) is 0 there, for they are no means of clipped noise.
 
-    Of two residuals that are each a mean of the noise, the one with more energy is nearer to it.
+    Each of two residuals is a mean of the noise: the one with more energy is nearer to it.
     """
     steps = np.linspace(0, 1, colours.shape[1])
     likely = np.stack([np.interp(plane, steps, table) for plane, table in zip(pixels, colours, strict=True)])
