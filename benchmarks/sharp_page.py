@@ -2,8 +2,8 @@
 
     python benchmarks/sharp_page.py DATA MODEL.onnx SHEET.png [--scale 3]
 
-DATA has ``photos/`` (`pellucid fetch photos`) and ``free/`` (photographs that training left out). The
-detail with the most texture of each is shown, pixel by pixel: `upscale`, the model (`pellucid train upscale-sharp`), the photograph itself.
+DATA has ``photos/`` (`pellucid fetch photos`) and ``free/`` (photographs that training left out). The detail with the most
+texture of each is shown, pixel by pixel: `upscale`, the model (`pellucid train upscale-sharp`), the photograph itself.
 """
 
 from __future__ import annotations
