@@ -16,6 +16,7 @@ from serving import parts_of
 from shots import LAYOUTS, Layout, taken, written
 
 from pellucid import developing, files, images, samples, sensor
+from pellucid.files import metadata
 from pellucid.mosaics import CameraData
 from pellucid.web import worker
 
@@ -106,7 +107,7 @@ def test_a_box_of_the_upright_picture_is_found_in_the_sensors(turn: int) -> None
     image = images.Image(pixels=numbers, dtype=np.dtype(np.uint16), camera=CameraData(turn=turn))
     exif = PillowImage.Exif()
     exif[274] = turn
-    upright = files.upright(images.Image(pixels=numbers, dtype=np.dtype(np.uint16), exif=exif.tobytes())).pixels
+    upright = metadata.upright(images.Image(pixels=numbers, dtype=np.dtype(np.uint16), exif=exif.tobytes())).pixels
     box = (1, 2, 5, 6) if upright.shape[0] == 10 else (2, 1, 6, 5)
     left, top, right, bottom = worker._as_it_lies(image, box)
     wanted = upright[box[1] : box[3], box[0] : box[2]]
