@@ -231,15 +231,11 @@ def levels(variance: Pixels, fused: Fused) -> Places:
 
 def in_cells(sigma: Pixels) -> Places:
     """The level by place, of noise whose standard deviation at each pixel is ``sigma`` (h, w), as a share of full range."""
-    return _of_grid(shrunk(sigma, CELL))
+    return Places(255 * shrunk(sigma, CELL))
 
 
 def _in_cells(variance: Pixels) -> Places:
-    return _of_grid(np.sqrt(shrunk(variance, CELL)))
-
-
-def _of_grid(grid: Pixels) -> Places:
-    return Places(255 * grid)
+    return Places(255 * np.sqrt(shrunk(variance, CELL)))
 
 
 def in_planes(pixels: Pixels) -> Pixels:

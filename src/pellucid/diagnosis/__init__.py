@@ -211,8 +211,12 @@ def inspect_parts(
     whole = parts
     sight = drawn.sight(parts, shown)
     parts = sight.parts
+    detail = Detail(parts)
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
-        if (struck := extremes.measured(part)) is not None and (salted := _salt_and_pepper(part, struck)) is not None:
+        if (struck := extremes.measured(part)) is None:
+            continue
+        salted = _salt_and_pepper(detail if part is parts else Detail(part), struck)
+        if salted is not None:
             return salted
     # Few grays make a drawing, and may be a print.
     lattice = None if sight.squares else halftone.lattice(whole, drawn=sight.drawn and sight.recurring)
@@ -228,7 +232,6 @@ def inspect_parts(
         curve = Curve(gain=step)
         return Diagnosis("poisson", poisson_gain=step, curve=curve, clipping=clipped.clipping(whole, curve))
     if lattice is not None and lattice.level is not None and jpeg.confirmed(whole) is None:
-        detail = Detail(parts)
         plain = _plain(detail, whole, size)
         if plain.colours is not None:
             return plain
@@ -238,8 +241,7 @@ def inspect_parts(
         return plain if lower and not hidden else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
-        return _plain(Detail(parts), whole, size)
-    detail = Detail(parts)
+        return _plain(detail, whole, size)
     straight = [np.asarray(part, dtype=np.float32) for part in parts]
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
@@ -338,9 +340,9 @@ def _photons(parts: Sequence[Pixels]) -> float:
     return step if step > 0 and photons.counted(parts, step) and not repeats.again(parts) else 0.0
 
 
-def _salt_and_pepper(parts: Sequence[Pixels], struck: Extremes) -> Diagnosis | None:
+def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
     """Black and white impulses, and the noise between them; None where noise on black and white explains them."""
-    detail = Detail(parts)
+    parts = detail.parts
     colours = detail.colours(struck.pepper + struck.salt)
     if colours is not None and colours.ends:
         return None

@@ -100,9 +100,7 @@ class Detail:
         if self.far < SHARE_FINE + struck or self.few is None:
             return None
         # Noise alone puts pixels far from their neighbours, too.
-        level = max(self.few.level, 1e-3)
-        alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * level * sqrt(2)))
-        return self.few if self.far > SHARE_FINE + struck + BY_CHANCE * alone else None
+        return self.few if self.far > SHARE_FINE + struck + _far_by_chance(self.few.level) else None
 
     @cached_property
     def repeats(self) -> repeats.Repeats | None:
@@ -233,8 +231,12 @@ def _by_chance(detail: Detail, found: Diagnosis) -> bool:
     if detail.pattern:
         return False
     most = 255 * float(np.sqrt(found.curve.variance(np.ones(1))[0]))
-    alone = erfc(255 * FINE_DETAIL / (impulses.AROUND * max(most, 1e-3) * sqrt(2)))
-    return detail.far < SHARE_FINE + BY_CHANCE * alone
+    return detail.far < SHARE_FINE + _far_by_chance(most)
+
+
+def _far_by_chance(level: float) -> float:
+    """The share of the pixels that noise of this ``level`` (8-bit levels) may put far from their neighbours."""
+    return BY_CHANCE * erfc(255 * FINE_DETAIL / (impulses.AROUND * max(level, 1e-3) * sqrt(2)))
 
 
 def _patterned_by(parts: Sequence[Pixels], few: palette.Colours, sure: float) -> Diagnosis:

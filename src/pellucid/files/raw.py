@@ -168,6 +168,10 @@ def _mosaic(raw: Any, source: dng.Source, *, sparing: bool) -> Image:
     pattern, names = raw.raw_pattern, bytes(raw.color_desc)[:4]
     red = [names[index : index + 1] for index in pattern.ravel()].index(b"R")
     levels = raw.black_level_per_channel
+    first, details = source.first, source.details
+    if not (first and details):
+        embedded = _embedded(raw)
+        first, details = first or embedded[0], details or embedded[1]
     data = CameraData(
         phase=(red // 2, red % 2),
         black=tuple(float(levels[index]) for index in pattern.ravel()),  # type: ignore[arg-type]  # there are four
@@ -178,7 +182,7 @@ def _mosaic(raw: Any, source: dng.Source, *, sparing: bool) -> Image:
         turn=TURNS.get(raw.sizes.flip, 1),
         noise=_noise(source),
         crop=_crop(source, height, width),
-        file=replace(source, first=source.first or _embedded(raw)[0], details=source.details or _embedded(raw)[1]),
+        file=replace(source, first=first, details=details),
     )
     if data.white <= max(data.black):
         raise FileError(f"its white level, {data.white:g}, is not above its black level, {max(data.black):g}")
