@@ -118,6 +118,7 @@ TRAINING_ROWS = (
     {"mosaics"},
     {"adversary", "echo", "feed", "looks", "ondevice"},
     {"validating"},
+    {"adopting", "checkpoints"},
     {"loop"},
     {"export"},
     {"scoring"},

@@ -22,7 +22,7 @@ from pellucid import cards, cli, degradations, files, images, restorer, samples
 from pellucid.errors import EngineError, FileError, ModelError, OptionError, TrainingError
 from pellucid.tasks.base import NoiseRange
 from pellucid.tasks.denoise import Learning
-from pellucid.training import export, figures, looks, loop, losses, recipes, run
+from pellucid.training import adopting, export, figures, looks, loop, losses, recipes, run
 from pellucid.training.batches import stack
 from pellucid.training.networks import UnetSpec
 from pellucid.training.pictures import Pictures, load
@@ -270,7 +270,7 @@ def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:
     wide = UnetSpec(channels=3, maps=("sigma",), widths=(12, 32), blocks=(1, 1)).build()
     planes = torch.rand(2, 4, 32, 32)
     before = wide(planes)
-    loop._adopt(wide, narrow.state_dict())
+    adopting.adopt(wide, narrow.state_dict())
     torch.testing.assert_close(wide(planes), narrow(planes))
     assert not torch.allclose(before, narrow(planes), atol=1e-2)
     # The new weights learn: every weight has a gradient.
@@ -280,7 +280,7 @@ def test_a_wider_network_begins_with_the_answers_of_the_narrower_one() -> None:
     gray = UnetSpec(channels=1, maps=("sigma",), widths=(12, 32), blocks=(1, 1)).build()
     fresh = {name: value.clone() for name, value in gray.state_dict().items()}
     with pytest.raises(OptionError, match="no weight"):
-        loop._adopt(gray, narrow.state_dict())
+        adopting.adopt(gray, narrow.state_dict())
     assert all(torch.equal(fresh[name], value) for name, value in gray.state_dict().items())
 
 

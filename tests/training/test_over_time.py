@@ -16,7 +16,7 @@ from pellucid.restorer import Restorer
 from pellucid.tasks import DenoiseSettings
 from pellucid.tasks.denoise_clips import MAPS
 from pellucid.tiling import Place
-from pellucid.training import export, loop, recipes
+from pellucid.training import adopting, export, loop, recipes
 from pellucid.training.batches import held_out_pair
 from pellucid.training.pictures import Pictures, load_named
 from pellucid.training.recipes import Recipe
@@ -143,7 +143,7 @@ def test_a_still_denoisers_weights_begin_with_its_answers(recipe: Recipe) -> Non
     assert card is not None
     video = recipes.find("video")
     network = video.network.build()
-    loop._adopt(network, export.for_planes(weights, card, video))
+    adopting.adopt(network, export.for_planes(weights, card, video))
     still = export.network_of(card, weights)
     image, level = torch.rand(1, 3, 32, 32), torch.full((1, 1, 32, 32), 0.1)
     given = torch.cat([image, level, torch.rand(1, len(MAPS) - 1, 32, 32)], dim=1)

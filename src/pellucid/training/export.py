@@ -26,7 +26,8 @@ from pellucid.errors import FileError, MissingExtra, ModelError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.files import replacing
 from pellucid.metrics import METRICS
-from pellucid.training.loop import Run, checkpoint_weights
+from pellucid.training import checkpoints
+from pellucid.training.loop import Run
 from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
 from pellucid.training.quantisation import int8_layers, plain
@@ -170,7 +171,7 @@ def beginning(start: str, channels: int) -> tuple[Card | None, dict[str, torch.T
         return load_weights(shipped_path(start))
     path = Path(start)
     if path.suffix == ".checkpoint":
-        return None, checkpoint_weights(path)
+        return None, checkpoints.weights(path)
     return load_weights(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import io
 import math
 import os
 import signal
@@ -19,42 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from pellucid import regular
-from pellucid.errors import EngineError, FileError, MissingExtra, OptionError, TrainingError
-from pellucid.files import replacing
-from pellucid.training import echo, feed, losses, ondevice
+from pellucid.errors import EngineError, MissingExtra, OptionError, TrainingError
+from pellucid.training import checkpoints, echo, feed, losses, ondevice
+from pellucid.training.adopting import adopt
 from pellucid.training.adversary import Adversary
+from pellucid.training.batches import Batch
 from pellucid.training.looks import on_device, planes_of
-from pellucid.training.networks import Network, Texturer
+from pellucid.training.networks import Network
 from pellucid.training.pictures import Pictures
 from pellucid.training.recipes import Recipe
 from pellucid.training.validating import has_bfloat16, validate
 
-__all__ = ["Progress", "Run", "checkpoint_weights", "train"]
+__all__ = ["Progress", "Run", "train"]
 
 SAVE_EVERY_S = 60.0
 """Seconds between checkpoints: the most training time that a killed run loses."""
 
 RAMP = 0.2
 """The share of a run in which the weight of its adversary grows from nothing: it learns to judge first."""
-
-STATE = frozenset(
-    (
-        "network",
-        "weights",
-        "average",
-        "optimizer",
-        "step",
-        "minutes",
-        "history",
-        "before",
-        "best",
-        "best_step",
-        "waited",
-        "adversary",
-    )
-)
-"""The keys of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +84,6 @@ class Run:
     """Whether this process prints and writes: the first of those that train together."""
 
 
-def checkpoint_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights in a checkpoint; `FileError` for a file that is no checkpoint."""
-    weights: dict[str, torch.Tensor] = _read_checkpoint(path)["average"]
-    return weights
-
-
 def train(
     recipe: Recipe,
     pictures: Pictures,
@@ -149,7 +124,7 @@ def train(
         raise OptionError(f"--noisy: data.patch must be a multiple of {multiple} for this network, not {recipe.data.patch}")
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub forgets it
     if start is not None:
-        _adopt(network, start)
+        adopt(network, start)
     rule = torch.optim.Adam if plan.optimizer == "adam" else torch.optim.AdamW
     fused = True if fabric.device.type == "cuda" else None
     optimizer = rule(network.parameters(), lr=plan.rate, weight_decay=plan.weight_decay, fused=fused)
@@ -159,7 +134,7 @@ def train(
     before = 0.0
     state: dict[str, Any] | None = None
     if resume:
-        state = _read_checkpoint(checkpoint)
+        state = checkpoints.read(checkpoint)
         if state["network"] != repr(recipe.network):
             raise OptionError(f"{checkpoint} belongs to another network: {state['network']}")
         network.load_state_dict(state["weights"])
@@ -217,7 +192,21 @@ def train(
 
     def save() -> None:
         if fabric.is_global_zero:
-            _save(checkpoint, recipe, network, average, optimizer, run, minutes(), best, waited, adversary)
+            values = {
+                "network": repr(recipe.network),
+                "weights": network.state_dict(),
+                "average": average,
+                "optimizer": optimizer.state_dict(),
+                "step": run.steps,
+                "minutes": minutes(),
+                "history": [vars(line) for line in run.history],
+                "before": None if run.before is None else vars(run.before),
+                "best": best,
+                "best_step": run.best_step,
+                "waited": waited,
+                "adversary": None if adversary is None else adversary.state(),
+            }
+            checkpoints.save(checkpoint, values)
 
     # A GPU makes what it can by itself; who asks for workers has them.
     if fabric.device.type == "cuda" and workers is None and ondevice.serves(pictures, recipe):
@@ -247,37 +236,17 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = _rate(plan.rate, plan.schedule, plan.warmup, run.steps, done)
             batch = next(made_ahead)
-            with fabric.autocast():
-                given, base, clean = planes_of(batch, network, fabric.device)
             model.train()
-            if batch.neighbours is not None:
-                whole = on_device(batch.neighbours.whole, fabric.device)
-                first, second = (
-                    torch.from_numpy(which).to(fabric.device) for which in (batch.neighbours.first, batch.neighbours.second)
-                )
-                share = losses.NEIGHBOUR_WEIGHT * done
-                loss = losses.neighbour_loss(model, network, given, clean, whole, first, second, share)
-            elif batch.probe is not None:
-                probe = on_device(batch.probe, fabric.device)
-                loss = losses.stein_loss(model, network, given, clean, probe, recipe.level_plane).mean()
-            else:
-                kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
-                raw = losses.LOSSES[kind].raw
-                restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
-                weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
-                if isinstance(network, Texturer):
-                    with fabric.autocast():
-                        clean = network.reachable(given, base, clean)
-                loss = losses.loss_of(kind, restored, clean, base, weight)
-                if adversary is not None:
-                    loss = loss + plan.adversary * min(1.0, done / RAMP) * adversary.loss(restored, clean, base)
+            loss, answered = _loss(batch, model, network, recipe, done, fabric)
+            if adversary is not None and answered is not None:
+                loss = loss + plan.adversary * min(1.0, done / RAMP) * adversary.loss(*answered)
             fabric.backward(loss)
             if plan.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=plan.clip, error_if_nonfinite=False)
             optimizer.step()
             optimizer.zero_grad()
-            if adversary is not None:
-                adversary.learn(restored, clean, base, optimizer.param_groups[0]["lr"])
+            if adversary is not None and answered is not None:
+                adversary.learn(*answered, optimizer.param_groups[0]["lr"])
             run.steps += 1
             seen_at_show += plan.batch * world
             # The average's memory grows with the run, so that it forgets the random start.
@@ -353,6 +322,31 @@ def train(
     return run
 
 
+def _loss(
+    batch: Batch, model: Any, network: Network, recipe: Recipe, done: float, fabric: Any
+) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None]:
+    """The loss of a batch, and what it compares: the restored images, the clean ones, and the base of a residual; None where no
+    image is clean."""
+    with fabric.autocast():
+        given, base, clean = planes_of(batch, network, fabric.device)
+    if batch.neighbours is not None:
+        whole = on_device(batch.neighbours.whole, fabric.device)
+        first, second = (torch.from_numpy(which).to(fabric.device) for which in (batch.neighbours.first, batch.neighbours.second))
+        share = losses.NEIGHBOUR_WEIGHT * done
+        return losses.neighbour_loss(model, network, given, clean, whole, first, second, share), None
+    if batch.probe is not None:
+        probe = on_device(batch.probe, fabric.device)
+        return losses.stein_loss(model, network, given, clean, probe, recipe.level_plane).mean(), None
+    plan = recipe.training
+    kind = plan.finish_loss if done >= 1 - plan.finish_share else plan.loss
+    raw = losses.LOSSES[kind].raw
+    restored = losses.raw_output(model, given) if raw else losses.answer(model, network.answer, given, base)
+    weight = None if batch.weight is None else on_device(batch.weight, fabric.device)
+    with fabric.autocast():
+        clean = losses.reachable(network, given, base, clean)
+    return losses.loss_of(kind, restored, clean, base, weight), (restored, clean, base)
+
+
 def _copied(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in weights.items()}
 
@@ -384,89 +378,6 @@ def _blend(average: dict[str, torch.Tensor], network: Network, keep: float) -> N
     torch._foreach_lerp_([average[name] for name in floats], [values[name] for name in floats], 1 - keep)
     for name in values.keys() - set(floats):
         average[name].copy_(values[name])
-
-
-def _adopt(network: Network, start: dict[str, torch.Tensor]) -> None:
-    """Takes every weight whose name fits and whose shape does (gray to colour: all but the ends), or is smaller.
-
-    Smaller ones are taken only between networks with the same input and output planes. They become the corner of the wider layer's,
-    and the weights from new channels into old ones are zero: the wider network begins with the answers of the narrower one (after
-    Chen et al. 2016, "Net2Net: Accelerating Learning via Knowledge Transfer").
-    """
-    own = network.state_dict()
-    kernels = [name for name, value in own.items() if value.ndim == 4]
-    ends = ((kernels[0], 1), (kernels[-1], 0)) if kernels else ()
-    alike = all(name in start and start[name].ndim == 4 and start[name].shape[axis] == own[name].shape[axis] for name, axis in ends)
-    fitting: dict[str, torch.Tensor] = {}
-    for name, value in start.items():
-        wanted = own.get(name)
-        if wanted is None:
-            continue
-        if wanted.shape == value.shape:
-            fitting[name] = value
-        elif alike and wanted.ndim == value.ndim == 4 and wanted.shape[2:] == value.shape[2:] and _in_corner(wanted, value):
-            fitting[name] = _widened(wanted, value)
-    if not fitting:
-        raise OptionError("--from: no weight of that model fits this recipe's network")
-    network.load_state_dict(own | fitting)
-
-
-def _in_corner(wide: torch.Tensor, narrow: torch.Tensor) -> bool:
-    return all(large >= small for large, small in zip(wide.shape[:2], narrow.shape[:2], strict=True))
-
-
-def _widened(wide: torch.Tensor, narrow: torch.Tensor) -> torch.Tensor:
-    """A convolution's fresh weights, (out, in, h, w) or transposed (in, out, h, w), with a narrower one's in their corner."""
-    first, second = narrow.shape[:2]
-    widened = wide.clone()
-    # Where both sides grow, both ways between old and new channels begin at zero, so it matters not which axis is which. One side
-    # alone grows at the ends: the first axis where channels leave the image, the second where they lead to the output.
-    if wide.shape[0] > first and wide.shape[1] > second:
-        widened[first:, :second] = 0
-    widened[:first, second:] = 0
-    widened[:first, :second] = narrow
-    return widened
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(io.BytesIO(regular.read(path)), map_location="cpu", weights_only=True)
-        missing = STATE - state.keys()
-    except Exception as error:  # a damaged file may raise anything
-        raise FileError(f"{path}: this is not a checkpoint, or it is damaged ({type(error).__name__})") from error
-    if missing:
-        raise FileError(f"{path}: this checkpoint is not of this version: it has no {sorted(missing)[0]!r}")
-    return state
-
-
-def _save(
-    path: Path,
-    recipe: Recipe,
-    network: Network,
-    average: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-    run: Run,
-    minutes: float,
-    best: dict[str, torch.Tensor] | None,
-    waited: int,
-    adversary: Adversary | None,
-) -> None:
-    state = {
-        "network": repr(recipe.network),
-        "weights": network.state_dict(),
-        "average": average,
-        "optimizer": optimizer.state_dict(),
-        "step": run.steps,
-        "minutes": minutes,
-        "history": [vars(line) for line in run.history],
-        "before": None if run.before is None else vars(run.before),
-        "best": best,
-        "best_step": run.best_step,
-        "waited": waited,
-        "adversary": None if adversary is None else adversary.state(),
-    }
-    with replacing(path, overwrite=True) as temporary:
-        torch.save(state, temporary)
 
 
 def _fabric(device: str, precision: str, *, unused: bool) -> Any:

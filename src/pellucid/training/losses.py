@@ -13,7 +13,18 @@ from pellucid import colour, metrics, sensor
 from pellucid.training.networks import Network
 from pellucid.training.networks.colorizer import SHARPENED
 
-__all__ = ["LOSSES", "NOISY_LOSSES", "Loss", "answer", "loss_of", "neighbour_loss", "picked", "raw_output", "stein_loss"]
+__all__ = [
+    "LOSSES",
+    "NOISY_LOSSES",
+    "Loss",
+    "answer",
+    "loss_of",
+    "neighbour_loss",
+    "picked",
+    "raw_output",
+    "reachable",
+    "stein_loss",
+]
 
 PSNR_SOFTENING = 1e-4
 """Added to the mean squared error in the loss ``psnr``. Its gradient grows as an image's error shrinks: without it, the nearly
@@ -81,6 +92,12 @@ def raw_output(network: torch.nn.Module, batch_input: torch.Tensor) -> torch.Ten
     """The output that a `Loss` with ``raw`` reads, in float32: of the network's ``training_output``, where it has one."""
     own: Callable[[torch.Tensor], torch.Tensor] = getattr(network, "training_output", network)
     return own(batch_input).float()
+
+
+def reachable(network: torch.nn.Module, batch_input: torch.Tensor, base: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """The nearest to ``clean`` that an output can come: of a network whose output is bound, by its ``reachable``."""
+    own: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor] | None = getattr(network, "reachable", None)
+    return clean if own is None else own(batch_input, base, clean)
 
 
 def loss_of(
