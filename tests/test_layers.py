@@ -129,6 +129,7 @@ TRAINING_ROWS = (
 )
 
 CLUSTER_ROWS = (
+    {"libraries"},
     {"stores"},
     {"parts"},
     {"portions"},

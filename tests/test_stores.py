@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="the extra shard is not installed")
 pytest.importorskip("fsspec", reason="the extra shard is not installed")
 
-from pellucid.cluster import stores
+from pellucid.cluster import libraries, stores
 from pellucid.cluster.stores import Bucket, open_store
 from pellucid.errors import FileError
 
@@ -49,8 +49,8 @@ def test_a_listing_is_taken_page_by_page_and_goes_on_after_an_error() -> None:
     async def listed(bucket: str, prefix: str) -> Any:
         nonlocal broken, taken
         assert (bucket, prefix) == ("b", "in/")
-        for number in range(2 * stores.PAGE + 5):
-            if broken and number == stores.PAGE + 7:
+        for number in range(2 * libraries.PAGE + 5):
+            if broken and number == libraries.PAGE + 7:
                 broken = False
                 raise ConnectionError("reset")
             taken = number
@@ -59,9 +59,9 @@ def test_a_listing_is_taken_page_by_page_and_goes_on_after_an_error() -> None:
     store = remote(Remote(("s3", "s3a"), set_session=set_session, _iterdir=listed))
     entries = store._entries("b/in")
     names = [next(entries)["name"]]
-    assert taken == stores.PAGE - 1
+    assert taken == libraries.PAGE - 1
     names += [entry["name"] for entry in entries]
-    assert names == [f"b/in/{number}.png" for number in range(2 * stores.PAGE + 5)]
+    assert names == [f"b/in/{number}.png" for number in range(2 * libraries.PAGE + 5)]
     assert not broken
 
 
@@ -81,11 +81,11 @@ def test_google_and_azure_are_listed_page_by_page() -> None:
         ("b/in/deep", "directory", 0),
         ("b/in/a.png", "file", 7),
     ]
-    assert (asked, stores._stamp(entries[1])) == ([None, "more"], "7 bytes, t")
+    assert (asked, libraries.stamp(entries[1])) == ([None, "more"], "7 bytes, t")
 
     class Container(AsyncExitStack):
         async def walk_blobs(self, name_starts_with: str, results_per_page: int) -> Any:
-            assert (name_starts_with, results_per_page) == ("in/", stores.PAGE)
+            assert (name_starts_with, results_per_page) == ("in/", libraries.PAGE)
             yield type("Blob", (dict,), {"name": "in/a.png", "size": 7, "etag": "t"})(size=7)
             yield type("Prefix", (dict,), {"name": "in/deep/"})()
 
@@ -95,7 +95,7 @@ def test_google_and_azure_are_listed_page_by_page() -> None:
         ("b/in/a.png", "file", 7),
         ("b/in/deep", "directory", 0),
     ]
-    assert stores._stamp(entries[0]) == "7 bytes, t"
+    assert libraries.stamp(entries[0]) == "7 bytes, t"
 
 
 def test_a_copy_by_azure_is_waited_for() -> None:
@@ -106,10 +106,10 @@ def test_a_copy_by_azure_is_waited_for() -> None:
             return SimpleNamespace(copy=SimpleNamespace(status=states.pop()))
 
     fs = Remote(("abfs", "az"), service_client=SimpleNamespace(get_blob_client=lambda container, blob: Blob()))
-    stores._wait_for_azure(fs, "b/in/a.png")
+    libraries.wait_for_azure(fs, "b/in/a.png")
     assert states == ["failed"]
     with pytest.raises(OSError, match="the copy: failed"):
-        stores._wait_for_azure(fs, "b/in/a.png")
+        libraries.wait_for_azure(fs, "b/in/a.png")
 
 
 @pytest.mark.parametrize("status", ["code", "status_code", "name", "type"])

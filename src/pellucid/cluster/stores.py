@@ -6,7 +6,6 @@ A `Store` is a folder of this machine (`Folder`) or anything that fsspec opens (
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import random
@@ -15,12 +14,13 @@ import secrets
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 from pellucid import files, manifest, plan, saving
+from pellucid.cluster import libraries
 from pellucid.errors import FileError, OptionError, PellucidError
 from pellucid.plan import Selection
 
@@ -44,14 +44,8 @@ requests which were refused together do not come back together."""
 LONGEST = 8.0
 """The longest pause, seconds."""
 
-PAGE = 1000
-"""Entries that are taken from a listing at once."""
-
 FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, NotImplementedError)
 """Errors that another try would not change."""
-
-NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "ClientAuthenticationError")
-"""The names of such errors of botocore, google-auth and azure-core: they say that nobody can be asked, now or later."""
 
 
 class Found(NamedTuple):
@@ -248,7 +242,7 @@ class Bucket(Store):
                     elif selection.recursive and entry["name"].rstrip("/") != left_out:
                         waiting.append(entry["name"].rstrip("/"))
                 elif selection.takes(inner, mark) and not files.names_picture(inner, folder=True):
-                    yield Found(str(inner), int(entry["size"]), _stamp(entry))
+                    yield Found(str(inner), int(entry["size"]), libraries.stamp(entry))
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         waiting = [self.root]
@@ -320,8 +314,8 @@ class Bucket(Store):
             if self._fs.async_impl:
                 # Object stores copy on their side.
                 self._fs.cp_file(temporary, target)
-                if "az" in _protocols(self._fs):
-                    _wait_for_azure(self._fs, target)
+                if "az" in libraries.protocols(self._fs):
+                    libraries.wait_for_azure(self._fs, target)
             else:
                 # Where the try before lost the answer alone, the temporary file is gone, and the size shows that all is well.
                 with suppress(FileNotFoundError):
@@ -369,7 +363,7 @@ class Bucket(Store):
 
     def _entries(self, folder: str) -> Iterator[dict[str, Any]]:
         """The entries of a folder; none where there is no such folder."""
-        pages = iter(self._pages(folder))
+        pages = libraries.pages(self._fs, folder)
         while True:
             page = self._tried(self._inner(folder), lambda: next(pages, None))
             if page is None:
@@ -377,12 +371,7 @@ class Bucket(Store):
             yield from (entry for entry in page if entry["name"].rstrip("/") != folder)
 
     def _page(self, folder: str) -> list[dict[str, Any]]:
-        return next(iter(self._pages(folder)), [])
-
-    def _pages(self, folder: str) -> Any:
-        """The listing page by page where `LISTINGS` knows how to ask for it; else that of the whole folder in one."""
-        listed = next((LISTINGS[name] for name in _protocols(self._fs) if name in LISTINGS), None)
-        return _WholePage(self._fs, folder) if listed is None else _Pages(self._fs, folder, listed)
+        return next(libraries.pages(self._fs, folder), [])
 
     def _tried(self, inner: str, action: Callable[[], Result]) -> Result:
         """The action's result; it is tried again after errors that may pass. `FileError` in one line where it fails for good."""
@@ -392,167 +381,19 @@ class Bucket(Store):
             except PellucidError:
                 raise
             except FINAL as error:
-                what = "there is no such file" if isinstance(error, FileNotFoundError) else _line(error)
-                raise FileError(f"{self.name(inner)}: {'the store refuses it: ' if _refused(error) else ''}{what}") from error
+                what = "there is no such file" if isinstance(error, FileNotFoundError) else libraries.line(error)
+                raise FileError(
+                    f"{self.name(inner)}: {'the store refuses it: ' if libraries.refused(error) else ''}{what}"
+                ) from error
             except Exception as error:  # the libraries of stores raise errors of their own
-                if _refused(error):
-                    raise FileError(f"{self.name(inner)}: the store refuses it: {_line(error)}") from error
-                if type(error).__name__ in NO_CREDENTIALS:
+                if libraries.refused(error):
+                    raise FileError(f"{self.name(inner)}: the store refuses it: {libraries.line(error)}") from error
+                if type(error).__name__ in libraries.NO_CREDENTIALS:
                     ours = "the store's library takes them from its own environment variables and files"
                     raise FileError(f"{self.name(inner)}: no credentials were found; {ours}") from error
                 if isinstance(error, OSError) and saving.is_full(error):
                     raise saving.failure(Path(tempfile.gettempdir()), error) from error
                 if attempt == TRIES - 1:
-                    raise FileError(f"{self.name(inner)}: the store failed {TRIES} times: {_line(error)}") from error
+                    raise FileError(f"{self.name(inner)}: the store failed {TRIES} times: {libraries.line(error)}") from error
                 time.sleep(min(LONGEST, PAUSE * 2**attempt) * random.uniform(0.8, 1.2))
         raise AssertionError
-
-
-class _WholePage:
-    """A folder's listing in one page. An error leaves it where it was, to be asked for again."""
-
-    def __init__(self, fs: Any, folder: str) -> None:
-        self._ask: Callable[[], list[dict[str, Any]]] | None = lambda: fs.ls(folder, detail=True)
-
-    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        return self
-
-    def __next__(self) -> list[dict[str, Any]]:
-        if self._ask is None:
-            raise StopIteration
-        try:
-            page = self._ask()
-        except FileNotFoundError:
-            page = []
-        self._ask = None
-        return page
-
-
-class _Pages:
-    """A folder's listing, `PAGE` entries at once. After an error it begins anew, without what has been given.
-
-    ``listed`` gives the entries of a folder as the store sends them: in one order, however often it is asked.
-    """
-
-    def __init__(self, fs: Any, folder: str, listed: Callable[[Any, str], AsyncIterator[dict[str, Any]]]) -> None:
-        self._fs = fs
-        self._folder = folder
-        self._listed = listed
-        self._given = 0
-        self._entries: AsyncIterator[dict[str, Any]] | None = None
-
-    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        return self
-
-    def __next__(self) -> list[dict[str, Any]]:
-        from fsspec.asyn import sync
-
-        try:
-            page: list[dict[str, Any]] = sync(self._fs.loop, self._taken)
-        except FileNotFoundError:
-            page = []
-        except BaseException:
-            self._entries = None
-            raise
-        if not page:
-            raise StopIteration
-        self._given += len(page)
-        return page
-
-    async def _taken(self) -> list[dict[str, Any]]:
-        left_out = 0
-        if self._entries is None:
-            self._entries = self._listed(self._fs, self._folder)
-            left_out = self._given
-        page: list[dict[str, Any]] = []
-        async for entry in self._entries:
-            if left_out:
-                left_out -= 1
-                continue
-            page.append(entry)
-            if len(page) == PAGE:
-                break
-        return page
-
-
-async def _listed_by_s3fs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
-    bucket, prefix = _prefix(fs, folder)
-    await fs.set_session()
-    async for entry in fs._iterdir(bucket, prefix=prefix):
-        yield entry
-
-
-async def _listed_by_gcsfs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
-    bucket, prefix = _prefix(fs, folder)
-    token = None
-    while True:
-        # The request of Google's JSON API, "Objects: list".
-        asked = {"delimiter": "/", "prefix": prefix or None, "maxResults": PAGE, "pageToken": token}
-        page = await fs._call("GET", "b/{}/o", bucket, json_out=True, **asked)
-        for name in page.get("prefixes", ()):
-            yield {"name": f"{bucket}/{name.rstrip('/')}", "type": "directory", "size": 0}
-        for item in page.get("items", ()):
-            yield {**item, "name": f"{bucket}/{item['name']}", "type": "file", "size": int(item["size"])}
-        token = page.get("nextPageToken")
-        if token is None:
-            return
-
-
-async def _listed_by_adlfs(fs: Any, folder: str) -> AsyncIterator[dict[str, Any]]:
-    container, prefix = _prefix(fs, folder)
-    async with fs.service_client.get_container_client(container=container) as client:
-        # Folders have a name alone.
-        async for blob in client.walk_blobs(name_starts_with=prefix, results_per_page=PAGE):
-            about = {"type": "file", "size": blob.size, "etag": blob.etag} if "size" in blob else {"type": "directory", "size": 0}
-            yield {"name": f"{container}/{blob.name.rstrip('/')}", **about}
-
-
-LISTINGS = {"s3": _listed_by_s3fs, "gs": _listed_by_gcsfs, "az": _listed_by_adlfs}
-"""Protocol -> the entries of a folder, page by page."""
-
-
-def _wait_for_azure(fs: Any, path: str) -> None:
-    """Waits until a copy is whole: Azure's store answers when it has begun, with the size that the copy will have."""
-    from fsspec.asyn import sync
-
-    async def wait() -> None:
-        container, blob = fs.split_path(path)[:2]
-        async with fs.service_client.get_blob_client(container=container, blob=blob) as client:
-            while True:
-                copy = (await client.get_blob_properties()).copy
-                if copy.status not in ("pending", "success", None):
-                    raise OSError(None, f"the copy: {copy.status}")
-                if copy.status != "pending":
-                    return
-                await asyncio.sleep(0.2)
-
-    sync(fs.loop, wait)
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    """The names of a store's protocol."""
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-def _prefix(fs: Any, folder: str) -> tuple[str, str]:
-    """A folder's bucket, and what the names of its objects begin with."""
-    bucket, key = fs.split_path(folder)[:2]
-    return bucket, f"{key}/" if key else ""
-
-
-def _stamp(entry: dict[str, Any]) -> str:
-    """A text that changes when the object's content does: its size and the store's tag, or its time where it has none."""
-    keys = ("ETag", "etag", "md5Hash", "content_settings", "LastModified", "last_modified", "mtime", "modified", "created")
-    tag = next((entry[key] for key in keys if entry.get(key)), "")
-    return f"{entry['size']} bytes, {tag}"
-
-
-def _refused(error: Exception) -> bool:
-    """Whether a store says that this user may not do this: another try would not change that."""
-    # google-auth's and azure-core's errors have the answer's status, gcsfs's for 403 its name alone.
-    status = getattr(error, "code", None) or getattr(error, "status_code", None)
-    return isinstance(error, PermissionError) or status in (401, 403) or str(error).startswith("Forbidden: ")
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
