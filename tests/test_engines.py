@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from pellucid import cards, engines, restorer
 from pellucid.errors import EngineError, ModelError
+from pellucid.families import shipped_path
 
 
 def test_the_card_lies_in_the_graph(gray_model: Path) -> None:
@@ -38,6 +40,18 @@ def test_answers_do_not_share_memory_between_calls(gray_model: Path) -> None:
     before = first.copy()
     graph(rng.random((1, 2, 8, 8), dtype=np.float32))
     np.testing.assert_array_equal(first, before)
+
+
+def test_answers_of_calls_side_by_side_are_those_of_one_at_a_time() -> None:
+    path = shipped_path("photo-fast-color")
+    card = cards.read_card(path)
+    given = np.random.default_rng(0).random((2, 1, card.channels + len(card.maps), 48, 64), dtype=np.float32)
+    given[:, :, card.channels :] *= 0.1
+    graph = engines.open_graph(path, streams=2)
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(graph, given))
+    alone = engines.open_graph(path)
+    np.testing.assert_array_equal(answers, [alone(each) for each in given])
 
 
 def test_what_is_no_model_is_our_error(tmp_path: Path, gray_model: Path) -> None:

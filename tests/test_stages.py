@@ -11,9 +11,10 @@ import pytest
 from clips_made import make
 
 import pellucid
-from pellucid import chains, footage, restorer, steps
-from pellucid.errors import OptionError
+from pellucid import chains, footage, restorer, stages, steps
+from pellucid.errors import MemoryShort, OptionError
 from pellucid.files import clips
+from pellucid.restorer import Restorer
 from pellucid.tasks.settings import ClipSettings
 
 COUNT = 4
@@ -100,6 +101,27 @@ def test_a_chain_is_continued_to_the_same_bytes(worn: Path, tmp_path: Path, monk
     done(worn, target, text, resume=True, told=lambda count, of: reports.append(count))
     assert target.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert [count for count in reports if count] == [3, 4]
+
+
+def test_two_frames_at_once_are_as_one_after_the_other(worn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "denoise:model=photo-fast"
+    done(worn, tmp_path / "both.mkv", text)
+    details, calls = Restorer.details, iter(range(99))
+
+    def short(*given: Any, **named: Any) -> Any:
+        # As where there is memory for one at a time.
+        if next(calls) in (1, 2):
+            raise MemoryShort("no room")
+        return details(*given, **named)
+
+    monkeypatch.setattr(Restorer, "details", short)
+    done(worn, tmp_path / "short.mkv", text)
+    monkeypatch.setattr(Restorer, "details", details)
+    monkeypatch.setattr(stages, "SMALL", 0)
+    done(worn, tmp_path / "one.mkv", text)
+    for name in ("short", "one"):
+        assert (lumas(tmp_path / f"{name}.mkv") == lumas(tmp_path / "both.mkv")).all()
+    assert next(calls) > COUNT
 
 
 def test_three_steps_make_a_large_clip_in_colour(worn: Path, tmp_path: Path) -> None:

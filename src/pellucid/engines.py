@@ -88,13 +88,14 @@ class Graph:
 class Models:
     """The files of a family by role (see `pellucid.families`): their cards, and their graphs, compiled when first asked for.
 
-    Safe to share between threads. Can be pickled: another process compiles its own. Raises `ModelError` for a file that is missing
-    or no model, `EngineError` for a device or an engine that is not here.
+    Safe to share between threads. Can be pickled: another process compiles its own. ``streams`` as of `open_graph`. Raises
+    `ModelError` for a file that is missing or no model, `EngineError` for a device or an engine that is not here.
     """
 
-    def __init__(self, paths: Mapping[str, Path], *, device: str = "auto", engine: str = "auto") -> None:
+    def __init__(self, paths: Mapping[str, Path], *, device: str = "auto", engine: str = "auto", streams: int = 1) -> None:
         self.engine = engine_for(device, engine)
         self.device = device
+        self.streams = streams
         self.paths = dict(paths)
         self._cards = {role: read_card(path) for role, path in self.paths.items()}
         self._graphs: dict[tuple[Path, int | None], Graph] = {}
@@ -103,7 +104,7 @@ class Models:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Models, self.paths, device=self.device, engine=self.engine), ()
+        return partial(Models, self.paths, device=self.device, engine=self.engine, streams=self.streams), ()
 
     def __contains__(self, role: str) -> bool:
         return role in self.paths
@@ -126,7 +127,7 @@ class Models:
         with self._lock:
             if key not in self._graphs:
                 self._hash(key[0])
-                self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale)
+                self._graphs[key] = open_graph(key[0], device=self.device, engine=self.engine, scale=scale, streams=self.streams)
             return self._graphs[key]
 
     def helper(self, family: str) -> Models:
@@ -134,7 +135,7 @@ class Models:
         with self._lock:
             if family not in self._helpers:
                 paths = {role: shipped_path(file) for role, file in FAMILIES[family].files.items()}
-                self._helpers[family] = Models(paths, device=self.device, engine=self.engine)
+                self._helpers[family] = Models(paths, device=self.device, engine=self.engine, streams=self.streams)
             return self._helpers[family]
 
     def fingerprint(self) -> str:
@@ -170,12 +171,13 @@ def in_channels(planes: Planes, channels: int, run: Callable[[Planes], Planes]) 
     return np.asarray(output.mean(axis=0, keepdims=True), dtype=np.float32)
 
 
-def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None) -> Graph:
+def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale: int | None = None, streams: int = 1) -> Graph:
     """Reads and compiles the model in ``path``; for one that enlarges, the graph for the factor ``scale``, one of its card's.
 
     ``device`` is one of `DEVICES`; ``engine`` one of `ENGINES`, or ``auto``: ONNX Runtime for ``cuda``, for the CPU OpenVINO where
-    it is installed, else ONNX Runtime. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an engine
-    that is not here, and for a factor that the model does not have.
+    it is installed, else ONNX Runtime. ``streams``: how many calls from several threads are answered side by side, each by a
+    share of the cores; no answer depends on it. Raises `ModelError` for a missing or foreign file, `EngineError` for a device or an
+    engine that is not here, and for a factor that the model does not have.
     """
     card = read_card(path)
     if scale not in (card.scales or (None,)):
@@ -185,7 +187,7 @@ def open_graph(path: Path, *, device: str = "auto", engine: str = "auto", scale:
         card = replace(card, scale=scale)
     name = engine_for(device, engine)
     try:
-        run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu")
+        run = ENGINES[name](path, card, "cuda" if device == "cuda" else "cpu", streams)
     except (EngineError, ModelError):
         raise
     except Exception as error:  # both engines raise types of their own
@@ -256,8 +258,8 @@ def _last_line(error: Exception) -> str:
 # -- OpenVINO ---------------------------------------------------------------------------------------------------------
 
 
-def _open_openvino(path: Path, card: Card, device: str) -> Run:
-    network = _compiled(path, card)
+def _open_openvino(path: Path, card: Card, device: str, streams: int) -> Run:
+    network = _compiled(path, card, streams)
     import openvino
 
     # Each thread has its own request: one request serves one call at a time.
@@ -294,7 +296,7 @@ def _open_openvino(path: Path, card: Card, device: str) -> Run:
     return run
 
 
-def _compiled(path: Path, card: Card) -> Any:
+def _compiled(path: Path, card: Card, streams: int) -> Any:
     """The model compiled by OpenVINO for its output of this ``card``; the compiled form is kept in `cache_folder`."""
     core = _openvino_core()
     import openvino
@@ -302,6 +304,8 @@ def _compiled(path: Path, card: Card) -> Any:
     settings = {"INFERENCE_PRECISION_HINT": precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
     if (most := threads()) is not None:
         settings["INFERENCE_NUM_THREADS"] = str(most)
+    if streams > 1:
+        settings["NUM_STREAMS"] = str(streams)
     content, folder = _content(path), cache_folder()
     # OpenVINO's own cache (CACHE_DIR) goes by a file's name, size and second, and believes whatever lies in it.
     name = compiled.key(content, output=_output(card), version=openvino.get_version(), settings=settings)
@@ -342,7 +346,8 @@ def _openvino_core() -> Any:
 # -- ONNX Runtime -----------------------------------------------------------------------------------------------------
 
 
-def _open_onnxruntime(path: Path, card: Card, device: str) -> Run:
+def _open_onnxruntime(path: Path, card: Card, device: str, streams: int) -> Run:
+    # Calls from several threads share its threads as they are.
     runtime = _onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads() or 0
@@ -371,4 +376,4 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-ENGINES: dict[str, Callable[[Path, Card, str], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}
+ENGINES: dict[str, Callable[[Path, Card, str, int], Run]] = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime}

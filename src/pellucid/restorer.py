@@ -78,6 +78,7 @@ class Restorer:
         # Pixels of the largest piece that each graph has had: the engine keeps its room.
         self._held: dict[tuple[str, int], int] = {}
         self._others: dict[str, Restorer] = {}
+        self._side_by_side: Restorer | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Restorer, self.name, self.task, self.models, memory=self.memory), ()
@@ -123,6 +124,16 @@ class Restorer:
             row = tasks.find(dict(self.task.instead)[kind])
             self._others[kind] = load(row.model, device=self.device, engine=self.engine, memory=self.memory)
         return self._others[kind]
+
+    def side_by_side(self) -> Restorer:
+        """The same models for calls from `IN_FLIGHT` threads at a time, each of which has a share of the cores: no core waits for
+        another, which in all is faster. Its graphs are its own, compiled when first needed; no output depends on it."""
+        if self.engine != "openvino":
+            return self
+        if self._side_by_side is None:
+            models = Models(self.models.paths, device=self.device, engine=self.engine, streams=IN_FLIGHT)
+            self._side_by_side = Restorer(self.name, self.task, models, memory=self.memory)
+        return self._side_by_side
 
     def settings(self, settings: Settings | None = None, /, **given: Any) -> Settings:
         """The settings of a call: ``settings``, or the task's own, with those ``given`` by name; `OptionError` for what is none."""
@@ -502,7 +513,8 @@ class Restorer:
         held = self._held.get((model, step.scale), 0)
         banded = isinstance(picture.pixels, Rows)
         for count in range(most, 0, -1):
-            needed, _ = _needed(step, shape, pieces, held, count, banded=banded, itemsize=kept.itemsize)
+            needed, engine = _needed(step, shape, pieces, held, count, banded=banded, itemsize=kept.itemsize)
+            needed += (self.models.streams - 1) * engine
             if room is None or needed <= room:
                 break
         memory.check(needed, self.memory, f"{width}x{height} pixels")

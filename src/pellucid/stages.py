@@ -7,19 +7,22 @@ rounded, encoded or written between two stages.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from pellucid import depths, images, scenes, windows
+from pellucid import depths, images, memory, scenes, windows
 from pellucid.chains import Chain
+from pellucid.errors import MemoryShort
 from pellucid.files.clips import Frame
 from pellucid.images import Image
-from pellucid.restorer import Restoration, Restorer
+from pellucid.restorer import IN_FLIGHT, Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks.base import Followed, Following, LookingAhead, Surveying
 from pellucid.tasks.settings import Settings
@@ -27,6 +30,9 @@ from pellucid.views import View
 from pellucid.windows import Coming
 
 __all__ = ["Known", "Line", "Moving", "Stage"]
+
+SMALL = 2**21
+"""Pixels of a frame up to which two are restored at the same time: larger ones take much memory, and go through in pieces."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Stage:
 
     def restored(self, view: View) -> Restoration:
         """The frame, restored."""
-        return self._finished(view, None if self._following is None else self._follow(view))
+        return self._finished(self.model, view, None if self._following is None else self._follow(view))
 
     def over(
         self, number: int, frames: Iterator[Moving], first: int, after: int, known: Known
@@ -146,18 +152,34 @@ class Stage:
 
         if self._following is None:
             for frame, view in views():
-                yield frame, self._finished(view, None)
+                yield frame, self._finished(self.model, view, None)
             return
-        # While one is restored, the next is fused with those before it.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            waiting: tuple[Moving, View, Future[Followed]] | None = None
+        # While some are restored, the next is fused with those before it.
+        with ThreadPoolExecutor(max_workers=1) as follower, ThreadPoolExecutor(max_workers=IN_FLIGHT) as pool:
+            waiting: deque[tuple[Moving, Callable[[], Restoration], Future[Restoration]]] = deque()
+            at_once = IN_FLIGHT if memory.cores() > 1 else 1
+
+            def done() -> tuple[Moving, Restoration]:
+                nonlocal at_once
+                frame, work, result = waiting.popleft()
+                try:
+                    return frame, result.result()
+                except MemoryShort:
+                    # There may be enough for one at a time.
+                    at_once = 1
+                    wait([other for *_, other in waiting])
+                    return frame, work()
+
             for frame, view in views():
-                following = frame, view, pool.submit(self._follow, view)
-                if waiting is not None:
-                    yield waiting[0], self._finished(waiting[1], waiting[2].result())
-                waiting = following
-            if waiting is not None:
-                yield waiting[0], self._finished(waiting[1], waiting[2].result())
+                followed = follower.submit(self._follow, view)
+                if math.prod(view.shape[:2]) > SMALL:
+                    at_once = 1
+                ready = [done() for _ in range(len(waiting) - at_once + 1)]
+                work = partial(self._followed, self.model if at_once == 1 else self.model.side_by_side(), view, followed)
+                waiting.append((frame, work, pool.submit(work)))
+                yield from ready
+            while waiting:
+                yield done()
 
     def _follow(self, view: View) -> Followed:
         assert self._following is not None
@@ -165,10 +187,13 @@ class Stage:
         self._notes = followed.notes
         return followed
 
-    def _finished(self, view: View, followed: Followed | None) -> Restoration:
+    def _followed(self, model: Restorer, view: View, followed: Future[Followed]) -> Restoration:
+        return self._finished(model, view, followed.result())
+
+    def _finished(self, model: Restorer, view: View, followed: Followed | None) -> Restoration:
         if followed is None:
-            return self.model.details(view, self.settings, **self._beside)
-        result = self.model.details(followed.view, followed.settings)
+            return model.details(view, self.settings, **self._beside)
+        result = model.details(followed.view, followed.settings)
         if followed.view is view or self.settings.share == 1:
             return result
         before = images.floating(view.picture).pixels
