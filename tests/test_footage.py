@@ -17,6 +17,7 @@ from pellucid import cli, diagnosis, footage, images, restorer, scenes
 from pellucid.errors import OptionError
 from pellucid.files import clips
 from pellucid.maps import Curve
+from pellucid.restorer import Restorer
 from pellucid.tasks import CutoutSettings, DenoiseSettings
 from pellucid.tasks.settings import ClipSettings
 
@@ -271,14 +272,14 @@ def test_noise_is_measured_at_the_beginning_of_each_scene_and_now_and_then() -> 
 def test_the_level_is_one_for_a_scene_so_that_nothing_flickers(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = restorer.load("photo-fast")
     levels = []
-    kept = model.details
+    kept = Restorer.details
 
-    def watched(view: Any, settings: Any) -> Any:
-        result = kept(view, settings)
+    def watched(*given: Any) -> Any:
+        result = kept(*given)
         levels.append(result.sigma)
         return result
 
-    monkeypatch.setattr(model, "details", watched)
+    monkeypatch.setattr(Restorer, "details", watched)
     footage.restore(clip, tmp_path / "b.mkv", model, DenoiseSettings(strength=0.5), ClipSettings(end="0.2"))
     assert len(levels) == 5
     assert len(set(levels)) == 1
