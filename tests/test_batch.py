@@ -98,10 +98,13 @@ def test_missing_folders_are_made_for_a_file_and_for_a_folder(tmp_path: Path, ca
 
 def test_a_folder_stands_for_its_pictures_but_not_for_answers(tmp_path: Path) -> None:
     first, second = put(tmp_path / "a.png"), put(tmp_path / "b.png")
+    third = put(tmp_path / "c.clean-old.png")
     put(tmp_path / "a.clean.png")
+    # A variant, as `colorize --variants` names them.
+    put(tmp_path / "a.clean-2.png")
     (tmp_path / "notes.txt").write_text("x")
     out = tmp_path / "out"
-    assert plan.plan([tmp_path], out).pairs == ((first, out / "a.png"), (second, out / "b.png"))
+    assert plan.plan([tmp_path], out).pairs == ((first, out / "a.png"), (second, out / "b.png"), (third, out / third.name))
 
 
 def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -131,6 +131,15 @@ def test_variants_are_those_of_all_steps() -> None:
 # -- presets ----------------------------------------------------------------------------------------------------------
 
 
+def test_no_text_asks_for_work_without_end() -> None:
+    """It comes from the network, too: the count is refused, and nothing is made of it first."""
+    with pytest.raises(OptionError, match=r"^20000 steps are too many: 16 at most$"):
+        steps.parse("+".join(["upscale"] * 20000))
+    many = "+".join(f"colorize:variants=9:saturation=0.{number}" for number in range(1, 9))
+    with pytest.raises(OptionError, match=f"^these steps ask for {9**8} pictures of each: 100 at most$"):
+        steps.parse(many)
+
+
 def test_shipped_presets(tmp_path: Path) -> None:
     known = steps.presets(tmp_path / "none.toml")
     assert {"old-photo", "scan", "phone-night", "microscope", "product"} <= set(known)

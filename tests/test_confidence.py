@@ -176,7 +176,27 @@ def test_the_command(tmp_path: Path, noisy: NDArray[np.uint8], capsys: Any) -> N
     assert cli.main([*command, one, "-o", str(tmp_path / "b.png"), "--confidence", one]) == 2
     assert cli.main([*command, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", str(tmp_path / "x.png")]) == 2
     assert cli.main([*command, str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--confidence", f"{tmp_path / 'doubt'}/"]) == 0
-    assert sorted(path.name for path in (tmp_path / "doubt").iterdir()) == ["0.confidence.png", "1.confidence.png"]
+    assert sorted(path.name for path in (tmp_path / "doubt").iterdir()) == ["0.png.confidence.png", "1.png.confidence.png"]
     np.save(tmp_path / "stack.npy", noisy[:96, :64, 0].reshape(2, 48, 64))
     assert cli.main([*command, str(tmp_path / "stack.npy"), "--confidence", str(tmp_path / "y.png")]) == 1
     assert "has 2 pages, and the confidence is that of one picture" in capsys.readouterr().err
+
+
+def test_each_output_of_a_tree_has_its_own_and_a_missing_one_is_made_again(
+    tmp_path: Path, noisy: NDArray[np.uint8], capsys: Any
+) -> None:
+    for name in ("a/x.png", "b/x.png", "b/x.tif"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        files.write(tmp_path / "in" / name, images.from_array(noisy[:48, :64]))
+    command = ["denoise", "--model", "photo-fast", "--sigma", str(SIGMA), "-r", str(tmp_path / "in"), "-o", str(tmp_path / "out")]
+    command += ["--confidence", f"{tmp_path / 'doubt'}/"]
+    assert cli.main(command) == 0
+    doubt_of = {name: tmp_path / "doubt" / f"{name}.confidence.png" for name in ("a/x.png", "b/x.png", "b/x.tif")}
+    assert set((tmp_path / "doubt").rglob("*.png")) == set(doubt_of.values())
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("x.*")}
+    # As after a run that was killed between the two.
+    doubt_of["b/x.png"].unlink()
+    assert cli.main([*command, "--resume"]) == 0
+    assert "skipped 3" in capsys.readouterr().err
+    assert files.read(doubt_of["b/x.png"]).pixels.shape[:2] == (48, 64)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("x.*")} == before

@@ -72,6 +72,14 @@ def test_a_picture_without_a_mosaic_is_developed_and_that_is_said(tmp_path: Path
     assert not (tmp_path / "a.clean.dng").exists()
     assert cli.main(["denoise", str(source), "-o", str(tmp_path / "b.dng")]) == 1
     assert "developed: write TIFF" in capsys.readouterr().err
+    # Developed, it would have the name of another picture's output.
+    (tmp_path / "in").mkdir()
+    files.write(tmp_path / "in" / "a.tif", images.from_array(levels[:20, :20]))
+    (tmp_path / "in" / "a.dng").write_bytes(source.read_bytes())
+    assert cli.main(["denoise", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--force"]) == 1
+    assert "restore it alone" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").glob("a.*")] == ["a.tif"]
+    assert files.read(tmp_path / "out" / "a.tif").pixels.shape[:2] == (20, 20)
     # Another model is for developed pictures.
     written(source, taken(scene(), gain=1e-3))
     assert cli.main(["denoise", str(source), "--model", "photo-fast", "--force"]) == 0

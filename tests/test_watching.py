@@ -123,15 +123,20 @@ def test_what_is_no_picture_is_let_be(watch: Watch) -> None:
         assert done(inside) == []
 
 
-def test_two_of_one_name_for_the_output(watch: Watch) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_of_one_name_for_the_output(watch: Watch, overwrite: bool) -> None:
+    """The first by name has it, in this watch and in the next: neither is written over the other."""
     put(watch.folder / "a.png", content(1))
     files.write(watch.folder / "a.tif", images.from_array(np.zeros((20, 20), np.uint8)))
-    named = Watch(watch.folder, watch.out, watch.chain, files_as("png"))
-    named.look()
-    first, second = done(named)
-    assert first == ("a.png", None, False)
-    assert second[1] is not None
-    assert "exists" in second[1]
+    for skipped in (False, True):
+        named = Watch(watch.folder, watch.out, watch.chain, files_as("png"), overwrite=overwrite)
+        named.look()
+        second, first = done(named)
+        assert first == ("a.png", None, skipped)
+        assert second[1] is not None
+        assert "a.png and " in second[1]
+        assert "would both be written to" in second[1]
+    assert files.read(watch.out / "a.png").pixels.shape[:2] == (24, 20)
 
 
 def files_as(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,20 @@ def test_files_of_steps_are_parts_of_the_form(served: Any, tmp_path: Path) -> No
     np.testing.assert_array_equal(pixels(answer.body), pellucid.run(gray, f"denoise:sigma=5+colorize:palette={tmp_path / 'p.png'}"))
     body, head = form(image=png(gray), upscale__palette=png(gray))
     assert served.ask("POST", "/v1/run?steps=colorize", body, **head).status == 422
+
+
+def test_two_files_of_one_task_are_two(served: Any) -> None:
+    values, left = levels(), np.zeros((48, 64), np.uint8)
+    left[:, :32] = 255
+    body, media = form(image=png(values), cutout__add=png(left), cutout__remove=png(255 - left))
+    answer = served.ask("POST", "/v1/run?steps=cutout:alpha_only", body, **media)
+    np.testing.assert_array_equal(pixels(answer.body), left)
+
+
+def test_the_output_as_text_is_the_file(served: Any) -> None:
+    asked = f"/v1/run?steps={quote(TEXT, safe='')}"
+    answer = served.ask("POST", asked, png(levels()), Content_Type="image/png", Accept="application/json").json
+    assert base64.b64decode(answer["image"]) == served.ask("POST", asked, png(levels()), Content_Type="image/png").body
 
 
 def test_the_description_has_it(served: Any) -> None:

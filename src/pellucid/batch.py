@@ -156,6 +156,7 @@ def restore_files(
         # A mosaic's errors are not foretold: its confidence is that of the developed picture.
         mosaic=confidence is None and takes_mosaics(restorer, how, settings),
         named=planned.named,
+        taken=planned.whose,
     )
     write = partial(_write, how=how, manifest=manifest, overwrite=overwrite)
     swept: set[Path] = set()
@@ -297,34 +298,38 @@ class _Clip:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A file of one page, read."""
+    """A file of one page, read. ``there``: its output is there, and the picture beside that is missing."""
 
     source: Path
     target: Path
     digest: str
     document: files.Document
     page: files.Page
+    there: bool
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A file that is read while it is restored: one of several pages, or a picture that comes row by row."""
+    """A file that is read while it is restored: one of several pages, or a picture that comes row by row. ``there`` as of
+    `_Loaded`."""
 
     source: Path
     target: Path
     digest: str
     document: files.Document
     close: Callable[[], None]
+    there: bool
 
 
 @dataclass(frozen=True)
 class _Restored:
-    """A file of one page, restored, and its outcome once it is written."""
+    """A file of one page, restored, and its outcome once it is written; ``keep`` writes the picture beside it."""
 
     outcome: Outcome
     digest: str
     document: files.Document
     page: files.Page
+    keep: Callable[[], None]
 
 
 def _read(
@@ -338,6 +343,7 @@ def _read(
     resume: bool,
     mosaic: bool,
     named: bool,
+    taken: Callable[[Path], Path | None],
 ) -> _Loaded | _Open | _Clip | Outcome:
     opened = ExitStack()
 
@@ -356,7 +362,8 @@ def _read(
             # Before it is hashed, which takes as long as it is.
             files.check_length(source, memory)
         digest = digest_of(source) if manifest is not None else ""
-        if done(digest):
+        there = done(digest)
+        if there and not work.lacks(target):
             return Outcome(source, target, skipped=True)
         if files.is_clip(source):
             return _Clip(source, target, digest)
@@ -365,17 +372,21 @@ def _read(
         work.check_pages(source, document)
         if document.count > 1:
             document = replace(document, pages=(_spared(page, work.restorer) for page in document.pages))
-            return _Open(source, target, digest, document, opened.pop_all().close)
+            return _Open(source, target, digest, document, opened.pop_all().close, there)
         page = _first(source, iter(document.pages))
         if named and target.suffix == files.DNG and page.pictures[0].mosaic is None:
             # No mosaic that is known: LibRaw has developed it.
             target = files.writable_name(target)
+            if (other := taken(target)) is not None:
+                raise FileError(
+                    f"{source}: this camera's file is developed to {target}, which is that of {other}; restore it alone"
+                )
             if done(digest):
                 return Outcome(source, target, skipped=True)
         page = _spared(page, work.restorer)
         if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
-            return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close)
-        return _Loaded(source, target, digest, replace(document, pages=()), page)
+            return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close, there)
+        return _Loaded(source, target, digest, replace(document, pages=()), page, there)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, source)
     finally:
@@ -385,9 +396,12 @@ def _read(
 def _restore(loaded: _Loaded, work: Work) -> _Restored | Outcome:
     try:
         page, first, seconds = _restore_page(loaded.page, work, work.progress)
-        work.keep_planes(loaded.target, first)
         outcome = _outcome(Outcome(loaded.source, loaded.target, seconds=seconds), page, first)
-        return _Restored(outcome, loaded.digest, _sized(loaded.document, page), page)
+        keep = partial(work.keep_planes, loaded.target, first)
+        if loaded.there:
+            keep()
+            return replace(outcome, skipped=True)
+        return _Restored(outcome, loaded.digest, _sized(loaded.document, page), page, keep)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(loaded.source, loaded.target, error, loaded.source)
 
@@ -398,6 +412,8 @@ def _write(done: _Restored, *, how: FileSettings, manifest: Manifest | None, ove
         target.parent.mkdir(parents=True, exist_ok=True)
         note = partial(manifest.note, source, target, done.digest) if manifest is not None else None
         files.write_pages(target, [done.page], done.document, overwrite=overwrite, strip=how.strip, before=note)
+        # Behind the output: where a run is killed between the two, the next one makes it.
+        done.keep()
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(source, target, error, target)
     return done.outcome
@@ -406,6 +422,10 @@ def _write(done: _Restored, *, how: FileSettings, manifest: Manifest | None, ove
 def _restore_open(opened: _Open, work: Work, *, manifest: Manifest | None, overwrite: bool) -> Outcome:
     note = partial(manifest.note, opened.source, opened.target, opened.digest) if manifest is not None else None
     try:
+        if opened.there:
+            page, first, seconds = _restore_page(_first(opened.source, iter(opened.document.pages)), work, work.progress)
+            work.keep_planes(opened.target, first)
+            return replace(_outcome(Outcome(opened.source, opened.target, seconds=seconds), page, first), skipped=True)
         return _passed(opened.document, opened.source, opened.target, work, overwrite=overwrite, before=note)
     except (PellucidError, OSError, MemoryError) as error:
         return _failed(opened.source, opened.target, error, opened.target)
@@ -463,11 +483,10 @@ def _passed(
 
             tell(0)
             output, first, taken = _restore_page(page, work, tell)
-            work.keep_planes(target, first)
             seconds += taken
             rows = [picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows)]
             if not firsts:
-                firsts.append(first if rows else _without_pixels(first))
+                firsts.append(first if rows or first.planes else _without_pixels(first))
             coming.extend(rows)
             if watch is not None:
                 watch(page, output)
@@ -481,6 +500,7 @@ def _passed(
     target.parent.mkdir(parents=True, exist_ok=True)
     document = _sized(document, first)
     files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=work.how.strip, before=before)
+    work.keep_planes(target, firsts[0])
     seconds += sum(rows.seconds for rows in coming)
     return _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
 

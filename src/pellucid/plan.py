@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Plan", "Selection", "clean_name", "exists", "has_ending", "listed", "name_in_folder", "plan", "varied"]
+__all__ = ["Plan", "Selection", "clean_name", "exists", "has_ending", "identity", "listed", "name_in_folder", "plan", "varied"]
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
 
@@ -39,7 +41,7 @@ class Selection:
 
     def takes(self, inner: PurePath, mark: str) -> bool:
         """Whether a file of this name that is looked at is a picture to take, and no output, whose name bears ``mark``."""
-        output = inner.stem.endswith((f".{mark}", f".{mark}.ome"))
+        output = re.search(rf"\.{re.escape(mark)}(-[0-9]+)?(\.ome)?$", inner.stem) is not None
         known = files.names_picture(inner) or files.is_clip(inner)
         return known and not output and (not self.include or _matches(inner, self.include))
 
@@ -57,6 +59,14 @@ class Plan:
     failed: tuple[tuple[Path, str], ...] = ()
     folder: Path | None = None
     named: bool = True
+
+    @cached_property
+    def _names(self) -> dict[str, Path]:
+        return {identity(path): source for source, target in self.pairs for path in (source, target)}
+
+    def whose(self, path: Path) -> Path | None:
+        """The input that has this path, or whose output has it; None where nobody has."""
+        return self._names.get(identity(path))
 
     def varied(self, name: str) -> Plan:
         """The same for a variant of each output: ``photo.clean-NAME.jpg`` for ``photo.clean.jpg``; without a name as it is."""
@@ -148,12 +158,11 @@ def plan(
         if written is not None or not pairs:
             files.check_written(written or Path(f"output{ending}"), alpha=alpha, channels=channels)
     taken: dict[str, Path] = {}
-    # Not `Path.resolve`, which fails on a link that leads round in a circle.
-    sources = {_name(os.path.realpath(source)): source for source, _ in pairs}
+    sources = {identity(source): source for source, _ in pairs}
     folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
     above = {str(folder) for place in sources for folder in Path(place).parents}
     for source, target in pairs:
-        real = _name(os.path.realpath(target))
+        real = identity(target)
         replaced = sources.get(real)
         if replaced is not None:
             whose = "its own input" if replaced == source else str(replaced)
@@ -204,9 +213,12 @@ def ignores_case(folder: str) -> bool:
     return ignores_case(above)
 
 
-def _name(path: str) -> str:
-    """The path as its file system tells it from others: those that ignore case ignore how letters are composed, too."""
-    return unicodedata.normalize("NFC", path).casefold() if ignores_case(os.path.dirname(path)) else path  # noqa: PTH120
+def identity(path: Path) -> str:
+    """A text that two paths share where they are the same file's: links are followed, and names are compared as their file system
+    does. Those that ignore case ignore how letters are composed, too."""
+    # Not `Path.resolve`, which fails on a link that leads round in a circle.
+    real = os.path.realpath(path)
+    return unicodedata.normalize("NFC", real).casefold() if ignores_case(os.path.dirname(real)) else real  # noqa: PTH120
 
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:

@@ -7,6 +7,7 @@ names. Standard library alone: ``pellucid --help`` reads this.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -33,6 +34,12 @@ SETTINGS = re.compile(r"(?<!=[A-Za-z]):|:(?![\\/])")
 
 SAMPLES = (Shape(64, 64, 1, alpha=False), Shape(64, 64, 3, alpha=False))
 """The pictures by which the order of steps is checked: gray and in colour."""
+
+MOST = 16
+"""The most steps in a row: a text from the network, which is read before the work, may not ask for thousands."""
+
+MOST_VARIANTS = 100
+"""The most pictures that steps may make of one: the variants of several steps multiply."""
 
 FACTS: tuple[Fact, ...] = (
     Fact(
@@ -90,7 +97,11 @@ class Steps:
     def __post_init__(self) -> None:
         if not self.steps:
             raise OptionError(f"name at least one step, such as {_EXAMPLE}")
+        _check_count(len(self.steps))
         _check_order(self.steps)
+        count = math.prod(len(step.settings.each()) for step in self.steps)
+        if count > MOST_VARIANTS:
+            raise OptionError(f"these steps ask for {count} pictures of each: {MOST_VARIANTS} at most")
 
     @property
     def mark(self) -> str:
@@ -178,8 +189,10 @@ def parse(text: str, attached: Mapping[str, Path] | None = None, *, paths: bool 
     if not text.strip():
         raise OptionError(f"name at least one step, such as {_EXAMPLE}")
     left = dict(attached or {})
-    steps = []
-    for part in text.split("+"):
+    steps: list[Step] = []
+    parts = text.split("+")
+    _check_count(len(parts))
+    for part in parts:
         name, *entries = SETTINGS.split(part)
         task = _find(name.strip())
         files = {key.partition(".")[2]: left.pop(key) for key in list(left) if key.partition(".")[0] == task.name}
@@ -240,6 +253,11 @@ def _unescaped(text: str) -> str:
 
 
 # -- the order --------------------------------------------------------------------------------------------------------
+
+
+def _check_count(steps: int) -> None:
+    if steps > MOST:
+        raise OptionError(f"{steps} steps are too many: {MOST} at most")
 
 
 def _check_order(steps: Sequence[Step]) -> None:

@@ -85,17 +85,34 @@ class Watch:
             yield outcome
 
     def _planned(self, paths: list[Path]) -> Plan:
-        ending = files.ending_named(self.how.format) if self.how.format is not None else None
-        always = Always.of(self.chain.steps.answer)._asdict()
         pairs: list[tuple[Path, Path]] = []
         failed: list[tuple[Path, str]] = []
+        alike: dict[tuple[Path, str], list[Path]] = {}
+        for path in self._last:
+            alike.setdefault(_stem(path), []).append(path)
         for path in paths:
-            place = self.out / path.relative_to(self.folder).parent
             try:
-                pairs += plan.plan([path], place, ending=ending, folder=True, **always).pairs
+                target = self._target(path)
+                # Whatever came first: the next watch, which does not know that, is to do as this one.
+                first = min(each for each in alike[_stem(path)] if each == path or self._shares(each, target))
+                if first != path:
+                    raise OptionError(f"{first} and {path} would both be written to {target}; give one of them another name")
+                pairs.append((path, target))
             except PellucidError as error:
                 failed.append((path, str(error)))
         return Plan(tuple(pairs), tuple(failed), self.out)
+
+    def _target(self, path: Path) -> Path:
+        ending = files.ending_named(self.how.format) if self.how.format is not None else None
+        always = Always.of(self.chain.steps.answer)._asdict()
+        place = self.out / path.relative_to(self.folder).parent
+        return plan.plan([path], place, ending=ending, folder=True, **always).pairs[0][1]
+
+    def _shares(self, path: Path, target: Path) -> bool:
+        try:
+            return plan.identity(self._target(path)) == plan.identity(target)
+        except PellucidError:
+            return False
 
     def outcomes(
         self, every: float, stop: threading.Event, *, once: bool = False, progress: working.Progress | None = None
@@ -126,3 +143,8 @@ def alone(out: Path, say: Callable[[str], None] = lambda line: None) -> Iterator
         if locked is None:
             say(f"{out}: this file system has no locks; see that only one watch writes there")
         yield
+
+
+def _stem(path: Path) -> tuple[Path, str]:
+    """The same for all pictures of a folder whose outputs may share a name."""
+    return path.parent, path.stem.casefold()

@@ -118,6 +118,10 @@ class Work:
         if self.confidence is not None and document.count > 1:
             raise FileError(f"{source}: it has {document.count} pages, and the confidence is that of one picture")
 
+    def lacks(self, target: Path) -> bool:
+        """Whether the other picture is wanted, and missing."""
+        return self.confidence is not None and not exists(self.confidence(target))
+
     def keep_planes(self, target: Path, result: Restoration) -> None:
         """Writes the other picture."""
         if self.confidence is not None:

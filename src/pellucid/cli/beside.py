@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ from pellucid.tasks.settings import Attached, FileSettings, Settings
 if TYPE_CHECKING:
     from pellucid import plan
 
-__all__ = ["CONFIDENCE", "Place", "asked", "check_figure", "check_folder", "check_several", "confidences", "places"]
+__all__ = ["CONFIDENCE", "Place", "above", "asked", "check_figure", "check_folder", "check_several", "confidences", "places"]
 
 CONFIDENCE = "confidence"
 """The option whose picture comes with the output; those of `Settings.BESIDE` are made by a run of their own."""
@@ -76,14 +77,30 @@ def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) 
         raise FileError(f"--{name} {path}: the file exists; --force overwrites it")
 
 
-def confidences(given: str | None) -> Callable[[Path], Path] | None:
-    """The path of the confidence by that of an output: the one file, or NAME.confidence.png in a folder."""
+def confidences(given: str | None, outputs: Path | None = None) -> Callable[[Path], Path] | None:
+    """The path of the confidence by that of an output: the one file, or NAME.EXT.confidence.png in a folder, whose tree is that of
+    the folder of ``outputs``."""
     if given is None:
         return None
     place = _place(CONFIDENCE, given, several=False)
-    if place.folder:
-        return lambda target: place.path / f"{target.stem}.{CONFIDENCE}.png"
-    return lambda target: place.path
+    if not place.folder:
+        return lambda target: place.path
+
+    def named(target: Path) -> Path:
+        inner = target.relative_to(outputs) if outputs is not None and target.is_relative_to(outputs) else Path(target.name)
+        # With its ending: a.png and a.jpg are two pictures.
+        return place.path / inner.with_name(f"{inner.name}.{CONFIDENCE}.png")
+
+    return named
+
+
+def above(planned: plan.Plan) -> Path | None:
+    """The folder whose tree the outputs keep: that of the outputs, or where they lie beside their pictures, the one above all."""
+    if planned.folder is not None or not planned.pairs:
+        return planned.folder
+    with suppress(ValueError):  # on Windows, two disks have none
+        return Path(os.path.commonpath([target.parent for _, target in planned.pairs]))
+    return None
 
 
 def check_several(name: str, text: str) -> None:

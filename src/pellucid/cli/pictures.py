@@ -193,7 +193,7 @@ def _done(
             planned = _pipe_plan(options, task.mark, Path(room), Always.of(settings.answer))
         working.check_kinds(planned, settings, how, clip)
         sides = beside.places(options, planned, settings, others)
-        runs = [(planned, settings, beside.confidences(options.confidence))]
+        runs = [(planned, settings, beside.confidences(options.confidence, beside.above(planned)))]
         for name, place in others.items():
             other = settings.beside(name)  # type: ignore[union-attr]  # steps have none
             named = {"mark": task.mark, "folder": sides[name].folder, **Always.of(other.answer)._asdict()}
@@ -334,7 +334,7 @@ def _watch(options: argparse.Namespace) -> int:
     selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
     if options.confidence is not None:
         beside.check_several(beside.CONFIDENCE, options.confidence)
-    trusted = beside.confidences(options.confidence)
+    trusted = beside.confidences(options.confidence, options.out)
     # Options that do not go together are refused at once, and not at the first picture.
     working.Work.of(chain, chosen, how, None, trusted)
     watch = watching.Watch(options.folder, options.out, chain, how, selection, options.force, trusted)

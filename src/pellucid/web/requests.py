@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from pellucid.steps import Steps
 from pellucid.tasks import Fact
 from pellucid.tasks.settings import Always, FileSettings, Settings
 from pellucid.web import openapi
-from pellucid.web.answers import Part, Streamed, as_json, form, refusal
+from pellucid.web.answers import Part, Streamed, as_json, form, json_with_file, refusal
 from pellucid.web.catalogue import FILES, READING
 from pellucid.web.pool import Failed, Ticket
 from pellucid.web.query import Given, accepted_of, among, check_names, flag, only, part_of, query_of
@@ -246,7 +245,7 @@ class Restore(_Picture):
         # The diagnosis of the page, which has more, comes before the fact of that name.
         whole = {"format": name, "media_type": media, **facts, **details}
         if as_text:
-            return as_json({**whole, "image": base64.b64encode(target.read_bytes()).decode("ascii")})
+            return json_with_file(whole, "image", target)
         if preview:
             return _with_previews({**whole, "preview_scale": shrink}, place.folder, target, media)
         headers = {
@@ -274,6 +273,8 @@ class Run(Restore):
             raise OptionError("name the steps, such as steps=denoise+upscale:scale=2, or a preset, one of the two")
         before = self.service.catalogue.preset(preset) if preset is not None else steps.parse(text or "", paths=False)
         self.service.catalogue.check(before)
+        if len(before.each()) > 1:
+            raise OptionError("these steps ask for several pictures, and a request gives one")
         parts = {
             f"{step.task.name}.{row.name}": row.endings
             for step in before.steps
@@ -284,8 +285,6 @@ class Run(Restore):
         def read(uploads: Mapping[str, Path]) -> tuple[Settings | Steps, dict[str, Any]]:
             # A preset's own files are the server's.
             chosen = before if not uploads else steps.parse(text or before.text(), uploads, paths=text is None)
-            if len(chosen.each()) > 1:
-                raise OptionError("these steps ask for several pictures, and a request gives one")
             return chosen, {"steps": chosen.text()}
 
         return _Asked(before, parts, read)

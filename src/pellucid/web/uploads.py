@@ -219,7 +219,8 @@ async def received(
                         sink.write(file, chunk)
     except TimeoutError:
         raise Refused(408, f"the upload took longer than {limits.transfer:g} seconds") from None
-    return {name: upload.path.rename(upload.path.with_suffix(_ending(upload))) for name, upload in uploads.items()}
+    # Behind the whole name: cutout.add and cutout.remove are two files.
+    return {name: upload.path.rename(f"{upload.path}{_ending(upload)}") for name, upload in uploads.items()}
 
 
 async def _read_form(
