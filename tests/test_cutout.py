@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 from collections.abc import Callable
@@ -220,6 +221,8 @@ def test_a_background_is_a_colour_a_picture_or_a_blur(model: Restorer, tmp_path:
     stripes[:, 60:140] = (250, 200, 10)
     files.write(tmp_path / "behind.png", images.from_array(stripes))
     behind = model.restore(PICTURE, background=tmp_path / "behind.png")
+    gc.collect()
+    assert not cutout._READ, "a picture is kept longer than what names it"
     np.testing.assert_array_equal(behind[far], np.broadcast_to(np.uint8([250, 200, 10]), behind[far].shape))
     blurred = model.restore(PICTURE, background="blur")
     # Out of focus, and none of the thing's colour in it.
@@ -239,7 +242,7 @@ def test_what_is_empty_is_cut_off(model: Restorer) -> None:
     assert CutoutSettings(crop=True).answer(Shape(3, 4, 3, alpha=False)) == Shape(None, None, 3, alpha=True)
 
 
-def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer) -> None:
+def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer, tmp_path: Path) -> None:
     own = np.dstack([PICTURE, np.full((120, 160), 255, np.uint8)])
     own[:, :70, 3] = 0
     result = model.details(own)
@@ -251,6 +254,13 @@ def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer) ->
     assert filled[:, :70].max() == 0
     np.testing.assert_array_equal(filled[:, 70:], PICTURE[:, 70:])
     assert model.restore(own, crop=True).shape == (120, 90, 4)
+    # A hand mends it as any other; only what is transparent in the file has no colours to bring back.
+    low = np.zeros((120, 160), np.uint8)
+    low[60:] = 255
+    files.write(tmp_path / "low.png", images.from_array(low))
+    mended = model.restore(own, remove=tmp_path / "low.png", add=tmp_path / "low.png")
+    np.testing.assert_array_equal(mended, np.where(low[..., None] > 0, own * (1, 1, 1, 0), own))
+    np.testing.assert_array_equal(model.restore(own, add=tmp_path / "low.png"), own)
     again = model.restore(own, again=True)
     assert again[:, :70, 3].max() == 0
     assert again[..., 3][(TRUTH == 0) & (np.arange(160) > 75)].max() < 6

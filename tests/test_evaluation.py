@@ -326,6 +326,10 @@ def test_two_pictures_are_compared(tmp_path: Path) -> None:
     files.write(tmp_path / "covered.png", images.from_array(covered))
     found = evaluation.compare(tmp_path / "a.png", tmp_path / "covered.png")
     assert (found["identical"], found["same_transparency"]) == (True, False)
+    # Alpha counts as it is, not as a share of its own largest.
+    covered[..., 3] = 14
+    files.write(tmp_path / "thicker.png", images.from_array(covered))
+    assert evaluation.compare(tmp_path / "covered.png", tmp_path / "thicker.png")["same_transparency"] is False
 
 
 def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:

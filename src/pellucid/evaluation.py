@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import __version__, digits, files, metrics, tasks
+from pellucid import __version__, alphas, digits, files, metrics, tasks
 from pellucid.baselines import find
 from pellucid.degradations import Degradation
 from pellucid.errors import EngineError, ImageError, MissingExtra, OptionError, PellucidError
@@ -431,8 +431,8 @@ def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
         kinds = ["gray" if picture.pixels.shape[2] == 1 else "colour" for picture in pictures]
         raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
     difference = metrics.difference(one, other) * 255
-    alphas = [None if picture.alpha is None else picture.alpha / picture.alpha.max(initial=1) for picture in pictures]
-    same_alpha = alphas[0] is alphas[1] if alphas[0] is None or alphas[1] is None else np.array_equal(alphas[0], alphas[1])
+    shown = [None if picture.alpha is None else picture.alpha / alphas.opaque(picture.alpha.dtype) for picture in pictures]
+    same_alpha = shown[0] is shown[1] if shown[0] is None or shown[1] is None else np.array_equal(shown[0], shown[1])
     return {
         **metrics.scores(one, other, metrics.COMPARED),
         "largest_difference": round(float(np.abs(difference).max()), 3),

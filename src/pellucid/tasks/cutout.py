@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
+    # What is transparent in the file stays so, whatever is added: its colours are not known (`alphas.with_alpha`).
     known = not settings.again and alphas.is_transparent(picture)
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
@@ -79,7 +81,8 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         found = _found(small, models, prompts, settings.sure)
         matte = _refining(small, found.alpha, view.shape)
     add, remove = (_painted(each, view.shape) for each in (settings.add, settings.remove))
-    if not known and (add is not None or remove is not None):
+    painted = add is not None or remove is not None
+    if painted:
         matte = partial(_corrected, matte, add, remove)
         found = replace(found, alpha=_within(found.alpha, *(_small(each, small.shape) for each in (add, remove))))
     behind = _background(settings.background, small, found.alpha, view.shape)
@@ -100,7 +103,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     facts = {"sure": found.sure, "share": float(found.alpha.mean()), "warning": found.warning}
     return base.Job(
         card.name,
-        () if known and channels == view.shape[2] + 1 else passes,
+        () if known and not painted and channels == view.shape[2] + 1 else passes,
         held=channels != view.shape[2] or picture.alpha is not None,
         finish=partial(_finished, settings, behind is not None, found.warning),
         facts=lambda: facts,
@@ -307,12 +310,17 @@ def _background(
     return lambda place: colour[:, None, None]
 
 
-@lru_cache(maxsize=1)
+_READ: WeakKeyDictionary[Attached, Pixels] = WeakKeyDictionary()
+"""Backgrounds that were read, for the next picture of a folder: as long as the settings that name them, and no longer."""
+
+
 def _read(given: Attached) -> Pixels:
-    """The picture in a file, kept for the next picture of a folder."""
+    """The picture in a file."""
     if given.path is None:
         raise OptionError("the background has no file")
-    pixels: Pixels = images.floating(files.read(given.path)).pixels
+    pixels = _READ.get(given)
+    if pixels is None:
+        pixels = _READ[given] = images.floating(files.read(given.path)).pixels
     return pixels
 
 
