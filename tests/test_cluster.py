@@ -313,6 +313,23 @@ def test_a_part_that_is_damaged_is_named(source: Path, tmp_path: Path) -> None:
         done(order(source, tmp_path / "out"))
 
 
+@pytest.mark.parametrize("kind", ["pipe", "columns", "null"])
+def test_what_lies_among_the_parts_and_is_none(kind: str, source: Path, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = tmp_path / "out" / MANIFEST / "a.parquet"
+    place.parent.mkdir(parents=True)
+    if kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("this system has no pipes with a name")
+        os.mkfifo(place)
+    else:
+        pq.write_table(pa.Table.from_pylist([{"asked": "a"}], schema=parts.SCHEMA if kind == "null" else None), place)
+    with pytest.raises(FileError, match=f"{place.name}: no part of a manifest: .*(regular|column|row)"):
+        done(order(source, tmp_path / "out"))
+
+
 def test_the_latest_row_counts(tmp_path: Path) -> None:
     from datetime import UTC, datetime
 

@@ -201,6 +201,22 @@ def test_views_of_one_thing_are_held_out_together_and_never_teach(place: Path) -
     assert not used & out
 
 
+def test_a_group_in_several_folders_is_held_out_as_one(tmp_path: Path, place: Path) -> None:
+    given = recipe(data=GROUPED)
+    names = ("mug-0", "mug-1", "mug-2", "mug-3", "cup-0")
+    assert not any(is_held_out(f"{name}.png", given.data) for name in names)
+    places = [("grounds", place / "grounds")]
+    for name in names:
+        folder = tmp_path / ("first" if name in ("mug-0", "mug-1") else "second")
+        folder.mkdir(exist_ok=True)
+        PillowImage.fromarray(thing(1 if "mug" in name else 2)).save(folder / f"{name}.png")
+        places += [("things", folder)] if ("things", folder) not in places else []
+    things = load_named(places, given.data, given.task, store=Store(budget=0)).stocks["things"]
+    reds = [{int(copies[0][20, 24, 0]) for copies in part} for part in (things.train, things.valid)]
+    assert sorted(map(len, (things.train, things.valid))) == [1, 4]
+    assert not reds[0] & reds[1]
+
+
 def test_one_group_is_too_few(tmp_path: Path, place: Path) -> None:
     (tmp_path / "one").mkdir()
     for view in range(3):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from array import array
@@ -20,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pellucid import regular
+from pellucid.cluster import libraries
 from pellucid.cluster.stores import MANIFEST, Store
 from pellucid.errors import FileError
 
@@ -57,6 +60,9 @@ SCHEMA = pa.schema(
     ]
 )
 """The columns of a part."""
+
+NEVER_NULL = ("input", "asked", "status", "at")
+"""The columns that each row fills."""
 
 HOW = ("settings", "fingerprint", "pellucid")
 """The columns that say how an output was made."""
@@ -179,7 +185,8 @@ class Known:
                 for row in batch.to_pylist():
                     if not mine(row["input"]):
                         continue
-                    done = row["status"] == "done"
+                    # A row without the hash of an output says nothing of one.
+                    done = row["status"] == "done" and re.fullmatch("[0-9a-f]{64}", row["output_sha256"] or "") is not None
                     columns["key"].append(key(row["input"], row["asked"]))
                     columns["stamp"].append(key(row["input_stamp"]))
                     columns["output"].append(int(row["output_sha256"][:16], 16) if done else 0)
@@ -222,14 +229,22 @@ def _parts(store: Store) -> list[str]:
 
 
 def _batches(store: Store, part: str, columns: list[str] | None = None) -> Iterator[Any]:
+    """The rows of a part. `FileError` for what is none: other programs, and other people, may have put a file there."""
     inner = f"{MANIFEST}/{part}"
     try:
-        with store.fetched(inner) as path, pq.ParquetFile(path) as file:
-            yield from file.iter_batches(BATCH, columns=columns)
+        with store.fetched(inner) as path, regular.opened(path) as held, pq.ParquetFile(held) as file:
+            there = {field.name: field.type for field in file.schema_arrow}
+            strange = [field.name for field in SCHEMA if there.get(field.name) != field.type]
+            if strange:
+                raise OSError(None, f"its column {strange[0]!r} is missing, or of another type")
+            for batch in file.iter_batches(BATCH, columns=columns):
+                if columns is not None and any(batch[name].null_count for name in NEVER_NULL):
+                    raise OSError(None, "a row has no input, no name, or no time")
+                yield batch
     except (pa.ArrowException, OSError, FileError) as error:
         if store.size(inner) is None:
             return  # its writer has put its parts together since
-        raise FileError(f"{store.name(inner)}: no part of a manifest: {str(error).splitlines()[0]}") from error
+        raise FileError(f"{store.name(inner)}: no part of a manifest: {libraries.line(error)}") from error
 
 
 def plain(value: Any) -> str:

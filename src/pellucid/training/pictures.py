@@ -181,20 +181,23 @@ def load_named(
     for source in given:
         alpha = source in task.with_alpha
         form = replace(_form("clean", data, value_range), gray=data.channels == 1 and not alpha, alpha=alpha)
-        learnt, held_out = list[Decoded](), list[Decoded]()
+        found: dict[Path, list[Decoded]] = {}
         for place in (place for name, place in places if name == source):
             entries, lines = _sources(place, value_range, alpha=alpha)
             opened, unread = _opened(entries, form, store)
-            found = _readable(opened)
+            found[place] = _readable(opened)
             if alpha:
-                opaque = [picture.name for picture in found if _says_nothing(picture.levels[..., 3])]
-                found = [picture for picture in found if picture.name not in set(opaque)]
+                opaque = [picture.name for picture in found[place] if _says_nothing(picture.levels[..., 3])]
+                found[place] = [picture for picture in found[place] if picture.name not in set(opaque)]
                 lines += [f"left out: {name}: it has no transparency, or nothing else" for name in opaque]
             notes += [*lines, *unread]
-            if found:
-                train, valid = split(found, data)
-                learnt, held_out = [*learnt, *train], [*held_out, *valid]
-                origin += _origin([picture.name for picture in train], data, place.name)
+        # All places at once: a group may lie in several.
+        together = [picture for pictures in found.values() for picture in pictures]
+        learnt, held_out = split(together, data) if together else ([], [])
+        learning = {id(picture) for picture in learnt}
+        for place, pictures in found.items():
+            mine = [picture.name for picture in pictures if id(picture) in learning]
+            origin += _origin(mine, data, place.name) if mine else ()
         if not learnt or not held_out:
             shown = ", ".join(str(place) for name, place in places if name == source)
             raise TrainingError(
