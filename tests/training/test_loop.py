@@ -119,9 +119,17 @@ def test_checkpoints_are_neither_ignored_nor_imagined(pictures: Pictures, tmp_pa
     loop.train(small(steps=1), pictures, checkpoint=path)
     with pytest.raises(OptionError, match="--resume"):
         loop.train(small(steps=1), pictures, checkpoint=path)
-    other = replace(small(steps=2), network=UnetSpec(channels=1, widths=(8, 8), blocks=(1, 1)))
-    with pytest.raises(OptionError, match="another network"):
-        loop.train(other, pictures, checkpoint=path, resume=True)
+    recipe = small(steps=2)
+    for other, how, line in (
+        (replace(recipe, network=UnetSpec(channels=1, widths=(8, 8), blocks=(1, 1))), {}, r"network\.widths was .* in this run"),
+        (replace(recipe, training=replace(recipe.training, rate=0.1)), {}, r"training\.rate was "),
+        (recipe, {"seed": 1}, "seed was 0 in this run, and is 1 here"),
+        (recipe, {"start": recipe.network.build().state_dict()}, "began without --from"),
+    ):
+        with pytest.raises(OptionError, match=line):
+            loop.train(other, pictures, checkpoint=path, resume=True, **how)
+    with pytest.raises(OptionError, match="learnt from other images"):
+        loop.train(recipe, replace(pictures, train=pictures.train[:-1]), checkpoint=path, resume=True)
     path.write_bytes(b"half a checkpoint")
     with pytest.raises(FileError, match="checkpoint"):
         loop.train(small(steps=2), pictures, checkpoint=path, resume=True)

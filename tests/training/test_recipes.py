@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -59,6 +60,21 @@ BASE = recipes.find("seed-digits").to_dict()
         ("task", "name", "dream"),
         ("task", "noise", []),
         ("task", "colour", 1),
+        ("training", "schedule", "linear"),
+        ("training", "optimizer", "sgd"),
+        ("training", "precision", "float16"),
+        ("training", "clip", -1.0),
+        ("training", "warmup", -3),
+        ("training", "weight_decay", -0.1),
+        ("training", "rate", math.nan),
+        ("training", "minutes", math.inf),
+        ("training", "batch", 2.5),
+        ("training", "batch", True),
+        ("data", "augment", "no"),
+        ("data", "hold_out", "kodim"),
+        ("data", "scales", 0.5),
+        ("data", "credits", ["kodim"]),
+        ("network", "blocks", 1.5),
     ],
 )
 def test_a_key_or_value_that_does_not_fit_is_named(where: str, key: str, value: object) -> None:
@@ -67,6 +83,8 @@ def test_a_key_or_value_that_does_not_fit_is_named(where: str, key: str, value: 
     with pytest.raises(PellucidError) as caught:
         recipes.Recipe.from_dict(data)
     assert "\n" not in str(caught.value)
+    named = (key, str(value), "fog:1", "noise")
+    assert any(word in str(caught.value) for word in named)
 
 
 def test_recipes_are_found_by_name_or_file(tmp_path: Path) -> None:

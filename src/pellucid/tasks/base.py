@@ -147,9 +147,6 @@ class NoiseRange:
     then: tuple[NoiseRange, ...] = ()
 
     def __post_init__(self) -> None:
-        # From a file they come as a list of tables.
-        followers = (entry if isinstance(entry, NoiseRange) else NoiseRange(**entry) for entry in self.then)
-        object.__setattr__(self, "then", tuple(followers))
         for level in (self.low, self.high):
             degradations.make(self.kind, level, clip=self.clip)
         if self.low > self.high or self.weight <= 0:

@@ -133,10 +133,10 @@ def train(
     waited = 0
     before = 0.0
     state: dict[str, Any] | None = None
+    this_run = checkpoints.run_of(recipe, pictures, seed, begun=start is not None)
     if resume:
         state = checkpoints.read(checkpoint)
-        if state["network"] != repr(recipe.network):
-            raise OptionError(f"{checkpoint} belongs to another network: {state['network']}")
+        checkpoints.check(state, this_run, checkpoint)
         network.load_state_dict(state["weights"])
         optimizer.load_state_dict(state["optimizer"])
         run.steps, before = state["step"], state["minutes"]
@@ -193,7 +193,7 @@ def train(
     def save() -> None:
         if fabric.is_global_zero:
             values = {
-                "network": repr(recipe.network),
+                "run": this_run,
                 "weights": network.state_dict(),
                 "average": average,
                 "optimizer": optimizer.state_dict(),

@@ -7,17 +7,18 @@ error. A recipe with ``base`` takes all that it does not set from the shipped re
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from pellucid import degradations, regular, tasks
 from pellucid.errors import ModelError, PellucidError
 from pellucid.metrics import METRICS, Metric
-from pellucid.tasks.base import Learning, NoiseRange
+from pellucid.tasks.base import Learning
 from pellucid.training.losses import LOSSES, NOISY_LOSSES
 from pellucid.training.networks import NETWORKS, Spec
 
@@ -152,6 +153,8 @@ class Training:
             )
         if self.tuning_rate < 0:
             raise ModelError("recipe: training.tuning_rate must be 0 or more")
+        if min(self.clip, self.weight_decay, self.warmup) < 0:
+            raise ModelError("recipe: training.clip, weight_decay and warmup must be 0 or more")
         if self.patience < 0 or self.echo < 1 or self.adversary < 0:
             raise ModelError("recipe: training.patience and adversary must be 0 or more, training.echo 1 or more")
         if self.loss not in LOSSES or self.finish_loss not in LOSSES:
@@ -229,18 +232,51 @@ def _filled(kind: type[T], table: dict[str, Any], where: str) -> T:
     missing = [name for name, entry in known.items() if entry.default is MISSING and name not in table]
     if missing:
         raise ModelError(f"recipe: [{where}] needs {missing[0]!r}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in table.items()})
+    hints = get_type_hints(kind)
+    values = {name: _made(value, hints[name], f"{where}.{name}") for name, value in table.items()}
+    return kind(**values)
+
+
+def _made(value: Any, hint: Any, where: str) -> Any:
+    """A field's value from that of a file: lists become tuples, the tables in them dataclasses."""
+    if isinstance(value, list | tuple):
+        inner: Any = get_args(hint)[0] if get_origin(hint) is tuple else None
+        tables = isinstance(inner, type) and is_dataclass(inner)
+        value = tuple(_filled(inner, each, where) if tables and isinstance(each, dict) else each for each in value)
+    if not _fits(value, hint):
+        raise ModelError(f"recipe: {where} must be {_in_words(hint)}, not {repr(value)[:60]}")
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether the value is of the field's type: whole numbers are floats, too; truth values are no numbers, nor is infinity."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return isinstance(value, str) and value in inner
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(each, inner[0]) for each in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def _in_words(hint: Any) -> str:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin is tuple:
+        return f"a list, each entry {_in_words(inner[0])}"
+    return {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}.get(hint, "a table")
 
 
 def _build(data: dict[str, Any]) -> Recipe:
     unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
     if unknown:
         raise ModelError(f"recipe: unknown table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
-    data_table = dict(data["data"])
     task = _task(dict(data["task"]))
-    data_table["credits"] = tuple(_filled(Credit, entry, "data.credits") for entry in data_table.get("credits", ()))
-    data_table["weights"] = tuple(_filled(Weight, entry, "data.weights") for entry in data_table.get("weights", ()))
-    images = _filled(Data, data_table, "data")
+    images = _filled(Data, dict(data["data"]), "data")
     network = _network(dict(data["network"]), task, images.channels)
     training = _filled(Training, dict(data["training"]), "training")
     return Recipe(data["name"], data["summary"], data["licence"], task, network, images, training)
@@ -250,8 +286,6 @@ def _task(table: dict[str, Any]) -> Learning:
     name = table.pop("name")
     if name not in tasks.TASKS:
         raise ModelError(f"recipe: unknown task {name!r}; known: {', '.join(tasks.TASKS)}")
-    if "noise" in table:
-        table["noise"] = tuple(_filled(NoiseRange, entry, "task.noise") for entry in table["noise"])
     learning: type[Learning] = tasks.find(name).module().Learning.of(table)
     return _filled(learning, table, "task")
 
