@@ -35,6 +35,9 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 RUN_LENGTHS = "1.2.840.10008.1.2.5"
 """The transfer syntax of frames that have no header with a size."""
 
+WORDS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+"""Kinds of elements that are words in one piece, and the bytes of a word."""
+
 PIECE = 1 << 24
 """Bytes that are unpacked at once to count them."""
 
@@ -89,14 +92,23 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
     stored, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     white = None if signed or stored % 8 == 0 else float(2**stored - 1)
     inverted = photometric == "MONOCHROME1"
-    padding = _padding(dataset, stored, signed, inverted)
+    padding = _padding(dataset, signed)
+    shown, apart = _shown(padding, stored, signed) if inverted and padding is not None else (padding, None)
+
+    least, most = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
+    # Padding may lie beyond the stored bits, which the reader leaves out of all values unless it is told not to.
+    within = padding is None or least <= padding.low <= padding.high <= most
 
     def pages() -> Iterator[Page]:
-        for values in pixels.iter_pixels(dataset):
+        for values in pixels.iter_pixels(dataset, correct_unused_bits=within):
             values = np.asarray(values)
+            valid = None if apart is None else ~apart.of(values[..., None])
             if inverted:
                 values = _inverted(values, stored, signed)
-            yield Page((replace(picture_of(values, reading, white=white, nodata=padding), flat=False),))
+            image = picture_of(values, reading, white=white, nodata=shown, valid=valid)
+            if apart is not None and image.mask is not None:
+                image = replace(image, remarks=(*image.remarks, f"{apart.words}: these pixels stay as they are"))
+            yield Page((replace(image, flat=False),))
 
     shape = (count,) if count > 1 else ()
     yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, inverted))
@@ -228,24 +240,38 @@ def _decimal(value: float) -> str:
     return f"{value:.10g}" if len(f"{value:.10g}") <= 16 else f"{value:.8g}"
 
 
-def _padding(dataset: Any, stored: int, signed: bool, inverted: bool) -> Nodata | None:
-    """The values that pad the picture, as its pixels are read."""
+def _padding(dataset: Any, signed: bool) -> Nodata | None:
+    """The values that pad the picture, as they are stored."""
     ends = [dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")]
     if ends[0] is None:
         return None
     # Some writers state a negative value without its sign.
     values = [int(end) - 65536 if signed and int(end) > 32767 else int(end) for end in ends if end is not None]
-    low, high = float(min(values)), float(max(values))
-    if not inverted:
-        return Nodata(low, high, "padding")
-    most = -1 if signed else 2**stored - 1
-    return Nodata(most - high, most - low, "padding", (low, high))
+    return Nodata(float(min(values)), float(max(values)), "padding")
+
+
+def _shown(padding: Nodata, stored: int, signed: bool) -> tuple[Nodata | None, Nodata | None]:
+    """The values that pad a picture whose large values are dark, once these are light: a range, or what is stored where it is none
+    any more."""
+    low, high = (int(_inverted(np.array(end, np.int64), stored, signed)) for end in (padding.high, padding.low))
+    if low > high:
+        return None, padding
+    return Nodata(low, high, padding.name, (padding.low, padding.high)), None
 
 
 def _inverted(values: Any, stored: int, signed: bool) -> Any:
-    # The mirror of 0 is -1 for signed values, and the top of the stored bits for unsigned ones.
+    """Values whose large ones are dark as ones whose large ones are light, and back. The mirror of 0 is -1 where they have a sign,
+    else the largest of the stored bits; what lies beyond that (padding, say) stays."""
     mirror = -1 if signed else 2**stored - 1
-    return (mirror - values.astype(np.int64)).clip(np.iinfo(values.dtype).min, np.iinfo(values.dtype).max).astype(values.dtype)
+    mirrored = mirror - values.astype(np.int64)
+    return (mirrored if signed else np.where(values > mirror, values, mirrored)).astype(values.dtype)
+
+
+def _swap(_: Any, element: Any) -> None:
+    """Turns round the bytes of each word of an element that is words and lies in bytes as the file has them."""
+    size = WORDS.get(element.VR)
+    if size is not None and isinstance(element.value, bytes) and len(element.value) % size == 0:
+        element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
 
 
 def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
@@ -282,8 +308,11 @@ def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
     if after != before:
         _fit(dataset, Fraction(after[0], before[0]), Fraction(after[1], before[1]))
         dataset.Rows, dataset.Columns = after
-    # A small copy of the picture as it was.
-    dataset.pop("IconImageSequence", None)
+    # A small copy of the picture as it was, and the places of frames that were packed.
+    for name in ("IconImageSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        dataset.pop(name, None)
+    if not source.file_meta.TransferSyntaxUID.is_little_endian:
+        dataset.walk(_swap)
     content = whole.astype(whole.dtype.newbyteorder("<")).tobytes()
     dataset.PixelData = content + b"\0" * (len(content) % 2)
     dataset["PixelData"].VR = "OB" if whole.dtype.itemsize == 1 else "OW"
