@@ -20,7 +20,7 @@ ROWS = (
     {"tasks.colorize_settings", "tasks.cutout_settings", "tasks.film_settings"},
     {"tasks"},
     {"steps"},
-    {"memory", "protobuf"},
+    {"memory", "pillow", "protobuf"},
     {"ranges", "rows", "mosaics"},
     {"masks", "units"},
     {"images", "samples"},

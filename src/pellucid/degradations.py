@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import asked, camera, images, sensor, wear
+from pellucid import asked, camera, images, pillow, sensor, wear
 from pellucid.errors import OptionError
 from pellucid.laws import Degradation, Law, checked
 from pellucid.maps import Curve, Extremes
@@ -189,7 +189,7 @@ class Jpeg(Law):
         squeezed = levels[..., 0] if levels.ndim == 3 and levels.shape[2] == 1 else levels
         buffer = io.BytesIO()
         PillowImage.fromarray(squeezed).save(buffer, "JPEG", quality=int(self.level))
-        with PillowImage.open(buffer) as decoded:
+        with pillow.opened(buffer) as decoded:
             pixels: Pixels = np.asarray(decoded, dtype=np.float32) / np.float32(255)
         return pixels.reshape(clean.shape)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import TiffImagePlugin
 
+from pellucid import pillow
 from pellucid.errors import MissingExtra
 
 __all__ = ["deflated", "imagecodecs", "is_whole", "lend", "png_samples"]
@@ -74,8 +75,8 @@ def png_samples(content: bytes) -> NDArray[np.uint16]:
     Pillow gives colours of 8 bits alone. Its unpackers for the two orders of bytes take the upper byte of each sample, or the lower
     one: the picture is read once for each. Gray with alpha has as many bytes as a pixel of four channels of 8 bits.
     """
-    with PillowImage.open(io.BytesIO(content), formats=["PNG"]) as picture:
-        kind = str(picture.tile[0].args)
+    with pillow.opened(io.BytesIO(content), "PNG") as picture:
+        kind = str(picture.tile[0].args)  # type: ignore[attr-defined]
     if kind == "I;16B":
         return _unpacked(content, "I;16", kind).astype(np.uint16)
     if kind == "LA;16B":
@@ -86,9 +87,9 @@ def png_samples(content: bytes) -> NDArray[np.uint16]:
 
 
 def _unpacked(content: bytes, mode: str, kind: str) -> NDArray[Any]:
-    with PillowImage.open(io.BytesIO(content), formats=["PNG"]) as picture:
+    with pillow.opened(io.BytesIO(content), "PNG") as picture:
         picture._mode = mode
-        picture.tile = [tile._replace(args=kind) for tile in picture.tile]
+        picture.tile = [tile._replace(args=kind) for tile in picture.tile]  # type: ignore[attr-defined]
         picture.load()
         return np.asarray(picture)
 
@@ -113,8 +114,8 @@ def _lzw_decoded(data: Any, /, *, out: int) -> bytes:
     place = 8 + len(content) + len(content) % 2
     head = b"II*\0" + struct.pack("<I", place)
     whole = head + content.ljust(place - 8, b"\0") + struct.pack("<H", len(row)) + entries + b"\0\0\0\0"
-    # By its class: `PillowImage.open` has a limit of its own, and the caller has looked at the size.
-    with TiffImagePlugin.TiffImageFile(io.BytesIO(whole)) as picture:
+    # The caller has looked at the size.
+    with pillow.unlimited(), TiffImagePlugin.TiffImageFile(io.BytesIO(whole)) as picture:
         return picture.tobytes()
 
 

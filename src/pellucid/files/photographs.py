@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from pellucid import pillow
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, joined, levels, picture_of, planes
@@ -56,18 +57,12 @@ MOST_FRAMES = 100_000
 
 TIMELESS = "an animation: the output does not keep how long each frame is shown"
 
-_opening = threading.Lock()
+_deepening = threading.Lock()
 
 
 def opened(content: bytes, *kinds: str) -> PillowImage.Image:
     """The picture that Pillow finds in the bytes, of one of ``kinds``, its size checked, not yet decoded."""
-    with _opening:
-        # Pillow's own limit is lower than ours and does not know how many bytes there are.
-        limit, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, None
-        try:
-            picture = PillowImage.open(io.BytesIO(content), formats=kinds)
-        finally:
-            PillowImage.MAX_IMAGE_PIXELS = limit
+    picture = pillow.opened(io.BytesIO(content), *kinds)
     # Palettes become colours.
     channels = 4 if picture.mode in ("P", "PA") else len(picture.getbands())
     check_size(picture.width, picture.height, channels, len(content), itemsize=4 if picture.mode in ("I", "F") else 1)
@@ -76,7 +71,7 @@ def opened(content: bytes, *kinds: str) -> PillowImage.Image:
 
 def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
     """The frames of an animation as pages, each as it is shown; None where the content is one picture."""
-    with opened(content, kind) as picture:
+    with pillow.unlimited(), opened(content, kind) as picture:
         count = getattr(picture, "n_frames", 1)
         if count > MOST_FRAMES:
             raise FileError(f"{count} frames are more than pellucid reads")
@@ -87,8 +82,10 @@ def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
     def pages() -> Iterator[Page]:
         with opened(content, kind) as frames:
             for index in range(count):
-                frames.seek(index)
-                frame = picture_of(np.asarray(shown(frames)), reading)
+                with pillow.unlimited():
+                    frames.seek(index)
+                    values = np.asarray(shown(frames))
+                frame = picture_of(values, reading)
                 frame = frame if index else described(frame, frames)
                 yield Page((replace(frame, flat=False, remarks=(TIMELESS,)),))
 
@@ -259,7 +256,7 @@ def _finer_tables(tables: tuple[tuple[int, ...], ...], quality: int) -> list[lis
     """Two tables, for luma and chroma, nowhere coarser than the source's nor than those of ``quality``."""
     buffer = io.BytesIO()
     PillowImage.new("RGB", (8, 8)).save(buffer, "JPEG", quality=quality)
-    with PillowImage.open(buffer) as small:
+    with pillow.opened(buffer) as small:
         floor = [np.array(small.quantization[index]) for index in (0, 1)]  # type: ignore[attr-defined]
     own = [np.array(table) for table in tables if len(table) == 64]
     luma = np.minimum.reduce([floor[0], *own[:1]])
@@ -420,7 +417,7 @@ def to_heif(image: Image) -> bytes:
     twelve = heif.options.SAVE_HDR_TO_12_BIT
     notes = image.notes if isinstance(image.notes, HeifNotes) else HeifNotes(12, 444, ())
     beside = {"icc_profile": image.icc, "exif": image.exif, "xmp": image.xmp, **dict(notes.colours)}
-    with _opening:
+    with _deepening:
         heif.options.SAVE_HDR_TO_12_BIT = notes.depth != 10
         try:
             heif.encode(

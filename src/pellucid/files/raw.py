@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import developing
+from pellucid import developing, pillow
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import dng
 from pellucid.files.base import BANDED, Reading, picture_of
@@ -268,13 +268,12 @@ def _crop(source: dng.Source, height: int, width: int) -> tuple[float, float, fl
 def _embedded(raw: Any) -> tuple[dict[int, Any], Any]:
     """EXIF of the JPEG within a RAW file that is no TIFF itself (Canon's CR3, Fujifilm's RAF)."""
     import rawpy
-    from PIL import Image as PillowImage
 
     try:
         thumb = raw.extract_thumb()
         if thumb.format != rawpy.ThumbFormat.JPEG:
             return {}, {}
-        with PillowImage.open(io.BytesIO(thumb.data)) as picture:
+        with pillow.opened(io.BytesIO(thumb.data)) as picture:
             first, details, _ = parsed_exif(picture.info.get("exif"))
     except Exception:  # whatever is wrong with a thumbnail, the picture needs none
         return {}, {}

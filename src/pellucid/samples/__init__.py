@@ -11,7 +11,8 @@ from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
+
+from pellucid import pillow
 
 __all__ = ["digits", "photograph"]
 
@@ -33,5 +34,5 @@ def digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _decoded(name: str) -> NDArray[np.uint8]:
-    with PillowImage.open(io.BytesIO((resources.files(__name__) / name).read_bytes())) as picture:
+    with pillow.opened(io.BytesIO((resources.files(__name__) / name).read_bytes())) as picture:
         return np.asarray(picture)

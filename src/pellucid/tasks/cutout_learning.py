@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageFilter
 
-from pellucid import asked, cutting
+from pellucid import asked, cutting, pillow
 from pellucid.cutting import Prompts
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
@@ -377,7 +377,7 @@ def _developed(picture: NDArray[np.float32], rng: np.random.Generator, *, gentle
         if rng.random() < 0.6:
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=int(rng.integers(35, 95)))
-            image = PillowImage.open(buffer)
+            image = pillow.opened(buffer)
         levels = np.asarray(image)
     return levels.astype(np.float32) * np.float32(1 / 255)
 

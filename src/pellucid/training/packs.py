@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import files, rgba
+from pellucid import files, pillow, rgba
 from pellucid.errors import FileError, TrainingError
 from pellucid.training import forms
 from pellucid.training.forms import Source
@@ -44,7 +44,7 @@ def entries(place: Path, *, alpha: bool = False) -> tuple[list[Source], str]:
 
     def read(name: str) -> Decoded:
         try:
-            with archive.open(name) as content, PillowImage.open(content) as picture:
+            with archive.open(name) as content, pillow.opened(content) as picture:
                 if alpha:
                     levels = np.asarray(picture.convert("RGBA"))
                 else:

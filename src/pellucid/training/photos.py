@@ -26,6 +26,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
+from pellucid import pillow
 from pellucid.engines import cache_folder
 from pellucid.errors import FileError
 from pellucid.files import replacing
@@ -162,7 +163,7 @@ def fetch(
 
 def _write(target: Path, content: bytes, size: tuple[int, int]) -> None:
     try:
-        with PillowImage.open(io.BytesIO(content)) as picture:
+        with pillow.opened(io.BytesIO(content)) as picture:
             reduced = picture.convert("RGB").resize(size, PillowImage.Resampling.LANCZOS)
     except (OSError, ValueError, SyntaxError) as error:
         raise FileError(f"{target.name}: its source cannot be read ({error})") from error
