@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,22 @@ def from_png(content: bytes, reading: Reading) -> Image:
     if content[:8] != SIGNATURE or len(content) < 33:
         raise FileError("this is not a PNG file")
     with opened(content, "PNG") as picture:
+        key = _key(content)
+        if key is not None:
+            # Pillow compares it with values that it has made wider, or not at all.
+            picture.info.pop("transparency", None)
         # Byte 24 is the header chunk's bit depth.
         if content[24] == 16:
-            check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
-            values = codecs.png_samples(content)
+            channels = len(picture.getbands()) + (key is not None)
+            check_size(picture.width, picture.height, channels, len(content), itemsize=2)
+            values: NDArray[Any] = codecs.png_samples(content)
             picture.load()
         else:
             values = np.asarray(shown(picture))
+        if key is not None:
+            planes = np.atleast_3d(values)
+            opaque = (planes != np.array(key, values.dtype)).any(axis=2, keepdims=True)
+            values = np.concatenate([planes, opaque * values.dtype.type(np.iinfo(values.dtype).max)], axis=2)
         # A file that says that its values are colours to be shown holds no counts of a camera.
         colours = not SHOWN.isdisjoint(name for name, _ in _chunks(content))
         image = described(picture_of(values, reading, full=colours), picture)
@@ -90,6 +100,18 @@ def from_png(content: bytes, reading: Reading) -> Image:
     xmp = image.xmp or (str(text[XMP_KEY]).encode() if XMP_KEY in text else None)
     colour = b"".join(whole for name, whole in _chunks(content) if name in COLOUR_CHUNKS)
     return replace(image, xmp=xmp, text=kept, notes=PngNotes(colour) if colour else None)
+
+
+def _key(content: bytes) -> tuple[int, ...] | None:
+    """The gray value or colour that is transparent (chunk tRNS), as wide as 8 bits where it has fewer; None where none is."""
+    depth, kind = content[24], content[25]
+    channels = {0: 1, 2: 3}.get(kind)
+    chunk = next((whole for name, whole in _chunks(content) if name == b"tRNS"), None)
+    if channels is None or chunk is None or len(chunk) < 12 + 2 * channels:
+        return None
+    # PNG's specification: of a value of fewer than 16 bits only its lowest count.
+    values = (value % 2**depth for value in struct.unpack_from(f">{channels}H", chunk, 8))
+    return tuple(value * (255 // (2**depth - 1)) if depth < 8 else value for value in values)
 
 
 def to_png(image: Image) -> bytes:
