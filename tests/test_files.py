@@ -15,9 +15,10 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import files, images, samples
+import pellucid
+from pellucid import degradations, files, images, samples
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files import claims, png
+from pellucid.files import claims, codecs, png
 from pellucid.files.photographs import JpegNotes
 from pellucid.images import Image
 
@@ -270,6 +271,30 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pyt
         files.write(tmp_path / f"a{ending}", picture(np.uint8, 3))
         with pytest.raises(FileError, match="more than"):
             files.read(tmp_path / f"a{ending}")
+
+
+def test_pillows_own_limit_is_lifted_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    colours = PillowImage.fromarray(pixels)
+    PillowImage.fromarray(pixels[..., 0]).save(tmp_path / "gray.png")
+    files.write(tmp_path / "deep.png", picture(np.uint16, 3, (40, 50)))
+    colours.convert("YCbCr").save(tmp_path / "ycbcr.tif")
+    colours.save(tmp_path / "jpeg.tif", compression="jpeg")
+    colours.save(tmp_path / "lzw.tif", compression="tiff_lzw")
+    colours.save(tmp_path / "moving.gif", save_all=True, append_images=[PillowImage.fromarray(pixels[::-1])])
+    packed = tifffile.imread(tmp_path / "lzw.tif").tobytes()
+    monkeypatch.setattr(codecs, "is_whole", lambda: False)
+    monkeypatch.setattr(PillowImage, "MAX_IMAGE_PIXELS", 10)
+    for path in sorted(tmp_path.iterdir()):
+        with files.open_pages(path) as document:
+            assert {page.pictures[0].pixels.shape[:2] for page in document.pages} == {(40, 50)}
+    assert codecs._lzw_decoded(codecs._lzw_encoded(packed), out=len(packed)) == packed
+    assert degradations.Jpeg(50)(pixels / np.float32(255), np.random.default_rng(0)).shape == pixels.shape
+    assert PillowImage.MAX_IMAGE_PIXELS == 10
+    # No other way leads to Pillow.
+    source = Path(pellucid.__file__).parent
+    others = [path for path in source.rglob("*.py") if "PillowImage.open(" in path.read_text("utf-8")]
+    assert others == [source / "pillow.py"]
 
 
 def test_list_images_knows_the_endings(tmp_path: Path) -> None:

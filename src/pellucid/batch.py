@@ -543,7 +543,7 @@ def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:
         return page
     if page.kind == "inks":
         return files.Page((photographs.inks_to_picture(page, base.Reading()),))
-    raise ImageError(f"it has {len(page.pictures)} channels, and only gray or colour works here")
+    raise ImageError(f"it has {page.samples} channels, and only gray or colour works here")
 
 
 def _without_pixels(first: Restoration) -> Restoration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -65,11 +66,17 @@ class Page:
     """One page of a file, as ``pictures`` that are restored one by one.
 
     ``kind`` says how they make up the page: ``picture``, one image; ``inks``, the three colours of CMYK as a colour image
-    (inverted: no ink is white) and the black ink as a gray one; ``channels``, one gray image for each channel.
+    (inverted: no ink is white) and the black ink as a gray one; ``channels``, a gray image for each channel, or a colour image of
+    the first three and a gray one for each other.
     """
 
     pictures: tuple[Image, ...]
     kind: str = "picture"
+
+    @property
+    def samples(self) -> int:
+        """How many samples a pixel has, alpha among them."""
+        return sum(picture.pixels.shape[2] + (picture.alpha is not None) for picture in self.pictures)
 
 
 @dataclass(frozen=True)
@@ -178,21 +185,35 @@ def raw_rows(file: BinaryIO, begin: int, shape: tuple[int, ...], dtype: np.dtype
     return Rows(tuple(shape), dtype.newbyteorder("="), take)
 
 
-def planes(values: NDArray[Any], reading: Reading, *, kind: str, white: float | None = None, nodata: Nodata | None = None) -> Page:
-    """The page of (h, w, n) values whose channels are ``inks`` or ``channels``: see `Page`."""
+def planes(
+    values: NDArray[Any],
+    reading: Reading,
+    *,
+    kind: str,
+    colours: int = 1,
+    alpha: int | None = None,
+    white: float | None = None,
+    nodata: Nodata | None = None,
+    premultiplied: bool = False,
+) -> Page:
+    """The page of (h, w, n) values whose channels are ``inks`` or ``channels``: see `Page`.
+
+    The first ``colours`` are one image. ``alpha`` is the channel that is alpha for all others: it stands with the image before it,
+    so that channels keep their order.
+    """
     values = _native(values)
     if kind == "inks":
         top = values.dtype.type(np.iinfo(values.dtype).max)
         light = top - values
         parts = (images.from_values(part, "dtype", sparing=reading.sparing) for part in (light[..., :3], light[..., 3]))
         return Page(tuple(parts), kind)
-    grays = (
-        images.from_values(
-            values[..., index], reading.value_range, white=white, sparing=reading.sparing, nodata=nodata, keep=reading.keep
-        )
-        for index in range(values.shape[2])
-    )
-    return Page(tuple(grays), kind)
+    starts = [0, *(index for index in range(colours, values.shape[2]) if index != alpha)]
+    pictures = []
+    for start, end in itertools.pairwise((*starts, values.shape[2])):
+        part = values[..., start:end]
+        valid = None if alpha is None else np.broadcast_to(values[..., alpha, None] != 0, part.shape)
+        pictures.append(picture_of(part, reading, white=white, nodata=nodata, valid=valid, premultiplied=premultiplied))
+    return Page(tuple(pictures), kind)
 
 
 def joined(page: Page) -> NDArray[Any]:

@@ -7,6 +7,7 @@ the first pixel moves.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import struct
@@ -19,7 +20,7 @@ from typing import Any
 from pellucid.files.metadata import EXIF_HEAD
 from pellucid.images import Image
 
-__all__ = ["fitted", "geotiff_fitted", "middle", "ome_fitted", "shaped_fitted"]
+__all__ = ["Tag", "fitted", "geotiff_fitted", "middle", "ome_fitted", "ome_renamed", "ome_sampled", "shaped_fitted"]
 
 EXIF_IFD, INTEROPERABILITY_IFD = 0x8769, 0xA005
 """Tags of EXIF whose values are the places of further directories."""
@@ -215,15 +216,53 @@ def geotiff_fitted(tags: Sequence[Tag], across: Fraction, down: Fraction, corner
     return tuple(changed(tag) for tag in tags)
 
 
-def shaped_fitted(description: bytes, before: tuple[int, int], after: tuple[int, int]) -> bytes | None:
-    """tifffile's own description of a stack's shape; None where it does not speak of pages of the size ``before``."""
+def shaped_fitted(description: bytes, before: tuple[int, int, int], after: tuple[int, int, int]) -> bytes | None:
+    """tifffile's own description of a stack's shape; None where it does not speak of pages that were ``before`` (height, width,
+    samples), or has the samples elsewhere and there are others ``after``."""
     try:
         entries = json.loads(description)
         shape = list(entries["shape"])
     except (ValueError, KeyError, TypeError):
         return None
-    for end in (len(shape), len(shape) - 1):
-        if end >= 2 and tuple(shape[end - 2 : end]) == before:
-            entries["shape"] = [*shape[: end - 2], *after, *shape[end:]]
-            return json.dumps(entries).encode()
-    return None
+    # Samples stand last, if at all; or before the height, as an axis of the stack does.
+    last = tuple(shape[-3:]) == before
+    end = len(shape) - last
+    if not last and (tuple(shape[-2:]) != before[:2] or (before[2] > 1 and before[2] != after[2])):
+        return None
+    axes = entries.get("axes")
+    if before[2] != after[2] and axes is not None:
+        entries["axes"] = axes[:end] + "S"
+    entries["shape"] = [*shape[: end - 2], *after[:2], *([after[2]] if last or before[2] != after[2] else [])]
+    return json.dumps(entries).encode()
+
+
+def ome_sampled(xml: str, before: int, after: int) -> str:
+    """OME-XML of pages that had ``before`` samples and have ``after``: each channel of its images is one such page."""
+
+    def pixels(found: re.Match[str]) -> str:
+        return re.sub(r'(\sSizeC=["\'])(\d+)', lambda at: at[1] + str(max(1, int(at[2]) // before) * after), found[0])
+
+    def channel(found: re.Match[str]) -> str:
+        tag = re.sub(r'\sSamplesPerPixel=["\'][^"\']*["\']', "", found[0])
+        return re.sub(r"(/?>)$", rf' SamplesPerPixel="{after}"\1', tag)
+
+    xml = re.sub(r"<(?:\w+:)?Pixels\s[^>]*>", pixels, xml)
+    return re.sub(r"<(?:\w+:)?Channel\s[^>]*>", channel, xml)
+
+
+def ome_renamed(xml: str, before: str, after: str) -> str:
+    """OME-XML of the file ``before`` in a file ``after``; the other files of a set that it lies in keep their names.
+
+    Its own planes are those with the file's UUID; where it has none, those under its name, or under the only name that there is.
+    """
+    places = re.findall(r"<(?:\w+:)?UUID\s[^>]*FileName=[\"']([^\"']*)[\"'][^>]*>([^<]*)<", xml)
+    own = re.search(r"<(?:\w+:)?OME\s[^>]*\sUUID=[\"']([^\"']*)", xml)
+    uuid = own[1].strip() if own and any(own[1].strip() == each.strip() for _, each in places) else None
+    called = {html.unescape(place) for place, _ in places}
+    known = before if before in called or len(called) > 1 else next(iter(called), before)
+
+    def renamed(found: re.Match[str]) -> str:
+        mine = found[4].strip() == uuid if uuid is not None else html.unescape(found[2]) == known
+        return f"{found[1]}{html.escape(after)}{found[3]}{found[4]}" if mine else found[0]
+
+    return re.sub(r"(<(?:\w+:)?UUID\s[^>]*FileName=[\"'])([^\"']*)([\"'][^>]*>)([^<]*)", renamed, xml)

@@ -30,6 +30,7 @@ __all__ = [
     "settled",
     "stripped",
     "thumbnails",
+    "turned",
     "upright",
     "with_history",
 ]
@@ -57,13 +58,13 @@ def upright(image: Image) -> Image:
     if exif is not None:
         image = replace(image, remarks=image.remarks + remark(thumbnails(exif)))
         turn, exif = settled(exif)
-    turned = image if turn == 1 else _turned(image, turn)
+    made = image if turn == 1 else _turned(image, turn)
     if image.xmp is None:
-        return replace(turned, exif=exif)
+        return replace(made, exif=exif)
     xmp, gone = without_companions(_xmp_settled(image.xmp))
     # A format's reader may have made the same remark already.
     told = any(what in remark for what in gone for remark in image.remarks)
-    return replace(turned, exif=exif, xmp=xmp, remarks=image.remarks if told else image.remarks + remark(gone))
+    return replace(made, exif=exif, xmp=xmp, remarks=image.remarks if told else image.remarks + remark(gone))
 
 
 def stripped(image: Image) -> Image:
@@ -71,17 +72,21 @@ def stripped(image: Image) -> Image:
     return replace(image, exif=None, xmp=None, iptc=None, text=())
 
 
+def turned(values: NDArray[Any], turn: int) -> NDArray[Any]:
+    """An array (h, w, ...) that lies as EXIF's orientation ``turn`` says, upright; of other numbers, as it is."""
+    # EXIF 2.32, table 6: mirrored for 2, 4, 5, 7; then turned by quarters.
+    if turn in (5, 6, 7, 8):
+        values = values.swapaxes(0, 1)
+    if turn in (3, 4, 7, 8):
+        values = values[::-1]
+    if turn in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return np.ascontiguousarray(values)
+
+
 def _turned(image: Image, turn: int) -> Image:
     def plane(values: NDArray[Any] | Rows) -> NDArray[Any]:
-        values = whole(values)
-        # EXIF 2.32, table 6: mirrored for 2, 4, 5, 7; then turned by quarters.
-        if turn in (5, 6, 7, 8):
-            values = values.swapaxes(0, 1)
-        if turn in (3, 4, 7, 8):
-            values = values[::-1]
-        if turn in (2, 3, 6, 7):
-            values = values[:, ::-1]
-        return np.ascontiguousarray(values)
+        return turned(whole(values), turn)
 
     resolution = image.resolution
     if resolution is not None and turn in (5, 6, 7, 8):

@@ -19,18 +19,20 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
+from pellucid import pillow
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import base, codecs
 from pellucid.files.base import Document, Page, Reading, picture_of, picture_of_rows, planes, raw_rows
 from pellucid.files.claims import check_size
 from pellucid.files.directories import exif_of, with_inner
-from pellucid.files.metadata import ORIENTATION
+from pellucid.files.metadata import ORIENTATION, turned
 from pellucid.files.photographs import shown
 from pellucid.files.stored import Stored
 from pellucid.files.tiff_checks import CUT_OFF, check_codecs, check_directories, check_places, check_whole
 from pellucid.files.tiff_notes import (
+    ALPHAS,
+    ASSOCIATED,
     CIELAB,
     COMPRESSIONS,
     GDAL_NODATA,
@@ -55,6 +57,9 @@ from pellucid.files.tiff_notes import (
     Planes,
     TiffFile,
     TiffNotes,
+    as_light,
+    extras_of,
+    nodata_tag,
 )
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
@@ -103,7 +108,8 @@ def open_tiff(path: Path, reading: Reading) -> Iterator[Document]:
                 claimed += int(page.imagewidth) * int(page.imagelength) * int(page.samplesperpixel)
 
         shape = (len(places),) if len(places) > 1 else ()
-        yield Document(pages(), len(places), shape, "Q" * len(shape), TiffFile(bool(file.is_bigtiff)), first=reading.first)
+        about = TiffFile(bool(file.is_bigtiff), path.name)
+        yield Document(pages(), len(places), shape, "Q" * len(shape), about, first=reading.first)
 
 
 def _table(file: Any, page: Any) -> tuple[set[int], int]:
@@ -130,57 +136,86 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
         raise FileError(f"its pages have {page.imagedepth} planes, and only flat ones are read")
     if int(page.subfiletype) & TRANSPARENCY or photometric == MASK:
         raise FileError("a page is a transparency mask, which is not read")
-    extras = tuple(int(kind) for kind in page.extrasamples)
+    extras = extras_of(page)
+    stated = _nodata(page)
+    premultiplied = ASSOCIATED in extras
     rows = _rows(page, reading, size, before)
     if rows is not None:
         inverted = photometric == MINISWHITE and rows.dtype.kind == "u"
         if inverted:
-            top = rows.dtype.type(np.iinfo(rows.dtype).max)
-            rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
-        white = _white(page, rows.dtype)
-        image = picture_of_rows(
-            rows, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=extras[:1] == (1,)
-        )
+            rows = rows.mapped(as_light, rows.shape, rows.dtype)
+        white, nodata = _white(page, rows.dtype), _as_read(stated, rows.dtype, inverted=inverted)
+        image = picture_of_rows(rows, reading, white=white, nodata=nodata, full=_is_shown(page), premultiplied=premultiplied)
         image = replace(image, flat=False)
-        return Page((_beside(image, file, page, inverted=inverted, white=white),))
+        return Page((_beside(image, file, page, inverted=inverted, white=white, nodata=stated),))
     # Without imagecodecs, libtiff unpacks JPEG; it knows no other order of planes, and 8 bits.
-    by_pillow = int(page.compression) == JPEG and not codecs.is_whole() and page.axes in ("YX", "YXS") and page.bitspersample == 8
-    if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG) or by_pillow:
+    by_libtiff = int(page.compression) == JPEG and not codecs.is_whole() and page.axes in ("YX", "YXS") and page.bitspersample == 8
+    if photometric == CIELAB or (photometric == YCBCR and int(page.compression) != JPEG) or by_libtiff:
         check_size(page.imagewidth, page.imagelength, samples, size, before=before)
-        with path.open("rb") as stream, PillowImage.open(stream, formats=["TIFF"]) as picture:
-            picture.seek(place)
-            values = np.asarray(shown(picture))
+        values = _by_pillow(path, place)
+        # It leaves out what it does not know, and divides by alpha.
+        if (1 if values.ndim == 2 else values.shape[2]) != samples or premultiplied:
+            if by_libtiff:
+                raise MissingExtra("imagecodecs", codecs.EXTRA)
+            raise FileError(f"pixels of kind {page.photometric.name} with {samples} samples are not read")
+        values = as_light(values) if photometric == MINISWHITE else values
     elif photometric in (MINISWHITE, MINISBLACK, RGB, PALETTE, INKS, YCBCR):
         values = _values(page, size, before)
     else:
         raise FileError(f"pixels of kind {getattr(page.photometric, 'name', photometric)} are not read")
+    valid: NDArray[np.bool_] | None = None
+    remarks: tuple[str, ...] = ()
     if photometric == PALETTE:
+        if stated is not None and (values == stated).any():
+            valid = np.broadcast_to((values != stated)[..., None], (*values.shape, 3))
+            remarks = (f"nodata {stated:.10g}: these pixels stay as they are, as colours; the output states no such value",)
         values = _looked_up(values, page.colormap)
-    inverted = photometric == MINISWHITE and values.dtype.kind == "u"
+    if photometric in (PALETTE, CIELAB):
+        # The value is none of the colours'.
+        stated = None
+    elif stated is not None:
+        stated *= _widened(page)
+    one = _is_one_picture(values.shape, photometric, extras)
+    inverted = one and photometric == MINISWHITE and values.dtype.kind == "u"
     if inverted:
-        values = np.iinfo(values.dtype).max - values
-    white = _white(page, values.dtype)
+        values = as_light(values)
+    white, nodata = _white(page, values.dtype), _as_read(stated, values.dtype, inverted=inverted)
     if photometric == INKS and samples == 4 and values.dtype.name in ("uint8", "uint16"):
         made = planes(values, reading, kind="inks")
     elif photometric == INKS:
         raise FileError(f"it has {samples} inks of {values.dtype}, and only CMYK of 8 or 16 bits is read")
-    elif _is_one_picture(values.shape, photometric, extras):
-        multiplied = extras[:1] == (1,)
-        image = picture_of(values, reading, white=white, nodata=_nodata(page), full=_is_shown(page), premultiplied=multiplied)
-        made = Page((image,))
+    elif one:
+        image = picture_of(
+            values, reading, white=white, nodata=nodata, valid=valid, full=_is_shown(page), premultiplied=premultiplied
+        )
+        made = Page((replace(image, remarks=image.remarks + remarks),))
     else:
-        made = planes(values, reading, kind="channels", white=white, nodata=_nodata(page))
-    first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white)
+        known = samples - len(extras)
+        colours = 3 if known >= 3 and photometric in (RGB, YCBCR) else 1
+        alpha = next((known + index for index, kind in enumerate(extras) if kind in ALPHAS), None)
+        about: dict[str, Any] = {"colours": colours, "alpha": alpha, "premultiplied": premultiplied}
+        made = planes(values, reading, kind="channels", white=white, nodata=nodata, **about)
+    first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white, nodata=stated)
     return replace(made, pictures=(first, *made.pictures[1:]))
 
 
 def _is_one_picture(shape: tuple[int, ...], photometric: int, extras: tuple[int, ...]) -> bool:
     """Gray or colour, with alpha or without; anything else is channels."""
-    if len(shape) == 2 or shape[2] in (1, 3):
-        return True
-    if shape[2] == 4:
-        return photometric == RGB
-    return shape[2] == 2 and extras in ((1,), (2,))
+    samples = 1 if len(shape) == 2 else shape[2]
+    if samples in (2, 4):
+        # Some writers of colours leave out what the fourth sample is: it is alpha. Those who say 0 mean that it is none.
+        return (photometric == RGB) == (samples == 4) and (extras[:1] in ((1,), (2,)) or (samples == 4 and not extras))
+    return samples == 1 or (samples == 3 and photometric != MINISWHITE)
+
+
+def _by_pillow(path: Path, place: int) -> NDArray[Any]:
+    """The page's samples, (h, w) or (h, w, n): gray as light, Lab and YCbCr as red, green and blue, inks as they are."""
+    with path.open("rb") as stream, pillow.unlimited(), pillow.opened(stream, "TIFF") as picture:
+        picture.seek(place)
+        turn = int(picture.getexif().get(ORIENTATION) or 1)
+        values = np.asarray(picture if picture.mode == "CMYK" else shown(picture))
+    # It has turned the picture as the page says, and `upright` is going to.
+    return turned(values, {6: 8, 8: 6}.get(turn, turn))
 
 
 def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
@@ -243,10 +278,14 @@ def _values(page: Any, size: int, before: int = 0) -> NDArray[Any]:
     elif page.axes not in ("YX", "YXS"):
         raise FileError(f"a page's axes {page.axes} are not read")
     if values.dtype == np.bool_:
-        values = values.astype(np.uint8) * np.uint8(255)
-    elif page.bitspersample in (2, 4) and values.dtype == np.uint8 and int(page.photometric) != PALETTE:
-        values = values * np.uint8(255 // (2**page.bitspersample - 1))
-    return values
+        values = values.astype(np.uint8)
+    return values if _widened(page) == 1 else values * np.uint8(_widened(page))
+
+
+def _widened(page: Any) -> int:
+    """By how much the values of 1, 2 and 4 bits are multiplied, so that white is 255: 1 for all others."""
+    bits = int(page.bitspersample)
+    return 1 if bits not in (1, 2, 4) or int(page.photometric) == PALETTE else 255 // (2**bits - 1)
 
 
 def _looked_up(values: NDArray[Any], palette: Any) -> NDArray[Any]:
@@ -274,15 +313,22 @@ def _white(page: Any, dtype: np.dtype[Any]) -> float | None:
     return float(2**bits - 1) if isinstance(bits, int) and 8 < bits < 16 else None
 
 
-def _nodata(page: Any) -> Nodata | None:
+def _nodata(page: Any) -> float | None:
     """The value that GDAL's tag states to be no image."""
-    stated = page.tags.valueof(GDAL_NODATA)
     try:
-        value = float(stated)
+        value = float(page.tags.valueof(GDAL_NODATA))
     except (TypeError, ValueError):
         return None
     # NaN is none anyway.
-    return Nodata(value, value) if np.isfinite(value) else None
+    return value if np.isfinite(value) else None
+
+
+def _as_read(stated: float | None, dtype: np.dtype[Any], *, inverted: bool) -> Nodata | None:
+    """The value that is no image among those that have become light, if they were ``inverted``."""
+    if stated is None:
+        return None
+    value = np.iinfo(dtype).max - stated if inverted else stated
+    return Nodata(value, value, stored=(stated, stated))
 
 
 def _is_shown(page: Any) -> bool:
@@ -290,13 +336,16 @@ def _is_shown(page: Any) -> bool:
     return ICC in page.tags
 
 
-def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float | None) -> Image:
+def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float | None, nodata: float | None) -> Image:
+    """The image with what the page says beside the pixels; ``nodata`` is the stored value that is no image, as it is written."""
     tags = page.tags
     unit = int(page.resolutionunit)
     across, down = (float(dots) for dots in page.resolution)
     known = 0 < across < 1e7 and 0 < down < 1e7 and (282 in tags)
     factor = {2: 1.0, 3: 2.54}.get(unit)
     passed = [(code, int(tag.dtype), tag.count, tag.value) for code in PLACES if (tag := tags.get(code)) is not None]
+    if _nodata(page) not in (None, nodata):
+        passed = [tag for tag in passed if tag[0] != GDAL_NODATA] + ([] if nodata is None else [nodata_tag(nodata)])
     if white is not None:
         passed.append((LARGEST_VALUE, 3, 1, int(white)))
     described = tags.valueof(270)
@@ -313,7 +362,8 @@ def _beside(image: Image, file: Any, page: Any, *, inverted: bool, white: float 
         separate=page.axes == "SYX",
         inverted=inverted,
         tile=tile,
-        premultiplied=bool(page.extrasamples) and int(page.extrasamples[0]) == 1,
+        kind=(int(page.photometric), extras_of(page)),
+        samples=int(page.samplesperpixel),
         description=description,
         resolution=(across, down) if known and factor is None else None,
         tags=tuple(passed),

@@ -6,11 +6,18 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pellucid.files.base import Document
 from pellucid.images import Image
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 """Values of the tag PhotometricInterpretation."""
+
+ASSOCIATED, UNASSOCIATED = 1, 2
+ALPHAS = (ASSOCIATED, UNASSOCIATED)
+"""Values of the tag ExtraSamples: alpha that colours are multiplied by, and alpha that they are not; 0 is anything else."""
 
 REDUCED, TRANSPARENCY = 1, 4
 """Bits of the tag NewSubfileType."""
@@ -42,13 +49,17 @@ IMAGEJ_WORDS = ("Info", "Labels", "Properties")
 
 @dataclass(frozen=True)
 class TiffNotes:
-    """How a page was stored, and tags that are passed on as they are (code, type, count, value)."""
+    """How a page was stored, and tags that are passed on as they are (code, type, count, value).
+
+    ``kind`` are PhotometricInterpretation and ExtraSamples, ``samples`` how many a pixel had.
+    """
 
     compression: str | None = "adobe_deflate"
     separate: bool = False
     inverted: bool = False
     tile: tuple[int, int] | None = None
-    premultiplied: bool = False
+    kind: tuple[int, tuple[int, ...]] = (MINISBLACK, ())
+    samples: int | None = None
     description: bytes | None = None
     resolution: tuple[float, float] | None = None
     tags: tuple[tuple[int, int, int, Any], ...] = ()
@@ -56,9 +67,10 @@ class TiffNotes:
 
 @dataclass(frozen=True)
 class TiffFile:
-    """Metadata of the file as a whole."""
+    """Metadata of the file as a whole, and the name that it had."""
 
     big: bool
+    name: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,26 @@ class Planes:
 
     shape: tuple[int, ...]
     axes: str
+
+
+def extras_of(page: Any) -> tuple[int, ...]:
+    """The kind of each sample of a page beyond its colours: the tag ExtraSamples."""
+    return tuple(int(kind) for kind in page.extrasamples)
+
+
+def as_light(values: NDArray[Any]) -> NDArray[Any]:
+    """Whole numbers without sign (h, w) or (h, w, n) whose 0 is white as those whose 0 is black, and back; alpha stays."""
+    top = values.dtype.type(np.iinfo(values.dtype).max)
+    if values.ndim == 2:
+        return np.asarray(top - values)
+    made = values.copy()
+    made[..., 0] = top - values[..., 0]
+    return made
+
+
+def nodata_tag(value: float) -> tuple[int, int, int, Any]:
+    """GDAL's tag for the value that is no image."""
+    return GDAL_NODATA, 2, 0, f"{value:.17g}"
 
 
 def imagej_fitted(about: ImageJStack, shape: tuple[int, ...]) -> ImageJStack:

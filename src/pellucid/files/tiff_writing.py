@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,11 @@ from pellucid import images
 from pellucid.files import codecs
 from pellucid.files.base import Document, Page, Reading, joined, joined_rows, picture_of
 from pellucid.files.directories import EXIF, GPS, Entries, parsed_exif, written_directory
-from pellucid.files.geometry import geotiff_fitted, ome_fitted, shaped_fitted
+from pellucid.files.geometry import Tag, geotiff_fitted, ome_fitted, ome_renamed, ome_sampled, shaped_fitted
 from pellucid.files.tiff_notes import (
+    ASSOCIATED,
     COMPRESSIONS,
+    GDAL_NODATA,
     INKS,
     IPTC,
     LARGEST_VALUE,
@@ -29,12 +30,16 @@ from pellucid.files.tiff_notes import (
     MINISWHITE,
     OME_KEY,
     RGB,
+    UNASSOCIATED,
     WORDS,
     XMP,
+    YCBCR,
     ImageJStack,
     Planes,
     TiffFile,
     TiffNotes,
+    as_light,
+    nodata_tag,
 )
 from pellucid.images import Rows
 
@@ -66,13 +71,14 @@ def save_tiff(path: Path, pages: Iterator[Page], document: Document) -> None:
         if part is not None
     )
     big = size > LARGEST or (isinstance(about, TiffFile) and about.big)
+    names = (about.name if isinstance(about, TiffFile) else "", document.name)
     details: list[tuple[Entries, Entries]] = []
     with tifffile.TiffWriter(path, bigtiff=big, byteorder="<", shaped=False, ome=False) as writer:
         for number, page in enumerate(_chain(first, pages)):
             words, *inner = parsed_exif(page.pictures[0].exif)
             # A BigTIFF's directories are built otherwise: there the camera's settings are left out.
             details.append(({}, {}) if big else (inner[0], inner[1]))
-            _write_page(writer, page, words, details[-1], name=document.name, paged=(number, document.count))
+            _write_page(writer, page, words, details[-1], names=names, paged=(number, document.count))
     if any(inner for both in details for inner in both):
         _append_details(path, details)
 
@@ -83,15 +89,14 @@ def _chain(first: Page, rest: Iterator[Page]) -> Iterator[Page]:
 
 
 def _write_page(
-    writer: Any, page: Page, words: Entries, details: tuple[Entries, Entries], *, name: str, paged: tuple[int, int]
+    writer: Any, page: Page, words: Entries, details: tuple[Entries, Entries], *, names: tuple[str, str], paged: tuple[int, int]
 ) -> None:
     image = page.pictures[0]
     notes = image.notes if isinstance(image.notes, TiffNotes) else TiffNotes()
     rows = joined_rows(page)
     photometric, extras = _photometric(page, rows.shape, rows.dtype, notes)
-    if photometric == MINISWHITE:
-        top = rows.dtype.type(np.iinfo(rows.dtype).max)
-        rows = rows.mapped(lambda band: top - band, rows.shape, rows.dtype)
+    if notes.inverted and photometric == MINISWHITE:
+        rows = rows.mapped(as_light, rows.shape, rows.dtype)
     separate = notes.separate and len(rows.shape) == 3
     integer = rows.dtype.kind in "iu"
     values: Any
@@ -103,17 +108,23 @@ def _write_page(
         values = rows.take(0, rows.shape[0])
     down, across = image.grown
     placed = notes.tags if not image.is_grown else geotiff_fitted(notes.tags, across, down, image.corner)
+    if notes.inverted and photometric != MINISWHITE:
+        placed = _turned_over(placed, rows.dtype)
     tags: list[tuple[int, int, int, Any, bool]] = [(*tag, True) for tag in placed]
     told = LARGEST_VALUE in {tag[0] for tag in tags}
     if image.white is not None and image.black == 0 and image.dtype == np.uint16 and image.white.is_integer() and not told:
         tags.append((LARGEST_VALUE, 3, 1, int(image.white), True))
     description = notes.description
-    if description is not None and image.size is not None and image.is_grown:
-        description = shaped_fitted(description, image.size, (rows.shape[0], rows.shape[1]))
+    samples = 1 if len(rows.shape) == 2 else rows.shape[2]
+    before = samples if notes.samples is None else notes.samples
+    if description is not None and (image.is_grown or samples != before):
+        size = (*image.size, before) if image.size is not None else (0, 0, 0)
+        description = shaped_fitted(description, size, (rows.shape[0], rows.shape[1], samples))
     xml = dict(image.text).get(OME_KEY)
     if xml is not None:
         xml = ome_fitted(xml, across, down) if image.is_grown else xml
-        description = re.sub(r'(<UUID\s+FileName=")[^"]*', lambda found: found[1] + name, xml).encode()
+        xml = ome_sampled(xml, before, samples) if samples != before else xml
+        description = ome_renamed(xml, *names).encode()
     tags += [(code, *words[code], True) for code in WORDS if code in words and (code != 270 or description is None)]
     if image.xmp:
         tags.append((XMP, 1, len(image.xmp), image.xmp, True))
@@ -184,15 +195,27 @@ def _packed(rows: Rows, notes: TiffNotes, *, predicted: bool) -> Iterator[Any]:
 def _photometric(page: Page, shape: tuple[int, ...], dtype: np.dtype[Any], notes: TiffNotes) -> tuple[int, list[int]]:
     """The kind of pixels, and what each sample beyond the colours is (0 unknown, 1 alpha multiplied in, 2 alpha)."""
     samples = 1 if len(shape) == 2 else shape[2]
+    stored, stated = notes.kind
     if page.kind == "inks":
         return INKS, []
     if page.kind == "channels":
-        return MINISBLACK, [0] * (samples - 1)
+        photometric = RGB if stored == YCBCR else stored
+        more = samples - (3 if photometric == RGB else 1)
+        return photometric, list(stated) if len(stated) == more else [0] * more
     colour = page.pictures[0].pixels.shape[2]
-    extras = [1 if notes.premultiplied else 2] * (samples - colour)
     if colour == 3:
-        return RGB, extras
+        # Three bands that the file does not call colours.
+        if stored == MINISBLACK and notes.samples == samples == 3:
+            return MINISBLACK, [0, 0]
+        return RGB, [ASSOCIATED if ASSOCIATED in stated else UNASSOCIATED] * (samples - colour)
+    extras = [ASSOCIATED if ASSOCIATED in stated else UNASSOCIATED] * (samples - colour)
     return (MINISWHITE if notes.inverted and dtype.kind == "u" and not extras else MINISBLACK), extras
+
+
+def _turned_over(tags: tuple[Tag, ...], dtype: np.dtype[Any]) -> tuple[Tag, ...]:
+    """The tags of a page whose white was 0 and is no longer: the value that is no image is another."""
+    top = np.iinfo(dtype).max
+    return tuple(nodata_tag(top - float(tag[3])) if tag[0] == GDAL_NODATA else tag for tag in tags)
 
 
 def _append_details(path: Path, details: list[tuple[Entries, Entries]]) -> None:

@@ -108,7 +108,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
         if page.kind == "inks" and not kind.inks:
             page = Page((photographs.inks_to_picture(page, Reading()),))
         if page.kind == "channels" and kind.name != "TIFF":
-            raise FileError(f"{path}: it has {len(page.pictures)} channels, and {kind.name} holds gray or colour; write TIFF")
+            raise FileError(f"{path}: it has {page.samples} channels, and {kind.name} holds gray or colour; write TIFF")
         if page.pictures[0].alpha is not None and not kind.alpha:
             raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         if not kind.sensor:

@@ -345,7 +345,7 @@ def _described(page: files.Page, count: int) -> dict[str, Any]:
     return {
         "width": width,
         "height": height,
-        "channels": len(page.pictures) if page.kind == "channels" else 4 if page.kind == "inks" else channels,
+        "channels": channels if page.kind == "picture" else page.samples,
         "depth": first.dtype.name,
         "alpha": first.alpha is not None,
         "pages": count,
