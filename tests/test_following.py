@@ -161,6 +161,26 @@ def test_motion_is_known_both_ways(photograph: Any) -> None:
         assert np.median(np.abs(near - far)) < 0.05
 
 
+def test_a_restored_frame_is_settled_by_the_next(photograph: Any) -> None:
+    """Errors of both are weighed; what is new, other light and another picture stay where they are."""
+    one, two = photograph[10:170, 20:180], photograph[13:173, 22:182]
+    given = noisy([one, two])
+    fused = following.foresee(fused_of(given[:1])[0], given[1])
+    output, after = noisy([one, two], 3.0, seed=1)
+    settled = following.settled(output, after, fused)
+    assert rms(settled, one) < 0.88 * rms(output, one)
+    # A thing that comes from nowhere.
+    thing = after.copy()
+    thing[60:80, 60:80] = 1 - thing[60:80, 60:80]
+    assert rms(following.settled(output, thing, fused), one) < 1.01 * rms(settled, one)
+    lighter = following.settled(output, after + np.float32(3 / 255), fused)
+    assert abs(255 * float((lighter - settled).mean())) < 0.1
+    other = np.ascontiguousarray(photograph[200:360, 100:260])
+    np.testing.assert_array_equal(following.settled(output, other, fused), output)
+    # Nobody knows where the last frame's places are in the next.
+    np.testing.assert_array_equal(following.settled(output, after, fused_of(given[:1])[0]), output)
+
+
 def test_a_raised_strength_takes_more_of_a_clips_noise(photograph: Any, model: Restorer) -> None:
     """Where the stated noise level is too low, a raised strength takes out more; in clips as in pictures."""
     clean = photograph[100:196, 120:280]

@@ -24,7 +24,7 @@ from pellucid.files.clips import Frame
 from pellucid.images import Image
 from pellucid.restorer import IN_FLIGHT, Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.base import Followed, Following, LookingAhead, Surveying
+from pellucid.tasks.base import Followed, Following, LookingAhead, Settling, Surveying
 from pellucid.tasks.settings import Settings
 from pellucid.views import View
 from pellucid.windows import Coming
@@ -74,6 +74,16 @@ class Known:
         return None if found is None else tuple(found[number] for number in numbers)
 
 
+@dataclass(frozen=True)
+class Made:
+    """A frame that was restored: its ``view``, what those around it told where a stage looks at them, and the ``result``, which is
+    not settled yet."""
+
+    view: View
+    followed: Followed | None
+    result: Restoration
+
+
 class Stage:
     """One step over frames. ``beside`` goes to each call of `Restorer.details`; with a mask in it, and ``alone``, each frame is
     restored by what it is now, and nothing is taken from the frames before it; ``alone`` it is not given those around it either."""
@@ -89,6 +99,7 @@ class Stage:
         self.surveying = module if isinstance(module, Surveying) and not alone else None
         self.around = model.task.frames - 1 if not alone else 0
         self._next = module.next_frames(model.models) if self._following is not None and isinstance(module, LookingAhead) else 0
+        self._settling = module if self._next > 0 and isinstance(module, Settling) else None
         self.run_in = self._following.RUN_IN if self._following is not None else 0
 
     @property
@@ -109,15 +120,20 @@ class Stage:
     @property
     def ahead(self) -> int:
         """Frames behind the last one that it must be given."""
-        return max(self._next, self.around)
+        return max(self._next + self.settles, self.around)
+
+    @property
+    def settles(self) -> bool:
+        """Whether an output is final only once the next frame of the scene is restored."""
+        return self._settling is not None
 
     def begin(self) -> None:
         """The next frame is the first."""
         self._notes = None
 
-    def restored(self, view: View) -> Restoration:
+    def made(self, view: View) -> Made:
         """The frame, restored."""
-        return self._finished(self.model, view, None if self._following is None else self._follow(view))
+        return self._made(self.model, view, None if self._following is None else self._follow(view))
 
     def over(
         self, number: int, frames: Iterator[Moving], first: int, after: int, known: Known
@@ -126,6 +142,7 @@ class Stage:
         order, all of one scene: `behind` before the first one and `ahead` behind the last, as far as the scene has them."""
         self.begin()
         scene = known.scene(first)
+        last = min(after + self.settles, scene[1])
 
         def seen(window: Sequence[Moving], frame: Moving) -> View:
             at = next(place for place, each in enumerate(window) if each.number == frame.number)
@@ -137,10 +154,10 @@ class Stage:
             coming = Coming(frames)
             recent: deque[Moving] = deque(maxlen=self.around)
             for frame in coming:
-                if frame.number >= after:
+                if frame.number >= last:
                     return
                 if frame.number >= first:
-                    later = coming.ahead(self.ahead)
+                    later = coming.ahead(max(self._next, self.around))
                     if self.looks_ahead:
                         window = [frame, *(each for each in later if each.number < scene[1])]
                     else:
@@ -150,27 +167,38 @@ class Stage:
                     self._notes = self._following.follow(seen([frame], frame), self.settings, self._notes).notes
                 recent.append(frame)
 
+        held: tuple[Moving, Made] | None = None
+        for frame, made in self._each(views()):
+            if held is not None:
+                yield held[0], self.settled(held[1], made)
+            held = frame, made
+            if not self.waits(made):
+                if frame.number < after:
+                    yield frame, self.settled(made, None)
+                held = None
+
+    def _each(self, views: Iterator[tuple[Moving, View]]) -> Iterator[tuple[Moving, Made]]:
         if self._following is None:
-            for frame, view in views():
-                yield frame, self._finished(self.model, view, None)
+            for frame, view in views:
+                yield frame, self._made(self.model, view, None)
             return
         # While some are restored, the next is fused with those before it.
         with ThreadPoolExecutor(max_workers=1) as follower, ThreadPoolExecutor(max_workers=IN_FLIGHT) as pool:
-            waiting: deque[tuple[Moving, Callable[[], Restoration], Future[Restoration]]] = deque()
+            waiting: deque[tuple[Moving, Callable[[], Made], Future[Made]]] = deque()
             at_once = IN_FLIGHT if memory.cores() > 1 else 1
 
-            def done() -> tuple[Moving, Restoration]:
+            def done() -> tuple[Moving, Made]:
                 nonlocal at_once
-                frame, work, result = waiting.popleft()
+                frame, work, made = waiting.popleft()
                 try:
-                    return frame, result.result()
+                    return frame, made.result()
                 except MemoryShort:
                     # There may be enough for one at a time.
                     at_once = 1
                     wait([other for *_, other in waiting])
                     return frame, work()
 
-            for frame, view in views():
+            for frame, view in views:
                 followed = follower.submit(self._follow, view)
                 if math.prod(view.shape[:2]) > SMALL:
                     at_once = 1
@@ -187,18 +215,34 @@ class Stage:
         self._notes = followed.notes
         return followed
 
-    def _followed(self, model: Restorer, view: View, followed: Future[Followed]) -> Restoration:
-        return self._finished(model, view, followed.result())
+    def _followed(self, model: Restorer, view: View, followed: Future[Followed]) -> Made:
+        return self._made(model, view, followed.result())
 
-    def _finished(self, model: Restorer, view: View, followed: Followed | None) -> Restoration:
+    def _made(self, model: Restorer, view: View, followed: Followed | None) -> Made:
         if followed is None:
-            return model.details(view, self.settings, **self._beside)
-        result = model.details(followed.view, followed.settings)
-        if followed.view is view or self.settings.share == 1:
+            return Made(view, None, model.details(view, self.settings, **self._beside))
+        return Made(view, followed, model.details(followed.view, followed.settings))
+
+    def waits(self, made: Made) -> bool:
+        """Whether the next frame of the scene has a say in what becomes of one."""
+        return self.settles and made.followed is not None and made.followed.notes is not None and len(made.view.frames) > 1
+
+    def settled(self, made: Made, after: Made | None) -> Restoration:
+        """The final result for a frame; ``after`` is the next one of the scene, None where there is none."""
+        followed, result, share = made.followed, made.result, self.settings.share
+        itself = followed is None or followed.view is made.view
+        if itself and share < 1:
+            # It is blended already.
             return result
-        before = images.floating(view.picture).pixels
-        after = before + np.float32(self.settings.share) * (images.floating(result.image).pixels - before)
-        return replace(result, image=images.with_pixels(result.image, after))
+        if self._settling is not None and followed is not None and after is not None:
+            image, other = (images.floating(each.result.image) for each in (made, after))
+            pixels = self._settling.settle(image.pixels, other.pixels, followed.notes)
+            result = replace(result, image=images.with_pixels(image, pixels))
+        if itself or share == 1:
+            return result
+        before = images.floating(made.view.picture).pixels
+        blended = before + np.float32(share) * (images.floating(result.image).pixels - before)
+        return replace(result, image=images.with_pixels(result.image, blended))
 
 
 class Line:
@@ -298,12 +342,27 @@ class _Coming:
 
 def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Coming]) -> Iterator[_Coming]:
     """The frames after one more stage."""
-
-    def restored(frame: _Coming, view: View) -> _Coming:
-        result = stage.restored(view)
-        return replace(frame, results=[*map(_without_pixels, frame.results), result])
-
     waiting: tuple[_Coming, View] | None = None
+    held: tuple[_Coming, Made] | None = None
+
+    def finished(frame: _Coming, made: Made, after: Made | None) -> _Coming:
+        return replace(frame, results=[*map(_without_pixels, frame.results), stage.settled(made, after)])
+
+    def restored(frame: _Coming, view: View) -> Iterator[_Coming]:
+        nonlocal held
+        made = stage.made(view)
+        if held is not None:
+            yield finished(*held, made)
+        held = frame, made
+        if not stage.waits(made):
+            yield from last()
+
+    def last() -> Iterator[_Coming]:
+        nonlocal held
+        if held is not None:
+            yield finished(*held, None)
+        held = None
+
     for frame in frames:
         picture = depths.between(frame.results[-1].image) if frame.results else frame.picture
         view, begins = View((picture,), looked_ahead=stage.looks_ahead), False
@@ -315,14 +374,16 @@ def _one_by_one(stage: Stage, follower: scenes.Follower, frames: Iterator[_Comin
         if waiting is not None:
             if not begins:
                 waiting[1].frames += view.frames
-            yield restored(*waiting)
+            yield from restored(*waiting)
         if begins:
+            yield from last()
             stage.begin()
         waiting = (frame, view) if stage.looks_ahead and stage.goes_on else None
         if waiting is None:
-            yield restored(frame, view)
+            yield from restored(frame, view)
     if waiting is not None:
-        yield restored(*waiting)
+        yield from restored(*waiting)
+    yield from last()
 
 
 def _without_pixels(result: Restoration) -> Restoration:

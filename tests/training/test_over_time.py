@@ -125,17 +125,17 @@ def test_a_frame_alone_needs_no_other(model: Restorer) -> None:
     np.testing.assert_array_equal(alone[2], restored(frames[2:3], model)[0])
 
 
-def test_frames_are_given_back_once_the_next_one_came(model: Restorer) -> None:
+def test_frames_are_given_back_once_the_next_two_came(model: Restorer) -> None:
     taken = []
 
     def coming() -> Iterator[NDArray[np.uint8]]:
-        for number, frame in enumerate(clip(3)):
+        for number, frame in enumerate(clip(4)):
             taken.append(number)
             yield frame
 
     for count, _ in enumerate(footage.each(coming(), model, DenoiseSettings(sigma=40)), 1):
         # A scene's first one needs no other.
-        assert taken == list(range(1 if count == 1 else min(count + 1, 3)))
+        assert taken == list(range(1 if count == 1 else min(count + 2, 4)))
 
 
 def test_a_still_denoisers_weights_begin_with_its_answers(recipe: Recipe) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "NoiseRange",
     "Pair",
     "Pass",
+    "Settling",
     "Survey",
     "Surveying",
     "TaskModule",
@@ -383,6 +384,15 @@ class LookingAhead(Protocol):
 
     def next_frames(self, models: Models) -> int:
         """How many: a view has them behind the frame, as far as the scene goes, and is ``looked_ahead``."""
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """A `LookingAhead` module that looks at the next output, too."""
+
+    def settle(self, output: Pixels, after: Pixels, notes: Any) -> Pixels:
+        """The final output for a frame, (h, w, channels), float32, with ``notes`` of its own; ``after`` is the output for the next
+        frame of the scene, before it is settled itself."""
 
 
 class Survey(Protocol):

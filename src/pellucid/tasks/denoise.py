@@ -27,7 +27,7 @@ from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image
 from pellucid.maps import Curve
 from pellucid.tasks import DenoiseSettings, base
-from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames
+from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames, settle
 from pellucid.tasks.denoise_learning import MAPS, Learning
 from pellucid.tasks.denoise_sizes import each_enlarged, each_square
 from pellucid.tiling import Place
@@ -54,6 +54,7 @@ __all__ = [
     "noise_of",
     "prepare",
     "scored",
+    "settle",
 ]
 
 ROUTES: dict[str, str] = {

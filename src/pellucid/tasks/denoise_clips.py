@@ -21,7 +21,7 @@ from pellucid.motion import box, shrunk
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.views import View
 
-__all__ = ["MAPS", "RUN_IN", "follow", "looks_around", "next_frames"]
+__all__ = ["MAPS", "RUN_IN", "follow", "looks_around", "next_frames", "settle"]
 
 RUN_IN = following.RUN_IN
 
@@ -86,6 +86,11 @@ def follow(view: View, settings: DenoiseSettings, notes: Any) -> base.Followed:
     left = replace(found, places=following.levels(variance, shown), enlarged=None, smaller=None)
     once = replace(settings, sigma=None, strength=max(1.0, settings.strength))
     return base.Followed(View((picture,), found=left, beside=beside), once, replace(fused, before=None, old=None))
+
+
+def settle(output: Pixels, after: Pixels, notes: Any) -> Pixels:
+    """A frame (h, w, c) that was restored with those `notes` of its own, as the next one of the scene, restored, makes it."""
+    return output if notes is None else following.settled(output, after, notes)
 
 
 def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
