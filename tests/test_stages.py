@@ -11,11 +11,12 @@ import pytest
 from clips_made import make
 
 import pellucid
-from pellucid import chains, footage, restorer, stages, steps
+from pellucid import chains, diagnosis, footage, restorer, stages, steps, windows
 from pellucid.errors import MemoryShort, OptionError
 from pellucid.files import clips
 from pellucid.restorer import Restorer
 from pellucid.tasks.settings import ClipSettings
+from pellucid.views import View
 
 COUNT = 4
 LOSSLESS = ClipSettings(lossless=True)
@@ -101,6 +102,26 @@ def test_a_chain_is_continued_to_the_same_bytes(worn: Path, tmp_path: Path, monk
     done(worn, target, text, resume=True, told=lambda count, of: reports.append(count))
     assert target.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
     assert [count for count in reports if count] == [3, 4]
+
+
+def test_grain_is_measured_from_two_frames_in_each_step(tmp_path: Path, photograph: Any) -> None:
+    rng = np.random.default_rng(3)
+
+    def planes(number: int) -> list[Any]:
+        grain = rng.normal(0, 1, (258, 322))
+        grain = (grain[:-2] + grain[1:-1] + grain[2:])[:256]
+        grain = (grain[:, :-2] + grain[:, 1:-1] + grain[:, 2:]) / 3 * 10
+        part = 255 * photograph[20 + number : 276 + number, 30 + 2 * number : 350 + 2 * number].mean(axis=2)
+        return [np.rint(257 * np.clip(part + grain, 0, 255)).astype(np.uint16)]
+
+    source = make(tmp_path / "a.mkv", "ffv1", "gray16le", size=(320, 256), count=3, time_base=Fraction(1, 1000), frames=planes)
+    one = done(source, tmp_path / "one.mkv", "denoise:model=photo-fast")
+    both = done(source, tmp_path / "both.mkv", "denoise:sigma=0:model=photo-fast+denoise:model=photo-fast")
+    (alone,) = one.facts["steps"]
+    clip = clips.look(source)
+    found = diagnosis.look(View((windows.picture(next(clips.frames(clip)).planes, clip.layout),)))
+    assert alone["facts"]["sigma"] > 1.3 * found.sigma
+    assert both.facts["steps"][1]["facts"]["sigma"] == alone["facts"]["sigma"]
 
 
 def test_two_frames_at_once_are_as_one_after_the_other(worn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

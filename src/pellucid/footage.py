@@ -315,7 +315,8 @@ def _surveyed(clip: Clip, span: Span, line: Line, told: Told | None) -> _Survey:
 
 
 def _measured(clip: Clip, span: Span, line: Line, stage: int, known: Known, places: Sequence[int]) -> tuple[scenes.Levels, ...]:
-    """The noise of each scene as a later ``stage`` gets it: measured in the frames ``places``, after the steps before it."""
+    """The noise of each scene as a later ``stage`` gets it: measured in the frames ``places`` after the steps before it, each held
+    against the next one."""
     samples: list[tuple[int, Any]] = []
     coming = Coming(clips.frames(clip, span))
     recent: deque[Frame] = deque(maxlen=line.behind(stage))
@@ -325,10 +326,12 @@ def _measured(clip: Clip, span: Span, line: Line, stage: int, known: Known, plac
         if frame.number == wanted[0]:
             wanted.popleft()
             low, high = known.scene(frame.number)
-            around = [*recent, frame, *coming.ahead(line.ahead(stage))]
+            around = [*recent, frame, *coming.ahead(line.ahead(stage) + 1)]
             moving = (_moving(each, clip) for each in around if low <= each.number < high)
-            for _, result in line.over(moving, frame.number, frame.number + 1, known, stage):
-                samples.append((frame.number, diagnosis.look(View((depths.between(result.image),)))))
+            after = min(frame.number + 2, high)
+            given = [depths.between(result.image) for _, result in line.over(moving, frame.number, after, known, stage)]
+            found = diagnosis.look(View((given[0],)))
+            samples.append((frame.number, scenes.beside(found, *given) if len(given) > 1 else found))
         recent.append(frame)
     return scenes.levels_of(samples, known.firsts)
 
