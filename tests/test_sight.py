@@ -468,6 +468,36 @@ def test_noise_that_was_enlarged_is_measured_and_restored_at_the_size_that_it_ha
     assert float(np.sqrt(np.square(off).mean())) < 1.1 * float(np.sqrt(np.square(small).mean()))
 
 
+@pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
+def test_fine_texture_does_not_hide_how_a_picture_was_made_twice_as_large(photograph: NDArray[np.float64], kernel: str) -> None:
+    generator = np.random.default_rng(2)
+    texture = generator.normal(0, 1, (160, 160, 1)) * np.linspace(1, 8, 160)[:, None]
+    # All channels have the same of it, and less of high frequencies.
+    texture += np.roll(texture, 1, 0) + np.roll(texture, 1, 1)
+    clean = photograph[100:260, 60:220] * 200 + 30 + texture
+    given, truth = (levels(larger(values, 2, kernel)) for values in (clean + generator.normal(0, 5, clean.shape), clean))
+    found = pellucid.inspect(given)
+    assert found.enlarged is not None
+    assert found.enlarged.kernel == kernel
+    before, after = (float(np.square(values.astype(float) - truth).mean()) for values in (given, pellucid.restore(given)))
+    assert after < before
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_that_was_turned_is_neither_over_nor_underrated(photograph: NDArray[np.float64], channels: int) -> None:
+    clean = 255 * photograph[:, :, :channels]
+
+    def turned(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        planes = [PillowImage.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(values, 2, 0)]
+        made = [np.asarray(plane.rotate(35, PillowImage.Resampling.BICUBIC)) for plane in planes]
+        return np.stack(made, axis=2).astype(np.float64)[130:370, 180:460]
+
+    before, after = (levels(turned(values)) for values in (clean, noisy(clean, 15).astype(float)))
+    true = float(np.sqrt(np.square(after.astype(float) - before).mean()))
+    found = pellucid.inspect(after)
+    assert (found.kind, found.sigma) == ("gaussian", pytest.approx(true, rel=0.1))
+
+
 @pytest.mark.parametrize("kernel", enlarged.KERNELS)
 def test_a_picture_has_the_size_back_that_it_had(kernel: str) -> None:
     small = np.random.default_rng(3).uniform(0, 1, (151, 203, 2)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from pellucid.maps import Curve
 __all__ = [
     "GROUPS",
     "SHARES",
+    "Resampled",
     "by_light",
     "curve",
     "enlarged",
@@ -149,23 +151,33 @@ def spectrum(blocks: Blocks) -> NDArray[np.float64]:
     return answer
 
 
-def resampled(blocks: Blocks) -> tuple[float, float, bool]:
-    """The level in 8-bit levels of noise that somebody shrank, enlarged or turned; how much of it the highest
-    orders lack, as a factor; and whether that is sure. 0 and 1 where texture is in what is measured.
+@dataclass(frozen=True)
+class Resampled:
+    """The ``level`` in 8-bit levels of noise that somebody shrank, enlarged or turned; how much of it the highest orders and the
+    middle ones lack, as factors; and whether that is sure."""
+
+    level: float = 0.0
+    high: float = 1.0
+    middle: float = 1.0
+    sure: bool = True
+
+
+def resampled(blocks: Blocks) -> Resampled:
+    """The noise of a picture that somebody shrank, enlarged or turned; none where texture is in what is measured.
 
     All orders' mean energy. Where there is nothing but
     noise, calmer blocks have as much as others; but the very calmest may be near black or white, where noise was clipped before.
     """
     few, some, many = spectrum(blocks)
     if few[-1] <= 0:
-        return 0.0, 1.0, True
+        return Resampled()
     sure = not ((some > ALIKE * few).any() or (many > ALIKE_ALL * few).any())
     if not sure:
         light = float(blocks.means[blocks.calmest(SHARES[0], 1, 4, 60)].mean()) / 255
         few = some
         if ENDS < light < 1 - ENDS or (many > ALIKE * some).any():
-            return 0.0, 1.0, True
-    return _all_orders(few, STEEP), float(few[0] / few[-1]), sure
+            return Resampled()
+    return Resampled(_all_orders(few, STEEP), float(few[0] / few[-1]), float(few[0] / few[1]), sure)
 
 
 def enlarged(blocks: Blocks) -> float:
