@@ -159,10 +159,12 @@ def _enlarged(view: View, found: Diagnosis) -> Diagnosis:
     way, off, periodic = enlarged.found(view) or (None, 0.0, False)
     if way is None or (not periodic and off > ROUNDED + AS_ENLARGED * max(found.sigma, STEPS)):
         return found
-    small = way.small(images.floating(view.picture).pixels)
+    size = way.size(*view.shape[:2])
+    small = way.parts(view, windows(*size))
     # Pixels that had one colour have one colour again.
-    small = np.clip(np.rint(small * np.float32(255)) / np.float32(255), 0, 1)
-    seen = look(View((Image(small, dtype=small.dtype),)))
+    seen = inspect_parts([np.clip(np.rint(part * np.float32(255)) / np.float32(255), 0, 1) for part in small], None, size)
+    if seen.squares is not None:
+        return found
     if seen.kind == "clean" and off < ROUNDED:
         # There is nothing beside the smaller picture, and in it no noise.
         return seen

@@ -9,7 +9,7 @@ roundings, it was enlarged; and nothing is lost where it is restored at the size
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -119,6 +119,13 @@ class Axis:
         part = Axis.at(self.factor, self.first - start)
         return part, round(self.small(start + part.first))
 
+    def cover(self, begin: int, length: int, whole: int) -> tuple[int, int]:
+        """Where the pixels of the larger picture begin, and how many they are, that ``length`` pixels of the smaller one from
+        ``begin`` depend on; the larger picture has so many as a ``whole``."""
+        first, last = (self.first + (begin + each) * self.factor for each in (-AROUND, length + AROUND))
+        start = max(0, int(first))
+        return start, min(whole, int(np.ceil(last))) - start
+
     def box(self, length: int, start: int = 0, skipped: int = 0, most: int | None = None) -> tuple[float, float]:
         """Where ``length`` pixels from ``start`` lie in the smaller picture without the ``skipped`` ones, edge to edge."""
         ends = (self.small(start + each) + 0.5 - skipped for each in (-0.5, length - 0.5))
@@ -184,6 +191,26 @@ class Enlarged:
         down = self.rows.shrunk(self.kernel, pixels)
         across = self.columns.shrunk(self.kernel, np.ascontiguousarray(down.transpose(1, 0, 2)))
         return np.ascontiguousarray(across.transpose(1, 0, 2))
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """The height and width that a picture of this size had."""
+        return self.rows.count(height), self.columns.count(width)
+
+    def parts(self, view: View, windows: Iterable[Window]) -> list[Pixels]:
+        """The picture at the size that it had, through windows of that size; the rest of it is not worked out."""
+        found = []
+        for window in windows:
+            (top, height), (left, width) = (
+                axis.cover(begin, length, whole)
+                for axis, begin, length, whole in (
+                    (self.rows, window.top, window.height, view.shape[0]),
+                    (self.columns, window.left, window.width, view.shape[1]),
+                )
+            )
+            way, (down, right) = self.moved(top, left)
+            small = way.small(view.parts([Window(top, left, height, width)])[0])
+            found.append(Window(window.top - down, window.left - right, window.height, window.width).of(small))
+        return found
 
     def large(self, small: Pixels, height: int, width: int) -> Pixels:
         """The smaller picture (h, w, channels) at the size that it has now."""

@@ -35,16 +35,17 @@ a bright sky has most of the calm blocks."""
 COVERED = 0.9
 """Share of the picture from which such places are the picture."""
 
-LEAST_BETWEEN, SOME_BETWEEN, ALIKE = 4, 7, 0.8
+LEAST_BETWEEN, SOME_BETWEEN, MANY_BETWEEN, ALIKE = 4, 7, 12, 0.8
 """How many such places, `sampling.ACROSS` a side, there must be; and from how many on their being alike tells that it is noise,
 since texture is taken for it: all but one have that share of the fine detail that they usually have, which is fainter than the
 noise."""
 
-FLOOR, FLOORED, MOST_FLOOR = (0.02, 0.1), 0.86, 7.0
+FLOOR, FLOORED, FLOORED_MANY, MOST_FLOOR = (0.02, 0.1), 0.86, 0.79, 7.0
 """Or their squares have a floor: this share of them has hardly less fine detail than that share has. Noise is the least that any
 square has, and texture has no such least. The ratio was 0.86 to 0.94 in four fifths of 150 photographs with noise under made skies.
 In the 23 of 333 clean ones in which the networks hear most it was 0.07 to 0.85, but 0.9 in a forest. So of fewer places than
-`SOME_BETWEEN` more fine detail than the last, in 8-bit levels, is texture."""
+`SOME_BETWEEN` more fine detail than the last, in 8-bit levels, is texture; and from `MANY_BETWEEN` on, of which fewer have noise
+alone, the second ratio is enough: one of the clean ones has it, a savanna."""
 
 SQUARE, CALM = 8, 0.1
 """Side in pixels of the squares of a place whose fine detail is measured, and the share of them that are the calm ones."""
@@ -320,7 +321,8 @@ def _between(parts: Sequence[Pixels], quality: int | None) -> Diagnosis | None:
     usual = float(np.median(fine))
     alike = len(middling) >= SOME_BETWEEN and usual < level and fine[1] > ALIKE * usual
     least, calm = np.quantile(np.concatenate(squares), FLOOR)
-    floored = least > FLOORED * calm and (len(middling) >= SOME_BETWEEN or fine[0] < MOST_FLOOR)
+    firm = least > (FLOORED if len(middling) < MANY_BETWEEN else FLOORED_MANY) * calm
+    floored = firm and (len(middling) >= SOME_BETWEEN or fine[0] < MOST_FLOOR)
     if not alike and not floored:
         return None
     found = measured(middling, read)
