@@ -234,6 +234,9 @@ def look(path: Path) -> Clip:
 def _rate(stream: Any) -> Fraction:
     """The frames a second that an encoder is to reckon with: the rate that all times are multiples of, unless many are left out."""
     mean = stream.average_rate or stream.guessed_rate or Fraction(25)
+    if stream.codec_context.name == "mpeg1video":
+        # FFmpeg counts its fields, and it has none.
+        return mean
     base = stream.base_rate
     return base if base and mean <= base <= 2 * mean else mean
 
@@ -275,7 +278,9 @@ def _check_end(clip: Clip, span: Span, last: int | None, count: int) -> None:
         return
     reached = last * clip.time_base - clip.start
     spare = max(TAIL[0], TAIL[1] / clip.rate)
-    if reached + spare < clip.duration and _ends(clip.path) + spare < clip.duration:
+    # Matroska counts its length from 0, wherever its first track begins.
+    before = clip.start if clip.container.writer in ("matroska", "webm") else Fraction(0)
+    if before + reached + spare < clip.duration and before + _ends(clip.path) + spare < clip.duration:
         raise FileError(
             f"{clip.path}: it is cut off: it states {_clock(clip.duration)} and has frames up to {_clock(reached)}; "
             "with --end these are taken"
@@ -283,7 +288,7 @@ def _check_end(clip: Clip, span: Span, last: int | None, count: int) -> None:
     lacks = ends.missing(clip.path)
     few = span.whole and clip.count is not None and count < clip.count
     # Without the last bytes no frame may be missing, but an index.
-    if lacks and (few or reached + NEXT / clip.rate < clip.duration):
+    if lacks and (few or before + reached + NEXT / clip.rate < clip.duration):
         raise FileError(
             f"{clip.path}: it is cut off: its last {lacks} bytes are missing, and it has frames up to {_clock(reached)}; "
             "with --end these are taken"

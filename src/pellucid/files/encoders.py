@@ -208,10 +208,20 @@ class Choice:
     plain: bool = False
     hdr: tuple[bytes | None, bytes | None] = (None, None)
 
+    def _halves(self) -> bool:
+        """Whether a frame can be coded in halves each way: FFV1 (version 3) ends none but the last in part of a colour difference's
+        pixel."""
+        parts = library().VideoFormat(self.pixels, self.width, self.height).components
+        sides = ((side, own) for part in parts for side, own in ((self.width, part.width), (self.height, part.height)))
+        return not any(side % (by := round(side / own)) and (side - side // 2) % by == 0 for side, own in sides)
+
     def options(self) -> dict[str, str]:
         """The encoder's options."""
         row = CODECS[self.codec]
         given = dict(row.options)
+        if "slices" in given and not self._halves():
+            # FFmpeg chooses others.
+            del given["slices"]
         value = row.value(self.quality)
         if value is not None and row.crf:
             # VP9's and AV1's are whole numbers.
@@ -304,10 +314,15 @@ def pixels_for(encoder: str, pixels: str) -> str | None:
 
 
 def opened(choice: Choice) -> Any:
-    """An encoder of its own, outside of any file."""
+    """An encoder of its own, outside of any file; `FileError` where it does not take such frames."""
     av = library()
     context = av.CodecContext.create(choice.encoder, "w")
     set_up(context, choice)
+    try:
+        context.open()
+    except av.error.FFmpegError as error:
+        size = f"{choice.width}x{choice.height}"
+        raise FileError(f"{choice.encoder} does not encode frames of {size} in {choice.pixels}; another --codec may") from error
     return context
 
 
