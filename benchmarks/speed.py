@@ -11,6 +11,7 @@ call; and with --cold a new process on a 512x512 PNG, before and after its graph
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -114,6 +115,27 @@ def of_baseline(name: str, noisy: NDArray[np.uint8], seconds: float) -> dict[str
     return {"method": name, "call": clock(call, seconds=seconds)}
 
 
+def of_ffdnet(noisy: NDArray[np.uint8], seconds: float) -> dict[str, Any]:
+    """A row of FFDNet's graph (Zhang et al. 2018) with random weights, in the same engine and its precision: at half the picture's
+    size 15 convolutions of 64 channels for a gray picture, 12 of 96 for one in colour."""
+    channels, width, depth = (1, 64, 15) if noisy.ndim == 2 else (3, 96, 12)
+    ops, rng = openvino.opset13, np.random.default_rng(0)
+    rows, columns = noisy.shape[:2]
+    picture = ops.parameter([1, channels, rows, columns], np.float32)
+    level = ops.parameter([1, 1, rows // 2, columns // 2], np.float32)
+    value: Any = ops.concat([ops.space_to_depth(picture, "blocks_first", 2), level], 1)
+    planes = [4 * channels + 1, *[width] * (depth - 1), 4 * channels]
+    for number, (inside, outside) in enumerate(itertools.pairwise(planes)):
+        kernel = ops.constant((rng.standard_normal((outside, inside, 3, 3)) * (2 / 9 / inside) ** 0.5).astype(np.float32))
+        value = ops.convolution(value, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+        value = ops.relu(value) if number < depth - 1 else value
+    model = openvino.Model([ops.depth_to_space(value, "blocks_first", 2)], [picture, level])
+    settings = {"INFERENCE_PRECISION_HINT": engines.precision("openvino"), "PERFORMANCE_HINT": "LATENCY"}
+    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    given = [rng.random(tuple(port.shape), dtype=np.float32) for port in model.inputs]
+    return {"method": "ffdnet's graph", "network": clock(lambda: request.infer(given, share_inputs=True), seconds=seconds)}
+
+
 def large_file(name: str, megapixels: float, call: float, side: int) -> dict[str, float]:
     """Seconds of a colour JPEG of that size from file to file, and its megapixels a second over those of ``call``."""
     height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
@@ -152,6 +174,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels (default: 512)")
     parser.add_argument("--model", action="append", help="a model's name or file; may be repeated (default: photo and photo-fast)")
     parser.add_argument("--baselines", default="nlm-opencv,bm3d", help="classical methods (default: nlm-opencv,bm3d)")
+    parser.add_argument("--ffdnet", action="store_true", help="also FFDNet's graph, untrained")
     parser.add_argument("--engine", default="auto", help="auto, openvino or onnxruntime")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each is measured at least (default: 3)")
     parser.add_argument("--megapixels", type=float, default=0, help="also a colour JPEG of this size, file to file")
@@ -165,9 +188,10 @@ def main() -> int:
         chosen = options.model or ["photo", "photo-fast"]
         found = [of_model(name, options.engine, noisy, fastest, options.seconds) for name in chosen]
         found += [of_baseline(name, noisy, options.seconds) for name in options.baselines.split(",") if name]
+        found += [of_ffdnet(noisy, options.seconds)] if options.ffdnet else []
         kept = [row for row in found if row is not None]
         rival = next((row["call"] for row in kept if row["method"] == "nlm-opencv"), None)
-        rows += [{"image": word, **row, "to_nlm_opencv": row["call"] / rival if rival else None} for row in kept]
+        rows += [{"image": word, **row, "to_nlm_opencv": row["call"] / rival if rival and "call" in row else None} for row in kept]
     name = (options.model or ["photo"])[0]
     extra: dict[str, dict[str, float]] = {}
     if options.megapixels:
@@ -181,7 +205,7 @@ def main() -> int:
         return 0
     reached = f"a {precision} matrix product reaches {fastest / 1e9:.0f} GFLOP/s"
     print(f"{options.size}x{options.size}, sigma {SIGMA:g}, {os.cpu_count()} cores; {reached}")
-    print(f"{'image':<8}{'method':<14}{'network s':>10}{'call s':>9}{'estimating s':>14}{'of peak':>9}{'to nlm-opencv':>15}")
+    print(f"{'image':<8}{'method':<16}{'network s':>10}{'call s':>9}{'estimating s':>14}{'of peak':>9}{'to nlm-opencv':>15}")
     for row in rows:
         cells = [
             ("network", ">10.3f"),
@@ -191,7 +215,7 @@ def main() -> int:
             ("to_nlm_opencv", ">15.2f"),
         ]
         shown = (format(row[key], form) if row.get(key) is not None else " " * int(form[1:].split(".")[0]) for key, form in cells)
-        print(f"{row['image']:<8}{row['method']:<14}{''.join(shown)}")
+        print(f"{row['image']:<8}{row['method']:<16}{''.join(shown)}")
     if "file" in extra:
         of = extra["file"]
         print(f"{of['megapixels']:.1f} megapixels, JPEG to JPEG: {of['seconds']:.1f} s, {of['rate']:.0%} of the call's rate")

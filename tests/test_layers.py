@@ -105,7 +105,7 @@ TYPES_FROM_BELOW = {"tasks"}
 TRAINING_ROWS = (
     {"quantisation"},
     {"networks"},
-    {"losses"},
+    {"losses", "trimming"},
     {"mnist", "photos"},
     {"recipes", "survey"},
     {"forms"},

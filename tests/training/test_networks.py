@@ -27,6 +27,7 @@ SPECS = {
     "upscaler": UpscalerSpec(scales=(2, 3), channels=3, width=8, blocks=2),
     "upscaler-gray": UpscalerSpec(scales=(4,), channels=1, width=8, blocks=1),
     "texturer": TexturerSpec(scales=(2, 3), channels=3, width=8, blocks=2, fine=2),
+    "unet-hidden": UnetSpec(channels=1, maps=("sigma",), widths=(8, 16), blocks=(1, 2), int8=True, hidden=(5, 12, 16, 8)),
     "unet-damage": UnetSpec(channels=1, maps=("lone",), widths=(8, 12), blocks=(1, 1), out_channels=1, answer="damage", norm=True),
     "unet-clean": UnetSpec(channels=1, widths=(8,), blocks=(1,), shuffle=1, answer="clean"),
 }
@@ -221,6 +222,8 @@ def test_the_ways_down_and_up_are_those_of_pictures(scale: int) -> None:
         lambda: AutoencoderSpec(transposed=10),
         lambda: UnetSpec(widths=(8, 16), blocks=(1,)),
         lambda: UnetSpec(widths=(), blocks=()),
+        lambda: UnetSpec(widths=(8, 16), blocks=(1, 2), hidden=(8, 16, 16)),
+        lambda: UnetSpec(widths=(8, 16), blocks=(1, 2), hidden=(8, 16, 0, 8)),
         lambda: UnetSpec(shuffle=0),
         lambda: UpscalerSpec(scales=()),
         lambda: UpscalerSpec(scales=(1, 2)),

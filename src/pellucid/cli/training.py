@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pellucid.cli.arguments import Commands, add, count, number, requiring, shown
-from pellucid.errors import OptionError
+from pellucid.errors import FileError, OptionError
 
 __all__ = ["add_calibrate", "add_export", "add_fetch", "add_pack", "add_recipes", "add_train"]
 
@@ -173,21 +173,39 @@ def _places(given: Sequence[str]) -> tuple[Path | None, tuple[tuple[str, Path], 
 def add_export(commands: Commands) -> None:
     """Adds `export`."""
     command = add(commands, "export", _export, "turn a weights file into a model")
-    command.add_argument("weights", type=Path, help="a .weights.npz that 'train' wrote")
+    command.add_argument("weights", type=Path, help="a .weights.npz that 'train' wrote, or with --trim a model")
     command.add_argument("-o", "--out", type=Path, help="the model's file (default: beside the weights)")
     command.add_argument(
         "--scores", type=Path, action="append", default=[], metavar="FILE.json", help="an evaluation whose scores go into the card"
+    )
+    command.add_argument(
+        "--trim",
+        action="append",
+        metavar="[NAME=]PLACE",
+        help="leave out the channels that are idle on the training images in PLACE (as --images of 'train'): the same answers in "
+        "less time",
     )
     command.add_argument("--force", action="store_true", help="overwrite a model that exists")
 
 
 def _export(options: argparse.Namespace) -> int:
     with requiring("train"):
-        from pellucid.training import export
+        from pellucid.training import export, run
 
-    card, weights = export.load_weights(options.weights)
     name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
+    if options.trim:
+        if options.scores:
+            raise OptionError("--trim: the model is another one then; give --scores of its own, without --trim")
+        if out.exists() and not options.force:
+            raise FileError(f"{out} exists; --force overwrites it, --out names another place")
+        place, sources = _places(options.trim)
+        scores = run.trim(options.weights, out, place or sources, overwrite=options.force)
+        print(shown(out))
+        for line in str(scores or "").splitlines():
+            print(shown(line), file=sys.stderr)
+        return 0
+    card, weights = export.load_weights(options.weights)
     named = export.with_scores(replace(card, name=out.stem), options.scores)
     export.write_model(out, named, export.network_of(card, weights), overwrite=options.force)
     print(shown(out))

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from pellucid.errors import OptionError, PellucidError
 from pellucid.families import FAMILIES, names
 from pellucid.images import Range
-from pellucid.training import export, feed, figures, loop, page, recipes, scoring, tensorboard
+from pellucid.training import export, feed, figures, looks, loop, page, recipes, scoring, tensorboard, trimming
+from pellucid.training.batches import make_batch
 from pellucid.training.cache import Store
 from pellucid.training.export import Outputs
 from pellucid.training.loop import Progress, Run
+from pellucid.training.networks import Unet
 from pellucid.training.pictures import Pictures, channels_of, load, load_named, load_noisy, load_pairs
 from pellucid.training.recipes import Recipe
 from pellucid.training.scoring import Scores
 from pellucid.training.survey import Kind
 
-__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train"]
+__all__ = ["Ready", "Request", "finish", "is_first", "prepare", "train", "trim"]
+
+TRIM_STEPS, TRIM_BATCH = 40, 8
+"""The batches, and the crops in each, that show which channels are idle."""
+
+TRIM_DRAWN = 0.25
+"""The pixels of drawn pictures beside the others, as a share of theirs."""
 
 
 @dataclass(frozen=True)
@@ -283,3 +293,43 @@ def _scored(ready: Ready) -> tuple[Scores | None, str]:
         "the model is not scored: no image is clean, and there is an estimate for white noise without impulses alone, and for "
         "models that take its level"
     )
+
+
+def trim(source: Path, out: Path, places: Path | tuple[tuple[str, Path], ...], *, overwrite: bool = False) -> Scores | None:
+    """Writes the model of a weights file or model, ``source``, without the channels that are idle (`trimming.trimmed`) on pictures
+    in ``places``, those that its recipe learns from; the scores of both on the held-out ones, as of `scoring.score`.
+
+    Raises `OptionError` for a network that has no such channels, and as `prepare` does.
+    """
+    card, weights = export.load_weights(source)
+    network = export.network_of(card, weights)
+    if not isinstance(network, Unet):
+        raise OptionError(f"--trim: {source} has a network of kind {card.spec.get('name')!r}; only that of kind 'unet' is trimmed")
+    recipe = recipes.Recipe.from_dict(card.recipe)
+    images, sources = (places, ()) if isinstance(places, Path) else (None, places)
+    pictures = _read(Request(recipe=recipe.name, images=images, sources=sources), recipe, Store())
+    small = replace(recipe, training=replace(recipe.training, batch=TRIM_BATCH))
+    shown = _and_drawn(pictures, recipe) if pictures.kind == "clean" and recipe.data.kind == "images" else pictures
+    batches = (make_batch(shown, small, 0, step) for step in range(TRIM_STEPS))
+    trimmed = trimming.trimmed(network, (looks.planes_of(batch, network, torch.device("cpu"))[0] for batch in batches))
+    recipe = replace(recipe, network=trimmed.spec)
+    card = replace(
+        card,
+        name=out.stem,
+        parameters=sum(weight.numel() for weight in trimmed.parameters()),
+        spec={"name": trimmed.spec.network, **asdict(trimmed.spec)},
+        recipe=recipe.to_dict(),
+    )
+    export.write_model(out, card, trimmed, overwrite=overwrite)
+    scores = scoring.score(out, pictures, recipe, begun_from=str(source) if source.suffix == ".onnx" else None)
+    if scores is not None:
+        export.write_card(out, scores.on(card))
+    return scores
+
+
+def _and_drawn(pictures: Pictures, recipe: Recipe) -> Pictures:
+    """The pictures, and drawn ones beside them."""
+    rng, side = np.random.default_rng(0), 2 * recipe.data.patch
+    pixels = sum(picture.shape[0] * picture.shape[1] for picture in pictures.train)
+    drawn = [trimming.pattern(side, recipe.data.channels, rng) for _ in range(math.ceil(TRIM_DRAWN * pixels / side**2))]
+    return replace(pictures, train=(*pictures.train, *drawn))

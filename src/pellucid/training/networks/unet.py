@@ -31,7 +31,9 @@ class UnetSpec:
     ``shuffle`` the step from the image to the finest resolution; ``scale`` how many times larger the output is; ``answer`` its
     kind, ``residual`` (to be taken away from the input), ``clean``, or ``damage``, a chance from 0 to 1; ``int8`` whether the
     blocks' convolutions work in eight bits. ``norm``: batch normalisation, which engines fold, after each convolution but the
-    last, and a ReLU after head and steps: for answers that do not scale with the input.
+    last, and a ReLU after head and steps: for answers that do not scale with the input. ``hidden``: the channels between the two
+    convolutions of each block, for the blocks on the way down, those of the coarsest resolution, then those on the way up, finest
+    first (the order of their names); empty: as many as around it (`pellucid.training.trimming` leaves idle ones out).
     """
 
     channels: int = 1
@@ -44,6 +46,7 @@ class UnetSpec:
     answer: str = "residual"
     int8: bool = False
     norm: bool = False
+    hidden: tuple[int, ...] = ()
     network: ClassVar[str] = "unet"
 
     def __post_init__(self) -> None:
@@ -53,10 +56,18 @@ class UnetSpec:
             )
         if min(self.channels, self.shuffle, self.scale) < 1 or self.out_channels < 0:
             raise ModelError("unet: channels, shuffle and scale must be 1 or more, out_channels 0 or more")
+        if self.hidden and (len(self.hidden) != len(self.around) or min(self.hidden) < 1):
+            raise ModelError(f"unet: hidden {self.hidden} must be positive numbers, one for each of the {len(self.around)} blocks")
         if self.int8 and self.norm:
             raise ModelError("unet: int8 and norm do not go together")
         if self.answer not in ANSWERS:
             raise ModelError(f"unet: answer {self.answer!r} is not one of {', '.join(ANSWERS)}")
+
+    @property
+    def around(self) -> tuple[int, ...]:
+        """The channels before and after each block, in the order of ``hidden``."""
+        finer = [width for width, count in zip(self.widths[:-1], self.blocks[:-1], strict=True) for _ in range(count)]
+        return (*finer, *[self.widths[-1]] * self.blocks[-1], *finer)
 
     def build(self) -> Unet:
         """A network with fresh weights."""
@@ -66,27 +77,23 @@ class UnetSpec:
 class Block(nn.Module):
     """x + conv(relu(conv(x))), each normalised where ``norm`` says so."""
 
-    def __init__(self, width: int, int8: bool, norm: bool) -> None:
+    def __init__(self, width: int, hidden: int, int8: bool, norm: bool) -> None:
         super().__init__()
-        self.conv1 = _conv(width, int8=int8)
-        self.conv2 = _conv(width, int8=int8, signed=False)
-        self.norm1, self.norm2 = (nn.BatchNorm2d(width) if norm else nn.Identity() for _ in range(2))
+        self.conv1 = _conv(width, hidden, int8=int8)
+        self.conv2 = _conv(hidden, width, int8=int8, signed=False)
+        self.norm1, self.norm2 = (nn.BatchNorm2d(channels) if norm else nn.Identity() for channels in (hidden, width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
         return x + y
 
 
-def _blocks(width: int, count: int, int8: bool, norm: bool) -> nn.Sequential:
-    return nn.Sequential(*(Block(width, int8, norm) for _ in range(count)))
-
-
 def _normed(conv: nn.Module, width: int, norm: bool) -> nn.Module:
     return nn.Sequential(conv, nn.BatchNorm2d(width), nn.ReLU()) if norm else conv
 
 
-def _conv(width: int, *, int8: bool, signed: bool = True) -> nn.Conv2d:
-    return Int8Conv2d(width, width, signed=signed) if int8 else nn.Conv2d(width, width, 3, padding=1, bias=False)
+def _conv(inside: int, outside: int, *, int8: bool, signed: bool = True) -> nn.Conv2d:
+    return Int8Conv2d(inside, outside, signed=signed) if int8 else nn.Conv2d(inside, outside, 3, padding=1, bias=False)
 
 
 class Unet(nn.Module):
@@ -100,19 +107,23 @@ class Unet(nn.Module):
         self.multiple_of = step * 2 ** (depth - 1)
         inside = spec.channels + len(spec.maps)
         out = (spec.out_channels or spec.channels) * (step * spec.scale) ** 2
-        kind = {"int8": spec.int8, "norm": spec.norm}
         norm = spec.norm
+        sizes = iter(zip(spec.around, spec.hidden or spec.around, strict=True))
+
+        def blocks(count: int) -> nn.Sequential:
+            return nn.Sequential(*(Block(*next(sizes), spec.int8, norm) for _ in range(count)))
+
         self.head = _normed(nn.Conv2d(inside, widths[0], 3 * step, stride=step, padding=step, bias=False), widths[0], norm)
-        self.down = nn.ModuleList(_blocks(widths[i], spec.blocks[i], **kind) for i in range(depth - 1))
+        self.down = nn.ModuleList(blocks(spec.blocks[i]) for i in range(depth - 1))
         self.narrow = nn.ModuleList(
             _normed(nn.Conv2d(widths[i], widths[i + 1], 2, stride=2, bias=False), widths[i + 1], norm) for i in range(depth - 1)
         )
-        self.body = _blocks(widths[-1], spec.blocks[-1], **kind)
+        self.body = blocks(spec.blocks[-1])
         self.widen = nn.ModuleList(
             _normed(nn.ConvTranspose2d(widths[i + 1], widths[i], 2, stride=2, bias=False), widths[i], norm)
             for i in range(depth - 1)
         )
-        self.up = nn.ModuleList(_blocks(widths[i], spec.blocks[i], **kind) for i in range(depth - 1))
+        self.up = nn.ModuleList(blocks(spec.blocks[i]) for i in range(depth - 1))
         self.tail = nn.Conv2d(widths[0], out, 3, padding=1, bias=norm)
         self.shuffle = nn.PixelShuffle(step * spec.scale)
         for module in self.modules():
