@@ -12,7 +12,7 @@ from PIL import Image
 from pellucid import cards, engines
 from pellucid.cli import main
 from pellucid.errors import TrainingError
-from pellucid.training import export, loop, recipes
+from pellucid.training import adopting, export, recipes
 from pellucid.training.networks import Unet, UnetSpec
 from pellucid.training.recipes import Recipe
 from pellucid.training.trimming import trimmed
@@ -54,7 +54,7 @@ def test_idle_channels_go_and_the_output_stays() -> None:
 def test_training_brings_channels_back() -> None:
     network = partly_idle()
     whole = SPEC.build()
-    loop._adopt(whole, trimmed(network, inputs()).state_dict())
+    adopting.adopt(whole, trimmed(network, inputs()).state_dict())
     planes = torch.rand(1, 3, 40, 24)
     with torch.no_grad():
         torch.testing.assert_close(whole.eval()(planes), network(planes), atol=1e-5, rtol=1e-4)
