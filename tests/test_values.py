@@ -453,6 +453,80 @@ def test_an_array_without_any_image_is_refused() -> None:
     assert pellucid.denoise(np.zeros((20, 20, 4), np.uint8)).shape == (20, 20, 4)
 
 
+def empty_page(path: Path, dtype: str) -> NDArray[Any]:
+    """A file with three pages, the middle one without any value; its values (3, 24, 32)."""
+    values = 900 * np.random.default_rng(0).random((3, 24, 32)) + 50
+    values[1] = np.nan if dtype == "float32" else 7
+    values = values.astype(dtype)
+    if path.suffix == ".npy":
+        np.save(path, values)
+    elif path.suffix == ".dcm":
+        pytest.importorskip("pydicom", reason="the extra dicom is not installed")
+        import pydicom
+        import test_formats
+
+        test_formats.dicom(path, values[0], stored=16)
+        dataset = pydicom.dcmread(path)
+        dataset.NumberOfFrames, dataset.PixelData = 3, values.tobytes()
+        dataset.add_new("PixelPaddingValue", "US", 7)
+        dataset.save_as(path)
+    else:
+        tags = [(42113, "s", 0, "7", False)] if dtype == "uint16" else []
+        how: dict[str, Any] = {"imagej": True} if not tags else {"metadata": None, "extratags": tags}
+        tifffile.imwrite(path, values, photometric="minisblack", **how)
+    return values
+
+
+@pytest.mark.parametrize("banded", [False, True], ids=["whole", "in bands"])
+@pytest.mark.parametrize(("name", "dtype"), [("a.tif", "float32"), ("a.tif", "uint16"), ("a.npy", "float32"), ("a.dcm", "uint16")])
+def test_a_page_without_values_comes_back_among_others(
+    tmp_path: Path, gray_model: Path, name: str, dtype: str, banded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = empty_page(tmp_path / name, dtype)
+    if banded:
+        monkeypatch.setattr(base, "BANDED", 1)
+    model = restorer.load(gray_model)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / name], tmp_path / f"out{name[1:]}"), model, model.settings(sigma=20))
+    assert outcome.error is None
+    assert "page 2 has no values and stays as it is" in outcome.remarks
+    with files.open_pages(outcome.output) as document:
+        after = [images.to_array(page.pictures[0]).reshape(24, 32) for page in document.pages]
+    assert after[1].tobytes() == values[1].tobytes()
+    assert all((after[page] != values[page]).mean() > 0.5 for page in (0, 2))
+
+
+def test_a_stack_of_nothing_is_refused(tmp_path: Path, gray_model: Path) -> None:
+    values = np.full((3, 24, 32), np.nan, np.float32)
+    np.save(tmp_path / "a.npy", values)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack")
+    model = restorer.load(gray_model)
+    planned = plan.plan([tmp_path / "a.npy", tmp_path / "a.tif"], tmp_path / "out")
+    for outcome in batch.restore_files(planned, model, model.settings(sigma=20)):
+        assert outcome.error is not None
+        assert "no values" in outcome.error
+        assert not outcome.output.exists()
+    for work in (model.restore, pellucid.inspect):
+        with pytest.raises(ImageError, match="no values"):
+            work(values)
+    values[1:] = np.random.default_rng(0).random((2, 24, 32))
+    assert pellucid.inspect(values).to_dict() == pellucid.inspect(values[1]).to_dict()
+    after = model.restore(np.ma.masked_invalid(values), sigma=20)
+    assert np.isnan(np.asarray(after)[0]).all()
+    assert np.isfinite(np.asarray(after)[1:]).all()
+
+
+def test_a_channel_without_values_comes_back_among_others(tmp_path: Path, gray_model: Path) -> None:
+    values = np.random.default_rng(0).random((24, 32, 5)).astype(np.float32)
+    values[..., 3] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig", metadata=None)
+    model = restorer.load(gray_model)
+    (outcome,) = batch.restore_files(plan.plan([tmp_path / "a.tif"], tmp_path / "b.tif"), model, model.settings(sigma=20))
+    assert "channel 4 has no values and stays as it is" in outcome.remarks
+    after = tifffile.imread(tmp_path / "b.tif")
+    assert np.isnan(after[..., 3]).all()
+    assert np.isfinite(after[..., :3]).all()
+
+
 # -- filling ----------------------------------------------------------------------------------------------------------
 
 

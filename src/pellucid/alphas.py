@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import masks, ranges
-from pellucid.images import BICUBIC, Image, cropped, resized
+from pellucid.images import BICUBIC, Image, cropped, resized, white_of
 from pellucid.rows import rows_of, whole
 
-__all__ = ["as_mask", "cropped_to", "is_transparent", "opaque", "with_alpha", "with_alpha_resized"]
+__all__ = ["as_mask", "cropped_to", "is_transparent", "opaque", "opaque_of", "with_alpha", "with_alpha_resized"]
 
 BAND = 256
 """Rows that are looked at together."""
@@ -21,6 +21,19 @@ BAND = 256
 def opaque(dtype: np.dtype[Any]) -> float:
     """The value of alpha in this dtype where nothing shows through: the largest whole number, 1 for floats and truth values."""
     return float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
+
+
+def opaque_of(image: Image) -> float:
+    """The value of the image's own alpha where nothing shows through. It is the colours' white where alpha is in their units: whole
+    numbers of which the file states their white, and none lies above it, or floats that reach beyond 1."""
+    own = opaque(image.alpha.dtype)
+    if image.alpha.dtype.kind in "iu" and not (image.stated and image.white is not None):
+        return own
+    height = image.alpha.shape[0]
+    largest = max(float(rows_of(image.alpha, top, min(top + BAND, height)).max()) for top in range(0, height, BAND))
+    if image.alpha.dtype.kind in "iu":
+        return white_of(image) if largest <= white_of(image) else own
+    return max(largest, white_of(image)) if largest > own else own
 
 
 def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image:
@@ -35,7 +48,7 @@ def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image
         alpha = (scaled if image.dtype.kind == "f" else np.rint(scaled)).astype(image.dtype)
     before = image.alpha
     if before is not None:
-        product = alpha.astype(np.float64) * whole(before) / opaque(before.dtype)
+        product = alpha.astype(np.float64) * whole(before) / opaque_of(image)
         alpha = (product if image.dtype.kind == "f" else np.rint(product)).astype(image.dtype)
     if image.mask is not None:
         alpha = np.where(whole(image.mask.valid), alpha, alpha.dtype.type(hidden * most))
@@ -53,7 +66,7 @@ def is_transparent(image: Image) -> bool:
     """Whether alpha lets anything through: many programs write one that does not."""
     if image.alpha is None:
         return False
-    most, height = opaque(image.alpha.dtype), image.alpha.shape[0]
+    most, height = opaque_of(image), image.alpha.shape[0]
     return any(bool((rows_of(image.alpha, top, min(top + BAND, height)) < most).any()) for top in range(0, height, BAND))
 
 

@@ -203,7 +203,7 @@ def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axe
     """
     if isinstance(image, str | Path):
         image = read(image, range=range, axes=axes)
-    picture = image if isinstance(image, Image) else next(stacks.frames_of(image, range, axes).pictures)
+    picture = image if isinstance(image, Image) else stacks.first_of(image, range, axes)
     ranges.warn(picture.remarks)
     return diagnosis.look(View((picture,)))
 

@@ -23,7 +23,7 @@ from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
 from pellucid.tasks import Task
 from pellucid.tasks.settings import ClipSettings, FileSettings, Settings, Shape
-from pellucid.working import CLIP, PLAIN, Progress, Restore, Work, made_by, reading, serving, takes_mosaics
+from pellucid.working import CLIP, PLAIN, Progress, Restore, Work, made_by, reading, serving, takes_mosaics, without_values
 
 __all__ = [
     "Outcome",
@@ -383,6 +383,8 @@ def _read(
                 )
             if done(digest):
                 return Outcome(source, target, skipped=True)
+        page = _of_one_picture(page, work.settings)
+        work.check_output(source, target, document, page)
         page = _spared(page, work.restorer)
         if any(isinstance(picture.pixels, Rows) for picture in page.pictures):
             return _Open(source, target, digest, replace(document, pages=[page]), opened.pop_all().close, there)
@@ -471,6 +473,7 @@ def _passed(
     there."""
     firsts: list[Restoration] = []
     coming: list[Rows] = []
+    empty: list[int] = []
     seconds = 0.0
 
     def restored() -> Iterator[files.Page]:
@@ -482,7 +485,12 @@ def _passed(
                     work.progress((number + share) / document.count)
 
             tell(0)
-            output, first, taken = _restore_page(page, work, tell)
+            if document.count > 1 and all(picture.empty for picture in page.pictures):
+                empty.append(document.first + number + 1)
+            given = _of_one_picture(page, work.settings)
+            if number == 0:
+                work.check_output(source, target, document, given)
+            output, first, taken = _restore_page(given, work, tell)
             seconds += taken
             rows = [picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows)]
             if not firsts:
@@ -502,12 +510,12 @@ def _passed(
     files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=work.how.strip, before=before)
     work.keep_planes(target, firsts[0])
     seconds += sum(rows.seconds for rows in coming)
-    return _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
+    outcome = _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
+    return replace(outcome, remarks=outcome.remarks + without_values("page", empty))
 
 
 def _restore_page(page: files.Page, work: Work, progress: Progress | None) -> tuple[files.Page, Restoration, float]:
     """The page restored, how its first picture came about, and the seconds of all its pictures."""
-    page = _of_one_picture(page, work.settings)
     results: list[Restoration] = []
     for number, picture in enumerate(page.pictures):
 
@@ -555,7 +563,11 @@ def _without_pixels(first: Restoration) -> Restoration:
 def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
     """The outcome with the size of a file's first page, and the facts of its first picture."""
     height, width = page.pictures[0].pixels.shape[:2]
-    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height, remarks=page.pictures[0].remarks)
+    remarks = page.pictures[0].remarks
+    if page.kind == "channels":
+        samples = [part.empty for part in page.pictures for _ in range(part.pixels.shape[2] + (part.alpha is not None))]
+        remarks += without_values("channel", [number for number, empty in enumerate(samples, 1) if empty])
+    return replace(outcome, model=first.model, facts=first.facts, width=width, height=height, remarks=remarks)
 
 
 def _sized(document: files.Document, page: files.Page) -> files.Document:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import masks, ranges
+from pellucid.alphas import opaque, opaque_of
 from pellucid.images import Image, floating, to_levels
 from pellucid.masks import Mask
 from pellucid.rows import Rows
@@ -33,12 +34,12 @@ def at_depth(image: Image, depth: str) -> Image:
     dtype = DEPTHS[depth]
     if image.dtype == dtype and image.black == 0 and image.white is None:
         return image
-    return _at(image, dtype)
+    return _at(image, dtype, 1.0 if image.alpha is None else opaque_of(image))
 
 
 def between(image: Image) -> Image:
     """The image as a float32 file gives it back: pixels that are no image are filled from those around them as they are now."""
-    image = _at(image, DEPTHS["float32"])
+    image = _at(image, DEPTHS["float32"], 1.0 if image.alpha is None else opaque(image.alpha.dtype))
     mask = image.mask
     if mask is None:
         return image
@@ -54,7 +55,7 @@ def as_source(image: Image, source: Image) -> Image:
     """The image, which `between` was made of ``source``, in the dtype and units of that again."""
     alpha = image.alpha
     if alpha is not None:
-        alpha = _mapped(alpha, lambda band: _alpha_at(band, source.dtype), source.dtype)
+        alpha = _mapped(alpha, lambda band: _alpha_at(band, source.dtype, opaque(band.dtype)), source.dtype)
     return replace(
         image,
         dtype=source.dtype,
@@ -78,14 +79,15 @@ def _mask_of(image: Image, source: Image) -> Mask | None:
     return replace(before, valid=mask.valid)
 
 
-def _at(image: Image, dtype: np.dtype[Any]) -> Image:
+def _at(image: Image, dtype: np.dtype[Any], shown: float) -> Image:
+    """The image at that depth; ``shown`` is the value of its alpha where nothing shows through."""
     ends = image.black, ranges.dtype_ends(image.dtype)[1] if image.white is None else image.white
     mask = image.mask
     if mask is not None:
         mask = replace(mask, values=_values_at(mask.values, ends, dtype), reserved=None)
     alpha = image.alpha
     if alpha is not None:
-        alpha = _mapped(alpha, lambda band: _alpha_at(band, dtype), dtype)
+        alpha = _mapped(alpha, lambda band: _alpha_at(band, dtype, shown), dtype)
     pixels = image.pixels
     if isinstance(pixels, Rows):
         if pixels.dtype.kind != "f":
@@ -99,11 +101,11 @@ def _mapped(values: Any, change: Any, dtype: np.dtype[Any]) -> Any:
     return values.mapped(change, values.shape, dtype) if isinstance(values, Rows) else change(values)
 
 
-def _alpha_at(alpha: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Alpha in another dtype: the ends of the range stay where they are."""
-    if alpha.dtype == dtype:
+def _alpha_at(alpha: NDArray[Any], dtype: np.dtype[Any], shown: float) -> NDArray[Any]:
+    """Alpha in another dtype, ``shown`` at the upper end of its range."""
+    if alpha.dtype == dtype and shown == opaque(dtype):
         return alpha
-    shares = alpha.astype(np.float64) / ranges.dtype_ends(alpha.dtype)[1] if alpha.dtype.kind in "iu" else alpha.astype(np.float64)
+    shares = alpha.astype(np.float64) / shown
     if dtype.kind not in "iu":
         return shares.astype(dtype)
     return np.rint(np.clip(shares, 0, 1) * ranges.dtype_ends(dtype)[1]).astype(dtype)

@@ -76,6 +76,9 @@ FARTHEST = np.float32(2**16)
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
 
+EMPTY = "the array has no values but NaN, infinite, masked ones and nodata"
+"""The reason to refuse a picture without any value. One page of several may be so: it comes back as it is."""
+
 FILE_DEPTHS = ("bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float16", "float32", "float64")
 """The dtypes that files have."""
 
@@ -90,13 +93,14 @@ class Image:
     ``alpha`` (height, width) stays in the source's dtype and is never filtered, only
     enlarged with the rest. ``dtype`` is the source's, ``flat`` whether it came
     as (height, width) without a channel axis; ``black`` and ``white`` are the source's values of pixels 0 and 1 (white None: the
-    dtype's own). ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key and value) and ``resolution`` (dots per inch)
-    are as the file had them; ``notes`` is what the file's own format wants back, such as a JPEG's tables: only its module looks
-    inside.
+    dtype's own), ``stated`` says that the file states its white. ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key
+    and value) and ``resolution`` (dots per inch) are as the file had them; ``notes`` is what the file's own format wants back, such
+    as a JPEG's tables: only its module looks inside.
 
-    ``mask`` says where no image is, and what stands there: ``pixels`` are filled in those places. ``size`` is the (height, width)
-    that the picture had when it was read: `grown` is what has become of it. ``corner`` (row, column) is where a part begins that
-    was cut out of it. ``remarks`` are lines for the user on how it was read, and on what was found in it.
+    ``mask`` says where no image is, and what stands there: ``pixels`` are filled in those places; ``empty``: there is no image
+    anywhere. ``size`` is the (height, width) that the picture had when it was read: `grown` is what has become of it. ``corner``
+    (row, column) is where a part begins that was cut out of it. ``remarks`` are lines for the user on how it was read, and on what
+    was found in it.
 
     ``mosaic`` is there where the pixels (height, width, 1) are the samples of a camera's sensor, ``camera`` where they (height,
     width, 3) are linear light in a camera's own colours: no picture before `pellucid.developing.developed` makes one.
@@ -112,6 +116,7 @@ class Image:
     flat: bool = False
     black: float = 0.0
     white: float | None = None
+    stated: bool = False
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -120,6 +125,7 @@ class Image:
     resolution: tuple[float, float] | None = None
     notes: object | None = None
     mask: Mask | None = None
+    empty: bool = False
     size: tuple[int, int] | None = None
     corner: tuple[int, int] | None = None
     kept: Any = None
@@ -162,7 +168,10 @@ def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool 
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
     if values.ndim == 3 and values.shape[2] == 2:
         raise ImageError(_shapes(values.shape))
-    return from_values(values, value_range, sparing=sparing, valid=valid)
+    image = from_values(values, value_range, sparing=sparing, valid=valid)
+    if image.empty:
+        raise ImageError(EMPTY)
+    return image
 
 
 def from_values(
@@ -182,7 +191,8 @@ def from_values(
     ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` as of
     `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where none is. Colours
     that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole numbers of 8 and
-    16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`.
+    16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`. An array without any value is no error
+    here: see `Image.empty`.
     """
     _check(values.shape, values.dtype)
     flat = values.ndim == 2
@@ -190,9 +200,8 @@ def from_values(
     planes, alpha = (planes[..., :-1], planes[..., -1]) if planes.shape[2] in (2, 4) else (planes, None)
     beside = valid if valid is None or flat else np.asarray(np.all(valid[..., : planes.shape[2]], axis=2), dtype=bool)
     there = _there(planes, alpha, nodata, beside)
-    if there is not None and not there.any():
-        if alpha is None:
-            raise ImageError("the array has no values but NaN, infinite, masked ones and nodata")
+    hidden = there is not None and not there.any()
+    if hidden and not isinstance(value_range, tuple):
         # Nothing is shown anywhere: any range does.
         value_range = "dtype"
     found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, full=full)
@@ -202,7 +211,14 @@ def from_values(
         remarks += (_shown(found.words, float((~kept if there is None else there & ~kept).mean())),)
         there = kept if there is None else there & kept
     image = Image(
-        pixels=planes, alpha=alpha, dtype=values.dtype, flat=flat, black=found.ends[0], white=_white(values.dtype, found.ends)
+        pixels=planes,
+        alpha=alpha,
+        dtype=values.dtype,
+        flat=flat,
+        black=found.ends[0],
+        white=_white(values.dtype, found.ends),
+        stated=value_range == "auto" and found.ends == (0.0, white),
+        empty=hidden and alpha is None,
     )
     if keep and values.dtype.name not in WHOLE:
         image = replace(image, kept=planes)
@@ -275,7 +291,7 @@ def from_rows(
     height, width, channels = rows.shape if not flat else (*rows.shape, 1)
     transparent = channels in (2, 4)
     colours = channels - transparent
-    read = holes = False
+    read = holes = some = False
 
     def colour(band: NDArray[Any]) -> NDArray[Any]:
         return band[..., None] if flat else band[..., :colours]
@@ -284,14 +300,20 @@ def from_rows(
         return _there(colour(band), band[..., -1] if transparent else None, nodata, None)
 
     def bands() -> Iterator[NDArray[Any]]:
-        nonlocal read, holes
+        nonlocal read, holes, some
         for band in rows.bands(ROWS):
             usable = there(band)
             holes = holes or usable is not None
+            some = some or usable is None or bool(usable.any())
             yield colour(band) if usable is None else colour(band)[usable]
         read = True
 
-    found = ranges.find(rows.dtype, value_range, bands, white=white, full=full)
+    try:
+        found = ranges.find(rows.dtype, value_range, bands, white=white, full=full)
+    except ImageError:
+        # There is no value to find a range from.
+        found = ranges.find(rows.dtype, "dtype", bands)
+        read = holes = True
     # Where all of it was read, it is known whether there are holes.
     masked = not found.plain or (holes if read else transparent or nodata is not None or rows.dtype.kind == "f")
     values = rows.mapped(colour, (height, width, colours), rows.dtype)
@@ -325,7 +347,9 @@ def from_rows(
         flat=flat,
         black=found.ends[0],
         white=_white(rows.dtype, found.ends),
+        stated=value_range == "auto" and found.ends == (0.0, white),
         mask=mask,
+        empty=read and not some and not transparent,
         size=(height, width),
         kept=rows.mapped(colour, (height, width, colours), rows.dtype) if keep and rows.dtype.name not in WHOLE else None,
         remarks=remarks,

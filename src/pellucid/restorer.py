@@ -391,7 +391,7 @@ class Restorer:
 
     def inspect(self, image: ArrayLike | Image) -> Diagnosis:
         """The noise of anything that `restore` takes, of a stack in its first image: see `pellucid.diagnosis.inspect`."""
-        picture = image if isinstance(image, Image) else next(stacks.frames_of(image, "auto", None).pictures)
+        picture = image if isinstance(image, Image) else stacks.first_of(image, "auto", None)
         return diagnosis.look(View((picture,)))
 
     def expected_gain(

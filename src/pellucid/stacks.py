@@ -17,7 +17,7 @@ from pellucid.files.base import Page, Reading
 from pellucid.images import Image, Range
 from pellucid.tasks.settings import as_number, shown
 
-__all__ = ["Frames", "frames_of", "masked_as", "reading_of", "restored"]
+__all__ = ["Frames", "first_of", "frames_of", "masked_as", "reading_of", "restored"]
 
 
 class Restored(Protocol):
@@ -72,7 +72,23 @@ def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
         return np.ma.MaskedArray(output, mask=mask, fill_value=array.fill_value)  # type: ignore[union-attr]
 
     valid = None if masked is None else ~masked
-    return Frames((page.pictures[0] for page in arrays.frames(values, letters, reading, valid)), whole)
+    return Frames(_pictures(arrays.frames(values, letters, reading, valid), values.shape, letters), whole)
+
+
+def first_of(array: ArrayLike, value_range: Range, axes: str | None) -> Image:
+    """The first picture of an array that has any value."""
+    return next(picture for picture in frames_of(array, value_range, axes).pictures if not picture.empty)
+
+
+def _pictures(pages: Iterator[Page], shape: tuple[int, ...], letters: str) -> Iterator[Image]:
+    """The pictures of an array; `ImageError` where none has any value."""
+    last, empty = math.prod(arrays.inner_shape(shape, letters)[0]) - 1, True
+    for number, page in enumerate(pages):
+        picture = page.pictures[0]
+        empty = empty and picture.empty
+        if empty and number == last:
+            raise ImageError(images.EMPTY)
+        yield picture
 
 
 def restored(array: ArrayLike, value_range: Range, axes: str | None, restore: Callable[[Image], Restored]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image as PillowImage
 
-from pellucid.alphas import is_transparent, opaque
+from pellucid.alphas import is_transparent, opaque_of
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image, floating, gray, resized
 from pellucid.masks import Mask
@@ -29,8 +29,7 @@ ROUNDING = np.float32(1e-6)
 def of_image(image: Image) -> Weights:
     """The weights (h, w) of a picture: its alpha, where that lets anything through, else its luma; white is 1."""
     if is_transparent(image):
-        alpha = whole(image.alpha)
-        return plane(alpha.astype(np.float32) / np.float32(opaque(alpha.dtype)))
+        return plane(whole(image.alpha).astype(np.float32) / np.float32(opaque_of(image)))
     return plane(gray(floating(image).pixels)[..., 0])
 
 

@@ -22,9 +22,22 @@ from pellucid.images import Image
 from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.settings import ClipSettings, Declared, FileSettings, Settings
+from pellucid.tasks.settings import ClipSettings, Declared, FileSettings, Settings, Shape
 
-__all__ = ["CLIP", "PLAIN", "Areas", "Progress", "Restore", "Work", "check_kinds", "made_by", "reading", "serving", "takes_mosaics"]
+__all__ = [
+    "CLIP",
+    "PLAIN",
+    "Areas",
+    "Progress",
+    "Restore",
+    "Work",
+    "check_kinds",
+    "made_by",
+    "reading",
+    "serving",
+    "takes_mosaics",
+    "without_values",
+]
 
 Progress = Callable[[float], None]
 """Called with the share of a file that is done, 0 to 1."""
@@ -122,6 +135,12 @@ class Work:
         """Whether the other picture is wanted, and missing."""
         return self.confidence is not None and not exists(self.confidence(target))
 
+    def check_output(self, source: Path, target: Path, document: files.Document, page: files.Page) -> None:
+        """Before the work: `FileError` where the output's format cannot hold what comes of a page, as it is restored."""
+        height, width, channels = page.pictures[0].pixels.shape
+        given = Shape(height, width, channels, alpha=page.pictures[0].alpha is not None)
+        files.check_output(target, source, document, page, self.settings.answer(given), self.how.depth)
+
     def keep_planes(self, target: Path, result: Restoration) -> None:
         """Writes the other picture."""
         if self.confidence is not None:
@@ -216,6 +235,18 @@ def takes_mosaics(restorer: Restorer | Chain, how: FileSettings, settings: Setti
         and isinstance(restorer, Restorer)
         and restorer.serves("mosaic")
     )
+
+
+NAMED = 8
+"""Pages without any value of which the numbers are listed; of more, their count."""
+
+
+def without_values(what: str, numbers: list[int]) -> tuple[str, ...]:
+    """A line about the pages or channels (``what``) of these numbers, in which no pixel has a value; none where there are none."""
+    if len(numbers) == 1:
+        return (f"{what} {numbers[0]} has no values and stays as it is",)
+    named = f"{what}s {', '.join(map(str, numbers))}" if len(numbers) <= NAMED else f"{len(numbers)} {what}s"
+    return (f"{named} have no values and stay as they are",) if numbers else ()
 
 
 def serving(picture: Image, restorer: Restorer | Chain, settings: Settings | Steps) -> tuple[Restorer | Chain, Any]:

@@ -30,7 +30,7 @@ from pellucid.files.idx import MNIST_FILES, load_mnist, read_idx
 from pellucid.files.metadata import ORIENTATION
 from pellucid.files.raw import pictured
 from pellucid.files.reading import check_length, open_pages, read
-from pellucid.files.writing import at_depth, with_size, write, write_pages
+from pellucid.files.writing import at_depth, check_output, with_size, write, write_pages
 from pellucid.saving import replacing
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "at_depth",
     "check_depth",
     "check_length",
+    "check_output",
     "check_written",
     "ending_named",
     "ending_of",

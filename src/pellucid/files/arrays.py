@@ -32,7 +32,7 @@ from pellucid.files.claims import check_size
 from pellucid.files.stored import Pick, Stored, cut
 from pellucid.images import FILE_DEPTHS, Image, Rows
 
-__all__ = ["assembled", "frames", "guessed", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
+__all__ = ["assembled", "check_exr", "exr", "frames", "guessed", "inner_shape", "open_exr", "open_npy", "save_exr", "save_npy"]
 
 
 SLAB = 128 << 20
@@ -110,6 +110,13 @@ def open_npy(path: Path, reading: Reading) -> Iterator[Document]:
     with regular.opened(path) as file:
         values = _stored(file)
         shape = values.shape
+        if not reading.axes and len(shape) > 2 and shape[-1] == 2:
+            # Gray with alpha, most likely; as a stack, of pictures two pixels wide.
+            stack = guessed((*shape[:-1], 1))[:-1]
+            raise FileError(
+                f"an array of shape {shape} may be gray with alpha (--axes {stack}S) or gray pictures (--axes {stack}C): "
+                "name its axes"
+            )
         axes = reading.axes.upper() if reading.axes else guessed(shape)
         leading, letters, order = inner_shape(shape, axes)
         height, width = (shape[place] for place in order[len(leading) :][:2])
@@ -240,7 +247,8 @@ class ExrNotes:
     header: tuple[tuple[str, Any], ...]
 
 
-def _exr() -> Any:
+def exr() -> Any:
+    """The package OpenEXR. Raises `MissingExtra` where it is not installed."""
     try:
         import OpenEXR
     except ModuleNotFoundError as error:
@@ -255,9 +263,9 @@ COLOURS = (("R", "G", "B"), ("R", "G", "B", "A"), ("Y",), ("Y", "A"))
 @contextmanager
 def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     """The picture in an OpenEXR file, in linear light as it is. Raises `MissingExtra`."""
-    exr = _exr()
+    package = exr()
     size = path.stat().st_size
-    with exr.File(str(path), header_only=True) as head:
+    with package.File(str(path), header_only=True) as head:
         if len(head.parts) != 1:
             raise FileError(f"it has {len(head.parts)} parts, and only single pictures are read")
         header = head.header()
@@ -271,7 +279,7 @@ def open_exr(path: Path, reading: Reading) -> Iterator[Document]:
     names = next((names for names in COLOURS if set(names) == channels), None)
     if names is None:
         raise FileError(f"channels {', '.join(sorted(channels))} do not make a picture; R, G, B or Y, with A or without, do")
-    with exr.File(str(path), separate_channels=True) as file:
+    with package.File(str(path), separate_channels=True) as file:
         # The library tells of pixels that it does not find on its own output, and goes on without them.
         if not file.parts:
             raise FileError("the pixels are damaged or cut off")
@@ -299,17 +307,22 @@ def _exr_fitted(header: dict[str, Any], shape: tuple[int, ...], down: float, acr
     return fitted
 
 
+def check_exr(image: Image) -> None:
+    """Raises `FileError` for a picture of a dtype that OpenEXR does not have."""
+    if image.dtype.name not in ("float16", "float32", "uint32"):
+        raise FileError(f"OpenEXR holds linear light in floats of 16 or 32 bits, not {image.dtype}; write TIFF")
+
+
 def save_exr(path: Path, pages: Iterator[Page], document: Document) -> None:
     """Writes an OpenEXR file: floats only, for it means linear light. Raises `MissingExtra`."""
-    exr = _exr()
+    package = exr()
     image: Image = next(pages).pictures[0]
+    check_exr(image)
     values = joined(Page((image,)))
-    if values.dtype.name not in ("float16", "float32", "uint32"):
-        raise FileError(f"OpenEXR holds linear light in floats of 16 or 32 bits, not {values.dtype}; write TIFF")
     stacked = values[..., None] if values.ndim == 2 else values
     names = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[stacked.shape[2]]
     channels = {name: np.ascontiguousarray(stacked[..., index]) for index, name in enumerate(names)}
-    header = dict(image.notes.header) if isinstance(image.notes, ExrNotes) else {"compression": exr.ZIP_COMPRESSION}
+    header = dict(image.notes.header) if isinstance(image.notes, ExrNotes) else {"compression": package.ZIP_COMPRESSION}
     if image.is_grown:
         header = _exr_fitted(header, stacked.shape[:2], *(float(grown) for grown in image.grown))
-    exr.File({**header, "type": exr.scanlineimage}, channels).write(str(path))
+    package.File({**header, "type": package.scanlineimage}, channels).write(str(path))

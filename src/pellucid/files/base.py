@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import UnidentifiedImageError
 
-from pellucid import images
+from pellucid import alphas, images
 from pellucid.files.stored import Stored
 from pellucid.images import Image, Nodata, Range, Rows
 
@@ -130,6 +130,11 @@ class Format:
     depths: tuple[str, ...] = ("8",)
     sensor: bool = False
     in_parts: bool = False
+    whites: tuple[str, ...] = ()
+    longest: int | None = None
+    colours: tuple[int, ...] = ()
+    check: Callable[[Image], None] | None = None
+    ready: Callable[[], object] | None = None
 
     @property
     def writes(self) -> bool:
@@ -268,8 +273,7 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
     if image.alpha is not None:
         alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):
-            own = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
-            alpha = np.rint(np.clip(alpha / own, 0, 1) * top).astype(dtype)
+            alpha = np.rint(np.clip(alpha / alphas.opaque_of(image), 0, 1) * top).astype(dtype)
         values = np.concatenate([values, alpha[..., None]], axis=2)
     return values[..., 0] if values.shape[2] == 1 else values
 

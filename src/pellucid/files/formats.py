@@ -35,6 +35,9 @@ RAW_MEDIA = (
 
 ALL_DEPTHS = ("8", "16", "float32")
 
+WHOLE = ("uint8", "uint16")
+"""The dtypes of which a file may state a white of its own."""
+
 FORMATS: tuple[Format, ...] = (
     Format("PNG", (".png",), media=("image/png",), open=png.open_png, encode=png.to_png, depths=("8", "16")),
     Format(
@@ -45,6 +48,7 @@ FORMATS: tuple[Format, ...] = (
         open=photographs.open_jpeg,
         save=photographs.save_jpeg,
         inks=True,
+        longest=65500,
     ),
     Format(
         "TIFF",
@@ -55,15 +59,36 @@ FORMATS: tuple[Format, ...] = (
         inks=True,
         depths=ALL_DEPTHS,
         in_parts=True,
+        # MaxSampleValue is believed of 16 bits alone: of 8 many programs write the largest value that there is.
+        whites=("uint16",),
     ),
-    Format("WebP", (".webp",), media=("image/webp",), open=photographs.open_webp, encode=photographs.to_webp),
-    Format("AVIF", (".avif",), media=("image/avif",), decode=photographs.from_avif, encode=photographs.to_avif),
+    Format(
+        "WebP",
+        (".webp",),
+        media=("image/webp",),
+        open=photographs.open_webp,
+        encode=photographs.to_webp,
+        longest=16383,
+        colours=(1, 2),
+    ),
+    Format(
+        "AVIF",
+        (".avif",),
+        media=("image/avif",),
+        open=photographs.open_avif,
+        encode=photographs.to_avif,
+        longest=65536,
+        colours=(1, 2),
+        check=photographs.check_avif,
+    ),
     Format(
         "HEIF",
         (".heic", ".heif", ".hif"),
         media=("image/heic", "image/heif"),
         decode=photographs.from_heif,
         encode=photographs.to_heif,
+        colours=(2,),
+        ready=photographs.heif,
     ),
     Format(
         "BMP",
@@ -83,6 +108,7 @@ FORMATS: tuple[Format, ...] = (
         holds={".pgm": 1, ".ppm": 3, ".pbm": 0},
         depths=("8", "16"),
         in_parts=True,
+        whites=WHOLE,
     ),
     Format(
         "NumPy",
@@ -92,8 +118,18 @@ FORMATS: tuple[Format, ...] = (
         save=arrays.save_npy,
         depths=ALL_DEPTHS,
         in_parts=True,
+        whites=WHOLE,
     ),
-    Format("OpenEXR", (".exr",), media=("image/x-exr",), open=arrays.open_exr, save=arrays.save_exr, depths=("float32",)),
+    Format(
+        "OpenEXR",
+        (".exr",),
+        media=("image/x-exr",),
+        open=arrays.open_exr,
+        save=arrays.save_exr,
+        depths=("float32",),
+        check=arrays.check_exr,
+        ready=arrays.exr,
+    ),
     Format(
         "DICOM",
         (".dcm", ".dicom"),
@@ -102,8 +138,18 @@ FORMATS: tuple[Format, ...] = (
         open=dicom.open_dicom,
         save=dicom.save_dicom,
         depths=(),
+        whites=WHOLE,
     ),
-    Format("OME-Zarr", (".zarr",), alpha=False, open=omezarr.open_zarr, save=omezarr.save_zarr, folder=True, depths=()),
+    Format(
+        "OME-Zarr",
+        (".zarr",),
+        alpha=False,
+        open=omezarr.open_zarr,
+        save=omezarr.save_zarr,
+        folder=True,
+        depths=(),
+        whites=WHOLE,
+    ),
     Format("JPEG XL", (".jxl",), media=("image/jxl",), decode=jpegxl.from_jpegxl, instead=".png"),
     Format("GIF", (".gif",), media=("image/gif",), open=photographs.open_gif, instead=".png"),
     Format(
@@ -296,8 +342,10 @@ def check_written(path: Path, *, alpha: bool = False, channels: int | None = Non
 
 def check_depth(path: Path, depth: str) -> None:
     """`FileError` where the format that a file of this name is written in does not hold that depth: 8, 16 or float32; ``auto`` is
-    what it holds."""
+    what it holds. `MissingExtra` where the package that writes it is not installed."""
     kind = check_written(path)
+    if kind.ready is not None:
+        kind.ready()
     if depth != "auto" and depth not in kind.depths:
         others = ", ".join(entry.name for entry in FORMATS if entry.writes and depth in entry.depths)
         bits = depth if depth == "float32" else f"{depth} bits"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,21 +17,23 @@ from PIL import Image as PillowImage
 
 from pellucid import pillow
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files import codecs
+from pellucid.files import codecs, profiles
 from pellucid.files.base import Document, Page, Reading, joined, levels, picture_of, planes
 from pellucid.files.claims import check_size, content_of
 from pellucid.files.companions import DEPTH, GAIN_MAP, PICTURE, left_out, remark, without_companions
-from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled, thumbnails
+from pellucid.files.metadata import iptc_of, photoshop_of, resolution_of, settled, thumbnails, upright
 from pellucid.images import Image
 
 __all__ = [
     "animation",
+    "check_avif",
     "described",
-    "from_avif",
     "from_bmp",
     "from_heif",
     "from_webp",
+    "heif",
     "inks_to_picture",
+    "open_avif",
     "open_gif",
     "open_jpeg",
     "open_webp",
@@ -69,25 +71,64 @@ def opened(content: bytes, *kinds: str) -> PillowImage.Image:
     return picture
 
 
-def animation(content: bytes, kind: str, reading: Reading) -> Document | None:
-    """The frames of an animation as pages, each as it is shown; None where the content is one picture."""
+def described(image: Image, picture: PillowImage.Image) -> Image:
+    """The image with what lies beside the pixels in Pillow's picture."""
+    exif = picture.info.get("exif")
+    if not exif:
+        parsed = picture.getexif()
+        exif = parsed.tobytes() if len(parsed) else None
+    xmp = picture.info.get("xmp")
+    return replace(
+        image,
+        icc=picture.info.get("icc_profile") or None,
+        exif=exif,
+        xmp=xmp if isinstance(xmp, bytes) and xmp else None,
+        resolution=resolution_of(picture.info),
+    )
+
+
+def animation(
+    content: bytes,
+    kind: str,
+    reading: Reading,
+    beside: Callable[[Image, PillowImage.Image], Image] = described,
+    deep: Iterable[NDArray[np.uint16]] | None = None,
+    *,
+    full: bool = False,
+) -> Document | None:
+    """The frames of an animation as pages, each as it is shown; None where the content is one picture.
+
+    ``beside`` gives the first frame what lies beside its pixels, which is the whole animation's: all have its profile and are
+    turned as it says. ``deep`` are the frames where they have more than the 8 bits that Pillow gives. ``full`` as of `picture_of`.
+    """
     with pillow.unlimited(), opened(content, kind) as picture:
         count = getattr(picture, "n_frames", 1)
         if count > MOST_FRAMES:
             raise FileError(f"{count} frames are more than pellucid reads")
-        check_size(picture.width, picture.height, len(picture.getbands()), len(content), pages=count)
+        itemsize = 1 if deep is None else 2
+        check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=itemsize, pages=count)
     if count < 2:
         return None
 
+    def shallow(frames: PillowImage.Image) -> Iterator[NDArray[Any]]:
+        for index in range(count):
+            with pillow.unlimited():
+                frames.seek(index)
+                values = np.asarray(shown(frames))
+            yield values
+
     def pages() -> Iterator[Page]:
+        first = None
         with opened(content, kind) as frames:
-            for index in range(count):
-                with pillow.unlimited():
-                    frames.seek(index)
-                    values = np.asarray(shown(frames))
-                frame = picture_of(values, reading)
-                frame = frame if index else described(frame, frames)
-                yield Page((replace(frame, flat=False, remarks=(TIMELESS,)),))
+            for values in shallow(frames) if deep is None else deep:
+                frame = replace(picture_of(values, reading, full=full), flat=False)
+                if first is None:
+                    frames.load()
+                    first = frame = beside(frame, frames)
+                else:
+                    frame = upright(replace(frame, exif=first.exif, resolution=first.resolution))
+                    frame = replace(frame, exif=None, icc=first.icc, notes=first.notes)
+                yield Page((replace(frame, remarks=(TIMELESS, *first.remarks)),))
 
     return Document(pages(), count, (count,), "T")
 
@@ -106,27 +147,13 @@ def open_gif(path: Path, reading: Reading) -> Iterator[Document]:
     yield animation(content, "GIF", reading) or Document([Page((_read(content, reading, "GIF"),))])
 
 
-def described(image: Image, picture: PillowImage.Image) -> Image:
-    """The image with what lies beside the pixels in Pillow's picture."""
-    exif = picture.info.get("exif")
-    if not exif:
-        parsed = picture.getexif()
-        exif = parsed.tobytes() if len(parsed) else None
-    xmp = picture.info.get("xmp")
-    return replace(
-        image,
-        icc=picture.info.get("icc_profile") or None,
-        exif=exif,
-        xmp=xmp if isinstance(xmp, bytes) and xmp else None,
-        resolution=resolution_of(picture.info),
-    )
-
-
 def shown(picture: PillowImage.Image) -> PillowImage.Image:
     """The picture as gray or RGB, with alpha or without: what a palette, bits or other colour spaces show."""
     mode = picture.mode
-    if mode in ("P", "PA") or (mode in ("L", "RGB", "1") and "transparency" in picture.info):
+    if mode in ("P", "PA"):
         return picture.convert("RGBA" if "transparency" in picture.info or mode == "PA" else "RGB")
+    if mode in ("L", "RGB", "1") and "transparency" in picture.info:
+        return picture.convert("RGBA" if mode == "RGB" else "LA")
     if mode in ("CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         return picture.convert("RGB")
     if mode == "1":
@@ -315,21 +342,58 @@ def to_bmp(image: Image) -> bytes:
 # -- AVIF -------------------------------------------------------------------------------------------------------------
 
 
-def from_avif(content: bytes, reading: Reading) -> Image:
-    """The picture in an AVIF file; 10 and 12 bits come as 16. Raises `MissingExtra` for those without imagecodecs."""
+@contextmanager
+def open_avif(path: Path, reading: Reading) -> Iterator[Document]:
+    """The picture in an AVIF file, or its frames; 10 and 12 bits come as 16, for which it raises `MissingExtra` without
+    imagecodecs."""
+    content = content_of(path)
+    depth, code = _avif_depth(content), _avif_code(content)
+    frames = None if depth == 8 else _deep_avif(content, depth)
+
+    def beside(image: Image, picture: PillowImage.Image) -> Image:
+        image = described(image, picture)
+        if depth != 8:
+            image = replace(image, notes=AvifNotes(depth))
+        if image.icc is None and code is not None:
+            # The encoder writes no other code than sRGB's.
+            image = replace(image, icc=profiles.of_code(*code))
+            if profiles.is_dynamic(code[1]):
+                image = replace(image, remarks=(*image.remarks, "colours of high dynamic range: the output does not state them"))
+        return image
+
+    moving = animation(content, "AVIF", reading, beside, frames, full=depth != 8)
+    if moving is not None:
+        yield moving
+        return
     with opened(content, "AVIF") as picture:
-        depth = _avif_depth(content)
-        if depth == 8:
-            values = np.asarray(shown(picture))
-            return described(picture_of(values, reading), picture)
-        imagecodecs = codecs.imagecodecs()
-        check_size(picture.width, picture.height, len(picture.getbands()), len(content), itemsize=2)
-        values = imagecodecs.avif_decode(content)
-        if values.ndim == 3 and values.shape[2] == 4 and picture.mode == "RGB":
+        values = np.asarray(shown(picture)) if frames is None else next(frames)
+        yield Document([Page((beside(picture_of(values, reading, full=depth != 8), picture),))])
+
+
+def _deep_avif(content: bytes, depth: int) -> Iterator[NDArray[np.uint16]]:
+    """The pictures in an AVIF file of 10 or 12 bits, of 16 bits each."""
+    imagecodecs = codecs.imagecodecs()
+    with opened(content, "AVIF") as picture:
+        count = getattr(picture, "n_frames", 1)
+        check_size(
+            picture.width,
+            picture.height,
+            len(picture.getbands()),
+            len(content),
+            itemsize=2,
+            pages=count,
+            held=2 * count * picture.width * picture.height * len(picture.getbands()),
+        )
+        size, mode = (picture.height, picture.width), picture.mode
+    # All at once: the decoder breaks down where it is asked for one of several.
+    decoded = imagecodecs.avif_decode(content)
+    for values in decoded if count > 1 else (decoded,):
+        if values.ndim == 3 and values.shape[2] == 4 and mode == "RGB":
             values = values[..., :3]
+        if values.shape[:2] != size:
+            raise FileError("its pictures are not of one size")
         # Left-aligned, the lower bits filled with the upper ones: white is 65535 then.
-        values = (values << (16 - depth)) | (values >> (2 * depth - 16))
-        return replace(described(picture_of(values.astype(np.uint16), reading, full=True), picture), notes=AvifNotes(depth))
+        yield ((values << (16 - depth)) | (values >> (2 * depth - 16))).astype(np.uint16)
 
 
 @dataclass(frozen=True)
@@ -346,10 +410,25 @@ def _avif_depth(content: bytes) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
+def _avif_code(content: bytes) -> tuple[int, int] | None:
+    """The numbers of the primaries and the transfer function, from the box ``colr`` (ISO/IEC 14496-12, 12.1.5), or None."""
+    place = content.find(b"colrnclx")
+    if not 0 <= place < len(content) - 12:
+        return None
+    return struct.unpack_from(">HH", content, place + 8)
+
+
+def check_avif(image: Image) -> None:
+    """Raises `FileError` for a picture of an AVIF file of 10 or 12 bits: an encoder of these keeps no colour profile."""
+    if isinstance(image.notes, AvifNotes) and image.dtype == np.uint16:
+        raise FileError(
+            f"AVIF is written with 8 bits, and the picture has {image.notes.depth}; write PNG or TIFF, or ask for --depth 8"
+        )
+
+
 def to_avif(image: Image) -> bytes:
-    """An AVIF file of 8 bits, chroma as fine as luma. `FileError` for 10 and 12 bits: that encoder keeps no colour profile."""
-    if isinstance(image.notes, AvifNotes):
-        raise FileError(f"AVIF is written with 8 bits, and the picture has {image.notes.depth}; write PNG or TIFF")
+    """An AVIF file of 8 bits, chroma as fine as luma. `FileError` as of `check_avif`."""
+    check_avif(image)
     settings = {"quality": 95, "subsampling": "4:4:4", "speed": 8}
     return _saved(replace(image, resolution=None), "AVIF", levels(image, "uint8"), **settings)
 
@@ -368,9 +447,16 @@ class HeifNotes:
     depth: int
     chroma: int
     colours: tuple[tuple[str, int], ...]
+    kind: str = "HEIF"
+
+    def profile(self, channels: int) -> bytes | None:
+        """The profile of the stated colours: see `profiles.Stating`."""
+        stated = dict(self.colours)
+        return profiles.of_code(stated.get(NCLX[0], 2), stated.get(NCLX[1], 2), channels)
 
 
-def _heif() -> Any:
+def heif() -> Any:
+    """The package pillow-heif. Raises `MissingExtra` where it is not installed."""
     try:
         import pillow_heif
     except ModuleNotFoundError as error:
@@ -380,8 +466,7 @@ def _heif() -> Any:
 
 def from_heif(content: bytes, reading: Reading) -> Image:
     """The first picture in a HEIF file, upright; 10 and 12 bits come as 16. Raises `MissingExtra`."""
-    heif = _heif()
-    file = heif.open_heif(content, convert_hdr_to_8bit=False)
+    file = heif().open_heif(content, convert_hdr_to_8bit=False)
     # The file's own main picture; the others are bursts, depths and previews.
     picture = file[file.primary_index]
     width, height = picture.size
@@ -406,7 +491,7 @@ def from_heif(content: bytes, reading: Reading) -> Image:
 
 def to_heif(image: Image) -> bytes:
     """A HEIF file of 8, 10 or 12 bits, its chroma as fine as its source's, or as luma. Raises `MissingExtra`."""
-    heif = _heif()
+    package = heif()
     deep = image.dtype != np.uint8
     values = levels(image, "uint16" if deep else "uint8")
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[1 if values.ndim == 2 else values.shape[2]]
@@ -414,13 +499,13 @@ def to_heif(image: Image) -> bytes:
         values = np.concatenate([values[..., :1]] * 3 + [values[..., 1:]], axis=2)
         mode = "RGBA"
     buffer = io.BytesIO()
-    twelve = heif.options.SAVE_HDR_TO_12_BIT
+    twelve = package.options.SAVE_HDR_TO_12_BIT
     notes = image.notes if isinstance(image.notes, HeifNotes) else HeifNotes(12, 444, ())
     beside = {"icc_profile": image.icc, "exif": image.exif, "xmp": image.xmp, **dict(notes.colours)}
     with _deepening:
-        heif.options.SAVE_HDR_TO_12_BIT = notes.depth != 10
+        package.options.SAVE_HDR_TO_12_BIT = notes.depth != 10
         try:
-            heif.encode(
+            package.encode(
                 mode + (";16" if deep else ""),
                 (values.shape[1], values.shape[0]),
                 values.tobytes(),
@@ -430,5 +515,5 @@ def to_heif(image: Image) -> bytes:
                 **{name: value for name, value in beside.items() if value is not None},
             )
         finally:
-            heif.options.SAVE_HDR_TO_12_BIT = twelve
+            package.options.SAVE_HDR_TO_12_BIT = twelve
     return buffer.getvalue()

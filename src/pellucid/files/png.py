@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from pellucid.errors import FileError
-from pellucid.files import codecs
+from pellucid.files import codecs, profiles
 from pellucid.files.base import Document, Page, Reading, fitting, picture_of
 from pellucid.files.claims import check_size, content_of
 from pellucid.files.metadata import EXIF_HEAD
@@ -59,6 +60,19 @@ class PngNotes:
     """The colour chunks of a PNG, whole."""
 
     colour: bytes
+    kind: str = "PNG"
+
+    def profile(self, channels: int) -> bytes | None:
+        """The profile of the stated colours: see `profiles.Stating`. cICP outweighs sRGB, and that the gamma."""
+        found = {name: whole[8:-4] for name, whole in _chunks(SIGNATURE + self.colour)}
+        if len(code := found.get(b"cICP", b"")) == 4:
+            return profiles.of_code(code[0], code[1], channels)
+        if b"sRGB" in found or len(gamma := found.get(b"gAMA", b"")) != 4:
+            return None
+        # In steps of a hundred-thousandth; white comes first.
+        steps = struct.unpack(">8I", found[b"cHRM"]) if len(found.get(b"cHRM", b"")) == 32 else ()
+        places = tuple(step / 100_000 for step in (*steps[2:], *steps[:2]))
+        return profiles.of_gamma(100_000 / max(1, int.from_bytes(gamma, "big")), places or None, channels)
 
 
 @contextmanager
@@ -67,7 +81,15 @@ def open_png(path: Path, reading: Reading) -> Iterator[Document]:
     content = content_of(path)
     # Only the chunk of an animation makes it one, and only before the pixels.
     moving = b"acTL" in content[: max(0, content.find(b"IDAT"))]
-    yield (animation(content, "PNG", reading) if moving else None) or Document([Page((from_png(content, reading),))])
+    if moving:
+        deep = _frames(content) if content[24:25] == b"\x10" else None
+        document = animation(
+            content, "PNG", reading, lambda image, picture: _beside(image, picture, content), deep, full=_is_shown(content)
+        )
+        if document is not None:
+            yield document
+            return
+    yield Document([Page((from_png(content, reading),))])
 
 
 def from_png(content: bytes, reading: Reading) -> Image:
@@ -87,15 +109,19 @@ def from_png(content: bytes, reading: Reading) -> Image:
             picture.load()
         else:
             values = np.asarray(shown(picture))
-        if key is not None:
-            planes = np.atleast_3d(values)
-            opaque = (planes != np.array(key, values.dtype)).any(axis=2, keepdims=True)
-            values = np.concatenate([planes, opaque * values.dtype.type(np.iinfo(values.dtype).max)], axis=2)
-        # A file that says that its values are colours to be shown holds no counts of a camera.
-        colours = not SHOWN.isdisjoint(name for name, _ in _chunks(content))
-        image = described(picture_of(values, reading, full=colours), picture)
-        # Written after the pixels they are found only once those are read.
-        text = getattr(picture, "text", {})
+        values = values if key is None else _transparent(values, key)
+        return _beside(picture_of(values, reading, full=_is_shown(content)), picture, content)
+
+
+def _is_shown(content: bytes) -> bool:
+    """Whether the file says that its values are colours to be shown: it holds no counts of a camera then."""
+    return not SHOWN.isdisjoint(name for name, _ in _chunks(content))
+
+
+def _beside(image: Image, picture: PillowImage.Image, content: bytes) -> Image:
+    """The image with what lies beside the pixels of Pillow's picture, which is loaded: texts behind the pixels are found then."""
+    image = described(image, picture)
+    text = getattr(picture, "text", {})
     kept = tuple((str(key), str(value)) for key, value in text.items() if key != XMP_KEY and not key.startswith(OBSOLETE_KEYS))
     xmp = image.xmp or (str(text[XMP_KEY]).encode() if XMP_KEY in text else None)
     colour = b"".join(whole for name, whole in _chunks(content) if name in COLOUR_CHUNKS)
@@ -112,6 +138,66 @@ def _key(content: bytes) -> tuple[int, ...] | None:
     # PNG's specification: of a value of fewer than 16 bits only its lowest count.
     values = (value % 2**depth for value in struct.unpack_from(f">{channels}H", chunk, 8))
     return tuple(value * (255 // (2**depth - 1)) if depth < 8 else value for value in values)
+
+
+def _transparent(values: NDArray[Any], key: tuple[int, ...]) -> NDArray[Any]:
+    """The pixels with alpha: 0 where they are the transparent value or colour."""
+    planes = np.atleast_3d(values)
+    opaque = (planes != np.array(key, values.dtype)).any(axis=2, keepdims=True)
+    return np.concatenate([planes, opaque * values.dtype.type(np.iinfo(values.dtype).max)], axis=2)
+
+
+def _frames(content: bytes) -> Iterator[NDArray[np.uint16]]:
+    """The frames of an animated PNG of 16 bits, (h, w) or (h, w, n), each as it is shown: Pillow gives 8 bits alone.
+
+    A frame covers a part of the canvas, replaces what is there or lies over it, and may be taken away afterwards (PNG 3, 11.3.2).
+    """
+    controls: list[tuple[int, ...] | None] = []
+    packed: list[bytes] = []
+    head = b""
+    for name, whole in _chunks(content):
+        body = whole[8:-4]
+        if name == b"IHDR":
+            head = body
+        elif name == b"fcTL":
+            controls.append(struct.unpack(">5I2H2B", body))
+            packed.append(b"")
+        elif name == b"IDAT" and not controls:
+            # A still for programs without animation comes first, as Pillow counts it.
+            controls.append(None)
+            packed.append(body)
+        elif name in (b"IDAT", b"fdAT"):
+            packed[-1] += body if name == b"IDAT" else body[4:]
+    canvas: NDArray[np.uint16] | None = None
+    key = _key(content)
+    width, height = struct.unpack(">II", head[:8])
+    for control, data in zip(controls, packed, strict=True):
+        _, across, down, left, top, _, _, gone, over = control or (0, width, height, 0, 0, 0, 0, 0, 0)
+        if left + across > width or top + down > height:
+            raise FileError("a frame lies beyond the picture")
+        still = _chunk(b"IHDR", struct.pack(">II", across, down) + head[8:]) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+        values = codecs.png_samples(SIGNATURE + still)
+        values = values if key is None else _transparent(values, key)
+        if control is None:
+            yield values
+            continue
+        canvas = np.zeros((height, width, *values.shape[2:]), np.uint16) if canvas is None else canvas
+        part = canvas[top : top + down, left : left + across]
+        before = part.copy()
+        part[...] = _over(values, before) if over and values.ndim == 3 and values.shape[2] in (2, 4) else values
+        yield canvas.copy()
+        if gone:
+            part[...] = before if gone == 2 else 0
+
+
+def _over(values: NDArray[np.uint16], below: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Pixels with straight alpha, laid over others."""
+    upper, lower = (each[..., -1:].astype(np.float64) / 65535 for each in (values, below))
+    lower = lower * (1 - upper)
+    both = upper + lower
+    colours = (values[..., :-1] * upper + below[..., :-1] * lower) / np.where(both > 0, both, 1)
+    pixels: NDArray[np.uint16] = np.rint(np.concatenate([colours, both * 65535], axis=2)).astype(np.uint16)
+    return pixels
 
 
 def to_png(image: Image) -> bytes:

@@ -19,7 +19,7 @@ from pellucid.files.base import Document, Format, Page, Reading, message_of, wit
 from pellucid.files.claims import content_of, within
 from pellucid.files.formats import format_of, other_kind
 from pellucid.files.metadata import upright
-from pellucid.images import Image, Range, Rows
+from pellucid.images import EMPTY, Image, Range, Rows
 
 
 def read(path: Path, *, value_range: Range = "auto", axes: str | None = None, mosaic: bool = False) -> Image:
@@ -82,6 +82,8 @@ def open_pages(
     if kind.open is None:
         with within(memory), _ours(path, kind, start):
             page = _upright(Page((_decoded(path, kind, reading),)))
+            if _is_empty(page):
+                raise FileError(EMPTY)
         yield Document(iter([page][first:]), first=first)
         return
     manager = kind.open(path, reading)
@@ -115,16 +117,25 @@ def _decoded(path: Path, kind: Format, reading: Reading) -> Image:
 
 
 def _checked(path: Path, kind: Format, start: bytes, document: Document, memory: int | None) -> Iterator[Page]:
-    """The document's pages upright, every error of theirs ours."""
+    """The document's pages upright, every error of theirs ours. Some may be without any value, but not all."""
     pages = iter(document.pages)
+    number, empty = document.first, document.first == 0
     while True:
         with within(memory), _ours(path, kind, start):
             page = next(pages, None)
             if page is not None:
                 page = _upright(page)
+                number += 1
+                empty = empty and _is_empty(page)
+                if empty and number == document.count:
+                    raise FileError(EMPTY)
         if page is None:
             return
         yield replace(page, pictures=tuple(_with_checked_rows(path, kind, start, picture) for picture in page.pictures))
+
+
+def _is_empty(page: Page) -> bool:
+    return all(picture.empty for picture in page.pictures)
 
 
 def _with_checked_rows(path: Path, kind: Format, start: bytes, picture: Image) -> Image:

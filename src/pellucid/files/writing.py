@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from pellucid import depths
 from pellucid.errors import FileError, PellucidError
-from pellucid.files import arrays, geometry, omezarr, photographs, raw, tiff_notes
+from pellucid.files import arrays, geometry, omezarr, photographs, profiles, raw, tiff_notes
 from pellucid.files.base import Document, Format, Page, Reading, message_of, with_rows
-from pellucid.files.formats import STACKS, check_written
+from pellucid.files.formats import STACKS, check_written, format_of
 from pellucid.files.metadata import stripped, upright
 from pellucid.images import Image, Rows
 from pellucid.saving import replacing, replacing_folder
+from pellucid.tasks.settings import Shape
 
 
 def write(path: Path, image: Image, *, overwrite: bool = False, before: Callable[[Path], None] | None = None) -> None:
@@ -45,8 +46,7 @@ def write_pages(
     pages are made is raised as it is.
     """
     kind = check_written(path)
-    if not document.single and kind.name not in STACKS:
-        raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+    _check_count(path, kind, document)
     if path.exists() and not overwrite:
         raise FileError(f"{path} exists; --force overwrites it")
     document = replace(document, name=path.name)
@@ -107,15 +107,69 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
     for page in pages:
         if page.kind == "inks" and not kind.inks:
             page = Page((photographs.inks_to_picture(page, Reading()),))
-        if page.kind == "channels" and kind.name != "TIFF":
-            raise FileError(f"{path}: it has {page.samples} channels, and {kind.name} holds gray or colour; write TIFF")
-        if page.pictures[0].alpha is not None and not kind.alpha:
-            raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
         if not kind.sensor:
             page = replace(page, pictures=tuple(_developed(path, kind, picture) for picture in page.pictures))
-        check_written(path, channels=page.pictures[0].pixels.shape[2])
-        pictures = (stripped(picture) if strip else picture for picture in page.pictures)
+        _check_page(path, kind, page, _shape(page.pictures[0]))
+        first, *others = (_spread(kind, stripped(picture) if strip else picture) for picture in page.pictures)
+        colours = first.pixels.shape[2] + (first.alpha is not None) in kind.colours
+        # The profile of the page stands with its first picture.
+        pictures = (profiles.carried(first, kind.name, page.kind, colours=colours), *others)
         yield replace(page, pictures=tuple(geometry.fitted(picture) for picture in pictures))
+
+
+def check_output(path: Path, source: Path, document: Document, page: Page, shape: Shape, depth: str = "auto") -> None:
+    """Before the work: raises `FileError` where the format of ``path`` cannot hold what comes of a ``page`` of ``source``, at this
+    ``depth`` of `pellucid.depths`; ``shape`` is that of its first picture then."""
+    kind = check_written(path)
+    _check_count(path, kind, document)
+    if kind.sensor:
+        return
+    if not kind.depths and format_of(source).name != kind.name:
+        raise FileError(f"{path}: {kind.name} is written from its own kind alone; write TIFF or PNG")
+    picture = page.pictures[0]
+    if picture.mosaic is not None or picture.camera is not None:
+        # Developed to 16 bits.
+        picture, shape = replace(picture, dtype=np.dtype(np.uint16)), shape._replace(channels=3)
+    if depth != "auto":
+        picture = replace(picture, dtype=depths.DEPTHS[depth])
+    if page.kind == "inks" and not kind.inks:
+        page = Page((picture,))
+    _check_page(path, kind, page, shape)
+    try:
+        if kind.check is not None:
+            kind.check(picture)
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def _check_count(path: Path, kind: Format, document: Document) -> None:
+    if not document.single and kind.name not in STACKS:
+        raise FileError(f"{path}: it has {document.count} pages, and {kind.name} holds one picture; write TIFF or NumPy")
+
+
+def _check_page(path: Path, kind: Format, page: Page, shape: Shape) -> None:
+    """Raises `FileError` where the format does not hold the channels, alpha or size of a page; ``shape`` is that of its first
+    picture."""
+    if page.kind == "channels" and kind.name != "TIFF":
+        raise FileError(f"{path}: it has {page.samples} channels, and {kind.name} holds gray or colour; write TIFF")
+    if shape.alpha and not kind.alpha:
+        raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
+    check_written(path, channels=shape.channels)
+    longest = max(shape.height or 0, shape.width or 0)
+    if kind.longest is not None and longest > kind.longest:
+        raise FileError(f"{path}: {kind.name} cannot hold this picture: a side of {longest} pixels is longer than {kind.longest}")
+
+
+def _shape(picture: Image) -> Shape:
+    height, width, channels = picture.pixels.shape
+    return Shape(height, width, channels, alpha=picture.alpha is not None)
+
+
+def _spread(kind: Format, picture: Image) -> Image:
+    """The picture over the whole range of its dtype, where its file states a smaller white and this one has no place to say so."""
+    if not picture.stated or picture.white is None or picture.dtype.name in kind.whites:
+        return picture
+    return tiff_notes.at_depth(depths.at_depth(picture, "8" if picture.dtype == np.uint8 else "16"))
 
 
 def _developed(path: Path, kind: Format, picture: Image) -> Image:
