@@ -71,7 +71,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     picture = view.picture
     card = models.card(next(iter(models)))
     prompts = _prompts(view, settings, card.maps)
-    # What is transparent in the file stays so, whatever is added: its colours are not known (`alphas.with_alpha`).
+    # Transparent places of the file stay so, whatever is added: their colours are not known (`alphas.with_alpha`).
     known = not settings.again and alphas.is_transparent(picture)
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
