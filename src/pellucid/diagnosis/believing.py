@@ -48,6 +48,9 @@ RINGING = 2.6
 """Level in 8-bit levels below which noise between letters is left alone: JPEG of quality 95 leaves 1.9 to 2.2 around them, which is
 no noise, and to take it away costs 0.2 to 0.5 dB of 45."""
 
+ODD = 1.15
+"""How many times as much as the noise that was found the quietest places have where something else is to be asked."""
+
 ENDS = 0.3
 """Share of black and white values from which a picture is drawn in these, and has no impulses of any value."""
 
@@ -103,11 +106,20 @@ class Detail:
         return self.few if self.far > SHARE_FINE + struck + _far_by_chance(self.few.level) else None
 
     @cached_property
+    def white(self) -> bool:
+        """Whether there is white noise on few colours, whatever else it looks like."""
+        return self.few is not None and self.few.noisy and self.few.white(self._some)
+
+    @cached_property
     def repeats(self) -> repeats.Repeats | None:
         """How it repeats itself."""
-        # A part of it tells.
+        return repeats.of(self._some)
+
+    @property
+    def _some(self) -> Sequence[Pixels]:
+        """A part of it, which tells."""
         every = max(1, sum(part.shape[0] * part.shape[1] for part in self.parts) // LOOKED_AT)
-        return repeats.of([part[:SIDE, :SIDE] for part in self.parts[::every]])
+        return [part[:SIDE, :SIDE] for part in self.parts[::every]]
 
     @cached_property
     def windows(self) -> quiet.Windows:
@@ -134,15 +146,23 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     """The noise that was found, but where places are too quiet for it, or where the picture repeats itself too well, or has few
     colours, or is full of letters and the like: then that of these."""
     parts, detailed = detail.parts, detail.fine
-    if found.kind == "clean" and not detailed:
+    # Hardly any place is as quiet as what was found would leave it.
+    odd = found.impulse_density == 0 and detail.between > max(RINGING, ODD * found.sigma)
+    white_on_few = odd and detail.white
+    if found.kind == "clean" and not detailed and not white_on_few:
         return found
     # Processed noise agrees with itself nearby.
     processed = found.kind == "correlated" or found.jpeg_quality is not None
     far = detail.pattern and detail.repeats is not None and max(map(abs, detail.repeats.lag or (0, 0))) >= FAR_AGAIN
     struck = found.impulse_density > 0 and not palette.without(detail.counts, found.impulse_density)
-    few = None if processed and not (detail.sharp or detailed or far) else detail.colours(found.impulse_density if struck else 0.0)
+    if white_on_few:
+        few = detail.few
+    elif processed and not (detail.sharp or detailed or far):
+        few = None
+    else:
+        few = detail.colours(found.impulse_density if struck else 0.0)
     compressed = found.jpeg_quality is not None and (few is None or not few.noisy or jpeg.confirmed(parts) is not None)
-    if few is not None and not compressed and few.noisy and _on_colours(detail, few, found):
+    if few is not None and not compressed and few.noisy and _on_colours(detail, few, found, surely=white_on_few):
         # Where colours are many, the widest noise that fits is wider than the noise that is there.
         nearer = repeats.level(parts, few.curve, detail.repeats) if few.curve.flat else None
         return _patterned_by(parts, few, found.sure) if nearer is None else patterned(parts, nearer, RINGING, found.sure)
@@ -197,11 +217,11 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
     return found if found.sigma >= RINGING or not detailed else Diagnosis("clean", sure=found.sure)
 
 
-def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis) -> bool:
-    """Whether noise on ``few`` colours is more likely than what was found."""
+def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis, *, surely: bool) -> bool:
+    """Whether noise on ``few`` colours is more likely than what was found; ``surely``: it is white."""
     most = np.inf if detail.repeats is None else detail.repeats.most + EDGES * detail.repeats.energy
     too_much = _mean_square(detail.parts, few.curve) > MORE * most
-    if too_much or (found.kind == "clean" and not detail.pattern and detail.far < SURELY_FINE):
+    if too_much or (found.kind == "clean" and not (surely or detail.pattern or detail.far >= SURELY_FINE)):
         # There is no such noise.
         return False
     if found.kind in ("clean", "correlated") or found.jpeg_quality is not None or detail.pattern:

@@ -81,6 +81,12 @@ NEARLY = 0.2
 EXPLAINED = 0.3
 """How much of this misfit there may be for each black or white pixel: of an impulse it is 1.4 at least."""
 
+OFF, GOES_ON = 0.35, 0.2
+"""How much of the noise pixels must be off the colours behind them, as a share of its variance, and how far neighbours may be off
+alike (their correlation), for the noise to be white. On photographs as they are, with a camera's noise, grain or JPEG, at most 0.75,
+and at least 0.29; with white noise that is so strong that it hides the picture they may pass for few colours, and have that noise.
+"""
+
 VALUES, RARE = 8, 0.1
 """So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""
 
@@ -125,6 +131,26 @@ class Colours:
         fit = _Fit.of(self.counts, curve)
         unfit = SKEWED if max(map(_apart, self.counts)) > 1 else UNFIT
         return bool(fit.misfit > UNLIKELY * fit.chance + unfit * float(self.counts.sum()))
+
+    def white(self, parts: Sequence[NDArray[np.float32]]) -> bool:
+        """Whether what the pixels of ``parts`` (h, w, channels) are off these colours is white noise. Where the colours are none of
+        the picture's, it goes on from pixel to pixel as the picture does, or is next to nothing."""
+        if self.level == 0:
+            return False
+        likely, energy = 0.0, 0.0
+        products = np.zeros(4)
+        variance = self.curve.variance(np.arange(256) / 255)
+        for part in parts:
+            values = np.rint(np.clip(part, 0, 1) * np.float32(255)).astype(np.uint8)
+            inside = (values > 0) & (values < 255)
+            for channel, table in enumerate(self.table):
+                plane, there = values[..., channel], inside[..., channel]
+                off = (part[..., channel] - table[plane]) * there
+                energy += float(np.square(off).sum())
+                likely += float((variance[plane] * there).sum())
+                for index, (down, right) in enumerate(((0, 1), (1, 0), (0, 2), (2, 0))):
+                    products[index] += float((off[down:, right:] * off[: len(off) - down, : off.shape[1] - right]).sum())
+        return bool(energy > OFF * likely and products.max() < GOES_ON * energy)
 
     def fainter(self, other: Colours | None) -> bool:
         """Whether the ``other`` picture has less noise on its colours."""
