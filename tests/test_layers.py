@@ -29,7 +29,7 @@ ROWS = (
     {"laws", "spreading"},
     {"asked", "wear"},
     {"motion"},
-    {"clipping", "following", "moving", "paths", "registration"},
+    {"clipping", "following", "moving", "paths", "quantised", "registration"},
     {"mending"},
     {"camera"},
     {"sensor"},

@@ -20,6 +20,7 @@ from pellucid.diagnosis import Diagnosis
 from pellucid.engines import Graph, Planes, in_channels
 from pellucid.following import BESIDE, Beside
 from pellucid.maps import NONE, Curve, Extremes, Places, Spots
+from pellucid.quantised import SIDE, Quantised
 from pellucid.tiling import Place
 
 __all__ = [
@@ -93,7 +94,8 @@ class Noise:
     is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
     ``patterned``: the picture has detail of its own that looks like noise; ``colours`` (channels, 256) is the mean of the few
     colours that may be behind each value, as shares of full range. ``beside`` is what a network is given beside a frame
-    that was fused with others, and ``around`` what that is in one piece.
+    that was fused with others, and ``around`` what that is in one piece. ``quantised`` is the JPEG that an image was, which has no other
+    noise.
     """
 
     level: float | None
@@ -112,6 +114,7 @@ class Noise:
     colours: NDArray[np.float32] | None = field(default=None, compare=False)
     beside: Beside | None = field(default=None, compare=False)
     around: tuple[NDArray[np.float32], ...] | None = field(default=None, compare=False)
+    quantised: Quantised | None = None
 
     @classmethod
     def of(cls, found: Diagnosis) -> Noise:
@@ -128,6 +131,7 @@ class Noise:
             places=found.places,
             patterned=found.patterned,
             colours=None if found.colours is None else found.colours.table,
+            quantised=found.quantised,
         )
 
     @property
@@ -228,7 +232,8 @@ class Noise:
         """The pixels beyond a model's own reach on which its maps, or the treatment of its output, depend."""
         mapped = maps.REACH if self.density > 0 or not self.flat else 0
         looked = EXPLAINED // 2 if self.doubted else WINDOW // 2 if self.faint else 0
-        return max(mapped, looked, round(3 * maps.SMOOTH) if self.keep_grain else 0)
+        blocks = 0 if self.quantised is None else 2 * SIDE
+        return max(mapped, looked, blocks, round(3 * maps.SMOOTH) if self.keep_grain else 0)
 
 
 def _strongest(card: Card) -> float | None:
@@ -455,6 +460,8 @@ def _answer_of_all(
     if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that is not an impulse is the true one.
         output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
+    if noise.quantised is not None:
+        noise.quantised.hold(output, planes, *((0, 0) if place is None else place[:2]))
     return _with_grain(output, shown, noise.keep_grain)
 
 

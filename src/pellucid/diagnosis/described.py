@@ -14,6 +14,7 @@ from pellucid.diagnosis.enlarged import Enlarged
 from pellucid.diagnosis.palette import Colours
 from pellucid.images import Pixels
 from pellucid.maps import NONE, Blotches, Curve, Extremes, Places, Spots
+from pellucid.quantised import Quantised
 
 __all__ = ["FAINTEST", "KINDS", "Diagnosis"]
 
@@ -51,7 +52,8 @@ class Diagnosis:
     ``halftone`` how far the dots of a print are apart, in pixels, 0 where there are none; ``squares`` how pixels were repeated, of
     which everything else here describes one; ``enlarged`` how a smooth kernel made the picture larger, noise and all, and
     ``smaller`` what is found at the size that it had; ``patterned``: the picture has detail of its own, letters or a pattern, that
-    is as strong as noise, and looks like it; ``colours`` are the few that such a picture has.
+    is as strong as noise, and looks like it; ``colours`` are the few that such a picture has; ``quantised`` the
+    JPEG that it was, where it has no other noise.
     ``curve`` is all noise but impulses by intensity, and ``clipping`` what became of it at black and white, where values
     beyond were lost. ``sure`` is how much there was to go by, 0 to 1.
 
@@ -84,6 +86,7 @@ class Diagnosis:
     smaller: Diagnosis | None = None
     patterned: bool = False
     colours: Colours | None = field(default=None, compare=False)
+    quantised: Quantised | None = None
 
     @property
     def sigma(self) -> float:

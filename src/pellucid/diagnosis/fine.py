@@ -228,8 +228,9 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
         hidden = _between(parts, quality)
         if hidden is not None:
             return hidden
-        compressed = quality is not None and quality <= FINE
-        return Diagnosis("jpeg" if compressed else "clean", jpeg_quality=quality, sure=sure)
+        if quality is None or quality > FINE:
+            return Diagnosis("clean", jpeg_quality=quality, sure=sure)
+        return Diagnosis("jpeg", jpeg_quality=quality, sure=sure, quantised=jpeg.quantised(parts, quality))
     if said.correlated > said.white or quality is not None:
         level = max(said.correlated, said.white)
         large = noise.enlarged(blocks) if quality is None else 0.0

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid import images
-from pellucid.diagnosis.sampling import SIDE, transform
+from pellucid.quantised import SIDE, Quantised, luma_steps, transform
 
-__all__ = ["Grid", "confirmed", "grid", "quality"]
+__all__ = ["Grid", "confirmed", "grid", "quality", "quantised"]
 
 Grid = tuple[int, int]
 
@@ -19,20 +19,6 @@ SHARPEST = 1.035
 """How much rougher the seams of the grid must be than the other places of a period."""
 
 QUALITIES = range(5, 97)
-
-LUMA_TABLE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-"""The steps for luma at quality 50 (ITU-T T.81, Annex K), which libjpeg scales by quality."""
 
 LOOKED_AT = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1))
 """The coefficients whose steps are measured, row and column: those that are rarely rounded to zero."""
@@ -104,6 +90,11 @@ def quality(parts: Sequence[NDArray[np.float32]]) -> tuple[int | None, float]:
     return next(q for q, agreement in zip(QUALITIES, agreements, strict=True) if agreement > 0.93 * best), rougher
 
 
+def quantised(parts: Sequence[NDArray[np.float32]], quality: int) -> Quantised:
+    """The JPEG of this ``quality`` that the ``parts`` were, which begin at whole blocks of eight pixels of the picture."""
+    return Quantised(quality, *grid(parts)[0])
+
+
 def confirmed(parts: Sequence[NDArray[np.float32]]) -> int | None:
     """The `quality` of the JPEG that the ``parts`` were, by all coefficients of its blocks; None where there was none: what was
     drawn on a grid has other coefficients."""
@@ -112,7 +103,7 @@ def confirmed(parts: Sequence[NDArray[np.float32]]) -> int | None:
         return None
     coefficients = _cells(parts, grid(parts)[0]) @ transform.T
     coefficients = coefficients[np.square(coefficients[:, 1:]).sum(axis=1) > (4 * SIDE) ** 2]
-    steps = _steps(found).astype(np.float32)
+    steps = luma_steps(found).astype(np.float32)
     coarse = steps >= COARSE
     if not coarse.any() or len(coefficients) < 4:
         return found
@@ -144,17 +135,7 @@ def _luma(part: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _agreement(coefficients: NDArray[Any], wanted: list[int], quality: int) -> float:
     """How well the coefficients are multiples of that quality's steps: 1 exactly, 0 not at all or too few to tell."""
-    steps = _steps(quality)[wanted].astype(np.float32)
+    steps = luma_steps(quality)[wanted].astype(np.float32)
     multiples = coefficients / steps
     large = multiples[np.abs(multiples) > 0.6]
     return float(np.cos(np.float32(2 * np.pi) * large).mean()) if len(large) >= 60 else 0.0
-
-
-def _steps(quality: int) -> NDArray[np.float64]:
-    """The steps of all coefficients of luma."""
-    answer: NDArray[np.float64] = np.maximum(1, np.floor((LUMA_TABLE.ravel() * _scale(quality) + 50) / 100))
-    return answer
-
-
-def _scale(quality: int) -> float:
-    return 5000 / quality if quality < 50 else 200 - 2 * quality

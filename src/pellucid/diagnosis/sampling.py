@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HEAPED", "SIDE", "Blocks", "Window", "between", "blocks", "by_order", "transform", "windows"]
+from pellucid.quantised import SIDE, transform
 
-SIDE = 8
-"""Side of the blocks in pixels."""
+__all__ = ["HEAPED", "SIDE", "Blocks", "Window", "between", "blocks", "by_order", "transform", "windows"]
 
 WHOLE = 640 * 640
 """Images of up to so many pixels are looked at whole."""
@@ -65,16 +64,9 @@ def windows(height: int, width: int) -> list[Window]:
     return [Window(int(top), int(left), ACROSS, ACROSS) for top in tops for left in lefts]
 
 
-def _order_and_transform() -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The order (row + column) of each coefficient and the orthonormal DCT-II as a matrix on flattened blocks."""
-    frequency, place = np.arange(SIDE)[:, None], np.arange(SIDE)[None]
-    single = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * place + 1) * frequency / (2 * SIDE))
-    single[0] /= np.sqrt(2)
-    order = (np.arange(SIDE)[:, None] + np.arange(SIDE)[None]).ravel()
-    return order, np.kron(single, single).astype(np.float32)
+_order = np.add.outer(np.arange(SIDE), np.arange(SIDE)).ravel()
+"""The order (row + column) of each coefficient."""
 
-
-_order, transform = _order_and_transform()
 by_order = np.argsort(_order, kind="stable")
 
 
