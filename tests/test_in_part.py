@@ -9,7 +9,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid import degradations, diagnosis, maps
+from pellucid import degradations, diagnosis, drawings, maps
 from pellucid.diagnosis import bands, grounds, places
 
 Levels = NDArray[np.uint8]
@@ -156,7 +156,7 @@ def test_grounded_replaces_what_stands_alone_and_nothing_else() -> None:
     planes = np.full((3, 9, 9), 0.5, np.float32)
     planes[1, 2, 2] = 0.9
     planes[:, 6, 4:7] = 0.1
-    output = maps.grounded(planes)
+    output = drawings.grounded(planes)
     assert output[1, 2, 2] == np.float32(0.5)
     planes[1, 2, 2] = 0.5
     assert (output == planes).all()

@@ -25,7 +25,7 @@ ROWS = (
     {"masks", "units"},
     {"images", "samples"},
     {"maps", "rgba", "views", "alphas", "colour"},
-    {"depths", "walls"},
+    {"depths", "drawings", "walls"},
     {"laws", "spreading"},
     {"asked", "wear"},
     {"motion"},

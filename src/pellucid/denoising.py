@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import images, maps
+from pellucid import drawings, images, maps
 from pellucid.cards import Card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import Diagnosis
@@ -159,7 +159,8 @@ class Noise:
     @property
     def passes(self) -> int:
         """How often the network runs: impulses of any value are found by how far they are from a first output."""
-        return 2 if self.density > 0 and self.extremes is None else 1
+        shown = self.extremes is not None or (self.spots is not None and self.spots.colours is not None)
+        return 2 if self.density > 0 and not shown else 1
 
     @property
     def known(self) -> bool:
@@ -258,6 +259,8 @@ def _chance(planes: NDArray[np.float32], noise: Noise, first: NDArray[np.float32
     if noise.extremes is not None:
         return maps.impulses(planes, noise.extremes)
     if noise.spots is not None:
+        if noise.spots.colours is not None:
+            return np.asarray(drawings.recoloured(planes, noise.spots.colours)[1], dtype=np.float32)
         if first is not None:
             return np.asarray(_struck(planes, noise, first).any(axis=0), dtype=np.float32)
         there = maps.spots(planes, noise.spots.alone).any(axis=0)
@@ -413,7 +416,7 @@ def answer(
     """
     card = graph.card
     if noise.spots is not None and noise.spots.ground:
-        return maps.grounded(planes)
+        return drawings.grounded(planes)
     if noise.places is not None and place is not None:
         noise = replace(noise, local=noise.places.sigma(place.top, place.left, planes.shape[1], planes.shape[2], place.within))
     if noise.beside is not None and place is not None:
@@ -460,6 +463,9 @@ def _answer_of_all(
     if noise.extremes is not None and noise.level == 0 and "impulses" in card.maps:
         # Without other noise a pixel that is not an impulse is the true one.
         output += (given[len(planes) + card.maps.index("impulses")] == 0) * (planes - output)
+    if noise.spots is not None and noise.spots.colours is not None:
+        usual, struck, clear = drawings.recoloured(planes, noise.spots.colours)
+        np.copyto(output, usual, where=clear | ~struck)
     if noise.quantised is not None:
         noise.quantised.hold(output, planes, *((0, 0) if place is None else place[:2]))
     return _with_grain(output, shown, noise.keep_grain)

@@ -6,7 +6,7 @@ The same functions serve training and restoration. Each looks no farther than `R
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,11 @@ __all__ = [
     "box_mean",
     "candidates",
     "filled",
-    "grounded",
     "impulses",
     "local_mean",
     "sigma",
     "spots",
     "sums",
-    "surrounded",
     "unlikely",
 ]
 
@@ -195,11 +193,13 @@ def _between(rows: Planes, places: NDArray[Any]) -> Planes:
 @dataclass(frozen=True)
 class Spots:
     """Impulses on an image without other noise: the ``share`` of pixels, whether each struck one channel ``alone``, and whether
-    they show because the ``ground`` around them is one exact value."""
+    they show because the ``ground`` around them is one exact value, or because their colours are none of the ``colours`` of a
+    drawing (sorted keys, see `pellucid.drawings`)."""
 
     share: float
     alone: bool = False
     ground: bool = False
+    colours: NDArray[np.uint32] | None = field(default=None, compare=False, repr=False)
 
 
 def sigma(planes: Planes, curve: Curve) -> Planes:
@@ -252,33 +252,6 @@ def spots(planes: Planes, alone: bool) -> NDArray[np.bool_]:
             chosen &= lonely
         struck[channel, rows[chosen] - 2, columns[chosen] - 2] = True
     return struck
-
-
-def grounded(planes: Planes) -> Planes:
-    """``planes`` (c, h, w) with each pixel replaced by the eight around it where these have one exact value, and it has another."""
-    answer = planes.copy()
-    if min(planes.shape[1:]) < 3:
-        return answer
-    even = surrounded(planes, 3)
-    ground = planes[:, : even.shape[0], : even.shape[1]]
-    np.copyto(answer[:, 1:-1, 1:-1], ground, where=even)
-    return answer
-
-
-def surrounded(planes: Planes, side: int) -> NDArray[np.bool_]:
-    """Where squares (h + 1 - side, w + 1 - side) of an odd ``side`` begin in ``planes`` (c, h, w) whose pixels are all equal but
-    for the one in the middle."""
-    # Each pixel but the middle one equals that beside it and that below it, and so all of them are equal.
-    across, down = ((planes[:, :, 1:] == planes[:, :, :-1]).all(axis=0), (planes[:, 1:] == planes[:, :-1]).all(axis=0))
-    height, width = planes.shape[1] + 1 - side, planes.shape[2] + 1 - side
-    even = np.ones((height, width), bool)
-    middle = side // 2
-    for row in range(side):
-        for column in range(side - 1):
-            if row != middle or column not in (middle - 1, middle):
-                even &= across[row : row + height, column : column + width]
-                even &= down[column : column + height, row : row + width]
-    return even
 
 
 def candidates(

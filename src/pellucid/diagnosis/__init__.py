@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import images, maps
+from pellucid import drawings, images, maps
 from pellucid.diagnosis import (
     bands,
     blotches,
@@ -32,7 +32,7 @@ from pellucid.diagnosis import (
     sampling,
     spots,
 )
-from pellucid.diagnosis.believing import STRONGEST, Detail, believed, patterned
+from pellucid.diagnosis.believing import LESS, STRONGEST, Detail, believed, patterned
 from pellucid.diagnosis.described import KINDS, Diagnosis
 from pellucid.diagnosis.drawn import Squares
 from pellucid.diagnosis.fine import BENT, MANY, SPARE, SPARSEST, Reading, measured
@@ -117,6 +117,10 @@ def look(view: View) -> Diagnosis:
             found = _repeated(view)
         elif _in_memory(view) and found.jpeg_quality is None and found.kind in SMOOTHED:
             found = _enlarged(view, found)
+        if found.spots is not None and found.spots.colours is not None:
+            # Of all of it, for a colour may be in a part alone.
+            named = [drawings.keys(band.transpose(2, 0, 1)).ravel() for band, _ in view.bands()]
+            found = replace(found, spots=replace(found.spots, colours=drawings.recurring(np.concatenate(named))))
         view.found = found
     answer: Diagnosis = view.found
     return answer
@@ -213,6 +217,9 @@ def inspect_parts(
     whole = parts
     sight = drawn.sight(parts, shown)
     parts = sight.parts
+    lone = None if sight.squares else grounds.by_colour(whole)
+    if lone is not None:
+        return Diagnosis("impulses", impulse_density=lone.share, spots=lone)
     detail = Detail(parts)
     for part in (whole, parts) if len(parts) > len(whole) or parts[0] is not whole[0] else (whole,):
         if (struck := extremes.measured(part)) is None:
@@ -243,7 +250,12 @@ def inspect_parts(
         return plain if lower and not hidden else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
-        return _plain(detail, whole, size)
+        plain = _plain(detail, whole, size)
+        few = grounds.impulses(whole) if plain.kind == "clean" else None
+        if few is not None and grounds.mostly(whole, few.share):
+            # Impulses hid that it was drawn.
+            return Diagnosis("impulses", impulse_density=few.share, spots=few)
+        return plain
     straight = [np.asarray(part, dtype=np.float32) for part in parts]
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
@@ -345,7 +357,8 @@ def _photons(parts: Sequence[Pixels]) -> float:
 def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
     """Black and white impulses, and the noise between them; None where noise on black and white explains them."""
     parts = detail.parts
-    colours = detail.colours(struck.pepper + struck.salt)
+    density = struck.pepper + struck.salt
+    colours = detail.colours(density)
     if colours is not None and colours.ends:
         return None
     good: list[NDArray[np.bool_]] = []
@@ -358,11 +371,14 @@ def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
     known = sharp or (colours is not None and colours.noisy)
     if colours is not None and known:
         level = 0.0 if sharp else min(level, colours.level)
+    if not known and level >= SPARE and detail.few is not None and detail.few.refute(Curve(LESS * level / 255)):
+        # The pattern was measured.
+        known, level = True, detail.few.level if detail.few.noisy else 0.0
     if level > STRONGEST:
         # The picture is black and white itself.
         return None
     level = level if level >= SPARE else 0.0
-    density, curve = struck.pepper + struck.salt, Curve(level / 255)
+    curve = Curve(level / 255)
     lost = clipped.clipping(parts, curve) if density < MANY else None
     return Diagnosis(
         "salt-pepper",

@@ -17,7 +17,7 @@ from pellucid.diagnosis.fine import LETTERS, PLAIN
 from pellucid.images import Pixels
 from pellucid.maps import Curve
 
-__all__ = ["STRONGEST", "Detail", "believed", "patterned"]
+__all__ = ["LESS", "STRONGEST", "Detail", "believed", "patterned"]
 
 FINE_DETAIL, SHARE_FINE = 0.3, 0.02
 """Share of the pixels that may be so far from their neighbours, as a share of full range, in a picture without letters or patterns.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pellucid import drawings
 from pellucid.diagnosis import jpeg, photons
 
 __all__ = ["Sight", "Squares", "gray", "in_squares", "rectangles", "sight", "squares", "various"]
@@ -148,7 +149,7 @@ def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]
 def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> Sight:
     """The areas of the ``parts`` that may show noise, and whether there are any; ``shown`` (h, w) are the opaque pixels of each."""
     given = list(parts)
-    keys = [_keys(part) for part in parts]
+    keys = [drawings.keys(part.transpose(2, 0, 1)) for part in parts]
     if _in_squares(keys):
         return Sight(given, drawn=True, squares=True)
     pages = _pages(parts, keys)
@@ -190,24 +191,10 @@ def sight(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_
     return Sight(taken or given)
 
 
-def _keys(part: NDArray[np.float32]) -> NDArray[np.uint32]:
-    """A number for each pixel's exact value, (h, w)."""
-    bits = [np.ascontiguousarray(part[..., channel]).view(np.uint32) for channel in range(part.shape[2])]
-    mixed = bits[0] * np.uint32(0x9E3779B1)
-    for other in bits[1:]:
-        mixed ^= mixed >> np.uint32(15)
-        mixed *= np.uint32(0x85EBCA6B)
-        mixed += other * np.uint32(0xC2B2AE35)
-    mixed ^= mixed >> np.uint32(13)
-    mixed *= np.uint32(0x27D4EB2F)
-    mixed ^= mixed >> np.uint32(16)
-    return mixed
-
-
 def in_squares(parts: Sequence[NDArray[np.float32]]) -> bool:
     """Whether the pixels of the ``parts`` stand in squares of equal ones: something small was made larger by whole factors, without
     a filter."""
-    return _in_squares([_keys(part) for part in parts])
+    return _in_squares([drawings.keys(part.transpose(2, 0, 1)) for part in parts])
 
 
 def _in_squares(keys: Sequence[NDArray[np.uint32]]) -> bool:

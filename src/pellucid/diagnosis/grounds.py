@@ -11,14 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid.maps import Spots, surrounded
+from pellucid import drawings
+from pellucid.maps import Spots
 
-__all__ = ["impulses"]
+__all__ = ["by_colour", "impulses", "mostly"]
 
 SIDE = 5
 """Side in pixels of the ground, of one exact value, in whose middle a pixel may differ."""
 
-FEWEST, LEAST, MOST = 60, 5e-4, 0.1
+FEWEST, LEAST, MOST = 40, 5e-4, 0.1
 """How many such pixels there must be, and which share of the places that may have one, at least and at most."""
 
 CHANCE = 0.65, 1.5
@@ -30,6 +31,49 @@ ROOM = 0.3
 """How many a row must have by chance to be asked: of fewer the variance is too uncertain."""
 
 
+MOSTLY = 0.5
+"""Share of the picture that is ground from which impulses on it are looked for whatever else there seems to be."""
+
+SAMPLE, SINGLE, MANY = 20_000, 0.6, 64
+"""In how many pixels colours are counted at first, the share of them that may have a colour of their own in a drawing with impulses,
+and how many pixels a drawing has for each colour. Most pixels of a photograph have a colour of their own in such a sample."""
+
+MOST_STRUCK = 0.25
+"""The share of the pixels that may be impulses by their colours: of more, too few neighbours would be left."""
+
+
+def by_colour(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
+    """The impulses of any value in the ``parts`` (h, w, 3) of a drawing, whose colours are there once; None where there are none."""
+    if parts[0].shape[2] != 3:
+        return None
+    planes = [part.transpose(2, 0, 1) for part in parts]
+    pixels = sum(part.shape[0] * part.shape[1] for part in parts)
+    every = max(1, min(8, pixels // SAMPLE))
+    some = np.concatenate([drawings.keys(each[:, ::every]).ravel() for each in planes])
+    some = some[:: max(1, len(some) // SAMPLE)]
+    _, counts = np.unique(some, return_counts=True)
+    if np.count_nonzero(counts == 1) > SINGLE * len(some):
+        return None
+    colours = drawings.recurring(np.concatenate([drawings.keys(each).ravel() for each in planes]))
+    if not 0 < len(colours) <= pixels // MANY:
+        return None
+    struck = 0
+    spread: tuple[list[float], list[float]] = ([], [])
+    for each in planes:
+        off = drawings.recoloured(each, colours)[1]
+        struck += int(np.count_nonzero(off))
+        for axis in (0, 1):
+            spread[axis].extend(_excess(off.sum(axis=axis), np.full(off.shape[1 - axis], off.shape[axis])))
+    few = max(FEWEST, LEAST * pixels) <= struck <= MOST_STRUCK * pixels
+    return Spots(struck / pixels, colours=colours) if few and _by_chance(spread) else None
+
+
+def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
+    """Whether the ``parts`` are ground, mostly, of which impulses of this ``density`` have left so much as is there."""
+    places = sum(int(np.count_nonzero(drawings.surrounded(part.transpose(2, 0, 1), SIDE))) for part in parts)
+    return places >= MOSTLY * (1 - density) ** (SIDE**2 - 1) * sum(part.shape[0] * part.shape[1] for part in parts)
+
+
 def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     """The impulses in the ``parts`` (h, w, channels) of a drawn picture; None where there are none."""
     struck = places = 0
@@ -37,7 +81,7 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     for part in parts:
         if min(part.shape[:2]) < SIDE:
             continue
-        free = surrounded(part.transpose(2, 0, 1), SIDE)
+        free = drawings.surrounded(part.transpose(2, 0, 1), SIDE)
         middle = SIDE // 2
         off = free & (part[middle:-middle, middle:-middle] != part[: 1 - SIDE, : 1 - SIDE]).any(axis=2)
         struck += int(np.count_nonzero(off))
@@ -45,9 +89,12 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
         for axis in (0, 1):
             spread[axis].extend(_excess(off.sum(axis=axis), free.sum(axis=axis)))
     few = max(FEWEST, LEAST * places) <= struck <= MOST * places
-    if not few or not all(len(each) and CHANCE[0] < np.mean(each) < CHANCE[1] for each in spread):
-        return None
-    return Spots(struck / places, ground=True)
+    return Spots(struck / places, ground=True) if few and _by_chance(spread) else None
+
+
+def _by_chance(spread: Sequence[Sequence[float]]) -> bool:
+    """Whether pixels are spread over rows and columns by chance, by the answers of `_excess`."""
+    return all(len(each) > 0 and CHANCE[0] < float(np.mean(each)) < CHANCE[1] for each in spread)
 
 
 def _excess(found: NDArray[np.int64], room: NDArray[np.int64]) -> NDArray[np.float64]:
