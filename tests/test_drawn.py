@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
 
 import pellucid
-from pellucid import degradations
-from pellucid.diagnosis import bands, extremes, palette, repeats
+from pellucid import degradations, drawings, samples
+from pellucid.diagnosis import bands, believing, blotches, extremes, grounds, impulses, palette, repeats
+from pellucid.quantised import Quantised
 
 Levels = NDArray[np.uint8]
 
@@ -105,6 +107,9 @@ def fast() -> pellucid.Restorer:
         ("squares", 32, "gray", "speckle:0.1", 5),
         ("squares", 4, "gray", "jpeg:90", 0),
         ("squares", 4, "colour", "jpeg:40", 0),
+        ("tiles", 8, "gray", "jpeg:40", 0),
+        ("squares", 2, "colour", "salt-pepper:0.02", 8),
+        ("squares", 4, "colour", "impulses:0.02", 8),
         ("dither", 1, "ink", "gaussian:50", 0),
         ("dither", 1, "ink", "speckle:0.05", 2),
         ("dither", 1, "gray", "poisson:60", 0),
@@ -174,3 +179,150 @@ def test_impulses_on_tiles_are_counted_and_nothing_else_changes(fast: pellucid.R
     assert (found.kind, found.sigma) == ("salt-pepper", 0)
     assert found.impulse_density == pytest.approx(0.05, rel=0.2)
     assert ((fast.restore(given) != given).any(axis=2) <= (given != clean).any(axis=2)).all()
+
+
+# -- colours ----------------------------------------------------------------------------------------------------------
+
+
+def pale(side: int, count: int) -> Levels:
+    """Squares of a few colours that are nearly alike (h, w, 3)."""
+    rng = np.random.default_rng(side)
+    colours = rng.integers(60, 200, 3) + rng.integers(-14, 15, (6, 3))
+    return levels(colours[rng.integers(0, 6, (count, count))].repeat(side, 0).repeat(side, 1).astype(np.float64))
+
+
+@pytest.mark.parametrize(("side", "sigma"), [(2, 5), (2, 12), (4, 5)])
+def test_noise_on_pale_squares_has_its_level(fast: pellucid.Restorer, side: int, sigma: float) -> None:
+    clean = pale(side, 256 // side)
+    given = spoiled(clean, f"gaussian:{sigma}")
+    assert pellucid.inspect(given).sigma == pytest.approx(sigma, rel=0.15)
+    assert psnr(clean, fast.restore(given)) > psnr(clean, given) + 2
+
+
+def test_noise_on_colours_is_white_and_what_a_photograph_has_is_not() -> None:
+    def white(given: Levels) -> bool:
+        part = given.astype(np.float32) / np.float32(255)
+        found = palette.of(palette.histograms([part]))
+        return found is not None and found.white([part])
+
+    photo = samples.photograph()[:256, :256]
+    assert white(spoiled(pale(2, 64), "gaussian:5"))
+    assert not white(photo)
+    for noise in ("gaussian:5", "grain:8", "camera:0.002", "jpeg:85"):
+        assert not white(spoiled(photo, noise))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_squares_of_any_colour_are_no_blotches(fast: pellucid.Restorer, side: int) -> None:
+    colours = np.random.default_rng(side).integers(30, 226, (256 // side, 256 // side, 3)).astype(np.float64)
+    clean = levels(colours.repeat(side, 0).repeat(side, 1))
+    given = spoiled(clean, "gaussian:15")
+    assert blotches.measured([given.astype(np.float32) / np.float32(255)], 15) is None
+    assert psnr(clean, fast.restore(given)) > psnr(clean, given) + 3
+
+
+@pytest.mark.parametrize("level", [30.0, 45.0, 60.0])
+def test_noise_puts_as_many_pixels_far_from_their_neighbours_as_is_reckoned(level: float) -> None:
+    part = np.random.default_rng(0).normal(0.5, level / 255, (256, 256, 1)).astype(np.float32)
+    found = impulses.differing([part], believing.FINE_DETAIL)
+    assert found < believing._far_by_chance(level) < 2.5 * found + 1e-3
+
+
+# -- impulses ---------------------------------------------------------------------------------------------------------
+
+
+def screen(kind: str) -> Levels:
+    """Letters with soft edges on colour, or windows and labels (h, w, 3)."""
+    rng = np.random.default_rng(3)
+    picture = PillowImage.new("RGB", (192, 192), (40, 60, 110) if kind == "letters" else (246, 246, 248))
+    pen = ImageDraw.Draw(picture)
+    for top in range(4, 180, 17):
+        pen.text(
+            (4, top),
+            "the quick brown fox jumps over 413",
+            fill=(240, 220, 120) if kind == "letters" else (25, 25, 30),
+            font=ImageFont.load_default(12),
+        )
+        if kind == "windows":
+            left = int(rng.integers(0, 120))
+            pen.rectangle((left, top, left + 60, top + 12), fill=tuple(int(value) for value in rng.integers(0, 256, 3)))
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("kind", ["letters", "windows"])
+@pytest.mark.parametrize("share", [0.01, 0.1])
+def test_impulses_on_drawings_have_colours_of_their_own(fast: pellucid.Restorer, kind: str, share: float) -> None:
+    clean = screen(kind)
+    rng = np.random.default_rng(0)
+    struck = rng.random(clean.shape[:2]) < share
+    given = np.where(struck[..., None], rng.integers(0, 256, clean.shape), clean).astype(np.uint8)
+    found = pellucid.inspect(given)
+    assert found.kind == "impulses"
+    assert found.impulse_density == pytest.approx(share, rel=0.2)
+    output = fast.restore(given)
+    assert np.count_nonzero((output != given).any(axis=2) & ~struck) < 2e-3 * struck.size
+    assert psnr(clean, output) > psnr(clean, given) + 8
+
+
+@pytest.mark.parametrize("kind", ["letters", "windows"])
+def test_a_photograph_on_a_screen_and_a_screen_have_no_impulses(kind: str) -> None:
+    clean = screen(kind).copy()
+    assert grounds.by_colour([clean.astype(np.float32) / np.float32(255)]) is None
+    clean[40:140, 60:160] = samples.photograph()[:100, :100]
+    assert grounds.by_colour([clean.astype(np.float32) / np.float32(255)]) is None
+
+
+def test_a_blend_of_two_colours_is_no_impulse() -> None:
+    planes = np.zeros((3, 20, 20), np.float32)
+    planes[:, :, 10:] = np.array([0.8, 0.6, 0.2], np.float32)[:, None, None]
+    colours = drawings.recurring(drawings.keys(planes).ravel())
+    planes[:, 5, 10] = [0.4, 0.3, 0.1]
+    planes[:, 15, 10] = [0.1, 0.9, 0.5]
+    answer, struck, clear = drawings.recoloured(planes, colours)
+    assert struck.nonzero() == (np.array([15]), np.array([10]))
+    assert clear[15, 10]
+    assert answer[:, 15, 10] == pytest.approx([0.8, 0.6, 0.2])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_impulses_on_lines_are_found_on_their_ground(fast: pellucid.Restorer, share: float) -> None:
+    clean = np.full((256, 256, 1), 255, np.uint8)
+    for top in range(12, 256, 80):
+        clean[top : top + 30 : 6, 4:-4] = 0
+    rng = np.random.default_rng(0)
+    given = np.where(rng.random(clean.shape) < share, rng.integers(0, 256, clean.shape), clean).astype(np.uint8)
+    assert pellucid.inspect(given).kind == "impulses"
+    assert psnr(clean, fast.restore(given)) > psnr(clean, given) + 1
+
+
+# -- JPEG -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quality", [20, 60, 90])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_was_is_among_what_a_jpeg_may_have_been(quality: int, channels: int) -> None:
+    clean = samples.photograph()[:160, :208, :channels]
+    given = spoiled(clean, f"jpeg:{quality}")
+    whole = Quantised(quality)
+    true, planes = (each.transpose(2, 0, 1).astype(np.float32) / np.float32(255) for each in (clean, given))
+
+    def off(output: NDArray[np.float32]) -> float:
+        return 255 * float(np.sqrt(np.square(output - true, dtype=np.float64).mean()))
+
+    held = true.copy()
+    whole.hold(held, planes)
+    # The pixels of a JPEG were rounded, too.
+    assert off(held) < 0.35 * off(planes) + 0.3
+    # Whatever else is held to it is no farther from the truth than before.
+    for other in (np.zeros_like(planes), planes[:, ::-1].copy(), np.roll(planes, 1, axis=2)):
+        held = other.copy()
+        whole.hold(held, planes)
+        assert off(held) < off(other)
+        assert off(held) < 1.2 * off(planes)
+    # A piece gets what it has in the whole.
+    part = planes[:, 37:133, 21:].copy()
+    output = np.roll(planes, 1, axis=2)
+    piece = output[:, 37:133, 21:].copy()
+    whole.hold(output, planes)
+    whole.hold(piece, part, 37, 21)
+    assert np.abs(piece[:, 16:-16, 16:-16] - output[:, 53:117, 37:-16]).max() < 1e-5

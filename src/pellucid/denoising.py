@@ -94,8 +94,8 @@ class Noise:
     is in one piece (h, w), as a share of full range. ``more`` is how many times as high the level is as it was measured or given.
     ``patterned``: the picture has detail of its own that looks like noise; ``colours`` (channels, 256) is the mean of the few
     colours that may be behind each value, as shares of full range. ``beside`` is what a network is given beside a frame
-    that was fused with others, and ``around`` what that is in one piece. ``quantised`` is the JPEG that an image was, which has no other
-    noise.
+    that was fused with others, and ``around`` what that is in one piece. ``quantised`` is the JPEG that an
+    image was, which has no other noise.
     """
 
     level: float | None

@@ -75,8 +75,8 @@ def recurring(found: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 def recoloured(planes: Planes, colours: NDArray[np.uint32]) -> tuple[Planes, NDArray[np.bool_], NDArray[np.bool_]]:
     """``planes`` (c, h, w) with the impulses replaced, and where (h, w) these are: pixels whose keys are none of the sorted
-    ``colours``, and that are no blend of two colours around them. Each gets the colour that most of the eight pixels around it have;
-    third, where (h, w) `MOST` of them or more have that.
+    ``colours``, and that are no blend of two colours around them. Each gets the colour that most of the eight pixels around it
+    have; third, where (h, w) `MOST` of them or more have that.
     """
     named = np.pad(keys(planes), 1, mode="symmetric")
     framed = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="symmetric")

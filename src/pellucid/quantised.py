@@ -71,8 +71,8 @@ def _scaled(table: NDArray[np.int64], quality: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Quantised:
-    """A picture that was a JPEG of this ``quality`` (libjpeg's scale) and has had no other noise; the first whole block begins at row
-    ``top`` and column ``left``, 0 to 7. Colour has half as many pixels each way, as it has in most JPEGs."""
+    """A picture that was a JPEG of this ``quality`` (libjpeg's scale) and has had no other noise; the first whole block begins at
+    row ``top`` and column ``left``, 0 to 7. Colour has half as many pixels each way, as it has in most JPEGs."""
 
     quality: int
     top: int = 0
@@ -85,8 +85,8 @@ class Quantised:
         return luma.astype(np.float32), colour.astype(np.float32)
 
     def hold(self, output: Planes, planes: Planes, top: int = 0, left: int = 0) -> None:
-        """Holds the restored ``output`` (channels, h, w), in its place, to what the JPEG ``planes`` may have been. Their first pixel is
-        at row ``top`` and column ``left`` of the picture; blocks that are not whole are left as they are.
+        """Holds the restored ``output`` (channels, h, w), in its place, to what the JPEG ``planes`` may have been. Their first
+        pixel is at row ``top`` and column ``left`` of the picture; blocks that are not whole are left as they are.
 
         In a block, the share of the change's energy that is left within the bounds scales that change: a restoration that goes far
         beyond them is of another picture, as a network's is that learnt from photographs and is given letters or pixel art.

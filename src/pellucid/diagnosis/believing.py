@@ -29,6 +29,9 @@ LOOKED_AT, SIDE = 150_000, 400
 FAR_AGAIN = 12
 """Distance in pixels from which what comes again is no processed noise, and no wave of a JPEG's block: these did at up to 8."""
 
+WHITE = ("gaussian", "poisson", "speckle")
+"""The kinds of white noise."""
+
 SURELY_FINE = 0.04
 """And from which share even noise that nothing else shows is believed on few colours."""
 
@@ -173,48 +176,60 @@ def believed(detail: Detail, found: Diagnosis) -> Diagnosis:
         return found
     if found.kind == "correlated" and detail.pattern and detail.fine:
         return Diagnosis("clean", sure=found.sure)
-    again = None
-    if detailed or found.sigma > PATTERNED or found.impulse_density > PATCHED:
-        # Letters make noise that seems to follow the light.
-        curve = Curve(found.sigma / 255) if detailed else found.curve
-        curve = replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12))))
-        again = repeats.level(parts, curve, detail.repeats)
-    looked = detail.windows
-    between = detail.between if detailed or again is None else np.inf
-    white = found.kind in ("gaussian", "poisson", "speckle", "impulses")
-    most = np.inf if detail.repeats is None or detail.repeats.lag is None else 255 * sqrt(detail.repeats.most)
-    over = detail.drawn and white and found.impulse_density == 0 and _mean_square(parts, found.curve) > MORE * (most / 255) ** 2
-    # Whether something refutes the noise that was found, and the level that there is then; the first that does counts.
-    doubts = (
-        # Noise never comes again, and there is too little that does not.
-        (over or (detail.pattern and found.kind == "impulses" and not struck), min(most, between)),
-        # The picture comes again nearer than the noise would.
-        (again is not None, between if again is None else min(again, between)),
-        # The network hears too little between letters, where clipping leaves half of it.
-        (
-            detailed and found.kind in ("clean", "gaussian") and found.sigma < LETTERS * between and between < PLAIN,
-            between,
-        ),
-        # Noise that follows the light is nowhere as faint as that.
-        (detailed and not found.curve.flat and between < quiet.faintest(looked, found.curve), between),
-        # More places are quiet than such noise leaves.
-        (
-            (white or detailed) and found.kind != "clean" and quiet.refutes(looked, found.curve, found.impulse_density),
-            between,
-        ),
-    )
-    level = next((level for refuted, level in doubts if refuted), None)
+    level = _refuted(detail, found, struck=struck)
     black_and_white = found.kind == "impulses" and detailed and clipped.share(parts) > ENDS
     strong = (found.sigma if level is None else level) > STRONGEST
     if black_and_white or (strong and detail.drawn and not _drowned(detail, found)):
         return Diagnosis("clean", sure=found.sure)
     if level is not None:
         return patterned(parts, level, RINGING if detailed else FAINTEST, found.sure)
-    if not (white and found.impulse_density == 0 and (detail.sharp or (detail.drawn and not _by_chance(detail, found)))):
+    white = found.kind in WHITE and found.impulse_density == 0
+    if not (white and (detail.sharp or (detail.drawn and not _by_chance(detail, found)))):
         return found
     same = few is not None and few.noisy and few.alike(found.curve)
     found = replace(found, patterned=True, colours=few if same else None)
     return found if found.sigma >= RINGING or not detailed else Diagnosis("clean", sure=found.sure)
+
+
+def _refuted(detail: Detail, found: Diagnosis, *, struck: bool) -> float | None:
+    """The level of white noise in 8-bit levels, where something refutes what was found; None where nothing does.
+    ``struck``: whether impulses may be among the pixels."""
+    detailed, white = detail.fine, found.kind in (*WHITE, "impulses")
+    again = _again(detail, found)
+    between = detail.between if detailed or again is None else np.inf
+    most = np.inf if detail.repeats is None or detail.repeats.lag is None else 255 * sqrt(detail.repeats.most)
+    alone = found.kind in WHITE and found.impulse_density == 0
+    # The first that refutes it counts.
+    doubts = (
+        # Noise never comes again, and there is too little that does not.
+        (
+            (detail.drawn and alone and _mean_square(detail.parts, found.curve) > MORE * (most / 255) ** 2)
+            or (detail.pattern and found.kind == "impulses" and not struck),
+            min(most, between),
+        ),
+        # The picture comes again nearer than the noise would.
+        (again is not None, between if again is None else min(again, between)),
+        # The network hears too little between letters, where clipping leaves half of it.
+        (detailed and found.kind in ("clean", "gaussian") and found.sigma < LETTERS * between and between < PLAIN, between),
+        # Noise that follows the light is nowhere as faint as that.
+        (detailed and not found.curve.flat and between < quiet.faintest(detail.windows, found.curve), between),
+        # More places are quiet than such noise leaves.
+        (
+            (white or detailed) and found.kind != "clean" and quiet.refutes(detail.windows, found.curve, found.impulse_density),
+            between,
+        ),
+    )
+    return next((level for refuted, level in doubts if refuted), None)
+
+
+def _again(detail: Detail, found: Diagnosis) -> float | None:
+    """The level of noise on what comes again, in 8-bit levels, where that refutes what was found; None elsewhere."""
+    if not (detail.fine or found.sigma > PATTERNED or found.impulse_density > PATCHED):
+        return None
+    # Letters make noise that seems to follow the light.
+    curve = Curve(found.sigma / 255) if detail.fine else found.curve
+    curve = replace(curve, sigma=float(np.hypot(curve.sigma, np.sqrt(found.impulse_density / 12))))
+    return repeats.level(detail.parts, curve, detail.repeats)
 
 
 def _on_colours(detail: Detail, few: palette.Colours, found: Diagnosis, *, surely: bool) -> bool:

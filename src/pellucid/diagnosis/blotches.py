@@ -39,8 +39,8 @@ are not. Nine in ten of the made ones had less than 2.3, as one in ten of photog
 blotches are found in any of 1,075 photographs, whole and at half size."""
 
 SUDDEN = 5.0
-"""The kurtosis of the steps from cell to cell, in the tiles that have least, from which colour changes suddenly: in squares and other
-drawn things of one colour most steps are none, and the others large. Of Gaussian noise it is 3."""
+"""The kurtosis of the steps from cell to cell, in the tiles that have least, from which colour changes suddenly: in squares and
+other drawn things of one colour most steps are none, and the others large. Of Gaussian noise it is 3."""
 
 LEAST = 0.2
 """Level in 8-bit levels below which a band counts as this."""

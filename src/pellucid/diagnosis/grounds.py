@@ -35,15 +35,16 @@ MOSTLY = 0.5
 """Share of the picture that is ground from which impulses on it are looked for whatever else there seems to be."""
 
 SAMPLE, SINGLE, MANY = 20_000, 0.6, 64
-"""In how many pixels colours are counted at first, the share of them that may have a colour of their own in a drawing with impulses,
-and how many pixels a drawing has for each colour. Most pixels of a photograph have a colour of their own in such a sample."""
+"""In how many pixels colours are counted at first, the share of them that may have a colour of their own in a drawing with
+impulses, and how many pixels a drawing has for each colour. In a photograph most of them have one, in such a sample."""
 
 MOST_STRUCK = 0.25
 """The share of the pixels that may be impulses by their colours: of more, too few neighbours would be left."""
 
 
 def by_colour(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
-    """The impulses of any value in the ``parts`` (h, w, 3) of a drawing, whose colours are there once; None where there are none."""
+    """The impulses of any value in the ``parts`` (h, w, 3) of a drawing, whose colours are there once; None where there
+    are none."""
     if parts[0].shape[2] != 3:
         return None
     planes = [part.transpose(2, 0, 1) for part in parts]

@@ -42,8 +42,9 @@ ABOVE, FEWEST, LEAST = 8.0, 4, 0.02
 """By how many times chance it must be exceeded, at how many frequencies, and how strong the picture's own must be, to say anything.
 Photographs with noise of level 50 had 3 such frequencies at most."""
 
-ROUNDS, FASTER = 100, 0.95
-"""How often the palette is improved that fits best; and how much of a round's step the next one begins with, at most."""
+ROUNDS, ASKED, FASTER = 100, 10, 0.95
+"""How often the palette is improved that fits best; after how many rounds each it is asked whether it does; and how much of a
+round's step the next one begins with, at most."""
 
 WIDER, UNLIKELY, UNFIT = 3.0, 6.0, 0.0005
 """By how many standard deviations of chance the misfit of the best palette may exceed what chance leaves at the level that is
@@ -83,9 +84,9 @@ EXPLAINED = 0.3
 
 OFF, GOES_ON = 0.35, 0.2
 """How much of the noise pixels must be off the colours behind them, as a share of its variance, and how far neighbours may be off
-alike (their correlation), for the noise to be white. On photographs as they are, with a camera's noise, grain or JPEG, at most 0.75,
-and at least 0.29; with white noise that is so strong that it hides the picture they may pass for few colours, and have that noise.
-"""
+alike (their correlation), for the noise to be white. Photographs as they are, with a camera's noise, grain or JPEG, had at most
+0.75, and at least 0.29; with white noise that is so strong that it hides the picture they may pass for few colours, and have that
+noise."""
 
 VALUES, RARE = 8, 0.1
 """So many values are counted together, and the share of these that have the least, where impulses of any value are refuted."""
@@ -208,9 +209,9 @@ def _widest(counts: NDArray[np.float64], law: str) -> Curve:
     apart = max(map(_apart, counts))
     while low < high:
         middle = (low + high) // 2
-        fit = _Fit.of(counts, _curve(law, float(LEVELS[middle])))
-        most = max(WIDER * fit.chance, SKEWED * float(counts.sum()) if law == "gain" and apart > 1 else 0.0)
-        low, high = (low, middle) if fit.misfit > most else (middle + 1, high)
+        least = SKEWED * float(counts.sum()) if law == "gain" and apart > 1 else 0.0
+        fit = _Fit.of(counts, _curve(law, float(LEVELS[middle])), enough=least)
+        low, high = (low, middle) if fit.misfit > max(WIDER * fit.chance, least) else (middle + 1, high)
     return _curve(law, float(LEVELS[low - 1])) if low > 0 else Curve()
 
 
@@ -261,9 +262,9 @@ class _Fit:
     colours: float
 
     @classmethod
-    def of(cls, counts: NDArray[np.float64], curve: Curve, *, ends: bool = False) -> _Fit:
+    def of(cls, counts: NDArray[np.float64], curve: Curve, *, ends: bool = False, enough: float | None = None) -> _Fit:
         """To histograms ``counts`` (channels, 256), with noise of that ``curve``. ``ends``: with black and white, where what was
-        clipped is."""
+        clipped is. ``enough``: a misfit of so much, or of `WIDER` times what chance makes, need not be improved."""
         shades = np.arange(256.0)
         apart = max(map(_apart, counts))
         counts = _spread(counts, apart) if apart > 1 else counts
@@ -278,11 +279,16 @@ class _Fit:
             counts, chances, values = counts[:, 1:-1], chances[:, 1:-1], shades[1:-1]
             chances /= np.maximum(chances.sum(axis=1, keepdims=True), 1e-12)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        palette = _best(shares, chances)
-        likely = np.maximum(palette @ chances, 1e-12)
         there = counts > 0
         free = max(1, int(np.count_nonzero(there) / max(1.0, apart)))
-        misfit = 2 * float((counts[there] * np.log(shares[there] / likely[there])).sum()) - free
+
+        def off(palette: NDArray[np.float64]) -> float:
+            likely = np.maximum(palette @ chances, 1e-12)
+            return 2 * float((counts[there] * np.log(shares[there] / likely[there])).sum()) - free
+
+        most = -np.inf if enough is None else max(WIDER * sqrt(2 * free), enough)
+        palette = _best(shares, chances, lambda palette: off(palette) <= most)
+        likely, misfit = np.maximum(palette @ chances, 1e-12), off(palette)
         means = ((palette * shades) @ chances + 1e-12 * values) / (likely + 1e-12)
         entropy = -(palette * np.log(np.maximum(palette, 1e-12))).sum(axis=1)
         return cls(misfit, sqrt(2 * free), means, float(np.exp(entropy).mean()))
@@ -307,14 +313,19 @@ def _spread(counts: NDArray[np.float64], apart: float) -> NDArray[np.float64]:
     return np.concatenate([counts[:, :1], inside, counts[:, -1:]], axis=1)
 
 
-def _best(shares: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The palette (channels, 256) that fits the ``shares`` of values best, if each colour (rows) has these ``chances`` of values.
+def _best(
+    shares: NDArray[np.float64], chances: NDArray[np.float64], good: Callable[[NDArray[np.float64]], bool]
+) -> NDArray[np.float64]:
+    """The palette (channels, 256) that fits the ``shares`` of values best, if each colour (rows) has these ``chances`` of values;
+    or the first that is ``good`` enough, which is asked every `ASKED` rounds.
 
     Expectation and maximization, each round of which fits better, begun where the one before pointed (Biggs and Andrews 1997).
     """
     start = found = np.full((len(shares), len(chances)), 1 / len(chances))
     before = None
-    for _ in range(ROUNDS):
+    for count in range(ROUNDS):
+        if count % ASKED == ASKED - 1 and good(found):
+            break
         better = start * ((shares / np.maximum(start @ chances, 1e-12)) @ chances.T)
         step = better - start
         ahead = better
