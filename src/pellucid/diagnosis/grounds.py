@@ -72,7 +72,8 @@ def by_colour(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
 def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
     """Whether the ``parts`` are ground, mostly, of which impulses of this ``density`` have left so much as is there."""
     places = sum(int(np.count_nonzero(drawings.surrounded(part.transpose(2, 0, 1), SIDE))) for part in parts)
-    return places >= MOSTLY * (1 - density) ** (SIDE**2 - 1) * sum(part.shape[0] * part.shape[1] for part in parts)
+    left = float((1 - density) ** (SIDE**2 - 1))
+    return places >= MOSTLY * left * sum(part.shape[0] * part.shape[1] for part in parts)
 
 
 def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
