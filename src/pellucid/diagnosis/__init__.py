@@ -250,12 +250,7 @@ def inspect_parts(
         return plain if lower and not hidden else patterned(whole, lattice.level)
     rows, columns = bands.measured(parts)
     if rows == columns == 0:
-        plain = _plain(detail, whole, size)
-        few = grounds.impulses(whole) if plain.kind == "clean" else None
-        if few is not None and grounds.mostly(whole, few.share):
-            # Impulses hid that it was drawn.
-            return Diagnosis("impulses", impulse_density=few.share, spots=few)
-        return plain
+        return _plain(detail, whole, size)
     straight = [np.asarray(part, dtype=np.float32) for part in parts]
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
@@ -284,6 +279,10 @@ def screen(view: View) -> float:
 def _plain(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None) -> Diagnosis:
     """The noise of parts without bands."""
     found = _fine(detail, whole, size)
+    few = grounds.impulses(whole) if found.kind == "clean" else None
+    if few is not None and grounds.mostly(whole, few.share):
+        # Impulses hid that it was drawn.
+        return Diagnosis("impulses", impulse_density=few.share, spots=few)
     wide = None if found.impulse_density > 0 else blotches.measured(detail.parts, found.gaussian_sigma)
     colours = None if wide is None else detail.few
     if wide is None or (colours is not None and colours.refute(Curve(REFUTED * wide.level / 255))):
