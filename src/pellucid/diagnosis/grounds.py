@@ -31,10 +31,9 @@ of a Poisson variable). On pages with 1 and 2 % of impulses 0.9 to 1.3 times; of
 ROOM = 0.3
 """How many a row must have by chance to be asked: of fewer the variance is too uncertain."""
 
-
 MOSTLY = 0.25
-"""Share of the picture that is ground from which impulses on it are looked for whatever else there seems to be. Of a sky of stars that
-ended in black 0.03 were, which was the most of 64 photographs in which any were found."""
+"""Share of the picture that is ground from which impulses on it are looked for whatever else there seems to be. A sky of stars that
+ended in black had 0.03, the most of 64 photographs in which any were found."""
 
 SAMPLE, SINGLE, MANY = 20_000, 0.6, 64
 """In how many pixels colours are counted at first, the share of them that may have a colour of their own in a drawing with
@@ -75,7 +74,7 @@ def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
     """Whether the ``parts`` are ground, mostly, of which impulses of this ``density`` have left so much as is there."""
     places = sum(int(np.count_nonzero(drawings.surrounded(part.transpose(2, 0, 1), SIDE))) for part in parts)
     pixels = sum(part.shape[0] * part.shape[1] for part in parts)
-    return places >= MOSTLY * pixels * math.pow(1 - density, SIDE**2 - 1)
+    return bool(places >= MOSTLY * pixels * math.pow(1 - density, SIDE**2 - 1))
 
 
 def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
