@@ -1,6 +1,6 @@
 """Worn clips and stills: `pellucid film` beside what people use instead.
 
-    python benchmarks/film.py DATA --what all alone stills likes clean unworn --model film
+    python benchmarks/film.py DATA --what all alone stills fades likes clean unworn --model film
 
 DATA is the folder that `film_scenes.SCENES` are in. Clips are made there (`film_scenes`) and worn by `pellucid.wear`; the
 product gets them as files without loss (FFV1), as users have them. ``psnr`` is held against the clean clip, moved as a whole by the
@@ -59,6 +59,9 @@ ALONE = (
 
 STILLS = ("scratches:8+dust:2+creases:1", "dust:2", "creases:1.5", "cracks:2", "scratches:8")
 """Damage of stills."""
+
+FADES = 0.0, 0.2, 0.35, 0.5, 0.7
+"""Losses of cyan of photographs whose colours alone count."""
 
 EDGE = 12
 """Pixels at the edges that are not compared: a moved frame has none of its own there."""
@@ -337,6 +340,42 @@ class Measuring:
                     case, "stills", "found", {"precision": counts[0] / max(1, counts[1]), "recall": counts[0] / max(1, counts[2])}
                 )
 
+    def fades(self) -> None:
+        """Photographs that `film-find` holds out, faded: how far their mean colour is off, before and after."""
+        from pellucid import files, images, reels
+        from pellucid.training import recipes
+        from pellucid.views import View
+
+        def plain(name: str) -> str:
+            return name.replace("/", "-").replace("_", "-")
+
+        held = [plain(name) for name in recipes.find("film-find").data.hold_out]
+        within = {path: plain(str(path.relative_to(self.options.data))) for path in sorted(self.options.data.glob("*/**/*.webp"))}
+        paths = [path for path, name in within.items() if any(word in name for word in held)]
+        photographs = [np.asarray(files.read(path).pixels[..., :3], np.float32) for path in paths]
+
+        def mean(pixels: Pixels) -> NDArray[np.float64]:
+            return np.asarray(pixels.reshape(-1, 3).mean(axis=0)[None, None], np.float64)
+
+        for level in FADES:
+            rows, found = [], 0
+            for number, clean in enumerate(photographs):
+                worn = wear.wear(clean[None], f"fading:{level}", np.random.default_rng(number)).frames[0] if level else clean
+                levels = images.from_array(np.rint(255 * worn).astype(np.uint8), "auto")
+                fading = reels.faded([View((levels,)).small(reels.SIDE)])
+                made = np.clip(reels.unfaded(worn.transpose(2, 0, 1), fading).transpose(1, 2, 0), 0, 1)
+                found += not fading.none
+                rows.append([metrics.ciede2000(mean(clean), mean(each), data_range=1) for each in (worn, made)])
+            before, after = np.transpose(rows)
+            print(f"fading:{level}, {len(rows)} photographs")
+            row = {
+                "dE before": before.mean(),
+                "dE": after.mean(),
+                "median": float(np.median(after)),
+                "found %": 100 * found / len(rows),
+            }
+            self.keep(f"fading:{level}", "stills", "film", {name: float(value) for name, value in row.items()})
+
     def clean(self) -> None:
         """Share of pixels of clean stills that are taken for damage."""
         model = restorer.load(self.options.model)
@@ -357,7 +396,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of photographs")
     parser.add_argument(
-        "--what", nargs="+", default=["all", "alone", "stills"], choices=["all", "alone", "stills", "likes", "clean", "unworn"]
+        "--what",
+        nargs="+",
+        default=["all", "alone", "stills"],
+        choices=["all", "alone", "stills", "fades", "likes", "clean", "unworn"],
     )
     parser.add_argument("--model", default="film", help="a model of the task film; empty: baselines alone")
     parser.add_argument("--scenes", type=int, nargs="+", default=[0, 1], help="numbers of `film_scenes.SCENES`")

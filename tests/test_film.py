@@ -79,6 +79,42 @@ def test_dust_lies_outside_both_neighbours_and_a_thing_that_moves_does_not() -> 
     assert found[45:55, 85:95].max() < 0.5
 
 
+def specks(frame: Pixels, rows: NDArray[np.float64], columns: NDArray[np.float64], tall: int = 3) -> NDArray[np.bool_]:
+    """Draws bright specks into a frame, three pixels wide, and says where they are."""
+    struck = np.zeros(frame.shape[:2], bool)
+    for row, column in zip(np.rint(rows).astype(int), np.rint(columns).astype(int), strict=True):
+        struck[max(0, row) : max(0, row + tall), max(0, column) : max(0, column + 3)] = True
+    frame[struck] = 1
+    return struck
+
+
+@pytest.mark.parametrize(("steps", "way"), [((-1, 1), (6, 1)), ((1, 2), (20, -13)), ((-2, -1), (-4, 0))])
+def test_specks_that_fall_together_are_weather_and_dust_lies_anywhere(steps: tuple[int, int], way: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    clean = np.repeat(moved(scene(240, 320), 0, 0, 240, 320)[..., None], 3, axis=2)
+    row, column = rng.uniform(0, 240, 80), rng.uniform(0, 320, 80)
+    own = rng.normal(way, 0.7, (80, 2)).T
+    snow, dust = (np.stack([clean] * 3) for _ in range(2))
+    fell, struck = [], []
+    for number, time in enumerate((0, *steps)):
+        fell.append(specks(snow[number], (row + time * own[0]) % 240, (column + time * own[1]) % 320))
+        struck.append(specks(dust[number], rng.uniform(0, 240, 80), rng.uniform(0, 320, 80)))
+    assert (mending.falling(*snow, fell[0], steps) & fell[0]).sum() > 0.85 * fell[0].sum()
+    assert not mending.falling(*dust, struck[0], steps).any()
+
+
+def test_a_broken_scratch_that_a_camera_passes_does_not_fall() -> None:
+    rng = np.random.default_rng(6)
+    clean = np.repeat(moved(scene(240, 320), 0, 0, 240, 320)[..., None], 3, axis=2)
+    frames = np.stack([clean] * 3)
+    # Neighbours lie where the picture is: a scratch, which stays in the frame, does not.
+    struck = [
+        specks(frame, rng.uniform(0, 220, 40), np.repeat(np.arange(30, 280, 32), 5) + way, tall=20)
+        for frame, way in zip(frames, (0, -5, 5), strict=True)
+    ]
+    assert not mending.falling(*frames, struck[0]).any()
+
+
 def test_a_scratch_is_upright_and_a_wire_is_not() -> None:
     plane = np.full((128, 96), 0.5, np.float32)
     plane[:, 40] += 0.1
@@ -206,9 +242,10 @@ def test_cells_that_are_looked_at_alone_are_as_in_the_whole() -> None:
     planes[:, :20] = planes[:, -20:] = planes[:, :, :20] = planes[:, :, -20:] = 0
     wanted = np.zeros((640, 1160), bool)
     wanted[5, 1159] = wanted[300, 40] = True
+    wanted[300:500:60, 300:500:60] = True
     alone = film._looked_at(graph, planes, wanted)
     expected = np.zeros_like(alone)
-    for cell in (np.s_[:, :256, 1024:], np.s_[:, 256:512, :256]):
+    for cell in (np.s_[:, :64, 1152:], np.s_[:, 256:320, :64], np.s_[:, 256:512, 256:512]):
         expected[cell] = graph(planes[None])[0][cell]
     inner = np.s_[:, 20:-20, 20:-20]
     np.testing.assert_array_equal(alone[inner], expected[inner])
@@ -239,6 +276,29 @@ def test_damage_that_a_smaller_look_is_sure_of_is_looked_at_a_second_time() -> N
     most = 0.775 / (0.775 + film.RARE_ALONE * 0.225)
     np.testing.assert_allclose(chance[200:206, 516:526], most, rtol=1e-5)
     assert hole[200:206, 500:518].all()
+
+
+def test_a_finer_look_is_for_what_a_coarser_one_glimpses_and_for_what_it_cannot_show() -> None:
+    sizes = []
+
+    def find(given: Pixels) -> Pixels:
+        sizes.append(given.shape[2:])
+        return np.where((given[0, 0] > 0.5) | (given[0, 1] > 0.5), 0.99, 0.001).astype(np.float32)[None, None]
+
+    frame = np.zeros((768, 1280, 3), np.float32)
+    frame[100, 100, 0] = 0.8
+    rows, columns = np.ogrid[:768, :1280]
+    frame[..., 1] = 0.6 * np.exp(-(np.square(rows - 500) + np.square(columns - 1000)) / (2 * 30**2))
+    chance = film._chance(film._Work(find, None, FilmSettings(), scales=(1, 2)), frame, None)
+    assert chance[100, 100] > 0.5
+    assert chance[500, 1000] > 0.5
+    assert sizes[0] == (384, 640)
+    assert all(rows * columns < 768 * 1280 / 4 for rows, columns in sizes[1:])
+    # In grain, one pixel says nothing.
+    sizes.clear()
+    noisy = np.float32(0.5) * np.random.default_rng(0).normal(0.5, 0.02, (768, 1280, 1)).astype(np.float32).repeat(3, axis=2)
+    film._chance(film._Work(find, None, FilmSettings(), grain=0.01, scales=(1, 2)), noisy, None)
+    assert len(sizes) <= 4
 
 
 def test_cells_reach_as_far_as_pieces_do() -> None:

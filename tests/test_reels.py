@@ -234,8 +234,8 @@ def test_a_flash_and_a_fade_are_told_from_the_frames_around_them(photograph: Pix
 
 
 def faded(values: Pixels, cyan: float) -> Pixels:
-    """Values (n, 3) whose dyes have lost so much."""
-    worn = wear.wear(values[None, None], f"fading:{cyan}", np.random.default_rng(0)).frames[0, 0]
+    """Values (n, 3, 3) whose dyes have lost so much."""
+    worn = wear.wear(values[None], f"fading:{cyan}", np.random.default_rng(0)).frames[0]
     return np.asarray(worn, np.float32)
 
 
@@ -256,11 +256,11 @@ def test_a_photograph_has_not_faded_and_what_it_has_lost_is_read(photograph: Pix
 
 
 def test_gray_toned_and_tiny_pictures_have_no_dyes(photograph: Pixels) -> None:
-    gray = dyes.sampled(photograph[::2, ::2]).mean(axis=1, keepdims=True)
+    gray = dyes.sampled(photograph[::2, ::2]).mean(axis=2, keepdims=True)
     for tone in ((1.0, 1.0, 1.0), (0.8, 1.0, 1.3), (1.2, 1.0, 0.9)):
         assert dyes.belief([gray ** np.array(tone, np.float32)]) is None
     assert dyes.belief([gray]) is None
-    assert dyes.belief([photograph[:10, :10].reshape(-1, 3)]) is None
+    assert dyes.belief([dyes.sampled(photograph[:10, :10])]) is None
     assert dyes.belief([]) is None
     assert reels.faded([photograph[::4, ::4, :1]]).none
 
@@ -271,6 +271,19 @@ def test_dust_has_no_say(photograph: Pixels) -> None:
     small[::12, ::12] = 1
     np.testing.assert_allclose(dyes.sampled(small), clean, atol=0.15)
     assert np.abs(dyes.sampled(small) - clean).mean() < 0.003
+
+
+@pytest.mark.parametrize("colour", [(0.9, 0.7, 0.6), (0.6, 0.9, 0.7), (1.0, 1.0, 1.0)])
+def test_shade_falls_alike_on_all_channels_and_by_their_powers_on_faded_ones(colour: tuple[float, float, float]) -> None:
+    rng = np.random.default_rng(9)
+    light = np.exp(rng.uniform(-1.2, -0.1, (900, 3, 1)))
+    even = np.asarray(light * np.array(colour), np.float32)
+    histogram = slice(0, len(dyes.SLOPES) - 1)
+    middle = len(dyes.SLOPES) // 2 - 1
+    assert dyes._slopes(even)[histogram][middle] == pytest.approx(1, rel=1e-4)
+    # Red to the power of 0.6 beside green to that of 0.88: less by a fifth of both.
+    found = dyes._slopes(faded(even, 0.4))[histogram]
+    assert dyes.SLOPES[np.argmax(found)] < (0.6 - 0.88) / (0.6 + 0.88) < dyes.SLOPES[np.argmax(found) + 1]
 
 
 def belief(best: int, sure: float) -> dyes.Belief:
@@ -291,7 +304,7 @@ def test_scenes_of_a_reel_agree_and_one_that_contradicts_keeps_its_own() -> None
 
 def test_made_examples_say_what_was_lost() -> None:
     rng = np.random.default_rng(8)
-    values = rng.random((500, 3), np.float32)
+    values = rng.random((500, 3, 3), np.float32)
     lost = np.array([fading.faded_examples(values, np.random.default_rng(seed))[1] for seed in range(300)])
     faded = lost[:, 0] > 0
     assert 0.4 < faded.mean() < 0.6

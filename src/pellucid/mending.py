@@ -5,6 +5,8 @@ All functions take float32 pixels (h, w, c) or planes (h, w) in [0, 1] and chang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from pellucid.images import Pixels
 
 __all__ = [
     "brought",
+    "falling",
     "found_alone",
     "found_between",
     "grown",
@@ -23,6 +26,8 @@ __all__ = [
     "softened",
     "upright",
 ]
+
+Places = NDArray[np.intp]
 
 TALL = 49
 """Pixels up and down over which a scratch is one: what is lighter or darker than its sides for so long is no detail."""
@@ -129,17 +134,17 @@ def small_things(plane: Pixels) -> tuple[Pixels, Pixels]:
     return plane - low, high - plane
 
 
-def _extreme(plane: Pixels, which: np.ufunc) -> Pixels:
-    """The least or the greatest of the window of `SMALL` pixels around each; beyond the edge there is nothing."""
-    half = SMALL // 2
+def _extreme(plane: Pixels, which: np.ufunc, window: int = SMALL) -> Pixels:
+    """The least or the greatest of the window of so many pixels around each; beyond the edge there is nothing."""
+    half = window // 2
     for axis in (0, 1):
         padded = np.pad(plane, [(half, half) if each == axis else (0, 0) for each in range(2)], mode="edge")
         side, reach = plane.shape[axis], 1
         # Windows that double, and then overlap.
-        while 2 * reach <= SMALL:
+        while 2 * reach <= window:
             padded = which(padded[:-reach], padded[reach:]) if axis == 0 else which(padded[:, :-reach], padded[:, reach:])
             reach *= 2
-        rest = SMALL - reach
+        rest = window - reach
         parts = (padded[:side], padded[rest : rest + side]) if axis == 0 else (padded[:, :side], padded[:, rest : rest + side])
         plane = which(*parts)
     return plane
@@ -236,6 +241,96 @@ def found_alone(frame: Pixels) -> Pixels:
     """The same of one picture: long upright lines alone, since dust looks like detail."""
     line = np.abs(upright(gray(frame)))
     return np.asarray(np.clip(0.5 + (line - LINE) / (2 * LINE), 0, 1), dtype=np.float32)
+
+
+# -- what falls -------------------------------------------------------------------------------------------------------
+
+FAST = 32
+"""Pixels, down and right each, by which snow, rain and sparks go from frame to frame at most, beside what the camera looks at."""
+
+SPECKS, MOST_SPECKS = 12, 300
+"""Specks that must fall together to be weather, and of how many it is found which way they go."""
+
+SAME = 0.5
+"""The share of a speck's contrast that it has at least in other frames: it lies otherwise on their pixels."""
+
+AROUND = 5
+"""Pixels, down and right each, within which specks that go the same way must lie."""
+
+STREAK = 5
+"""Pixels above and below a speck where a scratch goes on."""
+
+TOGETHER, MOST_FALL = 5.0, 0.5
+"""By how many deviations more specks must go one way than do by chance; and the share of those alike that must fall for all of them
+to be held for weather: some are hidden in one of the frames, or turn."""
+
+
+def falling(
+    frame: Pixels, before: Pixels, after: Pixels, hole: NDArray[np.bool_], steps: tuple[int, int] = (-1, 1)
+) -> NDArray[np.bool_]:
+    """The part of a hole (h, w) that falls as snow does: specks that are as far on in one neighbour as they are back in the other,
+    many of them together. Dust lies elsewhere in each frame.
+
+    ``steps`` are the times of the neighbours, in frames from this one; both are in place, but for what moves by itself.
+    """
+    fell = np.zeros_like(hole)
+    own = np.zeros(hole.shape, np.float32)
+    own[hole] = outside(*(pixels[hole][None] for pixels in (frame, before, after)))[0]
+    others: tuple[Pixels, Pixels] | None = None
+    for sign in (np.float32(1), np.float32(-1)):
+        rows, columns = _specks(sign * own)
+        if len(rows) >= SPECKS:
+            others = others or (outside(before, frame, after), outside(after, frame, before))
+            near = [_extreme(sign * other, np.maximum, AROUND) for other in others]
+            falls = _fall(rows, columns, np.float32(SAME) * sign * own[rows, columns], near, steps)
+            here = np.zeros_like(hole)
+            here[rows[falls], columns[falls]] = True
+            fell |= grown(here, SMALL // 2) & hole
+    return fell
+
+
+def _fall(rows: Places, columns: Places, least: Pixels, others: Sequence[Pixels], steps: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which of the specks at ``rows`` and ``columns`` are on their way with the others: in both neighbours there is as much as
+    ``least`` where it leads."""
+    reach = FAST * max(map(abs, steps))
+    near = [np.pad(other, reach) for other in others]
+    ways = np.arange(-FAST, FAST + 1)
+    down, right = rows[:, None] + reach, columns[:, None] + reach
+
+    def hits(way: int, across: Places, every: int = 1) -> NDArray[np.bool_]:
+        first, last = (
+            plane[down[::every] + step * way, right[::every] + step * across] >= least[::every, None]
+            for plane, step in zip(near, steps, strict=True)
+        )
+        return np.asarray(first & last)
+
+    every = -(-len(rows) // MOST_SPECKS)
+    counts = np.stack([hits(way, ways, every).sum(axis=0) for way in ways.tolist()])
+    # Things that stay where the picture stays are of it.
+    counts[FAST - 1 : FAST + 2, FAST - 1 : FAST + 2] = 0
+    chance = float(np.median(counts))
+    likely = counts > chance + TOGETHER * (chance + 1) ** 0.5
+    falls = np.zeros(len(rows), bool)
+    if every * counts.max() >= SPECKS:
+        for way in np.flatnonzero(likely.any(axis=1)).tolist():
+            falls |= hits(int(ways[way]), ways[likely[way]]).any(axis=1)
+    return falls | bool(falls.mean() > MOST_FALL)
+
+
+def _specks(plane: Pixels) -> tuple[Places, Places]:
+    """The rows and columns of the highest pixels of a plane, `APART` or more, one of `SMALL` around it; none of a scratch."""
+    rows, columns = np.nonzero(plane >= APART)
+    half = SMALL // 2
+    padded = np.pad(plane, max(half, STREAK))
+    down, right = rows[:, None] + max(half, STREAK), columns[:, None] + max(half, STREAK)
+    own = plane[rows, columns]
+    goes_on = [padded[down + way, right + np.arange(-1, 2)].max(axis=1) >= np.float32(SAME) * own for way in (-STREAK, STREAK)]
+    rows, columns, down, right, own = (each[~(goes_on[0] | goes_on[1])] for each in (rows, columns, down, right, own))
+    y, x = (each.ravel() - half for each in np.indices((SMALL, SMALL)))
+    near = padded[down + y, right + x]
+    # The first of those alike in a speck.
+    highest = near.argmax(axis=1) == len(y) // 2
+    return rows[highest], columns[highest]
 
 
 # -- masks ------------------------------------------------------------------------------------------------------------

@@ -262,7 +262,7 @@ def add_calibrate(commands: Commands) -> None:
         "--examples",
         type=count,
         default=16_000,
-        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 36000)",
+        help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 24000)",
     )
     command.add_argument("--seed", type=int, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")

@@ -7,7 +7,7 @@ fits (`pellucid.reels`), and no network sees them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -60,9 +60,9 @@ ENGINE_BYTES = 260
 PIECE_BYTES = 180
 """Bytes for each pixel of each piece in flight: the picture, eleven planes of a network's input, masks, the filled picture."""
 
-CELL, BESIDE = 256, HALO
-"""Side in pixels of the cells that are looked at alone where there is little to see in others, and how much around them is seen,
-too."""
+CELL, SPECK, BESIDE = 256, 64, HALO
+"""Sides in pixels of the cells that are looked at alone where there is little to see in others, of those around a few specks, and
+how much around them is seen, too."""
 
 LEAST_SURE = 0.02
 
@@ -72,6 +72,13 @@ FAINTER = 0.6
 LARGE = 2_500_000, 12_000_000
 """Pixels of a picture from which it is looked at in half its size, too, and in a quarter: dust is larger there than the network
 has seen it."""
+
+GLIMPSED = 0.02
+"""The chance of damage from which a place is looked at in a larger size, too."""
+
+SHARP, BESIDE_GRAIN = 0.05, 12.0
+"""How far a pixel must lie off the line between its neighbours, beyond what half the size shows: 13 levels, and as many times the
+grain's level, by which one of a million pixels does by chance."""
 
 RARE, RARE_AT_ENDS, RARE_ALONE = 1.0, 2.0, 6.0
 """By how much the odds of damage are less than the network has learnt, from crops of which a twentieth was damaged: in clips, at
@@ -94,14 +101,15 @@ BORROWED = 7, 13
 
 @dataclass(frozen=True)
 class _Work:
-    """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light. ``gain`` (h, w): what its values
-    are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w), and ``keep`` the share that stays. ``gray``: gray in
-    three channels."""
+    """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light, and ``steps``, by how many frames
+    they are after it. ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w),
+    and ``keep`` the share that stays. ``gray``: gray in three channels."""
 
     find: Graph | None
     fill: Graph | None
     settings: FilmSettings
     around: tuple[Pixels, Pixels] | None = None
+    steps: tuple[int, int] = (-1, 1)
     gain: Pixels | None = None
     fading: Fading | None = None
     grain: float | Pixels = 0.0
@@ -134,18 +142,19 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
     found = (view.found or diagnosis.look(view)) if settings.inspects else None
     level = 0.0 if found is None else float(found.sigma)
     grain = level if level >= GRAINY and settings.grain < 1 and not lone else None
-    around = _around(view)
+    around, steps = _around(view)
     work = _Work(
         find,
         fill,
         settings,
         around=around,
+        steps=steps,
         gain=None if entry is None or lone or not settings.deflicker else _gain(entry, height, width),
         fading=fading,
         grain=level / 255 if found is None or found.places is None else found.places.sigma(0, 0, height, width, (height, width)),
         keep=1.0 if grain is None else settings.grain,
         gray=diagnosis.is_gray(view),
-        rare=_rare(view, around),
+        rare=_rare(view, steps if around else None),
         scales=(1, *(2 ** (power + 1) for power, least in enumerate(LARGE) if height * width > least)),
     )
 
@@ -244,31 +253,31 @@ def _nothing(planes: Pixels) -> Pixels:
 # -- whole frames -------------------------------------------------------------------------------------------------------
 
 
-def _around(view: View) -> tuple[Pixels, Pixels] | None:
-    """The two nearest frames of a clip in the place and the light of the one that is mended; None for a picture alone, and for a
-    flash, which no other frame is like."""
+def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[int, int]]:
+    """The two nearest frames of a clip in the place and the light of the one that is mended, and by how many frames they
+    are after it; None for a picture alone, and for a flash, which no other frame is like."""
     places = [place for place in range(len(view.frames)) if place != view.at]
     if view.clip:
         places = [place for place in places if view.clip[place].flash == view.clip[view.at].flash]
     nearest = sorted((abs(place - view.at), place) for place in places)[:2]
     if len(view.frames) < 3 or not nearest:
-        return None
+        return None, (0, 0)
     frame = _floats(view.picture)
     brought = []
-    for _, place in sorted(nearest, key=lambda each: each[1]):
+    places = sorted(place for _, place in nearest)
+    for place in places:
         other = _floats(view.frames[place])
         if view.clip:
             other = _alike(other, view.clip[place], view.clip[view.at])
         brought.append(mending.brought(frame, other))
     # Beside a flash there is one neighbour: it stands on both sides.
-    return brought[0], brought[-1]
+    return (brought[0], brought[-1]), (places[0] - view.at, places[-1] - view.at)
 
 
-def _rare(view: View, around: tuple[Pixels, Pixels] | None) -> float:
-    if around is None:
+def _rare(view: View, steps: tuple[int, int] | None) -> float:
+    if steps is None:
         return RARE_IN_FLASH if view.clip and view.clip[view.at].flash else RARE_ALONE
-    between = 0 < view.at < len(view.frames) - 1 and around[0] is not around[1]
-    return RARE if between else RARE_AT_ENDS
+    return RARE if steps[0] < 0 < steps[1] else RARE_AT_ENDS
 
 
 def _floats(picture: Image) -> Pixels:
@@ -315,6 +324,8 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     chance = _chance(work, frame, around)
     sure = _sure(work)
     hole = mending.held_back(chance, sure, FAINTER * sure)
+    if around is not None and work.find is not None and work.steps[0] != work.steps[1]:
+        hole &= ~mending.falling(frame, *around, hole, work.steps)
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
     if work.settings.show_damage:
         return np.where(hole, chance, np.float32(0))[None]
@@ -353,11 +364,15 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
     chance: Pixels | None = None
     # Damage that another size is sure of, or a place nearby, needs to be less sure.
     least = _least(work, FAINTER)
-    for scale in work.scales:
+    # A finer look is for what a coarser one has glimpsed, and for what that cannot show.
+    for scale in reversed(work.scales):
         small = frame if scale == 1 else _smaller(frame, scale)
         near = around if around is None or scale == 1 else (_smaller(around[0], scale), _smaller(around[1], scale))
         given = _in_planes([small, *finding_maps(small, near)])
-        found = work.find(given[None])[0, 0]
+        if chance is None:
+            found = work.find(given[None])[0, 0]
+        else:
+            found = _looked_at(work.find, given, (chance[::scale, ::scale] >= GLIMPSED) | _sharp(small, work.grain))[0]
         if around is None:
             # Turned by half, too: what only one of both answers takes for damage is hardly any.
             doubtful = found >= least
@@ -368,6 +383,17 @@ def _chance(work: _Work, frame: Pixels, around: tuple[Pixels, Pixels] | None) ->
         chance = found if chance is None else np.maximum(chance, found)
     assert chance is not None
     return chance
+
+
+def _sharp(pixels: Pixels, grain: float | Pixels) -> NDArray[np.bool_]:
+    """Where pixels (h, w) lie so far off the line between those on both sides that half the size does not show it."""
+    plane = mending.gray(pixels)
+    least = np.float32(max(SHARP, BESIDE_GRAIN * float(np.mean(grain))))
+    far = np.zeros(plane.shape, bool)
+    for axis in (0, 1):
+        lines, found = np.moveaxis(plane, axis, 0), np.moveaxis(far, axis, 0)
+        found[1:-1] |= np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:]) >= least
+    return far
 
 
 def _least(work: _Work, share: float = 1.0) -> float:
@@ -389,24 +415,41 @@ def _in_planes(parts: Sequence[Pixels]) -> Pixels:
 def _looked_at(graph: Callable[[Pixels], Any], planes: Pixels, wanted: NDArray[np.bool_]) -> Pixels:
     """The answer of a graph to planes (n, h, w) in the cells that hold a pixel that is ``wanted``; 0 elsewhere."""
     height, width = wanted.shape
-    side = CELL + 2 * BESIDE
-    cells = [
-        (top, left)
-        for top in range(0, height, CELL)
-        for left in range(0, width, CELL)
-        if wanted[top : top + CELL, left : left + CELL].any()
-    ]
-    if min(height, width) < side or len(cells) * side * side > height * width:
-        made: Pixels = graph(np.ascontiguousarray(planes)[None])[0]
-        return made
-    answer: Pixels | None = None
-    for top, left in cells:
-        first, start = min(max(0, top - BESIDE), height - side), min(max(0, left - BESIDE), width - side)
-        part = graph(np.ascontiguousarray(planes[:, first : first + side, start : start + side])[None])[0]
-        answer = np.zeros((len(part), height, width), np.float32) if answer is None else answer
-        inner = part[:, top - first :, left - start :][:, :CELL, :CELL]
-        answer[:, top : top + CELL, left : left + CELL] = inner
-    return np.zeros((1, height, width), np.float32) if answer is None else answer
+    cells = list(_cells(wanted)) if min(height, width) >= _side(SPECK) else []
+    if not wanted.any() or (cells and sum(_side(size) ** 2 for _, _, size in cells) <= height * width):
+        answer: Pixels | None = None
+        for top, left, size in cells:
+            side = _side(size)
+            first, start = min(max(0, top - BESIDE), height - side), min(max(0, left - BESIDE), width - side)
+            part = graph(np.ascontiguousarray(planes[:, first : first + side, start : start + side])[None])[0]
+            answer = np.zeros((len(part), height, width), np.float32) if answer is None else answer
+            inner = part[:, top - first :, left - start :][:, :size, :size]
+            answer[:, top : top + size, left : left + size] = inner
+        return np.zeros((1, height, width), np.float32) if answer is None else answer
+    made: Pixels = graph(np.ascontiguousarray(planes)[None])[0]
+    return made
+
+
+def _side(size: int) -> int:
+    """How much is seen of a cell and around it."""
+    return size + 2 * BESIDE
+
+
+def _cells(wanted: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
+    """The first row, the first column and the side of cells that cover what is ``wanted``: small ones where a few of them do."""
+    height, width = wanted.shape
+    fits = min(height, width) >= _side(CELL)
+    for top in range(0, height, CELL):
+        for left in range(0, width, CELL):
+            part = wanted[top : top + CELL, left : left + CELL]
+            if not part.any():
+                continue
+            down, right = (range(0, size, SPECK) for size in part.shape)
+            few = [(top + y, left + x, SPECK) for y in down for x in right if part[y : y + SPECK, x : x + SPECK].any()]
+            if fits and len(few) * _side(SPECK) ** 2 >= _side(CELL) ** 2:
+                yield top, left, CELL
+            else:
+                yield from few
 
 
 def _smaller(pixels: Pixels, scale: int) -> Pixels:

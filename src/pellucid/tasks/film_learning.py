@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from pellucid import images, mending, wear
+from pellucid import images, mending, moving, wear
 from pellucid.degradations import Degradation
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
@@ -200,14 +200,10 @@ def _moving(scene: Pixels, count: int, rng: np.random.Generator) -> tuple[Pixels
 def _pass(frames: Pixels, scene: Pixels, rng: np.random.Generator) -> None:
     """Puts a thing, a part of the scene, into each frame (n, h, w, c), each time somewhere else."""
     height, width = frames.shape[1:3]
-    tall, wide = (int(rng.integers(6, side // 2)) for side in (height, width))
-    top, left = int(rng.integers(scene.shape[0] - tall)), int(rng.integers(scene.shape[1] - wide))
-    thing = scene[top : top + tall, left : left + wide]
-    if rng.random() < 0.5:
-        # In another light it stands out, as most things do.
-        thing = np.clip(thing * np.float32(rng.uniform(0.4, 1.5)) + np.float32(rng.uniform(-0.3, 0.3)), 0, 1)
-    rows, columns = np.ogrid[-1 : 1 : complex(tall), -1 : 1 : complex(wide)]
-    share = np.clip(4 * (1 - rows**4 - columns**4), 0, 1)[..., None].astype(np.float32)
+    levels = np.rint(255 * np.clip(scene, 0, 1)).astype(np.uint8)
+    cut = moving.cut_out(levels, int(rng.integers(6, max(7, max(height, width) // 2))), rng).astype(np.float32) / np.float32(255)
+    thing, share = cut[..., : scene.shape[2]], cut[..., 3:]
+    tall, wide = cut.shape[:2]
     place = np.array([rng.integers(-tall // 2, height - tall // 2), rng.integers(-wide // 2, width - wide // 2)], float)
     way = rng.normal(0, 24, 2)
     for frame in frames:

@@ -59,7 +59,7 @@ def examples(
 
 
 def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Pixels (n, 3) of a part of the picture, small."""
+    """Pixels of a part of the picture, small, with those beside them, (n, 3, 3)."""
     high, wide = picture.shape[:2]
     share = 1.0 if rng.random() < 0.3 else float(rng.uniform(0.4, 0.9))
     height, width = max(1, round(share * high)), max(1, round(share * wide))
@@ -76,11 +76,10 @@ def _crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.fl
 def faded_examples(
     values: NDArray[np.floating], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
-    """Pixels (n, 3) as another lamp, camera or lens would have shown them, half of them faded, then with grain and dust; and the
-    losses of cyan, magenta and yellow."""
-    count = len(values)
+    """Pixels with those beside them, (n, 3, 3), as another lamp, camera or lens would have shown them, half of them faded, then
+    with grain and dust; and the losses of cyan, magenta and yellow."""
     if rng.random() < 0.3:
-        light = values.mean(axis=1, keepdims=True)
+        light = values.mean(axis=2, keepdims=True)
         values = np.clip(light + rng.uniform(0.6, 1.4) * (values - light), 0, 1)
     if rng.random() < 0.2:
         values = np.clip(values * np.exp(rng.normal(0, [0.1, 0.03, 0.13])), 0, 1)
@@ -92,7 +91,7 @@ def faded_examples(
         values = values * (1 - share) + share * rng.uniform(0.8, 1, 3)
     gray = bool(rng.random() < GRAY)
     if gray:
-        values = np.repeat(values @ np.array([[0.3], [0.59], [0.11]]), 3, axis=1)
+        values = np.repeat(values @ np.array([[0.3], [0.59], [0.11]]), 3, axis=2)
         if rng.random() < 0.7:
             tone = np.sort(rng.normal(0, 0.15, 3))[:: -1 if rng.random() < 0.7 else 1]
             values = values ** np.exp(tone.mean() - tone)
@@ -100,7 +99,7 @@ def faded_examples(
         values = np.clip(values + rng.normal(0, 0.004, values.shape), 0, 1)
     if rng.random() < 0.5:
         # Corners without light: which pixels lie there does not matter here.
-        values = values * (1 - rng.uniform(0, 0.4) * rng.random((count, 1)) ** 2)
+        values = values * (1 - rng.uniform(0, 0.4) * rng.random((len(values), 1, 1)) ** 2)
     if rng.random() < 0.5:
         values = np.clip(values * (1 + rng.normal(0, 0.05)), 0, 1)
     lost: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -112,10 +111,11 @@ def faded_examples(
     if rng.random() < 0.5:
         values = values + rng.normal(0, rng.uniform(0, 0.008), values.shape)
     if rng.random() < 0.5:
-        struck = rng.integers(0, count, int(rng.uniform(0, 0.02) * count))
+        each = values.reshape(-1, 3).copy()
+        struck = rng.integers(0, len(each), int(rng.uniform(0, 0.02) * len(each)))
         much, bright = rng.random((len(struck), 1)), rng.random((len(struck), 1)) < 0.5
-        values = values.copy()
-        values[struck] += much * (np.where(bright, rng.uniform(0.75, 1), rng.uniform(0, 0.15)) - values[struck])
+        each[struck] += much * (np.where(bright, rng.uniform(0.75, 1), rng.uniform(0, 0.15)) - each[struck])
+        values = each.reshape(values.shape)
     return np.clip(values, 0, 1).astype(np.float32), lost
 
 
