@@ -76,7 +76,7 @@ def test_twelve_bits_go_into_a_png_over_its_whole_range_where_the_file_states_th
     pgm(tmp_path / "a.pgm", counts, 4095)
     through(tmp_path / "stated.tif", tmp_path / "b.pgm")
     assert (tmp_path / "b.pgm").read_bytes() == (tmp_path / "a.pgm").read_bytes()
-    # What the user says is white is the unit of the noise; the values stay the file's.
+    # The user's white is the unit of the noise; the values stay the file's.
     through(tmp_path / "guessed.tif", tmp_path / "c.png", value_range=(0, 4095))
     assert (tmp_path / "c.png").read_bytes() == (tmp_path / "guessed.png").read_bytes()
 
@@ -128,7 +128,7 @@ def test_an_array_of_gray_with_alpha_is_named_not_guessed(tmp_path: Path, shape:
         np.testing.assert_array_equal(np.load(tmp_path / f"{axes}.npy"), values)
 
 
-# -- what a format cannot hold ----------------------------------------------------------------------------------------
+# -- outputs that a format cannot hold ----------------------------------------------------------------------------------------
 
 
 def animated(path: Path, **settings: Any) -> None:

@@ -176,7 +176,7 @@ def save_pnm(path: Path, pages: Iterator[Page], document: Document) -> None:
         rows = joined_rows(page)
         largest = 0.0 if image.white is None else image.white
         if image.mask is not None:
-            # What is no image comes back as it was, and may lie above white.
+            # Values that are no image come back as they were, and may lie above white.
             largest = max(largest, *(float(band.max()) for band in image.mask.values.bands(BAND_ROWS)))
     else:
         values = fitting(image, ("uint8", "uint16"))
