@@ -130,11 +130,12 @@ by how many times it must be stronger than the network says, and may be, where t
 The file for white noise is better there: by up to 6 dB; of a camera's noise and grain, which lack more, the one for processed
 noise."""
 
-LEVEL, OWN, SAME = 1.15, 0.35, 1.28
-"""How much of it the middle frequencies of noise that was turned lack at most, as a factor: turned bicubically by 30 degrees and
-more 1.02 to 1.19; a camera's noise 1.19 to 1.94, grain 1.22 to 3.15. How far each channel has noise of its own
-(`noise.independence`): 0.47 to 0.6; of a camera's 0.05 to 0.19. And how much stronger it may be at one intensity than at another,
-in gray: 1.1 to 1.28 times for the most part; a camera's, where it lacks as little, was 1.34 to 2.3 times."""
+LACKING, LEVEL, OWN, SAME = 1.85, 1.15, 0.35, 1.28
+"""How much of it the highest frequencies of noise that was turned lack at least, as a factor, and the middle ones at most: turned
+bicubically by 30 degrees and more 1.84 to 2.74 and 1.02 to 1.19; bilinearly 1.57 to 1.97 and 1.01 to 1.3, where the file for white
+noise is no better; a camera's noise lacks 1.19 to 1.94 of the middle ones, grain 1.22 to 3.15. How far each channel has noise of
+its own (`noise.independence`): 0.47 to 0.6; of a camera's 0.05 to 0.19. And how much stronger it may be at one intensity than at
+another, in gray: 1.1 to 1.28 times for the most part; a camera's, where it lacks as little, was 1.34 to 2.3 times."""
 
 LARGER, SLIGHTLY = 1.2, 1.1
 """How many times the level that `noise.enlarged` and `noise.interpolated` measure such noise may have: after the former bilinear
@@ -286,7 +287,7 @@ def measured(parts: Sequence[Pixels], reading: Reading | None = None) -> Diagnos
 def _turned(parts: Sequence[Pixels], blocks: sampling.Blocks, changed: noise.Resampled) -> bool:
     """Whether noise was white before the picture was turned: it lacks the frequencies that are high along rows and columns at once,
     and the networks, which learnt from none, overrate it by a fifth. Some cameras' noise lacks them, too."""
-    if changed.high <= SMOOTHED or changed.middle >= LEVEL or not changed.sure or changed.level <= SPARE:
+    if changed.high <= LACKING or changed.middle >= LEVEL or not changed.sure or changed.level <= SPARE:
         return False
     if parts[0].shape[2] == 3:
         return noise.independence(parts) > OWN
