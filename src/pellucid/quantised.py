@@ -1,4 +1,4 @@
-"""What JPEG leaves of a picture: waves of its 8x8 blocks, rounded to steps.
+"""JPEG keeps the waves of a picture's 8x8 blocks, rounded to steps.
 
 Whatever the picture was, each of its waves lies within half a step of the one in the file: that is the quantisation constraint set
 of Yang, Galatsanos and Katsaggelos 1993 ("Regularized reconstruction to reduce blocking artifacts of block discrete cosine

@@ -118,7 +118,7 @@ def look(view: View) -> Diagnosis:
         elif _in_memory(view) and found.jpeg_quality is None and found.kind in SMOOTHED:
             found = _enlarged(view, found)
         if found.spots is not None and found.spots.colours is not None:
-            # Of all of it, for a colour may be in a part alone.
+            # The colours of all of it count, for one may be in a part alone.
             named = [drawings.keys(band.transpose(2, 0, 1)).ravel() for band, _ in view.bands()]
             found = replace(found, spots=replace(found.spots, colours=drawings.recurring(np.concatenate(named))))
         view.found = found

@@ -40,7 +40,7 @@ blotches are found in any of 1,075 photographs, whole and at half size."""
 
 SUDDEN = 5.0
 """The kurtosis of the steps from cell to cell, in the tiles that have least, from which colour changes suddenly: in squares and
-other drawn things of one colour most steps are none, and the others large. Of Gaussian noise it is 3."""
+other drawn things of one colour most steps are none, and the others large. Gaussian noise has 3."""
 
 LEAST = 0.2
 """Level in 8-bit levels below which a band counts as this."""
