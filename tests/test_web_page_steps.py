@@ -69,3 +69,20 @@ def test_every_field_has_a_name(page: Page, small_picture: Path) -> None:
         ".filter((each) => each.type !== 'hidden' && !each.labels.length && !each.ariaLabel).map((each) => each.outerHTML)"
     )
     assert unnamed == []
+    # The help of each setting is read with its field, and a button that is reached by keys opens it.
+    helps = page.run(
+        "return [...document.querySelectorAll('#settings .about')]"
+        ".map((button) => button.closest('.row').querySelector('[aria-describedby]'))"
+        ".map((field) => [field.id, document.getElementById(field.getAttribute('aria-describedby').split(' ')[0]).textContent])"
+    )
+    options = page.served.ask("GET", "/v1/models").json["tasks"][0]["options"]
+    assert sorted(helps) == sorted([f"option-{option['name']}", option["help"]] for option in options)
+    from selenium.webdriver.common.keys import Keys
+
+    help_button = page.browser.find_element("css selector", "#main-settings .about")
+    note = page.find(help_button.get_attribute("aria-controls"))
+    assert not note.is_displayed()
+    for expanded in ("true", "false"):
+        help_button.send_keys(Keys.ENTER)
+        assert help_button.get_attribute("aria-expanded") == expanded
+        assert note.is_displayed() == (expanded == "true")

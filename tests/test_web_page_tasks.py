@@ -371,6 +371,7 @@ def test_axe_finds_nothing(page: Page, small_picture: Path, theme: str) -> None:
     page.restored(1)
     page.shown(1)
     page.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    page.run("for (const each of document.querySelectorAll('.about')) each.click()")
     page.find("brush").click()
     page.run("document.getElementById('trust').click()")
     page.until("!document.getElementById('stages').hidden")

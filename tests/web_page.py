@@ -114,6 +114,26 @@ class Page:
         self.run("arguments[0].scrollIntoView({ block: 'center' })", canvas)
         return ActionChains(self.browser).move_to_element_with_offset(canvas, *self.offset(column, row, width, height))
 
+    def hold(self) -> None:
+        """From now on requests with pictures are not sent but wait in ``held``; each notes whether it was given up."""
+        self.run(
+            """
+            window.held = [];
+            const Sent = XMLHttpRequest;
+            window.XMLHttpRequest = class extends Sent {
+              open(method, path) { this.path = path; super.open(method, path); }
+              send() { held.push(this); }
+              abort() { this.stopped = true; this.onabort(); }
+            };
+            window.sendAgain = () => { window.XMLHttpRequest = Sent; };
+            """
+        )
+
+    def stopped(self, count: int) -> list[bool]:
+        """Which of the requests that wait were given up, once there are ``count``."""
+        self.until(f"held.length >= {count}", 20)
+        return list(self.run("return held.map((each) => Boolean(each.stopped))"))
+
     def restored(self, count: int) -> None:
         self.until(f"document.querySelectorAll('li[data-state=restored]').length === {count}", 120)
 

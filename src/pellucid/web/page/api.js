@@ -104,7 +104,9 @@ function ticketName() {
 
 // Posts a picture. `query` holds names and values (null ones are left out, of a list each is sent); `files` are other pictures by the
 // names of their settings. `report` is called with { state, done, ahead }.
-export async function post(path, file, query, accept, { signal, report, files = {} }) {
+export async function post(path, file, query, accept, { signal, report: tell, files = {} }) {
+  // A request that was given up says nothing more.
+  const report = (state) => { if (!signal.aborted) tell(state); };
   for (let tries = 1; ; tries++) {
     if (signal.aborted) throw new Cancelled();
     const ticket = ticketName();

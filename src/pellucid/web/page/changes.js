@@ -70,7 +70,7 @@ export function add(files) {
   show();
   if (!page.chosen || page.chosen.state === "failed") choose(added[0]);
   say(`${added.length} ${added.length === 1 ? "picture" : "pictures"} added.`);
-  for (const entry of added) enqueue(entry, () => begin(entry));
+  for (const entry of added) enqueue(entry, (signal) => begin(entry, signal));
 }
 
 // Takes a picture out of the list.

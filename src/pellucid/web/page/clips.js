@@ -97,8 +97,9 @@ export class Clips {
         this.show(entry);
         this.say(`${clip.file.name} ${clip.answer.words}.`);
       } catch (error) {
+        const gone = error.status === 0 && !(await this.presence.look());
         if (error instanceof Cancelled || signal.aborted) return;
-        if (error.status === 0 && !(await this.presence.look())) {
+        if (gone) {
           words.textContent = "waits for the service";
           await this.presence.there();
           await once();

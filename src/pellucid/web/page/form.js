@@ -96,10 +96,35 @@ export class Form {
     this.fields.clear();
     for (const option of options) {
       const field = this.editor({ ...option, id: `option-${option.name}` }, choices[option.name]);
-      field.row.title = option.help;
+      this.explain(option, field.row);
       if (option.proposes) field.row.append(this.side(option));
       this.fields.set(option.name, field);
       (option.main ? this.main : this.more).append(field.row);
+    }
+  }
+
+  // The help of a setting: a note that a button beside its name opens, and that screen readers read with its field.
+  explain({ name, label, help }, row) {
+    const id = `option-${name}`;
+    const note = element("p", { id: `${id}-help`, className: "note", hidden: true }, help);
+    const button = element("button", { type: "button", className: "about", title: help }, element("span", {}, "?"));
+    button.setAttribute("aria-label", `About: ${label}`);
+    button.setAttribute("aria-controls", note.id);
+    button.setAttribute("aria-expanded", "false");
+    button.addEventListener("click", () => {
+      note.hidden = !note.hidden;
+      button.setAttribute("aria-expanded", String(!note.hidden));
+    });
+    const first = row.firstChild;
+    if (first.className === "row-head") first.firstChild.after(button);
+    else {
+      const head = element("div", { className: "row-head" });
+      first.replaceWith(head);
+      head.append(first, button);
+    }
+    row.firstChild.after(note);
+    for (const field of row.querySelectorAll(`[id="${id}"], [id="${id}-exact"]`)) {
+      field.setAttribute("aria-describedby", `${note.id} ${field.getAttribute("aria-describedby") || ""}`.trim());
     }
   }
 
@@ -214,7 +239,8 @@ export class Form {
     const select = element("select", { id });
     for (const { value, text } of values) select.append(element("option", { value }, text));
     select.addEventListener("change", () => this.change(option.name, select.value || null, true));
-    const about = element("p", { className: "note" });
+    const about = element("p", { className: "note", id: `${id}-choice` });
+    select.setAttribute("aria-describedby", about.id);
     const row = element("div", { className: "row" }, element("label", { htmlFor: id }, option.label), select, about);
     const set = (value) => {
       select.value = none(value) ? "" : value;
@@ -232,7 +258,7 @@ export class Form {
       input.value = input.value.trim();
       if (input.reportValidity()) this.change(option.name, input.value || (option.default ?? null), true);
     });
-    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, element("p", { className: "note" }, option.help));
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input);
     return { row, set: (value) => { input.value = none(value) ? "" : value; } };
   }
 
@@ -241,15 +267,14 @@ export class Form {
     const kinds = option.kinds.filter((kind) => kind in WRITTEN);
     const patterns = kinds.map((kind) => WRITTEN[kind].pattern);
     const form = kinds.map((kind) => WRITTEN[kind].form).filter(Boolean).join("; or ");
-    const input = element("textarea", { id: option.id, rows, spellcheck: false, placeholder: form });
+    const input = element("textarea", { id: option.id, rows, spellcheck: false, placeholder: rows > 1 ? [form, "one in each line"].filter(Boolean).join("; ") : form });
     input.addEventListener("change", () => {
       const values = input.value.split("\n").map((line) => line.trim()).filter(Boolean);
       const wrong = values.find((value) => !patterns.some((pattern) => !pattern || new RegExp(`^(${pattern})$`).test(value)));
       input.setCustomValidity(wrong === undefined ? "" : `“${wrong}” is not ${form}`);
       if (input.reportValidity()) this.change(option.name, values, true);
     });
-    const about = element("p", { className: "note" }, `${option.help}; one in each line`);
-    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input, about);
+    const row = element("div", { className: "row" }, element("label", { htmlFor: option.id }, option.label), input);
     return { row, set: (value) => { input.value = (value || []).join("\n"); } };
   }
 
@@ -257,8 +282,6 @@ export class Form {
   placed(option) {
     const [kind] = option.kinds;
     const field = option.many ? this.lines(option, kind === "hint" ? 3 : 1) : this.text(option, kind);
-    // The words beside the picture say how; the row's title has the rest.
-    field.row.lastChild.remove();
     const take = element("button", { type: "button", className: "take" }, PROMPTS[kind]);
     take.setAttribute("aria-pressed", "false");
     take.setAttribute("aria-label", `${option.label}: ${take.textContent.toLowerCase()}`);

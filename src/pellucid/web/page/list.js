@@ -61,7 +61,7 @@ function buttons() {
   $("restore").classList.toggle("primary", !(page.chosen && page.chosen.result && !stale(page.chosen)));
   $("download").classList.toggle("primary", Boolean(page.chosen && page.chosen.result && !stale(page.chosen)));
   $("download").disabled = !(page.chosen && page.chosen.result) || Boolean(busy);
-  $("download-all").disabled = !page.pictures.some((entry) => entry.result);
+  $("download-all").disabled = page.gathering || !page.pictures.some((entry) => entry.result);
   $("cancel-all").hidden = page.pictures.filter((entry) => entry.controller).length < 2;
   $("save-all").disabled = $("download-all").disabled;
   $("undo").disabled = !history.past.length;

@@ -9,7 +9,7 @@ import { look, opened } from "./looking.js";
 import { $, modelOf, page, same, say, takes, warn } from "./page.js";
 import { form, history, painting, proposals, viewer } from "./parts.js";
 import { fitted, small } from "./proposals.js";
-import { restoreAgain, STATES, stop } from "./queue.js";
+import { own, release, restoreAgain, STATES, stop } from "./queue.js";
 import { asked, BLENDED, stale } from "./requests.js";
 import { save } from "./taking.js";
 
@@ -52,12 +52,16 @@ export function painted() {
     .map(({ name, label, kinds }) => ({ name, label, places: kinds[0] === "point" }));
 }
 
-// A mask of the thing that stands out in the chosen picture.
+let finding = null; // the search under way: { signal, wanted }; wanted: it took the place of a restoration
+
+// A mask of the thing that stands out in the chosen picture. What was at work on the picture is done anew afterwards.
 export async function found() {
   const entry = page.chosen;
   const finder = page.service.tasks.find((each) => each.finds);
-  entry.controller = new AbortController();
-  const { signal } = entry.controller;
+  const wanted = finding && entry.controller?.signal === finding.signal ? finding.wanted : Boolean(entry.controller || entry.due);
+  stop(entry);
+  const signal = own(entry);
+  finding = { signal, wanted };
   try {
     const report = ({ state }) => { entry.words = state === "working" ? `${finder.verbs[1]}…` : STATES[state]?.({ done: 0 }) || ""; refresh(entry); };
     report({ state: "queued" });
@@ -67,7 +71,7 @@ export async function found() {
     if (!(error instanceof Cancelled)) warn(`${entry.name}: ${error.message}`);
     return null;
   } finally {
-    if (entry.controller && entry.controller.signal === signal) entry.controller = null;
+    if (release(entry, signal) && wanted && (stale(entry) || !entry.result)) restoreAgain(entry, true);
     refresh(entry);
   }
 }

@@ -10,6 +10,7 @@ export const page = {
   count: 0, // pictures so far, those that were removed among them
   store: null, // what this browser remembers; null: nothing
   leaving: false, // the page is being left: what breaks off now is no failure
+  gathering: false, // the outputs of all pictures are being put together
   taking: null, // the name of the setting whose values are placed by hand
 };
 

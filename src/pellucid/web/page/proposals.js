@@ -84,6 +84,6 @@ export class Proposals {
         button.lastChild.textContent = `${option.label} ${each}: ${error.message}`;
       }
     }
-    $("proposals").setAttribute("aria-busy", "false");
+    if (!signal.aborted) $("proposals").setAttribute("aria-busy", "false");
   }
 }

@@ -11,23 +11,46 @@ const TRIES = 3; // of a request whose connection broke
 const waiting = [];
 let running = 0;
 
-export function enqueue(entry, work) {
+// Gives a picture to one piece of work, and stops what was at work on it: a picture has one at a time. Returns the work's signal.
+export function own(entry) {
+  entry.controller?.abort();
   entry.controller = new AbortController();
-  const { signal } = entry.controller;
-  waiting.push({ entry, work, signal });
+  return entry.controller.signal;
+}
+
+// Ends the work of a signal on a picture; whether the picture was its own to the end.
+export function release(entry, signal) {
+  if (entry.controller?.signal !== signal) return false;
+  entry.controller = null;
+  return true;
+}
+
+// Does work on a picture when its turn comes. Resolves once it is over: whether it was done, and neither stopped nor failed.
+export function enqueue(entry, work) {
+  const signal = own(entry);
+  const over = new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(false), { once: true });
+    waiting.push({ entry, work, signal, resolve });
+  });
   if (running >= AT_ONCE || presence.away) progress(entry, { state: presence.away ? "away" : "queued", done: 0 });
   next();
+  return over;
 }
 
 export function next() {
   while (running < AT_ONCE && waiting.length && !presence.away) {
-    const { entry, work, signal } = waiting.shift();
+    const job = waiting.shift();
+    const { entry, work, signal, resolve } = job;
     if (signal.aborted) continue;
     running++;
-    work(signal).then(() => false, (error) => fail(entry, error, signal)).then((again) => {
+    const ended = work(signal).then(() => ({ done: true }), async (error) => ({ done: false, again: await fail(entry, error, signal) }));
+    ended.then(({ done, again }) => {
       running--;
-      if (again && !signal.aborted) waiting.unshift({ entry, work, signal });
-      else if (entry.controller && entry.controller.signal === signal) entry.controller = null;
+      if (again && !signal.aborted) waiting.unshift(job);
+      else {
+        release(entry, signal);
+        resolve(done);
+      }
       refresh(entry);
       show();
       next();
@@ -49,16 +72,15 @@ export function stop(entry) {
 async function fail(entry, error, signal) {
   if (error instanceof Cancelled || signal.aborted || page.leaving) return false;
   if (error.status === 0) {
-    if (!(await presence.look())) {
+    const there = await presence.look();
+    const readable = await entry.file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+    if (signal.aborted) return false;
+    if (!there) {
       progress(entry, { state: "away" });
       return true;
     }
-    try {
-      await entry.file.slice(0, 1).arrayBuffer();
-      if (++entry.tries < TRIES) return true;
-    } catch {
-      error = new Error("the file cannot be read any more: it was moved, changed or deleted; add it again");
-    }
+    if (readable && ++entry.tries < TRIES) return true;
+    if (!readable) error = new Error("the file cannot be read any more: it was moved, changed or deleted; add it again");
   }
   entry.state = "failed";
   // The picture's name stands before the message.
@@ -87,5 +109,5 @@ export function progress(entry, state) {
 }
 
 export function restoreAgain(entry, quiet = false) {
-  enqueue(entry, (signal) => (entry.details ? restore(entry, signal, quiet) : begin(entry)));
+  enqueue(entry, (signal) => (entry.details ? restore(entry, signal, quiet) : begin(entry, signal)));
 }

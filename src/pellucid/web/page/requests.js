@@ -79,8 +79,7 @@ export function resultOf(entry, result, brief = false) {
   return [`${result.steps ? "done" : taskOf(entry).verbs[2].toLowerCase()}${size}`, ...factsOf(entry, result, brief)].join(", ");
 }
 
-export async function begin(entry) {
-  const { signal } = entry.controller;
+export async function begin(entry, signal) {
   const report = (state) => progress(entry, state);
   entry.state = "measuring";
   refresh(entry);
@@ -93,13 +92,10 @@ export async function begin(entry) {
   if (page.chosen === entry) await look();
   const query = { range: entry.settings.range, axes: entry.settings.axes, preview: entry.shown ? null : true };
   const answer = await post("/v1/inspect", entry.file, query, entry.shown ? "application/json" : "multipart/form-data", { signal, report });
-  if (entry.shown) entry.details = JSON.parse(await answer.blob.text());
-  else {
-    const form = await parts(answer);
-    entry.details = form.details;
-    entry.preview = form.before;
-    await thumbnail(entry, entry.preview);
-  }
+  const { details, before = null } = entry.shown ? { details: JSON.parse(await answer.blob.text()) } : await parts(answer);
+  if (before) await thumbnail(entry, before);
+  if (signal.aborted) throw new Cancelled();
+  Object.assign(entry, { details, preview: before });
   entry.state = "measured";
   if (page.chosen === entry) {
     settings();

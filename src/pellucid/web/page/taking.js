@@ -4,9 +4,11 @@ import { Cancelled, post } from "./api.js";
 import { chosenFolder, saveInto } from "./folders.js";
 import { refresh, show } from "./list.js";
 import { $, page, say, warn } from "./page.js";
-import { enqueue, progress } from "./queue.js";
+import { enqueue, own, progress, release } from "./queue.js";
 import { BLENDED, moved, restore, shareOf, stale } from "./requests.js";
 import { zip } from "./zip.js";
+
+const CANCELLED = "cancelled";
 
 // Named after what made the result, whatever is set by now.
 function answerName(entry, media) {
@@ -25,15 +27,15 @@ function answerName(entry, media) {
 // have changed since, it is restored with them first.
 async function answerOf(entry) {
   if (moved(entry)) {
-    await new Promise((resolve) => enqueue(entry, (signal) => restore(entry, signal).finally(resolve)));
-    if (stale(entry)) throw new Cancelled();
+    const done = await enqueue(entry, (signal) => restore(entry, signal));
+    if (!done) throw entry.state === "failed" ? new Error(entry.words) : new Cancelled();
+    if (stale(entry)) throw new Error("its settings have changed meanwhile; download it again");
   }
   const strength = shareOf(entry);
   const { result } = entry;
   if (strength === 1) return result.blob;
   if (result.blended && result.blended.strength === strength) return result.blended.blob;
-  entry.controller = new AbortController();
-  const { signal } = entry.controller;
+  const signal = own(entry);
   entry.state = "restoring";
   refresh(entry);
   try {
@@ -43,8 +45,7 @@ async function answerOf(entry) {
     result.blended = { strength, blob: answer.blob };
     return answer.blob;
   } finally {
-    entry.controller = null;
-    entry.state = "restored";
+    if (release(entry, signal)) entry.state = "restored";
     refresh(entry);
   }
 }
@@ -68,20 +69,36 @@ export async function download() {
   }
 }
 
-// Gives the outputs of all pictures to `take`, one after the other, and then to `end`.
+// Gives the outputs of all pictures to `take`, one after the other, and then calls `end`: also where one fails or is cancelled, which
+// is the last then.
 async function all(take, end) {
-  $("download-all").disabled = $("save-all").disabled = true;
+  page.gathering = true;
+  show();
+  const there = (entry) => entry.result && !entry.controller;
+  const entries = page.pictures.filter(there);
   let done = 0;
-  try {
-    for (const entry of page.pictures.filter((each) => each.result && !each.controller)) {
+  let trouble = "";
+  for (const entry of entries) {
+    // It was removed meanwhile, or is at work.
+    if (!page.pictures.includes(entry) || !there(entry)) continue;
+    try {
       const blob = await answerOf(entry);
       await take(answerName(entry, blob.type.split(";")[0]), blob);
       done++;
+    } catch (error) {
+      trouble = error instanceof Cancelled ? CANCELLED : `${entry.name}: ${error.message}`;
+      break;
     }
-    say(`${done} pictures ${await end()}.`);
-  } catch (error) {
-    if (!(error instanceof Cancelled)) warn(`${done ? `after ${done} pictures: ` : ""}${error.message}`);
   }
+  try {
+    const words = done ? await end() : "";
+    if (!trouble && done) say(`${done} pictures ${words}.`);
+    else if (done) warn(`${trouble}; ${done} of ${entries.length} pictures ${words}`);
+    else if (trouble !== CANCELLED) warn(trouble);
+  } catch (error) {
+    warn(error.message);
+  }
+  page.gathering = false;
   show();
 }
 
