@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from pellucid import denoising, files, images, metrics, restorer
-from pellucid.denoising import Noise, Turned
+from pellucid.denoising import Turned
 from pellucid.engines import Graph
 from pellucid.maps import Curve
+from pellucid.noise import Noise
 
 TURNS = (1, 4, 8)
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pellucid import degradations, denoising, diagnosis, maps, restorer
+from pellucid import degradations, diagnosis, maps, restorer
 from pellucid.cards import read_card
 from pellucid.clipping import Clipping
 from pellucid.diagnosis import clipped
 from pellucid.families import shipped_path
 from pellucid.maps import Curve
+from pellucid.noise import Noise
 
 CURVES = {
     "gaussian:25": Curve(25 / 255),
@@ -98,11 +99,11 @@ def test_answers_to_clipped_noise_are_no_lighter(photograph: NDArray[np.float64]
 
 def test_stronger_noise_than_was_learnt_is_shown_fainter(photograph: NDArray[np.float64]) -> None:
     card = read_card(shipped_path("photo-color"))
-    assert denoising.Noise(150.0, Curve(150 / 255)).brightness(card) == pytest.approx(0.5)
-    assert denoising.Noise(50.0, Curve(50 / 255)).brightness(card) == 1
-    assert denoising.Noise(None).brightness(card) == 1
+    assert Noise(150.0, Curve(150 / 255)).brightness(card) == pytest.approx(0.5)
+    assert Noise(50.0, Curve(50 / 255)).brightness(card) == 1
+    assert Noise(None).brightness(card) == 1
     # Where noise grows with the light, its level at white counts.
-    assert denoising.Noise(90.0, Curve(gain=0.25)).brightness(card) == pytest.approx(75 / 127.5)
+    assert Noise(90.0, Curve(gain=0.25)).brightness(card) == pytest.approx(75 / 127.5)
     photo = restorer.load("photo")
     gains = []
     for sigma in (70, 140):

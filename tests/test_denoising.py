@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pellucid import denoising
 from pellucid.cards import read_card
-from pellucid.denoising import Noise
 from pellucid.families import shipped_path
 from pellucid.maps import Curve, Extremes, local_mean
+from pellucid.noise import Noise
 
 
 class Says:

@@ -47,11 +47,12 @@ from pellucid.cards import Card, read_card
 from pellucid.errors import EngineError, FileError, MemoryShort, ModelError, OptionError
 from pellucid.families import names, shipped_path
 from pellucid.files import arrays, base, stored
+from pellucid.noise import LEAST
 from pellucid.tasks import denoise
 from pellucid.tasks.settings import FileSettings
 
 SMALLEST = (5e-324, 1e-300, 1e-45, 1e-38, 1e-30, 1e-20, 1e-10, 1e-5, 9.9e-4)
-"""Noise levels below `denoising.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
+"""Noise levels below `noise.LEAST`; a double, and a float, cannot hold a number that is much smaller."""
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_no_range_gives_what_is_no_number(dtype: str, fast: restorer.Restorer) -
                     assert np.isfinite(output).all(), (black, white, sigma)
 
 
-@pytest.mark.parametrize("sigma", [denoising.LEAST, 2e-3, 0.1])
+@pytest.mark.parametrize("sigma", [LEAST, 2e-3, 0.1])
 def test_faint_noise_changes_no_more_than_it_may(sigma: float, fast: restorer.Restorer) -> None:
     values = picture()
     moved = np.abs(fast.restore(values, sigma=sigma).astype(np.float64) - values)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pellucid import cli, files, images, maps, restorer
 from pellucid.clipping import Clipping
-from pellucid.denoising import Noise
 from pellucid.errors import OptionError
 from pellucid.maps import Curve, Extremes, Places
+from pellucid.noise import Noise
 from pellucid.tasks import DenoiseSettings, denoise
 from pellucid.views import View
 

@@ -48,6 +48,7 @@ ROWS = (
     {"compiled"},
     {"engines"},
     {"kept"},
+    {"noise"},
     {"denoising", "detailing"},
     {"wholes"},
     {"tasks.base"},

@@ -15,6 +15,7 @@ from pellucid import denoising, images
 from pellucid.diagnosis import Diagnosis, bands
 from pellucid.engines import Graph, Models
 from pellucid.maps import Blotches, Curve
+from pellucid.noise import Noise
 from pellucid.tiling import Place
 from pellucid.views import View
 
@@ -51,7 +52,7 @@ def before(view: View, models: Models, found: Diagnosis | None, role: str) -> Ca
 def descreened(graph: Graph, view: View, pitch: float) -> Callable[..., Planes]:
     """The pieces of a print in dots that are ``pitch`` pixels apart, without them: made so small that a dot is hardly more than a
     pixel, cleared of the moire that is left, and enlarged."""
-    noise = denoising.Noise(MOIRE, Curve(MOIRE / 255))
+    noise = Noise(MOIRE, Curve(MOIRE / 255))
     return partial(_instead, _placed(_cleared(graph, view, max(1.0, DOT * pitch), noise)[1], view))
 
 
@@ -78,13 +79,13 @@ def _blotched(graph: Graph, view: View, found: Blotches) -> Small:
     The picture is made so much smaller that they are about a pixel wide, the graph takes them away there, and what it took of the
     colours is enlarged. The luma stays as it is.
     """
-    small, cleared = _cleared(graph, view, found.shrink, denoising.Noise(found.level, Curve(found.level / 255), white=False))
+    small, cleared = _cleared(graph, view, found.shrink, Noise(found.level, Curve(found.level / 255), white=False))
     gone = small - cleared
     gone -= (gone @ np.array(images.LUMA, np.float32))[..., None]
     return _placed(gone, view)
 
 
-def _cleared(graph: Graph, view: View, shrink: float, noise: denoising.Noise) -> tuple[Planes, Planes]:
+def _cleared(graph: Graph, view: View, shrink: float, noise: Noise) -> tuple[Planes, Planes]:
     """A picture that is so many times smaller, (h, w, channels), as it is and without that noise."""
     sides = view.shape[:2]
     while sides[0] * sides[1] > LARGEST_SMALL * shrink**2:

@@ -9,6 +9,7 @@ import torch
 from pellucid import denoising, maps
 from pellucid.cards import read_card
 from pellucid.families import shipped_path
+from pellucid.noise import Noise
 from pellucid.training import looks
 
 
@@ -19,7 +20,7 @@ def test_the_second_look_is_the_restorers(size: tuple[int, int]) -> None:
     # Half of it is as it was answered, a piece is lost whole, and the second example is gray in all channels.
     first[:, :, : size[1] // 2] = planes[:, :, : size[1] // 2]
     first[:, :20, :20] += 2
-    noise = denoising.Noise(25.0, maps.Curve(25 / 255), density=0.2)
+    noise = Noise(25.0, maps.Curve(25 / 255), density=0.2)
     examples = [(planes, first), (planes[:1].repeat(3, axis=0), first)]
     # The first maps are the same everywhere.
     given = [denoising.with_maps(noisy, card, noise) for noisy, _ in examples]

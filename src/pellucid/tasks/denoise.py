@@ -19,13 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from pellucid import asked, denoising, detailing, diagnosis, images, maps, wholes
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
-from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis, doubt, gain
 from pellucid.diagnosis.drawn import Squares
 from pellucid.engines import Graph, Models
 from pellucid.errors import ImageError, OptionError
 from pellucid.images import Image
 from pellucid.maps import Curve
+from pellucid.noise import Noise
 from pellucid.tasks import DenoiseSettings, base
 from pellucid.tasks.denoise_clips import RUN_IN, follow, looks_around, next_frames, settle
 from pellucid.tasks.denoise_learning import MAPS, Learning

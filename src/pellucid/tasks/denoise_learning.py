@@ -10,11 +10,11 @@ import numpy as np
 
 from pellucid import maps
 from pellucid.degradations import Degradation
-from pellucid.denoising import Noise
 from pellucid.diagnosis import Diagnosis
 from pellucid.errors import OptionError
 from pellucid.images import Pixels
 from pellucid.maps import Extremes
+from pellucid.noise import Noise
 from pellucid.tasks import base
 from pellucid.tasks.denoise_clips_learning import OverTime
 

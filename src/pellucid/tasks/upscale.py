@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import alphas, confidence, degradations, denoising, diagnosis, images
+from pellucid import alphas, confidence, degradations, diagnosis, images, noise
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
@@ -190,7 +190,7 @@ def _harms(found: Diagnosis, card: Card) -> bool:
     quality = 100 if found.jpeg_quality is None else found.jpeg_quality
     if card.noises:
         return found.sigma >= LEARNT or quality < COARSE
-    return found.sigma >= (WHITE if found.kind in denoising.WHITE else PROCESSED) or quality <= FINE
+    return found.sigma >= (WHITE if found.kind in noise.WHITE else PROCESSED) or quality <= FINE
 
 
 def _factors(scales: tuple[int, ...], scale: float) -> tuple[int, ...]:
