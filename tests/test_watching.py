@@ -137,6 +137,12 @@ def test_two_of_one_name_for_the_output(watch: Watch, overwrite: bool) -> None:
         assert "a.png and " in second[1]
         assert "would both be written to" in second[1]
     assert files.read(watch.out / "a.png").pixels.shape[:2] == (24, 20)
+    # One that comes later does not take it, whatever its name: this watch, and the next.
+    files.write(watch.folder / "a.bmp", images.from_array(np.zeros((9, 9, 3), np.uint8)))
+    for later in (named, Watch(watch.folder, watch.out, watch.chain, files_as("png"), overwrite=overwrite)):
+        later.look()
+        assert {name: error is None for name, error, _ in done(later)}["a.bmp"] is False
+    assert files.read(watch.out / "a.png").pixels.shape[:2] == (24, 20)
 
 
 def files_as(name: str) -> Any:

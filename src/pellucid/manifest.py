@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 from pellucid import __version__, files, regular, saving
 from pellucid.errors import FileError
 
-__all__ = ["MANIFEST", "Manifest", "digest_of"]
+__all__ = ["MANIFEST", "Manifest", "digest_of", "input_of"]
 
 MANIFEST = ".pellucid.jsonl"
 """The manifest's name in the folder of outputs."""
@@ -53,25 +53,11 @@ class Manifest:
             raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
 
     def _read(self) -> dict[str, bytes]:
-        """The note on each output, as `_mark`. The lines are read one by one. A line that is no entry is left out, such as the last
-        line of a killed run: its output will be made again."""
+        """The note on each output, as `_mark`."""
         made: dict[str, bytes] = {}
-        try:
-            with regular.opened(self.path, links=False) as opened, io.BufferedReader(opened) as file:
-                size = os.fstat(opened.fileno()).st_size
-                if size > LARGEST:
-                    raise FileError(f"{self.path}: it has {size} bytes, and at most {LARGEST} are read; begin a new folder")
-                torn = False
-                while line := file.readline(LONGEST):
-                    whole = line.endswith(b"\n")
-                    if whole and not torn:
-                        with suppress(ValueError, KeyError, TypeError, RecursionError):
-                            entry = json.loads(line)
-                            name = str(entry["output"])
-                            made[name] = _mark(entry)
-                    torn = not whole
-        except OSError as error:
-            raise FileError(f"{self.path}: cannot be read: {error.strerror}") from error
+        for entry in _entries(self.path):
+            with suppress(ValueError, KeyError, TypeError, RecursionError):
+                made[str(entry["output"])] = _mark(entry)
         return made
 
     def how(self, source: Path) -> dict[str, object]:
@@ -102,7 +88,42 @@ class Manifest:
         saving.append_line(self.path, json.dumps(entry))
 
     def _name(self, target: Path) -> str:
-        return os.path.relpath(target, self.folder).replace(os.sep, "/")
+        return _inner(target, self.folder)
+
+
+def input_of(target: Path, folder: Path) -> str | None:
+    """The path of the input that the manifest of a folder of outputs names for an output; None where it names none."""
+    if not os.path.lexists(folder / MANIFEST):
+        return None
+    name = _inner(target, folder)
+    found = [entry.get("input") for entry in _entries(folder / MANIFEST) if entry.get("output") == name]
+    return str(found[-1]) if found else None
+
+
+def _inner(target: Path, folder: Path) -> str:
+    """The path of an output as the manifest has it."""
+    return os.path.relpath(target, folder).replace(os.sep, "/")
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a manifest, whose lines are read one by one. A line that is no entry is left out, such as the last line of a
+    killed run: its output will be made again."""
+    try:
+        with regular.opened(path, links=False) as opened, io.BufferedReader(opened) as file:
+            size = os.fstat(opened.fileno()).st_size
+            if size > LARGEST:
+                raise FileError(f"{path}: it has {size} bytes, and at most {LARGEST} are read; begin a new folder")
+            torn = False
+            while line := file.readline(LONGEST):
+                whole = line.endswith(b"\n")
+                if whole and not torn:
+                    with suppress(ValueError, RecursionError):
+                        entry = json.loads(line)
+                        if isinstance(entry, dict):
+                            yield entry
+                torn = not whole
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _half(entry: Mapping[str, object]) -> bytes:

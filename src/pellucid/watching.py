@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
-from pellucid import batch, files, plan, regular, saving, working
+from pellucid import batch, files, manifest, plan, regular, saving, working
 from pellucid.batch import Outcome
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError, PellucidError
@@ -93,14 +93,25 @@ class Watch:
         for path in paths:
             try:
                 target = self._target(path)
-                # Whatever came first: the next watch, which does not know that, is to do as this one.
-                first = min(each for each in alike[_stem(path)] if each == path or self._shares(each, target))
+                twins = [each for each in alike[_stem(path)] if each == path or self._shares(each, target)]
+                first = self._first(twins, target)
                 if first != path:
                     raise OptionError(f"{first} and {path} would both be written to {target}; give one of them another name")
                 pairs.append((path, target))
             except PellucidError as error:
                 failed.append((path, str(error)))
         return Plan(tuple(pairs), tuple(failed), self.out)
+
+    def _first(self, twins: Sequence[Path], target: Path) -> Path:
+        """The one of several pictures that has their output: the one that made it, else the first by name, whatever came first: the
+        next watch, which does not know that, is to do as this one."""
+        if len(twins) > 1 and plan.exists(target):
+            made_from = manifest.input_of(target, self.out)
+            for each in twins:
+                # All lie in one folder.
+                if made_from is not None and each.name == PurePath(made_from).name:
+                    return each
+        return min(twins)
 
     def _target(self, path: Path) -> Path:
         ending = files.ending_named(self.how.format) if self.how.format is not None else None

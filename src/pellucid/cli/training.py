@@ -193,6 +193,9 @@ def _export(options: argparse.Namespace) -> int:
         from pellucid.training import export, run
 
     name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
+    if name.endswith(".onnx"):
+        # The model itself stays.
+        name = f"{name.removesuffix('.onnx')}.trimmed"
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
     if options.trim:
         if options.scores:

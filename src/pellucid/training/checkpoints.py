@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,11 @@ def check(state: dict[str, Any], run: dict[str, Any], path: Path) -> None:
                 )
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The values of a checkpoint by the keys `STATE`; `FileError` for a file that is none, or of another version."""
+def read(path: Path, keys: Set[str] = STATE) -> dict[str, Any]:
+    """The values of a checkpoint, among them those of the ``keys``; `FileError` for a file that is none, or of another version."""
     try:
         state: dict[str, Any] = torch.load(io.BytesIO(regular.read(path)), map_location="cpu", weights_only=True)
-        missing = STATE - state.keys()
+        missing = keys - state.keys()
     except Exception as error:  # a damaged file may raise anything
         raise FileError(f"{path}: this is not a checkpoint, or it is damaged ({type(error).__name__})") from error
     if missing:
@@ -91,6 +92,6 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    """The averaged weights in a checkpoint; `FileError` for a file that is no checkpoint."""
-    average: dict[str, torch.Tensor] = read(path)["average"]
+    """The averaged weights in a checkpoint, of whatever version; `FileError` for a file that is no checkpoint."""
+    average: dict[str, torch.Tensor] = read(path, {"average"})["average"]
     return average

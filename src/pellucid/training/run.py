@@ -319,6 +319,8 @@ def trim(source: Path, out: Path, places: Path | tuple[tuple[str, Path], ...], *
         parameters=sum(weight.numel() for weight in trimmed.parameters()),
         spec={"name": trimmed.spec.network, **asdict(trimmed.spec)},
         recipe=recipe.to_dict(),
+        # Those of the model before are not its own.
+        scores={},
     )
     export.write_model(out, card, trimmed, overwrite=overwrite)
     scores = scoring.score(out, pictures, recipe, begun_from=str(source) if source.suffix == ".onnx" else None)
