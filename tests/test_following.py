@@ -175,6 +175,12 @@ def test_a_restored_frame_is_settled_by_the_next(photograph: Any) -> None:
     assert rms(following.settled(output, thing, fused), one) < 1.01 * rms(settled, one)
     lighter = following.settled(output, after + np.float32(3 / 255), fused)
     assert abs(255 * float((lighter - settled).mean())) < 0.1
+    # It stays in the range, where values reach its ends and light fades, too.
+    hard, fading = np.clip(4 * output - 1.5, 0, 1), np.clip(3.6 * after - 1.4, 0, 1)
+    ends = following.settled(hard, fading, fused)
+    assert not np.array_equal(ends, hard)
+    assert ends.min() >= 0
+    assert ends.max() <= 1
     other = np.ascontiguousarray(photograph[200:360, 100:260])
     np.testing.assert_array_equal(following.settled(output, other, fused), output)
     # Nobody knows where the last frame's places are in the next.

@@ -11,7 +11,7 @@ import pytest
 from clips_made import make
 
 import pellucid
-from pellucid import chains, diagnosis, footage, restorer, stages, steps, windows
+from pellucid import chains, diagnosis, footage, memory, restorer, stages, steps, windows
 from pellucid.errors import MemoryShort, OptionError
 from pellucid.files import clips
 from pellucid.restorer import Restorer
@@ -127,14 +127,16 @@ def test_grain_is_measured_from_two_frames_in_each_step(tmp_path: Path, photogra
 def test_two_frames_at_once_are_as_one_after_the_other(worn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "denoise:model=photo-fast"
     done(worn, tmp_path / "both.mkv", text)
-    details, calls = Restorer.details, iter(range(99))
+    details, failed = Restorer.details, []
 
     def short(*given: Any, **named: Any) -> Any:
-        # As where there is memory for one at a time.
-        if next(calls) in (1, 2):
+        # As where there is memory for one at a time: one of two fails, whichever comes first.
+        if given[0].models.streams > 1 and not failed:
+            failed.append(1)
             raise MemoryShort("no room")
         return details(*given, **named)
 
+    monkeypatch.setattr(memory, "cores", lambda: 2)
     monkeypatch.setattr(Restorer, "details", short)
     done(worn, tmp_path / "short.mkv", text)
     monkeypatch.setattr(Restorer, "details", details)
@@ -142,7 +144,7 @@ def test_two_frames_at_once_are_as_one_after_the_other(worn: Path, tmp_path: Pat
     done(worn, tmp_path / "one.mkv", text)
     for name in ("short", "one"):
         assert (lumas(tmp_path / f"{name}.mkv") == lumas(tmp_path / "both.mkv")).all()
-    assert next(calls) > COUNT
+    assert failed or restorer.load("photo-fast").engine != "openvino"
 
 
 def test_three_steps_make_a_large_clip_in_colour(worn: Path, tmp_path: Path) -> None:

@@ -239,6 +239,8 @@ def settled(pixels: Pixels, after: Pixels, fused: Fused) -> Pixels:
         plane -= np.float32(float(np.vdot(plane, trust)) / whole)
         plane *= trust
     away += planes
+    # A picture does not leave its range, black to white or what it had.
+    np.clip(away, min(0.0, float(planes.min())), max(1.0, float(planes.max())), out=away)
     return _picture(away)
 
 

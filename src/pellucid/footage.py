@@ -181,8 +181,8 @@ def each(
     """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
 
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
-    itself. Black and white are those of the frames so far. A model that looks at the next frame, too, gives each back once that has
-    come, but for the first of a scene.
+    itself. Black and white are those of the frames so far. A model that looks at the next frame, too, gives each back once the next
+    two have come, but for the first of a scene.
     """
     line = Line(restorer, settings, alone=alone)
     for result in line.each(_pictures(frames)):

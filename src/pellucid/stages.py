@@ -301,7 +301,7 @@ class Line:
 
     def each(self, pictures: Iterator[Image]) -> Iterator[Restoration]:
         """Frames that are not known ahead: each stage measures its noise as far as its scene has come. One that looks at the next
-        frame gives a frame back once that has come, but for the first one of a scene."""
+        frame gives a frame back once the next two have come, but for the first one of a scene."""
         chain = isinstance(self.settings, Steps)
         # Not as the whole numbers that they may hold: outputs would be rounded to such, too.
         coming: Iterator[_Coming] = (
