@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
-from pellucid import batch, files, images, plan, restorer
+from pellucid import alphas, batch, depths, files, images, plan, restorer
 from pellucid.errors import FileError
 from pellucid.files import base, png, profiles
 
@@ -311,6 +311,73 @@ def test_the_gamma_of_a_png_goes_along(tmp_path: Path) -> None:
     through(tmp_path / "a.png", tmp_path / "b.jpg", overwrite=True)
     with PillowImage.open(tmp_path / "b.jpg") as after:
         assert "icc_profile" not in after.info
+
+
+@pytest.mark.parametrize("primaries", [(0, 0) * 3, (0.3, 0.3) * 3, (0.1, 0.1, 0.2, 0.2, 0.3, 0.30001)])
+def test_primaries_of_a_png_that_make_no_colours_are_left_out(tmp_path: Path, primaries: tuple[float, ...]) -> None:
+    values = (RAMP * 5 + 10).astype(np.uint8)
+    steps = [round(place * 100_000) for place in (0.3127, 0.329, *primaries)]
+    chunks = png._chunk(b"gAMA", struct.pack(">I", 55556)) + png._chunk(b"cHRM", struct.pack(">8I", *steps))
+    for pixels in (values, np.dstack([values] * 3)):
+        files.write(tmp_path / "a.png", replace(images.from_array(pixels), notes=png.PngNotes(chunks)), overwrite=True)
+        through(tmp_path / "a.png", tmp_path / "b.jpg", overwrite=True)
+        with PillowImage.open(tmp_path / "b.jpg") as after:
+            # Gray has no primaries: its gamma counts.
+            assert (after.info.get("icc_profile") is None) == (pixels.ndim == 3)
+    # White without light, and one that the first of the eye's three answers does not see.
+    for white in ((0.3127, 0), ((0.1614 - 0.4278 * 0.3) / 1.0565, 0.3)):
+        assert profiles.of_gamma(1.8, (*profiles.PRIMARIES[1][:6], *white), 1) is None
+        assert profiles.of_gamma(1.8, (*profiles.PRIMARIES[1][:6], *white)) is None
+
+
+# -- alpha ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("white", [1.0, 37.5, 255.0])
+@pytest.mark.parametrize("most", [1.0, 1.0001, 1.9])
+@pytest.mark.parametrize("target", ["b.png", "b.webp", "b.tif"])
+def test_alpha_a_little_above_1_is_opaque(tmp_path: Path, target: str, most: float, white: float) -> None:
+    values = np.random.default_rng(0).random((24, 32, 4)).astype(np.float32)
+    values[..., :3] *= white
+    values[..., 3] = 1
+    values[:6, :, 3], values[10, 10, 3], values[12, 12, :3] = 0, most, white
+    image = replace(images.from_array(values[..., :3] / np.float32(white)), white=white, alpha=values[..., 3])
+    files.write(tmp_path / target, depths.at_depth(image, "8"))
+    want = np.full((24, 32), 255)
+    want[:6] = 0
+    with PillowImage.open(tmp_path / target) as after:
+        np.testing.assert_array_equal(np.asarray(after)[..., 3], want)
+    np.testing.assert_array_equal(base.levels(image, "uint8")[..., 3], want)
+
+
+@pytest.mark.parametrize("target", ["b.png", "b.webp", "b.avif", "b.heic", "b.tif", "b.npy"])
+def test_alpha_of_half_floats_goes_into_every_format(tmp_path: Path, target: str) -> None:
+    exr = pytest.importorskip("OpenEXR", reason="the extra exr is not installed")
+    if target == "b.heic":
+        pytest.importorskip("pillow_heif", reason="the extra heif is not installed")
+    shares = np.ones((24, 32), np.float16)
+    shares[:6], shares[6:12] = 0, 0.5
+    # Colours stay above black: no image is where alpha is 0.
+    planes = {name: np.full((24, 32), 0.25, np.float16) * shares for name in "RGB"} | {"A": shares}
+    exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, planes).write(str(tmp_path / "a.exr"))
+    through(tmp_path / "a.exr", tmp_path / target)
+    back = files.read(tmp_path / target)
+    assert back.alpha is not None
+    atol = 3 / 255 if target in ("b.avif", "b.heic") else 0.5 / 255
+    np.testing.assert_allclose(back.alpha / alphas.opaque(back.alpha.dtype), shares.astype(np.float64), atol=atol)
+
+
+def test_alpha_in_the_units_of_the_colours_stays_so_in_a_chain() -> None:
+    shares = np.linspace(0, 1, 24 * 32).reshape(24, 32)
+    for white, dtype in ((4095, np.uint16), (255, np.float32), (1, np.float32)):
+        alpha = (shares * white).astype(dtype)
+        image = replace(images.from_array(np.full((24, 32, 3), 100, dtype)), white=float(white), stated=True, alpha=alpha)
+        passed = depths.between(image)
+        np.testing.assert_allclose(passed.alpha, alpha / white, atol=1e-6)
+        np.testing.assert_allclose(depths.as_source(passed, image).alpha, alpha, rtol=1e-6)
+        opaque = replace(image, alpha=np.full_like(alpha, white))
+        assert not alphas.is_transparent(depths.between(opaque))
+        assert not alphas.is_transparent(depths.as_source(depths.between(opaque), opaque))
 
 
 # -- animations -------------------------------------------------------------------------------------------------------

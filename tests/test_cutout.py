@@ -6,6 +6,7 @@ import gc
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,11 @@ def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer, tm
     again = model.restore(own, again=True)
     assert again[:, :70, 3].max() == 0
     assert again[..., 3][(TRUTH == 0) & (np.arange(160) > 75)].max() < 6
+    # Alpha counts in the units of the colours, where it is in them.
+    twelve = images.from_array(own[..., :3].astype(np.uint16) * 16)
+    twelve = replace(twelve, white=4095.0, stated=True, alpha=own[..., 3].astype(np.uint16) // 255 * 4095)
+    mask = images.floating(model.restore(twelve, alpha_only=True)).pixels
+    np.testing.assert_array_equal(mask[..., 0], own[..., 3] / 255)
     # Alpha that lets nothing through is none.
     own[..., 3] = 255
     assert model.restore(own)[..., 3].min() == 0

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -330,6 +331,32 @@ def test_two_pictures_are_compared(tmp_path: Path) -> None:
     covered[..., 3] = 14
     files.write(tmp_path / "thicker.png", images.from_array(covered))
     assert evaluation.compare(tmp_path / "covered.png", tmp_path / "thicker.png")["same_transparency"] is False
+
+
+def test_alpha_is_the_same_to_half_a_step_of_the_coarser_file(tmp_path: Path) -> None:
+    alpha = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    values = np.dstack([alpha // 2 + 1000] * 3 + [alpha])
+    stated = [(281, "H", 4, (4095,) * 4, False)]
+    tifffile.imwrite(tmp_path / "12.tif", values, photometric="rgb", extrasamples=["unassalpha"], metadata=None, extratags=stated)
+    colours = np.rint(values[..., :3] / 4095 * 65535)
+
+    def same(shares: NDArray[np.float64], dtype: type, one: str = "12.tif") -> bool:
+        most = 1 if dtype is np.float32 else np.iinfo(dtype).max
+        planes = np.dstack([colours / 65535, shares]) * most
+        written = planes.astype(dtype) if dtype is np.float32 else np.rint(planes).astype(dtype)
+        ending = ".npy" if dtype is np.float32 else ".png"
+        files.write(tmp_path / f"b{ending}", images.from_array(written), overwrite=True)
+        return evaluation.compare(tmp_path / one, tmp_path / f"b{ending}")["same_transparency"] is True
+
+    for dtype in (np.uint8, np.uint16, np.float32):
+        assert same(alpha / 4095, dtype)
+        other = alpha / 4095
+        other[-1, -1] = 128 / 255
+        assert not same(other, dtype)
+    # One step of 12 bits is seen in 16.
+    other = alpha / 4095
+    other[20, 20] += 1 / 4095
+    assert not same(other, np.uint16)
 
 
 def test_digits_with_labels_are_read(digits_file: Path, tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def opaque(dtype: np.dtype[Any]) -> float:
 
 def opaque_of(image: Image) -> float:
     """The value of the image's own alpha where nothing shows through. It is the colours' white where alpha is in their units: whole
-    numbers of which the file states their white, and none lies above it, or floats that reach beyond 1."""
+    numbers of which the file states their white, and none lies above it, or floats above 2 and a tenth of that white. Filters leave
+    floats a little above 1, which are opaque, too."""
     own = opaque(image.alpha.dtype)
     if image.alpha.dtype.kind in "iu" and not (image.stated and image.white is not None):
         return own
@@ -33,7 +34,7 @@ def opaque_of(image: Image) -> float:
     largest = max(float(rows_of(image.alpha, top, min(top + BAND, height)).max()) for top in range(0, height, BAND))
     if image.alpha.dtype.kind in "iu":
         return white_of(image) if largest <= white_of(image) else own
-    return max(largest, white_of(image)) if largest > own else own
+    return max(largest, white_of(image)) if largest > max(2.0, white_of(image) / 10) else own
 
 
 def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image:

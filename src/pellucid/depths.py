@@ -34,12 +34,12 @@ def at_depth(image: Image, depth: str) -> Image:
     dtype = DEPTHS[depth]
     if image.dtype == dtype and image.black == 0 and image.white is None:
         return image
-    return _at(image, dtype, 1.0 if image.alpha is None else opaque_of(image))
+    return _at(image, dtype)
 
 
 def between(image: Image) -> Image:
     """The image as a float32 file gives it back: pixels that are no image are filled from those around them as they are now."""
-    image = _at(image, DEPTHS["float32"], 1.0 if image.alpha is None else opaque(image.alpha.dtype))
+    image = _at(image, DEPTHS["float32"])
     mask = image.mask
     if mask is None:
         return image
@@ -55,7 +55,8 @@ def as_source(image: Image, source: Image) -> Image:
     """The image, which `between` was made of ``source``, in the dtype and units of that again."""
     alpha = image.alpha
     if alpha is not None:
-        alpha = _mapped(alpha, lambda band: _alpha_at(band, source.dtype, opaque(band.dtype)), source.dtype)
+        most = opaque(source.dtype) if source.alpha is None else opaque_of(source)
+        alpha = _mapped(alpha, lambda band: _alpha_at(band, source.dtype, opaque(band.dtype), most), source.dtype)
     return replace(
         image,
         dtype=source.dtype,
@@ -79,15 +80,16 @@ def _mask_of(image: Image, source: Image) -> Mask | None:
     return replace(before, valid=mask.valid)
 
 
-def _at(image: Image, dtype: np.dtype[Any], shown: float) -> Image:
-    """The image at that depth; ``shown`` is the value of its alpha where nothing shows through."""
+def _at(image: Image, dtype: np.dtype[Any]) -> Image:
+    """The image at that depth."""
     ends = image.black, ranges.dtype_ends(image.dtype)[1] if image.white is None else image.white
     mask = image.mask
     if mask is not None:
         mask = replace(mask, values=_values_at(mask.values, ends, dtype), reserved=None)
     alpha = image.alpha
     if alpha is not None:
-        alpha = _mapped(alpha, lambda band: _alpha_at(band, dtype, shown), dtype)
+        shown = opaque_of(image)
+        alpha = _mapped(alpha, lambda band: _alpha_at(band, dtype, shown, opaque(dtype)), dtype)
     pixels = image.pixels
     if isinstance(pixels, Rows):
         if pixels.dtype.kind != "f":
@@ -101,14 +103,14 @@ def _mapped(values: Any, change: Any, dtype: np.dtype[Any]) -> Any:
     return values.mapped(change, values.shape, dtype) if isinstance(values, Rows) else change(values)
 
 
-def _alpha_at(alpha: NDArray[Any], dtype: np.dtype[Any], shown: float) -> NDArray[Any]:
-    """Alpha in another dtype, ``shown`` at the upper end of its range."""
-    if alpha.dtype == dtype and shown == opaque(dtype):
+def _alpha_at(alpha: NDArray[Any], dtype: np.dtype[Any], shown: float, most: float) -> NDArray[Any]:
+    """Alpha in another dtype, ``most`` where it was ``shown``."""
+    if alpha.dtype == dtype and shown == most:
         return alpha
     shares = alpha.astype(np.float64) / shown
     if dtype.kind not in "iu":
-        return shares.astype(dtype)
-    return np.rint(np.clip(shares, 0, 1) * ranges.dtype_ends(dtype)[1]).astype(dtype)
+        return (shares * most).astype(dtype)
+    return np.rint(np.clip(shares, 0, 1) * most).astype(dtype)
 
 
 def _values_at(values: Any, ends: tuple[float, float], dtype: np.dtype[Any]) -> Any:

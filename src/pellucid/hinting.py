@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import colour, files, images, regular, spreading
+from pellucid import alphas, colour, files, images, regular, spreading
 from pellucid.errors import OptionError
 from pellucid.images import Image, Pixels
 from pellucid.tasks import ColorizeSettings
@@ -125,7 +125,7 @@ def _listed(attached: Attached) -> list[Any]:
 
 def _scribbled(picture: Image, size: tuple[int, int]) -> list[tuple[float, ...]]:
     picture = images.floating(picture)
-    opaque = np.asarray(picture.alpha, np.float32) / (np.iinfo(picture.alpha.dtype).max if picture.alpha.dtype.kind != "f" else 1)
+    opaque = np.clip(np.asarray(picture.alpha, np.float32) / np.float32(alphas.opaque_of(picture)), 0, 1)
     pixels = np.repeat(picture.pixels, 3 // picture.pixels.shape[2], axis=2) * opaque[..., None]
     box = PillowImage.Resampling.BOX
     cover = images.resized(opaque[..., None], *size, box)[..., 0]

@@ -273,7 +273,7 @@ def levels(image: Image, dtype: str) -> NDArray[Any]:
     if image.alpha is not None:
         alpha = images.whole(image.alpha)
         if alpha.dtype != np.dtype(dtype):
-            alpha = np.rint(np.clip(alpha / alphas.opaque_of(image), 0, 1) * top).astype(dtype)
+            alpha = np.rint(np.clip(alpha.astype(np.float64) / alphas.opaque_of(image), 0, 1) * top).astype(dtype)
         values = np.concatenate([values, alpha[..., None]], axis=2)
     return values[..., 0] if values.shape[2] == 1 else values
 

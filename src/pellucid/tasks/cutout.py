@@ -76,7 +76,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
     small = np.clip(view.small(WHOLE), 0, 1)
     if known:
         found = Found(_known(picture, small.shape), warning="it is transparent already and stays so; 'again' cuts it out anew")
-        matte: Matte = partial(_own_alpha, picture)
+        matte: Matte = partial(_own_alpha, picture, alphas.opaque_of(picture))
     else:
         found = _found(small, models, prompts, settings.sure)
         matte = _refining(small, found.alpha, view.shape)
@@ -177,18 +177,21 @@ def _refining(small: Pixels, alpha: Pixels, shape: tuple[int, ...]) -> Matte:
     return partial(_refined, matting.coefficients(guide, level), area)
 
 
-def _own_alpha(picture: Image, planes: Pixels, place: Place) -> Pixels:
+def _own_alpha(picture: Image, most: float, planes: Pixels, place: Place) -> Pixels:
     high, wide = matting.valid(place)
     rows = rows_of(picture.alpha, place.top, place.top + high)[:, place.left : place.left + wide]
-    return np.asarray(rows / alphas.opaque(rows.dtype), dtype=np.float32)
+    return np.asarray(np.clip(rows / most, 0, 1), dtype=np.float32)
 
 
 def _known(picture: Image, shape: tuple[int, ...]) -> Pixels:
     """The alpha that a picture has, small."""
-    alpha = picture.alpha
-    rows = Image(
-        Rows((*alpha.shape, 1), alpha.dtype, lambda top, bottom: rows_of(alpha, top, bottom)[..., None]), dtype=alpha.dtype
-    )
+    alpha, most = picture.alpha, alphas.opaque_of(picture)
+
+    def take(top: int, bottom: int) -> Pixels:
+        return np.asarray(np.clip(rows_of(alpha, top, bottom)[..., None] / most, 0, 1), dtype=np.float32)
+
+    # Kernels with negative weights go a little beyond both ends.
+    rows = Image(Rows((*alpha.shape, 1), np.dtype(np.float32), take))
     return np.clip(View((rows,)).small(max(shape[:2]))[..., 0], 0, 1)
 
 
