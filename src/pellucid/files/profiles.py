@@ -131,6 +131,10 @@ CONES = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389,
 """X, Y, Z as the eye's answers, by which one white becomes another (Bradford; ICC.1:2022, annex E)."""
 
 
+FLAT = 1e-3
+"""Primaries whose triangle has half of this area, or less, make no colours."""
+
+
 def is_dynamic(transfer: int) -> bool:
     """Whether the number of a transfer function is one of high dynamic range."""
     return transfer in DYNAMIC
@@ -147,19 +151,27 @@ def of_code(primaries: int, transfer: int, channels: int = 3) -> bytes | None:
 
 def of_gamma(gamma: float, places: tuple[float, ...] | None, channels: int = 3) -> bytes | None:
     """The profile of values that are light to the power of 1 / ``gamma``, of primaries at these chromaticities (None: sRGB's); None
-    where that is about sRGB."""
+    where that is about sRGB, or no profile holds such colours."""
     places = PRIMARIES[1] if places is None else places
     plain = abs(gamma - 2.2) < 0.1 and np.allclose(places, PRIMARIES[1], atol=0.002)
-    return None if plain or not 0.1 < gamma < 10 or 0 in places[1::2] else _profile(places, (gamma,), channels)
+    return None if plain or not 0.1 < gamma < 10 else _profile(places, (gamma,), channels)
 
 
-def _profile(places: tuple[float, ...], curve: tuple[float, ...], channels: int) -> bytes:
-    """A profile (ICC.1:2022) of red, green, blue and white at these chromaticities, with one curve for all."""
+def _profile(places: tuple[float, ...], curve: tuple[float, ...], channels: int) -> bytes | None:
+    """A profile (ICC.1:2022) of red, green, blue and white at these chromaticities, with one curve for all; for gray,
+    white alone counts. None where white has no light, the three lie (nearly) on one line, or a number is too large."""
     across, down = np.array(places[::2]), np.array(places[1::2])
-    xyz = np.stack([across / down, np.ones(4), (1 - across - down) / down])
-    light, white = xyz[:, :3], xyz[:, 3]
-    light = light * np.linalg.solve(light, white)
-    adapted = np.linalg.inv(CONES) @ np.diag((CONES @ WHITE) / (CONES @ white)) @ CONES
+    chromaticities = np.stack([across, down, 1 - across - down])
+    light, white = chromaticities[:, :3], chromaticities[:, 3]
+    # Twice the area of the triangle between the three: 0.22 of sRGB's.
+    if white[1] <= 0 or (channels != 1 and abs(np.linalg.det(light)) < FLAT):
+        return None
+    white = white / white[1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        adapted = np.linalg.inv(CONES) @ np.diag((CONES @ WHITE) / (CONES @ white)) @ CONES
+        colours = adapted if channels == 1 else adapted @ (light * np.linalg.solve(light, white))
+    if not (np.abs([adapted, colours]) < 32768).all():
+        return None
     words = "sRGB's curve" if curve == SRGB_CURVE else f"gamma {curve[0]:.4g}"
     response = struct.pack(">4sIHH", b"para", 0, 3 if len(curve) > 1 else 0, 0) + _fixed(curve)
     parts = {
@@ -171,7 +183,7 @@ def _profile(places: tuple[float, ...], curve: tuple[float, ...], channels: int)
     if channels == 1:
         parts[b"kTRC"] = response
     else:
-        parts |= {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), (adapted @ light).T, strict=True)}
+        parts |= {name: _xyz(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colours.T, strict=True)}
         parts |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), response)
     table, body, place = struct.pack(">I", len(parts)), b"", 128 + 4 + 12 * len(parts)
     for name, part in parts.items():
