@@ -262,6 +262,9 @@ def test_a_picture_that_is_transparent_stays_so_unless_asked(model: Restorer, tm
     mended = model.restore(own, remove=tmp_path / "low.png", add=tmp_path / "low.png")
     np.testing.assert_array_equal(mended, np.where(low[..., None] > 0, own * (1, 1, 1, 0), own))
     np.testing.assert_array_equal(model.restore(own, add=tmp_path / "low.png"), own)
+    half = (own // (1, 1, 1, 2)).astype(np.uint8)
+    mended = model.restore(half, remove=tmp_path / "low.png")
+    np.testing.assert_array_equal(mended, np.where(low[..., None] > 0, half * (1, 1, 1, 0), half))
     again = model.restore(own, again=True)
     assert again[:, :70, 3].max() == 0
     assert again[..., 3][(TRUTH == 0) & (np.arange(160) > 75)].max() < 6

@@ -37,10 +37,11 @@ def opaque_of(image: Image) -> float:
     return max(largest, white_of(image)) if largest > max(2.0, white_of(image) / 10) else own
 
 
-def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image:
+def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0, *, own: bool = False) -> Image:
     """The image with the pixels and the alpha of ``planes`` (h, w, channels + 1): its own whole numbers, or float32 in [0, 1].
 
-    Alpha gets the image's dtype. It is ``hidden`` where no image is, and nowhere above the alpha that was there before.
+    Alpha gets the image's dtype. It is ``hidden`` where no image is, and nowhere above the alpha that was there before, which it is
+    multiplied by, unless it was made of that (``own``).
     """
     alpha = planes[..., -1]
     most = opaque(image.dtype)
@@ -49,8 +50,9 @@ def with_alpha(image: Image, planes: NDArray[Any], hidden: float = 0.0) -> Image
         alpha = (scaled if image.dtype.kind == "f" else np.rint(scaled)).astype(image.dtype)
     before = image.alpha
     if before is not None:
-        product = alpha.astype(np.float64) * whole(before) / opaque_of(image)
-        alpha = (product if image.dtype.kind == "f" else np.rint(product)).astype(image.dtype)
+        shares = whole(before) / np.float64(opaque_of(image))
+        within = np.minimum(alpha, shares * most) if own else alpha * shares
+        alpha = (within if image.dtype.kind == "f" else np.rint(within)).astype(image.dtype)
     if image.mask is not None:
         alpha = np.where(whole(image.mask.valid), alpha, alpha.dtype.type(hidden * most))
     return replace(image, pixels=planes[..., :-1], alpha=alpha)

@@ -105,7 +105,7 @@ def prepare(view: View, models: Models, settings: CutoutSettings) -> base.Job:
         card.name,
         () if known and not painted and channels == view.shape[2] + 1 else passes,
         held=channels != view.shape[2] or picture.alpha is not None,
-        finish=partial(_finished, settings, behind is not None, found.warning),
+        finish=partial(_finished, settings, behind is not None, known, found.warning),
         facts=lambda: facts,
     )
 
@@ -272,7 +272,9 @@ def _piece(
     return output
 
 
-def _finished(settings: CutoutSettings, filled: bool, warning: str | None, picture: Image, planes: NDArray[Any] | Rows) -> Image:
+def _finished(
+    settings: CutoutSettings, filled: bool, known: bool, warning: str | None, picture: Image, planes: NDArray[Any] | Rows
+) -> Image:
     """The picture with alpha, on its new background, or as a mask; what is empty cut off; the warning among the remarks."""
     image = replace(picture, remarks=picture.remarks if warning is None else (*picture.remarks, warning))
     channels = picture.pixels.shape[2]
@@ -289,7 +291,7 @@ def _finished(settings: CutoutSettings, filled: bool, warning: str | None, pictu
         # Under a background nothing is hidden any more.
         image = replace(image, pixels=pixels, alpha=None, mask=None if picture.alpha is not None else image.mask)
     else:
-        image = alphas.with_alpha(image, images.whole(planes))
+        image = alphas.with_alpha(image, images.whole(planes), own=known)
         shown = image.alpha
     return image if not settings.crop or shown is None else alphas.cropped_to(image, shown, beyond)
 
