@@ -422,12 +422,17 @@ def test_frames_of_sixteen_bits_keep_them(tmp_path: Path, alpha: bool) -> None:
         return png._chunk(b"fcTL", body)
 
     head = png._chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, 16, 6 if alpha else 2, 0, 0, 0))
-    content = png.SIGNATURE + head + png._chunk(b"acTL", struct.pack(">II", 3, 0))
-    content += control(0, whole, 0, 0, 0, 0) + png._chunk(b"IDAT", packed(whole))
+    content = control(0, whole, 0, 0, 0, 0) + png._chunk(b"IDAT", packed(whole))
     content += control(1, part, 2, 1, 2, 1) + png._chunk(b"fdAT", struct.pack(">I", 2) + packed(part))
     content += control(3, last, 5, 4, 0, 0) + png._chunk(b"fdAT", struct.pack(">I", 4) + packed(last))
-    (tmp_path / "a.png").write_bytes(content + png._chunk(b"IEND", b""))
-    through(tmp_path / "a.png", tmp_path / "b.npy")
+    content += png._chunk(b"IEND", b"")
+
+    def claiming(count: int) -> Path:
+        path = tmp_path / f"{count}.png"
+        path.write_bytes(png.SIGNATURE + head + png._chunk(b"acTL", struct.pack(">II", count, 0)) + content)
+        return path
+
+    through(claiming(3), tmp_path / "b.npy")
     after = np.load(tmp_path / "b.npy")
     want = np.stack([whole] * 3)
     over, under = part / 65535.0, whole[1:4, 2:6] / 65535.0
@@ -439,6 +444,11 @@ def test_frames_of_sixteen_bits_keep_them(tmp_path: Path, alpha: bool) -> None:
     want[2, 4:6, 5:7] = last
     assert after.dtype == np.uint16
     np.testing.assert_array_equal(after, want)
+    through(claiming(2), tmp_path / "fewer.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "fewer.npy"), want[:2])
+    with pytest.raises(FileError, match="3 of its 4 frames"):
+        through(claiming(4), tmp_path / "more.npy")
+    assert not (tmp_path / "more.npy").exists()
 
 
 @pytest.mark.parametrize("depth", [8, 10])

@@ -184,14 +184,17 @@ def with_alpha(image: Image, seed: int) -> Image:
         ("plain", "cutout"),
         ("plain", "denoise:sigma=12:model=photo-fast+denoise:sigma=5:model=photo-fast"),
         ("nan", "denoise:sigma=12:model=photo-fast"),
+        ("empty", "denoise:model=photo-fast"),
     ],
 )
 def test_pages_of_a_stack_are_put_together(kind: str, chain: str, tmp_path: Path) -> None:
-    name = "a.npy" if kind == "nan" else "a.tif"
-    if kind == "nan":
+    name = "a.npy" if kind in ("nan", "empty") else "a.tif"
+    if name == "a.npy":
         (tmp_path / "in").mkdir()
         values = np.random.default_rng(0).random((5, 30, 40)).astype(np.float32)
         values[2, 3:9, 4:8] = np.nan
+        # The first pages without any value.
+        values[: 2 if kind == "empty" else 0] = np.nan
         np.save(tmp_path / "in" / name, values)
     else:
         pages = [images.from_array(photograph(40 + number % 2, 48, seed=number)) for number in range(5)]

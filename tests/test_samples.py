@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 
 from pellucid import files, images
 from pellucid.errors import FileError, MissingExtra
-from pellucid.files import base, codecs, geometry
+from pellucid.files import base, codecs, geometry, tiff
 from pellucid.images import Image
 
 HIGH, WIDE = 24, 32
@@ -105,6 +105,82 @@ def test_the_fourth_sample_of_colours_is_alpha_where_nothing_is_stated(tmp_path:
         assert not file.pages.first.extrasamples
     read = files.read(tmp_path / "a.tif")
     np.testing.assert_array_equal(read.alpha, given[..., 3])
+
+
+def fourth(kind: str, top: float) -> NDArray[Any]:
+    """A fourth sample of such a kind, (h, w), whose values go up to ``top``."""
+    plane = np.random.default_rng(1).uniform(0.1, 0.9, (HIGH, WIDE)) * top
+    if kind == "opaque":
+        plane[:] = top
+    elif kind == "soft":
+        # Half of it is flat, in two parts.
+        plane[:, :6], plane[:, 22:] = 0, top
+    elif kind == "collar":
+        # Less than half of it.
+        plane[:, :6], plane[:, 23:] = 0, top
+    elif kind == "nothing":
+        plane[:] = 0
+    return plane
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_alpha"), [("opaque", True), ("soft", True), ("collar", False), ("light", False), ("nothing", False)]
+)
+@pytest.mark.parametrize("banded", [False, True], ids=["whole", "banded"])
+@pytest.mark.parametrize("how", ["uint8", "uint16", "uint16, 12 bits", "float32", "float32, 255", "uint8, planes", "uint8, tiles"])
+def test_a_fourth_sample_of_no_stated_kind_is_alpha_where_it_is_flat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, banded: bool, kind: str, is_alpha: bool
+) -> None:
+    dtype, _, more = how.partition(", ")
+    top = {"12 bits": 4095, "255": 255}.get(more, np.iinfo(dtype).max if dtype.startswith("u") else 1)
+    colours = np.random.default_rng(0).uniform(0.1, 0.9, (HIGH, WIDE, 3)) * top
+    given = np.dstack([colours, fourth(kind, top)]).astype(dtype)
+    about: dict[str, Any] = {"photometric": "rgb", "extrasamples": [0], "metadata": None}
+    about |= {"planarconfig": "separate"} if more == "planes" else {"tile": (16, 16)} if more == "tiles" else {}
+    about |= {"extratags": [(281, "H", 4, (4095,) * 4, False)]} if more == "12 bits" else {}
+    tifffile.imwrite(tmp_path / "a.tif", given.transpose(2, 0, 1) if more == "planes" else given, **about)
+    if banded:
+        monkeypatch.setattr(base, "BANDED", 1)
+    with files.open_pages(tmp_path / "a.tif", sparing=banded) as document:
+        page = next(iter(document.pages))
+        assert len(page.pictures) == (1 if is_alpha else 2)
+        assert (page.pictures[0].alpha is not None) == is_alpha
+        files.write_pages(tmp_path / "b.tif", [page], document)
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert file.pages.first.extrasamples == ((2,) if is_alpha else (0,))
+        got = file.pages.first.asarray()
+    got = got.transpose(1, 2, 0) if more == "planes" else got
+    np.testing.assert_allclose(got, given, rtol=0 if dtype.startswith("u") else 1e-6)
+    if is_alpha:
+        np.testing.assert_array_equal(files.read(tmp_path / "a.tif").alpha, given[..., 3])
+    else:
+        with pytest.raises(FileError, match=r"4 channels.* name the axes"):
+            files.read(tmp_path / "a.tif")
+        axes = "SYX" if more == "planes" else "YXS"
+        np.testing.assert_array_equal(files.read(tmp_path / "a.tif", axes=axes).alpha, given[..., 3])
+
+
+@pytest.mark.parametrize("tag", [(33550, "d", 3, (1.0, 1.0, 0.0), True), (42112, "s", 0, "<GDALMetadata/>", True)])
+def test_a_fourth_sample_of_a_map_is_a_band(tmp_path: Path, tag: tuple[Any, ...]) -> None:
+    given = np.dstack([values("uint8", 3), np.full((HIGH, WIDE), 255, np.uint8)])
+    tifffile.imwrite(tmp_path / "a.tif", given, photometric="rgb", extrasamples=[0], metadata=None, extratags=[tag])
+    with files.open_pages(tmp_path / "a.tif") as document:
+        assert next(iter(document.pages)).kind == "channels"
+
+
+def test_a_few_rows_of_a_large_page_show_what_its_fourth_sample_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "BANDED", 1)
+    given = np.dstack([values("uint8", 3), fourth("opaque", 255).astype(np.uint8)])
+    for height in (1, 7, 8, 9, HIGH):
+        taken: list[tuple[int, int]] = []
+
+        def take(top: int, bottom: int, taken: list[tuple[int, int]] = taken) -> NDArray[Any]:
+            taken.append((top, bottom))
+            return given[top:bottom]
+
+        assert tiff._is_alpha(images.Rows((height, WIDE, 4), given.dtype, take), None)
+        assert len(taken) <= tiff.LOOKS
+        assert all(top >= 0 and bottom == top + 1 <= height for top, bottom in taken)
 
 
 def test_channels_are_counted_in_messages(tmp_path: Path) -> None:

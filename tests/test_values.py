@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import batch, files, images, masks, plan, ranges, restorer
+from pellucid import batch, files, images, masks, plan, ranges, restorer, working
 from pellucid.errors import ImageError, RangeWarning
 from pellucid.files import base
 
@@ -493,6 +493,22 @@ def test_a_page_without_values_comes_back_among_others(
         after = [images.to_array(page.pictures[0]).reshape(24, 32) for page in document.pages]
     assert after[1].tobytes() == values[1].tobytes()
     assert all((after[page] != values[page]).mean() > 0.5 for page in (0, 2))
+
+
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_a_stack_is_summed_up_by_its_first_page_with_values(tmp_path: Path, empty: int) -> None:
+    values = (0.5 + np.random.default_rng(0).normal(0, 0.1, (2, 40, 48))).astype(np.float32)
+    values[0, :2] = np.nan
+    nothing = np.full((empty, 40, 48), np.nan, np.float32)
+    tifffile.imwrite(tmp_path / "alone.tif", values, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a.tif", np.concatenate([nothing, values, nothing]), photometric="minisblack")
+    (_, alone), (output, outcome) = restored(tmp_path / "alone.tif"), restored(tmp_path / "a.tif")
+    assert outcome.facts["sigma"] == pytest.approx(25.5, abs=3)
+    assert outcome.facts == alone.facts
+    named = [number + 1 for number in (*range(empty), *range(empty + 2, 2 * empty + 2))]
+    assert outcome.remarks == alone.remarks + working.without_values("page", named)
+    assert any("5.0% of the pixels" in remark for remark in outcome.remarks)
+    np.testing.assert_array_equal(tifffile.imread(output)[empty : empty + 2], tifffile.imread(tmp_path / "out-alone.tif"))
 
 
 def test_a_stack_of_nothing_is_refused(tmp_path: Path, gray_model: Path) -> None:

@@ -471,7 +471,8 @@ def _passed(
 ) -> Outcome:
     """Reads, restores and writes one page, or one band of it, after the other: memory holds no more, and the file is whole or not
     there."""
-    firsts: list[Restoration] = []
+    # The first page, until one comes that has any value.
+    shown: list[tuple[files.Page, Restoration]] = []
     coming: list[Rows] = []
     empty: list[int] = []
     seconds = 0.0
@@ -485,7 +486,8 @@ def _passed(
                     work.progress((number + share) / document.count)
 
             tell(0)
-            if document.count > 1 and all(picture.empty for picture in page.pictures):
+            nothing = document.count > 1 and all(picture.empty for picture in page.pictures)
+            if nothing:
                 empty.append(document.first + number + 1)
             given = _of_one_picture(page, work.settings)
             if number == 0:
@@ -493,8 +495,8 @@ def _passed(
             output, first, taken = _restore_page(given, work, tell)
             seconds += taken
             rows = [picture.pixels for picture in output.pictures if isinstance(picture.pixels, Rows)]
-            if not firsts:
-                firsts.append(first if rows or first.planes else _without_pixels(first))
+            if not shown or (len(empty) == number and not nothing):
+                shown[:] = [(output, first if rows or first.planes else _without_pixels(first))]
             coming.extend(rows)
             if watch is not None:
                 watch(page, output)
@@ -508,9 +510,9 @@ def _passed(
     target.parent.mkdir(parents=True, exist_ok=True)
     document = _sized(document, first)
     files.write_pages(target, chain([first], pages), document, overwrite=overwrite, strip=work.how.strip, before=before)
-    work.keep_planes(target, firsts[0])
+    work.keep_planes(target, shown[0][1])
     seconds += sum(rows.seconds for rows in coming)
-    outcome = _outcome(Outcome(source, target, seconds=seconds, pages=document.count), first, firsts[0])
+    outcome = _outcome(Outcome(source, target, seconds=seconds, pages=document.count), *shown[0])
     return replace(outcome, remarks=outcome.remarks + without_values("page", empty))
 
 
@@ -551,7 +553,7 @@ def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:
         return page
     if page.kind == "inks":
         return files.Page((photographs.inks_to_picture(page, base.Reading()),))
-    raise ImageError(f"it has {page.samples} channels, and only gray or colour works here")
+    raise ImageError(f"it has {page.samples} channels, and only gray or colour works here; {page.remedy}")
 
 
 def _without_pixels(first: Restoration) -> Restoration:
@@ -561,7 +563,7 @@ def _without_pixels(first: Restoration) -> Restoration:
 
 
 def _outcome(outcome: Outcome, page: files.Page, first: Restoration) -> Outcome:
-    """The outcome with the size of a file's first page, and the facts of its first picture."""
+    """The outcome with the size of a page, and the facts of its first picture."""
     height, width = page.pictures[0].pixels.shape[:2]
     remarks = page.pictures[0].remarks
     if page.kind == "channels":

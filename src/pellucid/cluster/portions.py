@@ -110,8 +110,10 @@ def restored(
 ) -> batch.Outcome:
     """Restores a portion of the file ``path``, and keeps it in the new file ``target``. Errors are as of `batch.restore_pages`."""
     with target.open("xb") as file:
+        summed = False
 
         def keep(picture: Image, settings: Settings | Steps, **beside: Any) -> Restoration:
+            nonlocal summed
             if portion.kind == "bands":
                 beside["rows"] = slice(portion.first, portion.end)
             result = restorer.details(picture, settings, **beside)  # type: ignore[arg-type]  # settings are the restorer's
@@ -120,7 +122,8 @@ def restored(
                 _write(file, {}, pixels, result.seconds)
                 return result
             about: dict[str, Any] = {"model": result.model}
-            if portion.first == 0 and not file.tell():
+            if not summed and not picture.empty:
+                summed = True
                 about |= {"line": settings.line(result.facts), "facts": parts.plain(task.facts_as_json(result.facts))}
             plain, arrays, whole = _changes(picture, result.image)
             about |= {"fields": plain, "whole": whole}
@@ -134,7 +137,8 @@ def restored(
 class Together:
     """Restores the pictures of a file, as `batch.restore_files` takes it: has them from portions of the file, which are in a store.
 
-    ``about`` has what the manifest says of the first page's facts, where the portions are pages: its ``line`` and ``facts``.
+    ``about`` has what the manifest says of the facts of the first page with any value, where the portions are pages: its ``line``
+    and ``facts``.
     """
 
     def __init__(self, restorer: Restorer | Chain, store: Store, kept: Sequence[tuple[Portion, str]]) -> None:
@@ -168,7 +172,7 @@ class Together:
         given: dict[str, Any] = {name: _decoded(value) for name, value in record["fields"].items()}
         for name, rows in arrays.items():
             given[name] = rows if name == "pixels" and isinstance(picture.pixels, Rows) else images.whole(rows)
-        self.about |= {name: record[name] for name in ("line", "facts") if name in record}
+        self.about = self.about or {name: record[name] for name in ("line", "facts") if name in record}
         image = replace(picture, **given)
         return Restoration(image, record["model"], record["seconds"], image.remarks)
 

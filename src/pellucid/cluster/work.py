@@ -282,7 +282,7 @@ class Worker:
             "model": outcome.model,
             "remarks": [*outcome.remarks, *([left] if left else ())],
         }
-        # Another process has the facts of a stack's first page.
+        # Another process has the facts of a stack's page.
         row |= (together and together.about) or {
             "line": settings.line(outcome.facts),
             "facts": parts.plain(order.task.facts_as_json(outcome.facts)),

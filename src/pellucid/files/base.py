@@ -78,6 +78,11 @@ class Page:
         """How many samples a pixel has, alpha among them."""
         return sum(picture.pixels.shape[2] + (picture.alpha is not None) for picture in self.pictures)
 
+    @property
+    def remedy(self) -> str:
+        """How a picture comes of its channels, for messages."""
+        return "name the axes (YXS) if the fourth is alpha" if self.samples == 4 else "save those of the picture alone"
+
 
 @dataclass(frozen=True)
 class Document:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,10 @@ def animation(
             yield values
 
     def pages() -> Iterator[Page]:
-        first = None
+        first, done = None, 0
         with opened(content, kind) as frames:
-            for values in shallow(frames) if deep is None else deep:
+            for values in islice(shallow(frames) if deep is None else deep, count):
+                done += 1
                 frame = replace(picture_of(values, reading, full=full), flat=False)
                 if first is None:
                     frames.load()
@@ -129,6 +131,8 @@ def animation(
                     frame = upright(replace(frame, exif=first.exif, resolution=first.resolution))
                     frame = replace(frame, exif=None, icc=first.icc, notes=first.notes)
                 yield Page((replace(frame, remarks=(TIMELESS, *first.remarks)),))
+        if done < count:
+            raise FileError(f"it is cut off: {done} of its {count} frames are there")
 
     return Document(pages(), count, (count,), "T")
 

@@ -39,7 +39,8 @@ def read(path: Path, *, value_range: Range = "auto", axes: str | None = None, mo
         if page.kind == "inks":
             return photographs.inks_to_picture(page, Reading())
         if len(page.pictures) != 1:
-            raise FileError(f"{path}: it has {page.samples} channels, and only gray or colour, with alpha or without, works here")
+            alone = "only gray or colour, with alpha or without, works here"
+            raise FileError(f"{path}: it has {page.samples} channels, and {alone}; {page.remedy}")
         return page.pictures[0]
 
 

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import pillow
+from pellucid import alphas, pillow
 from pellucid.errors import FileError, MissingExtra
 from pellucid.files import base, codecs
 from pellucid.files.base import Document, Page, Reading, picture_of, picture_of_rows, planes, raw_rows
@@ -50,6 +50,7 @@ from pellucid.files.tiff_notes import (
     REDUCED,
     RGB,
     TRANSPARENCY,
+    UNASSOCIATED,
     WORDS,
     XMP,
     YCBCR,
@@ -64,6 +65,9 @@ from pellucid.files.tiff_notes import (
 from pellucid.images import FILE_DEPTHS, Image, Nodata, Rows
 
 __all__ = ["open_tiff"]
+
+LOOKS = 8
+"""Rows of a large page that show whether a sample is alpha: each may be a strip or a row of tiles to unpack."""
 
 HIGHEST_STRIP = 4096
 """Rows of a strip or tile up to which a page is read in bands: a part of it cannot be unpacked."""
@@ -139,7 +143,11 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
     extras = extras_of(page)
     stated = _nodata(page)
     premultiplied = ASSOCIATED in extras
-    rows = _rows(page, reading, size, before)
+    # Many writers of alpha do not say what it is.
+    unstated = photometric == RGB and samples == 4 and extras == (0,) and not any(code in page.tags for code in PLACES)
+    rows = _rows(page, reading, size, before, (UNASSOCIATED,) if unstated else extras)
+    if rows is not None and unstated and not _is_alpha(rows, _white(page, rows.dtype)):
+        rows = None
     if rows is not None:
         inverted = photometric == MINISWHITE and rows.dtype.kind == "u"
         if inverted:
@@ -175,6 +183,9 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
         stated = None
     elif stated is not None:
         stated *= _widened(page)
+    if unstated:
+        held = Rows(values.shape, values.dtype, lambda top, bottom: values[top:bottom])
+        extras = (UNASSOCIATED,) if _is_alpha(held, _white(page, values.dtype)) else extras
     one = _is_one_picture(values.shape, photometric, extras)
     inverted = one and photometric == MINISWHITE and values.dtype.kind == "u"
     if inverted:
@@ -203,9 +214,27 @@ def _is_one_picture(shape: tuple[int, ...], photometric: int, extras: tuple[int,
     """Gray or colour, with alpha or without; anything else is channels."""
     samples = 1 if len(shape) == 2 else shape[2]
     if samples in (2, 4):
-        # Some writers of colours leave out what the fourth sample is: it is alpha. Those who say 0 mean that it is none.
+        # Some writers of colours leave out what the fourth sample is: it is alpha.
         return (photometric == RGB) == (samples == 4) and (extras[:1] in ((1,), (2,)) or (samples == 4 and not extras))
     return samples == 1 or (samples == 3 and photometric != MINISWHITE)
+
+
+def _is_alpha(rows: Rows, white: float | None) -> bool:
+    """Whether the fourth sample is alpha by its values, (h, w, 4): half of them or more are exactly 0 or opaque, and not all are 0.
+    Light, such as near infrared, is never so flat. ``white`` is the largest value that the page states."""
+    height, width = rows.shape[:2]
+    if height * width < base.BANDED:
+        looks = [rows.take(0, height)[..., 3]]
+    else:
+        step = -(-height // LOOKS)
+        looks = [rows.take(row, row + 1)[..., 3] for row in range(step // 2, height, step)]
+    top = alphas.opaque(rows.dtype)
+    # Floats may have it in the units of colours that go up to 255.
+    opaque = {top, 255.0 if rows.dtype.kind == "f" else white or top}
+    none = sum(int(np.count_nonzero(look == 0)) for look in looks)
+    full = sum(int(np.count_nonzero(look == rows.dtype.type(value))) for look in looks for value in opaque)
+    count = sum(look.size for look in looks)
+    return none < count and 2 * (none + full) >= count
 
 
 def _by_pillow(path: Path, place: int) -> NDArray[Any]:
@@ -218,8 +247,9 @@ def _by_pillow(path: Path, place: int) -> NDArray[Any]:
     return turned(values, {6: 8, 8: 6}.get(turn, turn))
 
 
-def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
-    """The page's samples row by row, (h, w) or (h, w, n), where it is so large that this is asked for, and can be read so."""
+def _rows(page: Any, reading: Reading, size: int, before: int, extras: tuple[int, ...]) -> Rows | None:
+    """The page's samples row by row, (h, w) or (h, w, n), where it is so large that this is asked for, and can be read so.
+    ``extras`` are the kinds of those beyond the colours."""
     height, width, samples = int(page.imagelength), int(page.imagewidth), int(page.samplesperpixel)
     photometric = int(page.photometric)
     if not reading.sparing or height * width < base.BANDED or page.dtype is None or page.axes not in ("YX", "YXS"):
@@ -230,7 +260,7 @@ def _rows(page: Any, reading: Reading, size: int, before: int) -> Rows | None:
         return None
     whole_bytes = page.bitspersample == 8 * page.dtype.itemsize and page.dtype.name in FILE_DEPTHS
     shape = (height, width) if page.axes == "YX" else (height, width, samples)
-    if not whole_bytes or not _is_one_picture(shape, photometric, tuple(int(kind) for kind in page.extrasamples)):
+    if not whole_bytes or not _is_one_picture(shape, photometric, extras):
         return None
     check_places(page, size, before, held=0)
     check_codecs(page)

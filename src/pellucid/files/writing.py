@@ -151,7 +151,8 @@ def _check_page(path: Path, kind: Format, page: Page, shape: Shape) -> None:
     """Raises `FileError` where the format does not hold the channels, alpha or size of a page; ``shape`` is that of its first
     picture."""
     if page.kind == "channels" and kind.name != "TIFF":
-        raise FileError(f"{path}: it has {page.samples} channels, and {kind.name} holds gray or colour; write TIFF")
+        held = f"{kind.name} holds gray or colour"
+        raise FileError(f"{path}: it has {page.samples} channels, and {held}; write TIFF, or {page.remedy}")
     if shape.alpha and not kind.alpha:
         raise FileError(f"{path}: {kind.name} holds no transparency; write PNG, TIFF or WebP")
     check_written(path, channels=shape.channels)
