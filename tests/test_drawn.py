@@ -275,13 +275,92 @@ def test_a_photograph_on_a_screen_and_a_screen_have_no_impulses(kind: str) -> No
 def test_a_blend_of_two_colours_is_no_impulse() -> None:
     planes = np.zeros((3, 20, 20), np.float32)
     planes[:, :, 10:] = np.array([0.8, 0.6, 0.2], np.float32)[:, None, None]
-    colours = drawings.recurring(drawings.keys(planes).ravel())
+    colours = drawings.recurring([planes])
     planes[:, 5, 10] = [0.4, 0.3, 0.1]
     planes[:, 15, 10] = [0.1, 0.9, 0.5]
     answer, struck, clear = drawings.recoloured(planes, colours)
     assert struck.nonzero() == (np.array([15]), np.array([10]))
     assert clear[15, 10]
     assert answer[:, 15, 10] == pytest.approx([0.8, 0.6, 0.2])
+
+
+def dots(kind: str, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The colours (3, count) of single pixels on an even ground, each of its own."""
+    light, along = rng.random((2, count))
+    match kind:
+        case "any value":
+            values = rng.random((3, count))
+        case "stars":
+            values = np.minimum(rng.pareto(1.0, count) * 0.15 + 0.05, 3) * (1 + rng.normal(0, 0.3, (3, count)))
+        case "gray":
+            values = light + rng.normal(0, 0.01, (3, count))
+        case "hues":
+            values = 0.9 - 0.7 * np.clip(np.abs((6 * along + np.array([[3], [5], [1]])) % 6 - 3) - 1, 0, 1)
+        case _:
+            values = 1.5 - np.abs(4 * along - np.array([[3], [2], [1]]))
+    return np.clip(values, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["stars", "gray", "hues", "scale"])
+@pytest.mark.parametrize("count", [60, 2000])
+def test_impulses_have_any_value_in_any_channel_and_dots_have_not(kind: str, count: int) -> None:
+    rng = np.random.default_rng(count)
+    assert all(grounds.of_any_value(dots("any value", count, rng)) for _ in range(100))
+    assert not any(grounds.of_any_value(dots(kind, count, rng)) for _ in range(100))
+
+
+def dotted(kind: str) -> tuple[Levels, NDArray[np.bool_]]:
+    """An even ground (200, 200, 3) with dots of one pixel, and where these are."""
+    rng = np.random.default_rng(1)
+    picture = np.full((200, 200, 3), 8, np.uint8)
+    struck = rng.random((200, 200)) < 0.01
+    picture[struck] = levels(255 * dots(kind, int(struck.sum()), rng).T)
+    return picture, struck
+
+
+@pytest.mark.parametrize("kind", ["any value", "stars", "gray", "hues", "scale"])
+def test_single_dots_on_even_ground_are_impulses_where_they_have_any_value(kind: str) -> None:
+    part = dotted(kind)[0].astype(np.float32) / np.float32(255)
+    for found in (grounds.by_colour([part]), grounds.impulses([part])):
+        assert (found is not None) == (kind == "any value")
+
+
+def test_stars_of_one_pixel_stay(fast: pellucid.Restorer) -> None:
+    picture = dotted("stars")[0]
+    assert (fast.restore(picture) == picture).all()
+
+
+def test_a_colour_comes_again_where_it_has_more_pixels_than_chance_gives_impulses() -> None:
+    rng = np.random.default_rng(0)
+    few = np.full((3, 60, 60), 0.5, np.float32)
+    few[:, 10, :50] = rng.random((3, 50), np.float32)
+    few[:, 20, 20:22] = 0.25
+    # What comes twice is no chance among 50 impulses; in as many as a large picture has, four times hardly are.
+    assert len(drawings.recurring([few])) == 2
+    many = (rng.integers(0, 256, (3, 1000, 1000)) / 255).astype(np.float32)
+    many[:, 0] = 0.5
+    names = drawings.named(many)
+    colours = drawings.recurring([many[:, :400], many[:, 400:]])
+    assert names[0, 0] in colours
+    assert np.isin(names[1:], colours).mean() < 1e-3
+    # In bands or at once, the colours are the same.
+    assert (colours == drawings.recurring([many])).all()
+
+
+def test_each_frame_of_a_clip_has_colours_of_its_own() -> None:
+    rng = np.random.default_rng(3)
+    frames, clean = [], []
+    for number in range(3):
+        picture = np.full((160, 160, 3), (240, 240, 230), np.uint8)
+        picture[40:44], picture[:, 100:103] = (20, 30, 90), (200, 40, 40)
+        if number > 0:
+            # What comes in has a colour that the first frame lacks.
+            picture[110:140, 10 * number : 10 * number + 30] = (250, 160, 0)
+        struck = rng.random((160, 160, 1)) < 0.03
+        clean.append(picture)
+        frames.append(np.where(struck, rng.integers(0, 256, picture.shape), picture).astype(np.uint8))
+    for truth, output in zip(clean, pellucid.denoise(iter(frames), model="photo-fast"), strict=True):
+        assert psnr(truth, output) > 42
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])

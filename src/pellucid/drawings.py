@@ -6,6 +6,9 @@ red, green and blue has a colour of its own.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +16,14 @@ from pellucid.maps import Planes
 
 __all__ = ["grounded", "keys", "recoloured", "recurring", "surrounded"]
 
-AGAIN = 2
-"""How many pixels have a colour at least that comes again."""
+NAMES = 2**24
+"""How many names colours have: as many as there are colours of 8 bits."""
+
+RARE = 1e-6
+"""The chance below which so many pixels of one name are no impulses that have it by chance."""
+
+COUNTED = 255
+"""Up to how many pixels a colour may need to come again, by the number of impulses."""
 
 BLENDED = 10 / 255
 """How far a colour may be from the blends of two colours beside it to be one of them, as JPEG and rounding leave it."""
@@ -66,22 +75,51 @@ def keys(planes: Planes) -> NDArray[np.uint32]:
     return mixed
 
 
-def recurring(found: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """The ones of the keys that come again."""
-    there, counts = np.unique(found, return_counts=True)
-    answer: NDArray[np.uint32] = there[counts >= AGAIN]
+def named(planes: Planes) -> NDArray[np.uint32]:
+    """The name (h, w) of the colour of each pixel of (c, h, w), below `NAMES`; few colours share one, by chance."""
+    return keys(planes) >> np.uint32(8)
+
+
+def recurring(bands: Iterable[Planes]) -> NDArray[np.uint32]:
+    """The sorted names of the colours that come again in the ``bands`` (c, h, w) of a picture: of more pixels than impulses of any
+    value have of one name by chance. One band at a time is held, and a number for each name."""
+    table = np.zeros(NAMES, np.uint32)
+    for band in bands:
+        found, more = np.unique(named(band), return_counts=True)
+        table[found] += more.astype(np.uint32)
+    there = np.flatnonzero(table)
+    counts = table[there]
+    pixels = np.bincount(np.minimum(counts, COUNTED)) * np.arange(min(int(counts.max(initial=0)), COUNTED) + 1)
+    answer: NDArray[np.uint32] = there[counts >= _again(pixels)].astype(np.uint32)
     return answer
 
 
+def _again(pixels: NDArray[np.int64]) -> int:
+    """How many pixels of one name are no chance, by how many ``pixels`` have a name that just 0, 1, 2 and so on have."""
+    again = 2
+    while again < COUNTED:
+        # Pixels whose names have fewer are impulses, spread over all names (Poisson).
+        mean = float(pixels[:again].sum()) / NAMES
+        beyond, term, least = 1 - math.exp(-mean), math.exp(-mean), 1
+        while beyond > RARE and least < COUNTED:
+            term *= mean / least
+            beyond -= term
+            least += 1
+        if least <= again:
+            break
+        again = least
+    return again
+
+
 def recoloured(planes: Planes, colours: NDArray[np.uint32]) -> tuple[Planes, NDArray[np.bool_], NDArray[np.bool_]]:
-    """``planes`` (c, h, w) with the impulses replaced, and where (h, w) these are: pixels whose keys are none of the sorted
+    """``planes`` (c, h, w) with the impulses replaced, and where (h, w) these are: pixels whose names are none of the sorted
     ``colours``, and that are no blend of two colours around them. Each gets the colour that most of the eight pixels around it
     have; third, where (h, w) `MOST` of them or more have that.
     """
-    named = np.pad(keys(planes), 1, mode="symmetric")
+    names = np.pad(named(planes), 1, mode="symmetric")
     framed = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
-    places = np.minimum(np.searchsorted(colours, named), max(0, len(colours) - 1))
-    known = colours[places] == named if len(colours) else np.zeros(named.shape, bool)
+    places = np.minimum(np.searchsorted(colours, names), max(0, len(colours) - 1))
+    known = colours[places] == names if len(colours) else np.zeros(names.shape, bool)
     rows, columns = np.nonzero(~known[1:-1, 1:-1])
     answer, struck = planes.copy(), np.zeros(planes.shape[1:], bool)
     clear = struck.copy()
@@ -89,10 +127,10 @@ def recoloured(planes: Planes, colours: NDArray[np.uint32]) -> tuple[Planes, NDA
         return answer, struck, clear
     around = [(rows + 1 + down, columns + 1 + right) for down, right in NEIGHBOURS]
     good = np.stack([known[place] for place in around])
-    names = np.stack([named[place] for place in around])
+    beside = np.stack([names[place] for place in around])
     values = np.stack([framed[:, place[0], place[1]] for place in around])
     # How many of the others have the same colour; pixels that are impulses themselves say nothing.
-    votes = np.stack([((names == each) & good).sum(axis=0) for each in names]) * good
+    votes = np.stack([((beside == each) & good).sum(axis=0) for each in beside]) * good
     usual = np.take_along_axis(values, votes.argmax(axis=0)[None, None], axis=0)[0]
     apart = np.abs(values - usual).max(axis=1) * good
     other = np.take_along_axis(values, apart.argmax(axis=0)[None, None], axis=0)[0]

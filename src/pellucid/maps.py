@@ -6,7 +6,7 @@ The same functions serve training and restoration. Each looks no farther than `R
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -194,12 +194,22 @@ def _between(rows: Planes, places: NDArray[Any]) -> Planes:
 class Spots:
     """Impulses on an image without other noise: the ``share`` of pixels, whether each struck one channel ``alone``, and whether
     they show because the ``ground`` around them is one exact value, or because their colours are none of the ``colours`` of a
-    drawing (sorted keys, see `pellucid.drawings`)."""
+    drawing (sorted names, see `pellucid.drawings`; empty before these are looked for)."""
 
     share: float
     alone: bool = False
     ground: bool = False
     colours: NDArray[np.uint32] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def unseen(self) -> bool:
+        """Whether they show by colours that are not looked for yet."""
+        return self.colours is not None and not len(self.colours)
+
+    @property
+    def anew(self) -> Spots:
+        """The same impulses by colours that are not looked for yet."""
+        return replace(self, colours=np.empty(0, np.uint32))
 
 
 def sigma(planes: Planes, curve: Curve) -> Planes:

@@ -119,6 +119,9 @@ class Levels:
         alike = [(place, found) for place, found in self.samples if found.kind == kind]
         levels = np.array([found.sigma for _, found in alike])
         base = alike[int(np.argsort(levels, kind="stable")[len(levels) // 2])][1]
+        if base.spots is not None and base.spots.colours is not None:
+            # Each frame has colours of its own.
+            base = replace(base, spots=base.spots.anew)
         if base.sigma <= 0:
             return base
         level = float(np.interp(number, [place for place, _ in alike], _calm(levels)))

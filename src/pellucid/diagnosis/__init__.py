@@ -117,13 +117,22 @@ def look(view: View) -> Diagnosis:
             found = _repeated(view)
         elif _in_memory(view) and found.jpeg_quality is None and found.kind in SMOOTHED:
             found = _enlarged(view, found)
-        if found.spots is not None and found.spots.colours is not None:
-            # The colours of all of it count, for one may be in a part alone.
-            named = [drawings.keys(band.transpose(2, 0, 1)).ravel() for band, _ in view.bands()]
-            found = replace(found, spots=replace(found.spots, colours=drawings.recurring(np.concatenate(named))))
-        view.found = found
+        view.found = _coloured(view, found)
+    elif view.found.spots is not None and view.found.spots.unseen:
+        # Found in another frame of the scene: this one may have other colours, or none that come again.
+        own = grounds.by_colour(view.parts(windows(*view.shape[:2])))
+        own = own or replace(view.found.spots, colours=None, ground=True)
+        view.found = _coloured(view, replace(view.found, spots=own))
     answer: Diagnosis = view.found
     return answer
+
+
+def _coloured(view: View, found: Diagnosis) -> Diagnosis:
+    """The diagnosis with the colours of all of the picture, for one may be in a part alone, where impulses show by these."""
+    if found.spots is None or not found.spots.unseen:
+        return found
+    colours = drawings.recurring(band.transpose(2, 0, 1) for band, _ in view.bands())
+    return replace(found, spots=replace(found.spots, colours=colours))
 
 
 def squares(view: View) -> Squares | None:

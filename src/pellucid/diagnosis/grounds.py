@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pellucid import drawings
 from pellucid.maps import Spots
 
-__all__ = ["by_colour", "impulses", "mostly"]
+__all__ = ["by_colour", "impulses", "mostly", "of_any_value"]
 
 SIDE = 5
 """Side in pixels of the ground, of one exact value, in whose middle a pixel may differ."""
@@ -43,9 +43,19 @@ MOST_STRUCK = 0.25
 """The share of the pixels that may be impulses by their colours: of more, too few neighbours would be left."""
 
 
+HALF = np.float32(0.5)
+"""The middle of the range of values."""
+
+EVEN, SPREAD, ALIKE, ODD = 2.5, 1.65, 5.0, 0.05
+"""How far the colours of impulses are from any value by chance, as multiples of one over the square root of how many there are:
+the greatest difference of a distribution from an even one (Kolmogorov's, surpassed once in 140 000 times), of the share that an
+octant of the cube of colours has from an eighth, and the correlation of two channels (five standard deviations each); and how far
+besides, for some of a drawing's own pixels may be among them."""
+
+
 def by_colour(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     """The impulses of any value in the ``parts`` (h, w, 3) of a drawing, whose colours are there once; None where there
-    are none."""
+    are none. The colours that come again are left to be found in the whole picture."""
     if parts[0].shape[2] != 3:
         return None
     planes = [part.transpose(2, 0, 1) for part in parts]
@@ -56,18 +66,34 @@ def by_colour(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     _, counts = np.unique(some, return_counts=True)
     if np.count_nonzero(counts == 1) > SINGLE * len(some):
         return None
-    colours = drawings.recurring(np.concatenate([drawings.keys(each).ravel() for each in planes]))
+    colours = drawings.recurring(planes)
     if not 0 < len(colours) <= pixels // MANY:
         return None
-    struck = 0
+    values: list[NDArray[np.float32]] = []
     spread: tuple[list[float], list[float]] = ([], [])
     for each in planes:
         off = drawings.recoloured(each, colours)[1]
-        struck += int(np.count_nonzero(off))
+        values.append(each[:, off])
         for axis in (0, 1):
             spread[axis].extend(_excess(off.sum(axis=axis), np.full(off.shape[1 - axis], off.shape[axis])))
-    few = max(FEWEST, LEAST * pixels) <= struck <= MOST_STRUCK * pixels
-    return Spots(struck / pixels, colours=colours) if few and _by_chance(spread) else None
+    struck = np.concatenate(values, axis=1)
+    share = struck.shape[1] / pixels
+    few = max(FEWEST, LEAST * pixels) <= struck.shape[1] <= MOST_STRUCK * pixels
+    return Spots(share).anew if few and _by_chance(spread) and of_any_value(struck) else None
+
+
+def of_any_value(struck: NDArray[np.float32]) -> bool:
+    """Whether the colours ``struck`` (3, n) are those of impulses: in each channel any value, whatever the others have. Stars and
+    dots are light or dark in all channels at once, or of the colours of a scale."""
+    chance = 1 / math.sqrt(struck.shape[1])
+    steps = np.linspace(0, 1, struck.shape[1])
+    # The greatest and the least of three values are even, too, so bent; those of pure colours are the ends.
+    even = np.vstack([struck, struck.max(axis=0) ** 3, 1 - (1 - struck.min(axis=0)) ** 3])
+    if np.abs(np.sort(even, axis=1) - steps).max() > EVEN * chance + ODD:
+        return False
+    octants = np.bincount((struck > HALF).T @ np.array([1, 2, 4]), minlength=8) / struck.shape[1]
+    together = np.abs(np.corrcoef(struck) - np.eye(3)).max()
+    return bool(np.abs(octants - 1 / 8).max() < SPREAD * chance + ODD and together < ALIKE * chance + ODD)
 
 
 def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
@@ -80,6 +106,7 @@ def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
 def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     """The impulses in the ``parts`` (h, w, channels) of a drawn picture; None where there are none."""
     struck = places = 0
+    values: list[NDArray[np.float32]] = []
     spread: tuple[list[float], list[float]] = ([], [])
     for part in parts:
         if min(part.shape[:2]) < SIDE:
@@ -89,10 +116,17 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
         off = free & (part[middle:-middle, middle:-middle] != part[: 1 - SIDE, : 1 - SIDE]).any(axis=2)
         struck += int(np.count_nonzero(off))
         places += int(np.count_nonzero(free))
+        inner, ground = part[middle:-middle, middle:-middle][off], part[: 1 - SIDE, : 1 - SIDE][off]
+        values.append(inner[(inner != ground).all(axis=1)])
         for axis in (0, 1):
             spread[axis].extend(_excess(off.sum(axis=axis), free.sum(axis=axis)))
     few = max(FEWEST, LEAST * places) <= struck <= MOST * places
-    return Spots(struck / places, ground=True) if few and _by_chance(spread) else None
+    if not few or not _by_chance(spread):
+        return None
+    # Those that strike one channel alone have the ground's values in the others.
+    whole = np.concatenate(values)
+    dots = whole.shape[1] == 3 and len(whole) >= FEWEST and not of_any_value(whole.T)
+    return None if dots else Spots(struck / places, ground=True)
 
 
 def _by_chance(spread: Sequence[Sequence[float]]) -> bool:
