@@ -103,6 +103,47 @@ def test_specks_that_fall_together_are_weather_and_dust_lies_anywhere(steps: tup
     assert not mending.falling(*dust, struck[0], steps).any()
 
 
+@pytest.mark.parametrize("pan", [3, 6, 16])
+@pytest.mark.parametrize("snowy", [False, True])
+def test_dirt_that_stays_in_the_frame_while_the_camera_pans_does_not_fall(pan: int, snowy: bool) -> None:
+    rng = np.random.default_rng(1)
+    wide = np.kron(rng.uniform(0.3, 0.6, (30, 48)), np.ones((8, 8))).astype(np.float32)
+    row, column = rng.uniform(20, 220, 30), rng.uniform(20, 300, 30)
+    own = rng.normal((7, 2), 0.5, (30, 2)).T if snowy else np.zeros((2, 30))
+    frames = [np.repeat(wide[:, 32 + pan * time : 352 + pan * time, None], 3, axis=2) for time in (0, -1, 1)]
+    struck = [specks(frame, row + time * own[0], column + time * own[1]) for frame, time in zip(frames, (0, -1, 1), strict=True)]
+    before, after = (mending.brought(frames[0], frame) for frame in frames[1:])
+    falls = mending.falling(frames[0], before, after, struck[0], came=(frames[1], frames[2]))
+    dark = [1 - frame for frame in (frames[0], before, after, *frames[1:])]
+    assert np.array_equal(mending.falling(*dark[:3], struck[0], came=(dark[3], dark[4])), falls)
+    left = (falls & struck[0]).sum() / struck[0].sum()
+    assert left > 0.85 if snowy else left == 0
+
+
+def test_snow_is_looked_for_in_whole_frames_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    clean = np.repeat(moved(scene(320, 480), 0, 0, 320, 480)[..., None], 3, axis=2)
+    # Most are on one side: the piece there could tell that it snows, the other one could not.
+    row, column = rng.uniform(0, 300, 30), np.sort(rng.uniform(0, 1, 30)) ** 3 * 470
+    frames, struck = [clean.copy() for _ in range(3)], []
+    for frame, time in zip(frames, (-1, 0, 1), strict=True):
+        struck.append(specks(frame, row + 9 * time, column + 2 * time))
+    view = View(tuple(images.from_array(np.rint(255 * frame).astype(np.uint8)) for frame in frames), 1)
+    model = pellucid.load("film")
+
+    def found() -> NDArray[np.bool_]:
+        return np.asarray(images.to_array(model.details(view, show_damage=True).image)).reshape(320, 480) > 0
+
+    assert (found() & struck[1]).sum() < 0.1 * struck[1].sum()
+    monkeypatch.setattr(film, "TILE", 320)
+    pieces = found()
+    monkeypatch.setattr(film, "TILE", 1024)
+    monkeypatch.setattr(mending, "falling", lambda frame, before, after, hole, *rest, **more: np.zeros_like(hole))
+    whole = found()
+    assert whole[struck[1]].mean() > 0.8
+    assert (pieces != whole).mean() < 1e-4
+
+
 def test_a_broken_scratch_that_a_camera_passes_does_not_fall() -> None:
     rng = np.random.default_rng(6)
     clean = np.repeat(moved(scene(240, 320), 0, 0, 240, 320)[..., None], 3, axis=2)

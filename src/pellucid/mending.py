@@ -260,18 +260,30 @@ AROUND = 5
 STREAK = 5
 """Pixels above and below a speck where a scratch goes on."""
 
+STILL, AS_HIGH = 3, 0.25
+"""Pixels, down and right each, within which dirt in the gate or on the glass lies from frame to frame, and the share of its
+contrast by which it may change."""
+
 TOGETHER, MOST_FALL = 5.0, 0.5
 """By how many deviations more specks must go one way than do by chance; and the share of those alike that must fall for all of them
 to be held for weather: some are hidden in one of the frames, or turn."""
 
 
 def falling(
-    frame: Pixels, before: Pixels, after: Pixels, hole: NDArray[np.bool_], steps: tuple[int, int] = (-1, 1)
+    frame: Pixels,
+    before: Pixels,
+    after: Pixels,
+    hole: NDArray[np.bool_],
+    steps: tuple[int, int] = (-1, 1),
+    *,
+    came: tuple[Pixels, Pixels] | None = None,
 ) -> NDArray[np.bool_]:
     """The part of a hole (h, w) that falls as snow does: specks that are as far on in one neighbour as they are back in the other,
     many of them together. Dust lies elsewhere in each frame.
 
-    ``steps`` are the times of the neighbours, in frames from this one; both are in place, but for what moves by itself.
+    ``steps`` are the times of the neighbours, in frames from this one; both are in place, but for what moves by itself. ``came``:
+    the neighbours before they were brought there, None where that is the same. Dirt that stays in the frame while the camera pans
+    shows in these, and does not fall.
     """
     fell = np.zeros_like(hole)
     own = np.zeros(hole.shape, np.float32)
@@ -280,6 +292,9 @@ def falling(
     for sign in (np.float32(1), np.float32(-1)):
         rows, columns = _specks(sign * own)
         if len(rows) >= SPECKS:
+            stay = _stay(frame, rows, columns, sign * own[rows, columns], came or (before, after), sign)
+            rows, columns = rows[~stay], columns[~stay]
+        if len(rows) >= SPECKS:
             others = others or (outside(before, frame, after), outside(after, frame, before))
             near = [_extreme(sign * other, np.maximum, AROUND) for other in others]
             falls = _fall(rows, columns, np.float32(SAME) * sign * own[rows, columns], near, steps)
@@ -287,6 +302,24 @@ def falling(
             here[rows[falls], columns[falls]] = True
             fell |= grown(here, SMALL // 2) & hole
     return fell
+
+
+def _stay(
+    frame: Pixels, rows: Places, columns: Places, own: Pixels, others: Sequence[Pixels], sign: np.float32
+) -> NDArray[np.bool_]:
+    """Which of the specks at ``rows`` and ``columns`` of a frame, higher by ``own`` than what is around them, or lower where
+    ``sign`` is -1, are as high, and as small, in the same place of all others, in one channel at least."""
+    y, x = (each.ravel() - STILL // 2 for each in np.indices((STILL, STILL)))
+    beside = np.array([(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]).T * STREAK
+    stay = np.ones((len(rows), frame.shape[2]), bool)
+    for other in others:
+        padded = np.pad(other, ((STREAK, STREAK), (STREAK, STREAK), (0, 0)), mode="edge")
+        down, right = rows[:, None] + STREAK, columns[:, None] + STREAK
+        near = sign * padded[down + y, right + x]
+        around = sign * np.median(padded[down + beside[0], right + beside[1]], axis=1)
+        stay &= np.abs(near - sign * frame[rows, columns][:, None]).min(axis=1) < np.float32(AS_HIGH) * own[:, None]
+        stay &= near.max(axis=1) - around >= np.float32(SAME) * own[:, None]
+    return np.asarray(stay.any(axis=1))
 
 
 def _fall(rows: Places, columns: Places, least: Pixels, others: Sequence[Pixels], steps: tuple[int, int]) -> NDArray[np.bool_]:

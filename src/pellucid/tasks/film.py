@@ -102,13 +102,15 @@ BORROWED = 7, 13
 @dataclass(frozen=True)
 class _Work:
     """The work on one picture. ``around``: its neighbours in place, (h, w, 3), in its own light, and ``steps``, by how many frames
-    they are after it. ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w),
-    and ``keep`` the share that stays. ``gray``: gray in three channels."""
+    they are after it; ``came``: the same before they were brought there, where it is small enough for weather to be looked for.
+    ``gain`` (h, w): what its values are multiplied by. ``grain``: its level, in [0, 1], one for all or (h, w), and ``keep``
+    the share that stays. ``gray``: gray in three channels."""
 
     find: Graph | None
     fill: Graph | None
     settings: FilmSettings
     around: tuple[Pixels, Pixels] | None = None
+    came: tuple[Pixels, Pixels] | None = None
     steps: tuple[int, int] = (-1, 1)
     gain: Pixels | None = None
     fading: Fading | None = None
@@ -142,12 +144,13 @@ def prepare(view: View, models: Models, settings: FilmSettings) -> base.Job:
     found = (view.found or diagnosis.look(view)) if settings.inspects else None
     level = 0.0 if found is None else float(found.sigma)
     grain = level if level >= GRAINY and settings.grain < 1 and not lone else None
-    around, steps = _around(view)
+    around, came, steps = _around(view)
     work = _Work(
         find,
         fill,
         settings,
         around=around,
+        came=came if height * width <= TILE**2 else None,
         steps=steps,
         gain=None if entry is None or lone or not settings.deflicker else _gain(entry, height, width),
         fading=fading,
@@ -253,25 +256,26 @@ def _nothing(planes: Pixels) -> Pixels:
 # -- whole frames -------------------------------------------------------------------------------------------------------
 
 
-def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[int, int]]:
-    """The two nearest frames of a clip in the place and the light of the one that is mended, and by how many frames they
-    are after it; None for a picture alone, and for a flash, which no other frame is like."""
+def _around(view: View) -> tuple[tuple[Pixels, Pixels] | None, tuple[Pixels, Pixels] | None, tuple[int, int]]:
+    """The two nearest frames of a clip in the place and the light of the one that is mended, the same in its light alone, and by
+    how many frames they are after it; None for a picture alone, and for a flash, which no other frame is like."""
     places = [place for place in range(len(view.frames)) if place != view.at]
     if view.clip:
         places = [place for place in places if view.clip[place].flash == view.clip[view.at].flash]
     nearest = sorted((abs(place - view.at), place) for place in places)[:2]
     if len(view.frames) < 3 or not nearest:
-        return None, (0, 0)
+        return None, None, (0, 0)
     frame = _floats(view.picture)
-    brought = []
+    came, brought = [], []
     places = sorted(place for _, place in nearest)
     for place in places:
         other = _floats(view.frames[place])
         if view.clip:
             other = _alike(other, view.clip[place], view.clip[view.at])
+        came.append(other)
         brought.append(mending.brought(frame, other))
     # Beside a flash there is one neighbour: it stands on both sides.
-    return (brought[0], brought[-1]), (places[0] - view.at, places[-1] - view.at)
+    return (brought[0], brought[-1]), (came[0], came[-1]), (places[0] - view.at, places[-1] - view.at)
 
 
 def _rare(view: View, steps: tuple[int, int] | None) -> float:
@@ -324,8 +328,11 @@ def _mended(work: _Work, planes: Pixels, place: Place, room: Pixels) -> Pixels:
     chance = _chance(work, frame, around)
     sure = _sure(work)
     hole = mending.held_back(chance, sure, FAINTER * sure)
-    if around is not None and work.find is not None and work.steps[0] != work.steps[1]:
-        hole &= ~mending.falling(frame, *around, hole, work.steps)
+    # Weather shows in the whole frame: pieces would not come to the same answer.
+    whole = place.height >= place.within[0] and place.width >= place.within[1]
+    if whole and around is not None and work.came is not None and work.find is not None and work.steps[0] != work.steps[1]:
+        came = (_part(work.came[0], place, frame), _part(work.came[1], place, frame))
+        hole &= ~mending.falling(frame, *around, hole, work.steps, came=came)
     work.counted[place.top, place.left] = int(hole.sum()), hole.size
     if work.settings.show_damage:
         return np.where(hole, chance, np.float32(0))[None]
