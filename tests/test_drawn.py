@@ -309,24 +309,26 @@ def test_impulses_have_any_value_in_any_channel_and_dots_have_not(kind: str, cou
     assert not any(grounds.of_any_value(dots(kind, count, rng)) for _ in range(100))
 
 
-def dotted(kind: str) -> tuple[Levels, NDArray[np.bool_]]:
-    """An even ground (200, 200, 3) with dots of one pixel, and where these are."""
+def dotted(kind: str, ground: int = 8) -> Levels:
+    """An even ground (200, 200, 3) with dots of one pixel."""
     rng = np.random.default_rng(1)
-    picture = np.full((200, 200, 3), 8, np.uint8)
+    picture = np.full((200, 200, 3), ground, np.uint8)
     struck = rng.random((200, 200)) < 0.01
     picture[struck] = levels(255 * dots(kind, int(struck.sum()), rng).T)
-    return picture, struck
+    return picture
 
 
 @pytest.mark.parametrize("kind", ["any value", "stars", "gray", "hues", "scale"])
 def test_single_dots_on_even_ground_are_impulses_where_they_have_any_value(kind: str) -> None:
-    part = dotted(kind)[0].astype(np.float32) / np.float32(255)
+    part = dotted(kind).astype(np.float32) / np.float32(255)
     for found in (grounds.by_colour([part]), grounds.impulses([part])):
         assert (found is not None) == (kind == "any value")
 
 
-def test_stars_of_one_pixel_stay(fast: pellucid.Restorer) -> None:
-    picture = dotted("stars")[0]
+@pytest.mark.parametrize("ground", [8, 250])
+@pytest.mark.parametrize("kind", ["stars", "gray", "hues", "scale"])
+def test_single_dots_of_other_colours_stay(fast: pellucid.Restorer, kind: str, ground: int) -> None:
+    picture = dotted(kind, ground)
     assert (fast.restore(picture) == picture).all()
 
 

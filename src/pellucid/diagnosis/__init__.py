@@ -308,6 +308,8 @@ def _fine(detail: Detail, whole: Sequence[Pixels], size: tuple[int, ...] | None)
         few = spots.measured(parts)
         # A few pixels that stand out make noise of what has none.
         if few is not None and (found.kind == "clean" or measured([_mended(part, few) for part in parts]).kind == "clean"):
+            if grounds.dotted(whole):
+                return Diagnosis("clean", sure=found.sure)
             return Diagnosis("impulses", impulse_density=few.share, sure=found.sure, spots=few)
         if few is None and not found.patterned and (share := _in_one_channel(parts)) > 0:
             return Diagnosis("impulses", impulse_density=share, sure=found.sure, spots=Spots(share, alone=True))

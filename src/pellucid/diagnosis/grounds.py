@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pellucid import drawings
 from pellucid.maps import Spots
 
-__all__ = ["by_colour", "impulses", "mostly", "of_any_value"]
+__all__ = ["by_colour", "dotted", "impulses", "mostly", "of_any_value"]
 
 SIDE = 5
 """Side in pixels of the ground, of one exact value, in whose middle a pixel may differ."""
@@ -105,6 +105,18 @@ def mostly(parts: Sequence[NDArray[np.float32]], density: float) -> bool:
 
 def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
     """The impulses in the ``parts`` (h, w, channels) of a drawn picture; None where there are none."""
+    found, dots = _single(parts)
+    return None if dots else found
+
+
+def dotted(parts: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether the ``parts`` (h, w, channels) are ground, mostly, with dots of one pixel on it that are no impulses."""
+    found, dots = _single(parts)
+    return found is not None and dots and mostly(parts, found.share)
+
+
+def _single(parts: Sequence[NDArray[np.float32]]) -> tuple[Spots | None, bool]:
+    """The single pixels on ground, if chance has spread them, and whether their colours are not those of impulses."""
     struck = places = 0
     values: list[NDArray[np.float32]] = []
     spread: tuple[list[float], list[float]] = ([], [])
@@ -122,11 +134,11 @@ def impulses(parts: Sequence[NDArray[np.float32]]) -> Spots | None:
             spread[axis].extend(_excess(off.sum(axis=axis), free.sum(axis=axis)))
     few = max(FEWEST, LEAST * places) <= struck <= MOST * places
     if not few or not _by_chance(spread):
-        return None
+        return None, False
     # Those that strike one channel alone have the ground's values in the others.
     whole = np.concatenate(values)
     dots = whole.shape[1] == 3 and len(whole) >= FEWEST and not of_any_value(whole.T)
-    return None if dots else Spots(struck / places, ground=True)
+    return Spots(struck / places, ground=True), dots
 
 
 def _by_chance(spread: Sequence[Sequence[float]]) -> bool:
