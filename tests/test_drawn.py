@@ -337,7 +337,7 @@ def test_a_colour_comes_again_where_it_has_more_pixels_than_chance_gives_impulse
     few = np.full((3, 60, 60), 0.5, np.float32)
     few[:, 10, :50] = rng.random((3, 50), np.float32)
     few[:, 20, 20:22] = 0.25
-    # What comes twice is no chance among 50 impulses; in as many as a large picture has, four times hardly are.
+    # Two of a colour are no chance among 50 impulses; in as many as a large picture has, four times hardly are.
     assert len(drawings.recurring([few])) == 2
     many = (rng.integers(0, 256, (3, 1000, 1000)) / 255).astype(np.float32)
     many[:, 0] = 0.5
@@ -356,7 +356,7 @@ def test_each_frame_of_a_clip_has_colours_of_its_own() -> None:
         picture = np.full((160, 160, 3), (240, 240, 230), np.uint8)
         picture[40:44], picture[:, 100:103] = (20, 30, 90), (200, 40, 40)
         if number > 0:
-            # What comes in has a colour that the first frame lacks.
+            # The thing that comes in has a colour that the first frame lacks.
             picture[110:140, 10 * number : 10 * number + 30] = (250, 160, 0)
         struck = rng.random((160, 160, 1)) < 0.03
         clean.append(picture)

@@ -84,7 +84,7 @@ def test_all_are_cancelled_while_they_are_downloaded(page: Page, tmp_path: Path)
     page.find("cancel-all").click()
     assert page.stopped(2) == [True, True]
     page.until("!document.getElementById('download-all').disabled")
-    # What was done by then is handed over.
+    # The outputs that were done by then are handed over.
     assert page.find("alert-words").text == "cancelled; 1 of 2 pictures downloaded"
     with zipfile.ZipFile(io.BytesIO(page.downloaded("pellucid.zip"))) as archive:
         assert archive.namelist() == ["a.clean.png"]

@@ -127,7 +127,7 @@ def test_a_resumed_run_has_the_same_judge(pictures: Pictures, tmp_path: Path) ->
     path = tmp_path / "b.checkpoint"
     broken = loop.train(small(), pictures, checkpoint=path, start=start, on_progress=stop)
     assert broken.steps < 6
-    resumed = loop.train(small(), pictures, checkpoint=path, resume=True)
+    resumed = loop.train(small(), pictures, checkpoint=path, resume=True, start=start)
     for name, value in whole.network.state_dict().items():
         torch.testing.assert_close(resumed.network.state_dict()[name], value, rtol=0, atol=0)
 

@@ -319,7 +319,7 @@ def opened(choice: Choice) -> Any:
     context = av.CodecContext.create(choice.encoder, "w")
     set_up(context, choice)
     try:
-        context.open()
+        context.open(True)
     except av.error.FFmpegError as error:
         size = f"{choice.width}x{choice.height}"
         raise FileError(f"{choice.encoder} does not encode frames of {size} in {choice.pixels}; another --codec may") from error

@@ -54,7 +54,7 @@ export function painted() {
 
 let finding = null; // the search under way: { signal, wanted }; wanted: it took the place of a restoration
 
-// A mask of the thing that stands out in the chosen picture. What was at work on the picture is done anew afterwards.
+// A mask of the thing that stands out in the chosen picture. Work that went on for the picture is done anew afterwards.
 export async function found() {
   const entry = page.chosen;
   const finder = page.service.tasks.find((each) => each.finds);
