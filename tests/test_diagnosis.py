@@ -164,6 +164,14 @@ def test_letters_are_no_impulses(noise: str) -> None:
     assert found.sigma == pytest.approx(degradations.parse(noise).sigma, rel=0.2)
 
 
+def test_counts_of_few_photons_are_no_few_colours(photograph: NDArray[np.float64]) -> None:
+    # Whatever they are taken for, there is noise between black and white: without it, next to nothing would be taken away.
+    clean = 0.6 * photograph[120:376, 150:470, 1:2]
+    noisy = np.rint(255 * np.asarray(degradations.parse("poisson:4:clip")(clean, np.random.default_rng(0)))) / 255
+    found = diagnosis.inspect(noisy.astype(np.float32))
+    assert 255 * np.sqrt(float(found.curve.variance(np.array([clean.mean()]))[0])) > 30
+
+
 @pytest.mark.parametrize("density", [0.05, 0.1, 0.3, 0.5, 0.9])
 @pytest.mark.parametrize("before", ["", "gaussian:20+", "gaussian:20:clip+"])
 def test_salt_and_pepper_is_counted(photograph: NDArray[np.float64], density: float, before: str) -> None:
