@@ -546,8 +546,7 @@ def _spared(page: files.Page, restorer: Restorer | Chain) -> files.Page:
 
 def _of_one_picture(page: files.Page, settings: Settings | Steps) -> files.Page:
     """The page; where outputs have other channels or get alpha, inks as colours, and no page that is several gray pictures."""
-    height, width, _ = page.pictures[0].pixels.shape
-    shapes = [Shape(height, width, each.pixels.shape[2], alpha=each.alpha is not None) for each in page.pictures]
+    shapes = map(Shape.of, page.pictures)
     # The black of four inks is gray: it would get colours of its own.
     if page.kind == "picture" or all(settings.answer(given)[2:] == given[2:] for given in shapes):
         return page

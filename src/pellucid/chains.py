@@ -211,8 +211,8 @@ def _facts(done: tuple[Mapping[str, Any], ...], last: Restoration) -> Mapping[st
 
 def _shares(chosen: Steps, image: Image) -> list[float]:
     """Each step's share of the work: by the pixels of its output."""
-    height, width, channels = image.pixels.shape
-    shape = Shape(height, width, channels, image.alpha is not None)
+    height, width, _ = image.pixels.shape
+    shape = Shape.of(image)
     pixels = []
     for step in chosen.steps:
         shape = step.settings.answer(shape)
@@ -226,8 +226,8 @@ def _shares(chosen: Steps, image: Image) -> list[float]:
 
 def _is_large(image: Image, settings: Settings) -> bool:
     """Whether a step's input or output is no longer held in memory between steps."""
-    height, width, channels = image.pixels.shape
-    answer = settings.answer(Shape(height, width, channels, image.alpha is not None))
+    height, width, _ = image.pixels.shape
+    answer = settings.answer(Shape.of(image))
     return bool(max(height * width, (answer.height or 0) * (answer.width or 0)) >= base.BANDED)
 
 

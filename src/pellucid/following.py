@@ -202,7 +202,7 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     last = _planes(past.pixels)
     if _flashes(planes, last):
         return alone
-    motion = _motion(past, pixels, past.wide(white)[0])[0] if past.coming is None else past.coming.motion
+    motion = _motion(past, pixels, *_levels(past, past.wide(white)[0]))[0] if past.coming is None else past.coming.motion
     shown = moved(np.concatenate([last, past.share[None]]), motion)
     joined = _joined(alone, shown[:-1], np.clip(shown[-1], 1e-3, 1), variance, past, white=white)
     return alone if joined is None else joined
@@ -296,9 +296,8 @@ def foresee(fused: Fused, after: Pixels, *, white: bool = True) -> Fused:
     """The same with how the frame ``after`` it (h, w, c) has moved: `fuse` takes it from there."""
     if after.shape != fused.pixels.shape or min(after.shape[:2]) < 2 * BLOCK:
         return fused
-    wide = fused.wide(white)[0]
-    motion, own, there = _motion(fused, after, wide)
-    both, noise = _levels(fused, wide)
+    both, noise = _levels(fused, fused.wide(white)[0])
+    motion, own, there = _motion(fused, after, both, noise)
     return replace(fused, coming=Coming(motion, find(own, there, both, noise, near=back(motion))))
 
 
@@ -313,10 +312,10 @@ def beside(pixels: Pixels, variance: Pixels, fused: Fused, after: Pixels | None)
     )
 
 
-def _motion(fused: Fused, after: Pixels, wide: float) -> tuple[Motion, Sizes, Sizes]:
-    """Where each block of a frame is found in the ``fused`` one before it, and the means of the channels of both."""
+def _motion(fused: Fused, after: Pixels, both: float, noise: float) -> tuple[Motion, Sizes, Sizes]:
+    """Where each block of a frame is found in the ``fused`` one before it, and the means of the channels of both; ``both`` and
+    ``noise`` as `_levels` gives them."""
     own, there = (Sizes(_mean(_planes(pixels))) for pixels in (fused.pixels, after))
-    both, noise = _levels(fused, wide)
     return find(there, own, both, noise * float(np.sqrt(fused.share.mean()))), own, there
 
 

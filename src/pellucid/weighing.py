@@ -52,8 +52,7 @@ def plane(mask: ArrayLike) -> Weights:
 
 def check(task: str, settings: Settings | Steps, picture: Image) -> None:
     """Raises `OptionError` where the size of the output is not known before the work: no mask can be fitted to it."""
-    height, width, channels = picture.pixels.shape
-    if None in settings.answer(Shape(height, width, channels, picture.alpha is not None))[:2]:
+    if None in settings.answer(Shape.of(picture))[:2]:
         raise OptionError(f"{task}: a mask cannot be fitted to an output that is cut off (crop); leave out one of them")
 
 

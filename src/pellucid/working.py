@@ -137,9 +137,8 @@ class Work:
 
     def check_output(self, source: Path, target: Path, document: files.Document, page: files.Page) -> None:
         """Before the work: `FileError` where the output's format cannot hold what comes of a page, as it is restored."""
-        height, width, channels = page.pictures[0].pixels.shape
-        given = Shape(height, width, channels, alpha=page.pictures[0].alpha is not None)
-        files.check_output(target, source, document, page, self.settings.answer(given), self.how.depth)
+        answer = self.settings.answer(Shape.of(page.pictures[0]))
+        files.check_output(target, source, document, page, answer, self.how.depth)
 
     def keep_planes(self, target: Path, result: Restoration) -> None:
         """Writes the other picture."""

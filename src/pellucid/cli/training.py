@@ -193,7 +193,7 @@ def _export(options: argparse.Namespace) -> int:
         from pellucid.training import export, run
 
     name = options.weights.name.removesuffix(".npz").removesuffix(".weights")
-    if name.endswith(".onnx"):
+    if options.trim and name.endswith(".onnx"):
         # The model itself stays.
         name = f"{name.removesuffix('.onnx')}.trimmed"
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")

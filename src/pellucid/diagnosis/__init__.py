@@ -377,12 +377,12 @@ def _salt_and_pepper(detail: Detail, struck: Extremes) -> Diagnosis | None:
         good.append(~ends.any(axis=2))
     level = noise.sparse_sigma(parts, good)
     # Counts of few photons are few exact values, too.
-    counted = _photons(parts) > 0
-    sharp = detail.sharp and not counted
+    sharp = detail.sharp and _photons(parts) == 0
     known = sharp or (colours is not None and colours.noisy)
     if colours is not None and known:
         level = 0.0 if sharp else min(level, colours.level)
-    if not (known or counted) and level >= SPARE and detail.few is not None and detail.few.refute(Curve(LESS * level / 255)):
+    refuted = not known and level >= SPARE and detail.few is not None and detail.few.refute(Curve(LESS * level / 255))
+    if refuted and detail.few is not None and _photons(parts) == 0:
         # The pattern was measured.
         known, level = True, detail.few.level if detail.few.noisy else 0.0
     if level > STRONGEST:

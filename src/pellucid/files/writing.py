@@ -109,7 +109,7 @@ def _prepared(path: Path, kind: Format, pages: Iterator[Page], strip: bool) -> I
             page = Page((photographs.inks_to_picture(page, Reading()),))
         if not kind.sensor:
             page = replace(page, pictures=tuple(_developed(path, kind, picture) for picture in page.pictures))
-        _check_page(path, kind, page, _shape(page.pictures[0]))
+        _check_page(path, kind, page, Shape.of(page.pictures[0]))
         first, *others = (_spread(kind, stripped(picture) if strip else picture) for picture in page.pictures)
         colours = first.pixels.shape[2] + (first.alpha is not None) in kind.colours
         # The profile of the page stands with its first picture.
@@ -159,11 +159,6 @@ def _check_page(path: Path, kind: Format, page: Page, shape: Shape) -> None:
     longest = max(shape.height or 0, shape.width or 0)
     if kind.longest is not None and longest > kind.longest:
         raise FileError(f"{path}: {kind.name} cannot hold this picture: a side of {longest} pixels is longer than {kind.longest}")
-
-
-def _shape(picture: Image) -> Shape:
-    height, width, channels = picture.pixels.shape
-    return Shape(height, width, channels, alpha=picture.alpha is not None)
 
 
 def _spread(kind: Format, picture: Image) -> Image:

@@ -44,6 +44,12 @@ class Shape(NamedTuple):
     channels: int
     alpha: bool
 
+    @classmethod
+    def of(cls, picture: Any) -> Shape:
+        """That of an `Image`."""
+        height, width, channels = picture.pixels.shape
+        return cls(height, width, channels, alpha=picture.alpha is not None)
+
 
 class Always(NamedTuple):
     """The properties that outputs have whatever their pictures are: ``alpha``, whether they have it, and their ``channels``; None
