@@ -19,7 +19,7 @@ import tifffile
 
 from pellucid import batch, cli, files, images, manifest, plan, restorer, saving
 from pellucid.errors import FileError, OptionError
-from pellucid.tasks import DenoiseSettings
+from pellucid.tasks import TASKS, DenoiseSettings
 from pellucid.tasks.settings import FileSettings
 
 TOLD = DenoiseSettings(sigma=10)
@@ -122,6 +122,56 @@ def test_plans_that_cannot_be_are_refused(tmp_path: Path) -> None:
         plan.plan([source, twin], tmp_path / "out")
     with pytest.raises(OptionError, match="folder"):
         plan.plan([source, twin], source)
+
+
+def test_no_variant_replaces_an_input_or_another_answer(tmp_path: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    first, second, third = (put(root / name) for name in ("p.png", "p-1.png", "p.colour-2.png"))
+    two = {"variants": ("1", "2")}
+    with pytest.raises(OptionError, match="replace its own input"):
+        plan.plan([second], root / "p.png", **two)
+    with pytest.raises(OptionError, match=r"replace .*p\.colour-2\.png"):
+        plan.plan([first, third], None, mark="colour", **two)
+    with pytest.raises(OptionError, match=r"both be written to .*p-1-1\.png"):
+        plan.plan([first, second], out, variants=("1", "1-1"))
+    with pytest.raises(OptionError, match="which a setting names"):
+        plan.plan([first], out, **two, kept=[out / "p-2.png"])
+    assert plan.plan([first, second], out, **two).pairs == ((first, out / "p.png"), (second, out / "p-1.png"))
+
+
+FILES = [("denoise", row.name) for row in FileSettings.declared() if "file" in row.kinds]
+FILES += [(name, row.name) for name, task in TASKS.items() for row in task.settings.declared() if "file" in row.kinds]
+
+
+@pytest.mark.parametrize(("task", "setting"), FILES)
+def test_no_output_replaces_a_file_that_a_setting_names(
+    task: str, setting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, named = put(tmp_path / "a.png"), put(tmp_path / "b.png", 30)
+    before = named.read_bytes()
+    run = [task, str(given), f"--{setting}", str(named), "--force"]
+    for place in (named, tmp_path / "link.png"):
+        (tmp_path / "link.png").unlink(missing_ok=True)
+        (tmp_path / "link.png").symlink_to(named)
+        assert cli.main([*run, "-o", str(place)]) == 2
+        assert "which a setting names" in capsys.readouterr().err
+    assert cli.main([*run, "-o", str(tmp_path / "c.png"), "--confidence", str(named)]) == 2
+    assert "a file that a setting names" in capsys.readouterr().err
+    assert named.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.b.jpg", "a.ome.tif", "A.OME.TIFF", "a.ome.zarr", "a.nef", "a.mkv"])
+@pytest.mark.parametrize("variant", ["", "1", "12", "1-2"])
+def test_outputs_are_no_pictures_of_a_folder_and_keep_their_endings(name: str, variant: str) -> None:
+    whole = plan.Selection()
+    for task in TASKS.values():
+        made = plan.varied(plan.clean_name(Path(name), task.mark), variant)
+        assert whole.takes(Path(name), task.mark)
+        assert not whole.takes(made, task.mark)
+        # Clips have none.
+        assert files.is_clip(made) or not whole.takes(plan.confidence_name(made), task.mark)
+        assert (".ome." in made.name.lower()) == (".ome." in name.lower())
+    assert whole.takes(Path("a.confidence.png"), "clean")
 
 
 def test_a_bad_file_is_reported_and_the_rest_done(tmp_path: Path, gray_model: Path) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from pellucid import api, chains, cli, files, images, steps, watching
+from pellucid.cli import beside
 from pellucid.errors import FileError, OptionError
 from pellucid.plan import Selection
+from pellucid.tasks.settings import FileSettings
 from pellucid.watching import Watch
 
 TEXT = "denoise:sigma=9:model=photo-fast"
@@ -200,6 +202,25 @@ def test_the_command(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     assert lines[0]["steps"][0]["sigma"] == 9
     assert cli.main(arguments[:-1]) == 1
     assert "0.png" not in capsys.readouterr().out
+
+
+def test_confidences_in_the_watched_folder_are_no_new_pictures(watch: Watch) -> None:
+    watch.confidence = beside.confidences(f"{watch.folder}/", watch.out)
+    put(watch.folder / "a.png", content())
+    assert done(watch) == []
+    assert done(watch) == [("a.png", None, False)]
+    assert [done(watch) for _ in range(3)] == [[], [], []]
+    assert sorted(path.name for path in watch.folder.iterdir()) == ["a.png", "a.png.confidence.png"]
+
+
+def test_no_output_of_a_watch_replaces_a_file_that_a_setting_names(watch: Watch) -> None:
+    mask = put(watch.out / "a.png", content(7))
+    watch.how, watch.overwrite = FileSettings(mask=str(mask)), True
+    put(watch.folder / "a.png", content())
+    assert done(watch) == []
+    ((_, error, _),) = done(watch)
+    assert "which a setting names" in str(error)
+    assert mask.read_bytes() == content(7)
 
 
 def test_wrong_use_and_a_second_watch(watch: Watch, tmp_path: Path, capsys: Any) -> None:

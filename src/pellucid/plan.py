@@ -15,9 +15,24 @@ from typing import Any, TypeVar
 from pellucid import files, saving
 from pellucid.errors import FileError, OptionError
 
-__all__ = ["Plan", "Selection", "clean_name", "exists", "has_ending", "identity", "listed", "name_in_folder", "plan", "varied"]
+__all__ = [
+    "Plan",
+    "Selection",
+    "clean_name",
+    "confidence_name",
+    "exists",
+    "has_ending",
+    "identity",
+    "listed",
+    "name_in_folder",
+    "plan",
+    "varied",
+]
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
+
+CONFIDENCE = ".confidence.png"
+"""The end of the names of confidences in a folder."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +55,12 @@ class Selection:
         return not inner.name.startswith(".") and not _matches(inner, self.exclude)
 
     def takes(self, inner: PurePath, mark: str) -> bool:
-        """Whether a file of this name that is looked at is a picture to take, and no output, whose name bears ``mark``."""
-        output = re.search(rf"\.{re.escape(mark)}(-[0-9]+)?(\.ome)?$", inner.stem) is not None
+        """Whether a file of this name that is looked at is a picture to take: no output, whose name bears ``mark``, and no
+        confidence of one (`confidence_name`)."""
+        output = re.search(rf"\.{re.escape(mark)}(-[0-9]+)*(?i:\.ome)?$", inner.stem) is not None
+        trusted = inner.name.endswith(CONFIDENCE) and files.names_picture(PurePath(inner.name.removesuffix(CONFIDENCE)))
         known = files.names_picture(inner) or files.is_clip(inner)
-        return known and not output and (not self.include or _matches(inner, self.include))
+        return known and not output and not trusted and (not self.include or _matches(inner, self.include))
 
 
 @dataclass(frozen=True)
@@ -77,17 +94,27 @@ class Plan:
 
 def varied(path: AnyPath, name: str) -> AnyPath:
     """The path of a variant of an output: ``photo-NAME.jpg`` for ``photo.jpg``; without a name as it is."""
-    return path.with_stem(f"{path.stem}-{name}") if name else path
+    return _extended(path, f"-{name}") if name else path
+
+
+def confidence_name(path: AnyPath) -> AnyPath:
+    """The path of the confidence of an output in a folder of confidences: ``photo.jpg.confidence.png`` for ``photo.jpg``."""
+    # With its ending: a.png and a.jpg are two pictures.
+    return path.with_name(f"{path.name}{CONFIDENCE}")
+
+
+def _extended(path: AnyPath, more: str) -> AnyPath:
+    """The path with more before its ending."""
+    # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
+    ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
+    return path.with_name(f"{path.stem.removesuffix(ome)}{more}{ome}{path.suffix}")
 
 
 def clean_name(path: Path, mark: str = "clean", *, alpha: bool = False, channels: int | None = None, mosaic: bool = False) -> Path:
     """The default path of the output: ``photo.clean.jpg`` beside ``photo.jpg``, ``photo.clean.tif`` beside ``photo.nef``; with
     another ``mark`` that one. An output with ``alpha`` gets another ending where the picture's format has none, one of other
     ``channels`` where the picture's ending stands for its own. ``mosaic``: ``photo.clean.dng`` beside ``photo.nef``."""
-    # `.ome.tif` and `.ome.zarr` are two endings that say one thing.
-    ome = path.stem[-4:] if path.stem.lower().endswith(".ome") else ""
-    named = path.with_name(f"{path.stem.removesuffix(ome)}.{mark}{ome}{path.suffix}")
-    return files.writable_name(named, alpha=alpha, channels=channels, mosaic=mosaic)
+    return files.writable_name(_extended(path, f".{mark}"), alpha=alpha, channels=channels, mosaic=mosaic)
 
 
 def plan(
@@ -102,20 +129,23 @@ def plan(
     channels: int | None = None,
     clip_ending: str | None = None,
     mosaic: bool = False,
+    variants: Iterable[str] = ("",),
+    kept: Iterable[Path] = (),
 ) -> Plan:
     """Which file is written where. A folder stands for the images in it, as the ``selection`` says; its tree is kept.
 
     ``out`` names a file where it has a format's ending, and a folder where it has none (``v1.2`` has none), where it is one
-    already, or where
-    ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders that are missing are
-    made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the answers instead of
-    their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``), those of formats
-    without ``alpha`` where the answers have that (``.jpg`` gives ``.png``), those that stand for other ``channels`` where all
-    answers have these (``.pgm`` gives ``.ppm``), and with ``mosaic`` those of RAW files (``.nef`` gives ``.dng``). Clips keep
-    theirs, or get ``clip_ending``. ``mark`` is what the names of answers bear that lie beside their pictures. Hidden files and
-    folders (their names begin with a dot), earlier answers (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a
-    folder. Raises `FileError` for an input that does not exist and for a name that no format is written under, or none with alpha
-    where the answers have it; `OptionError` when two answers would share a name, and when several pictures would go into one file.
+    already, or where ``folder`` says so (the name was written with a slash at its end). Several pictures need a folder. Folders
+    that are missing are made. Without ``out`` each answer lies beside its picture. ``ending`` (such as ``.png``) is given to the
+    answers instead of their pictures' own; without it those of formats that are only read get another (``.nef`` gives ``.tif``),
+    those of formats without ``alpha`` where the answers have that (``.jpg`` gives ``.png``), those that stand for other
+    ``channels`` where all answers have these (``.pgm`` gives ``.ppm``), and with ``mosaic`` those of RAW files (``.nef`` gives
+    ``.dng``). Clips keep theirs, or get ``clip_ending``. ``mark`` is what the names of answers bear that lie beside their
+    pictures; ``variants`` are the names of those that each picture gets (`Plan.varied`); ``kept`` are files that no answer may
+    replace, such as those that settings name. Hidden files and folders (their names begin with a dot), earlier answers
+    (``NAME.clean.EXT``) and what lies in ``out`` are no pictures of a folder. Raises `FileError` for an input that does not exist
+    and for a name that no format is written under, or none with alpha where the answers have it; `OptionError` when two answers
+    would share a name, and when several pictures would go into one file.
     """
     if out is not None:
         saving.check_name(out)
@@ -157,27 +187,37 @@ def plan(
         written = next((target for source, target in pairs if not files.is_clip(source)), None)
         if written is not None or not pairs:
             files.check_written(written or Path(f"output{ending}"), alpha=alpha, channels=channels)
+    _check_targets(pairs, tuple(variants), kept)
+    return Plan(tuple(pairs), tuple(failed), place, named=out is None or place is not None)
+
+
+def _check_targets(pairs: Sequence[tuple[Path, Path]], variants: Sequence[str], kept: Iterable[Path]) -> None:
+    """Raises `OptionError` where a variant of an answer would replace an input, another answer or a file that is ``kept``, or would
+    lie inside an input."""
     taken: dict[str, Path] = {}
     sources = {identity(source): source for source, _ in pairs}
+    named = {identity(path): path for path in kept}
     folders = {place: source for place, source in sources.items() if files.is_folder_picture(source)}
     above = {str(folder) for place in sources for folder in Path(place).parents}
-    for source, target in pairs:
+    elsewhere = "name another place with --out"
+    for source, target in ((source, varied(target, name)) for source, target in pairs for name in variants):
         real = identity(target)
         replaced = sources.get(real)
         if replaced is not None:
             whose = "its own input" if replaced == source else str(replaced)
-            raise OptionError(f"{target}: the output would replace {whose}; name another place with --out")
+            raise OptionError(f"{target}: the output would replace {whose}; {elsewhere}")
+        if real in named:
+            raise OptionError(f"{target}: the output would replace {named[real]}, which a setting names; {elsewhere}")
         inside = next((folders[str(folder)] for folder in Path(real).parents if str(folder) in folders), None)
         if inside is not None:
-            raise OptionError(f"{target}: the output would lie inside the picture {inside}; name another place with --out")
+            raise OptionError(f"{target}: the output would lie inside the picture {inside}; {elsewhere}")
         if real in above:
-            raise OptionError(f"{target}: the output would replace the folder of its input; name another place with --out")
+            raise OptionError(f"{target}: the output would replace the folder of its input; {elsewhere}")
         if real in taken:
             raise OptionError(
                 f"{source} and {taken[real]} would both be written to {target}; name them, or their folders, in separate runs"
             )
         taken[real] = source
-    return Plan(tuple(pairs), tuple(failed), place, named=out is None or place is not None)
 
 
 def name_in_folder(

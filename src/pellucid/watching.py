@@ -117,7 +117,8 @@ class Watch:
         ending = files.ending_named(self.how.format) if self.how.format is not None else None
         always = Always.of(self.chain.steps.answer)._asdict()
         place = self.out / path.relative_to(self.folder).parent
-        return plan.plan([path], place, ending=ending, folder=True, **always).pairs[0][1]
+        kept = working.attached(self.chain.steps, self.how)
+        return plan.plan([path], place, ending=ending, folder=True, kept=kept, **always).pairs[0][1]
 
     def _shares(self, path: Path, target: Path) -> bool:
         try:

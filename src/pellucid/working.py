@@ -22,7 +22,7 @@ from pellucid.images import Image
 from pellucid.plan import Plan, exists
 from pellucid.restorer import Restoration, Restorer
 from pellucid.steps import Steps
-from pellucid.tasks.settings import ClipSettings, Declared, FileSettings, Settings, Shape
+from pellucid.tasks.settings import Attached, ClipSettings, Declared, FileSettings, Settings, Shape
 
 __all__ = [
     "CLIP",
@@ -31,6 +31,7 @@ __all__ = [
     "Progress",
     "Restore",
     "Work",
+    "attached",
     "check_kinds",
     "made_by",
     "reading",
@@ -192,6 +193,14 @@ def reading(how: FileSettings) -> dict[str, Any]:
     """How files are read, as `files.open_pages` and `files.read` take it; `OptionError` for a range that is none."""
     spared = how.mask is not None or how.protect is not None
     return {"value_range": images.parse_range(how.range), "axes": how.axes, "keep": spared}
+
+
+def attached(settings: Settings | Steps, how: FileSettings) -> list[Path]:
+    """The files that settings name, such as a mask: no output may replace them."""
+    tables: list[Declared] = [settings] if isinstance(settings, Settings) else [step.settings for step in settings.steps]
+    values = [getattr(table, row.name) for table in (*tables, how) for row in table.declared()]
+    each = [one for value in values for one in (value if isinstance(value, tuple) else (value,))]
+    return [one.path for one in each if isinstance(one, Attached) and one.path is not None]
 
 
 def check_kinds(planned: Plan, settings: Settings | Steps, how: FileSettings, clip: ClipSettings) -> None:

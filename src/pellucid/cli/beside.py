@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pellucid.errors import FileError, OptionError
 from pellucid.steps import Steps
-from pellucid.tasks.settings import Attached, FileSettings, Settings
+from pellucid.tasks.settings import Settings
 
 if TYPE_CHECKING:
     from pellucid import plan
@@ -36,23 +36,33 @@ def asked(options: argparse.Namespace, settings: Settings | Steps) -> dict[str, 
 
 
 def places(
-    options: argparse.Namespace, planned: plan.Plan, settings: Settings | Steps, others: Mapping[str, str]
+    options: argparse.Namespace, planned: plan.Plan, settings: Settings | Steps, others: Mapping[str, str], kept: Iterable[Path]
 ) -> dict[str, Place]:
     """Where each of these pictures is written; `OptionError` and `FileError` for a place that cannot be: the kind of its file, one
-    file for several pictures, a file that exists, or that is an input, an output or another of them."""
+    file for several pictures, a file that exists, or that is an input, an output, another of them or ``kept`` (see `plan.plan`)."""
+    from pellucid import plan
+
     given = dict(others) if options.confidence is None else {CONFIDENCE: options.confidence, **others}
     several = len(planned.pairs) + len(planned.failed) > 1 or len(settings.each()) > 1
-    taken = {os.path.realpath(path): "this is the picture or its output" for pair in planned.pairs for path in pair}
-    taken |= {os.path.realpath(path): "this is a file that a setting names" for path in _attached(options, settings)}
+    targets = [plan.varied(target, variant) for _, target in planned.pairs for variant in settings.each()]
+    taken = {
+        plan.identity(path): "this is the picture or its output" for path in (*(source for source, _ in planned.pairs), *targets)
+    }
+    taken |= {plan.identity(path): "this is a file that a setting names" for path in kept}
     found: dict[str, Place] = {}
     for name, text in given.items():
         place = _place(name, text, several=several)
-        real = os.path.realpath(text)
+        real = plan.identity(place.path)
         if not place.folder:
             if real in taken:
                 raise OptionError(f"--{name} {text}: {taken[real]}; name another file")
             _check_file(name, text, planned, force=options.force)
-        elif name != CONFIDENCE and planned.folder is not None and os.path.realpath(place.path) == os.path.realpath(planned.folder):
+        elif name == CONFIDENCE:
+            named = confidences(text, above(planned))
+            for path in map(named, targets) if named is not None else ():
+                if plan.identity(path) in taken:
+                    raise OptionError(f"--{name} {text}: the confidence would replace {path}; name another folder")
+        elif planned.folder is not None and real == plan.identity(planned.folder):
             raise OptionError(f"--{name} {text}: this is the folder of the outputs; name another one")
         taken[real] = f"--{name} is written there"
         found[name] = place
@@ -80,6 +90,8 @@ def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) 
 def confidences(given: str | None, outputs: Path | None = None) -> Callable[[Path], Path] | None:
     """The path of the confidence by that of an output: the one file, or NAME.EXT.confidence.png in a folder, whose tree is that of
     the folder of ``outputs``."""
+    from pellucid import plan
+
     if given is None:
         return None
     place = _place(CONFIDENCE, given, several=False)
@@ -88,8 +100,7 @@ def confidences(given: str | None, outputs: Path | None = None) -> Callable[[Pat
 
     def named(target: Path) -> Path:
         inner = target.relative_to(outputs) if outputs is not None and target.is_relative_to(outputs) else Path(target.name)
-        # With its ending: a.png and a.jpg are two pictures.
-        return place.path / inner.with_name(f"{inner.name}.{CONFIDENCE}.png")
+        return place.path / plan.confidence_name(inner)
 
     return named
 
@@ -139,11 +150,3 @@ def _check_file(name: str, text: str, planned: plan.Plan, *, force: bool) -> Non
         raise FileError(f"--{name} {error}") from error
     if plan.exists(path) and not force:
         raise FileError(f"--{name} {text}: the file exists; --force overwrites it")
-
-
-def _attached(options: argparse.Namespace, settings: Settings | Steps) -> Iterable[Path]:
-    """The files that settings name."""
-    kinds = [settings] if isinstance(settings, Settings) else [step.settings for step in settings.steps]
-    values = [getattr(each, row.name) for each in kinds for row in each.declared()]
-    values += [getattr(options, row.name) for row in FileSettings.declared()]
-    return [each.path for each in values if isinstance(each, Attached) and each.path is not None]

@@ -176,6 +176,7 @@ def _done(
     # Before any file is looked at.
     working.reading(how)
     footage.check(clip)
+    kept = working.attached(settings, how)
     # A path forgets the slash at its end.
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)
@@ -187,16 +188,16 @@ def _done(
     with tempfile.TemporaryDirectory(prefix="pellucid-") if piped else nullcontext() as room:
         if room is None:
             how_named: dict[str, Any] = {"mark": task.mark, "folder": options.folder, **Always.of(settings.answer)._asdict()}
-            how_named["mosaic"] = _mosaic(task, settings, how, options)
+            how_named |= {"mosaic": _mosaic(task, settings, how, options), "variants": settings.each(), "kept": kept}
             planned = _planned(options, clip, options.out, how_named, _ending(options.format))
         else:
-            planned = _pipe_plan(options, task.mark, Path(room), Always.of(settings.answer))
+            planned = _pipe_plan(options, task.mark, Path(room), Always.of(settings.answer), kept)
         working.check_kinds(planned, settings, how, clip)
-        sides = beside.places(options, planned, settings, others)
+        sides = beside.places(options, planned, settings, others, kept)
         runs = [(planned, settings, beside.confidences(options.confidence, beside.above(planned)))]
         for name, place in others.items():
             other = settings.beside(name)  # type: ignore[union-attr]  # steps have none
-            named = {"mark": task.mark, "folder": sides[name].folder, **Always.of(other.answer)._asdict()}
+            named = {"mark": task.mark, "folder": sides[name].folder, "kept": kept, **Always.of(other.answer)._asdict()}
             # A file has its own ending, whatever the format of the outputs is.
             ending = _ending(options.format) if sides[name].folder else None
             runs.append((_planned(options, clip, Path(place), named, ending), other, None))
@@ -270,7 +271,7 @@ def _mosaic(task: Task | Steps, settings: Settings | Steps, how: FileSettings, o
     )
 
 
-def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Always) -> plan.Plan:
+def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Always, kept: Sequence[Path]) -> plan.Plan:
     """The one picture of a pipe, by way of files in a temporary folder: so it is treated as any file is."""
     from pellucid import files, memory, plan
 
@@ -291,7 +292,7 @@ def _pipe_plan(options: argparse.Namespace, mark: str, room: Path, always: Alway
     if options.out == PIPE:
         target = room / f"output{ending}" if ending is not None else files.writable_name(room / source.name, **always._asdict())
         return plan.plan([source], target.with_stem("output"), **always._asdict())
-    return plan.plan([source], options.out, ending=ending, mark=mark, folder=options.folder, **always._asdict())
+    return plan.plan([source], options.out, ending=ending, mark=mark, folder=options.folder, kept=kept, **always._asdict())
 
 
 def _ending(name: str | None) -> str | None:
