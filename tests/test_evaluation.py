@@ -21,6 +21,7 @@ from pellucid import (
     asked,
     baselines,
     cli,
+    comparing,
     degradations,
     evaluation,
     exhibits,
@@ -303,34 +304,65 @@ def test_a_report_shows_what_was_chosen_and_the_worst(tmp_path: Path) -> None:
         exhibits.gather(loaded, found, models={}, chosen=["e"])
 
 
+def _compared(first: Path, second: Path, value_range: images.Range = "auto") -> dict[str, Any]:
+    return comparing.compare(comparing.read(first, second, value_range))
+
+
 def test_two_pictures_are_compared(tmp_path: Path) -> None:
     photograph = samples.photograph()[:200, :200]
     files.write(tmp_path / "a.png", images.from_array(photograph))
     changed = photograph.copy()
     changed[..., 1] = np.clip(photograph[..., 1].astype(int) + 3, 0, 255)
     files.write(tmp_path / "b.png", images.from_array(changed))
-    scores = evaluation.compare(tmp_path / "a.png", tmp_path / "b.png")
+    scores = _compared(tmp_path / "a.png", tmp_path / "b.png")
     assert scores["psnr"] == pytest.approx(metrics.psnr(photograph / 255, changed / 255, data_range=1), abs=1e-4)
     assert scores["largest_difference"] == 3
     assert scores["mean_shift"] == pytest.approx(float(np.mean(changed[..., 1] - photograph[..., 1].astype(float))), abs=0.01)
-    assert evaluation.compare(tmp_path / "a.png", tmp_path / "a.png")["psnr"] is None
-    report.comparison(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png")
+    assert _compared(tmp_path / "a.png", tmp_path / "a.png")["psnr"] is None
+    report.comparison(comparing.read(tmp_path / "a.png", tmp_path / "b.png"), ("a", "b"), tmp_path / "c.png")
     with PillowImage.open(tmp_path / "c.png") as drawn:
         assert drawn.width > 600
     files.write(tmp_path / "small.png", images.from_array(photograph[:9]))
     with pytest.raises(ImageError, match="cannot be compared"):
-        evaluation.compare(tmp_path / "a.png", tmp_path / "small.png")
+        _compared(tmp_path / "a.png", tmp_path / "small.png")
     files.write(tmp_path / "gray.png", images.from_array(photograph[..., 0]))
     with pytest.raises(ImageError, match=r"a\.png is colour and .*gray\.png is gray"):
-        evaluation.compare(tmp_path / "a.png", tmp_path / "gray.png")
+        _compared(tmp_path / "a.png", tmp_path / "gray.png")
     covered = np.concatenate([photograph, np.full((200, 200, 1), 7, np.uint8)], axis=2)
     files.write(tmp_path / "covered.png", images.from_array(covered))
-    found = evaluation.compare(tmp_path / "a.png", tmp_path / "covered.png")
+    found = _compared(tmp_path / "a.png", tmp_path / "covered.png")
     assert (found["identical"], found["same_transparency"]) == (True, False)
     # Alpha counts as it is, not as a share of its own largest.
     covered[..., 3] = 14
     files.write(tmp_path / "thicker.png", images.from_array(covered))
-    assert evaluation.compare(tmp_path / "covered.png", tmp_path / "thicker.png")["same_transparency"] is False
+    assert _compared(tmp_path / "covered.png", tmp_path / "thicker.png")["same_transparency"] is False
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit"), [(np.float32, 37.0), (np.float64, 0.01), (np.uint16, 3), (np.int32, 1000), (np.int16, -40)]
+)
+def test_two_pictures_are_compared_on_the_scale_of_the_first(tmp_path: Path, dtype: type, unit: float) -> None:
+    clean = samples.photograph()[:60, :60].astype(float)
+    noisy = clean + np.random.default_rng(0).normal(0, 10, clean.shape) * (clean > 40) * (clean < 200)
+    noisy[0, 0] = 300
+    for name, values in (("clean", clean), ("noisy", noisy), ("half", clean / 2)):
+        np.save(tmp_path / f"{name}.npy", (values * unit).astype(dtype))
+    names = [tmp_path / f"{name}.npy" for name in ("clean", "noisy", "half")]
+    stored = [np.load(name).astype(float) for name in names]
+    for other, values in zip(names[1:], stored[1:], strict=True):
+        pair = comparing.read(names[0], other)
+        found = comparing.compare(pair)
+        span = abs(images.white_of(pair.first) - pair.first.black)
+        assert found["psnr"] == pytest.approx(metrics.psnr(stored[0], values, data_range=span), abs=2e-3)
+        assert f"white {images.white_of(pair.first):.6g} in both" in pair.remarks[-1] or dtype == np.float64
+    assert _compared(names[0], names[0])["identical"]
+    ends = (0.0, 255.0 * unit)
+    stated = _compared(names[0], names[1], ends)
+    assert stated["psnr"] == pytest.approx(metrics.psnr(stored[0], stored[1], data_range=255 * abs(unit)), abs=2e-3)
+    # Values of two kinds have a black and white each.
+    files.write(tmp_path / "8.png", images.from_array(clean.astype(np.uint8)))
+    files.write(tmp_path / "16.png", images.from_array(clean.astype(np.uint16) * 257))
+    assert _compared(tmp_path / "8.png", tmp_path / "16.png")["identical"]
 
 
 def test_alpha_is_the_same_to_half_a_step_of_the_coarser_file(tmp_path: Path) -> None:
@@ -346,7 +378,7 @@ def test_alpha_is_the_same_to_half_a_step_of_the_coarser_file(tmp_path: Path) ->
         written = planes.astype(dtype) if dtype is np.float32 else np.rint(planes).astype(dtype)
         ending = ".npy" if dtype is np.float32 else ".png"
         files.write(tmp_path / f"b{ending}", images.from_array(written), overwrite=True)
-        return evaluation.compare(tmp_path / one, tmp_path / f"b{ending}")["same_transparency"] is True
+        return _compared(tmp_path / one, tmp_path / f"b{ending}")["same_transparency"] is True
 
     for dtype in (np.uint8, np.uint16, np.float32):
         assert same(alpha / 4095, dtype)

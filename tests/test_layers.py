@@ -69,7 +69,7 @@ ROWS = (
     {"baselines", "recognition"},
     {"methods"},
     {"digits"},
-    {"references"},
+    {"references", "comparing"},
     {"evaluation"},
     {"screening"},
     {"exhibits"},

@@ -27,13 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pellucid import __version__, alphas, digits, files, metrics, tasks
+from pellucid import __version__, digits, files, metrics, tasks
 from pellucid.baselines import find
 from pellucid.degradations import Degradation
-from pellucid.errors import EngineError, ImageError, MissingExtra, OptionError, PellucidError
-from pellucid.images import Image
+from pellucid.errors import EngineError, MissingExtra, OptionError, PellucidError
 from pellucid.methods import Clean, Method, Model, Noisy, Row, check_cases, methods_of, peak, steps_of, task_of_cases
 from pellucid.references import Images, load_images
 from pellucid.restorer import Restorer
@@ -42,7 +40,6 @@ from pellucid.tasks import Task, base
 __all__ = [
     "Evaluation",
     "Images",
-    "compare",
     "degraded",
     "evaluate",
     "load_images",
@@ -418,40 +415,3 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def compare(first: Path, second: Path) -> dict[str, float | bool | None]:
-    """The scores of picture ``second`` against ``first``, over [0, 1], and how they differ in 8-bit levels.
-
-    ``largest_difference`` is that of any pixel and channel, ``mean_shift`` the largest shift of a channel's mean. A score is None
-    where the pictures are too small for it, and PSNR where they are ``identical``. Only ``same_transparency`` looks at alpha: it
-    is the same to within half a step of the coarser one.
-    Raises `FileError`, and `ImageError` for pictures of different sizes or channels.
-    """
-    pictures = [files.read(path) for path in (first, second)]
-    one, other = (picture.pixels.astype(np.float64) for picture in pictures)
-    if one.shape[:2] == other.shape[:2] and one.shape != other.shape:
-        kinds = ["gray" if picture.pixels.shape[2] == 1 else "colour" for picture in pictures]
-        raise ImageError(f"{first} is {kinds[0]} and {second} is {kinds[1]}: they cannot be compared")
-    difference = metrics.difference(one, other) * 255
-    if pictures[0].alpha is None or pictures[1].alpha is None:
-        same_alpha = pictures[0].alpha is pictures[1].alpha
-    else:
-        (shown, step), (beside, other_step) = (_shares(picture) for picture in pictures)
-        # Halves that are rounded are off by all of half a step.
-        same_alpha = bool((np.abs(shown - beside) <= max(step, other_step) * (0.5 + 1e-6)).all())
-    return {
-        **metrics.scores(one, other, metrics.COMPARED),
-        "largest_difference": round(float(np.abs(difference).max()), 3),
-        "mean_shift": round(float(np.abs(difference.mean(axis=(0, 1))).max()), 3),
-        "identical": bool(not difference.any()),
-        "same_transparency": same_alpha,
-    }
-
-
-def _shares(picture: Image) -> tuple[NDArray[np.float64], float]:
-    """A picture's alpha over [0, 1], and its step there; for floats, that below 1."""
-    most = alphas.opaque_of(picture)
-    alpha = picture.alpha
-    step = float(np.finfo(alpha.dtype).eps) if alpha.dtype.kind == "f" else 1 / most
-    return np.clip(alpha.astype(np.float64) / most, 0, 1), step

@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pellucid import files, images, maps, metrics, tasks
+from pellucid.comparing import Pair
 from pellucid.degradations import Degradation
 from pellucid.diagnosis import Diagnosis
 from pellucid.digits import degraded_digits
@@ -190,15 +191,14 @@ def evaluation_figure(
     grid(rows, path, overwrite=overwrite)
 
 
-def comparison(first: Path, second: Path, path: Path, *, overwrite: bool = False) -> None:
+def comparison(pair: Pair, names: Sequence[str], path: Path, *, overwrite: bool = False) -> None:
     """Draws two pictures of one size and their difference, eight times amplified around middle gray, into the PNG ``path``.
 
-    Large pictures show their middle 512 pixels. Raises `FileError` for a picture that cannot be read and when ``path`` exists.
+    ``names`` are those of the two. Large pictures show their middle 512 pixels. Raises `FileError` when ``path`` exists.
     """
-    one, other = (files.read(place).pixels for place in (first, second))
-    difference = (0.5 + AMPLIFIED * metrics.difference(one, other)).astype(np.float32)
-    label = f"{first.name} | {second.name} | the second minus the first, times {AMPLIFIED}, around gray"
-    grid({label: [_middle(pixels, 2 * CROP) for pixels in (one, other, difference)]}, path, overwrite=overwrite)
+    difference = 0.5 + AMPLIFIED * metrics.difference(pair.one, pair.other)
+    label = f"{' | '.join(names)} | the second minus the first, times {AMPLIFIED}, around gray"
+    grid({label: [_middle(pixels, 2 * CROP) for pixels in (pair.one, pair.other, difference)]}, path, overwrite=overwrite)
 
 
 def noise_map(pixels: Pixels, found: Diagnosis, path: Path, *, overwrite: bool = False) -> None:

@@ -183,15 +183,22 @@ def add_compare(commands: Commands) -> None:
     command = add(commands, "compare", _compare, "compare two pictures, such as one before and after")
     command.add_argument("first", type=Path, metavar="A", help="the reference, such as the clean picture")
     command.add_argument("second", type=Path, metavar="B", help="the picture to compare with it, of the same size")
+    command.add_argument(
+        "--range",
+        default="auto",
+        metavar="auto|dtype|LO:HI",
+        help="which values are black and white in both (default: auto, those of A where both have values of one kind)",
+    )
     command.add_argument("-o", "--out", type=Path, metavar="FIG.png", help="draw both and their difference into a PNG")
     command.add_argument("--json", action="store_true", help="print the scores as JSON")
     command.add_argument("--force", action="store_true", help="overwrite a picture that exists")
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from pellucid import evaluation, report
+    from pellucid import comparing, images, report
 
-    scores = evaluation.compare(options.first, options.second)
+    pair = comparing.read(options.first, options.second, images.parse_range(options.range))
+    scores = comparing.compare(pair)
     if options.json:
         print(json.dumps(scores))
     else:
@@ -200,8 +207,10 @@ def _compare(options: argparse.Namespace) -> int:
             text = missing if value is None else ("yes" if value else "no") if isinstance(value, bool) else f"{value:.4f}"
             print(f"{name.replace('_', ' '):<20}{text}")
     if options.out is not None:
-        report.comparison(options.first, options.second, options.out, overwrite=options.force)
+        report.comparison(pair, (options.first.name, options.second.name), options.out, overwrite=options.force)
         print(shown(options.out))
+    for line in pair.remarks:
+        print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 0
 
 
