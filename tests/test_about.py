@@ -20,6 +20,7 @@ from pellucid import cli, compiled, kept, samples
 from pellucid.cli import manual
 from pellucid.files import MNIST_FILES
 from pellucid.training import cache as images
+from pellucid.training import photos
 
 COMMANDS = [section.name for section in manual.sections(cli.parser())]
 
@@ -31,7 +32,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PELLUCID_CACHE", str(base))
     base.mkdir()
     compiled.store(base, "ab" * 32, b"graph")
-    for name in ("images/0123456789abcdef.images", "photos/a.webp", f"mnist/{next(iter(MNIST_FILES.values()))}.gz"):
+    for name in (
+        "images/0123456789abcdef.images",
+        f"photos/{photos.listed()[0].name}",
+        f"mnist/{next(iter(MNIST_FILES.values()))}.gz",
+    ):
         (base / name).parent.mkdir(exist_ok=True)
         (base / name).write_bytes(b"12345")
     return base
@@ -77,6 +82,14 @@ def test_what_others_put_there_stays(folder: Path, tmp_path: Path, capsys: pytes
         ["images", "notes.txt", "photos", "x.graph", "c" * 64 + ".graph"]
     )
     assert (folder / "images" / "notes.images").exists()
+
+
+def test_photographs_of_ones_own_beside_those_of_fetch_stay(folder: Path) -> None:
+    own = [folder / "photos" / name for name in ("wedding.webp", f"my-{photos.listed()[0].name}", "a.jpg")]
+    for path in own:
+        path.write_bytes(b"mine")
+    assert cli.main(["cache", "--clear"]) == 0
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(own)
 
 
 def test_the_names_are_those_that_the_others_write(tmp_path: Path) -> None:

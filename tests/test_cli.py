@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pellucid import batch, cli, files, images, samples
+from pellucid import batch, cli, files, images, plan, samples
 from pellucid.cli import showing
 from pellucid.tasks import denoise
 
@@ -378,6 +378,31 @@ def test_compare_says_and_draws_the_difference(noisy: Path, tmp_path: Path, caps
     assert (tmp_path / "fig.png").exists()
     assert run("compare", noisy, tmp_path / "out.png", "-o", tmp_path / "fig.png") == 1
     assert run("compare", noisy, tmp_path / "missing.png") == 1
+
+
+def test_what_a_command_writes_replaces_none_of_its_inputs(noisy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other, weights = tmp_path / "other.png", tmp_path / "weights.onnx"
+    other.write_bytes(noisy.read_bytes()), weights.write_bytes(b"weights")
+    before = {path: path.read_bytes() for path in (noisy, other, weights)}
+    scored = ("evaluate", tmp_path, "--noise", "gaussian:25", "--baselines", "none", "--model", weights)
+    for arguments in (
+        ("compare", noisy, other, "-o", noisy),
+        ("compare", noisy, other, "-o", other),
+        ("inspect", noisy, "--map", noisy),
+        (*scored, "--figure", other),
+        (*scored, "--out", noisy),
+        (*scored, "--report", weights),
+        ("pack", tmp_path, "-o", other, "--megabytes", 1),
+        ("export", weights, "-o", weights, "--trim", tmp_path),
+    ):
+        assert run(*arguments, "--force") == 2, arguments
+        assert "this is one of the inputs" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+    # What an earlier run wrote may be replaced, beside the inputs, too.
+    for place in ("scores.json", "fig/scores.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+        plan.check_apart(tmp_path / place, [tmp_path])
 
 
 def test_demo_prints_a_table_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pellucid import compiled, saving
 from pellucid.engines import cache_folder
 from pellucid.files import MNIST_FILES
+from pellucid.training import photos
 
 __all__ = ["KINDS", "Kept", "Kind", "clear", "found"]
 
@@ -28,7 +29,8 @@ class Kind:
 KINDS = (
     Kind("", compiled.NAME, "compiled models"),
     Kind("images", re.compile(r"[0-9a-f]{16}\.images"), "decoded images of training runs"),
-    Kind("photos", re.compile(r".+\.webp"), "photographs by 'fetch photos'"),
+    # By name: people put photographs of their own beside them to learn from both.
+    Kind("photos", re.compile("|".join(re.escape(photo.name) for photo in photos.listed())), "photographs by 'fetch photos'"),
     Kind("mnist", re.compile("|".join(rf"{re.escape(name)}\.gz" for name in MNIST_FILES.values())), "digits by 'fetch mnist'"),
 )
 """All that pellucid keeps, each made again when it is needed."""

@@ -18,6 +18,7 @@ from pellucid.errors import FileError, OptionError
 __all__ = [
     "Plan",
     "Selection",
+    "check_apart",
     "clean_name",
     "confidence_name",
     "exists",
@@ -218,6 +219,15 @@ def _check_targets(pairs: Sequence[tuple[Path, Path]], variants: Sequence[str], 
                 f"{source} and {taken[real]} would both be written to {target}; name them, or their folders, in separate runs"
             )
         taken[real] = source
+
+
+def check_apart(out: Path, inputs: Iterable[Path]) -> None:
+    """Raises `OptionError` where a file that is to be written is one of the inputs, or a picture or clip in a folder of them."""
+    real = identity(out)
+    picture = exists(out) and (files.names_picture(out) or files.is_clip(out))
+    for place in map(identity, inputs):
+        if real == place or (picture and Path(place) == Path(real).parent):
+            raise OptionError(f"{out}: this is one of the inputs; name another file")
 
 
 def name_in_folder(

@@ -79,11 +79,15 @@ def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
 
 def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) -> None:
     """Raises an error for a figure that cannot be written: no PNG, one of the pictures, or a file that exists."""
+    from pellucid import plan
+
     if path.suffix.lower() != ".png":
         raise OptionError(f"--{name} {path}: a figure is a PNG file; its name must end in .png")
-    if os.path.realpath(path) in map(os.path.realpath, inputs):
-        raise OptionError(f"--{name} {path}: this is the picture; name another file")
-    if path.exists() and not force:
+    try:
+        plan.check_apart(path, inputs)
+    except OptionError as error:
+        raise OptionError(f"--{name} {error}") from error
+    if plan.exists(path) and not force:
         raise FileError(f"--{name} {path}: the file exists; --force overwrites it")
 
 

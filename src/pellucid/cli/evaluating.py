@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pellucid.cli import beside
 from pellucid.cli.arguments import Commands, add, add_engine, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
@@ -72,7 +73,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, report, restorer, screening
+    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, plan, report, restorer, screening
 
     task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
@@ -80,6 +81,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise OptionError("--out, --report and --figure need different names")
     for path in written:
         # Before the work, not after it.
+        plan.check_apart(path, [options.images, *map(Path, options.model)])
         if path.exists() and not options.force:
             raise OptionError(f"{path} exists; --force overwrites it")
         if not path.parent.is_dir():
@@ -197,6 +199,8 @@ def add_compare(commands: Commands) -> None:
 def _compare(options: argparse.Namespace) -> int:
     from pellucid import comparing, images, report
 
+    if options.out is not None:
+        beside.check_figure("out", options.out, (options.first, options.second), force=options.force)
     pair = comparing.read(options.first, options.second, images.parse_range(options.range))
     scores = comparing.compare(pair)
     if options.json:

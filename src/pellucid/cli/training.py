@@ -189,6 +189,8 @@ def add_export(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
+    from pellucid import plan
+
     with requiring("train"):
         from pellucid.training import export, run
 
@@ -197,6 +199,7 @@ def _export(options: argparse.Namespace) -> int:
         # The model itself stays.
         name = f"{name.removesuffix('.onnx')}.trimmed"
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
+    plan.check_apart(out, [options.weights])
     if options.trim:
         if options.scores:
             raise OptionError("--trim: the model is another one then; give --scores of its own, without --trim")
@@ -230,9 +233,12 @@ def add_pack(commands: Commands) -> None:
 
 
 def _pack(options: argparse.Namespace) -> int:
+    from pellucid import plan
+
     with requiring("train"):
         from pellucid.training.packs import pack
 
+    plan.check_apart(options.out, [options.folder])
     packed = pack(
         options.folder,
         options.out,
