@@ -24,7 +24,7 @@ from pellucid.families import shipped_path
 from pellucid.htmlreport import Sample
 from pellucid.training import page, recipes, run, scoring
 from pellucid.training.loop import Progress, Run
-from pellucid.training.pictures import load, load_noisy, load_pairs
+from pellucid.training.pictures import Pictures, load, load_noisy, load_pairs
 
 TINY = 'name = "tiny"\nbase = "own"\n[network]\nwidths = [8, 16]\nblocks = [1, 1]\n[data]\npatch = 32\n'
 TINY += '[training]\nbatch = 4\nvalidations = 2\nprecision = "float32"\n'
@@ -235,6 +235,20 @@ def test_enlarging_is_scored_beside_bicubic(made: Made) -> None:
     # A model that takes noise away is not compared with one that enlarges.
     assert found.methods == ("bicubic", "upscale")
     assert found.rows[0].score["upscale"] > found.rows[0].score["bicubic"] + 0.3
+
+
+@pytest.mark.parametrize("part", ["film-find", "film-fill"])
+def test_a_part_is_scored_with_those_beside_it(part: str, photograph: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    recipe = recipes.find(part)
+    recipe = replace(recipe, data=replace(recipe.data, validation=("scratches:20+blotches:3",)))
+    crop = np.rint(255 * photograph[:160, :192]).astype(np.uint8)
+    pictures = Pictures(("photograph",), (crop,), (crop,), ())
+    found = scoring.score(shipped_path(part), pictures, recipe)
+    assert found is not None
+    score = found.rows[0].score
+    # By itself, what finds fills roughly, and what fills finds nothing.
+    assert score[part] > score["worn"] + 3
+    assert score[part] == score.get("film", score[part])
 
 
 def test_without_an_engine_the_run_is_whole(

@@ -230,6 +230,11 @@ class Learning:
         return None
 
     @property
+    def role(self) -> str | None:
+        """The role that the network learns in the task's shipped family, whose other files serve beside it; None: it is alone."""
+        return None
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """The planes that the network is given beside the image."""
         return ()

@@ -100,6 +100,11 @@ class Learning(base.Learning):
         return "iou" if self.part == "find" else None
 
     @property
+    def role(self) -> str | None:
+        """The part; what mends at once is alone."""
+        return None if self.part == "mend" else self.part
+
+    @property
     def maps(self) -> tuple[str, ...]:
         """Those of the part."""
         return MAPS[self.part]

@@ -16,6 +16,7 @@ from pellucid import degradations, images, metrics, restorer, tasks
 from pellucid.cards import Card
 from pellucid.degradations import Degradation
 from pellucid.diagnosis.gain import Measured
+from pellucid.engines import Models
 from pellucid.errors import PellucidError
 from pellucid.families import FAMILIES
 from pellucid.metrics import Metric
@@ -148,7 +149,7 @@ def score(
     engine.
     """
     noises = [degradations.parse(text) for text in recipe.data.validation] if pictures.kind in ("clean", "composed") else []
-    own = restorer.load(model)
+    own = _serving(model, recipe)
     models, notes = _others(own, model, recipe, begun_from)
     models[model.stem] = own
     task, metric = recipe.task, recipe.headline
@@ -187,6 +188,15 @@ def shipped(recipe: Recipe) -> str | None:
     return wanted if wanted in FAMILIES and FAMILIES[wanted].task == name else None
 
 
+def _serving(model: Path, recipe: Recipe) -> Restorer:
+    """The model in a file; one that does a part of the work serves with the shipped files that do the others."""
+    name, role = shipped(recipe), recipe.task.role
+    if name is None or role is None or role not in FAMILIES[name].files:
+        return restorer.load(model)
+    family = restorer.load(name)
+    return Restorer(model.stem, family.task, Models({**family.models.paths, role: model}))
+
+
 def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) -> tuple[dict[str, Restorer], list[str]]:
     """The models to compare with by name, and lines about those that cannot be run."""
     models: dict[str, Restorer] = {}
@@ -198,7 +208,7 @@ def _others(own: Restorer, model: Path, recipe: Recipe, begun_from: str | None) 
         name = Path(given).stem if given.endswith(".onnx") else given
         name = name if name != model.stem else f"{name} ({'before' if given == begun_from else 'shipped'})"
         try:
-            first = restorer.load(given)
+            first = _serving(Path(given), recipe) if given.endswith(".onnx") else restorer.load(given)
             # A shipped file that is scored itself needs no second column.
             scored = any(path.read_bytes() == model.read_bytes() for path in first.models.paths.values())
             if first.card.task == own.card.task and (given == begun_from or not scored):
