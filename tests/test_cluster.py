@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,7 @@ def test_other_settings_leave_outputs_alone_unless_forced(source: Path, tmp_path
     assert left_out(other) == (0, 1, 7)
     assert content(tmp_path / "out") == before
     forced = order(source, tmp_path / "out", settings=settings, overwrite=True)
-    assert Counter(done(forced).values()) == {"done": 7}
+    assert Counter(done(forced).values()) == {"done": 7, "failed": 1}
     assert all(value != before[name] for name, value in content(tmp_path / "out").items())
 
 
@@ -200,8 +201,88 @@ def test_a_users_file_is_never_replaced(source: Path, tmp_path: Path) -> None:
     os.utime(source / "2.png", ns=(1, 1))
     assert done(order(source, out), retry=True) == {"1.png": "failed", "2.png": "failed", "bad.png": "failed"}
     assert ((out / "1.png").read_bytes(), (out / "2.png").read_bytes()) == (mine, changed)
-    assert done(order(source, out, overwrite=True), retry=True)["1.png"] == "done"
+    # What failed for an output that was there is done once it may be overwritten.
+    assert done(order(source, out, overwrite=True))["1.png"] == "done"
     assert (out / "1.png").read_bytes() != mine
+
+
+def test_an_attempt_that_failed_leaves_the_output_ours(tmp_path: Path) -> None:
+    source, out = put(tmp_path / "in/a.png", 1), tmp_path / "out/a.png"
+    given = order(source.parent, out.parent)
+    for time, content_of, status in ((1, 2, "done"), (2, None, "failed"), (3, None, "failed"), (4, 3, "done")):
+        source.unlink()
+        put(source, content_of) if content_of is not None else source.write_bytes(b"no picture")
+        os.utime(source, ns=(time, time))
+        assert done(given) == {"a.png": status}
+    # An output that somebody has changed since is theirs all the same.
+    source.write_bytes(b"no picture")
+    done(given)
+    mine = put(out, 99).read_bytes()
+    put(source, 5)
+    assert done(given) == {"a.png": "failed"}
+    assert out.read_bytes() == mine
+
+
+def test_names_that_are_no_text_lose_no_rows(tmp_path: Path) -> None:
+    root = os.fsencode(tmp_path / "in")
+    put(tmp_path / "in/ok.png", 1)
+    try:
+        Path(os.fsdecode(root + b"/bad\xff.png")).write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    given = order(tmp_path / "in", tmp_path / "out")
+    assert Counter(done(given).values()) == {"done": 1, "failed": 1}
+    assert left_out(given) == (1, 1, 0)
+    (error,) = (row["error"] for row in parts.rows(Folder(tmp_path / "out")) if row["status"] == "failed")
+    assert "bad\\xff.png" in error
+    # A row takes whatever text it is given.
+    row = {
+        "input": "a",
+        "asked": "b",
+        "status": "failed",
+        "at": datetime.now(UTC),
+        "error": "\udcff",
+        "remarks": ["\ud800", "\udcfe"],
+    }
+    with parts.Writer(Folder(tmp_path / "more")) as writer:
+        writer.add(row)
+    (read,) = parts.rows(Folder(tmp_path / "more"))
+    assert (read["error"], read["remarks"]) == ("\\xff", ["\\ud800", "\\xfe"])
+
+
+def test_pictures_that_a_run_does_not_take_claim_no_output(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    put(source / "a.bmp", 1), put(source / "a.png", 2)
+    for number, chosen in enumerate((Selection(include=("*.bmp",)), Selection(exclude=("a.p*",)))):
+        assert done(order(source, tmp_path / f"{number}", how=files_as("png"), selection=chosen)) == {"a.bmp": "done"}
+    # Of both, the one whose name the output has keeps it.
+    assert done(order(source, tmp_path / "both", how=files_as("png"))) == {"a.bmp": "failed", "a.png": "done"}
+
+
+def test_names_of_variants_that_are_those_of_inputs_are_free(tmp_path: Path) -> None:
+    for name in ("p.png", "p-1.png", "p-1-1.png"):
+        put(tmp_path / "in" / name)
+    chain = steps.parse("colorize:variants=2")
+    given = work.Order(str(tmp_path / "in"), str(tmp_path / "out"), loaded_chain(chain), chain, chain)
+    items = list(work.Listing(work.Worker(given, adopt=False)))
+    assert len({item.output for item in items}) == 6
+    assert not any(work.Worker(given, adopt=False)._check(item, item.output, worked=False) for item in items)
+
+
+def test_no_output_lies_among_the_inputs_or_replaces_a_file_of_a_setting(tmp_path: Path) -> None:
+    inner = put(tmp_path / "in/in/a.png", 1)
+    before = inner.read_bytes()
+    put(tmp_path / "in/a.png", 2)
+    given = order(tmp_path / "in", tmp_path, overwrite=True)
+    assert done(given) == {"a.png": "done", "in/a.png": "failed"}
+    assert inner.read_bytes() == before
+    from pellucid.tasks.settings import FileSettings
+
+    mask = put(tmp_path / "out/a.png", 3)
+    before = mask.read_bytes()
+    how = FileSettings(mask=str(mask))
+    assert done(order(tmp_path / "in/in", mask.parent, how=how, overwrite=True)) == {"a.png": "failed"}
+    assert mask.read_bytes() == before
 
 
 def test_two_inputs_of_one_output_lose_nothing(tmp_path: Path) -> None:
@@ -331,8 +412,6 @@ def test_what_lies_among_the_parts_and_is_none(kind: str, source: Path, tmp_path
 
 
 def test_the_latest_row_counts(tmp_path: Path) -> None:
-    from datetime import UTC, datetime
-
     store = Folder(tmp_path)
     for seconds, status in ((2, "done"), (1, "failed")):
         with parts.Writer(store) as writer:

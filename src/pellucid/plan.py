@@ -55,6 +55,11 @@ class Selection:
         """Whether a file or folder with this path below the folder is looked at: it is neither hidden nor excluded."""
         return not inner.name.startswith(".") and not _matches(inner, self.exclude)
 
+    def finds(self, inner: PurePath, mark: str) -> bool:
+        """Whether a walk through the folder takes a picture that has this path below it."""
+        above = inner.parents[:-1]
+        return self.takes(inner, mark) and (self.recursive or not above) and all(map(self.passes, (inner, *above)))
+
     def takes(self, inner: PurePath, mark: str) -> bool:
         """Whether a file of this name that is looked at is a picture to take: no output, whose name bears ``mark``, and no
         confidence of one (`confidence_name`)."""

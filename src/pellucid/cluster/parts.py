@@ -78,13 +78,16 @@ BATCH = 10_000
 
 
 def text(name: str) -> str:
-    """A path as the manifest holds it: one that is no valid text gets an escape for each such byte."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """Text as the manifest holds it: a path that is no valid text, and a line that names it, get an escape for each such byte."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # names of Windows may have halves of characters
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def key(*parts: object) -> int:
     """64 bits of a hash, the same on every machine."""
-    content = "\0".join(map(str, parts)).encode("utf-8", "surrogateescape")
+    content = text("\0".join(map(str, parts))).encode("utf-8")
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
 
 
@@ -113,7 +116,7 @@ class Writer:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Adds a row; a name that is missing is null."""
-        self._rows.append({**row, "writer": self.name})
+        self._rows.append({name: _text_in(value) for name, value in row.items()} | {"writer": self.name})
         if len(self._rows) >= self._most or time.monotonic() - self._last >= self._seconds:
             self.flush()
 
@@ -159,14 +162,15 @@ def rows(store: Store) -> Iterator[dict[str, Any]]:
 class Past(NamedTuple):
     """The manifest's record of an input and its output.
 
-    ``done``: there was an output; ``made``: `key` of settings, model and version (`HOW`); ``stamp``: `key` of the input's stamp;
-    ``output``: the first 64 bits of the output's hash; ``there``: the output is there, and as long as it was.
+    ``done``: the latest attempt gave an output; ``made``: `key` of settings, model and version (`HOW`); ``stamp``: `key` of the
+    input's stamp; ``output``: the first 64 bits of the hash of the latest output that there was, which a later attempt that failed
+    leaves where it is, or None; ``there``: the output is there, and as long as it was.
     """
 
     done: bool
     made: int
     stamp: int
-    output: int
+    output: int | None
     there: bool
 
 
@@ -196,12 +200,15 @@ class Known:
                     flags.append(done)
         arrays = {name: np.frombuffer(values, values.typecode) for name, values in columns.items()}
         order = np.lexsort((arrays["at"], arrays["key"]))
-        keys = arrays["key"][order]
+        keys, outputs, done = arrays["key"][order], arrays["output"][order], np.frombuffer(flags, np.bool_)[order]
+        # Of each row, the last one up to it that has an output; one of another input says nothing.
+        made = np.maximum.accumulate(np.where(done, np.arange(len(order)), 0))
+        outputs = np.where(keys[made] == keys, outputs[made], np.uint64(0))
         # The last of each.
-        order = order[np.append(keys[1:] != keys[:-1], True)] if len(keys) else order
-        self._key, self._made, self._stamp, self._output, there = (arrays[name][order] for name in names[:5])
-        self._done = np.frombuffer(flags, np.bool_)[order]
-        self._there = np.isin(there, _sizes(store)) if len(order) else np.zeros(0, bool)
+        last = np.append(keys[1:] != keys[:-1], True) if len(keys) else done
+        self._key, self._output, self._done = keys[last], outputs[last], done[last]
+        self._made, self._stamp, there = (arrays[name][order[last]] for name in ("made", "stamp", "there"))
+        self._there = np.isin(there, _sizes(store)) if len(there) else np.zeros(0, bool)
 
     def __len__(self) -> int:
         return len(self._key)
@@ -213,7 +220,13 @@ class Known:
         if index == len(self._key) or self._key[index] != wanted:
             return None
         made, stamp, digest = (int(column[index]) for column in (self._made, self._stamp, self._output))
-        return Past(bool(self._done[index]), made, stamp, digest, bool(self._there[index]))
+        return Past(bool(self._done[index]), made, stamp, digest or None, bool(self._there[index]))
+
+
+def _text_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    return [text(each) for each in value] if isinstance(value, list) else value
 
 
 def _sizes(store: Store) -> NDArray[np.uint64]:

@@ -76,7 +76,7 @@ class ClusterRun:
         order.check()
         self._order = order
         self._cpus, self._gpus = cpus, gpus
-        self._retry = retry
+        self._retry = retry or order.overwrite
         self._large = large
         self.left_out = Counts()
         self.portions = (0, 0)

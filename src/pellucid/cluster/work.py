@@ -94,6 +94,15 @@ class Order:
         """The properties that all outputs have, whatever their inputs are."""
         return Always.of(self.settings.answer)
 
+    def output(self, inner: PurePosixPath) -> PurePosixPath:
+        """The path of an input's output below the folder of outputs, before its variants."""
+        own = {**self.always._asdict(), "mosaic": self.mosaic, "clip_ending": self.clip_ending}
+        return plan.name_in_folder(inner, self.ending, **own)
+
+    def outputs(self, inner: PurePosixPath) -> list[str]:
+        """The paths of all outputs of an input."""
+        return [str(plan.varied(self.output(inner), variant)) for variant in self.settings.each()]
+
     def check(self) -> tuple[Store, Store]:
         """The stores; `PellucidError` where nothing can be done."""
         source, out = stores.open_store(self.source), stores.open_store(self.out)
@@ -302,10 +311,14 @@ class Worker:
 
         Before the work it passes where only the work can show whose the output is. After it, ``digest`` is the new one's.
         """
-        if output != item.input and self.source.size(output) is not None:
+        if self._claimed(item, output):
             raise FileError(f"{self.source.name(output)} has an output of the same name; rename one of them")
+        if self._inputs is not None and PurePosixPath(output).is_relative_to(self._inputs):
+            raise FileError(f"{self.out.name(output)}: the output would lie in the folder of inputs; name another folder")
         if self.out.size(output) is None:
             return False
+        if isinstance(self.out, stores.Folder) and plan.identity(self.out.root / output) in self._kept:
+            raise FileError(f"{self.out.name(output)}: the output would replace a file that a setting names")
         if self.order.overwrite or (not worked and self.adopt):
             return True
         found = self.out.digest(output)
@@ -313,6 +326,25 @@ class Worker:
             return True
         other = ", but was not made from this picture with these settings" if worked else ""
         raise FileError(f"{self.out.name(output)} exists{other}; --force overwrites it")
+
+    def _claimed(self, item: Item, output: str) -> bool:
+        """Whether the input that has this name is another one, which this run takes, and has an output of this name, too."""
+        inner = PurePosixPath(output)
+        ours = output == item.input or not self.order.selection.finds(inner, self.order.task.mark)
+        return not ours and output in self.order.outputs(inner) and self.source.size(output) is not None
+
+    @cached_property
+    def _inputs(self) -> str | None:
+        """The folder of inputs below that of outputs; None where it lies elsewhere."""
+        if isinstance(self.source, stores.Folder) and isinstance(self.out, stores.Folder):
+            source, out = self.source.root.resolve().as_posix(), self.out.root.resolve().as_posix()
+        else:
+            source, out = self.source.name(), self.out.name()
+        return source.removeprefix(f"{out.rstrip('/')}/") if source.startswith(f"{out.rstrip('/')}/") else None
+
+    @cached_property
+    def _kept(self) -> set[str]:
+        return set(map(plan.identity, working.attached(self.order.settings, self.order.how)))
 
     def _line(self, item: Item, error: Exception) -> str:
         if isinstance(error, PellucidError):
@@ -338,7 +370,6 @@ class Listing:
         """The items to be done, and the manifest's rows of inputs that cannot be looked at."""
         order = self._order
         self.counts = Counts()
-        always = order.always._asdict()
         renamed: set[int] = set()
         folder = ""
         for found in self._worker.source.pictures(order.selection, order.task.mark, self._worker.out):
@@ -347,8 +378,7 @@ class Listing:
             inner = PurePosixPath(found.inner)
             if str(inner.parent) != folder:
                 folder, renamed = str(inner.parent), set()
-            own = {**always, "mosaic": order.mosaic, "clip_ending": order.clip_ending}
-            name = plan.name_in_folder(inner, order.ending, **own)
+            name = order.output(inner)
             error = found.error
             if error is None and name != inner:
                 taken = parts.key(name)
@@ -387,14 +417,14 @@ class Listing:
         if not past.done and same and as_asked and not self._retry:
             self.counts.failed_before += 1
             return None
-        return item._replace(ours=past.output if past.done else None)
+        return item._replace(ours=past.output)
 
 
 def run(order: Order, shard: Shard = ALL, *, retry: bool = False) -> Run:
-    """A run in this process alone: see `Run`."""
+    """A run in this process alone: see `Run`. Failures are tried again with ``retry``, and where the order overwrites outputs."""
     order.check()
     worker = Worker(order, adopt=False)
-    listing = Listing(worker, shard, retry=retry)
+    listing = Listing(worker, shard, retry=retry or order.overwrite)
     worker.adopt = listing.known.any
     return Run(worker, listing, shard)
 
