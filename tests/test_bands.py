@@ -69,6 +69,31 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_lighter_rows_and_columns_are_evened_out_in_bands_too(
+    axis: int, dtype: str, photograph: NDArray[np.float64], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = 255 * photograph[:HEIGHT, :WIDTH, 1]
+    lighter = np.random.default_rng(3).normal(0, 9, clean.shape[axis])
+    values = clean + np.expand_dims(lighter, 1 - axis)
+    tiff(
+        tmp_path / "in.tif", np.rint(values.clip(0, 255)).astype("uint8") if dtype == "uint8" else (values / 255).astype("float32")
+    )
+    model, outputs = restorer.load("photo"), []
+    for case in ("whole", "bands"):
+        outcome = restored(tmp_path / "in.tif", tmp_path / f"{case}.tif", model)
+        assert outcome.error is None
+        outputs.append(tifffile.imread(tmp_path / f"{case}.tif") * (1.0 if dtype == "uint8" else 255))
+        monkeypatch.setattr(base, "BANDED", 1000)
+    whole, bands = (np.sqrt(np.mean((output - clean) ** 2)) for output in outputs)
+    assert bands < 0.7 * np.sqrt(np.mean((values - clean) ** 2))
+    assert bands == pytest.approx(whole, rel=0.03)
+    if axis == 0:
+        np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("name", SOURCES)
 def test_bands_give_the_same_file(name: str, tmp_path: Path, gray_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ending, make = SOURCES[name]

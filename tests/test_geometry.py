@@ -68,6 +68,8 @@ def with_exif(path: Path) -> None:
         IFDRational(4000),
         IFDRational(4000),
     )
+    # Where the subject is, and how wide and high.
+    details[0x9214], details[0xA214] = (12, 10, 6, 4), (12, 10)
     PillowImage.fromarray(values()).save(path, exif=exif)
 
 
@@ -80,7 +82,9 @@ def exifs_size(path: Path) -> Size:
 
     height, width = image.pixels.shape[:2]
     assert [int.from_bytes(details[tag][2], "little") for tag in (0xA003, 0xA002)] == [height, width]
-    return height / ratio(first[283]), width / ratio(first[282]), width / ratio(details[0xA20E])
+    subject = np.concatenate([np.frombuffer(details[tag][2], "<u2") for tag in (0x9214, 0xA214)])
+    shares = subject / np.resize([width, height], subject.shape)
+    return height / ratio(first[283]), width / ratio(first[282]), width / ratio(details[0xA20E]), *shares
 
 
 def plain_tiff(unit: int) -> Callable[[Path], None]:
@@ -95,14 +99,22 @@ def tiffs_size(path: Path) -> Size:
 
 def imagej(path: Path) -> None:
     stack = np.stack([values(1, "uint16")] * 3)
-    tifffile.imwrite(path, stack, imagej=True, resolution=(5, 4), metadata={"unit": "um", "spacing": 1.5, "axes": "ZYX"})
+    tifffile.imwrite(
+        path,
+        stack,
+        imagej=True,
+        resolution=(5, 4),
+        metadata={"unit": "um", "spacing": 1.5, "axes": "ZYX", "xorigin": 6.0, "yorigin": 4.0},
+    )
 
 
 def imagejs_size(path: Path) -> Size:
     with tifffile.TiffFile(path) as file:
         assert file.is_imagej
         assert file.imagej_metadata is not None
-        return *tiffs_size(path), file.imagej_metadata["spacing"], len(file.series[0].shape)
+        about = file.imagej_metadata
+        across, down = file.pages[0].resolution  # type: ignore[union-attr]
+        return *tiffs_size(path), about["xorigin"] / across, about["yorigin"] / down, about["spacing"], len(file.series[0].shape)
 
 
 def ome(path: Path) -> None:
@@ -146,6 +158,15 @@ def on_earth(path: Path) -> Size:
     return tuple(corners)
 
 
+def by_rational_polynomials(path: Path) -> Size:
+    """Where the outer corners lie on the scale of a satellite's polynomials, which count from the first pixel's middle."""
+    with tifffile.TiffFile(path) as file:
+        page: Any = file.pages[0]
+        numbers, sides = page.tags[50844].value, page.shape
+    return *((at - 0.5 - numbers[2 + axis]) / numbers[7 + axis] for axis in (0, 1) for at in (0, sides[axis])), *numbers[4:7]
+
+
+POLYNOMIALS = (50844, 12, 92, (1.0, 1.0, 9.5, 14.5, 50.0, 10.0, 100.0, 10.0, 15.0, 0.1, 0.2, 500.0, *[0.25] * 80))
 SCALE, TIE = (33550, 12, 3, (10.0, 5.0, 0.0)), (33922, 12, 6, (3.0, 4.0, 0.0, 500000.0, 4600000.0, 0.0))
 MATRIX = (34264, 12, 16, (8.0, 2.0, 0.0, 5e5, 1.0, -9.0, 0.0, 4.6e6, *[0.0] * 7, 1.0))
 
@@ -164,6 +185,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path], None], Callable[[Path], Size]]] =
     "OME-TIFF": (".ome.tif", ome, omes_size),
     "GeoTIFF": (".tif", geotiff(SCALE, TIE), on_earth),
     "GeoTIFF of points": (".tif", geotiff(SCALE, TIE, point=True), on_earth),
+    "satellite": (".tif", geotiff(POLYNOMIALS), by_rational_polynomials),
     "GeoTIFF, turned": (".tif", geotiff(MATRIX), on_earth),
     "GeoTIFF of points, turned": (".tif", geotiff(MATRIX, point=True), on_earth),
 }
@@ -215,6 +237,8 @@ def test_dicom_states_the_size_of_its_pixels(tmp_path: Path, kind: str) -> None:
     region.ReferencePixelX0, region.PhysicalDeltaX, region.PhysicalDeltaY = 3, 0.06, 0.03
     dataset.SequenceOfUltrasoundRegions = Sequence([region])
     dataset.ShutterLeftVerticalEdge, dataset.ShutterRightVerticalEdge = 1, WIDTH
+    dataset.CenterOfCircularShutter, dataset.RadiusOfCircularShutter = [10, 16], 8
+    dataset.VerticesOfThePolygonalCollimator = [1, 1, 1, WIDTH, HEIGHT, WIDTH]
     dataset.PixelData = np.stack([values(1, "uint16") * 20] * frames).tobytes()
     pydicom.dcmwrite(tmp_path / "a.dcm", dataset, enforce_file_format=True)
     out = pydicom.dcmread(enlarged(tmp_path / "a.dcm", 3))
@@ -234,6 +258,9 @@ def test_dicom_states_the_size_of_its_pixels(tmp_path: Path, kind: str) -> None:
     assert (region.RegionLocationMinX0, region.RegionLocationMaxX1) == (6, 29)
     assert (region.RegionLocationMinY0, region.RegionLocationMaxY1) == (12, 59)
     assert (region.ReferencePixelX0, out.ShutterLeftVerticalEdge, out.ShutterRightVerticalEdge) == (10, 1, 3 * WIDTH)
+    # Row 10 is the tenth, whose middle of three is the 29th.
+    assert (list(out.CenterOfCircularShutter), out.RadiusOfCircularShutter) == ([29, 47], 24)
+    assert list(out.VerticesOfThePolygonalCollimator) == [2, 2, 2, 3 * WIDTH - 1, 3 * HEIGHT - 1, 3 * WIDTH - 1]
     assert (region.PhysicalDeltaX, region.PhysicalDeltaY) == pytest.approx((0.02, 0.01))
 
 

@@ -291,6 +291,59 @@ def test_no_stranger_is_seen_where_all_values_are_an_image() -> None:
         assert (image.black, image.white) == (array.min() if array is speckle else 0, array.max() if array is speckle else 255)
 
 
+@pytest.mark.parametrize("banded", [False, True], ids=["whole", "in bands"])
+@pytest.mark.parametrize("given", ["auto", "dtype", (-1000, 2000), (3500, 0)])
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        ("tiff", 0, 4095),
+        ("tiff", 90, 16000),
+        ("tiff", 0, 65535),
+        ("dicom", 0, 4000),
+        ("dicom", 28000, 31000),
+        ("signed", -700, 2000),
+    ],
+)
+def test_where_zero_is_white_black_and_white_are_values_of_the_file(
+    gray: NDArray[np.float64],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    low: int,
+    high: int,
+    given: ranges.Range,
+    banded: bool,
+) -> None:
+    if banded:
+        monkeypatch.setattr(base, "BANDED", 1000)
+    scaled = (gray - gray.min()) / np.ptp(gray)
+    values = np.rint(low + scaled * (high - low)).astype("int16" if kind == "signed" else "uint16")
+    if high < 20000:
+        values[40, 50] = np.iinfo(values.dtype).max
+    read = []
+    for dark in (True, False):
+        if kind == "tiff":
+            path = tmp_path / f"{dark}.tif"
+            tifffile.imwrite(path, values, photometric="minisblack" if dark else "miniswhite", metadata=None)
+        else:
+            from tests.test_formats import dicom
+
+            path = tmp_path / f"{dark}.dcm"
+            dicom(path, values, stored=16, photometric="MONOCHROME2" if dark else "MONOCHROME1")
+        read.append(files.read(path, value_range=given))
+    # A picture and its negative: the same values are no image, and the same two are the ends of the range.
+    image, negative = read
+    assert sorted(negative.ends) == sorted(image.ends)
+    assert negative.ends[0] > negative.ends[1]
+    assert [remark for remark in negative.remarks if not remark.startswith(ranges.SAID)] == [
+        remark for remark in image.remarks if not remark.startswith(ranges.SAID)
+    ]
+    if given == "auto" and image.remarks:
+        assert f"black is {negative.ends[0]:.6g}, white {negative.ends[1]:.6g}, " in negative.remarks[0]
+    light, shade = (images.as_pixels(each, images.whole(each.pixels)) for each in read)
+    np.testing.assert_allclose(shade, light if image.ends[0] > image.ends[1] else 1 - light, atol=1e-5)
+
+
 def test_what_the_range_is_told_as_is_what_it_is() -> None:
     values = np.array([[0, 5], [4000, 65535]], np.uint16)
     assert images.from_values(values, (0, 4095)).white == 4095

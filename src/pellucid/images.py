@@ -93,7 +93,8 @@ class Image:
     ``alpha`` (height, width) stays in the source's dtype and is never filtered, only
     enlarged with the rest. ``dtype`` is the source's, ``flat`` whether it came
     as (height, width) without a channel axis; ``black`` and ``white`` are the source's values of pixels 0 and 1 (white None: the
-    dtype's own), ``stated`` says that the file states its white. ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key
+    dtype's own), ``stated`` says that the file states its white. ``mirror`` is there where small values are light in the file: they
+    were `ranges.mirrored`. ``icc``, ``exif``, ``xmp``, ``iptc`` (IIM records), ``text`` (key
     and value) and ``resolution`` (dots per inch) are as the file had them; ``notes`` is what the file's own format wants back, such
     as a JPEG's tables: only its module looks inside.
 
@@ -117,6 +118,7 @@ class Image:
     black: float = 0.0
     white: float | None = None
     stated: bool = False
+    mirror: float | None = None
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
@@ -145,6 +147,12 @@ class Image:
     def is_grown(self) -> bool:
         """Whether the pixels are of another size than they were read in."""
         return self.size is not None and self.pixels.shape[:2] != self.size
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Black and white as the file has them."""
+        black, white = self.black, white_of(self)
+        return (black, white) if self.mirror is None else (self.mirror - black, self.mirror - white)
 
     @property
     def steps(self) -> float | None:
@@ -185,14 +193,15 @@ def from_values(
     full: bool = False,
     premultiplied: bool = False,
     keep: bool = False,
+    mirror: float | None = None,
 ) -> Image:
     """As `from_array`, of any of `FILE_DEPTHS`; ``value_range`` says which values are black and white.
 
     ``white`` is what the file tells of its white, for ``auto``; it is not believed where a value lies above it. ``full`` as of
     `pellucid.ranges.find`. ``nodata`` are values that are no image, ``valid`` (the array's shape) is False where none is. Colours
     that are ``premultiplied`` by alpha are not filled: where nothing is shown they are 0. With ``sparing``, whole numbers of 8 and
-    16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`. An array without any value is no error
-    here: see `Image.empty`.
+    16 bits stay what they are: see `Image`. ``keep`` as of `pellucid.files.base.Reading`, ``mirror`` as of `Image`. An array
+    without any value is no error here: see `Image.empty`.
     """
     _check(values.shape, values.dtype)
     flat = values.ndim == 2
@@ -204,7 +213,7 @@ def from_values(
     if hidden and not isinstance(value_range, tuple):
         # Nothing is shown anywhere: any range does.
         value_range = "dtype"
-    found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, full=full)
+    found = ranges.find(planes.dtype, value_range, partial(_usable, planes, there), white=white, full=full, mirror=mirror)
     remarks = ranges.remarks(found)
     if not found.plain:
         kept = found.pixels(planes)
@@ -218,6 +227,7 @@ def from_values(
         black=found.ends[0],
         white=_white(values.dtype, found.ends),
         stated=value_range == "auto" and found.ends == (0.0, white),
+        mirror=mirror,
         empty=hidden and alpha is None,
     )
     if keep and values.dtype.name not in WHOLE:
@@ -284,6 +294,7 @@ def from_rows(
     full: bool = False,
     premultiplied: bool = False,
     keep: bool = False,
+    mirror: float | None = None,
 ) -> Image:
     """As `from_values`, sparing, of what is not held in memory; where ``auto`` needs all values they are read once for that."""
     _check(rows.shape, rows.dtype)
@@ -309,7 +320,7 @@ def from_rows(
         read = True
 
     try:
-        found = ranges.find(rows.dtype, value_range, bands, white=white, full=full)
+        found = ranges.find(rows.dtype, value_range, bands, white=white, full=full, mirror=mirror)
     except ImageError:
         # There is no value to find a range from.
         found = ranges.find(rows.dtype, "dtype", bands)
@@ -348,6 +359,7 @@ def from_rows(
         black=found.ends[0],
         white=_white(rows.dtype, found.ends),
         stated=value_range == "auto" and found.ends == (0.0, white),
+        mirror=mirror,
         mask=mask,
         empty=read and not some and not transparent,
         size=(height, width),

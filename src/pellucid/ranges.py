@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pellucid.errors import ImageError, OptionError, RangeWarning
 
-__all__ = ["Found", "Nodata", "Range", "dtype_ends", "find", "parse_range", "remarks", "warn"]
+__all__ = ["Found", "Nodata", "Range", "dtype_ends", "find", "mirrored", "parse_range", "remarks", "warn"]
 
 Range = Literal["auto", "dtype"] | tuple[float, float]
 """Which values are black and white. ``dtype``: the smallest and largest of an integer dtype, 0 and 1 of floats. ``auto``: those of
@@ -92,7 +92,8 @@ Bands = Callable[[], Iterable[NDArray[Any]]]
 class Found:
     """Black and white; ``reserved`` are values that stand for no image, and what lies beyond ``low`` and ``high`` is none either.
     ``sought``: black and white were found from the values. ``noise`` are the smallest and the largest value, where what lies beyond
-    black and white is noise."""
+    black and white is noise. ``stored`` is the same of the values as they are in the file, where small ones are light
+    there."""
 
     ends: tuple[float, float]
     reserved: tuple[float, ...] = ()
@@ -100,10 +101,13 @@ class Found:
     high: float = np.inf
     sought: bool = False
     noise: tuple[float, float] | None = None
+    stored: Found | None = None
 
     @property
     def words(self) -> str:
-        """The values that are no image, in words; "" where every value is one."""
+        """The values that are no image, in words, as the file has them; "" where every value is one."""
+        if self.stored is not None:
+            return self.stored.words
         parts = [f"{value:.10g}" for value in self.reserved]
         parts += [f"below {self.low:.4g}"] if self.low > -np.inf else []
         parts += [f"above {self.high:.4g}"] if self.high < np.inf else []
@@ -113,6 +117,17 @@ class Found:
     def plain(self) -> bool:
         """Whether every value is an image."""
         return not self.reserved and self.low == -np.inf and self.high == np.inf
+
+    def mirrored(self, mirror: float) -> Found:
+        """The same of what `mirrored` makes of the values."""
+        return Found(
+            (mirror - max(self.ends), mirror - min(self.ends)),
+            tuple(mirror - value for value in self.reserved),
+            mirror - self.high,
+            mirror - self.low,
+            self.sought,
+            stored=self,
+        )
 
     def valid(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the values are an image."""
@@ -178,7 +193,7 @@ def remarks(found: Found) -> tuple[str, ...]:
         return (f"{SAID}black is 0, white 1, and what lies beyond ({low} to {high}) is taken for noise (--range LO:HI sets them)",)
     if not found.sought:
         return ()
-    low, high = (f"{end:.6g}" for end in found.ends)
+    low, high = (f"{end:.6g}" for end in (found.ends if found.stored is None else found.stored.ends[::-1]))
     return (f"{SAID}black is {low}, white {high}, estimated from the values (--range LO:HI sets them)",)
 
 
@@ -218,12 +233,32 @@ def dtype_ends(dtype: np.dtype[Any]) -> tuple[float, float]:
     return float(limits.min), float(limits.max)
 
 
-def find(dtype: np.dtype[Any], value_range: Range, bands: Bands, *, white: float | None = None, full: bool = False) -> Found:
+def mirrored(values: NDArray[Any], mirror: float) -> NDArray[Any]:
+    """Whole numbers whose large ones are dark as ones whose large ones are light, and back: ``mirror`` (-1 where they have a sign)
+    minus each. What lies beyond a mirror of values without sign stays."""
+    turned = values.dtype.type(mirror) - values
+    return np.asarray(turned if mirror < 0 else np.where(values > mirror, values, turned), dtype=values.dtype)
+
+
+def find(
+    dtype: np.dtype[Any],
+    value_range: Range,
+    bands: Bands,
+    *,
+    white: float | None = None,
+    full: bool = False,
+    mirror: float | None = None,
+) -> Found:
     """Black and white, two different values, of the values in ``bands``.
 
     ``white`` is what the file states; it is not believed where a value lies above it. ``full``: 16 bits are known to be over their
-    whole range. Raises `ImageError` where no value is an image.
+    whole range. With a ``mirror`` the values are what `mirrored` made of those in the file: ``value_range``, ``white`` and what is
+    found speak of the file's. Raises `ImageError` where no value is an image.
     """
+    if mirror is not None:
+        stored = find(dtype, value_range, lambda: (mirrored(band, mirror) for band in bands()), white=white, full=full)
+        if mirror < 0 or max(stored.ends) <= mirror or isinstance(value_range, tuple):
+            return stored.mirrored(mirror)
     if isinstance(value_range, tuple):
         return Found((float(value_range[0]), float(value_range[1])))
     own = dtype_ends(dtype)
@@ -259,7 +294,7 @@ def find(dtype: np.dtype[Any], value_range: Range, bands: Bands, *, white: float
     if dtype.kind == "f" and low >= 0 and 127 < high <= 255:
         # 8-bit levels that somebody made floats.
         ends = (0.0, 255.0)
-    return replace(found, ends=ends, sought=True)
+    return replace(found, ends=ends, sought=high > low)
 
 
 def _beside(value: float, *, whole: bool) -> tuple[float, float]:

@@ -36,12 +36,12 @@ Small = Callable[[tuple[int, ...], Place], Planes]
 
 def before(view: View, models: Models, found: Diagnosis | None, role: str) -> Callable[..., Planes] | None:
     """A function for the work on a piece before it is restored; it is called with the function that restores the piece, and with
-    that function's arguments. None where there is no such work, or where bands are all and the picture is not in memory."""
+    that function's arguments. None where there is no such work."""
     if found is None:
         return None
     bent = None
-    if max(found.rows, found.columns) > 0 and not isinstance(view.picture.pixels, images.Rows):
-        lighter = bands.lightness(images.floating(view.picture).pixels, found.rows / 255, found.columns / 255)
+    if max(found.rows, found.columns) > 0:
+        lighter = bands.lightness(view, found.rows / 255, found.columns / 255)
         bent = partial(denoising.straightened, lighter)
     if found.blotches is None:
         return bent

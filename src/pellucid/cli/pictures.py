@@ -437,9 +437,11 @@ def _inspect(options: argparse.Namespace) -> int:
         found = diagnosis.look(views.View((picture,))) if picture.mosaic is None else shot.inspected(picture)
         if options.json:
             mosaic = picture.mosaic
-            white = picture.black + (picture.steps or 1.0) if picture.white is None else picture.white
-            ends = {"black": picture.black, "white": white} if mosaic is None else {"black": mosaic.black, "white": mosaic.white}
-            print(json.dumps({"input": str(path), **found.to_dict(), **ends, "remarks": picture.remarks}), flush=True)
+            black, white = picture.ends if mosaic is None else (mosaic.black, mosaic.white)
+            print(
+                json.dumps({"input": str(path), **found.to_dict(), "black": black, "white": white, "remarks": picture.remarks}),
+                flush=True,
+            )
         else:
             print(shown(f"{path}: {found}") if len(paths) > 1 else str(found), flush=True)
             for remark in (*(found.details() if isinstance(found, shot.Found) else ()), *picture.remarks):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pellucid import images
+from pellucid.views import View
 
 __all__ = ["lightness", "measured", "offsets"]
 
@@ -47,6 +50,10 @@ MORE = 1.2
 
 THINNED = 4
 """One column of so many is looked at, for the rows, and one row, for the columns."""
+
+BINS, FINE = 128, 2 * 255
+"""Where a picture is not in memory, differences of columns are counted: in so many bins to either side of 0, which are half a level
+wide. Medians are off by half a bin at most."""
 
 USUAL = 1.4826
 """The standard deviation of a normal variable, in median distances from 0."""
@@ -130,7 +137,11 @@ def offsets(pixels: NDArray[np.float32], axis: int, level: float) -> NDArray[np.
 
     ``level`` is their standard deviation as measured; zeros where what is found is much more: that is the picture's own.
     """
-    steps = np.median(np.diff(pixels, axis=axis), axis=1 - axis).astype(np.float64)
+    return _offsets(np.median(np.diff(pixels, axis=axis), axis=1 - axis).astype(np.float64), level)
+
+
+def _offsets(steps: NDArray[np.float64], level: float) -> NDArray[np.float32]:
+    """As `offsets`, from the median difference of each row (column) and the next one; changes ``steps``."""
     usual = USUAL * np.median(np.abs(steps), axis=0)
     steps[np.abs(steps) > STEP * usual] = 0
     height = np.concatenate([np.zeros((1, steps.shape[1])), np.cumsum(steps, axis=0)])
@@ -145,12 +156,47 @@ def offsets(pixels: NDArray[np.float32], axis: int, level: float) -> NDArray[np.
     return np.zeros(height.shape, np.float32)
 
 
-def lightness(pixels: NDArray[np.float32], rows: float, columns: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """By how much each row (h, channels) and each column (w, channels) of an image (h, w, channels) is lighter; zeros where the
-    level of ``rows`` or of ``columns``, a share of full range, is 0."""
-    lighter = [np.zeros((side, pixels.shape[2]), np.float32) for side in pixels.shape[:2]]
+def lightness(view: View, rows: float, columns: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """By how much each row (h, channels) and each column (w, channels) of a picture is lighter; zeros where the level of ``rows``
+    or of ``columns``, a share of full range, is 0."""
+    height, width, channels = view.shape
+    lighter = [np.zeros((side, channels), np.float32) for side in (height, width)]
+    if isinstance(view.picture.pixels, images.Rows):
+        # What makes a row lighter does not set its columns apart.
+        down, across = _steps(band for band, _ in view.bands())
+        return (_offsets(down, rows) if rows > 0 else lighter[0]), (_offsets(across, columns) if columns > 0 else lighter[1])
+    pixels = images.floating(view.picture).pixels
     for axis, level in ((0, rows), (1, columns)):
         if level > 0:
             lighter[axis] = offsets(pixels, axis, level)
             pixels = pixels - np.expand_dims(lighter[axis], 1 - axis)
     return lighter[0], lighter[1]
+
+
+def _steps(bands: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The median difference of each row and the next one (h - 1, channels), and of each column (w - 1, channels), of a picture that
+    comes in ``bands`` (rows, w, channels)."""
+    down: list[NDArray[np.floating]] = []
+    last, counts, places = None, np.zeros((0, 0, 0), np.int32), np.zeros((0, 0), np.int64)
+    for band in bands:
+        joined = band if last is None else np.concatenate([last, band])
+        down.append(np.median(np.diff(joined, axis=0), axis=1))
+        last = band[-1:]
+        steps = np.rint(np.diff(band, axis=1) * np.float32(FINE)).clip(-BINS, BINS).astype(np.int64) + BINS
+        if not counts.size:
+            counts = np.zeros((*steps.shape[1:], 2 * BINS + 1), np.int32)
+            places = np.arange(steps[0].size).reshape(steps.shape[1:]) * (2 * BINS + 1)
+        for row in steps:
+            counts.reshape(-1)[places + row] += 1
+    across = [_middle(counts[:, channel]) for channel in range(counts.shape[1])]
+    return np.concatenate(down).astype(np.float64), np.stack(across, axis=1)
+
+
+def _middle(counts: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The medians, as shares of full range, of values (n) that were counted in bins (n, 2 * BINS + 1). In the bin that has the
+    median, values count as spread evenly."""
+    up_to, half = np.cumsum(counts, axis=1), counts.sum(axis=1, keepdims=True) / 2
+    at = np.argmax(up_to >= half, axis=1)[:, None]
+    there = np.take_along_axis(counts, at, 1)
+    within = (half - np.take_along_axis(up_to, at, 1) + there) / there
+    return np.asarray((at + within - 0.5 - BINS) / FINE)[:, 0]

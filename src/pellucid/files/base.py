@@ -156,6 +156,7 @@ def picture_of(
     full: bool = False,
     valid: NDArray[np.bool_] | None = None,
     premultiplied: bool = False,
+    mirror: float | None = None,
 ) -> Image:
     """An image from an array that may be gray with alpha (h, w, 2), as files have it; the rest as of `images.from_values`."""
     return images.from_values(
@@ -168,6 +169,7 @@ def picture_of(
         full=full,
         premultiplied=premultiplied,
         keep=reading.keep,
+        mirror=mirror,
     )
 
 
@@ -179,9 +181,10 @@ def picture_of_rows(
     nodata: Nodata | None = None,
     full: bool = False,
     premultiplied: bool = False,
+    mirror: float | None = None,
 ) -> Image:
     """The same as `picture_of` for values that are read as they are asked for."""
-    about: dict[str, Any] = {"nodata": nodata, "full": full, "premultiplied": premultiplied, "keep": reading.keep}
+    about: dict[str, Any] = {"nodata": nodata, "full": full, "premultiplied": premultiplied, "keep": reading.keep, "mirror": mirror}
     return images.from_rows(rows, reading.value_range, white=white, **about)
 
 

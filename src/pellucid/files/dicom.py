@@ -23,6 +23,7 @@ from pellucid.files.claims import check_bytes, check_size
 from pellucid.files.embedded import MOST_IN_HEAD, size_of
 from pellucid.files.geometry import middle
 from pellucid.images import Nodata
+from pellucid.ranges import mirrored
 
 __all__ = ["open_dicom", "save_dicom"]
 
@@ -91,9 +92,9 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
         raise FileError(f"pixels of kind {photometric} are not read")
     stored, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     white = None if signed or stored % 8 == 0 else float(2**stored - 1)
-    inverted = photometric == "MONOCHROME1"
+    mirror = _mirror(stored, signed) if photometric == "MONOCHROME1" else None
     padding = _padding(dataset, signed)
-    shown, apart = _shown(padding, stored, signed) if inverted and padding is not None else (padding, None)
+    shown, apart = _shown(padding, mirror) if mirror is not None and padding is not None else (padding, None)
 
     least, most = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if signed else (0, (1 << stored) - 1)
     # Padding may lie beyond the stored bits, which the reader leaves out of all values unless it is told not to.
@@ -103,15 +104,15 @@ def open_dicom(path: Path, reading: Reading) -> Iterator[Document]:
         for values in pixels.iter_pixels(dataset, correct_unused_bits=within):
             values = np.asarray(values)
             valid = None if apart is None else ~apart.of(values[..., None])
-            if inverted:
-                values = _inverted(values, stored, signed)
-            image = picture_of(values, reading, white=white, nodata=shown, valid=valid)
+            if mirror is not None:
+                values = mirrored(values, mirror)
+            image = picture_of(values, reading, white=white, nodata=shown, valid=valid, mirror=mirror)
             if apart is not None and image.mask is not None:
                 image = replace(image, remarks=(*image.remarks, f"{apart.words}: these pixels stay as they are"))
             yield Page((replace(image, flat=False),))
 
     shape = (count,) if count > 1 else ()
-    yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, inverted))
+    yield Document(pages(), count, shape, "Z" * len(shape), DicomFile(dataset, mirror is not None))
 
 
 def _check_deflated(path: Path) -> None:
@@ -174,6 +175,9 @@ LASTS = (
 )
 """Attributes across, and down, that name the first and the last pixel of something; shutters and collimators count from 1."""
 
+ROUND, CORNERED = ("Shutter", "Collimator"), ("VerticesOfThePolygonalShutter", "VerticesOfThePolygonalCollimator")
+"""A round shutter or collimator has a center (row and column) and a radius, a polygonal one vertices (rows and columns in turn)."""
+
 MIDDLES = (("ReferencePixelX0", "DopplerSampleVolumeXPosition"), ("ReferencePixelY0", "DopplerSampleVolumeYPosition"))
 """And one pixel, or a place between two."""
 
@@ -195,6 +199,15 @@ def _places_fitted(dataset: Any, down: Fraction, across: Fraction) -> None:
                     setattr(place, name, round(((int(value) + Fraction(1, 2)) * grown) - Fraction(1, 2)))
             if (delta := place.get(DELTAS[axis])) is not None:
                 setattr(place, DELTAS[axis], float(delta) / float(grown))
+    half, factors = Fraction(1, 2), (down, across)
+    for name in (*(f"CenterOfCircular{kind}" for kind in ROUND), *CORNERED):
+        if (numbers := dataset.get(name)) is not None:
+            # They count from 1.
+            moved = [round((int(number) - half) * factors[index % 2] + half) for index, number in enumerate(numbers)]
+            setattr(dataset, name, moved)
+    for kind in ROUND:
+        if (radius := dataset.get(f"RadiusOfCircular{kind}")) is not None:
+            setattr(dataset, f"RadiusOfCircular{kind}", round(int(radius) * across))
 
 
 def _fit(dataset: Any, down: Fraction, across: Fraction) -> None:
@@ -250,21 +263,18 @@ def _padding(dataset: Any, signed: bool) -> Nodata | None:
     return Nodata(float(min(values)), float(max(values)), "padding")
 
 
-def _shown(padding: Nodata, stored: int, signed: bool) -> tuple[Nodata | None, Nodata | None]:
+def _shown(padding: Nodata, mirror: int) -> tuple[Nodata | None, Nodata | None]:
     """The values that pad a picture whose large values are dark, once these are light: a range, or what is stored where it is none
     any more."""
-    low, high = (int(_inverted(np.array(end, np.int64), stored, signed)) for end in (padding.high, padding.low))
+    low, high = (int(mirrored(np.array(end, np.int64), mirror)) for end in (padding.high, padding.low))
     if low > high:
         return None, padding
     return Nodata(low, high, padding.name, (padding.low, padding.high)), None
 
 
-def _inverted(values: Any, stored: int, signed: bool) -> Any:
-    """Values whose large ones are dark as ones whose large ones are light, and back. The mirror of 0 is -1 where they have a sign,
-    else the largest of the stored bits; what lies beyond that (padding, say) stays."""
-    mirror = -1 if signed else 2**stored - 1
-    mirrored = mirror - values.astype(np.int64)
-    return (mirrored if signed else np.where(values > mirror, values, mirrored)).astype(values.dtype)
+def _mirror(stored: int, signed: bool) -> int:
+    """The value that 0 becomes where large values are dark: the largest of the stored bits, or -1 where they have a sign."""
+    return -1 if signed else 2**stored - 1
 
 
 def _swap(_: Any, element: Any) -> None:
@@ -287,7 +297,8 @@ def save_dicom(path: Path, pages: Iterator[Page], document: Document) -> None:
     for page in pages:
         values = joined(page)
         inverted = about.inverted and values.ndim == 2
-        made.append(_inverted(values, int(source.BitsStored), bool(source.PixelRepresentation)) if inverted else values)
+        mirror = _mirror(int(source.BitsStored), bool(source.PixelRepresentation))
+        made.append(mirrored(values, mirror) if inverted else values)
     whole = np.stack(made)
     if whole.dtype.itemsize * 8 != int(source.BitsAllocated) and math.log2(int(source.BitsAllocated) or 1) % 1:
         raise FileError(f"samples of {source.BitsAllocated} bits are not written; write TIFF")

@@ -31,14 +31,22 @@ WIDTHS, HEIGHTS = (0x0100, 0xA002, 0x1001), (0x0101, 0xA003, 0x1002)
 DENSITIES_ACROSS, DENSITIES_DOWN = (0x011A, 0xA20E), (0x011B, 0xA20F)
 """EXIF's XResolution and YResolution, FocalPlaneXResolution and FocalPlaneYResolution."""
 
+SUBJECTS = {0x9214: (2, 3, 4), 0xA214: (2,)}
+"""EXIF's SubjectArea and SubjectLocation, and how many numbers they have: across and down, then a diameter or a width and a
+height."""
+
 SHORT, LONG, RATIONAL = 3, 4, 5
 """Types of EXIF's values."""
 
-LARGEST = 2**32 - 1
+LARGEST, LARGEST_SHORT = 2**32 - 1, 2**16 - 1
 
 PIXEL_SCALE, TIE_POINTS, TRANSFORMATION, GEO_KEYS, RASTER_TYPE, IS_POINT = 33550, 33922, 34264, 34735, 1025, 2
 """GeoTIFF's tags ModelPixelScale, ModelTiepoint, ModelTransformation and GeoKeyDirectory; the key GTRasterType, and its value where
 coordinates are those of pixels' middles."""
+
+RPC, RPC_OFFSETS, RPC_SCALES = 50844, (2, 3), (7, 8)
+"""The tag RPCCoefficient, by which satellites' pictures lie on Earth; and its numbers that count rows and columns, from the middle
+of the first pixel."""
 
 Tag = tuple[int, int, int, Any]
 """A TIFF's tag: code, type, count, value."""
@@ -86,6 +94,11 @@ def _directory_fitted(
     for index in range(count):
         place = start + 2 + 12 * index
         tag, kind, length, value = struct.unpack_from(order + "HHII", data, place)
+        if kind == SHORT and length in SUBJECTS.get(tag, ()):
+            at = place + 8 if length == 2 else value
+            numbers = struct.unpack_from(f"{order}{length}H", data, at)
+            larger = (min(round(number * grown[index % 2]), LARGEST_SHORT) for index, number in enumerate(numbers))
+            struct.pack_into(f"{order}{length}H", data, at, *larger)
         if length != 1:
             continue
         if tag in (EXIF_IFD, INTEROPERABILITY_IFD) and depth < 2:
@@ -211,6 +224,10 @@ def geotiff_fitted(tags: Sequence[Tag], across: Fraction, down: Fraction, corner
             for row in (0, 4, 8):
                 numbers[row + 3] += numbers[row] * off_x + numbers[row + 1] * off_y
                 numbers[row : row + 2] = [numbers[row] / x, numbers[row + 1] / y]
+        elif code == RPC and count == 92:
+            start = corner or (middle(down), middle(across))
+            for place, length, first, factor in zip(RPC_OFFSETS, RPC_SCALES, start, (y, x), strict=True):
+                numbers[place], numbers[length] = (numbers[place] - first) * factor, numbers[length] * factor
         return code, kind, count, tuple(numbers)
 
     return tuple(changed(tag) for tag in tags)

@@ -153,7 +153,8 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
         if inverted:
             rows = rows.mapped(as_light, rows.shape, rows.dtype)
         white, nodata = _white(page, rows.dtype), _as_read(stated, rows.dtype, inverted=inverted)
-        image = picture_of_rows(rows, reading, white=white, nodata=nodata, full=_is_shown(page), premultiplied=premultiplied)
+        about: dict[str, Any] = {"full": _is_shown(page), "premultiplied": premultiplied, "mirror": _mirror(rows.dtype, inverted)}
+        image = picture_of_rows(rows, reading, white=white, nodata=nodata, **about)
         image = replace(image, flat=False)
         return Page((_beside(image, file, page, inverted=inverted, white=white, nodata=stated),))
     # Without imagecodecs, libtiff unpacks JPEG; it knows no other order of planes, and 8 bits.
@@ -196,15 +197,14 @@ def _page(path: Path, file: Any, place: int, reading: Reading, size: int, before
     elif photometric == INKS:
         raise FileError(f"it has {samples} inks of {values.dtype}, and only CMYK of 8 or 16 bits is read")
     elif one:
-        image = picture_of(
-            values, reading, white=white, nodata=nodata, valid=valid, full=_is_shown(page), premultiplied=premultiplied
-        )
+        about = {"full": _is_shown(page), "premultiplied": premultiplied, "mirror": _mirror(values.dtype, inverted)}
+        image = picture_of(values, reading, white=white, nodata=nodata, valid=valid, **about)
         made = Page((replace(image, remarks=image.remarks + remarks),))
     else:
         known = samples - len(extras)
         colours = 3 if known >= 3 and photometric in (RGB, YCBCR) else 1
         alpha = next((known + index for index, kind in enumerate(extras) if kind in ALPHAS), None)
-        about: dict[str, Any] = {"colours": colours, "alpha": alpha, "premultiplied": premultiplied}
+        about = {"colours": colours, "alpha": alpha, "premultiplied": premultiplied}
         made = planes(values, reading, kind="channels", white=white, nodata=nodata, **about)
     first = _beside(replace(made.pictures[0], flat=False), file, page, inverted=inverted, white=white, nodata=stated)
     return replace(made, pictures=(first, *made.pictures[1:]))
@@ -357,8 +357,14 @@ def _as_read(stated: float | None, dtype: np.dtype[Any], *, inverted: bool) -> N
     """The value that is no image among those that have become light, if they were ``inverted``."""
     if stated is None:
         return None
-    value = np.iinfo(dtype).max - stated if inverted else stated
+    mirror = _mirror(dtype, inverted)
+    value = stated if mirror is None else mirror - stated
     return Nodata(value, value, stored=(stated, stated))
+
+
+def _mirror(dtype: np.dtype[Any], inverted: bool) -> float | None:
+    """What is light once values whose 0 is white were ``inverted``: the mirror of 0."""
+    return float(np.iinfo(dtype).max) if inverted else None
 
 
 def _is_shown(page: Any) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pellucid.files.base import Document
 from pellucid.images import Image
+from pellucid.ranges import mirrored
 
 MINISWHITE, MINISBLACK, RGB, PALETTE, MASK, INKS, YCBCR, CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 """Values of the tag PhotometricInterpretation."""
@@ -35,13 +36,16 @@ WORDS = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432, 40091, 40092, 40093
 """Tags about the picture that EXIF shares: document's and page's name, description, maker, model, software, date, artist, host,
 copyright, and Windows' title, comment, author, keywords, subject."""
 
-PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+PLACES = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844)
 """GeoTIFF's and GDAL's tags: where on Earth the pixels lie, and which value means none."""
 
 OME_KEY = "OME-XML"
 
 IMAGEJ_PLACES = ("ROI", "Overlays", "roi", "overlays")
 """ImageJ's metadata that name places in pixels, packed in a format of its own."""
+
+IMAGEJ_ORIGINS = {"xorigin": "X", "yorigin": "Y"}
+"""ImageJ's metadata that say, in pixels, where coordinates begin, and along which axis."""
 
 IMAGEJ_WORDS = ("Info", "Labels", "Properties")
 """ImageJ's metadata that only tells; the rest says what the axes and colours are."""
@@ -102,11 +106,11 @@ def extras_of(page: Any) -> tuple[int, ...]:
 
 def as_light(values: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers without sign (h, w) or (h, w, n) whose 0 is white as those whose 0 is black, and back; alpha stays."""
-    top = values.dtype.type(np.iinfo(values.dtype).max)
+    top = np.iinfo(values.dtype).max
     if values.ndim == 2:
-        return np.asarray(top - values)
+        return mirrored(values, top)
     made = values.copy()
-    made[..., 0] = top - values[..., 0]
+    made[..., 0] = mirrored(values[..., 0], top)
     return made
 
 
@@ -119,7 +123,12 @@ def imagej_fitted(about: ImageJStack, shape: tuple[int, ...]) -> ImageJStack:
     """The stack with planes of another size: as many pixels more for each unit of length. Selections, which count pixels, go."""
     grown = {axis: after / before for axis, before, after in zip(about.axes, about.shape, shape, strict=True)}
     across, down = about.resolution
-    kept = tuple((key, value) for key, value in about.metadata if key not in IMAGEJ_PLACES)
+    factors = {name: grown[axis] for name, axis in IMAGEJ_ORIGINS.items()}
+    kept = tuple(
+        (key, value * factors[key] if key in factors and isinstance(value, int | float) else value)
+        for key, value in about.metadata
+        if key not in IMAGEJ_PLACES
+    )
     return replace(about, resolution=(across * grown["X"], down * grown["Y"]), metadata=kept)
 
 
