@@ -128,6 +128,33 @@ def test_a_video_behind_a_jpeg_is_told_and_gone(tmp_path: Path) -> None:
     assert b"ftyp" not in outcome.output.read_bytes()
 
 
+MORE = {
+    "video": [b"\0\0\0\x18ftyp" + brand for brand in (b"mp42", b"iso5", b"3gp4", b"avc1", b"qt  ")] + [b"MotionPhoto_Data"],
+    "depth map": [b"DualShot_DepthMap_1"],
+    "sound": [b"SoundShot_000", b"\0\0\0\x18ftypM4A ", b"RIFF\1\2\3\4WAVE"],
+    "HDR gain map": [
+        b"\xff\xd8\xff\xe2\0\x40urn:iso:std:iso:ts:21496:-1\0",
+        b"\xff\xd8\xff xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/'",
+    ],
+    "further picture": [b"\xff\xd8\xff\xe0\0\x10JFIF\0"],
+}
+
+
+@pytest.mark.parametrize(("what", "behind"), [(what, each) for what, kinds in MORE.items() for each in kinds])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_stands_behind_a_jpeg_is_told_and_gone(what: str, behind: bytes, progressive: bool, tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    PillowImage.fromarray(picture()).save(stream, "JPEG", progressive=progressive, restart_marker_blocks=2)
+    (tmp_path / "a.jpg").write_bytes(stream.getvalue() + bytes(9) + behind + bytes(400))
+    assert files.read(tmp_path / "a.jpg").remarks == (f"not read, and not in the output: {what}",)
+    files.write(tmp_path / "out.jpg", files.read(tmp_path / "a.jpg"))
+    assert behind not in (tmp_path / "out.jpg").read_bytes()[1:]
+    # The same bytes in front of the picture's end are the picture's own.
+    comment = b"\xff\xfe" + struct.pack(">H", len(behind) + 2) + behind
+    (tmp_path / "b.jpg").write_bytes(stream.getvalue()[:2] + comment + stream.getvalue()[2:] + bytes(9) + b"words of a tool")
+    assert files.read(tmp_path / "b.jpg").remarks == ()
+
+
 def test_a_plain_picture_has_no_remark(tmp_path: Path) -> None:
     PillowImage.fromarray(picture()).save(tmp_path / "a.jpg", xmp=xmp_of('a="b"', 'a:c="1"', ""))
     assert files.read(tmp_path / "a.jpg").remarks == ()

@@ -25,6 +25,7 @@ NAMES: tuple[tuple[str, str, str | None], ...] = (
     (f"{GOOGLE}1.0/depthmap/", r"[\w-]+", DEPTH),
     (f"{GOOGLE}1.0/image/", r"[\w-]+", PICTURE),
     (f"{GOOGLE}1.0/audio/", r"[\w-]+", SOUND),
+    ("http://ns.xiaomi.com/photos/1.0/camera/", "XMPMeta", None),
     ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", None),
     ("http://ns.adobe.com/xap/1.0/", "Thumbnails", None),
 )
@@ -36,8 +37,16 @@ DYNAMIC_DEPTH = f"{GOOGLE}dd/1.0/"
 SEMANTICS = {"GainMap": GAIN_MAP, "MotionPhoto": VIDEO, "Depth": DEPTH, "DepthMap": DEPTH, "Confidence": DEPTH, "Original": PICTURE}
 """The names of items in Google's container."""
 
-MOVIES = (b"ftypmp42", b"ftypmp41", b"ftypisom", b"ftypqt  ", b"MotionPhoto_Data")
-"""How a video behind a picture begins, or its maker's mark."""
+BEHIND: tuple[tuple[str, str], ...] = (
+    (GAIN_MAP, r"urn:iso:std:iso:ts:21496|http://ns\.adobe\.com/hdr-gain-map/"),
+    (VIDEO, r"ftyp(?:mp4|iso|qt  |3gp|3g2|avc1|hvc1|M4V|MSNV)|MotionPhoto_Data"),
+    (DEPTH, r"DepthMap"),
+    (SOUND, r"ftypM4A|SoundShot|RIFF....WAVE"),
+)
+"""What stands behind a picture, and how it begins or is called by its maker."""
+
+NEXT_MARKER = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")
+"""A marker of a JPEG that ends the packed pixels before it."""
 
 
 def without_companions(xmp: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -85,12 +94,30 @@ def _without(xmp: bytes, prefix: bytes, names: bytes) -> bytes:
 
 def left_out(content: bytes, pictures: int, promised: tuple[str, ...]) -> tuple[str, ...]:
     """The companions in a JPEG of so many pictures, beside its first one; ``promised`` are those in its XMP."""
-    gone = list(promised)
-    if any(mark in content for mark in MOVIES) and VIDEO not in gone:
-        gone.append(VIDEO)
-    if pictures > 1 and not gone:
-        gone.append(PICTURE if pictures == 2 else f"{PICTURE}s")
+    gone, rest = list(promised), _behind(content)
+    for what, marks in BEHIND:
+        if what not in gone and re.search(marks.encode(), rest, re.DOTALL):
+            gone.append(what)
+    if not gone and (pictures > 1 or b"\xff\xd8\xff" in rest):
+        gone.append(PICTURE if pictures <= 2 else f"{PICTURE}s")
     return tuple(gone)
+
+
+def _behind(jpeg: bytes) -> bytes:
+    """What follows a JPEG's first picture; nothing where that has no end."""
+    place = 2
+    while jpeg[place : place + 1] == b"\xff" and place + 4 <= len(jpeg):
+        marker = jpeg[place + 1]
+        if marker == 0xD9:
+            return jpeg[place + 2 :]
+        if marker == 0xFF:
+            place += 1
+            continue
+        place += 2 + int.from_bytes(jpeg[place + 2 : place + 4], "big")
+        if marker == 0xDA:
+            found = NEXT_MARKER.search(jpeg, place)
+            place = len(jpeg) if found is None else found.start()
+    return b""
 
 
 def remark(gone: tuple[str, ...]) -> tuple[str, ...]:
