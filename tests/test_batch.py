@@ -69,6 +69,10 @@ def test_a_name_with_a_formats_ending_is_a_file_and_any_other_a_folder(tmp_path:
     assert plan.plan([first], tmp_path / "there.png").folder == tmp_path / "there.png"
     with pytest.raises(OptionError, match=r"its name ends in /, but this is a file"):
         plan.plan([second], first, folder=True)
+    # Nothing can be written below a file.
+    for below in (first / "x.png", first / "sub" / "deeper"):
+        with pytest.raises(OptionError, match=r"--out .*: .*a\.png is a file, not a folder"):
+            plan.plan([second], below)
 
 
 @pytest.mark.parametrize("name", ["x.gif", "x.nef", "x.xyz", "x.png.bak"])

@@ -278,6 +278,9 @@ def identity(path: Path) -> str:
 
 def _is_folder(out: Path, *, folder: bool, several: bool) -> bool:
     """Whether the name is a folder's: see `plan`. Raises `OptionError` and `FileError`."""
+    above = next((each for each in out.parents if exists(each)), None)
+    if above is not None and not above.is_dir():
+        raise OptionError(f"--out {out}: {above} is a file, not a folder")
     if files.is_folder_of_pictures(out):
         return True
     # A picture that is a folder may be written with a slash, too.

@@ -178,6 +178,8 @@ def _done(
     footage.check(clip)
     kept = working.attached(settings, how)
     # A path forgets the slash at its end.
+    if options.out == "":
+        raise OptionError("--out is empty; name a file or a folder")
     options.folder = options.out is not None and options.out.endswith(("/", os.sep))
     options.out = None if options.out is None else Path(options.out)
     piped = PIPE in options.inputs or options.out == PIPE
