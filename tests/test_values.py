@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 import pellucid
-from pellucid import batch, files, images, masks, plan, ranges, restorer, working
+from pellucid import batch, comparing, files, images, masks, plan, ranges, restorer, working
 from pellucid.errors import ImageError, RangeWarning
 from pellucid.files import base
 
@@ -342,6 +342,19 @@ def test_where_zero_is_white_black_and_white_are_values_of_the_file(
         assert f"black is {negative.ends[0]:.6g}, white {negative.ends[1]:.6g}, " in negative.remarks[0]
     light, shade = (images.as_pixels(each, images.whole(each.pixels)) for each in read)
     np.testing.assert_allclose(shade, light if image.ends[0] > image.ends[1] else 1 - light, atol=1e-5)
+
+
+def test_pictures_whose_zero_is_white_are_compared_on_the_scale_of_the_first(gray: NDArray[np.float64], tmp_path: Path) -> None:
+    counts = np.rint(3000 * gray).astype(np.uint16)
+    pairs = []
+    for kind in ("minisblack", "miniswhite"):
+        for name, values in (("first", counts), ("second", counts // 2 + 700)):
+            tifffile.imwrite(tmp_path / f"{name}.tif", values, photometric=kind, metadata=None)
+        pairs.append(comparing.read(tmp_path / "first.tif", tmp_path / "second.tif"))
+    dark, light = pairs
+    np.testing.assert_allclose(light.one, 1 - dark.one, atol=1e-6)
+    np.testing.assert_allclose(light.other, 1 - dark.other, atol=1e-6)
+    assert "black is 4095, white 0 in both" in light.remarks[0]
 
 
 def test_what_the_range_is_told_as_is_what_it_is() -> None:

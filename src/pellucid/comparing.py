@@ -49,7 +49,7 @@ def read(first: Path, second: Path, value_range: Range = "auto") -> Pair:
         if picture.mask is not None and not picture.mask.shown and (share := 1 - float(picture.mask.valid.mean())) > 0
     ]
     sets = "--range LO:HI sets them"
-    (black, white), (own_black, own_white) = ends = [(picture.black, white_of(picture)) for picture in pictures]
+    (black, white), (own_black, own_white) = ends = [picture.ends for picture in pictures]
     if value_range == "auto" and _shares_range(*pictures):
         if (black, white) != (own_black, own_white):
             other = (other * (own_white - own_black) + (own_black - black)) / (white - black)
@@ -69,7 +69,7 @@ def _shares_range(one: Image, other: Image) -> bool:
     """Whether equal values mean the same in both pictures."""
     if one.dtype.kind == other.dtype.kind == "f":
         return True
-    return one.dtype == other.dtype and not (one.stated or other.stated)
+    return (one.dtype, one.mirror) == (other.dtype, other.mirror) and not (one.stated or other.stated)
 
 
 def _is_estimated(picture: Image) -> bool:
