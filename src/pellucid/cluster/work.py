@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, NamedTuple
 
 from pellucid import __version__, batch, files, footage, manifest, plan, saving, working
@@ -94,7 +94,7 @@ class Order:
         """The properties that all outputs have, whatever their inputs are."""
         return Always.of(self.settings.answer)
 
-    def output(self, inner: PurePosixPath) -> PurePosixPath:
+    def output(self, inner: PurePosixPath) -> PurePath:
         """The path of an input's output below the folder of outputs, before its variants."""
         own = {**self.always._asdict(), "mosaic": self.mosaic, "clip_ending": self.clip_ending}
         return plan.name_in_folder(inner, self.ending, **own)
