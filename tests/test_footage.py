@@ -302,3 +302,43 @@ def test_chains_and_masks_take_clips(tmp_path: Path, capsys: pytest.CaptureFixtu
     for before, after in zip(luma_of(clip), luma_of(half), strict=True):
         assert (before[:, : WIDTH // 2] == after[:, : WIDTH // 2]).all()
         assert (before[:, WIDTH // 2 :] != after[:, WIDTH // 2 :]).any()
+
+
+FRAMES = (np.linspace(100, 900, 64) + np.random.default_rng(2).normal(0, 30, (4, 48, 64))).clip(0, 1023).astype(np.uint16)
+"""Counts of 10 bits: a ramp from left to right, in noise."""
+
+
+def rough(frame: Any) -> float:
+    """The strength of the noise from above to below."""
+    return float(np.diff(frame.astype(float), axis=0).std())
+
+
+def test_masked_frames_keep_their_masks_and_what_lies_under_them_has_no_say() -> None:
+    mask = np.zeros(FRAMES.shape, bool)
+    mask[:, 10:20, 10:20] = True
+    found = []
+    for under in (0, 60000):
+        stack = np.ma.MaskedArray(np.where(mask, under, FRAMES).astype(np.uint16), mask)
+        with pytest.warns(pellucid.RangeWarning, match="white 1023"):
+            found.append(list(pellucid.denoise(iter(stack), model="photo-fast", sigma=10)))
+        for output, given in zip(found[-1], stack, strict=True):
+            assert (output.mask == given.mask).all()
+            assert (output.data[given.mask] == under).all()
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one.compressed(), other.compressed())
+        assert rough(one) < 0.5 * rough(FRAMES[0])
+
+
+def test_frames_take_a_range_and_may_come_in_one_buffer() -> None:
+    def coming(into: Any) -> Any:
+        for frame in FRAMES:
+            into[...] = frame
+            yield into
+
+    how: dict[str, Any] = {"model": "photo-fast", "sigma": 10, "range": (0, 4095)}
+    alone = list(pellucid.denoise((frame.copy() for frame in FRAMES), **how))
+    buffered = list(pellucid.denoise(coming(FRAMES[0].copy()), **how))
+    np.testing.assert_array_equal(alone, buffered)
+    assert rough(alone[0]) < 0.7 * rough(FRAMES[0])
+    with pytest.raises(OptionError, match="axes are for stacks"):
+        pellucid.denoise(iter(FRAMES), axes="YX")

@@ -225,6 +225,87 @@ def test_a_picture_is_saved_with_the_metadata_of_its_source(tmp_path: Path) -> N
     pellucid.write(tmp_path / "b.jpg", output, overwrite=True)
 
 
+class Unreadable:
+    """A tensor that NumPy cannot have, as those of other libraries."""
+
+    def __array__(self, *_: Any, **__: Any) -> NDArray[Any]:
+        raise RuntimeError("it is on another device")
+
+
+@pytest.mark.parametrize("wrong", [[[1, 2], [3]], Unreadable(), None, {}], ids=["ragged", "tensor", "none", "dict"])
+def test_what_is_no_array_is_one_line(wrong: Any, tmp_path: Path) -> None:
+    calls: tuple[Callable[[], Any], ...] = (
+        lambda: pellucid.denoise(wrong, sigma=10),
+        lambda: pellucid.inspect(wrong),
+        lambda: pellucid.write(tmp_path / "a.png", wrong),
+        lambda: list(pellucid.denoise(iter([wrong]), sigma=10)),
+    )
+    for call in calls:
+        with pytest.raises(pellucid.PellucidError) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_pillow_are_taken_where_their_values_are_light() -> None:
+    from PIL import Image as PillowImage
+
+    colour = PillowImage.fromarray(samples.photograph()[100:148, 200:264])
+    for mode in ("P", "PA", "LA", "CMYK", "YCbCr", "HSV", "LAB", "RGBX", "RGBa"):
+        with pytest.raises(pellucid.ImageError, match=f"mode {mode} is not taken: convert it to RGB"):
+            pellucid.denoise(colour.convert(mode), sigma=10)
+    for mode in ("L", "RGB", "RGBA"):
+        np.testing.assert_array_equal(pellucid.denoise(colour.convert(mode), strength=0), np.asarray(colour.convert(mode)))
+
+
+def test_names_with_a_nul_are_one_line(tmp_path: Path) -> None:
+    name, noise = tmp_path / "a\0.png", samples.photograph()[100:148, 200:264]
+    for call in (
+        lambda: pellucid.read(name),
+        lambda: pellucid.write(name, noise),
+        lambda: pellucid.denoise(noise, sigma=10, out=name),
+        lambda: pellucid.colorize(noise, like=str(name)),
+        lambda: pellucid.load(str(name)),
+    ):
+        with pytest.raises(pellucid.PellucidError):
+            call()
+
+
+def test_a_file_is_replaced_where_that_is_asked_for_and_the_input_never(tmp_path: Path) -> None:
+    source, target, noise = tmp_path / "a.png", tmp_path / "b.png", samples.photograph()[100:148, 200:264]
+    pellucid.write(source, noise)
+    pellucid.write(target, noise)
+    before = source.read_bytes(), target.read_bytes()
+    for call in (
+        lambda: pellucid.write(target, noise),
+        lambda: pellucid.denoise(source, strength=0, out=target),
+        lambda: pellucid.run(noise, "denoise:strength=0", out=target),
+    ):
+        with pytest.raises(pellucid.FileError, match=r"b\.png exists; overwrite=True overwrites it"):
+            call()
+    (tmp_path / "link.png").symlink_to(source)
+    for name in (source, tmp_path / "link.png"):
+        with pytest.raises(pellucid.OptionError, match="this is the input"):
+            pellucid.denoise(source, strength=0, out=name, overwrite=True)
+    assert before == (source.read_bytes(), target.read_bytes())
+    assert pellucid.denoise(source, sigma=40, out=target, overwrite=True) == target
+    assert target.read_bytes() != before[1]
+
+
+@pytest.mark.filterwarnings("ignore::pellucid.RangeWarning")
+@pytest.mark.parametrize("dtype", ["uint32", "int32", "float32", "float64", "uint16"])
+def test_nothing_done_to_a_pixel_leaves_it_to_the_bit(dtype: str) -> None:
+    values = np.random.default_rng(1).uniform(0, 1, (2, 40, 48))
+    unit = {"uint32": 2.0**32 - 1, "int32": 2.0**31 - 1, "uint16": 65535.0}.get(dtype, 1234.5678)
+    stack, half = (values * unit).astype(dtype), np.zeros((40, 48))
+    half[:, 24:] = 1
+    model = pellucid.load("photo-fast")
+    for array in (stack, stack[0]):
+        output = model.restore(array, sigma=10, mask=half)
+        np.testing.assert_array_equal(output[..., :24], array[..., :24])
+        assert (output[..., 24:] != array[..., 24:]).mean() > 0.9
+        np.testing.assert_array_equal(model.restore(array, sigma=10, strength=0), array)
+
+
 def test_models_and_diagnoses_have_readable_names() -> None:
     assert repr(pellucid.load("photo")).startswith("<Restorer 'photo' for denoise: gray photo-gray, colour photo-color")
     assert repr(pellucid.inspect(np.full((64, 64), 0.5))) == "<Diagnosis: no noise to speak of>"

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import inspect as introspection
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from pellucid import chains, diagnosis, files, footage, images, ranges, restorer, stacks, steps
 from pellucid.chains import Chain
 from pellucid.diagnosis import Diagnosis
-from pellucid.errors import OptionError
+from pellucid.errors import FileError, OptionError
 from pellucid.families import FAMILIES, names
 from pellucid.images import Image, Range
 from pellucid.restorer import Restorer
@@ -27,6 +27,9 @@ from pellucid.tasks.settings import ClipSettings, Settings, check_type
 from pellucid.views import View
 
 __all__ = ["inspect", "load", "of_task", "read", "restore", "run", "write"]
+
+FORCE = "--force overwrites it"
+"""The end of an error where a file exists, for people at the command line."""
 
 _loaded: dict[str, tuple[object, Restorer]] = {}
 """Restorers by the names of their models, or whole paths, and what those files were (`_state`) when they were loaded."""
@@ -73,11 +76,15 @@ def _restored(
     settings: Settings | Steps,
     out: str | Path | None,
     clip: ClipSettings | None,
+    *,
+    overwrite: bool,
 ) -> Any:
     """The answer of the functions of this module: see `restore`."""
     restore: Callable[..., Any] = model.restore
     if out is not None:
         check_type("out", out, (str, Path), "the path of a file")
+        if isinstance(image, str | Path) and Path(out).exists() and Path(image).exists() and Path(out).samefile(image):
+            raise OptionError(f"{out}: this is the input, which no output replaces: name another file")
     if clip is not None:
         check_type("clip", clip, ClipSettings, "ClipSettings")
     _check_kinds(image, value_range, axes, clip, encoded=out is not None)
@@ -85,40 +92,55 @@ def _restored(
     if isinstance(image, Iterator):
         if out is not None:
             raise OptionError("out takes the path of a picture or a clip, and these are frames; write them with your own encoder")
-        return footage.each(image, model, settings, alone=clip is not None and clip.alone)
+        chosen = stacks.reading_of(value_range, None).value_range
+        return footage.each(image, model, settings, alone=clip is not None and clip.alone, value_range=chosen)
     if isinstance(image, str | Path) and files.is_clip(Path(image)):
         if out is None:
             alone = clip is not None and clip.alone
             return footage.each(footage.arrays(Path(image), clip), model, settings, alone=alone)
-        footage.restore(Path(image), Path(out), model, settings, clip)
+        with _in_python():
+            footage.restore(Path(image), Path(out), model, settings, clip, overwrite=overwrite)
         return Path(out)
     if isinstance(image, str | Path):
         picture = restore(read(image, range=value_range, axes=axes), settings)
         if out is None:
             return images.to_array(picture)
-        write(out, picture)
+        write(out, picture, overwrite=overwrite)
         return Path(out)
     if out is None or isinstance(image, Image):
         result = restore(image, settings, range=value_range, axes=axes)
         if out is None:
             return result
-        write(out, result)
+        write(out, result, overwrite=overwrite)
         return Path(out)
     first, *more = islice(stacks.frames_of(image, value_range, axes).pictures, 2)
     if more:
         raise OptionError("out takes the path of one picture, and this is a stack of them; write the array yourself")
     # With the range in which its values are read, which a format of whole numbers spreads.
     ranges.warn(first.remarks)
-    write(out, restore(first, settings))
+    write(out, restore(first, settings), overwrite=overwrite)
     return Path(out)
+
+
+@contextmanager
+def _in_python() -> Iterator[None]:
+    """Where a file exists, the error names what overwrites it in Python."""
+    try:
+        yield
+    except FileError as error:
+        if not str(error).endswith(FORCE):
+            raise
+        raise FileError(str(error).removesuffix(FORCE) + "overwrite=True overwrites it") from error
 
 
 def _check_kinds(image: Any, value_range: Range, axes: str | None, clip: ClipSettings | None, *, encoded: bool) -> None:
     """`OptionError` for what would have no effect: on a picture, on frames, or on a clip that is not ``encoded``."""
     frames = isinstance(image, Iterator)
     moving = frames or (isinstance(image, str | Path) and files.is_clip(Path(image)))
-    if moving and ((isinstance(value_range, str), value_range) != (True, "auto") or axes is not None):
-        raise OptionError("range and axes are for pictures, and these are the frames of a clip: leave them out")
+    ranged = (isinstance(value_range, str), value_range) != (True, "auto")
+    if moving and (axes is not None or (ranged and not frames)):
+        words = "axes are for stacks, and these are frames" if frames else "range and axes are for pictures, and this is a clip"
+        raise OptionError(f"{words}: leave them out")
     given = () if clip is None else tuple(flag.removeprefix("--") for flag in clip.given("clips"))
     if given and not moving:
         raise OptionError(f"clip: {given[0]} is for clips, and this is a picture: leave it out")
@@ -136,6 +158,7 @@ def restore(
     axes: str | None = None,
     out: str | Path | None = None,
     clip: ClipSettings | None = None,
+    overwrite: bool = False,
     **settings: Any,
 ) -> Any:
     """The image, restored by ``model``: an array for an array, of the same dtype; an `Image` for an `Image`.
@@ -145,10 +168,11 @@ def restore(
     ``strength``, ``colour_noise`` and ``keep_grain`` of a denoiser, ``scale`` and ``strength`` of a model that enlarges. The model
     stays loaded for the next call, as long as its file is the same.
 
-    ``out`` is the path of a file that the result is written to; the function then returns that path. ``image`` may be the path of
+    ``out`` is the path of a file that the result is written to; the function then returns that path. A file that exists is replaced
+    only with ``overwrite``, and the input never. ``image`` may be the path of
     a clip: it is restored into ``out`` with its sound and all else, as ``clip`` says. Without ``out`` the function returns an
     iterator of the restored frames, (h, w, 3) or (h, w), uint8, or uint16 for more than 8 bits. An iterator of frames gives one,
-    too. Raises members of `PellucidError`.
+    too; with ``range`` auto their black and white are those of the values so far. Raises members of `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.restore(np.zeros((40, 50), np.uint8), sigma=10).shape
@@ -157,7 +181,7 @@ def restore(
     (80, 100)
     """
     kept = _kept(model)
-    return _restored(kept, image, range, axes, kept.settings(**settings), out, clip)
+    return _restored(kept, image, range, axes, kept.settings(**settings), out, clip, overwrite=overwrite)
 
 
 def run(
@@ -169,13 +193,14 @@ def run(
     axes: str | None = None,
     out: str | Path | None = None,
     clip: ClipSettings | None = None,
+    overwrite: bool = False,
 ) -> Any:
     """The image after several tasks, one after the other, with nothing rounded between them: an array for an array, of the same
     dtype; an `Image` for an `Image`.
 
     ``chosen`` are the steps as text, ``task:name=value+task`` (see `pellucid.steps.parse`); or name a ``preset``. ``image``,
-    ``range``, ``axes``, ``out`` and ``clip`` as of `restore`. The models stay loaded for the next call. Raises members of
-    `PellucidError`.
+    ``range``, ``axes``, ``out``, ``clip`` and ``overwrite`` as of `restore`. The models stay loaded for the next call. Raises
+    members of `PellucidError`.
 
     >>> import numpy as np, pellucid
     >>> pellucid.run(np.zeros((40, 50), np.uint8), "denoise:sigma=10+upscale:scale=2").shape
@@ -188,7 +213,7 @@ def run(
     found = steps.preset(preset) if preset is not None else steps.parse(chosen) if isinstance(chosen, str) else chosen
     assert found is not None
     chain = chains.of(found, _kept)
-    return _restored(chain, image, range, axes, chain.steps, out, clip)
+    return _restored(chain, image, range, axes, chain.steps, out, clip, overwrite=overwrite)
 
 
 def inspect(image: ArrayLike | Image | str | Path, *, range: Range = "auto", axes: str | None = None) -> Diagnosis:
@@ -237,12 +262,13 @@ def write(path: str | Path, image: ArrayLike | Image, *, overwrite: bool = False
     path = Path(path)
     if isinstance(image, Image):
         picture = image
-    elif np.asanyarray(image).dtype.kind == "f" and "float32" not in files.check_written(path).depths:
+    elif images.array_of(image).dtype.kind == "f" and "float32" not in files.check_written(path).depths:
         picture = images.from_array(image, "auto")
         ranges.warn(picture.remarks)
     else:
         picture = images.from_array(image)
-    files.write(path, picture, overwrite=overwrite)
+    with _in_python():
+        files.write(path, picture, overwrite=overwrite)
 
 
 def of_task(task: Task) -> Callable[..., Any]:
@@ -256,12 +282,13 @@ def of_task(task: Task) -> Callable[..., Any]:
         axes: str | None = None,
         out: str | Path | None = None,
         clip: ClipSettings | None = None,
+        overwrite: bool = False,
         **settings: Any,
     ) -> Any:
         kept = _kept(model)
         if kept.task is not task:
             raise OptionError(f"model {str(model)!r} is for another task: pellucid.{kept.task.name} takes it")
-        return _restored(kept, image, range, axes, kept.settings(**settings), out, clip)
+        return _restored(kept, image, range, axes, kept.settings(**settings), out, clip, overwrite=overwrite)
 
     hints = get_type_hints(task.settings)
     rows = task.settings.declared()
@@ -276,8 +303,8 @@ def of_task(task: Task) -> Callable[..., Any]:
     listed = "\n".join(f"    ``{row.name}``: {row.help}." for row in rows)
     run.__doc__ = (
         f"{task.summary[0].upper()}{task.summary[1:]}: an array for an array, of the same dtype; an `Image` for an `Image`.\n\n"
-        "    ``image``, ``range``, ``axes``, ``out`` and ``clip`` as of `pellucid.restore`; ``model`` is a model's name or an\n"
-        "    .onnx file.\n"
+        "    ``image``, ``range``, ``axes``, ``out``, ``clip`` and ``overwrite`` as of `pellucid.restore`; ``model`` is a model's\n"
+        "    name or an .onnx file.\n"
         f"{listed}\n\n    Raises members of `PellucidError`.\n\n"
         "    >>> import pellucid\n"
         "    >>> from pellucid import samples\n"

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pellucid import __version__, depths, diagnosis, files, images, ranges, regular, saving, scenes, windows
+from pellucid import __version__, depths, diagnosis, files, images, ranges, regular, saving, scenes, stacks, windows
 from pellucid.chains import Chain
 from pellucid.errors import FileError, OptionError
 from pellucid.files import clips, encoders, joining, yuv
 from pellucid.files.clips import Clip, Frame, Span
 from pellucid.files.yuv import Layout, Planes
-from pellucid.images import Image
+from pellucid.images import Image, Range
 from pellucid.manifest import digest_of
 from pellucid.restorer import Restorer
 from pellucid.stages import Known, Line, Moving
@@ -176,25 +176,42 @@ def restore(
 
 
 def each(
-    frames: Iterator[NDArray[Any]], restorer: Restorer | Chain, settings: Settings | Steps, *, alone: bool = False
+    frames: Iterator[NDArray[Any]],
+    restorer: Restorer | Chain,
+    settings: Settings | Steps,
+    *,
+    alone: bool = False,
+    value_range: Range = "auto",
 ) -> Iterator[NDArray[Any]]:
-    """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype.
+    """Frames (h, w), (h, w, 1) or (h, w, 3), of one dtype, that come one after the other: restored, in the same dtype; those of
+    masked arrays keep their masks.
 
     The noise of a frame is that of its scene as far as it has come (`pellucid.scenes.Follower`); ``alone``: each is restored by
-    itself. Black and white are those of the frames so far. A model that looks at the next frame, too, gives each back once the next
-    two have come, but for the first of a scene.
+    itself. ``value_range`` says which values are black and white; ``auto``: those of the frames so far. A model that looks at the
+    next frame, too, gives each back once the next two have come, but for the first of a scene.
     """
     line = Line(restorer, settings, alone=alone)
-    for result in line.each(_pictures(frames)):
-        yield images.to_array(result.image)
+    given: deque[NDArray[Any]] = deque()
+    for result in line.each(_pictures(_taken(frames, given), value_range)):
+        yield stacks.masked_as(given.popleft(), images.to_array(result.image))
 
 
-def _pictures(frames: Iterator[NDArray[Any]]) -> Iterator[Image]:
+def _taken(frames: Iterator[Any], given: deque[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """The frames as arrays, which are put into ``given``, too: each in memory of its own, for a camera may write the next one over
+    it before its turn has come."""
+    for frame in frames:
+        given.append(np.array(images.array_of(frame), subok=True))
+        yield given[-1]
+
+
+def _pictures(frames: Iterator[NDArray[Any]], value_range: Range) -> Iterator[Image]:
     """The frames as pictures of one range of values."""
     ends: tuple[float, float] | None = None
-    for values in frames:
-        array = np.asarray(values)
-        picture = images.from_array(array, "auto", sparing=True)
+    for array in frames:
+        picture = images.from_array(array, value_range, sparing=True)
+        if value_range != "auto":
+            yield picture
+            continue
         own = (picture.black, images.white_of(picture))
         if ends is None:
             ranges.warn(picture.remarks)

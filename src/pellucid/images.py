@@ -32,6 +32,7 @@ __all__ = [
     "Pixels",
     "Range",
     "Rows",
+    "array_of",
     "as_pixels",
     "cropped",
     "enlarged",
@@ -75,6 +76,9 @@ FARTHEST = np.float32(2**16)
 
 DEPTHS = ("uint8", "uint16", "float32", "float64")
 """The dtypes of arrays that say by themselves what black and white are."""
+
+PILLOW = ("1", "L", "I", "F", "RGB", "RGBA")
+"""The modes of Pillow whose values are light, and alpha; beside them whole numbers of 16 bits (``I;16`` and its like)."""
 
 EMPTY = "the array has no values but NaN, infinite, masked ones and nodata"
 """The reason to refuse a picture without any value. One page of several may be so: it comes back as it is."""
@@ -162,6 +166,23 @@ class Image:
         return white_of(self) - self.black
 
 
+def array_of(given: Any) -> NDArray[Any]:
+    """The array that was given, or that is made of a list, a tensor or a Pillow image; a masked array keeps its mask.
+
+    Raises `ImageError` for what NumPy makes no array of, and for a Pillow image whose values are not light: a palette's numbers,
+    inks, or colours of another kind than red, green and blue.
+    """
+    if isinstance(given, PillowImage.Image) and not (given.mode in PILLOW or given.mode.startswith("I;16")):
+        raise ImageError(f"a Pillow image of mode {given.mode} is not taken: convert it to RGB or RGBA first")
+    try:
+        return np.asanyarray(given)
+    except MemoryError:
+        raise
+    except Exception as error:  # lists of unequal rows, tensors that NumPy cannot have: other people's code may raise anything
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ImageError(f"no array can be made of this {type(given).__name__}: {why}") from error
+
+
 def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool = False) -> Image:
     """The image in an array of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4; alpha is the last).
 
@@ -171,7 +192,7 @@ def from_array(array: ArrayLike, value_range: Range = "dtype", *, sparing: bool 
     Raises `ImageError` for other shapes and dtypes, for an empty array, and for one without any value.
     """
     valid = ~np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
-    values = np.asarray(array)
+    values = np.asarray(array_of(array))
     if values.dtype.name not in DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(DEPTHS)} are taken")
     if values.ndim == 3 and values.shape[2] == 2:

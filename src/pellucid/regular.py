@@ -30,6 +30,8 @@ def opened(path: Path, flags: int = os.O_RDONLY, *, links: bool = True) -> io.Fi
 
     With ``links`` a link to a regular file is one, else it is refused. Raises `OSError`, also for what is no regular file.
     """
+    if "\0" in str(path):
+        raise OSError(None, "no name of a file has a NUL in it", repr(str(path)))
     if not links and path.is_symlink():
         raise OSError(None, "it is a link, which is not followed here", str(path))
     # Before it is opened, for some devices do something when they are; and after it, for it may be another one by then.

@@ -202,7 +202,7 @@ class Restorer:
             if reading != Reading():
                 raise OptionError("range and axes are for arrays, and this is an Image")
             return self.details(image, settings, **given).image
-        values = np.asanyarray(image)
+        values = images.array_of(image)
         if reading == Reading() and values.dtype.name in images.DEPTHS and _is_picture(values.shape):
             done = self.details(values, settings, **given)
             ranges.warn(done.remarks)
@@ -282,12 +282,16 @@ class Restorer:
             strip = replace(source, alpha=None, mask=None, kept=None, size=None, corner=(top, 0))
             return Restoration(image=strip, model=job.model, seconds=time.perf_counter() - begun, ask=job.facts)
         output: Any = job.finish(picture, source.pixels)
+        if not isinstance(image, Image | View) and not job.passes:
+            output = stacks.in_range(output)
+        if weights is None and chosen.share == 0:
+            weights = weighing.changed(output, picture)
         if weights is not None:
             output = weighing.untouched(output, picture, weights)
         remarks = output.remarks
         planes = trusting.joined(before, _planes(job, picture, output), *output.pixels.shape[:2]) if confidence else {}
         if not isinstance(image, Image | View):
-            output = stacks.masked_as(image, images.to_array(output if job.passes else _in_range(output)))
+            output = stacks.masked_as(image, images.to_array(output))
             if weights is not None:
                 output = weighing.untouched_values(output, image, weights)
         seconds = time.perf_counter() - begun
@@ -427,7 +431,7 @@ class Restorer:
         module = self.task.module()
         if not isinstance(module, Batching):
             raise OptionError(f"task {self.task.name} takes images one by one, not as a stack")
-        values, chosen = np.asanyarray(stack), self.settings(settings, **given)
+        values, chosen = images.array_of(stack), self.settings(settings, **given)
         if values.ndim != 3 or values.size == 0 or values.dtype.name not in images.DEPTHS:
             return module.batch(stack, self.models, chosen)
         # One tall image is read as any other.
@@ -595,12 +599,6 @@ def _moved(
 ) -> Any:
     """A piece of a part of a picture, at its place in the whole."""
     return piece(planes, place._replace(top=place.top + top, left=place.left + left, within=within), room)
-
-
-def _in_range(picture: Image) -> Image:
-    """An array's image as it leaves, in memory of its own: noise may have left the range, an output does not."""
-    pixels = picture.pixels
-    return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
 def _kept(picture: Image, keep: Literal["source", "float32"]) -> np.dtype[Any]:

@@ -56,7 +56,9 @@ AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2
 
 
 def check_name(path: Path) -> None:
-    """Raises `FileError` on Windows for a name that no file can have there: what is written to ``con.png`` would be lost."""
+    """Raises `FileError` for a name that no file can have: on Windows, what is written to ``con.png`` would be lost."""
+    if "\0" in str(path):
+        raise FileError(f"{str(path)!r}: no name of a file has a NUL in it")
     if WINDOWS and path.name not in (".", "..") and NO_NAME.fullmatch(path.name):
         raise FileError(f"{path}: Windows has no files of this name")
 

@@ -17,7 +17,7 @@ from pellucid.files.base import Page, Reading
 from pellucid.images import Image, Range
 from pellucid.tasks.settings import as_number, shown
 
-__all__ = ["Frames", "first_of", "frames_of", "masked_as", "reading_of", "restored"]
+__all__ = ["Frames", "first_of", "frames_of", "in_range", "masked_as", "reading_of", "restored"]
 
 
 class Restored(Protocol):
@@ -39,7 +39,8 @@ class Frames:
 def frames_of(array: ArrayLike, value_range: Range, axes: str | None) -> Frames:
     """The pictures of an array, as the command line takes those of an array file. Raises `ImageError` and `OptionError`."""
     masked = np.ma.getmaskarray(array) if np.ma.isMaskedArray(array) else None
-    values, reading = np.asarray(array), reading_of(value_range, axes)
+    # Where nothing is done to a pixel it comes back to the bit: float32, which the work is done in, has 24 bits.
+    values, reading = np.asarray(images.array_of(array)), replace(reading_of(value_range, axes), keep=True)
     if values.dtype.name not in images.FILE_DEPTHS:
         raise ImageError(f"an array of dtype {values.dtype} is not an image; {', '.join(images.FILE_DEPTHS)} are taken")
     if values.ndim < 2 or values.size == 0:
@@ -123,6 +124,12 @@ def _ends(given: Any) -> tuple[float, float] | None:
     if low is None or high is None:
         return None
     return (low, high) if math.isfinite(low) and math.isfinite(high) and low != high else None
+
+
+def in_range(picture: Image) -> Image:
+    """An array's image as it leaves, in memory of its own: noise may have left the range, an output does not."""
+    pixels = picture.pixels
+    return images.with_pixels(picture, np.clip(pixels, 0, 1) if pixels.dtype.kind == "f" else pixels.copy())
 
 
 def masked_as(given: Any, output: NDArray[Any]) -> NDArray[Any]:

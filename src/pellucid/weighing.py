@@ -11,14 +11,14 @@ from PIL import Image as PillowImage
 
 from pellucid.alphas import is_transparent, opaque_of
 from pellucid.errors import ImageError, OptionError
-from pellucid.images import Image, floating, gray, resized
+from pellucid.images import Image, array_of, floating, gray, resized
 from pellucid.masks import Mask
 from pellucid.rows import Rows, whole
 from pellucid.steps import Steps
 from pellucid.tasks.settings import Settings, Shape
 from pellucid.tiling import Place
 
-__all__ = ["check", "fitted", "of_image", "of_piece", "plane", "untouched", "untouched_values"]
+__all__ = ["changed", "check", "fitted", "of_image", "of_piece", "plane", "untouched", "untouched_values"]
 
 Weights = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def of_image(image: Image) -> Weights:
 def plane(mask: ArrayLike) -> Weights:
     """The weights (h, w) as float32 in [0, 1], from floats in [0, 1], truth values, or whole numbers of 8 or 16 bits; `ImageError`
     for another shape or dtype, and for what is no number."""
-    values = np.asarray(mask)
+    values = np.asarray(array_of(mask))
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim != 2 or values.size == 0:
@@ -95,9 +95,18 @@ def _both(valid: Rows, touched: NDArray[np.bool_]) -> Rows:
     return Rows(valid.shape, valid.dtype, lambda top, bottom: valid.take(top, bottom) & touched[top:bottom])
 
 
+def changed(output: Image, picture: Image) -> Weights | None:
+    """1 where the output's pixel is another one, else 0: there the source's values come back, which may have more bits than a
+    pixel. None where all of them fit into pixels, or the output has another size or other channels."""
+    after, before = output.pixels, picture.pixels
+    if isinstance(after, Rows) or picture.dtype.itemsize < 4 or after.shape != before.shape:
+        return None
+    return np.asarray((after != before).any(axis=2), np.float32)
+
+
 def untouched_values(output: NDArray[Any], given: Any, weights: Weights) -> NDArray[Any]:
     """An array with the given one's values where the weight is 0, where both have one shape."""
-    values = np.asanyarray(given)
+    values = array_of(given)
     if values.shape != output.shape:
         return output
     still = fitted(weights, *values.shape[:2]) == 0
