@@ -36,11 +36,17 @@ def noisy(frames: Sequence[Any], sigma: float = SIGMA, seed: int = 0) -> list[Pi
     return [(frame + rng.normal(0, sigma / 255, frame.shape)).astype(np.float32) for frame in frames]
 
 
+def variance_of(shape: Sequence[int], sigma: float = SIGMA) -> Pixels:
+    """The noise's variance in each cell of a frame (height, width, ...)."""
+    height, width = (-(-side // following.HALF) for side in shape[:2])
+    return np.full((height, width), (sigma / 255) ** 2, np.float32)
+
+
 def fused_of(frames: Sequence[Pixels], sigma: float = SIGMA) -> list[following.Fused]:
     past: following.Fused | None = None
     answers = []
     for frame in frames:
-        past = following.fuse(frame, np.full(frame.shape[:2], (sigma / 255) ** 2, np.float32), past)
+        past = following.fuse(frame, variance_of(frame.shape, sigma), past)
         answers.append(past)
     return answers
 
@@ -56,7 +62,7 @@ def test_what_stands_still_gathers_light_and_says_how_much(photograph: Any) -> N
     assert errors[0] == pytest.approx(SIGMA, rel=0.02)
     # Nine frames could give a third at best.
     assert errors[-1] < 0.42 * SIGMA
-    stated = following.levels(np.full((160, 160), (SIGMA / 255) ** 2, np.float32), answers[-1])
+    stated = following.levels(variance_of((160, 160)), answers[-1])
     assert 0.9 * errors[-1] < stated.mean < 1.3 * errors[-1]
     # The remaining noise is white: neighbouring pixels are uncorrelated.
     left = (answers[-1].pixels - clean)[..., 1]
@@ -134,7 +140,7 @@ def test_a_frame_that_was_foreseen_is_fused_as_one_that_was_not(shape: tuple[int
     """A clip that is continued, or begins elsewhere, has looked ahead at other frames, and must have the same bytes."""
     height, width = shape
     frames = noisy([photograph[3 * number :, 2 * number :][:height, :width] for number in range(4)])
-    variance = np.full(shape, (SIGMA / 255) ** 2, np.float32)
+    variance = variance_of(shape)
     one: following.Fused | None = None
     two: following.Fused | None = None
     for number, frame in enumerate(frames):
@@ -219,7 +225,7 @@ def test_noise_that_is_not_white_is_followed_too_and_a_flash_is_none_of_it(photo
     frames = [clean] * 3 + [np.clip(0.3 * clean + 0.65, 0, 1)] + [clean]
     past: following.Fused | None = None
     rng = np.random.default_rng(1)
-    variance = np.full(clean.shape[:2], (SIGMA / 255) ** 2, np.float32)
+    variance = variance_of(clean.shape)
     errors = []
     for frame in frames:
         noise = rng.normal(0, 1, (114, 162, 3))
@@ -250,7 +256,7 @@ def test_where_no_network_looks_around_the_next_frame_counts_too(white: bool, ph
     thing = clean.copy()
     thing[40:60, 60:80] = [0.9, 0.2, 0.1]
     others = {"same": clean, "thing": thing, "flash": np.clip(0.3 * clean + 0.65, 0, 1), "cut": photograph[200:312, 300:460]}
-    variance = np.full(clean.shape[:2], (SIGMA / 255) ** 2, np.float32)
+    variance = variance_of(clean.shape)
     for name, other in others.items():
         frames = [clean, clean, clean, other]
         given = noisy(frames) if white else blotched(frames)

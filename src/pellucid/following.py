@@ -9,6 +9,7 @@ itself, what the frames before it show, and the next frame, too: it sees what th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pellucid.images import Pixels
-from pellucid.maps import Places
-from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk
+from pellucid.maps import Places, between
+from pellucid.motion import BLOCK, Motion, Sizes, back, box, find, moved, shrunk, warped
 from pellucid.views import Window
 
 __all__ = [
@@ -85,8 +86,15 @@ LEAST_ALIKE = 0.15
 RUN_IN = 12
 """Frames before a segment that are fused, and not restored: beyond them nothing reaches."""
 
+HALF = 2
+"""Side in pixels of the cells in which the noise's variance and the share of it that is left are known: change is looked for in
+frames of half the size."""
+
 CELL = 4
-"""Side in pixels of the cells in which the level that is left is stated."""
+"""Side in pixels of the cells in which the level that is left is stated to a network."""
+
+BAND = 2 * BLOCK
+"""Rows of a frame that are worked on at once: what they take stays in a core's cache."""
 
 BESIDE = ("noise", "old", *(f"{which}-{colour}" for which in ("noisy", "before", "after") for colour in "rgb"))
 """The planes that a network may take beside a fused frame: the standard deviation of the noise of the frame itself, and that of
@@ -95,8 +103,8 @@ what the frames before it show; these two, and the next frame, each of the latte
 
 @dataclass(frozen=True)
 class _Window:
-    """A look for change in frames of half the size: the mean over ``first`` pixels a side, squared, and the mean of that over
-    ``second``. It disagrees where that is ``more`` times as large as noise makes it; half of white noise's are below ``half``.
+    """A look for change in frames of half the size (`HALF`): the mean over ``first`` pixels a side, squared, and the mean of that
+    over ``second``. It disagrees where that is ``more`` times as large as noise makes it; half of white noise's are below ``half``.
     ``of``: of each channel, of their mean, or of the difference of two."""
 
     of: str
@@ -130,11 +138,11 @@ class Coming:
 
 @dataclass(frozen=True)
 class Fused:
-    """A frame with what those before it tell: ``pixels`` (h, w, c), float32, and the ``share`` (h, w) of the noise's variance that
-    is left, 1 where nothing is known of earlier frames. ``usual``: how many times the stated noise the `WINDOWS` have shown so far;
-    None before any was looked at, and for white noise. ``before`` and ``old``: what those frames show, in the place and the light
-    of this one, and the share of the noise that it has; None where nothing was taken from them. ``noise``: the variance of the
-    frame's noise. ``coming``: how the next frame has moved from this one, where that was looked for."""
+    """A frame with what those before it tell: ``pixels`` (h, w, c), float32, and the ``share`` of the noise's variance that is left
+    in each cell of `HALF`, 1 where nothing is known of earlier frames. ``usual``: how many times the stated noise the `WINDOWS`
+    have shown so far; None before any was looked at, and for white noise. ``before`` and ``old``: what those frames show, in the
+    place and the light of this one, and the share of the noise that it has; None where nothing was taken from them. ``noise``: the
+    variance of the frame's noise. ``coming``: how the next frame has moved from this one, where that was looked for."""
 
     pixels: Pixels
     share: Pixels
@@ -186,8 +194,8 @@ class Beside:
 
 
 def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = True) -> Fused:
-    """The frame (h, w, c) with what ``past``, the frame before it, knows; ``variance`` (h, w) is the noise's, of full range
-    squared. With ``past`` None the frame as it is.
+    """The frame (h, w, c) with what ``past``, the frame before it, knows; ``variance`` is the noise's in each cell of `HALF`, of
+    full range squared. With ``past`` None the frame as it is.
 
     Noise that is not ``white`` has neighbours that are alike, and channels that differ: what chance does in a window is then taken
     from the frames themselves, as half of all windows show it. It is bounded (`USUAL`), and rises slowly (`RISE`), so that a flash
@@ -196,15 +204,15 @@ def fuse(pixels: Pixels, variance: Pixels, past: Fused | None, *, white: bool = 
     height, width = pixels.shape[:2]
     # Plane by plane: NumPy is slow where it goes along three channels.
     planes = _planes(pixels)
-    alone = Fused(_picture(planes), np.ones((height, width), np.float32), noise=float(variance.mean()))
+    alone = Fused(_picture(planes), np.ones_like(variance), noise=float(variance.mean()))
     if past is None or past.pixels.shape != pixels.shape or min(height, width) < 2 * BLOCK:
         return alone
     last = _planes(past.pixels)
     if _flashes(planes, last):
         return alone
     motion = _motion(past, pixels, *_levels(past, past.wide(white)[0]))[0] if past.coming is None else past.coming.motion
-    shown = moved(np.concatenate([last, past.share[None]]), motion)
-    joined = _joined(alone, shown[:-1], np.clip(shown[-1], 1e-3, 1), variance, past, white=white)
+    share = past.share if motion.none else np.clip(warped(past.share, motion, HALF), 1e-3, 1)
+    joined = _joined(alone, moved(last, motion), share, variance, past, white=white)
     return alone if joined is None else joined
 
 
@@ -224,23 +232,29 @@ def settled(pixels: Pixels, after: Pixels, fused: Fused) -> Pixels:
     if fused.coming is None or pixels.shape != after.shape or pixels.shape != fused.pixels.shape:
         return pixels
     planes = _planes(pixels)
-    away = moved(_planes(after), fused.coming.back) - planes
+    away = moved(_planes(after), fused.coming.back)
+    small, apart = [], []
+    for rows in _bands(planes):
+        part = away[:, rows]
+        part -= planes[:, rows]
+        small.append(shrunk(part, HALF))
+        apart.append(shrunk(_mean_square(part), HALF))
     # Beside the noise of a whole frame: errors grow more slowly than the noise does.
-    usual = np.float32(APART**2 * np.sqrt(fused.noise) / 255)
-    trust = box(shrunk(_mean_square(away), 2), 3) / usual
+    trust = box(np.concatenate(apart), 3) / np.float32(APART**2 * np.sqrt(fused.noise) / 255)
     trust *= np.sqrt(trust)
     trust = np.float32(NEXT) / (1 + trust)
     if trust.mean() < LEAST_ALIKE * NEXT:
         return pixels
-    trust = _spread(trust, 2, planes.shape[1:])
-    whole = float(trust.sum())
-    for plane in away:
-        # Light that fades is not followed.
-        plane -= np.float32(float(np.vdot(plane, trust)) / whole)
-        plane *= trust
-    away += planes
+    # Light that fades is not followed.
+    lighter = np.tensordot(np.concatenate(small, axis=1), trust / trust.sum())[:, None, None]
     # A picture does not leave its range, black to white or what it had.
-    np.clip(away, min(0.0, float(planes.min())), max(1.0, float(planes.max())), out=away)
+    least, most = min(0.0, float(planes.min())), max(1.0, float(planes.max()))
+    for rows in _bands(planes):
+        part = away[:, rows]
+        part -= lighter
+        part *= _spread(trust[rows.start // HALF : -(-rows.stop // HALF)], HALF, part.shape[1:])
+        part += planes[:, rows]
+        np.clip(part, least, most, out=part)
     return _picture(away)
 
 
@@ -253,28 +267,33 @@ def _joined(fused: Fused, before: Pixels, share: Pixels, variance: Pixels, past:
     flash, or most of it something else. ``past`` says what is usual."""
     planes, own = _planes(fused.pixels), fused.share
     expected = variance * (own + share)
-    lit = _lit(before, planes, expected, past.wide(white)[1])
-    if lit is None:
+    light = _light(planes, before, expected, past.wide(white)[1])
+    if light is None:
         return None
-    difference = planes - lit
-    change, new, usual = _change(difference, expected, past.usual, white=white)
+    lit, apart = np.empty_like(planes), np.empty_like(planes)
+    for rows in _bands(planes):
+        light.put(before, rows, lit)
+        np.subtract(planes[:, rows], lit[:, rows], out=apart[:, rows])
+    change, new, usual = _change(apart, expected, past.usual, white=white)
     if new.mean() > MOST_NEW:
         return None
     if usual is not None:
         variance = variance * np.float32(usual[0])
-    prior = share + np.float32(DRIFT) + np.float32(TRUST) * _spread(change, 2, own.shape) / variance
+    prior = share + np.float32(DRIFT) + np.float32(TRUST) * change / variance
     if new.any():
-        prior[_spread(new, BLOCK, own.shape)] = np.float32(1e6)
+        prior[_spread(new, BLOCK // HALF, own.shape)] = np.float32(1e6)
     gain = np.asarray(prior / (prior + own), np.float32)
-    difference *= gain
-    difference += lit
+    for rows in _bands(planes):
+        part = apart[:, rows]
+        part *= _spread(gain[rows.start // HALF : -(-rows.stop // HALF)], HALF, part.shape[1:])
+        part += lit[:, rows]
     return replace(
-        fused, pixels=_picture(difference), share=np.asarray(gain * own, np.float32), usual=usual, before=_picture(lit), old=share
+        fused, pixels=_picture(apart), share=np.asarray(gain * own, np.float32), usual=usual, before=_picture(lit), old=share
     )
 
 
 def levels(variance: Pixels, fused: Fused) -> Places:
-    """The noise that is left in a fused frame, in 8-bit levels, cell by cell."""
+    """The noise that is left in a fused frame, in 8-bit levels, by place; ``variance`` as of `fuse`."""
     return _in_cells(variance * fused.share)
 
 
@@ -284,7 +303,7 @@ def in_cells(sigma: Pixels) -> Places:
 
 
 def _in_cells(variance: Pixels) -> Places:
-    return Places(255 * np.sqrt(shrunk(variance, CELL)))
+    return Places(255 * np.sqrt(shrunk(variance, CELL // HALF)))
 
 
 def in_planes(pixels: Pixels) -> Pixels:
@@ -329,21 +348,24 @@ def _levels(fused: Fused, wide: float) -> tuple[float, float]:
 def _next(fused: Fused, coming: Coming, variance: Pixels, after: Pixels) -> Pixels | None:
     """The next frame as it lies in this one; None where most of it is something else, as after a cut that nobody found."""
     there = moved(_planes(after), coming.back)
-    apart = shrunk(_mean_square(there - _planes(fused.pixels)), BLOCK)
-    expected = shrunk(variance * (1 + fused.share), BLOCK)
-    return None if (apart > 2 * expected).mean() > 2 * MOST_NEW else _picture(there)
+    expected = shrunk(variance * (1 + fused.share), BLOCK // HALF)
+    return None if (_apart(there, _planes(fused.pixels)) > 2 * expected).mean() > 2 * MOST_NEW else _picture(there)
+
+
+def _apart(planes: Pixels, other: Pixels) -> Pixels:
+    """The mean square of the difference of planes (c, h, w), block by block."""
+    return np.concatenate([shrunk(_mean_square(planes[:, rows] - other[:, rows]), BLOCK) for rows in _bands(planes)])
 
 
 def _change(
-    difference: Pixels, expected: Pixels, past: tuple[float, ...] | None, *, white: bool
+    difference: Pixels, noise: Pixels, past: tuple[float, ...] | None, *, white: bool
 ) -> tuple[Pixels, NDArray[np.bool_], tuple[float, ...] | None]:
-    """How much of a difference (c, h, w) noise does not explain, in frames of half the size; the blocks that are new as a whole;
-    and what is usual."""
+    """How much of a difference (c, h, w) ``noise`` of that variance does not explain, in each cell of `HALF`; the blocks that are
+    new as a whole; and what is usual."""
     channels = len(difference)
     usual: list[float] = []
-    energy, noise = shrunk(_mean_square(difference), 2), shrunk(expected, 2)
-    smooth = box(noise, 5)
-    each_channel = np.stack([shrunk(plane, 2) for plane in difference])
+    energy = np.concatenate([shrunk(_mean_square(difference[:, rows]), HALF) for rows in _bands(difference)])
+    smooth, each_channel = box(noise, 5), shrunk(difference, HALF)
     planes = {"mean": [_mean(each_channel)], "colour": []}
     if channels == 3:
         planes["colour"] = [each_channel[one] - each_channel[1] for one in (0, 2)]
@@ -368,7 +390,7 @@ def _change(
             each -= np.float32(more * scale * share) * smooth
             np.maximum(change, each, out=change)
     # Where all around is new, after a cut or in a flash, places are not weighed one by one: some look alike by chance.
-    blocks = [shrunk(part, BLOCK // 2) for part in (energy, noise)]
+    blocks = [shrunk(part, BLOCK // HALF) for part in (energy, noise)]
     most = np.float32(NEW if white else NEW_ALIKE * usual[0])
     new = (box(blocks[0], 3) > most * box(blocks[1], 3)) & (blocks[0] > most * blocks[1])
     return change, new, None if white else tuple(usual)
@@ -380,32 +402,47 @@ def _squares(plane: Pixels, window: _Window) -> Pixels:
     return box(squares, window.second) if window.second > 1 else squares
 
 
-def _lit(before: Pixels, planes: Pixels, expected: Pixels, wide: float) -> Pixels | None:
-    """The frame ``before``, as light as ``planes`` (c, h, w): contrast and lightness of each channel as a whole, as light fades,
-    and then block by block, as it wanders; None for a flash, or another picture. ``wide`` is how many times as much noise means
-    over blocks have as if it were white."""
-    one, other = (np.stack([shrunk(plane, BLOCK) for plane in part]) for part in (planes, before))
-    apart, noise = shrunk(_mean_square(planes - before), BLOCK), shrunk(expected, BLOCK)
+@dataclass(frozen=True)
+class _Light:
+    """How a frame is made as light as another: ``factors`` and ``offsets`` of each channel (c, 1, 1), and what the blocks of a row
+    differ by beyond these, where light wanders, (rows of blocks, channels * width); None where they do not."""
+
+    factors: Pixels
+    offsets: Pixels
+    away: Pixels | None
+
+    def put(self, planes: Pixels, rows: slice, lit: Pixels) -> None:
+        """Puts these rows of ``planes`` (c, h, w) into ``lit``, as light as the other frame."""
+        part = np.multiply(planes[:, rows], self.factors, out=lit[:, rows])
+        part += self.offsets
+        if self.away is not None:
+            there = between(self.away, (np.arange(rows.start, rows.stop) + 0.5) / (len(self.away) * BLOCK))
+            part += there.reshape(-1, len(part), part.shape[2]).swapaxes(0, 1)
+
+
+def _light(planes: Pixels, before: Pixels, expected: Pixels, wide: float) -> _Light | None:
+    """How the frame ``before`` becomes as light as ``planes`` (c, h, w): contrast and lightness of each channel as a whole, as
+    light fades, and then block by block, as it wanders; None for a flash, or another picture. ``wide`` is how many times as much
+    noise means over blocks have as if it were white."""
+    one, other = shrunk(planes, BLOCK), shrunk(before, BLOCK)
+    noise = shrunk(expected, BLOCK // HALF)
     variance = noise * np.float32(wide / BLOCK**2)
     contrast = _contrast(one, other, variance)
     if contrast is None:
         return None
-    factors, offsets = contrast
-    away = one - factors[:, None, None] * other - offsets[:, None, None]
+    factors, offsets = (part[:, None, None] for part in contrast)
+    away = one - factors * other - offsets
     # A block in which other things have changed, too, has no say.
-    alike = (apart - np.square(one - other).mean(axis=0) < 1.2 * noise).astype(np.float32)
+    alike = (_apart(planes, before) - np.square(one - other).mean(axis=0) < 1.2 * noise).astype(np.float32)
     count = np.float32(9) * box(alike, 3)
-    lit = np.empty_like(planes)
-    for channel, plane in enumerate(before):
-        mean = np.float32(9) * box(away[channel] * alike, 3) / np.maximum(count, 1)
-        # As James and Stein's estimator: what chance makes is not followed.
-        sure = np.maximum(0, 1 - 4 * variance / np.maximum(count, 1) / np.maximum(np.square(mean), 1e-12))
-        np.multiply(plane, factors[channel], out=lit[channel])
-        away_there = np.where(count >= 2, mean * sure, 0)
-        lit[channel] += offsets[channel]
-        if away_there.any():
-            lit[channel] += _between(away_there, plane.shape)
-    return lit
+    mean = np.stack([np.float32(9) * box(part * alike, 3) for part in away]) / np.maximum(count, 1)
+    # As James and Stein's estimator: what chance makes is not followed.
+    mean *= np.maximum(0, 1 - 4 * variance / np.maximum(count, 1) / np.maximum(np.square(mean), 1e-12))
+    mean *= count >= 2
+    if not mean.any():
+        return _Light(factors, offsets, None)
+    across = (np.arange(planes.shape[2]) + 0.5) / (mean.shape[2] * BLOCK)
+    return _Light(factors, offsets, np.concatenate([between(part.T, across).T for part in mean], axis=1))
 
 
 def _contrast(one: Pixels, other: Pixels, variance: Pixels) -> tuple[Pixels, Pixels] | None:
@@ -432,22 +469,16 @@ def _contrast(one: Pixels, other: Pixels, variance: Pixels) -> tuple[Pixels, Pix
     return factors, offsets
 
 
-def _between(blocks: Pixels, shape: tuple[int, ...]) -> Pixels:
-    """A value for each pixel (h, w) between those of the blocks around it."""
-    part = ((np.arange(BLOCK) + 0.5) / BLOCK).astype(np.float32)
-    values: Pixels = np.pad(blocks, 1, mode="edge")
-    rows = (values[:-1, None] + part[:, None] * np.diff(values, axis=0)[:, None]).reshape(-1, values.shape[1])[BLOCK // 2 :]
-    rows = rows[: shape[0]]
-    # Long rows at once: NumPy is slow where it goes along a block.
-    between = np.repeat(np.diff(rows, axis=1), BLOCK, 1)
-    between *= np.tile(part, rows.shape[1] - 1)
-    between += np.repeat(rows[:, :-1], BLOCK, 1)
-    return between[:, BLOCK // 2 :][:, : shape[1]]
+def _bands(planes: Pixels) -> Iterator[slice]:
+    """The rows of planes (c, h, w), `BAND` at a time."""
+    for top in range(0, planes.shape[1], BAND):
+        yield slice(top, min(top + BAND, planes.shape[1]))
 
 
 def _spread(part: NDArray[Any], scale: int, shape: tuple[int, int]) -> NDArray[Any]:
     """Each value for ``scale`` pixels a side, (h, w) in all."""
-    return np.repeat(np.repeat(part, scale, 0), scale, 1)[: shape[0], : shape[1]]
+    # Columns first, while there are few rows: then whole rows are repeated.
+    return np.repeat(np.repeat(part, scale, 1), scale, 0)[: shape[0], : shape[1]]
 
 
 def _planes(pixels: Pixels) -> Pixels:

@@ -21,6 +21,7 @@ __all__ = [
     "Extremes",
     "Places",
     "Spots",
+    "between",
     "box_mean",
     "candidates",
     "filled",
@@ -155,7 +156,7 @@ class Places:
             for begin, length, whole in ((top, height, within[0]), (left, width, within[1]))
         )
         # Columns first, while there are few rows: then whole rows are taken.
-        return _between(np.ascontiguousarray(_between(grid.T, right).T), down)
+        return between(np.ascontiguousarray(between(grid.T, right).T), down)
 
     def raised(self, factor: float) -> Places:
         """Levels that are ``factor`` times as high everywhere."""
@@ -177,17 +178,17 @@ class Places:
         return float(np.sqrt(np.square(self.grid, dtype=np.float64).mean()))
 
 
-def _between(rows: Planes, places: NDArray[Any]) -> Planes:
+def between(rows: Planes, places: NDArray[Any]) -> Planes:
     """The values (places, columns) at ``places`` (0 to 1) along the ``rows``: on straight lines between their middles."""
     at = np.clip(places * len(rows) - 0.5, 0, len(rows) - 1)
     first = np.minimum(at.astype(np.intp), max(len(rows) - 2, 0))
     share = (at - first).astype(np.float32)[:, None]
-    between: Planes = rows[first]
+    values: Planes = rows[first]
     step = rows[np.minimum(first + 1, len(rows) - 1)]
-    step -= between
+    step -= values
     step *= share
-    between += step
-    return between
+    values += step
+    return values
 
 
 @dataclass(frozen=True)

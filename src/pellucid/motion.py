@@ -10,7 +10,7 @@ only where that is surely better than standing still.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pellucid.images import Pixels
 
-__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "shrunk"]
+__all__ = ["BLOCK", "Motion", "Sizes", "back", "box", "find", "moved", "shrunk", "warped"]
 
 BLOCK = 16
 """Side in pixels of the blocks whose motion is found."""
@@ -56,6 +56,9 @@ TURNS = 3
 SOLVED = 8
 """Times that blocks are balanced with their neighbours in a step."""
 
+HELD = 2
+"""How many of these times in a row they are bound as they were."""
+
 ALIKE = 0.35
 """Pixels by which the motions of two neighbours are expected to differ."""
 
@@ -79,11 +82,8 @@ ALIKE_CELLS = 1 / 8
 """Pixels by which the motions of the parts of a block may differ for it to be moved as one: that takes half the time, and motion
 is hardly known better."""
 
-MARGIN = BLOCK + TAPS - 1
-"""Pixels of the edge's repetition around a plane that is moved: beyond, all is the same."""
-
-AT_ONCE = 256
-"""How many parts are moved at once."""
+AT_ONCE = 128
+"""How many parts are moved at once: what is gathered of them fits into a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,19 @@ class Motion:
     def none(self) -> bool:
         """Whether nothing moves."""
         return not (self.down.any() or self.right.any())
+
+    @cached_property
+    def pieces(self) -> tuple[_Pieces, ...]:
+        """The parts of a picture that move so: several planes are moved alike."""
+        blocks, fine = self.down.shape, _between(self)
+        # Two by two parts that move alike are one.
+        parts = [part.reshape(blocks[0], 2, blocks[1], 2).swapaxes(1, 2).reshape(*blocks, 4) for part in (fine.down, fine.right)]
+        alike = np.maximum(*(part.max(axis=2) - part.min(axis=2) for part in parts)) < ALIKE_CELLS
+        whole = np.repeat(np.repeat(alike, 2, 0), 2, 1)
+        return (
+            _Pieces.of(BLOCK, *(np.where(alike, part.mean(axis=2), 0) for part in parts)),
+            _Pieces.of(CELL, *(np.where(whole, 0, part) for part in (fine.down, fine.right))),
+        )
 
 
 class Sizes:
@@ -126,7 +139,7 @@ def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float
     """The motion between two planes (h, w) of one size, at least `BLOCK` pixels each way.
 
     ``noise`` is the standard deviation of their difference without motion, ``old`` that of the noise in ``before``, both as shares
-    of full range. ``near``: about how it moves, where that is known; then it is only made finer.
+    of full range. ``near``: about how it moves, where that is known; then it is only made finer, and what stands still there does.
     """
     one, other = (each if isinstance(each, Sizes) else Sizes(each) for each in (frame, before))
     blocks = -(-one.shape[0] // BLOCK), -(-one.shape[1] // BLOCK)
@@ -138,6 +151,9 @@ def find(frame: Pixels | Sizes, before: Pixels | Sizes, noise: float, old: float
         motion, steps = near, [(2, False)] * AGAIN
     for scale, together in steps:
         motion = _finer(one.smooth(scale), other.smooth(scale), motion, scale, noise, old, together=together)
+    if near is not None:
+        moves = (near.down != 0) | (near.right != 0)
+        return Motion(np.where(moves, motion.down, 0.0), np.where(moves, motion.right, 0.0))
     return _sure(one.at(2), other.at(2), motion, noise)
 
 
@@ -159,33 +175,19 @@ def moved(planes: Pixels, motion: Motion) -> Pixels:
     if motion.none:
         return planes
     count, height, width = planes.shape
-    fine = _between(motion)
-    blocks = motion.down.shape
-    # Two by two parts that move alike are one.
-    parts = [part.reshape(blocks[0], 2, blocks[1], 2).swapaxes(1, 2).reshape(*blocks, 4) for part in (fine.down, fine.right)]
-    alike = np.maximum(*(part.max(axis=2) - part.min(axis=2) for part in parts)) < ALIKE_CELLS
-    whole = np.repeat(np.repeat(alike, 2, 0), 2, 1)
-    pieces = [
-        _Pieces.of(BLOCK, *(np.where(alike, part.mean(axis=2), 0) for part in parts)),
-        _Pieces.of(CELL, *(np.where(whole, 0, part) for part in (fine.down, fine.right))),
-    ]
-    everywhere = sum(len(each.there[0]) * each.side**2 for each in pieces) == blocks[0] * blocks[1] * BLOCK**2
-    down, right = (size * BLOCK + MARGIN for size in blocks)
-    framed = np.pad(planes, ((0, 0), (MARGIN, down - height), (MARGIN, right - width)), mode="edge")
-    if everywhere:
-        answer = np.empty((count, down - MARGIN, right - MARGIN), np.float32)
-    else:
-        answer = framed[:, MARGIN:-MARGIN, MARGIN:-MARGIN].copy()
-    for each in pieces:
-        each.put(framed, answer)
-    return answer[:, :height, :width]
+    tall, wide = (size * BLOCK for size in motion.down.shape)
+    shown = np.empty((count, tall, wide), np.float32)
+    if sum(len(each.there[0]) * each.side**2 for each in motion.pieces) < tall * wide:
+        shown[:, :height, :width] = planes
+    for each in motion.pieces:
+        each.put(planes, shown)
+    return shown[:, :height, :width]
 
 
 @dataclass(frozen=True)
 class _Pieces:
-    """The parts of a picture, ``side`` pixels a side, that move: which they are (row and column among all), where what each shows
-    begins in a plane with a `MARGIN` around it, and by how many of the `PARTS` of a pixel it moves beside that, both down and to
-    the right."""
+    """The parts of a picture, ``side`` pixels a side, that move: which they are (row and column among all), the first row and
+    column of what each shows, and by how many of the `PARTS` of a pixel it moves beside that, both down and to the right."""
 
     side: int
     there: tuple[NDArray[np.intp], ...]
@@ -197,27 +199,36 @@ class _Pieces:
         """Those of an even grid."""
         there = np.nonzero((down != 0) | (right != 0))
         begin, rest = [], []
-        for cells, part, size in zip(there, (down[there], right[there]), down.shape, strict=True):
+        for cells, part in zip(there, (down[there], right[there]), strict=True):
             under = np.floor(part)
-            most = size * side + 2 * MARGIN - (side + TAPS - 1)
-            begin.append(np.clip(cells * side + under.astype(np.intp) + MARGIN + 1 - TAPS // 2, 0, most))
+            begin.append(cells * side + under.astype(np.intp) + 1 - TAPS // 2)
             rest.append(np.rint(PARTS * (part - under)).astype(np.intp))
         return cls(side, there, tuple(begin), tuple(rest))
 
-    def put(self, framed: Pixels, shown: Pixels) -> None:
-        """Puts what moves of planes with a margin into its place in the planes ``shown``."""
+    def put(self, planes: Pixels, shown: Pixels) -> None:
+        """Puts what moves of ``planes`` (c, h, w) into its place in the planes ``shown``, whole parts."""
         count, height, width = shown.shape
         places = shown.reshape(count, height // self.side, self.side, width // self.side, self.side).swapaxes(2, 3)
-        windows = sliding_window_view(framed, (self.side + TAPS - 1,) * 2, axis=(1, 2))
+        reach = np.arange(self.side + TAPS - 1)
+        windows = sliding_window_view(planes, (len(reach),) * 2, axis=(1, 2))
+        within = np.logical_and(
+            *((begin >= 0) & (begin < size) for begin, size in zip(self.begin, windows.shape[1:3], strict=True))
+        )
         by_down, by_right = _weights(self.side)
-        # A few at a time: what is gathered is larger than what comes of it.
-        for first in range(0, len(self.there[0]), AT_ONCE):
-            (row, column), (y, x), (down, right) = (
-                tuple(part[first : first + AT_ONCE] for part in each) for each in (self.there, self.begin, self.rest)
-            )
-            one, other = by_down[down], by_right[right]
-            for plane, place in zip(windows, places, strict=True):
-                place[row, column] = one @ plane[y, x] @ other
+        for inside in (True, False):
+            which = np.flatnonzero(within == inside)
+            # A few at a time: what is gathered is larger than what comes of it.
+            for first in range(0, len(which), AT_ONCE):
+                (row, column), (y, x), (down, right) = (
+                    tuple(part[which[first : first + AT_ONCE]] for part in each) for each in (self.there, self.begin, self.rest)
+                )
+                if not inside:
+                    # Beyond the edge the last pixel goes on.
+                    y = np.clip(y[:, None] + reach, 0, planes.shape[1] - 1)[:, :, None]
+                    x = np.clip(x[:, None] + reach, 0, planes.shape[2] - 1)[:, None]
+                one, other = by_down[down], by_right[right]
+                for plane, window, place in zip(planes, windows, places, strict=True):
+                    place[row, column] = one @ ((window if inside else plane)[y, x] @ other)
 
 
 def _between(motion: Motion) -> Motion:
@@ -294,7 +305,7 @@ def _searched(frame: Pixels, before: Pixels, blocks: tuple[int, int], noise: flo
 def _finer(frame: Pixels, before: Pixels, motion: Motion, scale: int, noise: float, old: float, *, together: bool) -> Motion:
     """One step of Lucas and Kanade's in frames that are ``scale`` times smaller."""
     blocks, side = motion.down.shape, BLOCK // scale
-    shown = _warped(before, motion, scale)
+    shown = warped(before, motion, scale)
     apart = frame - shown
     variance = (noise / scale) ** 2
     planes = np.empty((6, *shown.shape), np.float32)
@@ -348,17 +359,19 @@ def _bound(motion: Motion, yy: Part, yx: Part, xx: Part, y: Part, x: Part, scale
     shown, squared = np.stack([yy, xx]), np.square(yx)
     near = np.empty((4, 2, rows, columns))
     binding = 1 / ALIKE**2 / (1 if scale == 2 else 4)
-    for _ in range(SOLVED):
+    for step in range(SOLVED):
         framed = _framed(moves)
         for place, (top, left) in enumerate(((0, 1), (2, 1), (1, 0), (1, 2))):
             near[place] = framed[:, top : top + rows, left : left + columns]
-        apart = np.square(near - moves)
-        bonds = binding / (1 + (apart[:, :1] + apart[:, 1:]) / EDGE**2)
-        one, two = whole = shown + bonds.sum(axis=0)
+        if step % HELD == 0:
+            apart = np.square(near - moves)
+            bonds = binding / (1 + (apart[:, :1] + apart[:, 1:]) / EDGE**2)
+            one, two = whole = shown + bonds.sum(axis=0)
+            # The bonds are above 0, so this is, too.
+            share = 1 / (one * two - squared)
         near *= bonds
         wanted = aims + near.sum(axis=0)
-        # The bonds are above 0, so this is, too.
-        moves = (whole[::-1] * wanted - yx * wanted[::-1]) / (one * two - squared)
+        moves = (whole[::-1] * wanted - yx * wanted[::-1]) * share
     down, right = moves - own
     return down, right
 
@@ -371,7 +384,7 @@ def _sure(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Motion
     # Held against the opposite motion, for which pixels between pixels are as smooth: the mean of two pixels has less noise than
     # one, and is nearer to any frame.
     other = Motion(-motion.down, -motion.right)
-    there, opposite = _warped(before, motion, 2), _warped(before, other, 2)
+    there, opposite = warped(before, motion, 2), warped(before, other, 2)
     # The difference of both squares.
     gained = (there - opposite) * (2 * frame - there - opposite)
     around = box(_totals(gained, side, blocks).astype(np.float32), 3) * np.float32(9)
@@ -379,7 +392,7 @@ def _sure(frame: Pixels, before: Pixels, motion: Motion, noise: float) -> Motion
     return Motion(np.where(moves, motion.down, 0.0), np.where(moves, motion.right, 0.0))
 
 
-def _warped(plane: Pixels, motion: Motion, scale: int) -> Pixels:
+def warped(plane: Pixels, motion: Motion, scale: int) -> Pixels:
     """A plane (h, w), ``scale`` times smaller than the frame, moved; between pixels by straight lines."""
     height, width = plane.shape
     side = BLOCK // scale
@@ -449,17 +462,17 @@ def _smooth(plane: Pixels) -> Pixels:
 # -- planes -----------------------------------------------------------------------------------------------------------
 
 
-def shrunk(plane: Pixels, scale: int) -> Pixels:
-    """Means (h / scale, w / scale), rounded up, of blocks of ``scale`` pixels a side; the last ones as if their edge went on."""
+def shrunk(planes: Pixels, scale: int) -> Pixels:
+    """Means (..., h / scale, w / scale), rounded up, of blocks of ``scale`` pixels a side of planes (..., h, w); the last ones as
+    if their edge went on."""
     if scale == 1:
-        return plane
-    down, right = -plane.shape[0] % scale, -plane.shape[1] % scale
-    padded = np.pad(plane, ((0, down), (0, right)), mode="edge") if down or right else plane
-    # Rows first, one after the other, then a product: NumPy adds short rows slowly.
-    rows = padded[::scale] + padded[1::scale]
-    for first in range(2, scale):
-        rows += padded[first::scale]
-    means: Pixels = rows.reshape(len(rows), rows.shape[1] // scale, scale) @ np.full(scale, scale**-2, np.float32)
+        return planes
+    *deep, height, width = planes.shape
+    down, right = -height % scale, -width % scale
+    padded = np.pad(planes, [*((0, 0) for _ in deep), (0, down), (0, right)], mode="edge") if down or right else planes
+    # Rows first, which are long, then a product: NumPy adds short rows slowly.
+    rows = padded.reshape(*deep, -1, scale, width + right).sum(axis=-2)
+    means: Pixels = rows.reshape(*rows.shape[:-1], -1, scale) @ np.full(scale, scale**-2, np.float32)
     return means
 
 

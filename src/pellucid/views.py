@@ -74,7 +74,10 @@ class View:
 
     def parts(self, windows: Iterable[Window]) -> list[Pixels]:
         """The pixels (h, w, channels) in each of the windows, which come band by band: rows of a file are read once."""
-        parts: list[Pixels] = []
+        return list(self.each_part(windows))
+
+    def each_part(self, windows: Iterable[Window]) -> Iterator[Pixels]:
+        """The same, each when it is asked for: the first ones may tell enough."""
         band: NDArray[Any] | None = None
         top = -1
         for window in windows:
@@ -82,8 +85,7 @@ class View:
                 top = window.top
                 band = rows_of(self.picture.pixels, top, top + window.height)
             part = band[:, window.left : window.left + window.width]
-            parts.append(as_pixels(self.picture, part).transpose(1, 2, 0))
-        return parts
+            yield as_pixels(self.picture, part).transpose(1, 2, 0)
 
     def opaque(self, windows: Iterable[Window]) -> list[NDArray[np.bool_]] | None:
         """Which pixels (h, w) in each of the windows are an image: neither wholly transparent nor nodata; None where all are."""

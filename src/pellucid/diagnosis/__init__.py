@@ -208,7 +208,7 @@ def is_gray(view: View) -> bool:
     if view.shape[2] != 3:
         return False
     through = windows(*view.shape[:2])
-    if not drawn.gray(view.parts(through), view.opaque(through)):
+    if not drawn.gray(view.each_part(through), view.opaque(through)):
         return False
     return all(drawn.gray([band], None if opaque is None else [opaque]) for band, opaque in view.bands())
 

@@ -8,7 +8,7 @@ the picture has no noise.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,14 +122,14 @@ class Squares:
         return pixels[down][:, right]
 
 
-def gray(parts: Sequence[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
+def gray(parts: Iterable[NDArray[np.float32]], shown: Sequence[NDArray[np.bool_]] | None = None) -> bool:
     """Whether three channels are one gray picture: all equal, or as nearly as a JPEG of three equal channels leaves them, wherever
     they are ``shown`` (h, w)."""
-    if parts[0].shape[2] != 3:
-        return False
     apart, total = 0, 0
     tint = np.zeros(2)
     for number, part in enumerate(parts):
+        if part.shape[2] != 3:
+            return False
         green = part[..., 1]
         hidden = None if shown is None or shown[number].all() else ~shown[number]
         for index, other in enumerate((part[..., 0], part[..., 2])):

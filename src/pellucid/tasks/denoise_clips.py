@@ -94,13 +94,13 @@ def settle(output: Pixels, after: Pixels, notes: Any) -> Pixels:
 
 
 def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
-    """The variance (h, w) of the noise of a frame (h, w, c), by the light around each place: fainter where it is cut off at black
-    and white."""
+    """The variance of the noise of a frame (h, w, c) in each cell of `following.HALF`, by the light around it: fainter where it is
+    cut off at black and white."""
     height, width, channels = pixels.shape
     if found.places is not None:
-        return np.square(found.places.sigma(0, 0, height, width, (height, width)))
+        return np.square(shrunk(found.places.sigma(0, 0, height, width, (height, width)), following.HALF))
     if found.curve.flat and found.clipping is None:
-        return np.full((height, width), found.curve.sigma**2, np.float32)
+        return np.full((-(-height // following.HALF), -(-width // following.HALF)), found.curve.sigma**2, np.float32)
     cell = following.CELL
     light = [box(shrunk(pixels[..., channel], cell), 3) for channel in range(channels)]
     if found.clipping is None:
@@ -111,4 +111,5 @@ def _variance(pixels: Pixels, found: Diagnosis) -> Pixels:
         table = np.maximum(found.clipping.variance(np.linspace(0, 1, LIGHTS + 1)), least).astype(np.float32)
         each = [table[np.rint(LIGHTS * np.clip(plane, 0, 1)).astype(np.intp)] for plane in light]
     whole = np.mean(each, axis=0, dtype=np.float32)
-    return whole.repeat(cell, 0).repeat(cell, 1)[:height, :width]
+    more = cell // following.HALF
+    return whole.repeat(more, 0).repeat(more, 1)[: -(-height // following.HALF), : -(-width // following.HALF)]
