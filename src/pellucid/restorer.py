@@ -503,7 +503,9 @@ class Restorer:
         if isinstance(picture.pixels, Rows):
             streamed = images.streamed(shape, kept, _timed(stream(dtype=kept), lambda: streamed))
             return streamed
-        whole = np.empty(shape, kept)
+        # In memory as the picture: a frame of a clip has its channels one behind the other.
+        floats = kept == np.float32
+        whole = np.empty_like(picture.pixels, kept, shape=shape, subok=False) if floats else np.empty(shape, kept)
         for _ in stream(into=whole):
             pass
         return whole
