@@ -124,6 +124,14 @@ def test_json_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
         evaluation.write_json(tmp_path / "a.json", found)
 
 
+def test_names_that_are_no_text_lose_no_scores(tmp_path: Path) -> None:
+    names = ["b\udcff", "größe", "half \ud800 of a character"]
+    rows = tuple({"image": name} for name in names)
+    evaluation.write_json(tmp_path / "a.json", evaluation.Evaluation({}, rows, (), failed=tuple(names)))
+    found = json.loads((tmp_path / "a.json").read_bytes().decode("utf-8"))
+    assert [row["image"] for row in found["results"]] == found["failed"] == names
+
+
 def test_runs_and_workers_agree(folder: Path) -> None:
     loaded = evaluation.load_images(folder)
     noises = [degradations.parse("gaussian:25"), degradations.parse("salt-pepper:0.1")]

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -510,6 +511,12 @@ def test_a_misshapen_card_is_our_error(part: dict[str, object]) -> None:
 def test_a_card_of_other_json_is_our_error(text: str) -> None:
     with pytest.raises(ModelError):
         Card.from_json(text)
+
+
+@pytest.mark.parametrize("name", ["m\udcff", "gr\u00f6\u00dfe", "half \ud800 of a character", 'a "quoted\\name'])
+def test_a_card_takes_any_files_name(name: str) -> None:
+    card = replace(read_card(shipped_path("photo-gray")), name=name)
+    assert Card.from_json(card.to_json().encode().decode()) == card
 
 
 # -- files ------------------------------------------------------------------------------------------------------------

@@ -121,7 +121,8 @@ class Card:
 
     def to_json(self) -> str:
         """The card as JSON text; `from_json` reads it back to an equal card."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        # What is no character in a file's name gets JSON's escape.
+        return json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
     @classmethod
     def from_json(cls, text: str) -> Card:

@@ -70,7 +70,9 @@ class Evaluation:
 
     def to_json(self) -> str:
         """The evaluation as JSON text."""
-        return json.dumps(vars(self), indent=1, ensure_ascii=False)
+        text = json.dumps(vars(self), indent=1, ensure_ascii=False)
+        # What is no character in a file's name gets JSON's escape.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def degraded(clean: Clean, noise: Degradation, index: int, task: Task | None = None) -> tuple[Clean, Noisy]:

@@ -193,6 +193,21 @@ def test_a_roomy_pack_is_lossless(sound: Path, tmp_path: Path) -> None:
     assert "lossless" in packed.notes[0]
 
 
+def test_names_that_are_no_text_are_learnt_from_and_packed(tmp_path: Path) -> None:
+    place = tmp_path / "in"
+    place.mkdir()
+    names = (b"ok.png", b"\xff.png", b"gr\xf6\xdfe.png")
+    try:
+        for number, name in enumerate(names):
+            files.write(place / os.fsdecode(name), images.from_array(samples.photograph()[number : number + 64, :64]))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    pack(place, tmp_path / "a.pack", megabytes=5)
+    for given in (place, tmp_path / "a.pack"):
+        found = load(given, PHOTO.data)
+        assert len(found.train) + len(found.valid) == 3
+
+
 @pytest.mark.parametrize("megabytes", [0.3, 0.1, 0.04])
 def test_a_pack_keeps_to_its_budget_and_says_its_loss(sound: Path, tmp_path: Path, megabytes: float) -> None:
     out = tmp_path / "a.pack"

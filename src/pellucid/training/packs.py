@@ -99,8 +99,9 @@ def pack(
         ):
             archive.writestr(PACK_MANIFEST, manifest)
             for path, content in zip(paths, contents, strict=True):
-                # A fixed date: the same folder packs to the same bytes.
-                archive.writestr(zipfile.ZipInfo(f"{path.stem}.webp", (1980, 1, 1, 0, 0, 0)), content)
+                # A fixed date: the same folder packs to the same bytes. What is no character of a name gets an escape.
+                name = path.stem.encode("utf-8", "backslashreplace").decode("utf-8")
+                archive.writestr(zipfile.ZipInfo(f"{name}.webp", (1980, 1, 1, 0, 0, 0)), content)
         return f"{stored}, {out.stat().st_size / 1e6:.1f} MB"
     raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
 

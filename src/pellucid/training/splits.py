@@ -17,7 +17,7 @@ __all__ = ["is_held_out", "parted", "split"]
 def is_held_out(name: str, data: Data) -> bool:
     """Whether an image of that file name is kept for validation."""
     stem = Path(name).stem
-    draw = int.from_bytes(hashlib.sha256(_group(name, data).encode()).digest()[:4]) / 2**32
+    draw = int.from_bytes(hashlib.sha256(_group(name, data).encode("utf-8", "surrogatepass")).digest()[:4]) / 2**32
     return draw < data.held_out or any(_plain(word) in _plain(stem) for word in data.hold_out)
 
 
