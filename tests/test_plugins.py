@@ -110,6 +110,27 @@ def test_an_enlarged_layer_covers_the_same_place(noisy: Any) -> None:
     values, settings, _ = napari.upscale_layer(layer(noisy[..., 1], scale=(2.0, 3.0)), scale=2)
     assert values.shape == (96, 128)
     assert settings["scale"] == [1.0, 1.5]
+    # Both begin at the same edge: half a pixel before the middle of the first one.
+    for scale in (2.0, 3.0):
+        _, settings, _ = napari.upscale_layer(layer(noisy[..., 1], scale=(2.0, 3.0), translate=(7.0, -1.0)), scale=scale)
+        np.testing.assert_allclose(np.subtract(settings["translate"], np.array(settings["scale"]) / 2), [7 - 1, -1 - 1.5])
+
+
+def test_a_stack_of_several_axes_is_restored_plane_by_plane(noisy: Any) -> None:
+    gray = noisy[..., 1]
+    values, _, _ = napari.denoise_layer(layer(np.array([[gray] * 3] * 2)), sigma=25)
+    assert values.shape == (2, 3, *gray.shape)
+    np.testing.assert_array_equal(values[1, 2], pellucid.denoise(gray, sigma=25))
+
+
+def test_a_live_strength_leaves_infinite_values_as_they_are() -> None:
+    values = np.random.default_rng(0).normal(100, 20, (40, 48)).astype(np.float32)
+    values[3, 3], values[4, 4], values[5, 5] = np.inf, -np.inf, np.nan
+    live = napari.Live(layer(values), sigma=20)
+    for strength in (0, 0.3, 1):
+        output = live.at(strength)
+        np.testing.assert_array_equal(output[[3, 4, 5], [3, 4, 5]], values[[3, 4, 5], [3, 4, 5]])
+        assert np.isfinite(output).sum() == output.size - 3
 
 
 def test_the_noise_of_a_stack_is_that_of_its_middle_plane(noisy: Any) -> None:

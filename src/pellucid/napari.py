@@ -50,7 +50,10 @@ def upscale_layer(layer: napari.layers.Image, scale: float = 2.0) -> napari.type
     first = values.ndim - 2 - bool(layer.rgb)
     grown = [values.shape[first + axis] / layer.data.shape[first + axis] for axis in (0, 1)]
     before = np.asarray(settings.get("scale", np.ones(first + 2)), dtype=float)
-    settings["scale"] = [*before[:-2], before[-2] / grown[0], before[-1] / grown[1]]
+    after = np.array([*before[:-2], before[-2] / grown[0], before[-1] / grown[1]])
+    # A layer's place is the middle of its first pixel, which has become smaller.
+    place = np.asarray(settings.get("translate", np.zeros(first + 2)), dtype=float) + (after - before) / 2
+    settings |= {"scale": after.tolist(), "translate": place.tolist()}
     return values, settings, "image"
 
 
@@ -89,7 +92,9 @@ class Live:
             return self.before
         wide: Any = np.float32 if self.before.dtype.itemsize <= 2 else np.float64
         before: Any = self.before.astype(wide)
-        blended: Any = before + wide(strength) * (self.after.astype(wide) - before)
+        after: Any = self.after.astype(wide)
+        there = np.isfinite(before) & np.isfinite(after)
+        blended: Any = before + wide(strength) * np.subtract(after, before, out=np.zeros_like(before), where=there)
         whole = np.issubdtype(self.before.dtype, np.integer)
         output: NDArray[Any] = (np.rint(blended) if whole else blended).astype(self.before.dtype)
         return output
@@ -157,9 +162,10 @@ def denoise_widget() -> Any:
 
 
 def axes_of(layer: Any) -> str:
-    """The names of the layer's axes: the last two (before colours) are the picture's, all before them planes."""
+    """The names of the layer's axes: the last two (before colours) are the picture's, all before them planes, such as times and
+    depths."""
     count = int(layer.data.ndim) - 2 - int(layer.rgb)
-    return "Q" * count + "YX" + ("S" if layer.rgb else "")
+    return "QRTZCPVWABDEFGHIJKLMNOU"[:count] + "YX" + ("S" if layer.rgb else "")
 
 
 def _values(layer: Any) -> NDArray[Any]:
