@@ -235,6 +235,21 @@ def test_a_tree_is_walked_kept_and_narrowed(tmp_path: Path) -> None:
         plan.plan([root], None, plan.Selection(include=("*.webp",)))
 
 
+def test_it_is_known_where_a_walk_through_a_folder_goes(tmp_path: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "in" / "out"
+    first = put(root / "a.png")
+    selections = [plan.Selection(), plan.Selection(recursive=True), plan.Selection(recursive=True, exclude=("b*", "c/d"))]
+    for inner in (".", "b", "b/c", "c/d", "c/d/e", "c/e", ".b", "c/.d", "out", "out/b", "../in2", ".."):
+        place = root / inner
+        found = put(place / "x.png")
+        for selection in selections:
+            for target in (out, tmp_path / "o", None):
+                taken = found.resolve() in [source.resolve() for source, _ in plan.plan([root], target, selection).pairs]
+                assert plan.walks(root, place, selection, target) == taken, (inner, selection, target)
+        found.unlink()
+    assert not plan.walks(first, root, selections[1], None)
+
+
 def test_another_ending_for_the_answers(tmp_path: Path) -> None:
     source = put(tmp_path / "a.tif")
     assert plan.plan([source], None, ending=".png").pairs == ((source, tmp_path / "a.clean.png"),)

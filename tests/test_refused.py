@@ -152,6 +152,11 @@ def test_a_picture_beside_the_output_is_refused_before_the_work(task: str, optio
     assert "name a file" in refused([*command, "-"], capsys)
     several = [task, folder / "in", "-o", folder / "out", f"--{option}"]
     assert f"--{option} {folder / 'x.png'}: several pictures need a folder" in refused([*several, folder / "x.png"], capsys)
+    if option != "confidence":
+        # Names of confidences say that they are none.
+        within = [*several, f"{folder / 'in' / 'new'}/", "-r"]
+        assert "would be taken for inputs" in refused(within, capsys)
+        assert "would be taken for inputs" in refused([*within, "--shard", "1/2"], capsys)
     assert not out.exists()
     assert not (folder / "out").exists()
 
@@ -161,7 +166,7 @@ def test_a_figure_beside_an_inspection_is_refused_before_it(picture: Path, capsy
     command = ["inspect", picture, "--map"]
     assert "a figure is a PNG file" in refused([*command, picture.parent / "x.jpg"], capsys)
     assert "the file exists; --force overwrites it" in refused([*command, picture.parent / "there.png"], capsys)
-    assert "this is the picture; name another file" in refused([*command, picture, "--force"], capsys)
+    assert "this is one of the inputs; name another file" in refused([*command, picture, "--force"], capsys)
 
 
 @pytest.mark.parametrize("text", ["upscale:noise=keep", "colorize", "denoise:model=seed-digits", "film+denoise", "denoise+cutout"])

@@ -28,6 +28,7 @@ __all__ = [
     "name_in_folder",
     "plan",
     "varied",
+    "walks",
 ]
 
 AnyPath = TypeVar("AnyPath", Path, PurePath)
@@ -336,6 +337,17 @@ def listed(
                 yield entry, None
 
     yield from below(root, (root.resolve(),))
+
+
+def walks(root: Path, place: Path, selection: Selection, out: Path | None) -> bool:
+    """Whether the walk through a folder (`listed`) comes to the folder ``place``, so that what lies there is taken, too."""
+    top, real = root.resolve(), place.resolve()
+    if not real.is_relative_to(top):
+        return False
+    inner = real.relative_to(top)
+    left_out = None if out is None else out.resolve()
+    folders = (inner, *inner.parents)[:-1]
+    return (selection.recursive or not folders) and all(selection.passes(each) and top / each != left_out for each in folders)
 
 
 def _each(folder: Path) -> Iterator[Path]:

@@ -64,6 +64,8 @@ def places(
                     raise OptionError(f"--{name} {text}: the confidence would replace {path}; name another folder")
         elif planned.folder is not None and real == plan.identity(planned.folder):
             raise OptionError(f"--{name} {text}: this is the folder of the outputs; name another one")
+        else:
+            _check_walks(name, place.path, options)
         taken[real] = f"--{name} is written there"
         found[name] = place
     return found
@@ -75,6 +77,7 @@ def check_folder(name: str, text: str, options: argparse.Namespace) -> None:
         raise FileError(f"--{name} -: name a folder")
     if any(os.path.realpath(text) == os.path.realpath(other) for other in (*map(str, options.inputs), str(options.out))):
         raise OptionError(f"--{name} {text}: this is the folder of the pictures or of the outputs; name another one")
+    _check_walks(name, Path(text), options)
 
 
 def check_figure(name: str, path: Path, inputs: Iterable[Path], *, force: bool) -> None:
@@ -136,6 +139,18 @@ def _place(name: str, text: str, *, several: bool) -> Place:
     if several:
         raise OptionError(f"--{name} {text}: several pictures need a folder; end its name in /")
     return Place(path, folder=False)
+
+
+def _check_walks(name: str, place: Path, options: argparse.Namespace) -> None:
+    """Raises `OptionError` where the pictures in this folder would be taken for inputs, by the next run or by another process."""
+    from pellucid import plan
+
+    selection = plan.Selection(options.recursive, tuple(options.include), tuple(options.exclude))
+    out = None if options.out is None else Path(options.out)
+    if any(plan.walks(Path(each), place, selection, out) for each in options.inputs):
+        raise OptionError(
+            f"--{name} {place}: pictures there would be taken for inputs; name another folder, or leave it out with --exclude"
+        )
 
 
 def _check_file(name: str, text: str, planned: plan.Plan, *, force: bool) -> None:
