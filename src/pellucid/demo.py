@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid import degradations, metrics, report, restorer, samples
+from pellucid import degradations, metrics, report, restorer, samples, saving
 from pellucid.errors import FileError
 
 __all__ = ["run"]
@@ -23,6 +23,7 @@ def run(out: Path, *, overwrite: bool = False) -> Iterator[str]:
 
     Raises `FileError` when ``out`` exists and ``overwrite`` is False.
     """
+    saving.check_folder(out)
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists; --force overwrites it")
     yield f"{'image':<12} {'noise':<20} {'noisy dB':>9} {'restored dB':>12} {'model':<12} {'seconds':>8}"

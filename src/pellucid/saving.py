@@ -27,6 +27,7 @@ except ImportError:  # Windows, where an open file cannot be taken away anyway
 
 __all__ = [
     "append_line",
+    "check_folder",
     "check_name",
     "failure",
     "files_below",
@@ -61,6 +62,15 @@ def check_name(path: Path) -> None:
         raise FileError(f"{str(path)!r}: no name of a file has a NUL in it")
     if WINDOWS and path.name not in (".", "..") and NO_NAME.fullmatch(path.name):
         raise FileError(f"{path}: Windows has no files of this name")
+
+
+def check_folder(path: Path) -> None:
+    """Raises `FileError` where ``path`` cannot be written for want of its folder: before the work, which would be lost."""
+    check_name(path)
+    if not path.parent.is_dir():
+        raise FileError(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"{path}: nothing can be written to the folder {path.parent}")
 
 
 @contextmanager

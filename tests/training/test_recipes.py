@@ -107,6 +107,37 @@ def test_a_base_gives_what_a_recipe_does_not_say() -> None:
         recipes.parse('name = "a"\nbase = "photos"\n', "a.toml")
 
 
+def test_a_base_has_the_length_that_a_recipe_says() -> None:
+    for name in recipes.names():
+        for length in ("minutes", "epochs", "steps"):
+            own = recipes.parse(f'base = "{name}"\n[training]\n{length} = 3\n', "a.toml").training
+            assert {"minutes": own.minutes, "epochs": own.epochs, "steps": own.steps} == {"minutes": 0, "epochs": 0, "steps": 0} | {
+                length: 3
+            }
+    with pytest.raises(ModelError, match="exactly one of"):
+        recipes.parse('base = "photo"\n[training]\nsteps = 3\nminutes = 3\n', "a.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it needs 'name', or a base"),
+        ('name = "a"\nsummary = ""\nlicence = ""\n', "it needs 'task', or a base"),
+        ('base = "digits"\nsummary = 3\n', "summary must be a text, not 3"),
+        ('base = "digits"\nlicence = ["a"]\n', "licence must be a text"),
+        ('base = "digits"\nname = 2026-01-01\n', "name must be a text"),
+        ('base = "digits"\nname = "a/b"\n', "name must be the name of a file"),
+        ('base = "digits"\nname = ""\n', "name must be the name of a file"),
+        ('base = "digits"\nname = ".."\n', "name must be the name of a file"),
+        ('base = "digits"\ntask = 3\n', "[task] must be a table"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_before_it_is_learnt_from(text: str, words: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        recipes.parse(text, "a.toml")
+    assert words in str(caught.value)
+
+
 def test_a_task_may_have_other_planes_out_than_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Learning, "planes", lambda self, channels: (1, channels))
     recipe = recipes.find("photo")

@@ -456,6 +456,36 @@ def test_two_processes_train_one_of_several_outputs_and_in_eight_bits_without_cl
         assert first[0] == steps
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "seed-digits", "--steps", "1", "--out", "PLACE/a.onnx"],
+        ["calibrate", "noise", "-o", "PLACE/a.npz"],
+        ["pack", ".", "-o", "PLACE/a.pack", "--megabytes", "1"],
+        ["demo", "-o", "PLACE/a.png"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_missing_folder_is_said_before_the_work(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "no"
+    assert cli.main([word.replace("PLACE", str(place)) for word in command]) == 1
+    assert f": there is no folder {place}\n" in capsys.readouterr().err
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("seed", ["-1", "1.5", "9" * 30, "x", ""])
+@pytest.mark.parametrize(
+    "command", [["train", "seed-digits"], ["calibrate", "noise", "-o", "a.npz"]], ids=lambda command: command[0]
+)
+def test_a_seed_is_a_whole_number(command: list[str], seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main([*command, f"--seed={seed}"])
+    assert left.value.code == 2
+    assert "is not a whole number from 0" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="--seed"):
+        run.Request("seed-digits", seed=-1)
+
+
 def test_the_page_says_which_model_is_which() -> None:
     recipe = recipes.find("own")
     assert page._phrase("noisy", recipe) == "for the noisy image"

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from pellucid import images, metrics, tasks
+from pellucid import cli, images, metrics, tasks
 from pellucid.errors import ModelError, OptionError, TrainingError
 from pellucid.tasks import TASKS, base
 from pellucid.tasks.settings import Settings
@@ -168,6 +168,23 @@ def test_alpha_and_the_colours_under_it_survive_cache_and_pack(place: Path, tmp_
                 assert shown.any()
                 assert copies[1][shown][:, 1].max() <= 2
                 assert tuple(copies[1][0, 0]) == (77, 77, 77, 0)
+
+
+def test_a_pack_leaves_out_what_cannot_be_read_and_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mix"
+    folder.mkdir()
+    (folder / "bad.png").write_bytes(b"no picture")
+    arguments = ["pack", str(folder), "-o", str(tmp_path / "mix.pack"), "--megabytes", "1"]
+    assert cli.main(arguments) == 1
+    assert "no images to pack" in capsys.readouterr().err
+    for number in range(3):
+        PillowImage.fromarray(np.full((40, 48, 3), 50 * number, np.uint8)).save(folder / f"{number}.png")
+    assert cli.main(arguments) == 0
+    said = capsys.readouterr()
+    assert "3 images" in said.out
+    assert "left out: " in said.err
+    assert "bad.png" in said.err
+    assert [entry.name for entry in packs.entries(tmp_path / "mix.pack")[0]] == ["0.webp", "1.webp", "2.webp"]
 
 
 def test_a_pack_keeps_to_the_shorter_side(place: Path, tmp_path: Path) -> None:

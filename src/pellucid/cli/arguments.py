@@ -24,6 +24,7 @@ __all__ = [
     "count",
     "number",
     "requiring",
+    "seed",
     "settings_of",
     "shown",
 ]
@@ -123,6 +124,13 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
+
+
+def seed(text: str) -> int:
+    """A kind of value: a whole number that seeds a generator."""
+    if not text.isdecimal() or not text.isascii() or int(text[:20]) >= 2**63 - 1 or len(text) > 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to 2**63 - 2")
+    return int(text)
 
 
 def add_engine(command: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pellucid.cli.arguments import Commands, add, count, number, requiring, shown
+from pellucid.cli.arguments import Commands, add, count, number, requiring, seed, shown
 from pellucid.errors import FileError, OptionError
 
 __all__ = ["add_calibrate", "add_export", "add_fetch", "add_pack", "add_recipes", "add_train"]
@@ -73,7 +73,7 @@ def add_train(commands: Commands) -> None:
     )
     command.add_argument("--channels", type=int, choices=(1, 3), help="1 for gray, 3 for colour (default: the recipe's)")
     command.add_argument("--resume", action="store_true", help="continue from the checkpoint of a stopped run")
-    command.add_argument("--seed", type=int, default=0, help="the seed of weights, crops and noise (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, help="the seed of weights, crops and noise (default: 0)")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to train (default: auto)")
     command.add_argument(
         "--workers",
@@ -189,7 +189,7 @@ def add_export(commands: Commands) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from pellucid import plan
+    from pellucid import plan, saving
 
     with requiring("train"):
         from pellucid.training import export, run
@@ -200,6 +200,7 @@ def _export(options: argparse.Namespace) -> int:
         name = f"{name.removesuffix('.onnx')}.trimmed"
     out: Path = options.out or options.weights.with_name(f"{name}.onnx")
     plan.check_apart(out, [options.weights])
+    saving.check_folder(out)
     if options.trim:
         if options.scores:
             raise OptionError("--trim: the model is another one then; give --scores of its own, without --trim")
@@ -247,7 +248,10 @@ def _pack(options: argparse.Namespace) -> int:
         alpha=options.alpha,
         overwrite=options.force,
     )
-    print(shown(f"{options.out}: {packed}"))
+    words, *left_out = packed.split("\n")
+    print(shown(f"{options.out}: {words}"))
+    for line in left_out:
+        print(f"pellucid: {shown(line)}", file=sys.stderr)
     return 0
 
 
@@ -273,12 +277,12 @@ def add_calibrate(commands: Commands) -> None:
         default=16_000,
         help="examples to learn from (default: 16000; gain needs 3500, confidence 1200, fading 24000)",
     )
-    command.add_argument("--seed", type=int, default=0, help="the seed of crops and noise (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, help="the seed of crops and noise (default: 0)")
     command.add_argument("--force", action="store_true", help="overwrite weights that exist")
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from pellucid import restorer
+    from pellucid import restorer, saving
 
     with requiring("train"):
         from pellucid.training import calibration, fading, recipes
@@ -286,6 +290,7 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     if options.out.suffix != ".npz":
         raise OptionError(f"--out {options.out}: the name of weights ends in .npz")
+    saving.check_folder(options.out)
     if options.out.exists() and not options.force:
         raise OptionError(f"{options.out} exists; --force overwrites it")
     table = replace(recipes.find("film-find" if options.what == "fading" else "photo").data, scales=(1.0,))

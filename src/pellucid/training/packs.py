@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PillowImage
 
-from pellucid import files, pillow, rgba
-from pellucid.errors import FileError, TrainingError
+from pellucid import files, pillow, rgba, saving
+from pellucid.errors import FileError, ImageError, MissingExtra, TrainingError
 from pellucid.training import forms
 from pellucid.training.forms import Source
 from pellucid.training.survey import Decoded, Facts
@@ -65,24 +65,35 @@ def pack(
 
     The pack is a zip of WebP pictures with a manifest that describes them: lossless where that fits, else with the mildest loss
     that fits. A picture whose shorter side has more than ``side`` pixels is first scaled down to it. ``alpha`` keeps transparency,
-    and the colours under it. Raises `FileError` where ``out`` exists, `TrainingError` where even the smallest form is too large.
+    and the colours under it. Files that cannot be read are left out; the description has a line for each. Raises `FileError` where
+    ``out`` exists, `TrainingError` where no file can be read, or even the smallest form is too large.
     """
+    saving.check_folder(out)
     if out.exists() and not overwrite:
         raise FileError(f"{out} exists; --force overwrites it")
     paths = files.list_images(folder)
     if not paths:
         raise TrainingError(f"{folder}: it holds no images to pack")
     budget = int(megabytes * 1e6)
+    left_out: dict[Path, str] = {}
     encoded = partial(_encoded, side=side, alpha=alpha)
     ladder = [(1.0, quality) for quality in PACK_QUALITIES] + [(scale, PACK_QUALITIES[-1]) for scale in PACK_SCALES[1:]]
     for scale, quality in ladder:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             # A sample predicts the size of all well enough to skip a hopeless step.
             sample = paths[:: max(1, len(paths) // 12)]
-            guess = sum(len(c) for c in pool.map(partial(encoded, scale=scale, quality=quality), sample)) * len(paths) / len(sample)
-            if guess > 1.15 * budget:
+            sizes = [
+                len(made) for made in pool.map(partial(encoded, scale=scale, quality=quality), sample) if isinstance(made, bytes)
+            ]
+            if sizes and sum(sizes) * len(paths) / len(sizes) > 1.15 * budget:
                 continue
-            contents = list(pool.map(partial(encoded, scale=scale, quality=quality), paths))
+            made = list(pool.map(partial(encoded, scale=scale, quality=quality), paths))
+        left_out.update((path, entry) for path, entry in zip(paths, made, strict=True) if isinstance(entry, str))
+        contents = [entry for entry in made if isinstance(entry, bytes)]
+        # They are not tried at the next sizes.
+        paths = [path for path in paths if path not in left_out]
+        if not paths:
+            raise TrainingError(f"{folder}: it holds no images to pack: {next(iter(left_out.values()))}")
         how = "lossless" if quality is None else f"WebP quality {quality}"
         stored = f"{len(paths)} images{' with alpha' if alpha else ''}, {how}"
         stored += f", shorter sides of at most {side} pixels (Lanczos)" if side is not None else ""
@@ -102,11 +113,12 @@ def pack(
                 # A fixed date: the same folder packs to the same bytes. What is no character of a name gets an escape.
                 name = path.stem.encode("utf-8", "backslashreplace").decode("utf-8")
                 archive.writestr(zipfile.ZipInfo(f"{name}.webp", (1980, 1, 1, 0, 0, 0)), content)
-        return f"{stored}, {out.stat().st_size / 1e6:.1f} MB"
+        return "\n".join([f"{stored}, {out.stat().st_size / 1e6:.1f} MB", *(f"left out: {line}" for line in left_out.values())])
     raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
 
 
-def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None, alpha: bool) -> bytes:
+def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None, alpha: bool) -> bytes | str:
+    """The picture in its form, or a line that says why there is none."""
     try:
         read = files.read(path)
         pixels = rgba.planes_of(read) if alpha else read.pixels
@@ -124,5 +136,7 @@ def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None,
         # Exact: colours stay where nothing is shown.
         picture.save(buffer, "WEBP", lossless=quality is None, quality=quality or 100, method=4, exact=alpha)
         return buffer.getvalue()
+    except (FileError, ImageError, MissingExtra) as error:
+        return str(error) if isinstance(error, FileError) else f"{path}: {error}"
     except (OSError, ValueError) as error:
-        raise FileError(f"{path}: cannot be packed: {error}") from error
+        return f"{path}: cannot be packed: {error}"

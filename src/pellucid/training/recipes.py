@@ -31,6 +31,10 @@ LARGEST = 2**15
 proportion to the square of a key's depth: half a minute for 100 KB of dots."""
 
 
+LENGTHS = ("minutes", "epochs", "steps")
+"""The keys of `Training` of which one says how long a run lasts."""
+
+
 @dataclass(frozen=True)
 class Credit:
     """Images whose file name contains ``match`` come from ``source`` under ``licence``: for the model's card."""
@@ -171,7 +175,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run. ``licence`` is that of the resulting weights."""
+    """A training run. ``name`` is the model's, whose file it is called by; ``licence`` is that of the resulting weights."""
 
     name: str
     summary: str
@@ -180,6 +184,13 @@ class Recipe:
     network: Spec
     data: Data
     training: Training
+
+    def __post_init__(self) -> None:
+        for key in ("name", "summary", "licence"):
+            if not isinstance(getattr(self, key), str):
+                raise ModelError(f"recipe: {key} must be a text, not {repr(getattr(self, key))[:60]}")
+        if not self.name.strip(".") or re.search(r"[/\\\0]", self.name):
+            raise ModelError(f"recipe: name must be the name of a file, without a folder and an ending, not {self.name[:60]!r}")
 
     @property
     def headline(self) -> Metric:
@@ -275,6 +286,12 @@ def _build(data: dict[str, Any]) -> Recipe:
     unknown = sorted(set(data) - {entry.name for entry in fields(Recipe)})
     if unknown:
         raise ModelError(f"recipe: unknown table or key {unknown[0]!r}; known: {', '.join(e.name for e in fields(Recipe))}")
+    missing = [entry.name for entry in fields(Recipe) if entry.name not in data]
+    if missing:
+        raise ModelError(f"recipe: it needs {missing[0]!r}, or a base that has it, such as base = 'photo'")
+    for key in ("task", "network", "data", "training"):
+        if not isinstance(data[key], dict):
+            raise ModelError(f"recipe: [{key}] must be a table, not {repr(data[key])[:60]}")
     task = _task(dict(data["task"]))
     images = _filled(Data, dict(data["data"]), "data")
     network = _network(dict(data["network"]), task, images.channels)
@@ -283,7 +300,7 @@ def _build(data: dict[str, Any]) -> Recipe:
 
 
 def _task(table: dict[str, Any]) -> Learning:
-    name = table.pop("name")
+    name = table.pop("name", None)
     if name not in tasks.TASKS:
         raise ModelError(f"recipe: unknown task {name!r}; known: {', '.join(tasks.TASKS)}")
     learning: type[Learning] = tasks.find(name).module().Learning.of(table)
@@ -293,7 +310,7 @@ def _task(table: dict[str, Any]) -> Learning:
 def _network(table: dict[str, Any], task: Learning, channels: int) -> Spec:
     """The spec of the table, with the channels, maps and factors that the task asks for; `ModelError` where it has no such
     field."""
-    name = table.pop("name")
+    name = table.pop("name", None)
     if name not in NETWORKS:
         raise ModelError(f"recipe: unknown network {name!r}; known: {', '.join(NETWORKS)}")
     if {"channels", "maps", "scales"} & table.keys():
@@ -346,6 +363,9 @@ def _based(data: dict[str, Any]) -> dict[str, Any]:
         raise ModelError(f"base {base!r} is not one of the shipped recipes: {', '.join(names())}")
     whole = tomllib.loads(_shipped(base))
     for key, value in data.items():
+        if isinstance(value, dict) and key == "training" and any(value.get(name) for name in LENGTHS):
+            # A run has one length: the base's own goes, whichever it has.
+            whole[key] = {name: own for name, own in whole.get(key, {}).items() if name not in LENGTHS}
         whole[key] = whole.get(key, {}) | value if isinstance(value, dict) else value
     return _based(whole)
 

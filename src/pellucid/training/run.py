@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pellucid import saving
 from pellucid.errors import OptionError, PellucidError
 from pellucid.families import FAMILIES, names
 from pellucid.images import Range
@@ -82,6 +83,8 @@ class Request:
         for name, places, most in (("pairs", self.pairs, 2), ("valid", self.valid, 2 if self.pairs else 1)):
             if len(places) > most:
                 raise OptionError(f"--{name} takes {'one or two places' if most == 2 else 'one folder'}, not {len(places)}")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"--seed takes whole numbers from 0 to 2**63 - 1, not {self.seed}")
         if self.workers is not None:
             feed.check(self.workers)
         if self.valid and self.held_out is not None:
@@ -128,6 +131,7 @@ def prepare(request: Request, *, tell: Callable[[str], None] | None = None) -> R
     out = request.out or Path(f"{recipe.name}.onnx")
     if out.suffix != ".onnx":
         raise OptionError(f"--out {out}: the model's file name must end in .onnx")
+    saving.check_folder(out)
     paths = Outputs.beside(out)
     taken = [path for path in paths.results if path.exists()]
     # A run that was stopped has left its first results: the same run may replace them.
