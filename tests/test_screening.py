@@ -51,6 +51,12 @@ def test_models_and_filters_are_scored_and_shown(clip: Path, tmp_path: Path, cap
         (["--model", "photo-fast", "--figure", "a.png"], "are for pictures"),
         ([], "name at least one"),
         (["--model", "photo-fast", "--limit", "1"], "from two frames on"),
+        (["--model", "upscale"], "'upscale' is for the task upscale, not denoise"),
+        (["--model", "photo-fast+photo-fast"], "one model at a time"),
+        (["--model", "photo-fast", "--blind"], "--blind is for pictures"),
+        (["--model", "photo-fast", "--runs", "2"], "--runs is for pictures"),
+        (["--model", "photo-fast", "--workers", "2"], "--workers is for pictures"),
+        (["--model", "photo-fast:strengh=2"], "strengh"),
     ],
 )
 def test_wrong_use_is_one_line(arguments: list[str], words: str, clip: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,6 +64,29 @@ def test_wrong_use_is_one_line(arguments: list[str], words: str, clip: Path, cap
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1
+
+
+def test_a_clip_that_cannot_be_read_is_named_and_the_others_are_scored(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mkv", "c.mkv"):
+        (tmp_path / "clips" / name).write_bytes(clip.read_bytes())
+    (tmp_path / "clips" / "b.mkv").write_bytes(b"no clip")
+    out = tmp_path / "scores.json"
+    arguments = ["evaluate", str(tmp_path / "clips"), "--model", "photo-fast:strength=0", "--noise", "gaussian:25", "--limit", "2"]
+    assert main([*arguments, "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "b.mkv" in said.err
+    found = json.loads(out.read_text())
+    assert found["protocol"]["clips"] == ["a.mkv", "c.mkv"]
+    assert [line.partition("b.mkv")[1] for line in found["failed"]] == ["b.mkv"]
+    # Strength 0 leaves the clip as it is.
+    scores = {(row["image"], row["method"]): row["psnr"] for row in found["results"]}
+    for name in ("a.mkv", "c.mkv"):
+        assert scores[name, "photo-fast:strength=0, over time"] == scores[name, "noisy"]
+        assert f"{name}, gaussian:25" in said.out
 
 
 def test_one_camera_sees_all_frames() -> None:

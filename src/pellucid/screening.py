@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 
 from pellucid import files, footage
 from pellucid.degradations import Degradation
-from pellucid.errors import FileError, MissingExtra, OptionError
+from pellucid.errors import FileError, ImageError, MissingExtra, OptionError
 from pellucid.evaluation import Evaluation, processor
 from pellucid.files import clips, encoders, yuv
 from pellucid.images import Pixels
+from pellucid.methods import Tuned, methods_of
 from pellucid.restorer import Restorer
-from pellucid.tasks import ON_CLIPS
+from pellucid.tasks import ON_CLIPS, TASKS
 
 __all__ = ["FILTERS", "FIRST", "MOST", "OneCamera", "Reel", "clean_frames", "clips_in", "noisy_frames", "score", "screen", "table"]
 
@@ -213,7 +214,7 @@ class Reel:
 
 def screen(
     paths: Sequence[Path],
-    models: Mapping[str, Restorer],
+    models: Mapping[str, Restorer | Tuned],
     noises: Sequence[Degradation],
     filters: Iterable[str] = (),
     *,
@@ -224,57 +225,91 @@ def screen(
 
     Rows have ``image`` (the clip's name), ``noise``, ``method``, ``psnr`` (dB), ``flicker`` (root mean square of the error's change
     from frame to frame, in 8-bit levels), ``seconds`` for a frame and ``strength`` (of a filter, as a share of the noise's level).
-    Raises `OptionError` for an unknown filter, and members of `PellucidError` for what cannot be read.
+    A clip that cannot be read is listed in ``failed``. Raises `OptionError` for an unknown filter and for a model of another task,
+    `FileError` where no clip is left.
     """
+    methods_of(models, (), TASKS[ON_CLIPS], noises, blind=True)
     chosen = list(filters)
     for name in chosen:
         if name not in FILTERS:
             raise OptionError(f"unknown filter {name!r}; for clips there are {', '.join(FILTERS)}")
     rows: list[dict[str, Any]] = []
     reels: list[Reel] = []
-    steps = len(paths) * len(noises) * (2 * len(models) + len(chosen))
-    for path in paths:
-        clean = clean_frames(path, count)
-        if len(clean) < 2:
-            raise OptionError(f"{path}: a clip is scored from two frames on, and this one has {len(clean)}")
-        for noise in noises:
-            given, truth = noisy_frames(clean, noise)
-            shown = {"clean": [np.rint(255 * np.clip(frame, 0, 1)).astype(np.uint8) for frame in truth], "noisy": given}
-            level = 255 * float(np.sqrt(np.mean([_energy(a, b) for a, b in zip(given, truth, strict=True)])))
-            tries: dict[str, list[tuple[float | None, Callable[[Frames], Frames]]]] = {}
-            for name, model in models.items():
-                for words, alone in (("frame by frame", True), ("over time", False)):
-                    tries[f"{name}, {words}"] = [(None, partial(_modelled, model, alone))]
-            for name in chosen:
-                method = FILTERS[name]
-                tries[name] = [(share, partial(method.run, share * level)) for share in method.strengths]
-            where = {"image": path.name, "noise": str(noise)}
-            quality, flicker = score(given, truth)
-            rows.append({**where, "method": "noisy", "psnr": quality, "flicker": flicker, "seconds": None, "strength": None})
-            for name, runs in tries.items():
-                best: dict[str, Any] | None = None
-                for share, run in runs:
-                    begun = time.perf_counter()
-                    made = run(given)
-                    seconds = (time.perf_counter() - begun) / len(given)
-                    quality, flicker = score(made, truth)
-                    if best is None or quality > best["psnr"]:
-                        best = {"psnr": quality, "flicker": flicker, "seconds": seconds, "strength": share}
-                        shown[name] = made
-                assert best is not None
-                rows.append({**where, "method": name, **best})
-                if told is not None:
-                    told(len(rows) - len(reels) - 1, steps)
-            reels.append(Reel(f"{path.name}, {noise}", shown))
-    return Evaluation(_protocol(paths, count), tuple(rows), tuple(_means(rows))), reels
+    scored: list[Path] = []
+    failed: list[str] = []
+    each = 2 * len(models) + len(chosen)
+    steps = len(paths) * len(noises) * each
+    for number, path in enumerate(paths):
+        found: list[tuple[list[dict[str, Any]], Reel]] = []
+        try:
+            clean = clean_frames(path, count)
+            if len(clean) < 2:
+                raise FileError(f"{path}: a clip is scored from two frames on, and this one has {len(clean)}")
+            for noise in noises:
+                begun = (number * len(noises) + len(found)) * each
+                tell = None if told is None else partial(_told, told, begun, steps)
+                found.append(_screened(path.name, clean, noise, models, chosen, tell))
+        except (FileError, ImageError) as error:
+            failed.append(str(error) if isinstance(error, FileError) else f"{path}: {error}")
+            continue
+        scored.append(path)
+        rows += [row for own, _ in found for row in own]
+        reels += [reel for _, reel in found]
+    if not scored:
+        raise FileError(failed[0])
+    return Evaluation(_protocol(scored, count), tuple(rows), tuple(_means(rows)), tuple(failed)), reels
+
+
+def _told(told: Callable[[int, int], None], begun: int, steps: int, done: int) -> None:
+    told(begun + done, steps)
+
+
+def _screened(
+    title: str,
+    clean: Sequence[Pixels],
+    noise: Degradation,
+    models: Mapping[str, Restorer | Tuned],
+    filters: Sequence[str],
+    told: Callable[[int], None] | None,
+) -> tuple[list[dict[str, Any]], Reel]:
+    """The rows of a clip with one noise, and what is shown of it; ``told`` is called with the number of methods that are done."""
+    given, truth = noisy_frames(clean, noise)
+    shown = {"clean": [np.rint(255 * np.clip(frame, 0, 1)).astype(np.uint8) for frame in truth], "noisy": given}
+    level = 255 * float(np.sqrt(np.mean([_energy(a, b) for a, b in zip(given, truth, strict=True)])))
+    tries: dict[str, list[tuple[float | None, Callable[[Frames], Frames]]]] = {}
+    for name, model in models.items():
+        for words, alone in (("frame by frame", True), ("over time", False)):
+            tries[f"{name}, {words}"] = [(None, partial(_modelled, model, alone))]
+    for name in filters:
+        method = FILTERS[name]
+        tries[name] = [(share, partial(method.run, share * level)) for share in method.strengths]
+    where = {"image": title, "noise": str(noise)}
+    quality, flicker = score(given, truth)
+    rows = [{**where, "method": "noisy", "psnr": quality, "flicker": flicker, "seconds": None, "strength": None}]
+    for name, runs in tries.items():
+        best: dict[str, Any] | None = None
+        for share, run in runs:
+            begun = time.perf_counter()
+            made = run(given)
+            seconds = (time.perf_counter() - begun) / len(given)
+            quality, flicker = score(made, truth)
+            if best is None or quality > best["psnr"]:
+                best = {"psnr": quality, "flicker": flicker, "seconds": seconds, "strength": share}
+                shown[name] = made
+        assert best is not None
+        rows.append({**where, "method": name, **best})
+        if told is not None:
+            told(len(rows) - 1)
+    return rows, Reel(f"{title}, {noise}", shown)
 
 
 def _energy(given: NDArray[np.uint8], truth: Pixels) -> float:
     return float(np.square(given / np.float32(255) - truth).mean())
 
 
-def _modelled(model: Restorer, alone: bool, given: Frames) -> Frames:
-    return list(footage.each(iter(given), model, model.settings(), alone=alone))
+def _modelled(model: Restorer | Tuned, alone: bool, given: Frames) -> Frames:
+    restorer, settings = (model.restorer, model.given) if isinstance(model, Tuned) else (model, {})
+    return list(footage.each(iter(given), restorer, restorer.settings(**settings), alone=alone))
 
 
 def _protocol(paths: Sequence[Path], count: int) -> dict[str, Any]:

@@ -9,13 +9,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import beside
 from pellucid.cli.arguments import Commands, add, add_engine, count, shown
 from pellucid.errors import OptionError
 from pellucid.families import FAMILIES, names, shipped_path
 from pellucid.tasks import ON_CLIPS, TASKS
+
+if TYPE_CHECKING:
+    from pellucid.methods import Tuned
+    from pellucid.restorer import Restorer
 
 __all__ = ["add_compare", "add_demo", "add_evaluate", "add_models"]
 
@@ -49,13 +53,10 @@ def add_evaluate(commands: Commands) -> None:
     command.add_argument("--baselines", default="", help="classical methods to compare with, separated by commas")
     command.add_argument("--blind", action="store_true", help="do not give the models the noise level")
     command.add_argument("--limit", type=count, help="use only the first LIMIT images, or frames of each clip")
-    command.add_argument(
-        "--runs", type=count, default=3, help="the number of timed calls for each image; the median counts (default: 3)"
-    )
+    command.add_argument("--runs", type=count, help="the number of timed calls for each image; the median counts (default: 3)")
     command.add_argument(
         "--workers",
         type=count,
-        default=1,
         help="the number of images at a time; scores stay the same, times get longer (default: 1)",
     )
     command.add_argument("--out", type=Path, help="write protocol, results and summary as JSON")
@@ -73,7 +74,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, plan, report, restorer, screening
+    from pellucid import asked, degradations, evaluation, exhibits, htmlreport, methods, plan, report, screening
 
     task = TASKS[options.task]
     written = [path for path in (options.out, options.report, options.figure) if path is not None]
@@ -93,17 +94,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         return _evaluate_clips(options, clips)
     noises = [degradations.parse(text) for text in options.noise or task.module().CASES]
     methods.check_cases(task, noises)
-    models: dict[str, methods.Model] = {}
-    for name in options.model:
-        parts = [name] if Path(name).is_file() else name.split("+")
-        files = [_settings_apart(part) for part in parts]
-        # A file is shown by its name alone: readers of the table need not know its folder.
-        title = "+".join((Path(file).stem if Path(file).suffix == ".onnx" else file) + entries for file, entries in files)
-        steps = tuple(
-            methods.tuned(restorer.load(file, device=options.device, engine=options.engine), entries.split(":")[1:])
-            for file, entries in files
-        )
-        models[name if title in models else title] = steps[0] if len(steps) == 1 else methods.InTurn(steps)
+    models = {name: steps[0] if len(steps) == 1 else methods.InTurn(tuple(steps)) for name, steps in _models_of(options).items()}
     baselines = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not baselines:
         raise OptionError("evaluate: name at least one --model or --baselines")
@@ -121,8 +112,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         baselines=baselines,
         task=task.name,
         blind=options.blind,
-        runs=options.runs,
-        workers=options.workers,
+        runs=options.runs or evaluation.RUNS,
+        workers=options.workers or 1,
         memory=True,
         on_progress=show if sys.stderr.isatty() else None,
     )
@@ -144,20 +135,42 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 1 if result.failed else 0
 
 
+def _models_of(options: argparse.Namespace) -> dict[str, list[Restorer | Tuned]]:
+    """The steps of each model that ``--model`` names, by the name that tables show."""
+    from pellucid import methods, restorer
+
+    found: dict[str, list[Restorer | Tuned]] = {}
+    for name in options.model:
+        parts = [name] if Path(name).is_file() else name.split("+")
+        files = [_settings_apart(part) for part in parts]
+        # A file is shown by its name alone: readers of the table need not know its folder.
+        title = "+".join((Path(file).stem if Path(file).suffix == ".onnx" else file) + entries for file, entries in files)
+        found[name if title in found else title] = [
+            methods.tuned(restorer.load(file, device=options.device, engine=options.engine), entries.split(":")[1:])
+            for file, entries in files
+        ]
+    return found
+
+
 CLIP_NOISES = ("gaussian:20", "gaussian:50")
 
 
 def _evaluate_clips(options: argparse.Namespace, clips: Sequence[Path]) -> int:
     """Scores models, over time and frame by frame, and filters on clips."""
-    from pellucid import degradations, evaluation, htmlreport, methods, restorer, screening
+    from pellucid import degradations, evaluation, htmlreport, methods, screening
 
     if options.task != ON_CLIPS:
         raise OptionError(f"clips are scored for {ON_CLIPS}, not for {options.task}")
     if options.figure is not None or options.show:
         raise OptionError("--figure and --show are for pictures; --report shows clips")
+    idle = [f"--{name}" for name in ("blind", "runs", "workers") if getattr(options, name)]
+    if idle:
+        raise OptionError(f"{idle[0]} is for pictures: models measure the noise of clips, one clip at a time")
     noises = [degradations.parse(text) for text in options.noise or CLIP_NOISES]
     methods.check_cases(TASKS[options.task], noises)
-    models = {name: restorer.load(name, device=options.device, engine=options.engine) for name in options.model}
+    models = {name: steps[0] for name, steps in _models_of(options).items() if len(steps) == 1}
+    if len(models) < len(set(options.model)):
+        raise OptionError("--model: clips are restored by one model at a time; leave out those that run in turn")
     filters = [name.strip() for name in options.baselines.split(",") if name.strip()]
     if not models and not filters:
         raise OptionError("evaluate: name at least one --model or --baselines")
@@ -174,7 +187,9 @@ def _evaluate_clips(options: argparse.Namespace, clips: Sequence[Path]) -> int:
     if options.report is not None:
         htmlreport.write_clips(options.report, result, reels, overwrite=options.force)
         print(shown(options.report))
-    return 0
+    for line in result.failed:
+        print(f"pellucid: {shown(line)}", file=sys.stderr)
+    return 1 if result.failed else 0
 
 
 # -- compare ----------------------------------------------------------------------------------------------------------
