@@ -230,6 +230,21 @@ def test_a_flash_and_a_fade_are_told_from_the_frames_around_them(photograph: Pix
     np.testing.assert_allclose(np.exp([each.light for each in found]), light, rtol=0.06)
 
 
+def test_grain_on_nearly_black_frames_is_no_flicker(photograph: Pixels) -> None:
+    """And light that is seen to flicker there is."""
+    dark, rng = 0.1 * photograph[:120, :160], np.random.default_rng(6)
+
+    def corrected(lights: Sequence[float]) -> bool:
+        reel = reels.Reel()
+        for light in lights:
+            grain = rng.normal(0, 8 / 255, dark.shape)
+            reel.add((np.rint(255 * np.clip(light * dark + grain, 0, 1)) / 255).astype(np.float32))
+        return any(not each.level for each in reel.entries([0]))
+
+    assert not corrected(np.ones(24))
+    assert corrected(np.exp(rng.normal(0, 0.08, 24)))
+
+
 # -- dyes ---------------------------------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,9 @@ DOUBTS = 4.0
 FLICKERS = 0.004
 """The same for brightness, in its logarithm: one level of 255."""
 
+UNSEEN = 0.25 / 255
+"""The same as a share of full range, a quarter of a level: grain on nearly black frames says no more."""
+
 FLASH = 0.18
 """Change of the logarithm of brightness for one frame that is no flicker of a lamp but a flash: 20 %."""
 
@@ -200,8 +203,9 @@ class Reel:
         sudden = whole - median_around(whole)
         calm = lit & (np.abs(sudden) < max(FLASH, FLASHES * spread_of(sudden[lit])))
         flash = lit & ~calm & (_apart_for_a_moment(whole) > FLASH / 2)
-        flicker = trembling(whole, FLICKERS, calm)
-        areas = np.stack([trembling(bright[:, cell] - whole, FLICKERS, calm) for cell in range(bright.shape[1])], axis=1)
+        least = max(FLICKERS, UNSEEN / max(DARK, float(np.median(self._means[first:after]))))
+        flicker = trembling(whole, least, calm)
+        areas = np.stack([trembling(bright[:, cell] - whole, least, calm) for cell in range(bright.shape[1])], axis=1)
         wrong = np.clip(flicker[:, None] + areas, -BRIGHTEST, BRIGHTEST)
         light = course - wrong.mean(axis=1)
         return [
