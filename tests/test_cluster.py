@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ import pytest
 
 from pellucid import api, cli, files, images, manifest, memory, steps
 from pellucid.cli import pictures, spreading
-from pellucid.errors import FileError
+from pellucid.errors import FileError, OptionError
 
 pytest.importorskip("pyarrow", reason="the extra shard is not installed")
 fsspec = pytest.importorskip("fsspec", reason="the extra shard is not installed")
@@ -620,6 +620,21 @@ def test_a_store_gets_the_bytes_of_one_machine(bucket: str, tmp_path: Path, plai
     assert left_out(order(f"{bucket}/in", f"{bucket}/out")) == (7, 1, 0)
     # Outputs that lie below the inputs are none.
     assert set(done(order(bucket, f"{bucket}/out"))) == {f"in/{name}" for name in rows}
+
+
+@pytest.mark.parametrize("names", [("", "local://"), ("local://", "simplecache::local://"), ("memory:/", "simplecache::memory:/")])
+def test_a_place_is_known_under_all_its_names(bucket: str, source: Path, names: tuple[str, str]) -> None:
+    folder = f"/{PurePosixPath(bucket).name}/in" if "memory" in names[1] else str(source)
+    for one, other in (names, names[::-1]):
+        with pytest.raises(OptionError, match="outputs would replace their inputs"):
+            order(f"{one}{folder}", f"{other}{folder}", overwrite=True).check()
+        # Outputs below the inputs are none, and no output lies among the inputs.
+        listed = open_store(f"{one}{folder}").pictures(Selection(recursive=True), "clean", open_store(f"{other}{folder}/deep"))
+        assert sorted(found.inner for found in listed) == ["0.png", "1.png", "2.png", "3.png", "bad.png"]
+        above = work.Worker(order(f"{one}{folder}", f"{other}{folder.rpartition('/')[0]}"), adopt=False)
+        item = work.Item("in/a.png", 1, "", "in/a.png")
+        with pytest.raises(FileError, match="would lie in the folder of inputs"):
+            above._check(item, item.output, worked=False)
 
 
 def test_from_a_store_to_a_folder_and_back(bucket: str, tmp_path: Path, plain: dict[str, bytes]) -> None:

@@ -129,6 +129,20 @@ def test_what_a_store_refuses_is_asked_for_once(status: str, monkeypatch: pytest
     assert asked == ["b/in/a.png"]
 
 
+def test_a_store_is_known_by_its_library_and_what_that_was_given() -> None:
+    """s3:// and s3a:// are one store; hosts and accounts are different ones, wherever a URL or the environment names them."""
+
+    def fs(protocol: tuple[str, ...], account: str | None = None, **options: Any) -> Any:
+        return Remote(protocol, storage_args=(), storage_options=options, account_name=account)
+
+    one = libraries.store(fs(("s3", "s3a"), use_listings_cache=False))
+    assert one == libraries.store(fs(("s3", "s3a")))
+    assert one != libraries.store(fs(("gs", "gcs")))
+    assert libraries.store(fs(("sftp", "ssh"), host="a")) != libraries.store(fs(("sftp", "ssh"), host="b"))
+    assert libraries.store(fs(("abfs", "az"), "mine", account_name="mine")) == libraries.store(fs(("abfs", "az"), "mine"))
+    assert libraries.store(fs(("abfs", "az"), "mine")) != libraries.store(fs(("abfs", "az"), "yours"))
+
+
 def test_a_store_goes_to_another_process() -> None:
     store = pickle.loads(pickle.dumps(open_store("memory://a/b")))
     assert store.name("c.png") == "memory://a/b/c.png"

@@ -15,7 +15,7 @@ from pellucid import files, images, samples
 from pellucid.errors import FileError, TrainingError
 from pellucid.training import mnist, recipes
 from pellucid.training.batches import make_batch, patch_for, validation_batches
-from pellucid.training.packs import PACK_MANIFEST, pack
+from pellucid.training.packs import PACK_MANIFEST, entries, pack
 from pellucid.training.pictures import load
 from pellucid.training.splits import is_held_out
 
@@ -206,6 +206,18 @@ def test_names_that_are_no_text_are_learnt_from_and_packed(tmp_path: Path) -> No
     for given in (place, tmp_path / "a.pack"):
         found = load(given, PHOTO.data)
         assert len(found.train) + len(found.valid) == 3
+
+
+def test_each_image_of_a_pack_has_a_name_of_its_own_and_its_side_of_the_split(tmp_path: Path) -> None:
+    names = ["a.bmp", "a.png", "a.tif", "a.png.tif", "a.tif.png", "b.png"]
+    rng = np.random.default_rng(0)
+    for name in names:
+        files.write(tmp_path / name, images.from_array(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)))
+    pack(tmp_path, tmp_path / "x.pack", megabytes=5)
+    sources, _ = entries(tmp_path / "x.pack")
+    assert len({source.name for source in sources}) == len({source.read().levels.tobytes() for source in sources}) == len(names)
+    assert sorted(Path(source.name).stem for source in sources) == sorted(Path(name).stem for name in names)
+    assert "b.webp" in {source.name for source in sources}
 
 
 @pytest.mark.parametrize("megabytes", [0.3, 0.1, 0.04])

@@ -1,4 +1,5 @@
-"""How the libraries of object stores are asked: a listing page by page, a copy that is waited for, an object's stamp, a refusal."""
+"""How the libraries of object stores are asked: which store it is, a listing page by page, a copy that is waited for, an object's
+stamp, a refusal."""
 
 from __future__ import annotations
 
@@ -6,7 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-__all__ = ["NO_CREDENTIALS", "PAGE", "line", "pages", "protocols", "refused", "stamp", "wait_for_azure"]
+__all__ = ["LOCAL", "NO_CREDENTIALS", "PAGE", "line", "pages", "protocols", "refused", "stamp", "store", "wait_for_azure"]
+
+LOCAL = "file"
+"""The `store` of this machine."""
 
 PAGE = 1000
 """Entries that are taken from a listing at once."""
@@ -146,6 +150,20 @@ def wait_for_azure(fs: Any, path: str) -> None:
 def protocols(fs: Any) -> tuple[str, ...]:
     """The names of a store's protocol."""
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def store(fs: Any) -> Any:
+    """Which store it is: equal for all names of its protocol, and for one behind a cache."""
+    from fsspec import AbstractFileSystem
+
+    while isinstance(behind := getattr(fs, "fs", None), AbstractFileSystem):
+        fs = behind
+    if LOCAL in protocols(fs):
+        return LOCAL
+    # The account of Azure is in the URL or in the environment.
+    account = getattr(fs, "account_name", None)
+    options = {name: value for name, value in fs.storage_options.items() if name != "use_listings_cache"}
+    return protocols(fs), account or (fs.storage_args, options)
 
 
 def _prefix(fs: Any, folder: str) -> tuple[str, str]:

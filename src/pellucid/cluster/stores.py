@@ -65,6 +65,10 @@ class Store(ABC):
         """The name of a file for people."""
 
     @abstractmethod
+    def place(self, inner: str = "") -> tuple[Any, str]:
+        """Which store a file is in, and where: equal for all its names (``s3://`` and ``s3a://``, a link and what it leads to)."""
+
+    @abstractmethod
     def check(self) -> None:
         """`FileError` where there is no such folder to read."""
 
@@ -114,8 +118,7 @@ def is_url(text: str) -> bool:
 
 def open_store(text: str) -> Store:
     """The store that the text names: a folder, or a URL; `OptionError` for a protocol that is not known or not installed."""
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
+    text = re.sub("^(file|local)://", "", text)
     return Bucket(text) if is_url(text) else Folder(Path(text))
 
 
@@ -129,13 +132,17 @@ class Folder(Store):
     def name(self, inner: str = "") -> str:
         return str(self.root / inner)
 
+    def place(self, inner: str = "") -> tuple[Any, str]:
+        return libraries.LOCAL, plan.identity(self.root / inner)
+
     def check(self) -> None:
         if not files.is_folder_of_pictures(self.root):
             raise FileError(f"{self.root}: there is no such folder")
 
     def pictures(self, selection: Selection, mark: str, out: Store) -> Iterator[Found]:
-        place = out.root if isinstance(out, Folder) else None
-        for path, error in plan.listed(self.root, selection, place, mark, ordered=False):
+        local = isinstance(out, Folder | Bucket) and out.place()[0] == libraries.LOCAL
+        left_out = Path(out.root) if local else None
+        for path, error in plan.listed(self.root, selection, left_out, mark, ordered=False):
             inner = path.relative_to(self.root).as_posix()
             state = saving.state(path)
             if error is not None or state is None:
@@ -220,13 +227,20 @@ class Bucket(Store):
     def name(self, inner: str = "") -> str:
         return f"{self.url}/{inner}" if inner else self.url
 
+    def place(self, inner: str = "") -> tuple[Any, str]:
+        store = libraries.store(self._fs)
+        if store == libraries.LOCAL:
+            return Folder(Path(self.root)).place(inner)
+        return store, self._path(inner) if inner else self.root
+
     def check(self) -> None:
         found = self._tried("", lambda: self._fs.isdir(self.root) or next(iter(self._page(self.root)), None) is not None)
         if not found:
             raise FileError(f"{self.url}: there is no such folder")
 
     def pictures(self, selection: Selection, mark: str, out: Store) -> Iterator[Found]:
-        left_out = out.root if isinstance(out, Bucket) and out.root != self.root else None
+        ours, theirs = self.place(), out.place()
+        left_out = theirs if theirs != ours else None
         waiting = [self.root]
         while waiting:
             for entry in self._entries(waiting.pop()):
@@ -239,7 +253,7 @@ class Bucket(Store):
                             yield Found(
                                 str(inner), error=f"{self.name(str(inner))}: pictures that are folders are read from a disk"
                             )
-                    elif selection.recursive and entry["name"].rstrip("/") != left_out:
+                    elif selection.recursive and (ours[0], entry["name"].rstrip("/")) != left_out:
                         waiting.append(entry["name"].rstrip("/"))
                 elif selection.takes(inner, mark) and not files.names_picture(inner, folder=True):
                     yield Found(str(inner), int(entry["size"]), libraries.stamp(entry))

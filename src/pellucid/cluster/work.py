@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from pellucid import __version__, batch, files, footage, manifest, plan, saving, working
 from pellucid.chains import Chain
-from pellucid.cluster import parts, portions, stores
+from pellucid.cluster import libraries, parts, portions, stores
 from pellucid.cluster.portions import Large, Portion
 from pellucid.cluster.stores import Store
 from pellucid.errors import DiskFull, FileError, OptionError, PellucidError
@@ -111,9 +111,7 @@ class Order:
         if self.ending is not None:
             files.check_written(Path(f"output{self.ending}"), **self.always._asdict())
         source.check()
-        if source.name() == out.name() or (
-            isinstance(source, stores.Folder) and isinstance(out, stores.Folder) and source.root.resolve() == out.root.resolve()
-        ):
+        if source.place() == out.place():
             raise OptionError(f"--out {self.out}: outputs would replace their inputs; name another folder")
         if isinstance(out, stores.Folder) and plan.exists(out.root) and not files.is_folder_of_pictures(out.root):
             raise OptionError(f"--out {self.out}: this must be a folder")
@@ -313,11 +311,11 @@ class Worker:
         """
         if self._claimed(item, output):
             raise FileError(f"{self.source.name(output)} has an output of the same name; rename one of them")
-        if self._inputs is not None and PurePosixPath(output).is_relative_to(self._inputs):
+        if self._below and _within(self.out.place(output), self.source.place()):
             raise FileError(f"{self.out.name(output)}: the output would lie in the folder of inputs; name another folder")
         if self.out.size(output) is None:
             return False
-        if isinstance(self.out, stores.Folder) and plan.identity(self.out.root / output) in self._kept:
+        if self.out.place(output) in self._kept:
             raise FileError(f"{self.out.name(output)}: the output would replace a file that a setting names")
         if self.order.overwrite or (not worked and self.adopt):
             return True
@@ -334,22 +332,24 @@ class Worker:
         return not ours and output in self.order.outputs(inner) and self.source.size(output) is not None
 
     @cached_property
-    def _inputs(self) -> str | None:
-        """The folder of inputs below that of outputs; None where it lies elsewhere."""
-        if isinstance(self.source, stores.Folder) and isinstance(self.out, stores.Folder):
-            source, out = self.source.root.resolve().as_posix(), self.out.root.resolve().as_posix()
-        else:
-            source, out = self.source.name(), self.out.name()
-        return source.removeprefix(f"{out.rstrip('/')}/") if source.startswith(f"{out.rstrip('/')}/") else None
+    def _below(self) -> bool:
+        """Whether the folder of inputs is below that of outputs."""
+        return _within(self.source.place(), self.out.place())
 
     @cached_property
-    def _kept(self) -> set[str]:
-        return set(map(plan.identity, working.attached(self.order.settings, self.order.how)))
+    def _kept(self) -> list[tuple[Any, str]]:
+        return [stores.Folder(path).place() for path in working.attached(self.order.settings, self.order.how)]
 
     def _line(self, item: Item, error: Exception) -> str:
         if isinstance(error, PellucidError):
             return str(error)
         return f"{self.source.name(item.input)}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
+
+
+def _within(place: tuple[Any, str], folder: tuple[Any, str]) -> bool:
+    """Whether a place (`Store.place`) is in a folder."""
+    sep = os.sep if folder[0] == libraries.LOCAL else "/"
+    return place[0] == folder[0] and place[1].startswith(f"{folder[1].rstrip(sep)}{sep}")
 
 
 class Listing:

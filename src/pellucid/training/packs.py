@@ -6,6 +6,8 @@ import io
 import json
 import os
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -94,6 +96,7 @@ def pack(
         paths = [path for path in paths if path not in left_out]
         if not paths:
             raise TrainingError(f"{folder}: it holds no images to pack: {next(iter(left_out.values()))}")
+        names = _names(paths)
         how = "lossless" if quality is None else f"WebP quality {quality}"
         stored = f"{len(paths)} images{' with alpha' if alpha else ''}, {how}"
         stored += f", shorter sides of at most {side} pixels (Lanczos)" if side is not None else ""
@@ -101,7 +104,7 @@ def pack(
         about = {"stored": stored, "scale": scale, "quality": quality, "images": len(paths)}
         about |= {"side": side} if side is not None else {}
         manifest = json.dumps(about | ({"alpha": True} if alpha else {}))
-        size = sum(len(content) + 2 * len(path.name) + 150 for content, path in zip(contents, paths, strict=True))
+        size = sum(len(content) + 2 * len(name.encode()) + 150 for content, name in zip(contents, names, strict=True))
         if size + len(manifest) + 400 > budget:
             continue
         with (
@@ -109,12 +112,21 @@ def pack(
             zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
         ):
             archive.writestr(PACK_MANIFEST, manifest)
-            for path, content in zip(paths, contents, strict=True):
-                # A fixed date: the same folder packs to the same bytes. What is no character of a name gets an escape.
-                name = path.stem.encode("utf-8", "backslashreplace").decode("utf-8")
-                archive.writestr(zipfile.ZipInfo(f"{name}.webp", (1980, 1, 1, 0, 0, 0)), content)
+            for name, content in zip(names, contents, strict=True):
+                # A fixed date: the same folder packs to the same bytes.
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
         return "\n".join([f"{stored}, {out.stat().st_size / 1e6:.1f} MB", *(f"left out: {line}" for line in left_out.values())])
     raise TrainingError(f"{folder}: {len(paths)} images do not fit into {megabytes:g} MB even at a fifth of their size")
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for each picture of a folder. The stem stays, for it decides whether the image is held out; of several with one stem
+    the endings are folders in the pack."""
+    # What is no character of a name gets an escape.
+    stems = [path.stem.encode("utf-8", "backslashreplace").decode("utf-8") for path in paths]
+    counts = Counter(stems)
+    folders = ("" if counts[stem] == 1 else f"{path.suffix[1:]}/" for stem, path in zip(stems, paths, strict=True))
+    return [f"{folder}{stem}.webp" for folder, stem in zip(folders, stems, strict=True)]
 
 
 def _encoded(path: Path, scale: float, quality: int | None, *, side: int | None, alpha: bool) -> bytes | str:
